@@ -1,0 +1,63 @@
+// What a revision means for one node.
+
+import type { Arch, Labels, NodeName, PackageName, PackageVersion, Sha256 } from './names.ts'
+import type { Revision, Selector } from './revision.ts'
+
+/** What a policy can tell nodes apart by. Facts are flat: `os.codename`. */
+export interface NodeTraits {
+  name: NodeName
+  site: string
+  arch: Arch
+  labels: Labels
+  facts: Readonly<Record<string, string | number | boolean>>
+}
+
+export type DesiredPackage =
+  | { state: 'present'; name: PackageName; version: PackageVersion; manifest: Sha256; line: number }
+  | { state: 'absent'; name: PackageName; line: number }
+  /** The rule matches this node, and no build fits its architecture. */
+  | { state: 'no-build'; name: PackageName; line: number }
+
+/** The desired state of one node, sorted by package name. A package that no rule mentions is not in it. */
+export function desiredFor(revision: Revision, traits: NodeTraits): DesiredPackage[] {
+  const groups = groupsOf(revision, traits)
+  const desired = new Map<PackageName, DesiredPackage>()
+  for (const rule of revision.rules) {
+    if (rule.nodes !== 'all' && !rule.nodes.some((group) => groups.has(group))) continue
+    if (rule.except.some((group) => groups.has(group))) continue
+    for (const [name, wanted] of Object.entries(rule.packages)) {
+      if (wanted.state === 'absent') {
+        desired.set(name, { state: 'absent', name, line: rule.line })
+        continue
+      }
+      const build = wanted.builds[traits.arch] ?? wanted.builds['all']
+      desired.set(
+        name,
+        build === undefined
+          ? { state: 'no-build', name, line: rule.line }
+          : { state: 'present', name, version: build.version, manifest: build.manifest, line: rule.line },
+      )
+    }
+  }
+  return [...desired.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+}
+
+/** The names of the groups that a node is in. */
+export function groupsOf(revision: Pick<Revision, 'groups'>, traits: NodeTraits): Set<string> {
+  const names = Object.entries(revision.groups)
+    .filter(([, selector]) => selects(selector, traits))
+    .map(([name]) => name)
+  return new Set(names)
+}
+
+function selects(selector: Selector, traits: NodeTraits): boolean {
+  if (selector.site !== undefined && ![selector.site].flat().includes(traits.site)) return false
+  if (selector.names !== undefined && !selector.names.includes(traits.name)) return false
+  for (const [key, value] of Object.entries(selector.labels ?? {})) {
+    if (traits.labels[key] !== value) return false
+  }
+  for (const [key, value] of Object.entries(selector.facts ?? {})) {
+    if (String(traits.facts[key]) !== String(value)) return false
+  }
+  return true
+}

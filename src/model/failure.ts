@@ -1,0 +1,51 @@
+// Foreseen errors: what went wrong, whether to try again, and what a person can do about it.
+
+export type FailureCode =
+  | 'bad-input' // a file, a message or an argument that no parser accepts
+  | 'not-found'
+  | 'already-exists'
+  | 'conflict' // two things that cannot both be so
+  | 'would-remove-too-much'
+  | 'not-running' // the local daemon does not answer
+  | 'unreachable' // nobody answers at the other end
+  | 'timed-out'
+  | 'too-large'
+  | 'refused' // the other end understood and said no
+  | 'untrusted' // a signature or certificate that does not hold
+  | 'expired'
+  | 'rolled-back'
+  | 'digest-mismatch'
+  | 'poisoned'
+  | 'replayed'
+  | 'no-space'
+  | 'disk'
+  | 'locked'
+  | 'program-failed'
+  | 'unsupported'
+  | 'stopped'
+
+export type Retry = 'never' | 'later'
+
+export class Failure extends Error {
+  override readonly name = 'Failure'
+  readonly code: FailureCode
+  readonly retry: Retry
+  readonly hint: string | undefined
+
+  constructor(code: FailureCode, message: string, options: { retry?: Retry; hint?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.retry = options.retry ?? 'never'
+    this.hint = options.hint
+  }
+}
+
+/** The message of anything that was thrown, for logs and reports. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}
+
+/** Ends a switch over a closed union: reached only if the types lie. */
+export function unreachable(value: never): never {
+  throw new TypeError(`unreachable: ${JSON.stringify(value)}`)
+}

@@ -1,0 +1,73 @@
+// Every limit of queues, messages, retries and waits, its unit last in its name.
+
+const KiB = 1024
+const MiB = 1024 * KiB
+
+export const limits = {
+  // Messages and files.
+  objectMaxBytes: 16 * MiB,
+  tufFileMaxBytes: 2 * MiB,
+  announceMaxBytes: 2 * MiB,
+  announceSwarmsMax: 20_000,
+  reportsMaxBytes: 8 * MiB,
+  reportBatchMax: 500,
+  reportMaxBytes: 256 * KiB,
+  enrolMaxBytes: 16 * KiB,
+  localRequestMaxBytes: 1 * MiB,
+  settingsMaxBytes: 256 * KiB,
+  policyMaxBytes: 4 * MiB,
+  policyPackagesMax: 10_000,
+  labelsMax: 64,
+  textMaxChars: 512,
+
+  // Payloads. Below the threshold a payload travels as an object.
+  swarmThresholdBytes: 1 * MiB,
+  payloadMaxBytes: 64 * 1024 * MiB,
+  treeFilesMax: 200_000,
+  pieceMinBytes: 256 * KiB,
+  pieceMaxBytes: 8 * MiB,
+  piecesAimed: 1_000,
+
+  // Waits.
+  watchHangMs: 55_000,
+  requestTimeoutMs: 30_000,
+  connectTimeoutMs: 10_000,
+  retryFirstMs: 500,
+  retryCeilingMs: 60_000,
+  announceIntervalMs: 30_000,
+  announceBusyIntervalMs: 2_000,
+  announceDebounceMs: 50,
+  peerForgottenAfterMs: 120_000,
+  heartbeatMs: 15 * 60_000,
+  reportDebounceMs: 200,
+  checkIntervalMs: 15 * 60_000,
+  engineIdleMs: 30_000,
+  stopMs: 5_000,
+  hookTimeoutMs: 60_000,
+  applyTimeoutMs: 60 * 60_000,
+  failedRetryMs: 60_000,
+
+  // Queues.
+  connectionsMax: 4_096,
+  connectionsPerAddressMax: 1_024,
+  pendingSocketsMax: 256,
+  peersPerHandoutMax: 50,
+  attacksKept: 20,
+  outputKeptBytes: 16 * KiB,
+  outboxMax: 10_000,
+
+  // Trust.
+  timestampLifetimeMs: 24 * 3600_000,
+  timestampRenewAfterMs: 6 * 3600_000,
+  snapshotLifetimeMs: 365 * 24 * 3600_000,
+  targetsLifetimeMs: 365 * 24 * 3600_000,
+  rootLifetimeMs: 10 * 365 * 24 * 3600_000,
+  certificateLifetimeMs: 60 * 24 * 3600_000,
+  certificateBackdateMs: 5 * 60_000,
+  tokenLifetimeMs: 3600_000,
+  tokenUsesMax: 100_000,
+  rootRotationsMax: 256,
+
+  // Policy.
+  removalsShareMax: 0.2,
+} as const

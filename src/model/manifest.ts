@@ -1,0 +1,62 @@
+// A package manifest: what one published version is, found by its SHA-256 in the revision.
+
+import * as v from 'valibot'
+import { limits } from './limits.ts'
+import {
+  archSchema,
+  countSchema,
+  infoHashSchema,
+  lineSchema,
+  packageNameSchema,
+  packageVersionSchema,
+  sha256Schema,
+} from './names.ts'
+import { parserOf } from './parse.ts'
+
+export const kindSchema = v.picklist(['deb', 'rpm', 'tree'])
+export type Kind = v.InferOutput<typeof kindSchema>
+
+const payloadSizeSchema = v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(limits.payloadMaxBytes))
+
+/** How the payload travels: small ones as an object, larger ones in a swarm. */
+export const payloadSchema = v.variant('via', [
+  v.strictObject({ via: v.literal('object'), sha256: sha256Schema, size: payloadSizeSchema }),
+  v.strictObject({
+    via: v.literal('swarm'),
+    sha256: sha256Schema,
+    size: payloadSizeSchema,
+    infoHash: infoHashSchema,
+    pieceLength: countSchema,
+    /** The metainfo file (BEP 3), as an object. */
+    metainfo: sha256Schema,
+  }),
+])
+export type Payload = v.InferOutput<typeof payloadSchema>
+export type SwarmPayload = Extract<Payload, { via: 'swarm' }>
+
+/** Paths below the installed version's folder, run with it as working directory. */
+export const hooksSchema = v.strictObject({
+  preInstall: v.exactOptional(lineSchema),
+  postInstall: v.exactOptional(lineSchema),
+  preRemove: v.exactOptional(lineSchema),
+  postRemove: v.exactOptional(lineSchema),
+})
+export type Hooks = v.InferOutput<typeof hooksSchema>
+
+export const manifestSchema = v.strictObject({
+  schema: v.literal(1),
+  name: packageNameSchema,
+  version: packageVersionSchema,
+  kind: kindSchema,
+  arch: archSchema,
+  payload: payloadSchema,
+  /** Bytes below the target root once installed. */
+  installedSize: countSchema,
+  /** The package's own words for what it needs, e.g. one Debian `Depends` clause each: `libjq1 (= 1.6-2.1)`. */
+  depends: v.array(v.pipe(v.string(), v.maxLength(4096))),
+  summary: v.pipe(v.string(), v.maxLength(limits.textMaxChars)),
+  hooks: hooksSchema,
+})
+export type Manifest = v.InferOutput<typeof manifestSchema>
+
+export const parseManifest = parserOf(manifestSchema)

@@ -1,0 +1,71 @@
+// The atoms of every format: names, digests, versions, instants, and the schema of each.
+
+import * as v from 'valibot'
+import { limits } from './limits.ts'
+
+/** Milliseconds since 1970, UTC. */
+export type Instant = number
+
+/** 64 lower-case hex digits. */
+export const sha256Schema = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hex digits'))
+export type Sha256 = v.InferOutput<typeof sha256Schema>
+
+/** 40 lower-case hex digits: the SHA-1 of a metainfo's info dictionary (BEP 3). */
+export const infoHashSchema = v.pipe(v.string(), v.regex(/^[0-9a-f]{40}$/, 'expected 40 lower-case hex digits'))
+export type InfoHash = v.InferOutput<typeof infoHashSchema>
+
+export const nodeNameSchema = v.pipe(
+  v.string(),
+  v.regex(
+    /^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/,
+    'expected a node name: lower-case letters, digits, dots and dashes, at most 63',
+  ),
+)
+export type NodeName = v.InferOutput<typeof nodeNameSchema>
+
+/** Debian Policy 5.6.7, which rpm names of the field also fit once `_` and capitals are allowed. */
+export const packageNameSchema = v.pipe(
+  v.string(),
+  v.regex(
+    /^[A-Za-z0-9][A-Za-z0-9+._-]{0,127}$/,
+    'expected a package name: it starts with a letter or digit, then letters, digits, + . _ -',
+  ),
+)
+export type PackageName = v.InferOutput<typeof packageNameSchema>
+
+/** Debian Policy 5.6.12: [epoch:]upstream[-revision]; it must start with a digit or letter. */
+export const packageVersionSchema = v.pipe(
+  v.string(),
+  v.regex(
+    /^[A-Za-z0-9][A-Za-z0-9.+:~^_-]{0,127}$/,
+    'expected a version: it starts with a letter or digit, then letters, digits, . + : ~ ^ _ -',
+  ),
+)
+export type PackageVersion = v.InferOutput<typeof packageVersionSchema>
+
+/** Debian's architecture names; `all` fits every machine. */
+export const archSchema = v.picklist(['all', 'amd64', 'arm64', 'armhf', 'i386', 'riscv64', 'ppc64el', 's390x'])
+export type Arch = v.InferOutput<typeof archSchema>
+
+/** Names of groups, rollouts, windows, sites, label keys. */
+export const wordSchema = v.pipe(
+  v.string(),
+  v.regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/, 'expected a word: letters, digits, . _ / -, at most 63'),
+)
+
+/** One line of text without control characters. */
+export const lineSchema = v.pipe(
+  v.string(),
+  v.maxLength(limits.textMaxChars),
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point.
+  v.regex(/^[^\u0000-\u001f\u007f]*$/, 'expected one line without control characters'),
+)
+
+export const instantSchema = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
+export const countSchema = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
+export const portSchema = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65535))
+export const labelsSchema = v.pipe(
+  v.record(wordSchema, lineSchema),
+  v.check((labels) => Object.keys(labels).length <= limits.labelsMax, `expected at most ${limits.labelsMax} labels`),
+)
+export type Labels = v.InferOutput<typeof labelsSchema>

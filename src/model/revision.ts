@@ -1,0 +1,62 @@
+// A revision: the whole desired state of a fleet, numbered and signed. Everything it refers to hangs below it by digest.
+
+import * as v from 'valibot'
+import { limits } from './limits.ts'
+import {
+  archSchema,
+  countSchema,
+  instantSchema,
+  labelsSchema,
+  lineSchema,
+  nodeNameSchema,
+  packageNameSchema,
+  packageVersionSchema,
+  sha256Schema,
+  wordSchema,
+} from './names.ts'
+import { parserOf } from './parse.ts'
+
+/** A node is in a group when everything that the selector names holds for it; facts compare as text. */
+export const selectorSchema = v.strictObject({
+  site: v.exactOptional(v.union([wordSchema, v.array(wordSchema)])),
+  labels: v.exactOptional(labelsSchema),
+  facts: v.exactOptional(v.record(lineSchema, v.union([lineSchema, v.number(), v.boolean()]))),
+  names: v.exactOptional(v.array(nodeNameSchema)),
+})
+export type Selector = v.InferOutput<typeof selectorSchema>
+
+export const buildSchema = v.strictObject({ version: packageVersionSchema, manifest: sha256Schema })
+/** One published version for one architecture. */
+export type Build = v.InferOutput<typeof buildSchema>
+
+const wantedSchema = v.variant('state', [
+  v.strictObject({ state: v.literal('absent') }),
+  v.strictObject({
+    state: v.literal('present'),
+    /** `latest` is resolved at release, for each architecture on its own. */
+    builds: v.record(archSchema, buildSchema),
+  }),
+])
+export type Wanted = v.InferOutput<typeof wantedSchema>
+
+const ruleSchema = v.strictObject({
+  /** Line of the rule in policy.yaml, for `banyan why`. */
+  line: countSchema,
+  nodes: v.union([v.literal('all'), v.array(wordSchema)]),
+  except: v.array(wordSchema),
+  packages: v.record(packageNameSchema, wantedSchema),
+})
+export type Rule = v.InferOutput<typeof ruleSchema>
+
+export const revisionSchema = v.strictObject({
+  schema: v.literal(1),
+  number: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+  released: instantSchema,
+  message: v.pipe(v.string(), v.maxLength(limits.textMaxChars)),
+  groups: v.record(wordSchema, selectorSchema),
+  /** Later rules win, package by package. */
+  rules: v.array(ruleSchema),
+})
+export type Revision = v.InferOutput<typeof revisionSchema>
+
+export const parseRevision = parserOf(revisionSchema)

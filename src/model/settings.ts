@@ -1,0 +1,40 @@
+// The settings of one node (`node.yaml`).
+
+import * as v from 'valibot'
+import { countSchema, labelsSchema, lineSchema, nodeNameSchema, portSchema, wordSchema } from './names.ts'
+import { parserOf } from './parse.ts'
+
+export const controlPortDefault = 7420
+export const swarmPortDefault = 7421
+
+export const parentUrlSchema = v.pipe(
+  lineSchema,
+  v.check((text) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined
+    return url?.protocol === 'https:' && url.pathname === '/' && url.search === '' && url.username === ''
+  }, 'expected https://ADDRESS:PORT'),
+)
+
+export const settingsSchema = v.strictObject({
+  name: nodeNameSchema,
+  /** Parents in order of preference; a root has none. */
+  parents: v.optional(v.array(parentUrlSchema), []),
+  /** Default: the network that the tracker sees this node in. */
+  site: v.exactOptional(wordSchema),
+  labels: v.optional(labelsSchema, {}),
+  listen: v.optional(lineSchema, '0.0.0.0'),
+  controlPort: v.optional(portSchema, controlPortDefault),
+  swarmPort: v.optional(portSchema, swarmPortDefault),
+  /** Packages are installed below this folder. */
+  targetRoot: v.optional(lineSchema, '/'),
+  /** Bytes per second; absent means no limit. */
+  uploadLimit: v.exactOptional(countSchema),
+  downloadLimit: v.exactOptional(countSchema),
+  /** Milliseconds between two looks at the machine when nothing happens. */
+  checkInterval: v.exactOptional(countSchema),
+  /** Milliseconds that a signed timestamp lives; the root renews it after a quarter of that. Root only. */
+  timestampLifetime: v.exactOptional(countSchema),
+})
+export type Settings = v.InferOutput<typeof settingsSchema>
+
+export const parseSettings = parserOf(settingsSchema)

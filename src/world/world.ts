@@ -1,0 +1,210 @@
+// The seams through which everything outside our own code comes in. Each has one real implementation beside this file
+// and one in the simulated world (test/world/); both pass the contract suites in test/contract/.
+
+import type { Instant, Sha256 } from '../model/names.ts'
+
+export interface Timer {
+  cancel(): void
+}
+
+export interface Clock {
+  /** The wall clock. It may jump; never use it to measure how long something took. */
+  now(): Instant
+  /** Milliseconds since some fixed moment; never goes back. */
+  monotonicMs(): number
+  /** Calls back once. Timers do not keep the process alive. */
+  after(ms: number, callback: () => void): Timer
+}
+
+export interface Random {
+  bytes(count: number): Uint8Array
+  /** In [0, 1). */
+  fraction(): number
+}
+
+export interface FileStat {
+  kind: 'file' | 'folder' | 'link' | 'other'
+  size: number
+  mode: number
+}
+
+/** State files. Every failing call throws a Failure: `not-found`, `no-space`, `too-large`, `disk`. */
+export interface Disk {
+  read(path: string, options?: { maxBytes?: number }): Promise<Uint8Array>
+  /** All of the new content or all of the old, also after a power cut: temporary file, fsync, rename, fsync of the folder. */
+  write(path: string, content: Uint8Array | string, options?: { mode?: number }): Promise<void>
+  /** Makes the folder and those above it. */
+  makeFolder(path: string, options?: { mode?: number }): Promise<void>
+  /** Names, sorted. */
+  list(path: string): Promise<string[]>
+  stat(path: string): Promise<FileStat | undefined>
+  /** Replaces `to`; durable when it returns. */
+  rename(from: string, to: string): Promise<void>
+  /** Files and whole folders; what is not there is fine. */
+  remove(path: string): Promise<void>
+  /** Points the symbolic link at `path` to `target` in one step, whether or not it was there. */
+  pointLink(path: string, target: string): Promise<void>
+  readLink(path: string): Promise<string | undefined>
+  sha256(path: string): Promise<Sha256>
+  freeBytes(path: string): Promise<number>
+}
+
+export type StoreChange = { kind: 'put'; key: string; value: unknown } | { kind: 'delete'; key: string }
+
+/** Ordered keys with JSON values. A change is durable (synced) when its promise resolves. */
+export interface Store {
+  get(key: string): Promise<unknown>
+  put(key: string, value: unknown): Promise<void>
+  delete(key: string): Promise<void>
+  /** All or nothing. */
+  batch(changes: readonly StoreChange[]): Promise<void>
+  /** Entries whose key starts with the prefix, in key order. */
+  entries(prefix?: string): AsyncIterable<[key: string, value: unknown]>
+  /** A room of its own inside this store. */
+  sub(name: string): Store
+}
+
+export interface OpenStore extends Store {
+  close(): Promise<void>
+}
+
+export interface Run {
+  program: string
+  args: readonly string[]
+  timeoutMs: number
+  cwd?: string
+  /** Added to a minimal environment (PATH, HOME, LANG=C.UTF-8); the daemon's own is not passed on. */
+  env?: Readonly<Record<string, string>>
+  /** Of each stream the last bytes are kept; the default is `limits.outputKeptBytes`. */
+  outputMaxBytes?: number
+  onLine?: (stream: 'stdout' | 'stderr', line: string) => void
+  signal?: AbortSignal
+}
+
+export interface RunResult {
+  /** Null if a signal ended it. */
+  code: number | null
+  signal: string | null
+  timedOut: boolean
+  stdout: string
+  stderr: string
+}
+
+export interface Exec {
+  /** Standard input is /dev/null. On the time limit: TERM to the process group, 5 s later KILL. Throws `not-found` if there is no such program. */
+  run(run: Run): Promise<RunResult>
+  /** Starts a program that outlives us, its output appended to a file. Resolves once it runs. */
+  detach(run: {
+    program: string
+    args: readonly string[]
+    outputFile: string
+    env?: Readonly<Record<string, string>>
+  }): Promise<{ pid: number }>
+  /** Where a program lies on PATH. */
+  which(program: string): Promise<string | undefined>
+}
+
+/** PEM texts. */
+export interface TlsIdentity {
+  key: string
+  certificate: string
+  ca: string
+}
+
+export interface HttpPeer {
+  /** DER of the certificate that TLS verified against our CA. */
+  certificate: Uint8Array
+  address: string
+}
+
+export interface HttpRequest {
+  method: 'GET' | 'POST'
+  path: string
+  query: Readonly<Record<string, string>>
+  body: Uint8Array
+  peer: HttpPeer
+  /** Aborts when the caller has gone. */
+  signal: AbortSignal
+}
+
+export interface HttpResponse {
+  status: number
+  body?: Uint8Array | string
+  contentType?: string
+}
+
+export interface HttpServer {
+  port: number
+  /** New certificates for new connections. */
+  renew(tls: TlsIdentity): void
+  close(): Promise<void>
+}
+
+export interface HttpReply {
+  status: number
+  body: Uint8Array
+  /** DER of the server's certificate. */
+  certificate: Uint8Array
+}
+
+/** HTTPS with mutual TLS 1.3 between nodes. A body over its limit is answered with 413 and never read to its end. */
+export interface Http {
+  serve(options: {
+    address: string
+    port: number
+    tls: TlsIdentity
+    bodyMaxBytes: (path: string) => number
+    handler: (request: HttpRequest) => Promise<HttpResponse>
+    /** Somebody failed the handshake or spoke no TLS. */
+    onStranger?: (address: string, reason: string) => void
+  }): Promise<HttpServer>
+  /**
+   * Resolves with whatever status came. Throws a Failure with `retry: 'later'`: `unreachable`, `timed-out`, `too-large`,
+   * or `untrusted` if the other end is not of our CA. The server's certificate is checked against our CA only; who it
+   * is, the caller reads from `certificate`.
+   */
+  request(options: {
+    /** `https://ADDRESS:PORT`. */
+    url: string
+    method: 'GET' | 'POST'
+    /** With its query. */
+    path: string
+    body?: Uint8Array | string
+    tls: TlsIdentity
+    timeoutMs: number
+    responseMaxBytes: number
+    signal?: AbortSignal
+  }): Promise<HttpReply>
+  /** Ends the idle connections. */
+  close(): void
+}
+
+/** Flat, e.g. `os.codename`; always with `arch` (Debian's name) and `hostname`. */
+export type Facts = Readonly<Record<string, string | number | boolean>>
+
+export interface FactSource {
+  collect(): Promise<Facts>
+}
+
+export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>
+
+/** One line each: a constant message plus fields. */
+export interface Log {
+  debug(message: string, fields?: LogFields): void
+  info(message: string, fields?: LogFields): void
+  warn(message: string, fields?: LogFields): void
+  error(message: string, fields?: LogFields): void
+  with(fields: LogFields): Log
+}
+
+export interface World {
+  clock: Clock
+  random: Random
+  disk: Disk
+  exec: Exec
+  http: Http
+  facts: FactSource
+  log: Log
+  /** One process at a time: `locked` if another one has it open. */
+  openStore(path: string): Promise<OpenStore>
+}
