@@ -1,0 +1,86 @@
+// Small objects on disk, named by the SHA-256 of their bytes: revisions, manifests, metainfo, small payloads.
+
+import { hash } from 'node:crypto'
+import { Failure } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import type { Sha256 } from '../model/names.ts'
+import type { Disk } from './world.ts'
+
+export interface Objects {
+  /** The bytes, verified as they are read. A damaged object is removed and reported as absent, so that it is fetched again. */
+  get(sha256: Sha256): Promise<Uint8Array | undefined>
+  /** Durable when it returns; putting the same bytes twice is fine. `too-large` above `limits.objectMaxBytes`. */
+  put(bytes: Uint8Array): Promise<Sha256>
+  /** Whether a file of that name is there; only `get` verifies it. */
+  has(sha256: Sha256): Promise<boolean>
+  /** Sorted. */
+  list(): Promise<Sha256[]>
+  remove(sha256: Sha256): Promise<void>
+}
+
+export interface ObjectsParts {
+  disk: Pick<Disk, 'read' | 'write' | 'makeFolder' | 'list' | 'stat' | 'remove'>
+  /** Made with the first `put`. */
+  dir: string
+}
+
+export function openObjects({ disk, dir }: ObjectsParts): Objects {
+  const pathOf = (sha256: Sha256) => `${dir}/${sha256}`
+
+  async function get(sha256: Sha256): Promise<Uint8Array | undefined> {
+    if (!isSha256(sha256)) return undefined
+    const bytes = await readOrDamaged(sha256)
+    if (bytes === 'absent') return undefined
+    if (bytes !== 'damaged' && sha256Of(bytes) === sha256) return bytes
+    await disk.remove(pathOf(sha256))
+    return undefined
+  }
+
+  async function readOrDamaged(sha256: Sha256): Promise<Uint8Array | 'absent' | 'damaged'> {
+    try {
+      return await disk.read(pathOf(sha256), { maxBytes: limits.objectMaxBytes })
+    } catch (error) {
+      if (error instanceof Failure && error.code === 'not-found') return 'absent'
+      if (error instanceof Failure && error.code === 'too-large') return 'damaged'
+      throw error
+    }
+  }
+
+  return {
+    get,
+
+    async put(bytes) {
+      if (bytes.byteLength > limits.objectMaxBytes) {
+        throw new Failure('too-large', `an object of ${bytes.byteLength} bytes is over ${limits.objectMaxBytes}`)
+      }
+      const sha256 = sha256Of(bytes)
+      if ((await get(sha256)) === undefined) {
+        await disk.makeFolder(dir)
+        await disk.write(pathOf(sha256), bytes)
+      }
+      return sha256
+    },
+
+    async has(sha256) {
+      return isSha256(sha256) && (await disk.stat(pathOf(sha256)))?.kind === 'file'
+    },
+
+    async list() {
+      if ((await disk.stat(dir)) === undefined) return []
+      return (await disk.list(dir)).filter(isSha256)
+    },
+
+    async remove(sha256) {
+      if (isSha256(sha256)) await disk.remove(pathOf(sha256))
+    },
+  }
+}
+
+// Digests arrive in requests of children; nothing that could leave the folder becomes a path.
+function isSha256(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text)
+}
+
+function sha256Of(bytes: Uint8Array): Sha256 {
+  return hash('sha256', bytes, 'hex')
+}
