@@ -19,6 +19,7 @@ export const limits = {
   policyPackagesMax: 10_000,
   labelsMax: 64,
   textMaxChars: 512,
+  logValueMaxChars: 2_048,
 
   // Payloads. Below the threshold a payload travels as an object.
   swarmThresholdBytes: 1 * MiB,
@@ -30,6 +31,8 @@ export const limits = {
 
   // Waits.
   watchHangMs: 55_000,
+  parentReturnMs: 10 * 60_000,
+  newSwarmWaitMs: 2_000,
   requestTimeoutMs: 30_000,
   connectTimeoutMs: 10_000,
   retryFirstMs: 500,
@@ -44,6 +47,9 @@ export const limits = {
   engineIdleMs: 30_000,
   stopMs: 5_000,
   hookTimeoutMs: 60_000,
+  killAfterTermMs: 5_000,
+  outputDrainMs: 500,
+  factsTimeoutMs: 15_000,
   applyTimeoutMs: 60 * 60_000,
   failedRetryMs: 60_000,
 

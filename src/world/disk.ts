@@ -1,0 +1,187 @@
+// State files on the real disk. Every change is durable when its promise resolves: fsync of the file, then of its folder.
+
+import { createHash } from 'node:crypto'
+import { constants } from 'node:fs'
+import * as fs from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { Failure, messageOf } from '../model/failure.ts'
+import type { Sha256 } from '../model/names.ts'
+import type { Disk, FileStat } from './world.ts'
+
+/** What a write that was killed leaves behind; `list` does not show it. */
+const unfinishedName = /^\.unfinished-\d+-\d+$/
+
+const readStepBytes = 256 * 1024
+
+let writesSoFar = 0
+
+export const systemDisk: Disk = {
+  read: (path, options) => asFailure('read', path, () => read(path, options?.maxBytes ?? Number.POSITIVE_INFINITY)),
+  write: (path, content, options) => asFailure('write', path, () => write(path, content, options?.mode)),
+  makeFolder: (path, options) => asFailure('make folder', path, () => makeFolder(path, options?.mode)),
+  list: (path) => asFailure('list', path, () => list(path)),
+  stat: (path) => asFailure('look at', path, () => stat(path)),
+  rename: (from, to) => asFailure('rename', from, () => rename(from, to)),
+  remove: (path) => asFailure('remove', path, () => remove(path)),
+  pointLink: (path, target) => asFailure('point', path, () => pointLink(path, target)),
+  readLink: (path) => asFailure('read link', path, () => readLink(path)),
+  sha256: (path) => asFailure('read', path, () => sha256(path)),
+  freeBytes: (path) => asFailure('look at', path, () => freeBytes(path)),
+}
+
+async function read(path: string, maxBytes: number): Promise<Uint8Array> {
+  const parts: Buffer[] = []
+  let size = 0
+  for await (const part of partsOf(path)) {
+    size += part.length
+    if (size > maxBytes) throw new Failure('too-large', `${path} is larger than ${maxBytes} bytes`)
+    parts.push(Buffer.from(part))
+  }
+  return Uint8Array.from(Buffer.concat(parts))
+}
+
+async function write(path: string, content: Uint8Array | string, mode: number | undefined): Promise<void> {
+  const unfinished = unfinishedBeside(path)
+  try {
+    // What an earlier process with our process id left behind is overwritten; a link planted there is not followed.
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
+    const file = await fs.open(unfinished, flags, mode ?? 0o644)
+    try {
+      if (mode !== undefined) await file.chmod(mode)
+      await file.writeFile(content)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await fs.rename(unfinished, path)
+  } catch (error) {
+    await fs.rm(unfinished, { force: true })
+    throw error
+  }
+  await syncFolder(dirname(path))
+}
+
+async function makeFolder(path: string, mode: number | undefined): Promise<void> {
+  const topmost = await fs.mkdir(path, { recursive: true })
+  if (topmost === undefined) return
+  if (mode !== undefined) await fs.chmod(path, mode)
+  const above = dirname(topmost)
+  for (let folder = dirname(path); folder.length >= above.length; folder = dirname(folder)) {
+    await syncFolder(folder)
+    if (folder === above) return
+  }
+}
+
+async function list(path: string): Promise<string[]> {
+  const names = await fs.readdir(path)
+  return names.filter((name) => !unfinishedName.test(name)).sort()
+}
+
+async function stat(path: string): Promise<FileStat | undefined> {
+  try {
+    const found = await fs.lstat(path)
+    const kind = found.isFile() ? 'file' : found.isDirectory() ? 'folder' : found.isSymbolicLink() ? 'link' : 'other'
+    return { kind, size: found.size, mode: found.mode & 0o7777 }
+  } catch (error) {
+    if (isAbsence(error)) return undefined
+    throw error
+  }
+}
+
+async function rename(from: string, to: string): Promise<void> {
+  await fs.rename(from, to)
+  await syncFolder(dirname(to))
+  if (dirname(from) !== dirname(to)) await syncFolder(dirname(from))
+}
+
+async function remove(path: string): Promise<void> {
+  if ((await stat(path)) === undefined) return
+  await fs.rm(path, { recursive: true, force: true })
+  await syncFolder(dirname(path))
+}
+
+async function pointLink(path: string, target: string): Promise<void> {
+  const unfinished = unfinishedBeside(path)
+  await fs.rm(unfinished, { force: true })
+  try {
+    await fs.symlink(target, unfinished)
+    await fs.rename(unfinished, path)
+  } catch (error) {
+    await fs.rm(unfinished, { force: true })
+    throw error
+  }
+  await syncFolder(dirname(path))
+}
+
+async function readLink(path: string): Promise<string | undefined> {
+  try {
+    return await fs.readlink(path)
+  } catch (error) {
+    if (isAbsence(error) || codeOf(error) === 'EINVAL') return undefined
+    throw error
+  }
+}
+
+async function sha256(path: string): Promise<Sha256> {
+  const hash = createHash('sha256')
+  for await (const part of partsOf(path)) hash.update(part)
+  return hash.digest('hex')
+}
+
+async function freeBytes(path: string): Promise<number> {
+  const { bavail, bsize } = await fs.statfs(path)
+  return bavail * bsize
+}
+
+/** The parts share one buffer: each is valid until the next is asked for. */
+async function* partsOf(path: string): AsyncGenerator<Uint8Array> {
+  const file = await fs.open(path, 'r')
+  try {
+    const { size } = await file.stat()
+    const buffer = Buffer.allocUnsafe(Math.min(Math.max(size + 1, 4096), readStepBytes))
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, null)
+      if (bytesRead === 0) return
+      yield buffer.subarray(0, bytesRead)
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+async function syncFolder(path: string): Promise<void> {
+  const folder = await fs.open(path, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+function unfinishedBeside(path: string): string {
+  writesSoFar += 1
+  if (basename(path) === '') throw new TypeError(`not a file's path: ${path}`)
+  return join(dirname(path), `.unfinished-${process.pid}-${writesSoFar}`)
+}
+
+async function asFailure<T>(doing: string, path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof Failure) throw error
+    if (isAbsence(error)) throw new Failure('not-found', `there is no ${path}`, { cause: error })
+    const message = `cannot ${doing} ${path}: ${messageOf(error)}`
+    if (codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT') {
+      throw new Failure('no-space', message, { retry: 'later', hint: 'free some space on this disk', cause: error })
+    }
+    throw new Failure('disk', message, { cause: error })
+  }
+}
+
+function isAbsence(error: unknown): boolean {
+  return codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR'
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
+}

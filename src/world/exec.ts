@@ -1,0 +1,184 @@
+// Programs of the operating system. Each runs in a process group of its own, so that a time limit ends all of it.
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { constants } from 'node:fs'
+import * as fs from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { StringDecoder } from 'node:string_decoder'
+import { Failure, messageOf } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import type { Exec, Run, RunResult } from './world.ts'
+
+/** Package scripts call programs from all of these, and a daemon's own PATH often lacks the sbin ones. */
+const standardFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
+
+export const systemExec: Exec = { run, detach, which }
+
+async function run(run: Run): Promise<RunResult> {
+  if (run.signal?.aborted) throw stopped(run.program)
+  const child = spawn(run.program, run.args, {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...minimalEnvironment(), ...run.env },
+    ...(run.cwd === undefined ? {} : { cwd: run.cwd }),
+  })
+  const keptBytes = run.outputMaxBytes ?? limits.outputKeptBytes
+  const stdout = collect(child.stdout, keptBytes, (line) => run.onLine?.('stdout', line))
+  const stderr = collect(child.stderr, keptBytes, (line) => run.onLine?.('stderr', line))
+  await started(child, run.program)
+
+  let timedOut = false
+  let killTimer: NodeJS.Timeout | undefined
+  const end = () => {
+    killTimer ??= setTimeout(() => signalGroup(child, 'SIGKILL'), limits.killAfterTermMs)
+    signalGroup(child, 'SIGTERM')
+  }
+  const timer = setTimeout(() => {
+    timedOut = true
+    end()
+  }, run.timeoutMs)
+  run.signal?.addEventListener('abort', end)
+  try {
+    if (run.signal?.aborted) end()
+    const { code, signal } = await exitOf(child)
+    // Those of an ended group that outlive its leader get no more time.
+    if (killTimer !== undefined) signalGroup(child, 'SIGKILL')
+    await outputEnded(child)
+    if (run.signal?.aborted && !timedOut) throw stopped(run.program)
+    return { code, signal, timedOut, stdout: stdout(), stderr: stderr() }
+  } finally {
+    clearTimeout(timer)
+    clearTimeout(killTimer)
+    run.signal?.removeEventListener('abort', end)
+  }
+}
+
+async function detach(run: Parameters<Exec['detach']>[0]): Promise<{ pid: number }> {
+  const output = await fs.open(run.outputFile, 'a', 0o600).catch((error) => {
+    throw new Failure('disk', `cannot open ${run.outputFile}: ${messageOf(error)}`, { cause: error })
+  })
+  try {
+    const child = spawn(run.program, run.args, {
+      detached: true,
+      stdio: ['ignore', output.fd, output.fd],
+      env: { ...minimalEnvironment(), ...run.env },
+    })
+    await started(child, run.program)
+    child.unref()
+    return { pid: child.pid as number }
+  } finally {
+    await output.close()
+  }
+}
+
+async function which(program: string): Promise<string | undefined> {
+  for (const folder of searchPath().split(delimiter)) {
+    const path = join(folder, program)
+    try {
+      await fs.access(path, constants.X_OK)
+      if ((await fs.stat(path)).isFile()) return path
+    } catch (error) {
+      if (!['ENOENT', 'EACCES', 'ENOTDIR', 'ELOOP'].includes(codeOf(error))) throw error
+    }
+  }
+  return undefined
+}
+
+function minimalEnvironment(): Record<string, string> {
+  return { PATH: searchPath(), HOME: homedir(), LANG: 'C.UTF-8' }
+}
+
+function searchPath(): string {
+  const own = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder.startsWith('/'))
+  return [...new Set([...own, ...standardFolders])].join(delimiter)
+}
+
+/** Settles once the program runs, or throws because it cannot. */
+function started(child: ChildProcess, program: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.once('spawn', resolve)
+    child.once('error', (error) => {
+      reject(
+        codeOf(error) === 'ENOENT'
+          ? new Failure('not-found', `there is no program ${program}, or no folder to run it in`, { cause: error })
+          : new Failure('program-failed', `cannot start ${program}: ${messageOf(error)}`, { cause: error }),
+      )
+    })
+  })
+}
+
+function exitOf(child: ChildProcess): Promise<{ code: number | null; signal: string | null }> {
+  return new Promise((resolve) => {
+    child.once('exit', (code, signal) => resolve({ code, signal }))
+  })
+}
+
+/** A service that a package script started may keep the pipes open for as long as it lives: we do not wait for it. */
+async function outputEnded(child: ChildProcess): Promise<void> {
+  const streams = [child.stdout, child.stderr]
+  if (streams.every((stream) => stream === null || stream.closed)) return
+  await new Promise<void>((resolve) => {
+    const patience = setTimeout(resolve, limits.outputDrainMs)
+    child.once('close', () => {
+      clearTimeout(patience)
+      resolve()
+    })
+  })
+  for (const stream of streams) stream?.destroy()
+}
+
+function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-(child.pid as number), signal)
+  } catch (error) {
+    if (codeOf(error) !== 'ESRCH') throw error
+  }
+}
+
+/** Keeps the last bytes of a stream and calls back for each line. Returns what gives the text so far. */
+function collect(stream: Readable, keptBytes: number, onLine: (line: string) => void): () => string {
+  const decoder = new StringDecoder('utf8')
+  let parts: Buffer[] = []
+  let size = 0
+  let line = ''
+  stream.on('data', (part: Buffer) => {
+    parts.push(part)
+    size += part.length
+    if (size > 2 * keptBytes) {
+      parts = [tailOf(parts, keptBytes)]
+      size = parts[0]?.length ?? 0
+    }
+    const lines = (line + decoder.write(part)).split('\n')
+    line = lines.pop() ?? ''
+    for (const whole of lines) onLine(whole.replace(/\r$/, ''))
+    if (line.length > keptBytes) {
+      onLine(line)
+      line = ''
+    }
+  })
+  stream.on('end', () => {
+    line += decoder.end()
+    if (line !== '') onLine(line)
+  })
+  // A pipe breaks when its reader is done with it: the exit code tells what there is to know.
+  stream.on('error', () => {})
+  return () => tailOf(parts, keptBytes).toString('utf8')
+}
+
+/** The last bytes, starting with a whole character. */
+function tailOf(parts: Buffer[], bytes: number): Buffer {
+  const all = Buffer.concat(parts)
+  let start = Math.max(0, all.length - bytes)
+  if (start > 0) while (start < all.length && ((all[start] as number) & 0xc0) === 0x80) start += 1
+  return Buffer.from(all.subarray(start))
+}
+
+function stopped(program: string): Failure {
+  return new Failure('stopped', `${program} was stopped`, { retry: 'later' })
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}

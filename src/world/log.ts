@@ -1,0 +1,64 @@
+// Log lines: `time level message key=value...`, or with journald's priority prefix and without the time.
+
+import { limits } from '../model/limits.ts'
+import { systemClock } from './clock.ts'
+import type { Clock, Log, LogFields } from './world.ts'
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+/** sd-daemon(3). */
+const journalPrefix = { debug: '<7>', info: '<6>', warn: '<4>', error: '<3>' } as const
+
+const weight = { debug: 0, info: 1, warn: 2, error: 3 } as const
+
+export function openLog(options: {
+  /** Gets one line with its line end. */
+  write: (line: string) => void
+  /** The least that is written. */
+  level: LogLevel
+  /** Whether journald reads the lines: it knows the time itself. */
+  journal: boolean
+  clock?: Pick<Clock, 'now'>
+}): Log {
+  const clock = options.clock ?? systemClock
+  return logWith('')
+
+  function logWith(inherited: string): Log {
+    const at = (level: LogLevel) => (message: string, fields?: LogFields) => {
+      if (weight[level] < weight[options.level]) return
+      const start = options.journal ? journalPrefix[level] : `${new Date(clock.now()).toISOString()} ${level} `
+      options.write(`${start}${withoutControls(message)}${inherited}${textOf(fields)}\n`)
+    }
+    return {
+      debug: at('debug'),
+      info: at('info'),
+      warn: at('warn'),
+      error: at('error'),
+      with: (fields) => logWith(inherited + textOf(fields)),
+    }
+  }
+}
+
+/** Whether standard error goes to journald. */
+export function isJournal(env: NodeJS.ProcessEnv): boolean {
+  return env['JOURNAL_STREAM'] !== undefined
+}
+
+function textOf(fields: LogFields = {}): string {
+  let text = ''
+  for (const [key, value] of Object.entries(fields)) {
+    if (value !== undefined) text += ` ${key}=${valueText(value)}`
+  }
+  return text
+}
+
+function valueText(value: NonNullable<LogFields[string]> | null): string {
+  if (typeof value !== 'string') return String(value)
+  const short = value.length > limits.logValueMaxChars ? `${value.slice(0, limits.logValueMaxChars)}...` : value
+  return /^[^\s"=\\\p{C}]+$/u.test(short) ? short : withoutControls(JSON.stringify(short))
+}
+
+/** Values come from other machines: none may start a line of its own or speak to the reader's terminal. */
+function withoutControls(text: string): string {
+  return text.replace(/[\p{C}\u2028\u2029]/gu, (control) => `\\u{${control.codePointAt(0)?.toString(16)}}`)
+}

@@ -1,0 +1,142 @@
+// The store on disk: LevelDB with JSON values, every change synced before it is acknowledged.
+
+import { Level } from 'level'
+import { Failure, messageOf } from '../model/failure.ts'
+import type { OpenStore, Store, StoreChange } from './world.ts'
+
+type Database = Level<string, string>
+
+/** The daemon stays small: LevelDB's own defaults are 4 MiB, 8 MiB and 1000 files. */
+const databaseOptions = {
+  keyEncoding: 'utf8',
+  valueEncoding: 'utf8',
+  writeBufferSize: 512 * 1024,
+  cacheSize: 512 * 1024,
+  maxOpenFiles: 64,
+}
+
+/** The highest code point, which no key of ours contains: prefix + this is above every key with the prefix. */
+const aboveAll = '\u{10ffff}'
+
+/** The folders above `path` exist already. Throws `locked`, `no-space` or `disk`. */
+export async function openLevelStore(path: string): Promise<OpenStore> {
+  let database = await openDatabase(path)
+  let reopening: Promise<void> | undefined
+
+  // A write that failed (a full disk) may leave a torn record in the log; what is acknowledged behind it would be lost
+  // with it. Opening the database again recovers the log up to the tear and starts a new one.
+  async function change(work: (database: Database) => Promise<void>): Promise<void> {
+    await ready()
+    try {
+      await work(database)
+    } catch (error) {
+      if (database.status === 'open') reopening ??= reopen()
+      throw failureOf(error, path)
+    }
+  }
+
+  async function reopen(): Promise<void> {
+    await database.close()
+    database = await openDatabase(path)
+  }
+
+  async function ready(): Promise<void> {
+    if (reopening === undefined) return
+    const attempt = reopening
+    try {
+      await attempt
+      if (reopening === attempt) reopening = undefined
+    } catch (error) {
+      if (reopening === attempt) reopening = reopen()
+      throw failureOf(error, path)
+    }
+  }
+
+  async function read<T>(work: (database: Database) => Promise<T>): Promise<T> {
+    await ready()
+    try {
+      return await work(database)
+    } catch (error) {
+      throw failureOf(error, path)
+    }
+  }
+
+  function roomAt(room: string): Store {
+    const full = (key: string) => `${room}:${key}`
+    const batch = (changes: readonly StoreChange[]) => {
+      const operations = changes.map((each) =>
+        each.kind === 'put'
+          ? { type: 'put' as const, key: full(each.key), value: jsonOf(each.value) }
+          : { type: 'del' as const, key: full(each.key) },
+      )
+      return change((open) => open.batch(operations, { sync: true }))
+    }
+    return {
+      get: async (key) => {
+        const json = await read((open) => open.get(full(key)))
+        return json === undefined ? undefined : JSON.parse(json)
+      },
+      put: (key, value) => batch([{ kind: 'put', key, value }]),
+      delete: (key) => batch([{ kind: 'delete', key }]),
+      batch,
+      entries: async function* (prefix = '') {
+        const start = full(prefix)
+        const found = await read(async (open) => open.iterator({ gte: start, lt: start + aboveAll }))
+        for await (const [key, json] of found) yield [key.slice(room.length + 1), JSON.parse(json)]
+      },
+      sub: (name) => roomAt(room === '' ? roomName(name) : `${room}/${roomName(name)}`),
+    }
+  }
+
+  return {
+    ...roomAt(''),
+    close: async () => {
+      await reopening?.catch((error) => {
+        throw failureOf(error, path)
+      })
+      await database.close()
+    },
+  }
+}
+
+/** Throws a TypeError: names of rooms come from our own code only. */
+export function roomName(name: string): string {
+  if (!/^[a-z0-9][a-z0-9-]*$/.test(name)) throw new TypeError(`not a name for a room in a store: ${name}`)
+  return name
+}
+
+/** Throws a TypeError for what JSON has no word for. */
+export function jsonOf(value: unknown): string {
+  const json = JSON.stringify(value)
+  if (json === undefined) throw new TypeError('a stored value must be JSON')
+  return json
+}
+
+async function openDatabase(path: string): Promise<Database> {
+  const database = new Level<string, string>(path, databaseOptions)
+  try {
+    await database.open()
+    return database
+  } catch (error) {
+    throw failureOf(error, path)
+  }
+}
+
+function failureOf(error: unknown, path: string): unknown {
+  if (!(error instanceof Error) || error instanceof Failure || error instanceof TypeError) return error
+  const cause = error.cause instanceof Error ? error.cause : error
+  const message = `store ${path}: ${messageOf(cause)}`
+  if ('code' in cause && cause.code === 'LEVEL_LOCKED') {
+    return new Failure('locked', `${path} is open in another process`, {
+      hint: 'is banyan already running with this folder?',
+      cause: error,
+    })
+  }
+  if ('code' in cause && cause.code === 'LEVEL_DATABASE_NOT_OPEN') {
+    return new Failure('stopped', `store ${path} is closed`, { cause: error })
+  }
+  if (/no space left|disk quota exceeded/i.test(cause.message)) {
+    return new Failure('no-space', message, { retry: 'later', hint: 'free some space on this disk', cause: error })
+  }
+  return new Failure('disk', message, { cause: error })
+}
