@@ -12,6 +12,11 @@ export const limits = {
   reportsMaxBytes: 8 * MiB,
   reportBatchMax: 500,
   reportMaxBytes: 256 * KiB,
+  reportTransfersMax: 200,
+  reportProblemsMax: 50,
+  reportFactsMax: 500,
+  reportTextMaxChars: 1_024,
+  outcomeDetailMaxChars: 4_096,
   enrolMaxBytes: 16 * KiB,
   localRequestMaxBytes: 1 * MiB,
   settingsMaxBytes: 256 * KiB,
@@ -41,7 +46,13 @@ export const limits = {
   announceBusyIntervalMs: 2_000,
   announceDebounceMs: 50,
   peerForgottenAfterMs: 120_000,
+  /** A tracker with more children than this can serve at the usual interval asks them to come less often. */
+  announcesPerSecondMax: 500,
   heartbeatMs: 15 * 60_000,
+  /** Added to two heartbeats before a node counts as silent. */
+  silentSlackMs: 60_000,
+  /** How far ahead of ours the clock of a reporting node may be. */
+  reportAheadMaxMs: 10 * 60_000,
   reportDebounceMs: 200,
   checkIntervalMs: 15 * 60_000,
   engineIdleMs: 30_000,
@@ -58,9 +69,15 @@ export const limits = {
   connectionsPerAddressMax: 1_024,
   pendingSocketsMax: 256,
   peersPerHandoutMax: 50,
+  /** Peers in one handout, over all its swarms: keeps it below announceMaxBytes. */
+  handoutPeersMax: 6_000,
+  trackerMembersMax: 20_000,
+  trackerMembershipsMax: 500_000,
   attacksKept: 20,
   outputKeptBytes: 16 * KiB,
   outboxMax: 10_000,
+  inboxMax: 200_000,
+  statusNodesMax: 1_000,
 
   // Trust.
   timestampLifetimeMs: 24 * 3600_000,
