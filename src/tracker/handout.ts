@@ -1,0 +1,138 @@
+// Whom a child is told to meet.
+
+import type { Announce, Handout, Peer } from '../model/announce.ts'
+import { limits } from '../model/limits.ts'
+import type { InfoHash, NodeName } from '../model/names.ts'
+import type { Random } from '../world/world.ts'
+import type { Have, Member, Membership, Table } from './table.ts'
+
+/** The parent, as its own children meet it. */
+export interface Self {
+  readonly node: NodeName
+  readonly swarmPort: number
+  /** Null if nobody has said it. */
+  readonly site: string | null
+  /** How much of a payload is here; undefined if it is neither here nor being fetched. */
+  holds(infoHash: InfoHash): Have | undefined
+}
+
+export interface HandoutParts {
+  table: Table
+  /** Whose handout it is, as `table.put` returned it. */
+  caller: Member
+  announce: Announce
+  self: Self
+  random: Pick<Random, 'fraction'>
+}
+
+/**
+ * For each swarm of an announce whom to dial: the parent and siblings, the best first. Whoever is handed out is to be
+ * dialled unless a connection with that node is there already; a swarm without anybody to dial is left out.
+ *
+ * In every pair of siblings one side is told of the other:
+ * - Of two that miss pieces, the one that came into the swarm later dials. So a late-comer finds everybody in its first
+ *   handout, and those who were there need not learn of it.
+ * - If one of them has all, the other dials. So a seed needs no handout, and news of it comes with the next busy announce.
+ * - If they have all, nobody dials.
+ * - If the one that should dial cannot (the other is seen at an address that means something only on its own machine or
+ *   link, or it has no port), the other one does.
+ *
+ * The parent is dialled while the child or the parent misses something. It is handed out even when it has nothing yet
+ * but is fetching, so that pieces flow through it from the first one on; a child that has all may so feed its parent.
+ *
+ * Up to limits.peersPerHandoutMax siblings are handed out, which is everybody in a swarm of that size. Of more they are
+ * drawn, those with pieces and of the caller's own site with more weight; the draw is fixed for each pair, so that one
+ * node gets the same siblings again and different nodes get different ones. Weights, not ranks: if everybody got all
+ * the seeds first, the others would never meet, and if nobody met another site, a site could starve beside a full one.
+ */
+export function handoutFor({ table, caller, announce, self, random }: HandoutParts): Handout {
+  const isHidden = caller.scope !== 'wide' || caller.port === 0
+  const waiting = announce.swarms.filter(
+    (swarm) => swarm.have !== 'all' || self.holds(swarm.infoHash) !== 'all' || isHidden,
+  )
+  const share = Math.floor(limits.handoutPeersMax / Math.max(1, waiting.length)) - 1
+  const siblingsMax = Math.max(0, Math.min(limits.peersPerHandoutMax, share))
+  // Only a node with thousands of unfinished swarms is served some at a time, others with each announce.
+  const first = waiting.length > limits.handoutPeersMax ? Math.floor(random.fraction() * waiting.length) : 0
+  const served = [...waiting.slice(first), ...waiting.slice(0, first)].slice(0, limits.handoutPeersMax)
+
+  const swarms: Handout['swarms'] = {}
+  for (const { infoHash, have } of served) {
+    const peers = [
+      ...parentIn(infoHash, have, self),
+      ...siblingsIn(table.swarm(infoHash), { infoHash, have, caller, siblingsMax }),
+    ]
+    if (peers.length > 0) swarms[infoHash] = peers
+  }
+  return { intervalMs: intervalFor(caller, table.size()), site: caller.site, swarms }
+}
+
+/** Busy children come often; all together not more often than limits.announcesPerSecondMax. */
+function intervalFor(caller: Member, members: number): number {
+  const usual = caller.missing > 0 ? limits.announceBusyIntervalMs : limits.announceIntervalMs
+  const bearable = Math.ceil((members * 1000) / limits.announcesPerSecondMax)
+  return Math.max(usual, Math.min(bearable, limits.peerForgottenAfterMs / 2))
+}
+
+function parentIn(infoHash: InfoHash, have: Have, self: Self): Peer[] {
+  const held = self.holds(infoHash)
+  if (held === undefined || (held === 'all' && have === 'all') || self.swarmPort === 0) return []
+  return [{ node: self.node, address: null, port: self.swarmPort, relation: 'parent', site: self.site }]
+}
+
+interface Place {
+  infoHash: InfoHash
+  have: Have
+  caller: Member
+  siblingsMax: number
+}
+
+function siblingsIn(swarm: ReadonlyMap<NodeName, Membership>, { infoHash, have, caller, siblingsMax }: Place): Peer[] {
+  // A caller that is not remembered dials everybody, like a late-comer.
+  const joined = swarm.get(caller.node)?.joined ?? Number.POSITIVE_INFINITY
+  const own: Membership = { member: caller, have, joined }
+  const lot = Number.parseInt(infoHash.slice(0, 8), 16)
+  const candidates: { member: Member; rank: number }[] = []
+  for (const other of swarm.values()) {
+    if (other.member.node === caller.node || !dials(own, other)) continue
+    candidates.push({ member: other.member, rank: rankOf(own, other, lot) })
+  }
+  candidates.sort((a, b) => a.rank - b.rank)
+  return candidates.slice(0, siblingsMax).map(({ member }) => ({
+    node: member.node,
+    address: member.address,
+    port: member.port,
+    relation: 'sibling',
+    site: member.site,
+  }))
+}
+
+/** Whether it is the first one's part to dial the second. */
+function dials(one: Membership, other: Membership): boolean {
+  if (one.have === 'all' && other.have === 'all') return false
+  if (!canReach(one.member, other.member)) return false
+  if (!canReach(other.member, one.member)) return true
+  if (one.have === 'all' || other.have === 'all') return other.have === 'all'
+  return one.joined > other.joined
+}
+
+function canReach(from: Member, to: Member): boolean {
+  return to.port > 0 && (to.scope === 'wide' || to.scope === from.scope)
+}
+
+const weightOf: Readonly<Record<Have, number>> = { none: 1, some: 4, all: 8 }
+const sameSiteWeight = 8
+
+/** The lowest ranks are a weighted sample without replacement (Efraimidis and Spirakis 2006, exponential form). */
+function rankOf(one: Membership, other: Membership, lot: number): number {
+  const weight = weightOf[other.have] * (one.member.site === other.member.site ? sameSiteWeight : 1)
+  return -Math.log(drawFor(one.member.draw, other.member.draw, lot)) / weight
+}
+
+/** In (0, 1], the same for the same three 32-bit numbers (the finalizer of MurmurHash3). */
+function drawFor(one: number, other: number, lot: number): number {
+  let hash = lot ^ Math.imul(one, 0x9e3779b1) ^ Math.imul(other, 0x7feb352d)
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return (((hash ^ (hash >>> 16)) >>> 0) + 1) / 2 ** 32
+}

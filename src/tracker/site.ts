@@ -1,0 +1,47 @@
+// What an address tells: which network (site) it belongs to, and who can reach it.
+
+import assert from 'node:assert/strict'
+import { isIP } from 'node:net'
+
+/** How far an address means the same machine: on this machine only, on one link only, or everywhere. */
+export type Scope = 'machine' | 'link' | 'wide'
+
+/** An IP address without zone, and an IPv4 address that came in over an IPv6 socket (RFC 4291, 2.5.5.2) as IPv4. */
+export function plainAddress(address: string): string {
+  const unzoned = address.split('%', 1)[0] ?? ''
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(unzoned)
+  const plain = mapped?.[1] ?? unzoned
+  assert(isIP(plain) !== 0, `not an IP address: ${address}`)
+  return plain
+}
+
+/**
+ * The site that a plain address stands for when its node names none: its /24 or /64, as a word.
+ * A word has no colons, so `2001:db8:0:1::7` is of site `2001-db8-0-1/64`.
+ */
+export function siteOf(address: string): string {
+  if (isIP(address) === 4) return `${address.slice(0, address.lastIndexOf('.'))}.0/24`
+  return `${networkOf(address).join('-')}/64`
+}
+
+export function scopeOf(address: string): Scope {
+  if (isIP(address) === 4) {
+    if (address.startsWith('127.')) return 'machine'
+    return address.startsWith('169.254.') ? 'link' : 'wide'
+  }
+  const network = networkOf(address)
+  if (network.every((group) => group === '0')) return 'machine'
+  return /^fe[89ab]/.test(network[0] ?? '') ? 'link' : 'wide'
+}
+
+/** The first four groups of an IPv6 address, without leading zeros. */
+function networkOf(address: string): string[] {
+  const [head = '', tail] = address.toLowerCase().split('::')
+  const left = head === '' ? [] : head.split(':')
+  // Behind the gap an IPv4 address may stand for the last two groups; it never reaches the first four.
+  const right = tail === undefined || tail === '' ? [] : tail.replace(/\d+\.\d+\.\d+\.\d+$/, '0:0').split(':')
+  const gap = tail === undefined ? 0 : 8 - left.length - right.length
+  return [...left, ...Array<string>(gap).fill('0'), ...right]
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+}
