@@ -1,0 +1,73 @@
+// What a machine is. `systeminformation` runs in a process of its own, so that the daemon stays small.
+
+import { readFile } from 'node:fs/promises'
+import * as os from 'node:os'
+import { extname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import * as v from 'valibot'
+import { messageOf } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import { parseJson, parserOf } from '../model/parse.ts'
+import type { Exec, FactSource, Facts, Log } from './world.ts'
+
+const parseFacts = parserOf(v.record(v.string(), v.union([v.string(), v.number(), v.boolean()])))
+
+/** Debian's names for what Node calls `process.arch`. */
+const debianArch: Readonly<Record<string, string>> = {
+  x64: 'amd64',
+  arm64: 'arm64',
+  arm: 'armhf',
+  ia32: 'i386',
+  riscv64: 'riscv64',
+  ppc64: 'ppc64el',
+  s390x: 's390x',
+}
+
+/** What cannot be found out is left out, but `arch` and `hostname` are always there. */
+export function openFacts({ exec, log }: { exec: Pick<Exec, 'run'>; log: Log }): FactSource {
+  return {
+    async collect() {
+      const basic = await basicFacts()
+      try {
+        const main = new URL(`facts-main${extname(import.meta.url)}`, import.meta.url)
+        const { code, stdout, stderr } = await exec.run({
+          program: process.execPath,
+          args: [fileURLToPath(main)],
+          timeoutMs: limits.factsTimeoutMs,
+        })
+        if (code === 0) return { ...parseFacts(parseJson(stdout, 'facts'), 'facts'), ...basic }
+        log.warn('facts are incomplete', { code, error: stderr })
+      } catch (error) {
+        log.warn('facts are incomplete', { error: messageOf(error) })
+      }
+      return basic
+    },
+  }
+}
+
+/** From Node and /etc/os-release alone. */
+async function basicFacts(): Promise<Facts> {
+  const release = osRelease(await readFile('/etc/os-release', 'utf8').catch(() => ''))
+  const facts: Record<string, string | number | undefined> = {
+    arch: debianArch[process.arch] ?? process.arch,
+    hostname: os.hostname(),
+    'os.distro': release['ID'],
+    'os.release': release['VERSION_ID'],
+    'os.codename': release['VERSION_CODENAME'],
+    'os.name': release['PRETTY_NAME'],
+    'os.kernel': os.release(),
+    'cpu.cores': os.availableParallelism(),
+    'memory.bytes': os.totalmem(),
+  }
+  return Object.fromEntries(Object.entries(facts).filter((entry): entry is [string, string | number] => !!entry[1]))
+}
+
+/** os-release(5): shell-like assignments. */
+function osRelease(text: string): Record<string, string> {
+  const found: Record<string, string> = {}
+  for (const line of text.split('\n')) {
+    const [, key, value] = /^([A-Z_]+)=["']?(.*?)["']?$/.exec(line.trim()) ?? []
+    if (key !== undefined && value !== undefined) found[key] = value
+  }
+  return found
+}

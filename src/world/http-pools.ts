@@ -1,0 +1,56 @@
+// Kept-alive connections to other nodes, one pool for each identity that we speak as.
+
+import { Agent } from 'node:https'
+import { createSecureContext } from 'node:tls'
+import { limits } from '../model/limits.ts'
+import type { TlsIdentity } from './world.ts'
+
+export interface Pools {
+  of(tls: TlsIdentity): Agent
+  closeIdle(): void
+}
+
+export function openPools(): Pools {
+  /** By certificate and CA; in the order of their last use. */
+  const pools = new Map<string, Agent>()
+
+  return {
+    of(tls) {
+      const name = tls.certificate + tls.ca
+      const pool = pools.get(name) ?? poolFor(tls)
+      pools.delete(name)
+      pools.set(name, pool)
+      for (const [oldName, old] of pools) {
+        if (pools.size <= limits.identitiesPooledMax) break
+        pools.delete(oldName)
+        old.maxFreeSockets = 0
+        closeIdleOf(old)
+      }
+      return pool
+    },
+    closeIdle() {
+      for (const pool of pools.values()) closeIdleOf(pool)
+    },
+  }
+}
+
+function poolFor(tls: TlsIdentity): Agent {
+  const options = {
+    keepAlive: true,
+    keepAliveMsecs: limits.keepAliveProbeMs,
+    maxSockets: limits.connectionsToOneMax,
+    maxFreeSockets: limits.idleConnectionsToOneMax,
+    // A resumed session would outlive the certificates that it was made with.
+    maxCachedSessions: 0,
+    secureContext: createSecureContext({ key: tls.key, cert: tls.certificate, ca: tls.ca, minVersion: 'TLSv1.3' }),
+    ALPNProtocols: ['http/1.1'],
+    rejectUnauthorized: true,
+    // Nodes move between addresses: the certificate names the node, and the caller decides whether it wants that node.
+    checkServerIdentity: () => undefined,
+  } as const
+  return new Agent(options)
+}
+
+function closeIdleOf(pool: Agent): void {
+  for (const sockets of Object.values(pool.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
+}
