@@ -101,6 +101,12 @@ export const limits = {
   tokenLifetimeMs: 3600_000,
   tokenUsesMax: 100_000,
   rootRotationsMax: 256,
+  metadataVersionsKept: 4,
+  turnsMax: 1_000,
+  tokenMaxChars: 8 * KiB,
+  tokenParentsMax: 16,
+  renewalSkewMs: 24 * 3600_000,
+  lateEnvelopeMs: 7 * 24 * 3600_000,
 
   // Policy.
   removalsShareMax: 0.2,

@@ -1,0 +1,83 @@
+// Signed messages of nodes (DSSE v1, Ed25519): staging servers pass them on and can drop them, but not forge them.
+
+import { type KeyObject, sign, verify } from 'node:crypto'
+import { Failure } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import type { Instant, NodeName, Sha256 } from '../model/names.ts'
+import type { Envelope } from '../model/report.ts'
+import { certificateOf, checkIssued, identityOf } from './identity.ts'
+
+export interface Sealing {
+  /** Says what the payload is, and is signed with it: an envelope of one kind never passes for one of another. */
+  payloadType: string
+  payload: Uint8Array
+  privateKey: KeyObject
+  keyId: Sha256
+}
+
+export function seal({ payloadType, payload, privateKey, keyId }: Sealing): Envelope {
+  const signature = sign(null, preAuthenticationEncoding(payloadType, payload), privateKey)
+  return {
+    payloadType,
+    payload: Buffer.from(payload).toString('base64'),
+    signatures: [{ keyid: keyId, sig: signature.toString('base64') }],
+  }
+}
+
+export interface Opening {
+  payloadType: string
+  /** DER of the signer's certificate; it may come from the same untrusted hands as the envelope. */
+  certificate: Uint8Array
+  /** DER or PEM of the fleet's authority. */
+  ca: Uint8Array | string
+  now: Instant
+  /** How long after the certificate's end its envelopes are still taken; the default is `limits.lateEnvelopeMs`. */
+  lateMs?: number
+}
+
+/**
+ * Whose envelope it is and what is in it; `untrusted` if anything does not hold.
+ *
+ * A report waits in outboxes and behind cut links, so it can arrive when the certificate that signed it is over. It is
+ * taken for `limits.lateEnvelopeMs` longer. A time inside the payload would not be safer: the thief of an expired key
+ * would write the time that suits him.
+ */
+export function openEnvelope(
+  envelope: Envelope,
+  { payloadType, certificate: der, ca, now, lateMs = limits.lateEnvelopeMs }: Opening,
+): { node: NodeName; keyId: Sha256; payload: Uint8Array } {
+  if (envelope.payloadType !== payloadType) {
+    throw new Failure('untrusted', `envelope holds ${envelope.payloadType}, expected ${payloadType}`)
+  }
+  const certificate = certificateOf(der, 'certificate of an envelope')
+  checkIssued(certificate, certificateOf(ca, 'fleet certificate'))
+  const identity = identityOf(der)
+  if (identity.role !== 'node') throw new Failure('untrusted', `envelope is signed by token ${identity.tokenId}`)
+  const { name, keyId } = identity
+
+  const notBefore = certificate.validFromDate.getTime()
+  const notAfter = certificate.validToDate.getTime()
+  if (now < notBefore) throw new Failure('untrusted', `certificate of ${name} starts at ${timeText(notBefore)}`)
+  if (now > notAfter + lateMs) throw new Failure('untrusted', `certificate of ${name} ended at ${timeText(notAfter)}`)
+
+  const signature = envelope.signatures[0]
+  if (envelope.signatures.length !== 1 || signature === undefined || signature.keyid !== keyId) {
+    throw new Failure('untrusted', `envelope is not signed by the key ${keyId} of ${name}`)
+  }
+  const payload = Buffer.from(envelope.payload, 'base64')
+  const signed = preAuthenticationEncoding(payloadType, payload)
+  if (!verify(null, signed, certificate.publicKey, Buffer.from(signature.sig, 'base64'))) {
+    throw new Failure('untrusted', `signature of ${name} does not hold`)
+  }
+  return { node: name, keyId, payload }
+}
+
+/** DSSE v1, protocol.md: `DSSEv1 <length> <type> <length> <body>`, lengths in bytes. */
+function preAuthenticationEncoding(payloadType: string, payload: Uint8Array): Buffer {
+  const start = `DSSEv1 ${Buffer.byteLength(payloadType)} ${payloadType} ${payload.byteLength} `
+  return Buffer.concat([Buffer.from(start), payload])
+}
+
+function timeText(instant: Instant): string {
+  return new Date(instant).toISOString()
+}
