@@ -1,31 +1,73 @@
 // The policy as operators write it (`policy.yaml`). `repository` compiles it into a revision.
 
 import * as v from 'valibot'
+import { limits } from './limits.ts'
 import { lineSchema, packageNameSchema, packageVersionSchema, wordSchema } from './names.ts'
 import { parserOf } from './parse.ts'
 import { selectorSchema } from './revision.ts'
 
 /** `latest`, `absent`, or one version. */
 export const wantedVersionSchema = v.pipe(
-  v.union([v.literal('latest'), v.literal('absent'), packageVersionSchema]),
+  v.union([v.literal('latest'), v.literal('absent'), packageVersionSchema], 'expected latest, absent, or a version'),
   v.description('latest, absent, or one published version'),
 )
 
-export const policyRuleSchema = v.strictObject({
-  nodes: v.pipe(
-    v.union([v.literal('all'), v.array(wordSchema)]),
-    v.description('all, or the groups that the rule is for: a node in any of them'),
-  ),
-  except: v.exactOptional(v.pipe(v.array(wordSchema), v.description('groups that the rule leaves out'))),
-  packages: v.record(packageNameSchema, wantedVersionSchema),
-  note: v.exactOptional(lineSchema),
-})
+const groupNamesSchema = v.array(wordSchema, 'expected a list of groups, e.g. [web, db]')
+
+export const policyRuleSchema = v.strictObject(
+  {
+    nodes: v.pipe(
+      v.union(
+        [
+          v.literal('all'),
+          v.pipe(groupNamesSchema, v.minLength(1, 'an empty list is for no node; expected all, or groups')),
+        ],
+        'expected all, or a list of groups, e.g. [web, db]',
+      ),
+      v.description('all, or the groups that the rule is for: a node in any of them'),
+    ),
+    except: v.exactOptional(v.pipe(groupNamesSchema, v.description('groups that the rule leaves out'))),
+    packages: v.pipe(
+      v.record(packageNameSchema, wantedVersionSchema, 'expected packages and their versions, e.g. { shop: latest }'),
+      v.description('package by package: latest, absent, or one published version'),
+    ),
+    note: v.exactOptional(v.pipe(lineSchema, v.description('why the rule is there, for people'))),
+  },
+  'expected a rule: nodes and packages',
+)
 export type PolicyRule = v.InferOutput<typeof policyRuleSchema>
 
-export const policySchema = v.strictObject({
-  groups: v.optional(v.record(wordSchema, selectorSchema), {}),
-  rules: v.pipe(v.optional(v.array(policyRuleSchema), []), v.description('later rules win, package by package')),
-})
+const groupSchema = v.pipe(
+  selectorSchema,
+  v.check(
+    (selector) => Object.keys(selector).length > 0 && ![selector.site, selector.names].some(isEmptyList),
+    'expected site, labels, facts or names to select by; a rule for every node says nodes: all',
+  ),
+  v.description('which nodes: those for which everything that is named here holds'),
+)
+
+export const policySchema = v.strictObject(
+  {
+    groups: v.pipe(
+      v.optional(v.record(wordSchema, groupSchema, 'expected groups by name, e.g. web: { labels: { role: web } }'), {}),
+      v.check(
+        (groups) => Object.keys(groups).length <= limits.policyGroupsMax,
+        `over ${limits.policyGroupsMax} groups`,
+      ),
+      v.description('names for sets of nodes'),
+    ),
+    rules: v.pipe(
+      v.optional(v.array(policyRuleSchema, 'expected a list of rules'), []),
+      v.maxLength(limits.policyRulesMax, `over ${limits.policyRulesMax} rules`),
+      v.description('later rules win, package by package'),
+    ),
+  },
+  'expected groups: and rules:',
+)
 export type Policy = v.InferOutput<typeof policySchema>
 
 export const parsePolicy = parserOf(policySchema)
+
+function isEmptyList(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0
+}
