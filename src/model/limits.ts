@@ -72,6 +72,27 @@ export const limits = {
   applyTimeoutMs: 60 * 60_000,
   failedRetryMs: 60_000,
 
+  // Applying.
+  packageQueryTimeoutMs: 60_000,
+  /** One run of apt or dpkg: the wait for the package lock, unpacking, every maintainer script. */
+  debTransactionTimeoutMs: 30 * 60_000,
+  /** `dpkg --configure -a` after an interrupted run. */
+  debRepairTimeoutMs: 10 * 60_000,
+  /** How long apt waits for another program that holds the package lock. */
+  debLockWaitMs: 5 * 60_000,
+  /** Of package lists and simulations. */
+  packageListMaxBytes: 16 * MiB,
+  treeRecordLineMaxBytes: 64 * KiB,
+  /** Differing files that one finding names. */
+  findingsNamedMax: 3,
+  detailMaxChars: 4_096,
+  planMaxBytes: 32 * MiB,
+  journalMaxBytes: 8 * MiB,
+  /** How long a started apply may take until it holds its lock. */
+  applyStartMs: 30_000,
+  /** Finished applies whose folders are kept to look at. */
+  appliesKept: 3,
+
   // Queues.
   connectionsMax: 4_096,
   connectionsPerAddressMax: 1_024,
