@@ -1,0 +1,44 @@
+// What is on the machine, and what banyan remembers of having put there.
+
+import * as v from 'valibot'
+import { type Kind, kindSchema } from '../model/manifest.ts'
+import {
+  countSchema,
+  type PackageName,
+  type PackageVersion,
+  packageNameSchema,
+  packageVersionSchema,
+  type Sha256,
+  sha256Schema,
+} from '../model/names.ts'
+import { parserOf } from '../model/parse.ts'
+
+/** One installed package as its provider sees it now. What is not installed has no Actual. */
+export interface Actual {
+  name: PackageName
+  kind: Kind
+  version: PackageVersion
+  /** broken: half installed or half configured. drifted: whole once, its files have been changed since. */
+  state: 'whole' | 'broken' | 'drifted'
+  /** One line: what is wrong. Empty if whole. */
+  found: string
+  /** The machine's own administrator wants no change of it (`apt-mark hold`). */
+  held: boolean
+  /** The payload it came from, where the machine itself knows that; null otherwise. */
+  payload: Sha256 | null
+}
+
+export const installedRecordSchema = v.strictObject({
+  name: packageNameSchema,
+  kind: kindSchema,
+  version: packageVersionSchema,
+  manifest: sha256Schema,
+  payload: sha256Schema,
+  /** Of the plan that it was installed by. */
+  revision: countSchema,
+  /** unfinished: banyan put it there, and it did not end well. It is ours to remove, and not yet what was wanted. */
+  state: v.picklist(['installed', 'unfinished']),
+})
+/** What banyan itself installed. */
+export type InstalledRecord = v.InferOutput<typeof installedRecordSchema>
+export const parseInstalledRecords = parserOf(v.array(installedRecordSchema))

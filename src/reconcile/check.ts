@@ -1,0 +1,42 @@
+// The words of `banyan check`: what a plan would change and why. Plain values; the command prints them.
+
+import type { Kind } from '../model/manifest.ts'
+import type { PackageName, PackageVersion } from '../model/names.ts'
+import type { Difference, What } from './differences.ts'
+import { waitingText } from './kept.ts'
+import type { Plan } from './plan.ts'
+
+export interface DescribedDifference {
+  name: PackageName
+  kind: Kind | null
+  what: What
+  from: PackageVersion | null
+  to: PackageVersion | null
+  /** planned: the next apply does it. */
+  state: 'planned' | 'waiting' | 'held'
+  why: string
+}
+
+/** One line for each difference, in the order of the plan; what the plan leaves out comes last. */
+export function describePlan(plan: Plan, differences: readonly Difference[]): DescribedDifference[] {
+  const places = new Map(plan.actions.map((action, place) => [`${action.kind}/${action.name}`, place]))
+  const orderOf = ({ kind, name }: Difference) => places.get(`${kind}/${name}`) ?? plan.actions.length
+  return [...differences].sort((a, b) => orderOf(a) - orderOf(b)).map((difference) => describe(plan, difference))
+}
+
+function describe(plan: Plan, difference: Difference): DescribedDifference {
+  const { name, kind, what, from, to, held } = difference
+  const waits = difference.manifest === null ? undefined : plan.waiting.find((one) => one.name === name)
+  const reason = reasonOf(plan, difference)
+  const described = { name, kind, what, from, to }
+  if (held) return { ...described, state: 'held', why: `${reason}; held by this machine's administrator` }
+  if (waits !== undefined) return { ...described, state: 'waiting', why: `${reason}; ${waitingText(waits)}` }
+  return { ...described, state: 'planned', why: reason }
+}
+
+function reasonOf(plan: Plan, { cause, what, to, found }: Difference): string {
+  const wanted = what === 'remove' ? 'its removal' : to
+  return cause === 'drift'
+    ? `somebody else changed this machine: ${found}`
+    : `revision ${plan.revision} wants ${wanted}: ${found}`
+}

@@ -1,0 +1,176 @@
+// What differs between a node's desired state and its machine. Pure; the order is by package name.
+
+import type { DesiredPackage } from '../model/desired.ts'
+import { unreachable } from '../model/failure.ts'
+import type { Kind, Manifest } from '../model/manifest.ts'
+import type { PackageName, PackageVersion, Sha256 } from '../model/names.ts'
+import { compareVersions } from '../model/versions.ts'
+import type { Actual, InstalledRecord } from './actual.ts'
+
+export type What = 'install' | 'upgrade' | 'downgrade' | 'reinstall' | 'remove'
+
+/** pending: the revision moved since we last converged this package. drift: somebody else moved the machine. */
+export type Cause = 'pending' | 'drift'
+
+export interface Difference {
+  name: PackageName
+  /** Null as long as the manifest that says it is not here. */
+  kind: Kind | null
+  /** reinstall: the same version with other content, with files that have changed, or not wholly installed. */
+  what: What
+  cause: Cause
+  from: PackageVersion | null
+  to: PackageVersion | null
+  /** Null for a removal. */
+  manifest: Sha256 | null
+  /** One line for a person: what there is instead of what there should be. */
+  found: string
+  /** The machine's administrator holds it: nothing will be done. */
+  held: boolean
+}
+
+export interface Compared {
+  desired: readonly DesiredPackage[]
+  /** Of the desired packages; one that is not here yet makes a difference of unknown kind. */
+  manifests: ReadonlyMap<Sha256, Manifest>
+  actual: readonly Actual[]
+  installed: readonly InstalledRecord[]
+  revision: number
+  /** The newest revision that this machine had no difference to; null if there was none. */
+  converged: number | null
+}
+
+/** Empty means converged. What banyan never installed and no rule calls absent is left alone. */
+export function differencesBetween(compared: Compared): Difference[] {
+  const { desired, actual, installed } = compared
+  const actualByKey = new Map(actual.map((one) => [keyOf(one.kind, one.name), one]))
+  const actualByName = Map.groupBy(actual, (one) => one.name)
+  const recordsByName = Map.groupBy(installed, (one) => one.name)
+  const differences: Difference[] = []
+
+  for (const wanted of desired) {
+    const records = recordsByName.get(wanted.name) ?? []
+    switch (wanted.state) {
+      case 'present': {
+        const kind = kindOf(wanted, compared.manifests, records)
+        const record = records.find((one) => one.kind === kind)
+        const there = kind === null ? undefined : actualByKey.get(keyOf(kind, wanted.name))
+        const difference = differenceOfWanted({ wanted, kind, record, there, compared })
+        if (difference !== null) differences.push(difference)
+        // The same name once came as another kind: banyan put that there, so it goes.
+        for (const other of records) {
+          const stale = actualByKey.get(keyOf(other.kind, other.name))
+          if (kind === null || other.kind === kind || stale === undefined) continue
+          differences.push(removalOf(stale, 'pending', `${stale.name} is a ${kind} package now`))
+        }
+        break
+      }
+      case 'absent':
+        for (const there of actualByName.get(wanted.name) ?? []) {
+          differences.push(removalOf(there, causeOfUnrecorded(compared), `${there.version} is installed`))
+        }
+        break
+      case 'no-build':
+        break
+      default:
+        unreachable(wanted)
+    }
+  }
+
+  const mentioned = new Set(desired.map((one) => one.name))
+  for (const record of installed) {
+    if (mentioned.has(record.name)) continue
+    const there = actualByKey.get(keyOf(record.kind, record.name))
+    if (there !== undefined) differences.push(removalOf(there, 'pending', 'the policy no longer mentions it'))
+  }
+  return differences.sort(byNameAndKind)
+}
+
+/** Sorts by name, then by kind. */
+export function byNameAndKind(
+  a: { name: PackageName; kind: Kind | null },
+  b: { name: PackageName; kind: Kind | null },
+): number {
+  return compareText(a.name, b.name) || compareText(a.kind ?? '', b.kind ?? '')
+}
+
+/** One package of one kind; a machine can hold the same name in two kinds. */
+export function keyOf(kind: Kind, name: PackageName): string {
+  return `${kind}/${name}`
+}
+
+type Present = Extract<DesiredPackage, { state: 'present' }>
+
+function kindOf(
+  wanted: Present,
+  manifests: ReadonlyMap<Sha256, Manifest>,
+  records: readonly InstalledRecord[],
+): Kind | null {
+  const known = manifests.get(wanted.manifest) ?? records.find((record) => record.manifest === wanted.manifest)
+  return known?.kind ?? null
+}
+
+function differenceOfWanted(parts: {
+  wanted: Present
+  kind: Kind | null
+  record: InstalledRecord | undefined
+  there: Actual | undefined
+  compared: Compared
+}): Difference | null {
+  const { wanted, kind, record, there, compared } = parts
+  const payload = compared.manifests.get(wanted.manifest)?.payload.sha256
+  const settled =
+    record !== undefined &&
+    record.state === 'installed' &&
+    record.version === wanted.version &&
+    (record.manifest === wanted.manifest || record.payload === payload)
+  const cause: Cause = record === undefined ? causeOfUnrecorded(compared) : settled ? 'drift' : 'pending'
+  const difference = (what: What, found: string): Difference => ({
+    name: wanted.name,
+    kind,
+    what,
+    cause,
+    from: there?.version ?? null,
+    to: wanted.version,
+    manifest: wanted.manifest,
+    found,
+    held: there?.held ?? false,
+  })
+  if (kind === null) return difference('install', 'its manifest is not here yet')
+  if (there === undefined) return difference('install', 'not installed')
+  if (there.version !== wanted.version) {
+    const order = compareVersions(kind, there.version, wanted.version)
+    const what = order < 0 ? 'upgrade' : order > 0 ? 'downgrade' : 'reinstall'
+    return difference(what, there.state === 'whole' ? `${there.version} is installed` : there.found)
+  }
+  if (there.state !== 'whole') return difference('reinstall', there.found)
+  const cameFrom = there.payload ?? record?.payload
+  if (cameFrom !== undefined && payload !== undefined && cameFrom !== payload) {
+    return difference('reinstall', `${there.version} is installed with other content`)
+  }
+  return record?.state === 'unfinished' ? difference('reinstall', 'its installation did not end well') : null
+}
+
+function removalOf(there: Actual, cause: Cause, found: string): Difference {
+  return {
+    name: there.name,
+    kind: there.kind,
+    what: 'remove',
+    cause,
+    from: there.version,
+    to: null,
+    manifest: null,
+    found,
+    held: there.held,
+  }
+}
+
+// Nothing is remembered of a package that banyan never touched. If this very revision had no difference here before,
+// then it is the machine that has moved.
+function causeOfUnrecorded(compared: Compared): Cause {
+  return compared.converged === compared.revision ? 'drift' : 'pending'
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

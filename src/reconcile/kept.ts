@@ -1,0 +1,69 @@
+// The outcomes of packages that need no apply: kept, held, waiting, or not to be had. Pure.
+
+import type { DesiredPackage } from '../model/desired.ts'
+import type { Outcome } from '../model/report.ts'
+import type { Actual } from './actual.ts'
+import { byNameAndKind, type Difference } from './differences.ts'
+import type { Plan, Waiting } from './plan.ts'
+
+export interface Seen {
+  desired: readonly DesiredPackage[]
+  actual: readonly Actual[]
+  differences: readonly Difference[]
+  plan: Plan
+}
+
+/** One outcome for each package that a rule mentions and the plan's actions do not. */
+export function outcomesKept({ desired, actual, differences, plan }: Seen): Outcome[] {
+  const outcomes: Outcome[] = []
+  const differing = new Map(differences.map((difference) => [difference.name, difference]))
+  const waiting = new Map(plan.waiting.map((one) => [one.name, one]))
+  for (const wanted of desired) {
+    const there = actual.find((one) => one.name === wanted.name)
+    const difference = differing.get(wanted.name)
+    if (wanted.state === 'no-build') {
+      outcomes.push({
+        name: wanted.name,
+        kind: null,
+        outcome: 'failed',
+        version: there?.version ?? null,
+        before: there?.version ?? null,
+        difference: 'pending',
+        detail: `no published build of ${wanted.name} fits this node's architecture`,
+      })
+    } else if (difference === undefined) {
+      outcomes.push({
+        name: wanted.name,
+        kind: there?.kind ?? null,
+        outcome: 'kept',
+        version: there?.version ?? null,
+        before: there?.version ?? null,
+        difference: null,
+      })
+    }
+  }
+  for (const difference of differences) {
+    const { name, kind, cause, from } = difference
+    const waits = difference.manifest === null ? undefined : waiting.get(name)
+    if (!difference.held && waits === undefined) continue
+    outcomes.push({
+      name,
+      kind,
+      outcome: difference.held ? 'held' : 'skipped',
+      version: from,
+      before: from,
+      difference: cause,
+      detail:
+        waits === undefined
+          ? `${difference.what} held by this machine's administrator (apt-mark unhold ${name})`
+          : waitingText(waits),
+    })
+  }
+  return outcomes.sort(byNameAndKind)
+}
+
+/** What a waiting package waits for, in words. */
+export function waitingText(waiting: Waiting): string {
+  if (waiting.for === 'dependency') return `waiting for ${waiting.dependency}, which it depends on`
+  return `waiting for its ${waiting.for}`
+}

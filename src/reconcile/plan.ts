@@ -1,0 +1,142 @@
+// A plan: the differences made into actions, in the one order in which they are carried out. A plain JSON value.
+
+import * as v from 'valibot'
+import type { Kind, Manifest } from '../model/manifest.ts'
+import { kindSchema } from '../model/manifest.ts'
+import {
+  countSchema,
+  type PackageName,
+  packageNameSchema,
+  packageVersionSchema,
+  type Sha256,
+  sha256Schema,
+} from '../model/names.ts'
+import { parserOf } from '../model/parse.ts'
+import type { InstalledRecord } from './actual.ts'
+import { type Difference, keyOf } from './differences.ts'
+
+const pathSchema = v.pipe(v.string(), v.startsWith('/'), v.maxLength(4096))
+
+export const actionSchema = v.strictObject({
+  name: packageNameSchema,
+  kind: kindSchema,
+  what: v.picklist(['install', 'upgrade', 'downgrade', 'reinstall', 'remove']),
+  cause: v.picklist(['pending', 'drift']),
+  from: v.nullable(packageVersionSchema),
+  to: v.nullable(packageVersionSchema),
+  found: v.string(),
+  /** What is installed; null for a removal. The apply process believes the digests only if the revision says them too. */
+  source: v.nullable(v.strictObject({ manifest: sha256Schema, payload: sha256Schema, path: pathSchema })),
+  /** What banyan installed before, if its payload is still here: it goes back when the new one fails. */
+  previous: v.nullable(v.strictObject({ version: packageVersionSchema, payload: sha256Schema, path: pathSchema })),
+})
+export type Action = v.InferOutput<typeof actionSchema>
+
+export const waitingSchema = v.strictObject({
+  name: packageNameSchema,
+  version: packageVersionSchema,
+  manifest: sha256Schema,
+  for: v.picklist(['manifest', 'payload', 'dependency']),
+  /** The waiting package that this one depends on; null unless it waits for that. */
+  dependency: v.nullable(packageNameSchema),
+})
+export type Waiting = v.InferOutput<typeof waitingSchema>
+
+export const planSchema = v.strictObject({
+  schema: v.literal(1),
+  revision: countSchema,
+  /** Of the revision's bytes. */
+  digest: sha256Schema,
+  actions: v.array(actionSchema),
+  /** What cannot be done yet. */
+  waiting: v.array(waitingSchema),
+})
+export type Plan = v.InferOutput<typeof planSchema>
+export const parsePlan = parserOf(planSchema)
+
+export interface PlanParts {
+  revision: { number: number; digest: Sha256 }
+  manifests: ReadonlyMap<Sha256, Manifest>
+  /** Where the whole payloads lie that are here. */
+  payloadsHere: ReadonlyMap<Sha256, string>
+  installed: readonly InstalledRecord[]
+}
+
+/**
+ * The same differences give the same plan. Held ones are left out. A deb that depends on one that waits, waits too:
+ * apt would refuse it alone.
+ */
+export function planFor(differences: readonly Difference[], parts: PlanParts): Plan {
+  const records = new Map(parts.installed.map((record) => [keyOf(record.kind, record.name), record]))
+  const waiting = waitingOf(differences, parts)
+  const waitingNames = new Set(waiting.map((one) => one.name))
+  const actions: Action[] = []
+  for (const difference of differences) {
+    const { name, kind, what, cause, from, to, found, manifest } = difference
+    if (difference.held || kind === null) continue
+    if (manifest !== null && waitingNames.has(name)) continue
+    const payload = manifest === null ? undefined : parts.manifests.get(manifest)?.payload.sha256
+    const path = payload === undefined ? undefined : parts.payloadsHere.get(payload)
+    const source = manifest === null || payload === undefined || path === undefined ? null : { manifest, payload, path }
+    const previous = source === null ? null : previousOf(records.get(keyOf(kind, name)), from, parts.payloadsHere)
+    actions.push({ name, kind, what, cause, from, to, found, source, previous })
+  }
+  actions.sort((a, b) => rankOf(a) - rankOf(b) || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+  const { number, digest } = parts.revision
+  return { schema: 1, revision: number, digest, actions, waiting }
+}
+
+/** The package names in one clause of Debian's `Depends`: `libjq1 (= 1.6) | jq-bin:any` names `libjq1` and `jq-bin`. */
+export function dependencyNamesOf(clause: string): PackageName[] {
+  return clause
+    .split(/[|,]/)
+    .map((alternative) => /^\s*([A-Za-z0-9][A-Za-z0-9+._-]*)/.exec(alternative)?.[1])
+    .filter((name) => name !== undefined)
+}
+
+// Hooks of a tree may need what debs bring: trees go first and come last. Within the debs one transaction does it all,
+// so that a package may replace one that goes.
+function rankOf(action: Action): number {
+  if (action.what === 'remove') return { tree: 0, deb: 1, rpm: 3 }[action.kind]
+  return { deb: 2, rpm: 4, tree: 5 }[action.kind]
+}
+
+function previousOf(
+  record: InstalledRecord | undefined,
+  from: string | null,
+  payloadsHere: ReadonlyMap<Sha256, string>,
+): Action['previous'] {
+  if (record === undefined || record.state !== 'installed' || record.version !== from) return null
+  const path = payloadsHere.get(record.payload)
+  return path === undefined ? null : { version: record.version, payload: record.payload, path }
+}
+
+function waitingOf(differences: readonly Difference[], parts: PlanParts): Waiting[] {
+  const waiting = new Map<PackageName, Waiting>()
+  const dependents = new Map<PackageName, PackageName[]>()
+  const wanted = new Map<PackageName, { version: string; manifest: Sha256; kind: Kind | null }>()
+  for (const { name, to, manifest, kind, held } of differences) {
+    if (held || manifest === null || to === null) continue
+    wanted.set(name, { version: to, manifest, kind })
+    const body = parts.manifests.get(manifest)
+    const missing = body === undefined ? 'manifest' : parts.payloadsHere.has(body.payload.sha256) ? null : 'payload'
+    if (missing !== null) waiting.set(name, { name, version: to, manifest, for: missing, dependency: null })
+    if (body?.kind !== 'deb') continue
+    for (const needed of body.depends.flatMap(dependencyNamesOf)) {
+      dependents.set(needed, [...(dependents.get(needed) ?? []), name])
+    }
+  }
+  const spreading = [...waiting.keys()]
+  for (let name = spreading.pop(); name !== undefined; name = spreading.pop()) {
+    const kind = wanted.get(name)?.kind
+    if (kind !== 'deb' && kind !== null) continue
+    for (const dependent of dependents.get(name) ?? []) {
+      const own = wanted.get(dependent)
+      if (own === undefined || waiting.has(dependent)) continue
+      const { version, manifest } = own
+      waiting.set(dependent, { name: dependent, version, manifest, for: 'dependency', dependency: name })
+      spreading.push(dependent)
+    }
+  }
+  return [...waiting.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+}

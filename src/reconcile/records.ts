@@ -1,0 +1,64 @@
+// What banyan remembers of having installed: how an apply changes it, and when it is forgotten. Pure.
+
+import type { DesiredPackage } from '../model/desired.ts'
+import type { Outcome } from '../model/report.ts'
+import type { Actual, InstalledRecord } from './actual.ts'
+import { byNameAndKind, keyOf } from './differences.ts'
+import type { Action, Plan } from './plan.ts'
+
+/** The records after an apply. The same outcomes twice change nothing more. */
+export function recordsAfter(
+  records: readonly InstalledRecord[],
+  plan: Plan,
+  outcomes: readonly Outcome[],
+): InstalledRecord[] {
+  const after = new Map(records.map((record) => [keyOf(record.kind, record.name), record]))
+  for (const action of plan.actions) {
+    const outcome = outcomes.find((one) => one.name === action.name && one.kind === action.kind)
+    if (outcome === undefined) continue
+    const key = keyOf(action.kind, action.name)
+    const reached = outcome.outcome === 'changed' || outcome.outcome === 'kept'
+    if (action.what === 'remove') {
+      if (reached && outcome.version === null) after.delete(key)
+      continue
+    }
+    if (outcome.version === null || outcome.version !== action.to || action.source === null) continue
+    if (reached) after.set(key, recordOf(action, action.source, plan, 'installed'))
+    // It failed, and yet its version is what there is now: half of it was put there by us.
+    else if (outcome.outcome === 'failed' && outcome.before !== outcome.version) {
+      after.set(key, recordOf(action, action.source, plan, 'unfinished'))
+    }
+  }
+  return [...after.values()].sort(byNameAndKind)
+}
+
+/**
+ * Forgets what the policy no longer mentions and the machine no longer has: were it kept, a package that somebody
+ * installs by hand later would count as ours, and be removed.
+ */
+export function recordsStanding(
+  records: readonly InstalledRecord[],
+  seen: { desired: readonly DesiredPackage[]; actual: readonly Actual[] },
+): InstalledRecord[] {
+  const there = new Set(seen.actual.map((one) => keyOf(one.kind, one.name)))
+  const wanted = new Set(seen.desired.filter((one) => one.state !== 'absent').map((one) => one.name))
+  return records.filter((record) => there.has(keyOf(record.kind, record.name)) || wanted.has(record.name))
+}
+
+function recordOf(
+  action: Action,
+  source: NonNullable<Action['source']>,
+  plan: Plan,
+  state: InstalledRecord['state'],
+): InstalledRecord {
+  return {
+    name: action.name,
+    kind: action.kind,
+    // Who calls has seen that the machine has exactly this version.
+    version: action.to as string,
+    manifest: source.manifest,
+    payload: source.payload,
+    revision: plan.revision,
+    state,
+  }
+}
