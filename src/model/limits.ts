@@ -12,11 +12,14 @@ export const limits = {
   reportsMaxBytes: 8 * MiB,
   reportBatchMax: 500,
   reportMaxBytes: 256 * KiB,
+  /** Of problems, attacks and facts each; of transfers twice that. */
+  reportPartMaxBytes: 32 * KiB,
   reportTransfersMax: 200,
   reportProblemsMax: 50,
   reportFactsMax: 500,
   reportTextMaxChars: 1_024,
   outcomeDetailMaxChars: 4_096,
+  outcomeDetailShortChars: 200,
   enrolMaxBytes: 16 * KiB,
   localRequestMaxBytes: 1 * MiB,
   localReplyMaxBytes: 256 * MiB,
@@ -35,6 +38,11 @@ export const limits = {
   swarmThresholdBytes: 1 * MiB,
   payloadMaxBytes: 64 * 1024 * MiB,
   treeFilesMax: 200_000,
+  treePathMaxBytes: 2_048,
+  descriptionMaxBytes: 64 * KiB,
+  debControlMaxBytes: 8 * MiB,
+  publishQueueMax: 64,
+  payloadCheckTimeoutMs: 30 * 60_000,
   pieceMinBytes: 256 * KiB,
   pieceMaxBytes: 8 * MiB,
   piecesAimed: 1_000,
@@ -56,6 +64,7 @@ export const limits = {
   peerForgottenAfterMs: 120_000,
   /** A tracker with more children than this can serve at the usual interval asks them to come less often. */
   announcesPerSecondMax: 500,
+  reportFutureMs: 10 * 60_000,
   heartbeatMs: 15 * 60_000,
   /** Added to two heartbeats before a node counts as silent. */
   silentSlackMs: 60_000,
@@ -110,6 +119,35 @@ export const limits = {
   outboxMax: 10_000,
   inboxMax: 200_000,
   statusNodesMax: 1_000,
+
+  // Swarm.
+  metainfoMaxBytes: 8 * MiB,
+  /** A request asks for this much of a piece: larger blocks cost less work each, and the wire takes up to 128 KiB. */
+  blockBytes: 64 * KiB,
+  /** Bytes asked for ahead of what one wire delivers: at first, and then one second's worth between the other two. */
+  pipelineFirstBytes: 512 * KiB,
+  pipelineMinBytes: 128 * KiB,
+  pipelineMaxBytes: 4 * MiB,
+  /** What one wire may keep in memory of answers that its other end does not take. */
+  wireBufferedBytes: 512 * KiB,
+  wireRequestsMax: 1_024,
+  wireRejectsMax: 64,
+  wireMessageMaxBytes: 256 * KiB,
+  wiresPerHoldingMax: 512,
+  wiresMax: 4_096,
+  swarmHandshakeMs: 10_000,
+  /** A caller that names a holding which is not here yet waits this long for it. */
+  callerWaitMs: 5_000,
+  engineStartMs: 20_000,
+  engineStopMs: 1_500,
+  /** A complete holding without wires stays loaded this long. */
+  holdingIdleMs: 5_000,
+  pieceDurableEveryMs: 50,
+  countersEveryMs: 500,
+  pickAgainEveryMs: 250,
+  strangersToldMax: 64,
+  strangerToldEveryMs: 60_000,
+  failedRetryCeilingMs: 60 * 60_000,
 
   // Trust.
   timestampLifetimeMs: 24 * 3600_000,

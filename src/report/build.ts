@@ -1,0 +1,139 @@
+// A node's report: put together within limits, and worth sending or not.
+
+import { isDeepStrictEqual } from 'node:util'
+import { limits } from '../model/limits.ts'
+import type { Attack, Outcome, Report, Transfer } from '../model/report.ts'
+
+/** All that a report says, of any length; the newest attacks last. */
+export type ReportParts = Omit<Report, 'schema'>
+
+/**
+ * A report that every parser takes and that is at most limits.reportMaxBytes of JSON: what is too much is cut, and a
+ * problem says so. Of packages those that need a look are kept rather than those that are as they should be; of
+ * transfers the unfinished and the newest; of attacks the newest.
+ */
+export function buildReport(parts: ReportParts): Report {
+  const notes: string[] = []
+  const cut = <T>(
+    list: readonly T[],
+    { max, maxBytes, what }: { max: number; maxBytes: number; what: string },
+  ): T[] => {
+    const kept = thatFit(list.slice(0, max), maxBytes)
+    if (kept.length < list.length) notes.push(`${list.length - kept.length} more ${what} are not in this report`)
+    return kept
+  }
+  const problems = cut(parts.problems.map(boundedText), {
+    max: limits.reportProblemsMax,
+    maxBytes: limits.reportPartMaxBytes,
+    what: 'problems',
+  })
+  const attacks = cut(parts.attacks.slice(-limits.attacksKept).reverse().map(boundedAttack), {
+    max: limits.attacksKept,
+    maxBytes: limits.reportPartMaxBytes,
+    what: 'attacks',
+  }).reverse()
+  const transfers = cut([...parts.transfers].sort(byProgress), {
+    max: limits.reportTransfersMax,
+    maxBytes: 2 * limits.reportPartMaxBytes,
+    what: 'transfers',
+  })
+  const facts = Object.fromEntries(thatFit(boundedFacts(parts.facts), limits.reportPartMaxBytes))
+  const others: Report = { schema: 1, ...parts, packages: [], transfers, attacks, facts, problems }
+  const packages = cut(packagesWithin(parts.packages), {
+    max: limits.policyPackagesMax,
+    maxBytes: limits.reportMaxBytes - bytesOf(others) - notesMaxBytes,
+    what: 'packages',
+  }).sort((a, b) => compare(a.name, b.name))
+  return { ...others, packages, problems: [...problems, ...notes] }
+}
+
+/** Four notes of one line each. */
+const notesMaxBytes = 512
+
+/**
+ * Whether `next` says something else than `previous`, apart from how far transfers have come, or is its heartbeat. A
+ * clock that was set back counts as due: nobody would hear of the node until it has caught up.
+ */
+export function reportWorthSending(previous: Report | undefined, next: Report): boolean {
+  if (previous === undefined) return true
+  const agoMs = next.at - previous.at
+  return agoMs < 0 || agoMs >= limits.heartbeatMs || !isDeepStrictEqual(gistOf(previous), gistOf(next))
+}
+
+function gistOf(report: Report): unknown {
+  const transfers = report.transfers.map(({ infoHash, state, startedAt, completedAt }) => ({
+    infoHash,
+    state,
+    startedAt,
+    completedAt,
+  }))
+  return { ...report, counter: 0, at: 0, transfers }
+}
+
+const urgencies: readonly Outcome['outcome'][] = ['failed', 'held', 'changed', 'skipped', 'kept']
+
+function byUrgency(a: Outcome, b: Outcome): number {
+  return urgencies.indexOf(a.outcome) - urgencies.indexOf(b.outcome) || compare(a.name, b.name)
+}
+
+const progress: readonly Transfer['state'][] = ['failed', 'fetching', 'wanted', 'complete']
+
+function byProgress(a: Transfer, b: Transfer): number {
+  return (
+    progress.indexOf(a.state) - progress.indexOf(b.state) ||
+    (b.completedAt ?? 0) - (a.completedAt ?? 0) ||
+    compare(a.infoHash, b.infoHash)
+  )
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+/** The most urgent first. Details are shortened when there are so many that they would crowd packages out. */
+function packagesWithin(packages: readonly Outcome[]): Outcome[] {
+  const isCrowded = bytesOf(packages) > limits.reportMaxBytes / 2
+  const detailMaxChars = isCrowded ? limits.outcomeDetailShortChars : limits.outcomeDetailMaxChars
+  return packages
+    .map((each) => (each.detail === undefined ? each : { ...each, detail: each.detail.slice(0, detailMaxChars) }))
+    .sort(byUrgency)
+}
+
+function boundedAttack(attack: Attack): Attack {
+  return { ...attack, from: lineOf(attack.from), detail: boundedText(attack.detail) }
+}
+
+/** Facts come from whatever the machine says; what no report can carry is left out. Sorted by name. */
+function boundedFacts(facts: Report['facts']): [string, Report['facts'][string]][] {
+  return Object.entries(facts)
+    .filter(([, value]) => typeof value !== 'number' || Number.isFinite(value))
+    .map(([key, value]): [string, Report['facts'][string]] => [
+      lineOf(key),
+      typeof value === 'string' ? lineOf(value) : value,
+    ])
+    .sort(([a], [b]) => compare(a, b))
+    .slice(0, limits.reportFactsMax)
+}
+
+function boundedText(text: string): string {
+  return text.slice(0, limits.reportTextMaxChars)
+}
+
+function lineOf(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: taking them out is the point.
+  return text.replace(/[\u0000-\u001f\u007f]+/g, ' ').slice(0, limits.textMaxChars)
+}
+
+/** As many from the start of the list as take at most so many bytes of JSON. */
+function thatFit<T>(list: readonly T[], maxBytes: number): T[] {
+  let room = maxBytes
+  const end = list.findIndex((each) => {
+    room -= bytesOf(each) + 1
+    return room < 0
+  })
+  return end < 0 ? [...list] : list.slice(0, end)
+}
+
+function bytesOf(value: unknown): number {
+  return Buffer.byteLength(JSON.stringify(value))
+}

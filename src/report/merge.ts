@@ -1,0 +1,36 @@
+// What a genuine report means beside what is known of its node already.
+
+import type { NodeName } from '../model/names.ts'
+import type { Report } from '../model/report.ts'
+import type { Knowledge } from './knowledge.ts'
+
+export type Verdict =
+  | 'newer'
+  /** The one that is known, once more: somebody's acknowledgement got lost. */
+  | 'duplicate'
+  /** Older, and honestly so: it waited in the outbox of a parent that its node has left since. */
+  | 'late'
+  | 'replayed'
+
+export interface Arrived {
+  report: Report
+  digest: string
+  /** The child that handed it over. */
+  from: NodeName
+}
+
+/**
+ * The child through which a node's newest report came has no older one any more: its own outbox and inbox keep the
+ * newest only. Another child may still have one if the node was in its subtree when it signed, that is, if the parent
+ * which the report names is that child or reports through it.
+ */
+export function verdictOn(
+  { report, digest, from }: Arrived,
+  known: (node: NodeName) => Pick<Knowledge, 'counter' | 'digest' | 'via'> | undefined,
+): Verdict {
+  const newest = known(report.node)
+  if (newest === undefined || report.counter > newest.counter) return 'newer'
+  if (report.counter === newest.counter && digest === newest.digest) return 'duplicate'
+  if (report.counter === newest.counter || from === newest.via || report.parent === null) return 'replayed'
+  return report.parent === from || known(report.parent)?.via === from ? 'late' : 'replayed'
+}

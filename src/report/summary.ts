@@ -1,0 +1,142 @@
+// What the nodes known here are up to, all together and one by one, and how old that knowledge is. Plain JSON values;
+// turning them into text is for the CLI and the dashboard.
+
+import { limits } from '../model/limits.ts'
+import type { Instant, NodeName } from '../model/names.ts'
+import type { Report } from '../model/report.ts'
+import type { Knowledge } from './knowledge.ts'
+
+/** What a node said of itself, unless it has not said anything for too long. */
+export type Condition = Report['state'] | 'silent'
+
+/** How many nodes are in each condition; together they are `nodes`. */
+export type Counts = { nodes: number } & Record<Condition, number>
+
+export interface Summary extends Counts {
+  /** How many nodes have no difference to which revision; `none` for those that never had none. */
+  byRevision: Record<string, number>
+  /** The node that nothing has been heard of for longest. */
+  oldest: { node: NodeName; ageMs: number } | null
+  /** Nodes with packages that failed, with drift, with attacks to tell of, with problems. */
+  withFailures: number
+  withDrift: number
+  withAttacks: number
+  withProblems: number
+}
+
+export interface NodeInfo extends Knowledge {
+  condition: Condition
+  /** How old this knowledge is. */
+  ageMs: number
+}
+
+export interface StatusParts {
+  self: NodeName
+  /** The newest revision that this node trusts. */
+  revision: number | null
+  knowledge: readonly Knowledge[]
+  now: Instant
+}
+
+export interface Status {
+  node: NodeName
+  at: Instant
+  revision: number | null
+  summary: Summary
+  /** Null stands for the nodes whose site is not known. */
+  sites: ({ site: string | null } & Counts)[]
+  /** The nodes that others pull from, each with the counts of its direct children. Null stands for the root's own place. */
+  parents: ({ parent: NodeName | null; ageMs: number | null } & Counts)[]
+  /** Failed, silent, stale and attacked nodes, at most limits.statusNodesMax. */
+  attention: NodeInfo[]
+  attentionLeftOut: number
+}
+
+/**
+ * `revision` is the newest that the asking node itself trusts: a node converged to an older one is pending. What a
+ * report says of revisions is not taken for that, since one node could then make all the others look pending.
+ */
+export function conditionOf(knowledge: Knowledge, now: Instant, revision: number | null): Condition {
+  if (ageOf(knowledge, now) > 2 * limits.heartbeatMs + limits.silentSlackMs) return 'silent'
+  if (knowledge.state !== 'converged' || revision === null) return knowledge.state
+  return (knowledge.converged ?? 0) >= revision ? 'converged' : 'pending'
+}
+
+export function summaryOf(knowledge: Iterable<Knowledge>, now: Instant, revision: number | null): Summary {
+  const summary: Summary = {
+    ...noCounts(),
+    byRevision: {},
+    oldest: null,
+    withFailures: 0,
+    withDrift: 0,
+    withAttacks: 0,
+    withProblems: 0,
+  }
+  for (const each of knowledge) {
+    count(summary, conditionOf(each, now, revision))
+    const converged = String(each.converged ?? 'none')
+    summary.byRevision[converged] = (summary.byRevision[converged] ?? 0) + 1
+    const ageMs = ageOf(each, now)
+    if (summary.oldest === null || ageMs > summary.oldest.ageMs) summary.oldest = { node: each.node, ageMs }
+    if (each.failed > 0) summary.withFailures += 1
+    if (each.drifted > 0) summary.withDrift += 1
+    if (each.attacks > 0) summary.withAttacks += 1
+    if (each.problems > 0) summary.withProblems += 1
+  }
+  return summary
+}
+
+/** One node as `banyan nodes` lists it; `banyan node-info` shows its newest report beside that. */
+export function nodeInfoOf(knowledge: Knowledge, now: Instant, revision: number | null): NodeInfo {
+  return { ...knowledge, condition: conditionOf(knowledge, now, revision), ageMs: ageOf(knowledge, now) }
+}
+
+export function statusOf({ self, revision, knowledge, now }: StatusParts): Status {
+  const infos = knowledge.map((each) => nodeInfoOf(each, now, revision))
+  const ages = new Map(infos.map((info) => [info.node, info.ageMs]))
+  const attention = infos.filter(needsAttention)
+  return {
+    node: self,
+    at: now,
+    revision,
+    summary: summaryOf(knowledge, now, revision),
+    sites: countsBy(infos, (info) => info.site).map(([site, counts]) => ({ site, ...counts })),
+    parents: countsBy(infos, (info) => info.parent).map(([parent, counts]) => ({
+      parent,
+      ageMs: parent === null ? null : (ages.get(parent) ?? null),
+      ...counts,
+    })),
+    attention: attention.slice(0, limits.statusNodesMax),
+    attentionLeftOut: Math.max(0, attention.length - limits.statusNodesMax),
+  }
+}
+
+/** From when the node said it, or, if its clock is ahead, from when it came here. */
+function ageOf({ at, receivedAt }: Knowledge, now: Instant): number {
+  return Math.max(0, now - Math.min(at, receivedAt))
+}
+
+function needsAttention({ condition, attacks, problems, failed }: NodeInfo): boolean {
+  return ['failed', 'silent', 'stale'].includes(condition) || attacks + problems + failed > 0
+}
+
+/** Sorted by key, null first. */
+function countsBy(infos: readonly NodeInfo[], keyOf: (info: NodeInfo) => string | null): [string | null, Counts][] {
+  const groups = new Map<string | null, Counts>()
+  for (const info of infos) {
+    const key = keyOf(info)
+    const counts = groups.get(key) ?? noCounts()
+    groups.set(key, counts)
+    count(counts, info.condition)
+  }
+  return [...groups].sort(([a], [b]) => ((a ?? '') < (b ?? '') ? -1 : 1))
+}
+
+function noCounts(): Counts {
+  return { nodes: 0, converged: 0, pending: 0, applying: 0, failed: 0, island: 0, stale: 0, silent: 0 }
+}
+
+function count(counts: Counts, condition: Condition): void {
+  counts.nodes += 1
+  counts[condition] += 1
+}
