@@ -79,8 +79,8 @@ function attempt(agent: https.Agent, options: RequestOptions, timeoutMs: number)
           }
           const reply = { status: response.statusCode ?? 0, body: read, certificate }
           settle(() => resolve({ kind: 'reply', reply }))
-          // It answered before it had all of the body (413): the rest is not sent.
-          if (!request.writableFinished) request.destroy()
+          // It may have answered before it had all of the body (413): the rest is not sent.
+          if (response.headers.connection === 'close') request.destroy()
         },
         (error) => fail(failureOf(error, request, options.url)),
       )
@@ -121,7 +121,7 @@ function failureOf(error: unknown, request: ClientRequest, url: string): Failure
     })
   }
   // Either it speaks no TLS 1.3, or it says in an alert what it thinks of our certificate.
-  if (code.startsWith('ERR_SSL_')) {
+  if (code.startsWith('ERR_SSL_') || code === 'EPROTO') {
     return new Failure('untrusted', `no secure connection to ${url}: ${code}`, { retry: 'later', cause: error })
   }
   return new Failure('unreachable', `cannot reach ${url}: ${messageOf(error)}`, { retry: 'later', cause: error })

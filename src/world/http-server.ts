@@ -41,8 +41,7 @@ export async function serveHttps(options: ServeOptions): Promise<HttpServer> {
       running.delete(caller)
       caller.abort()
     })
-    if (closing) response.setHeader('connection', 'close')
-    answer(options, message, response, caller.signal).catch((error) => {
+    answer(options, message, response, caller.signal, () => closing).catch((error) => {
       options.onError(error, message.url ?? '')
       response.destroy()
     })
@@ -84,6 +83,7 @@ async function answer(
   message: IncomingMessage,
   response: ServerResponse,
   signal: AbortSignal,
+  isClosing: () => boolean,
 ): Promise<void> {
   const url = urlOf(message)
   if (url === undefined) return refuse(message, response, 400)
@@ -112,6 +112,7 @@ async function answer(
   response.on('finish', () => message.socket.setTimeout(0))
   response.writeHead(reply.status, {
     'content-length': content.length,
+    ...(isClosing() ? { connection: 'close' } : {}),
     ...(content.length === 0 ? {} : { 'content-type': reply.contentType ?? 'application/octet-stream' }),
   })
   response.end(content)
@@ -166,17 +167,15 @@ function peerOf(socket: TLSSocket): HttpRequest['peer'] {
 function limitedSockets(server: https.Server) {
   const perAddress = new Map<string, number>()
   const open = new Set<Socket>()
-  const addresses = new Map<string, string>()
+  const addresses = new WeakMap<Socket, string>()
   server.prependListener('connection', (socket: Socket) => {
     const address = plainAddress(socket.remoteAddress)
     const count = (perAddress.get(address) ?? 0) + 1
     perAddress.set(address, count)
     open.add(socket)
-    const end = `${socket.remoteAddress} ${socket.remotePort}`
-    addresses.set(end, address)
+    addresses.set(socket, address)
     socket.on('close', () => {
       open.delete(socket)
-      addresses.delete(end)
       const left = (perAddress.get(address) ?? 1) - 1
       if (left === 0) perAddress.delete(address)
       else perAddress.set(address, left)
@@ -184,7 +183,12 @@ function limitedSockets(server: https.Server) {
     if (count > limits.connectionsPerAddressMax) socket.destroy()
   })
   return {
-    addressOf: (socket: TLSSocket) => plainAddress(socket.remoteAddress),
+    // Node has dropped the address of a TLS socket by the time that its handshake has failed; only the socket below it,
+    // which has no public name, tells which of ours it was.
+    addressOf: (socket: TLSSocket) => {
+      const below = (socket as unknown as { _parent?: Socket })._parent
+      return (below && addresses.get(below)) ?? plainAddress(socket.remoteAddress)
+    },
     destroyAll: () => {
       for (const socket of open) socket.destroy()
     },
