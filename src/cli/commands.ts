@@ -1,0 +1,33 @@
+// Every command, in the order of `banyan --help`.
+
+import type { Command } from './command.ts'
+import { applyCommand } from './commands/apply.ts'
+import { checkCommand } from './commands/check.ts'
+import { initCommand } from './commands/init.ts'
+import { joinCommand } from './commands/join.ts'
+import { nodeCommand } from './commands/node.ts'
+import { nodeInfoCommand } from './commands/node-info.ts'
+import { nodesCommand } from './commands/nodes.ts'
+import { packageCommand, packagesCommand } from './commands/packages.ts'
+import { publishCommand } from './commands/publish.ts'
+import { releaseCommand } from './commands/release.ts'
+import { statusCommand } from './commands/status.ts'
+import { tokenCommand } from './commands/token.ts'
+import { whyCommand } from './commands/why.ts'
+
+export const commands: readonly Command[] = [
+  initCommand,
+  nodeCommand,
+  tokenCommand,
+  joinCommand,
+  publishCommand,
+  packagesCommand,
+  packageCommand,
+  releaseCommand,
+  statusCommand,
+  nodesCommand,
+  nodeInfoCommand,
+  checkCommand,
+  applyCommand,
+  whyCommand,
+]

@@ -1,0 +1,22 @@
+// `banyan init`: makes a root.
+
+import { type Command, exitCodes, newNodeOf, newNodeOptions } from '../command.ts'
+import { print } from '../output.ts'
+
+export const initCommand: Command = {
+  command: 'init',
+  describe: 'make a root: keys, certificate authority, empty repository, a commented policy.yaml',
+  builder: (argv) => newNodeOptions(argv).example('$0 init --home /srv/root --name root', ''),
+  run: async (args) => {
+    const { initRoot } = await import('../../node/init.ts')
+    const made = await initRoot(newNodeOf(args))
+    await print(
+      [
+        `root ${made.name} is made in ${made.home}`,
+        `children will reach it at ${made.controlUrl}`,
+        `next: banyan node --home ${made.home}, then edit ${made.policyFile}`,
+      ].join('\n'),
+    )
+    return exitCodes.done
+  },
+}

@@ -1,0 +1,65 @@
+// `banyan join`: makes a node of a tree.
+
+import {
+  type Command,
+  exitCodes,
+  newNodeOf,
+  newNodeOptions,
+  optionalTextOf,
+  textOf,
+  textsOf,
+  UsageError,
+} from '../command.ts'
+import { print } from '../output.ts'
+
+export const joinCommand: Command = {
+  command: 'join <token>',
+  describe: 'make this machine a node of a tree',
+  builder: (argv) =>
+    newNodeOptions(argv.positional('token', { type: 'string', describe: 'what banyan token create printed' }))
+      .option('parent', {
+        type: 'string',
+        array: true,
+        requiresArg: true,
+        describe: "https://ADDRESS:PORT of a parent, the preferred one first (default: the token's)",
+      })
+      .option('site', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'the place that the node is in (default: its network)',
+      })
+      .option('label', { type: 'string', array: true, requiresArg: true, describe: 'KEY=VALUE, as often as needed' })
+      .example('$0 join "$TOKEN" --name shop-7 --site berlin --label role=shop', ''),
+  run: async (args) => {
+    const parents = textsOf(args, 'parent')
+    const site = optionalTextOf(args, 'site')
+    const options = {
+      ...newNodeOf(args),
+      token: textOf(args, 'token'),
+      labels: labelsOf(textsOf(args, 'label')),
+      ...(parents.length > 0 && { parents }),
+      ...(site !== undefined && { site }),
+    }
+    const { joinTree } = await import('../../node/join.ts')
+    const joined = await joinTree(options)
+    await print(
+      [
+        `${joined.name} joined below ${joined.parent}; its home is ${joined.home}`,
+        `next: banyan node --home ${joined.home}`,
+      ].join('\n'),
+    )
+    return exitCodes.done
+  },
+}
+
+function labelsOf(texts: readonly string[]): Record<string, string> {
+  const labels = new Map<string, string>()
+  for (const text of texts) {
+    const at = text.indexOf('=')
+    if (at < 1) throw new UsageError(`--label: expected KEY=VALUE, not ${text}`)
+    const key = text.slice(0, at)
+    if (labels.has(key)) throw new UsageError(`--label: ${key} is given more than once`)
+    labels.set(key, text.slice(at + 1))
+  }
+  return Object.fromEntries(labels)
+}

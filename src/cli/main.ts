@@ -1,0 +1,32 @@
+// The command line from arguments to exit code, and how errors are shown.
+
+import { Failure, messageOf } from '../model/failure.ts'
+import { type ExitCode, exitCodes, UsageError } from './command.ts'
+import { commands } from './commands.ts'
+import { endQuietlyWithReader, note } from './output.ts'
+import { parserFor } from './parser.ts'
+
+endQuietlyWithReader()
+process.exitCode = await exitCodeOf(process.argv.slice(2))
+
+async function exitCodeOf(args: readonly string[]): Promise<ExitCode> {
+  let exitCode: ExitCode = exitCodes.done
+  try {
+    const parser = parserFor(args, commands, async (command, values) => {
+      exitCode = await command.run(values)
+    })
+    await parser.parseAsync()
+    return exitCode
+  } catch (error) {
+    await explain(error)
+    return error instanceof UsageError ? exitCodes.usage : exitCodes.failed
+  }
+}
+
+async function explain(error: unknown): Promise<void> {
+  await note(`error: ${messageOf(error)}`)
+  if ((error instanceof Failure || error instanceof UsageError) && error.hint !== undefined) {
+    await note(`hint: ${error.hint}`)
+  }
+  if (process.env['BANYAN_DEBUG'] && error instanceof Error) await note(error.stack ?? '')
+}

@@ -1,0 +1,29 @@
+// Ages, sizes and instants as people read them.
+
+import type { Instant } from '../../model/names.ts'
+
+/** `12s ago`, `5m ago`, `3h ago`, `2d ago`; a clock that runs ahead shows as `just now`. */
+export function ageText(at: Instant, now: Instant): string {
+  const seconds = Math.floor((now - at) / 1000)
+  if (seconds < 1) return 'just now'
+  if (seconds < 120) return `${seconds}s ago`
+  if (seconds < 2 * 3600) return `${Math.floor(seconds / 60)}m ago`
+  if (seconds < 2 * 24 * 3600) return `${Math.floor(seconds / 3600)}h ago`
+  return `${Math.floor(seconds / (24 * 3600))}d ago`
+}
+
+/** `999 B`, `1.5 KiB`, `20.3 MiB`. */
+export function bytesText(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
+  let size = bytes
+  let unit = 0
+  while (size >= 1024 && unit < units.length - 1) {
+    size /= 1024
+    unit += 1
+  }
+  return `${unit === 0 ? size : size.toFixed(1)} ${units[unit]}`
+}
+
+export function countText(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
