@@ -1,0 +1,25 @@
+// Which steps of a plan belong together: a package and what it depends on go in one transaction or not at all. Pure.
+
+import type { PackageName } from '../../model/names.ts'
+import { dependencyNamesOf } from '../plan.ts'
+import type { Step } from './provider.ts'
+
+/** The parts that do not depend on each other. Installations come first, so that what goes is no longer needed. */
+export function groupsOf(steps: readonly Step[]): Step[][] {
+  const leaders = new Map<PackageName, PackageName>(steps.map(({ action }) => [action.name, action.name]))
+  const leaderOf = (name: PackageName): PackageName => {
+    let leader = name
+    for (let next = leaders.get(leader); next !== undefined && next !== leader; next = leaders.get(leader))
+      leader = next
+    leaders.set(name, leader)
+    return leader
+  }
+  for (const { action, manifest } of steps) {
+    for (const needed of (manifest?.depends ?? []).flatMap(dependencyNamesOf)) {
+      if (leaders.has(needed)) leaders.set(leaderOf(needed), leaderOf(action.name))
+    }
+  }
+  const groups = [...Map.groupBy(steps, ({ action }) => leaderOf(action.name)).values()]
+  const onlyRemoves = (group: readonly Step[]) => group.every(({ action }) => action.what === 'remove')
+  return [...groups.filter((group) => !onlyRemoves(group)), ...groups.filter(onlyRemoves)]
+}

@@ -1,0 +1,140 @@
+// What dpkg and apt print, parsed. Run them with LC_ALL=C: these are their own English words.
+
+import type { PackageName } from '../../model/names.ts'
+
+export const dpkgQueryFormat =
+  '${Package}\\t${Version}\\t${Architecture}\\t${db:Status-Status}\\t${db:Status-Want}\\t${db:Status-Eflag}\\n'
+
+export interface DpkgEntry {
+  name: PackageName
+  version: string
+  arch: string
+  status: string
+  held: boolean
+  needsReinstall: boolean
+}
+
+/** Lines of `dpkg-query -W -f=dpkgQueryFormat`. */
+export function parseDpkgQuery(text: string): DpkgEntry[] {
+  const entries: DpkgEntry[] = []
+  for (const line of text.split('\n')) {
+    const [name, version, arch, status, want, flag] = line.split('\t')
+    if (name === undefined || version === undefined || arch === undefined || status === undefined) continue
+    entries.push({ name, version, arch, status, held: want === 'hold', needsReinstall: flag === 'reinstreq' })
+  }
+  return entries
+}
+
+/** Files that `dpkg --verify` found changed or missing. Conffiles are the administrator's to change. */
+export function parseVerify(text: string): { path: string; missing: boolean }[] {
+  const findings = []
+  for (const line of text.split('\n')) {
+    const match = /^(missing|[?.0-9A-Z]{9,})\s+(?:([a-z])\s+)?(\/.*?)(?: \([^()]*\))?$/.exec(line)
+    if (match === null || match[2] === 'c') continue
+    findings.push({ path: match[3] as string, missing: match[1] === 'missing' })
+  }
+  return findings
+}
+
+/**
+ * Whether dpkg's own settings keep a path off this machine (`path-exclude` in dpkg.cfg, as slim images have it), given
+ * the text of those settings in the order dpkg reads them. `dpkg --verify` calls such files missing all the same.
+ */
+export function pathExcludedBy(settings: string): (path: string) => boolean {
+  const rules: { exclude: boolean; pattern: RegExp }[] = []
+  for (const line of settings.split('\n')) {
+    const match = /^\s*path-(exclude|include)\s*[=\s]\s*"?([^"]*?)"?\s*$/.exec(line)
+    if (match !== null) rules.push({ exclude: match[1] === 'exclude', pattern: globOf(match[2] as string) })
+  }
+  return (path) => rules.findLast(({ pattern }) => pattern.test(path) || pattern.test(`${path}/`))?.exclude ?? false
+}
+
+export interface Simulated {
+  installs: PackageName[]
+  removes: PackageName[]
+}
+
+/** `Inst name [old] (new …)` and `Remv name [old]` of `apt-get -s`. */
+export function parseSimulation(text: string): Simulated {
+  const namesOf = (verb: string) =>
+    [...text.matchAll(new RegExp(`^${verb} (\\S+)`, 'gm'))].map((match) =>
+      (match[1] as string).replace(/:[a-z0-9-]+$/, ''),
+    )
+  return { installs: namesOf('Inst'), removes: [...namesOf('Remv'), ...namesOf('Purg')] }
+}
+
+/** The lines in which apt and dpkg say what went wrong, and those of them that are about one package. */
+export function parseComplaints(text: string): { all: string; about(name: PackageName): string } {
+  const lines: string[] = []
+  const source = text.split('\n')
+  for (const [index, line] of source.entries()) {
+    if (/^dpkg: error/.test(line)) lines.push(`${line.trim()} ${source[index + 1]?.trim() ?? ''}`.trim())
+    else if (/^E: /.test(line) || isUnmet(line)) lines.push(line.trim())
+  }
+  // These two only say that something above them went wrong.
+  const telling = lines.filter(
+    (line) => !/^E: (Sub-process .* returned an error|Unable to correct problems)/.test(line),
+  )
+  const kept = telling.length > 0 ? telling : lines
+  return {
+    all: joined(kept),
+    about(name) {
+      const own = kept.filter((line) => line.split(/[\s:(),]+/).includes(name))
+      return joined(own.length > 0 ? own : kept)
+    },
+  }
+}
+
+/** Packages that dpkg names in `error processing package X` or `archive /…/X.deb`. */
+export function parseCulprits(text: string): Set<PackageName> {
+  const names = [...text.matchAll(/^dpkg: error processing (?:package|archive) (\S+)/gm)].map(
+    (match) => match[1] as string,
+  )
+  return new Set(
+    names.map((name) =>
+      name.startsWith('/') ? (name.split('/').pop() ?? '').replace(/\.deb$/, '') : name.replace(/:[a-z0-9-]+$/, ''),
+    ),
+  )
+}
+
+/** Changed configuration files that were kept, by package: the package's own version lies beside each. */
+export function parseKeptConffiles(text: string): Map<PackageName, string[]> {
+  const kept = new Map<PackageName, string[]>()
+  let settingUp = ''
+  for (const line of text.split('\n')) {
+    const name = /^Setting up (\S+?)(?::\S+)? \(/.exec(line)?.[1]
+    if (name !== undefined) settingUp = name
+    const file = /^Configuration file '(.+)'$/.exec(line)?.[1]
+    if (file !== undefined) kept.set(settingUp, [...(kept.get(settingUp) ?? []), file])
+  }
+  return kept
+}
+
+/** `Field: value` lines of `dpkg-deb -f`. */
+export function parseControl(text: string): Map<string, string> {
+  return new Map(
+    text.split('\n').flatMap((line) => {
+      const match = /^([A-Za-z-]+): *(.*)$/.exec(line)
+      return match === null ? [] : [[match[1] as string, match[2] as string]]
+    }),
+  )
+}
+
+// ` jq : Depends: libjq1 (= 1.6) but it is not installable`, and its further lines, which start with spaces.
+function isUnmet(line: string): boolean {
+  return /^ +.*\b(Pre-)?(Depends|Conflicts|Breaks): /.test(line)
+}
+
+function joined(lines: readonly string[]): string {
+  return [...new Set(lines.map((line) => line.replace(/\s+/g, ' ')))].join('; ')
+}
+
+/** fnmatch without FNM_PATHNAME, as dpkg calls it: `*` matches slashes too. */
+function globOf(glob: string): RegExp {
+  const source = glob
+    .replace(/[.+^${}()|\\]/g, '\\$&')
+    .replace(/\*/g, '.*')
+    .replace(/\?/g, '.')
+    .replace(/\[!/g, '[^')
+  return new RegExp(`^${source}$`)
+}

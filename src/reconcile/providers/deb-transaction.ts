@@ -1,0 +1,231 @@
+// Debian packages through apt: whole files, no repository, and nothing but what the plan names.
+
+import path from 'node:path'
+import type { PackageName } from '../../model/names.ts'
+import type { Outcome } from '../../model/report.ts'
+import type { Actual } from '../actual.ts'
+import { groupsOf } from './deb-groups.ts'
+import type { DebProgramParts, DebPrograms } from './deb-programs.ts'
+import { parseComplaints, parseControl, parseCulprits, parseKeptConffiles, parseSimulation } from './deb-text.ts'
+import {
+  type ApplyContext,
+  findingsText,
+  heldOutcome,
+  isReached,
+  outcomeOf,
+  type Provider,
+  type Step,
+} from './provider.ts'
+
+export interface DebTransactionParts extends DebProgramParts {
+  programs: DebPrograms
+  inspect: Provider['inspect']
+}
+
+type Tried =
+  | { kind: 'refused'; because: (name: PackageName) => string }
+  | { kind: 'ran'; failed: boolean; text: string; timedOut: boolean; complaint: (name: PackageName) => string }
+
+interface Planned {
+  installs: ReadonlySet<PackageName>
+  removes: ReadonlySet<PackageName>
+}
+
+export async function ensureDebs(
+  { targetRoot, disk, programs, inspect }: DebTransactionParts,
+  steps: readonly Step[],
+  context: ApplyContext,
+): Promise<Outcome[]> {
+  const names = steps.map(({ action }) => action.name)
+  const problems = new Map<PackageName, string>()
+  const notes = new Map<PackageName, string>()
+  const acted = new Set<PackageName>()
+  const folder = path.join(context.workFolder, 'deb')
+  let before = new Map<PackageName, Actual>()
+
+  async function now(): Promise<Map<PackageName, Actual>> {
+    const owned = new Set(steps.filter(({ action }) => action.what === 'reinstall').map(({ action }) => action.name))
+    return new Map((await inspect(names, { owned, depth: 'full' })).map((one) => [one.name, one]))
+  }
+
+  /** What a killed apt or dpkg left behind, ours or somebody else's: as long as it is there, apt refuses everything. */
+  async function repair(): Promise<void> {
+    if ((await programs.audit()) === '') return
+    await context.journal('repairing an interrupted dpkg')
+    const result = await programs.configureAll()
+    context.output(result.stdout + result.stderr)
+    if (result.timedOut) await programs.closeJournal()
+  }
+
+  /** What is wrong with a package file before anything is touched. */
+  async function problemOf({ action, manifest }: Step): Promise<string | undefined> {
+    if (action.source === null || manifest === null) return undefined
+    const control = parseControl(await programs.control(action.source.path))
+    const said = `${control.get('Package')} ${control.get('Version')} ${control.get('Architecture')}`
+    const meant = `${manifest.name} ${manifest.version} ${manifest.arch}`
+    if (said !== meant) return `the package file is ${said}, its manifest says ${meant}`
+    const needed = Math.ceil(1.1 * manifest.installedSize) + manifest.payload.size
+    const free = await disk.freeBytes(targetRoot)
+    return free < needed ? `no space: ${needed} bytes needed below ${targetRoot}, ${free} free` : undefined
+  }
+
+  /** All in one transaction, or else by the groups that need each other, so that one bad package stops only its own. */
+  async function carryOut(batch: readonly Step[]): Promise<void> {
+    const groups = groupsOf(batch)
+    const tried = await attempt(batch)
+    if (tried.kind === 'refused') {
+      if (groups.length > 1) for (const group of groups) await carryOut(group)
+      else for (const { action } of batch) problems.set(action.name, tried.because(action.name))
+      return
+    }
+    const after = await now()
+    const culprits = parseCulprits(tried.text)
+    const missed = batch.filter((step) => {
+      if (culprits.has(step.action.name) || !isReached(step.action, after.get(step.action.name))) return true
+      // Only apt's own word tells whether it got that far.
+      return isOtherContent(step) && tried.failed
+    })
+    if (missed.length === 0) return
+    for (const { action } of missed) problems.set(action.name, tried.complaint(action.name))
+    await putBack(missed, after, tried.timedOut)
+    if (groups.length === 1) return
+    for (const group of groups) {
+      if (group.some(({ action }) => culprits.has(action.name))) continue
+      const open = group.filter((step) => missed.includes(step))
+      for (const { action } of open) problems.delete(action.name)
+      if (open.length > 0) await carryOut(open)
+    }
+  }
+
+  async function attempt(batch: readonly Step[]): Promise<Tried> {
+    const words: string[] = []
+    for (const { action } of batch) {
+      words.push(action.source === null ? `${action.name}-` : await fileOf(action.name, action.source.path))
+    }
+    const whats = new Set(batch.map(({ action }) => action.what))
+    const tried = await transact(
+      words,
+      [
+        ...(whats.has('remove') ? [] : ['--no-remove']),
+        ...(whats.has('downgrade') ? ['--allow-downgrades'] : []),
+        ...(whats.has('reinstall') ? ['--reinstall'] : []),
+      ],
+      {
+        installs: new Set(batch.filter(({ action }) => action.what !== 'remove').map(({ action }) => action.name)),
+        removes: new Set(batch.filter(({ action }) => action.what === 'remove').map(({ action }) => action.name)),
+      },
+    )
+    if (tried.kind === 'ran') for (const { action } of batch) acted.add(action.name)
+    return tried
+  }
+
+  /** Simulates first: apt solves as it likes, and whatever is not in the plan was not signed for. */
+  async function transact(words: readonly string[], options: readonly string[], planned: Planned): Promise<Tried> {
+    const simulation = await programs.apt(context.workFolder, words, ['-s', ...options])
+    const simulated = parseSimulation(simulation.stdout)
+    const beyond = [
+      ...simulated.installs.filter((name) => !planned.installs.has(name)).map((name) => `install ${name}`),
+      ...simulated.removes.filter((name) => !planned.removes.has(name)).map((name) => `remove ${name}`),
+    ]
+    if (beyond.length > 0) {
+      return { kind: 'refused', because: () => `apt would also ${findingsText(beyond)}, which is not in the plan` }
+    }
+    if (simulation.code !== 0) {
+      const { about, all } = parseComplaints(simulation.stdout + simulation.stderr)
+      context.output(simulation.stdout + simulation.stderr)
+      return { kind: 'refused', because: (name) => (all === '' ? 'apt refused it without a word' : about(name)) }
+    }
+    await context.journal(`apt-get install ${words.map((word) => path.basename(word)).join(' ')}`)
+    const result = await programs.apt(context.workFolder, words, options)
+    const text = `${result.stdout}\n${result.stderr}`
+    context.output(text)
+    for (const [name, files] of parseKeptConffiles(text)) {
+      notes.set(name, `kept changed ${findingsText(files)}; the package's own lies beside it as .dpkg-dist`)
+    }
+    const { about } = parseComplaints(text)
+    const late = result.timedOut ? 'took too long and was ended' : ''
+    const complaint = (name: PackageName) => [late, about(name)].filter((part) => part !== '').join('; ')
+    return { kind: 'ran', failed: result.code !== 0, text, timedOut: result.timedOut, complaint }
+  }
+
+  /** A package that failed half-way stops every later apt: the version before it goes back, or it goes altogether. */
+  async function putBack(
+    missed: readonly Step[],
+    after: ReadonlyMap<PackageName, Actual>,
+    timedOut: boolean,
+  ): Promise<void> {
+    if (timedOut) await programs.closeJournal()
+    const words: string[] = []
+    const planned = { installs: new Set<PackageName>(), removes: new Set<PackageName>() }
+    for (const { action } of missed) {
+      const { name, previous } = action
+      const earlier = before.get(name)
+      const left = after.get(name)
+      const untouched =
+        left === undefined ? earlier === undefined : left.state === 'whole' && left.version === earlier?.version
+      if (action.what === 'remove' || untouched) continue
+      if (earlier === undefined) {
+        words.push(`${name}-`)
+        planned.removes.add(name)
+      } else if (previous !== null && previous.version === earlier.version) {
+        words.push(await fileOf(name, previous.path))
+        planned.installs.add(name)
+      } else {
+        addProblem(name, `left as it is, for the payload of ${earlier.version} is not here`)
+      }
+    }
+    if (words.length === 0) return
+    const back = await transact(words, ['--allow-downgrades', '--reinstall'], planned)
+    const there = await now()
+    for (const name of [...planned.installs, ...planned.removes]) {
+      const earlier = before.get(name)
+      if (there.get(name)?.version === earlier?.version && (there.get(name)?.state ?? 'whole') === 'whole') {
+        addProblem(name, earlier === undefined ? 'removed again' : `${earlier.version} was put back`)
+      } else {
+        const why = back.kind === 'refused' ? back.because(name) : back.complaint(name)
+        addProblem(name, `${earlier?.version ?? 'nothing'} could not be put back: ${why}`)
+      }
+    }
+  }
+
+  function addProblem(name: PackageName, text: string): void {
+    problems.set(name, [problems.get(name), text].filter((part) => part !== undefined && part !== '').join('; '))
+  }
+
+  /** apt takes a file only by a name that ends in `.deb`; payloads are named by their digest. */
+  async function fileOf(name: PackageName, payload: string): Promise<string> {
+    const file = path.join(folder, `${name}.deb`)
+    await disk.pointLink(file, payload)
+    return file
+  }
+
+  if (path.resolve(targetRoot) !== '/' && !(await programs.hasDatabase())) await programs.makeDatabase()
+  await repair()
+  before = await now()
+  const held = new Set<Step>()
+  const ready: Step[] = []
+  for (const step of steps) {
+    const there = before.get(step.action.name)
+    if (isReached(step.action, there) && !isOtherContent(step)) continue
+    const problem = there?.held ? undefined : await problemOf(step)
+    if (there?.held) held.add(step)
+    else if (problem !== undefined) problems.set(step.action.name, problem)
+    else ready.push(step)
+  }
+  await disk.makeFolder(folder, { mode: 0o700 })
+  if (ready.length > 0) await carryOut(ready)
+  const after = acted.size === 0 ? before : await now()
+  return steps.map((step) => {
+    const { action } = step
+    const { name } = action
+    const there = before.get(name)
+    if (there !== undefined && held.has(step)) return heldOutcome(action, there)
+    const parts = { action, before: there, after: after.get(name), acted: acted.has(name) }
+    return outcomeOf({ ...parts, problem: problems.get(name), note: notes.get(name) })
+  })
+}
+
+// The same version with other content: nothing on the machine tells the two apart, so the plan is believed.
+function isOtherContent({ action }: Step): boolean {
+  return action.what === 'reinstall' && action.cause === 'pending'
+}

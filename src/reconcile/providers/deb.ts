@@ -1,0 +1,72 @@
+// Debian packages: what dpkg says is installed, and whether its files are still as they came.
+
+import type { PackageName } from '../../model/names.ts'
+import type { Actual } from '../actual.ts'
+import { type DebProgramParts, type DebPrograms, debPrograms } from './deb-programs.ts'
+import { type DpkgEntry, parseDpkgQuery, parseVerify, pathExcludedBy } from './deb-text.ts'
+import { ensureDebs } from './deb-transaction.ts'
+import { findingsText, type Look, type Provider } from './provider.ts'
+
+export function debProvider(parts: DebProgramParts): Provider {
+  const programs = debPrograms(parts)
+  const look: Provider['inspect'] = (names, look) => inspect(programs, names, look)
+  return {
+    kind: 'deb',
+    inspect: look,
+    ensure: (steps, context) => ensureDebs({ ...parts, programs, inspect: look }, steps, context),
+  }
+}
+
+async function inspect(programs: DebPrograms, names: readonly PackageName[], look: Look): Promise<Actual[]> {
+  if (names.length === 0 || !(await programs.hasDatabase())) return []
+  const wanted = new Set(names)
+  const entries = parseDpkgQuery(await programs.query()).filter((entry) => wanted.has(entry.name))
+  const native = entries.length === new Set(entries.map((entry) => entry.name)).size ? '' : await programs.nativeArch()
+  const actual: Actual[] = []
+  for (const sameName of Map.groupBy(entries, (entry) => entry.name).values()) {
+    // A foreign architecture's package of the same name (multi-arch) is not ours to look at.
+    const entry = sameName.find(({ arch }) => arch === native || arch === 'all') ?? sameName[0]
+    const one = entry === undefined ? undefined : actualOf(entry)
+    if (one !== undefined) actual.push(one)
+  }
+  const checked = actual.filter(({ name, state }) => look.owned.has(name) && state === 'whole').map(({ name }) => name)
+  const drifted = await driftOf(programs, checked)
+  return actual.map((one) => {
+    const findings = drifted.get(one.name)
+    return findings === undefined ? one : { ...one, state: 'drifted', found: findingsText(findings) }
+  })
+}
+
+function actualOf({ name, version, status, held, needsReinstall }: DpkgEntry): Actual | undefined {
+  const installed = { name, kind: 'deb' as const, version, held, payload: null }
+  switch (status) {
+    case 'not-installed':
+    case 'config-files':
+      return undefined
+    case 'installed':
+    case 'triggers-awaited':
+    case 'triggers-pending':
+      return needsReinstall
+        ? { ...installed, state: 'broken', found: `${version} has to be installed again` }
+        : { ...installed, state: 'whole', found: '' }
+    default:
+      return { ...installed, state: 'broken', found: `${version} is ${status}` }
+  }
+}
+
+/** dpkg does not say which package a changed file is of: asked of all at once, and one by one only if there is any. */
+async function driftOf(programs: DebPrograms, names: readonly PackageName[]): Promise<Map<PackageName, string[]>> {
+  const drifted = new Map<PackageName, string[]>()
+  if (names.length === 0) return drifted
+  const excluded = pathExcludedBy(await programs.settings())
+  const findingsIn = (text: string) =>
+    parseVerify(text)
+      .filter(({ path: file, missing }) => !missing || !excluded(file))
+      .map(({ path: file, missing }) => `${missing ? 'missing' : 'changed'} ${file}`)
+  if (findingsIn(await programs.verify(names)).length === 0) return drifted
+  for (const name of names) {
+    const findings = findingsIn(await programs.verify([name]))
+    if (findings.length > 0) drifted.set(name, findings)
+  }
+  return drifted
+}

@@ -1,0 +1,107 @@
+// How one kind of package is inspected and applied, as the rest of reconcile sees it.
+
+import { limits } from '../../model/limits.ts'
+import type { Kind, Manifest } from '../../model/manifest.ts'
+import type { PackageName } from '../../model/names.ts'
+import type { Outcome } from '../../model/report.ts'
+import type { Actual } from '../actual.ts'
+import type { Action } from '../plan.ts'
+
+export interface Look {
+  /** Of these, files are checked too: those that banyan installed. What others installed is theirs to change. */
+  owned: ReadonlySet<PackageName>
+  /** quick trusts size, time and mode of a file where the kind keeps them; full reads every byte. */
+  depth: 'quick' | 'full'
+}
+
+/** An action whose digests have been verified, right before it is carried out. */
+export interface Step {
+  action: Action
+  /** Null for a removal. */
+  manifest: Manifest | null
+}
+
+export interface ApplyContext {
+  /** Of this transaction alone: `apply/<txid>`. */
+  workFolder: string
+  /** Durable when it resolves; called before each thing done to the machine. */
+  journal(step: string, name?: PackageName): Promise<void>
+  /** What a program printed, for the record. */
+  output(text: string): void
+}
+
+export interface Provider {
+  kind: Kind
+  /** Of these names, those that are installed. Changes nothing. */
+  inspect(names: readonly PackageName[], look: Look): Promise<Actual[]>
+  /**
+   * Makes it so; what is so already is a success and is not touched. One outcome for each step, read back from the
+   * machine and never taken from an exit code. Throws only what stops all of the steps alike.
+   */
+  ensure(steps: readonly Step[], context: ApplyContext): Promise<Outcome[]>
+}
+
+export type Providers = ReadonlyMap<Kind, Provider>
+
+/** Whether the machine already is as the action wants it. A reinstallation is done when there is nothing left to heal. */
+export function isReached(action: Action, there: Actual | undefined): boolean {
+  if (action.what === 'remove') return there === undefined
+  return there !== undefined && there.version === action.to && there.state === 'whole'
+}
+
+/** What became of one step, from the machine before and after it. */
+export function outcomeOf(parts: {
+  action: Action
+  before: Actual | undefined
+  after: Actual | undefined
+  /** Whether anything was done for it. */
+  acted: boolean
+  problem?: string | undefined
+  note?: string | undefined
+}): Outcome {
+  const { action, before, after, acted, problem, note } = parts
+  const reached = isReached(action, after) && problem === undefined
+  const left = after === undefined ? 'it is not installed now' : after.found || `${after.version} is installed now`
+  const healed = action.cause === 'drift' ? action.found : undefined
+  const detail = reached ? [acted ? healed : undefined, note] : [problem || left, note]
+  const text = detail.filter((part) => part !== undefined && part !== '').join('; ')
+  return {
+    name: action.name,
+    kind: action.kind,
+    outcome: reached ? (acted ? 'changed' : 'kept') : 'failed',
+    version: after?.version ?? null,
+    before: before?.version ?? null,
+    difference: action.cause,
+    ...(text === '' ? {} : { detail: text.slice(0, limits.detailMaxChars) }),
+  }
+}
+
+/** The outcome of a step that was refused before anything was done. */
+export function refusedOutcome(action: Action, problem: string): Outcome {
+  return {
+    name: action.name,
+    kind: action.kind,
+    outcome: 'failed',
+    version: action.from,
+    before: action.from,
+    difference: action.cause,
+    detail: problem.slice(0, limits.detailMaxChars),
+  }
+}
+
+/** The outcome of a step that its administrator's hold forbids. */
+export function heldOutcome(action: Action, there: Actual): Outcome {
+  return {
+    ...refusedOutcome(action, `${action.what} held by this machine's administrator (apt-mark unhold ${action.name})`),
+    outcome: 'held',
+    version: there.version,
+    before: there.version,
+  }
+}
+
+/** A few findings in one line. */
+export function findingsText(findings: readonly string[]): string {
+  const named = findings.slice(0, limits.findingsNamedMax).join(', ')
+  const more = findings.length - limits.findingsNamedMax
+  return more > 0 ? `${named} and ${more} more` : named
+}
