@@ -164,6 +164,7 @@ export const limits = {
   turnsMax: 1_000,
   tokenMaxChars: 8 * KiB,
   tokenParentsMax: 16,
+  tokenRememberedMs: 7 * 24 * 3600_000,
   renewalSkewMs: 24 * 3600_000,
   lateEnvelopeMs: 7 * 24 * 3600_000,
 

@@ -26,8 +26,8 @@ export function seal({ payloadType, payload, privateKey, keyId }: Sealing): Enve
 
 export interface Opening {
   payloadType: string
-  /** DER of the signer's certificate; it may come from the same untrusted hands as the envelope. */
-  certificate: Uint8Array
+  /** Base64 DER by key id, as in a batch of reports; they may come from the same untrusted hands as the envelope. */
+  certificates: Readonly<Record<string, string>>
   /** DER or PEM of the fleet's authority. */
   ca: Uint8Array | string
   now: Instant
@@ -44,14 +44,19 @@ export interface Opening {
  */
 export function openEnvelope(
   envelope: Envelope,
-  { payloadType, certificate: der, ca, now, lateMs = limits.lateEnvelopeMs }: Opening,
+  { payloadType, certificates, ca, now, lateMs = limits.lateEnvelopeMs }: Opening,
 ): { node: NodeName; keyId: Sha256; payload: Uint8Array } {
   if (envelope.payloadType !== payloadType) {
     throw new Failure('untrusted', `envelope holds ${envelope.payloadType}, expected ${payloadType}`)
   }
-  const certificate = certificateOf(der, 'certificate of an envelope')
+  const signature = envelope.signatures[0]
+  const carried = signature !== undefined && Object.hasOwn(certificates, signature.keyid)
+  if (!carried || envelope.signatures.length !== 1) {
+    throw new Failure('untrusted', `envelope comes without the certificate of ${signature?.keyid ?? 'its signer'}`)
+  }
+  const certificate = certificateOf(Buffer.from(certificates[signature.keyid] ?? '', 'base64'), 'certificate')
   checkIssued(certificate, certificateOf(ca, 'fleet certificate'))
-  const identity = identityOf(der)
+  const identity = identityOf(certificate.raw)
   if (identity.role !== 'node') throw new Failure('untrusted', `envelope is signed by token ${identity.tokenId}`)
   const { name, keyId } = identity
 
@@ -60,9 +65,8 @@ export function openEnvelope(
   if (now < notBefore) throw new Failure('untrusted', `certificate of ${name} starts at ${timeText(notBefore)}`)
   if (now > notAfter + lateMs) throw new Failure('untrusted', `certificate of ${name} ended at ${timeText(notAfter)}`)
 
-  const signature = envelope.signatures[0]
-  if (envelope.signatures.length !== 1 || signature === undefined || signature.keyid !== keyId) {
-    throw new Failure('untrusted', `envelope is not signed by the key ${keyId} of ${name}`)
+  if (signature.keyid !== keyId) {
+    throw new Failure('untrusted', `envelope is signed by ${signature.keyid}, and the key of ${name} is ${keyId}`)
   }
   const payload = Buffer.from(envelope.payload, 'base64')
   const signed = preAuthenticationEncoding(payloadType, payload)

@@ -1,0 +1,117 @@
+// How a machine becomes a node, and how a node renews its certificate: the messages, and the side that asks.
+// docs/decisions/0002-enrolment-certificate.md says why it is done this way.
+
+import { createHmac, hash, type KeyObject } from 'node:crypto'
+import * as v from 'valibot'
+import { Failure } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import { type Instant, instantSchema, type NodeName, nodeNameSchema } from '../model/names.ts'
+import { parserOf } from '../model/parse.ts'
+import { envelopeSchema } from '../model/report.ts'
+import { createRequest } from './certificates.ts'
+import { seal } from './envelope.ts'
+import { certificateOf, type NodeIdentity, nodeIdentityFrom, tlsIdentityOf, tokenIdSchema } from './identity.ts'
+import { keysOfSecret, type Token } from './token.ts'
+
+const base64Schema = v.pipe(
+  v.string(),
+  v.maxLength(limits.enrolMaxBytes),
+  v.regex(/^[A-Za-z0-9+/]+={0,2}$/, 'expected base64'),
+)
+
+export const enrolRequestSchema = v.union([
+  v.strictObject({
+    tokenId: tokenIdSchema,
+    /** DER of a PKCS #10 request for the node's name and key. */
+    csr: base64Schema,
+    /** HMAC-SHA256 of that DER, by a key that only the token's holder and the root can derive. */
+    hmac: base64Schema,
+  }),
+  v.strictObject({
+    /** Holds a renewal. */
+    renew: envelopeSchema,
+    /** DER of the certificate that the envelope is signed by. */
+    certificate: base64Schema,
+  }),
+])
+export type EnrolRequest = v.InferOutput<typeof enrolRequestSchema>
+export const parseEnrolRequest = parserOf(enrolRequestSchema)
+
+export const renewalPayloadType = 'application/vnd.banyan.renewal.v1+json'
+
+/** A node keeps its key for life, so a renewal says no more than whose it is and when it was asked for. */
+export const renewalSchema = v.strictObject({ node: nodeNameSchema, at: instantSchema })
+export const parseRenewal = parserOf(renewalSchema)
+
+export const enrolReplySchema = v.strictObject({
+  /** DER. */
+  certificate: base64Schema,
+  ca: base64Schema,
+  tuf: v.strictObject({ '1.root.json': base64Schema }),
+})
+export type EnrolReply = v.InferOutput<typeof enrolReplySchema>
+export const parseEnrolReply = parserOf(enrolReplySchema)
+
+/** Relays pass it on unchanged: the HMAC holds from end to end. */
+export async function requestEnrolment(token: Token, name: NodeName, privateKey: KeyObject): Promise<EnrolRequest> {
+  const csr = await createRequest(name, privateKey)
+  return {
+    tokenId: token.id,
+    csr: Buffer.from(csr).toString('base64'),
+    hmac: enrolmentHmac(keysOfSecret(token.secret).hmac, csr).toString('base64'),
+  }
+}
+
+/** Takes nothing that the token does not vouch for; `untrusted` otherwise. */
+export function acceptReply(
+  input: unknown,
+  { token, name, privateKey }: { token: Token; name: NodeName; privateKey: KeyObject },
+): { identity: NodeIdentity; rootBytes: Uint8Array } {
+  const reply = parseEnrolReply(input, 'enrolment reply')
+  const rootBytes = Buffer.from(reply.tuf['1.root.json'], 'base64')
+  const rootSha256 = hash('sha256', rootBytes, 'hex')
+  if (rootSha256 !== token.rootSha256) {
+    throw new Failure(
+      'untrusted',
+      `the reply brings a 1.root.json of ${rootSha256}, the token says ${token.rootSha256}`,
+    )
+  }
+  if (Buffer.compare(Buffer.from(reply.ca, 'base64'), token.ca) !== 0) {
+    throw new Failure('untrusted', `the reply is not of fleet ${token.fleet}: its authority is another`)
+  }
+  // The authority comes from the token, whatever the reply says.
+  const tls = tlsIdentityOf(privateKey, Buffer.from(reply.certificate, 'base64'), token.ca)
+  return { identity: namedIdentity(nodeIdentityFrom(tls), name), rootBytes: new Uint8Array(rootBytes) }
+}
+
+export function requestRenewal(identity: NodeIdentity, now: Instant): EnrolRequest {
+  const payload = new TextEncoder().encode(JSON.stringify({ node: identity.name, at: now }))
+  const { privateKey, keyId, certificateDer } = identity
+  return {
+    renew: seal({ payloadType: renewalPayloadType, payload, privateKey, keyId }),
+    certificate: Buffer.from(certificateDer).toString('base64'),
+  }
+}
+
+/** The same node with a certificate that lasts longer; `untrusted` if the reply is anything else. */
+export function acceptRenewal(input: unknown, identity: NodeIdentity): NodeIdentity {
+  const reply = parseEnrolReply(input, 'renewal reply')
+  const certificate = certificateOf(Buffer.from(reply.certificate, 'base64'), 'renewal reply').toString()
+  const renewed = namedIdentity(nodeIdentityFrom({ ...identity.tls, certificate }), identity.name)
+  if (renewed.notAfter < identity.notAfter) {
+    throw new Failure(
+      'untrusted',
+      `the renewed certificate ends at ${new Date(renewed.notAfter).toISOString()}, before`,
+    )
+  }
+  return renewed
+}
+
+export function enrolmentHmac(key: Uint8Array, csr: Uint8Array): Buffer {
+  return createHmac('sha256', key).update(csr).digest()
+}
+
+function namedIdentity(identity: NodeIdentity, name: NodeName): NodeIdentity {
+  if (identity.name !== name) throw new Failure('untrusted', `the reply is for ${identity.name}, not for ${name}`)
+  return identity
+}
