@@ -27,7 +27,8 @@ export type NodeName = v.InferOutput<typeof nodeNameSchema>
 export const packageNameSchema = v.pipe(
   v.string(),
   v.regex(
-    /^[A-Za-z0-9][A-Za-z0-9+._-]{0,127}$/,
+    // Objects have keys of these names already.
+    /^(?!(?:constructor|prototype)$)[A-Za-z0-9][A-Za-z0-9+._-]{0,127}$/,
     'expected a package name: it starts with a letter or digit, then letters, digits, + . _ -',
   ),
 )

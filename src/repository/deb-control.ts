@@ -1,0 +1,79 @@
+// The control file of a Debian package (Debian Policy 5), and what of it goes into a manifest.
+
+import * as v from 'valibot'
+import { Failure } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import { archSchema, packageNameSchema, packageVersionSchema } from '../model/names.ts'
+import type { PackageDescription } from './taking.ts'
+
+/** `payloadSize` stands in where the package does not say how large it is installed. */
+export function descriptionOfControl(text: string, path: string, payloadSize: number): PackageDescription {
+  const fields = fieldsOf(text, path)
+  const required = (name: string) => {
+    const value = fields.get(name.toLowerCase())
+    if (value === undefined || value === '') throw new Failure('bad-input', `${path}: its control file has no ${name}`)
+    return value
+  }
+  const checked = <T>(schema: v.GenericSchema<unknown, T>, name: string): T => {
+    const value = required(name)
+    const result = v.safeParse(schema, value)
+    if (result.success) return result.output
+    const message = lowerFirst(result.issues[0].message)
+    throw new Failure('bad-input', `${path}: ${name} ${JSON.stringify(value.slice(0, 80))}: ${message}`)
+  }
+  const kilobytes = fields.get('installed-size')
+  if (kilobytes !== undefined && !/^\d{1,12}$/.test(kilobytes)) {
+    throw new Failure(
+      'bad-input',
+      `${path}: Installed-Size ${JSON.stringify(kilobytes.slice(0, 80))}: expected a number`,
+    )
+  }
+  return {
+    kind: 'deb',
+    name: checked(packageNameSchema, 'Package'),
+    version: checked(packageVersionSchema, 'Version'),
+    arch: checked(archSchema, 'Architecture'),
+    installedSize: kilobytes === undefined ? payloadSize : Number(kilobytes) * 1024,
+    depends: [...clausesOf(fields.get('pre-depends')), ...clausesOf(fields.get('depends'))],
+    summary: summaryOf(fields.get('description')),
+    hooks: {},
+  }
+}
+
+/** The first paragraph; names in lower case, as they compare; lines of one field joined by line feeds. */
+function fieldsOf(text: string, path: string): Map<string, string> {
+  const fields = new Map<string, string>()
+  let last: string | undefined
+  for (const line of text.replace(/^\n+/, '').split('\n')) {
+    if (line.trim() === '') break
+    if (/^[ \t]/.test(line)) {
+      if (last === undefined) throw badLine(path, line)
+      fields.set(last, `${fields.get(last) ?? ''}\n${line.trim()}`)
+      continue
+    }
+    const [, name, value] = /^([^\s:#-][^\s:]*):(.*)$/.exec(line) ?? []
+    if (name === undefined || value === undefined) throw badLine(path, line)
+    last = name.toLowerCase()
+    if (fields.has(last)) throw new Failure('bad-input', `${path}: its control file has ${name} twice`)
+    fields.set(last, value.trim())
+  }
+  return fields
+}
+
+function clausesOf(field: string | undefined): string[] {
+  const clauses = (field ?? '').split(',').map((clause) => clause.replace(/\s+/g, ' ').trim())
+  return clauses.filter((clause) => clause !== '')
+}
+
+function summaryOf(description: string | undefined): string {
+  const line = description?.split('\n', 1)[0] ?? ''
+  return line.replace(/\p{Cc}/gu, ' ').slice(0, limits.textMaxChars)
+}
+
+function badLine(path: string, line: string): Failure {
+  return new Failure('bad-input', `${path}: its control file has a damaged line ${JSON.stringify(line.slice(0, 80))}`)
+}
+
+function lowerFirst(text: string): string {
+  return text.slice(0, 1).toLowerCase() + text.slice(1)
+}

@@ -1,0 +1,121 @@
+// The index of what is published: one small file for each name, version and architecture, written last and in one step.
+
+import * as v from 'valibot'
+import { Failure, messageOf } from '../model/failure.ts'
+import { type Manifest, parseManifest } from '../model/manifest.ts'
+import { type Instant, instantSchema, type PackageName, type Sha256, sha256Schema } from '../model/names.ts'
+import { parseJson, parserOf } from '../model/parse.ts'
+import type { Objects } from '../world/objects.ts'
+import type { Disk, Log } from '../world/world.ts'
+
+export interface Entry {
+  manifest: Sha256
+  body: Manifest
+  published: Instant
+}
+
+export interface Entries {
+  all(): Entry[]
+  of(name: PackageName): Entry[]
+  find(manifest: Pick<Manifest, 'name' | 'version' | 'arch'>): Entry | undefined
+  /** Durable when it returns. The manifest is an object already. */
+  add(entry: Entry): Promise<void>
+  /** Throws if an entry of this package is damaged: then nobody knows what `latest` is. */
+  checkWhole(name: PackageName): void
+  /** Throws if the entry of this very version is damaged in a way that publishing this manifest would not repair. */
+  checkFree(manifest: Sha256, body: Manifest): void
+}
+
+const entryFileSchema = v.strictObject({ schema: v.literal(1), manifest: sha256Schema, published: instantSchema })
+const parseEntryFile = parserOf(entryFileSchema)
+
+const entryMaxBytes = 1024
+
+export interface EntriesParts {
+  disk: Pick<Disk, 'read' | 'write' | 'makeFolder' | 'list' | 'stat'>
+  dir: string
+  objects: Pick<Objects, 'get'>
+  log: Log
+}
+
+/** Reads the whole index. Nobody else writes it. */
+export async function openEntries({ disk, dir, objects, log }: EntriesParts): Promise<Entries> {
+  const packages = new Map<PackageName, Map<string, Entry>>()
+  const damaged = new Map<string, Damage>()
+
+  function keep(entry: Entry): void {
+    const entries = packages.get(entry.body.name) ?? new Map<string, Entry>()
+    packages.set(entry.body.name, entries.set(placeOf(entry.body), entry))
+  }
+
+  async function load(name: string, fileName: string): Promise<void> {
+    const place = `${name}/${fileName}`
+    const path = `${dir}/${place}`
+    let manifest: Sha256 | undefined
+    try {
+      const file = parseEntryFile(parseJson(await disk.read(path, { maxBytes: entryMaxBytes }), path), path)
+      manifest = file.manifest
+      const bytes = await objects.get(manifest)
+      if (bytes === undefined) throw new Failure('not-found', `${path}: its manifest ${file.manifest} is gone`)
+      const body = parseManifest(parseJson(bytes, file.manifest), file.manifest)
+      if (place !== placeOf(body)) throw new Failure('bad-input', `${path}: its manifest is of another`)
+      keep({ manifest: file.manifest, body, published: file.published })
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      log.error('a published package is damaged', { name, file: path, error: messageOf(error) })
+      damaged.set(place, { name, manifest, failure: error })
+    }
+  }
+
+  if ((await disk.stat(dir)) !== undefined) {
+    for (const name of await disk.list(dir)) {
+      if ((await disk.stat(`${dir}/${name}`))?.kind !== 'folder') continue
+      for (const fileName of await disk.list(`${dir}/${name}`)) await load(name, fileName)
+    }
+  }
+
+  return {
+    all: () => [...packages.values()].flatMap((entries) => [...entries.values()]),
+
+    of: (name) => [...(packages.get(name)?.values() ?? [])],
+
+    find: (manifest) => packages.get(manifest.name)?.get(placeOf(manifest)),
+
+    async add(entry) {
+      const place = placeOf(entry.body)
+      const file = { schema: 1, manifest: entry.manifest, published: entry.published } as const
+      await disk.makeFolder(`${dir}/${entry.body.name}`)
+      await disk.write(`${dir}/${place}`, `${JSON.stringify(file)}\n`)
+      keep(entry)
+      damaged.delete(place)
+    },
+
+    checkWhole(name) {
+      for (const damage of damaged.values()) if (damage.name === name) throw damageOf(damage)
+    },
+
+    checkFree(manifest, body) {
+      const damage = damaged.get(placeOf(body))
+      if (damage !== undefined && damage.manifest !== manifest) throw damageOf(damage)
+    },
+  }
+}
+
+interface Damage {
+  name: PackageName
+  /** Undefined if the entry's own file is damaged. */
+  manifest: Sha256 | undefined
+  failure: Failure
+}
+
+function damageOf({ name, manifest, failure }: Damage): Failure {
+  return new Failure('digest-mismatch', `what is published of ${name} is damaged: ${failure.message}`, {
+    hint: manifest === undefined ? 'restore that file from a backup' : 'publish the same version again, byte for byte',
+    cause: failure,
+  })
+}
+
+/** Names and versions hold no slash and start with a letter or digit, so they cannot lead out of the folder. */
+function placeOf({ name, version, arch }: Pick<Manifest, 'name' | 'version' | 'arch'>): string {
+  return `${name}/${version}_${arch}.json`
+}

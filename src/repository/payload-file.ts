@@ -1,0 +1,57 @@
+// The file that a payload is staged in while it is checked: written once, hashed as it is written, durable when finished.
+
+import { createHash } from 'node:crypto'
+import { constants } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { Failure, messageOf } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import type { Sha256 } from '../model/names.ts'
+
+/** The payload of a version that is being published, in a file of our own that nobody else writes to. */
+export interface StagedPayload {
+  file: string
+  size: number
+  sha256: Sha256
+}
+
+export type Append = (bytes: Uint8Array) => Promise<void>
+
+/** Payloads are too large for `Disk.write`, which takes a whole content. What a failed one leaves there, the caller removes. */
+export async function stagePayload(path: string, fill: (append: Append) => Promise<void>): Promise<StagedPayload> {
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
+  const file = await asFailure(path, () => open(path, flags, 0o644))
+  try {
+    const hash = createHash('sha256')
+    let size = 0
+    await fill(async (bytes) => {
+      size += bytes.byteLength
+      if (size > limits.payloadMaxBytes) {
+        throw new Failure('too-large', `the payload is over the limit of ${limits.payloadMaxBytes} bytes`)
+      }
+      hash.update(bytes)
+      await asFailure(path, () => writeAll(file, bytes))
+    })
+    await asFailure(path, () => file.sync())
+    return { file: path, size, sha256: hash.digest('hex') }
+  } finally {
+    await file.close()
+  }
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
+  let written = 0
+  while (written < bytes.byteLength) written += (await file.write(bytes, written)).bytesWritten
+}
+
+async function asFailure<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    const message = `cannot write ${path}: ${messageOf(error)}`
+    const code = (error as NodeJS.ErrnoException).code
+    if (code === 'ENOSPC' || code === 'EDQUOT') {
+      throw new Failure('no-space', message, { retry: 'later', hint: 'free some space on this disk', cause: error })
+    }
+    throw new Failure('disk', message, { cause: error })
+  }
+}

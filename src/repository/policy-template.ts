@@ -1,0 +1,38 @@
+// The policy.yaml that a new root begins with.
+
+/** Names the JSON Schema that `policyTemplate` points editors at; it lies beside policy.yaml. */
+export const policySchemaFileName = 'policy.schema.json'
+
+export function policyTemplate(): string {
+  return `# yaml-language-server: $schema=${policySchemaFileName}
+#
+# The policy: which packages belong on which nodes. Nothing happens when you save this file.
+#   banyan plan       shows what releasing it would change
+#   banyan release    signs it and hands it out to every node
+# Keep it in git: it is all there is to say what the fleet should be.
+
+# Groups give names to sets of nodes. A node is in a group when everything that is named there holds for it.
+#
+# groups:
+#   web:    { labels: { role: web } }            # what the node was joined with: --label role=web
+#   berlin: { site: berlin }                     # --site berlin; several: [berlin, potsdam]
+#   trixie: { facts: { os.codename: trixie } }   # what the node finds out about its machine
+#   canary: { names: [web-1, web-2] }            # node by node
+groups: {}
+
+# Rules say what belongs on nodes. Later rules win, package by package. What no rule mentions any more and banyan
+# installed, banyan removes; what banyan never installed, it leaves alone unless it is absent.
+#
+# rules:
+#   - nodes: all
+#     packages:
+#       openssl: latest          # the newest version that is published when you release
+#       telnetd: absent          # never there, whoever installed it
+#   - nodes: [web]               # in any of these groups
+#     except: [berlin]           # and in none of these
+#     packages:
+#       shop: 4.2.0              # exactly this version
+#     note: berlin gets it after the fair
+rules: []
+`
+}

@@ -1,0 +1,166 @@
+// Compiles a policy into a revision: what operators wrote becomes exact versions, each found by its digest.
+
+import { Failure } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import type { Instant, PackageName } from '../model/names.ts'
+import { didYouMean } from '../model/nearest.ts'
+import { type PolicyRule, policySchema } from '../model/policy.ts'
+import { type Build, parseRevision, type Revision, type Rule, type Wanted } from '../model/revision.ts'
+import { compareVersions } from '../model/versions.ts'
+import { readYaml, refusal, type YamlFile, type YamlPath } from '../model/yaml.ts'
+import { checkedYaml } from '../model/yaml-check.ts'
+import type { Entries, Entry } from './entries.ts'
+
+export interface CompileOptions {
+  /** Names the policy in messages. */
+  file: string
+  number: number
+  released: Instant
+  message: string
+}
+
+export interface Compiled {
+  revision: Revision
+  /** Sentences about what is allowed and probably not meant. */
+  warnings: string[]
+}
+
+type Catalogue = Pick<Entries, 'all' | 'of' | 'checkWhole'>
+
+const later = 'this version of banyan does not have it yet'
+const keyHints = { rollouts: later, rollout: later, windows: later, window: later }
+
+/** Every refusal is a Failure whose message starts with `FILE:LINE: `. */
+export async function compilePolicy(
+  text: Uint8Array | string,
+  catalogue: Catalogue,
+  options: CompileOptions,
+): Promise<Compiled> {
+  const yaml = await readYaml(text, { file: options.file, maxBytes: limits.policyMaxBytes, scalars: 'text' })
+  const policy = checkedYaml(yaml, policySchema, keyHints)
+  checkCount(policy.rules, yaml)
+  const rules = policy.rules.map((rule, index): Rule => {
+    checkGroups(rule, index, Object.keys(policy.groups), yaml)
+    const wanted = Object.entries(rule.packages).map(([name, version]): [PackageName, Wanted] => {
+      const refuse = refusalAt(yaml, ['rules', index, 'packages', name])
+      return [name, version === 'absent' ? { state: 'absent' } : presentOf(name, version, catalogue, refuse)]
+    })
+    return {
+      line: yaml.lineOf(['rules', index]),
+      nodes: rule.nodes,
+      except: rule.except ?? [],
+      packages: Object.fromEntries(wanted),
+    }
+  })
+  const { number, released, message } = options
+  const revision = parseRevision({ schema: 1, number, released, message, groups: policy.groups, rules }, 'the revision')
+  const size = Buffer.byteLength(JSON.stringify(revision))
+  if (size > limits.objectMaxBytes) {
+    const what = `its revision is ${size} bytes, over the limit of ${limits.objectMaxBytes}`
+    throw new Failure('too-large', `${options.file}:1: ${what}`, { hint: 'write fewer rules, for larger groups' })
+  }
+  return { revision, warnings: warningsOf(revision, options.file) }
+}
+
+type Refuse = (message: string, hint?: string) => Failure
+
+function refusalAt(yaml: YamlFile, path: YamlPath): Refuse {
+  return (message, hint) => refusal(yaml.file, yaml.lineOf(path), message, hint)
+}
+
+function checkCount(rules: readonly PolicyRule[], yaml: YamlFile): void {
+  let count = 0
+  for (const [index, rule] of rules.entries()) {
+    count += Object.keys(rule.packages).length
+    if (count <= limits.policyPackagesMax) continue
+    throw refusalAt(yaml, ['rules', index])(`more than ${limits.policyPackagesMax} packages in all rules together`)
+  }
+}
+
+function checkGroups(rule: PolicyRule, index: number, known: readonly string[], yaml: YamlFile): void {
+  for (const key of ['nodes', 'except'] as const) {
+    for (const [place, group] of [rule[key] ?? []].flat().entries()) {
+      if ((key === 'nodes' && rule.nodes === 'all') || known.includes(group)) continue
+      const refuse = refusalAt(yaml, ['rules', index, key, place])
+      if (group === 'all') throw refuse('all is not a group', 'write nodes: all, without brackets')
+      const hint = didYouMean(group, known) ?? (known.length === 0 ? 'no groups are defined under groups:' : undefined)
+      throw refuse(`there is no group ${group}`, hint ?? `the groups are ${listOf([...known].sort())}`)
+    }
+  }
+}
+
+function presentOf(name: PackageName, version: string, catalogue: Catalogue, refuse: Refuse): Wanted {
+  catalogue.checkWhole(name)
+  const entries = catalogue.of(name)
+  if (entries.length === 0) throw nothingPublished(name, catalogue, refuse)
+  if (version === 'latest') return { state: 'present', builds: latestBuildsOf(entries) }
+  const exact = entries.filter((entry) => entry.body.version === version)
+  if (exact.length > 0) return { state: 'present', builds: buildsOf(exact) }
+  const there = [...new Set([...entries].sort(newestFirst).map((entry) => entry.body.version))]
+  throw refuse(
+    `version ${version} of ${name} is not published; there is ${listOf(there)}`,
+    didYouMean(version, there) ?? `banyan publish it first`,
+  )
+}
+
+function nothingPublished(name: PackageName, catalogue: Catalogue, refuse: Refuse): Failure {
+  const names = new Set(catalogue.all().map((entry) => entry.body.name))
+  const hint = didYouMean(name, names)
+  if (hint !== undefined) return refuse(`nothing is published of a package ${name}`, hint)
+  return refuse(
+    `nothing is published of a package ${name}`,
+    'banyan publish it first; banyan packages lists what is there',
+  )
+}
+
+/** The newest of each architecture. One for `all` that is newer than one for a single architecture replaces it. */
+function latestBuildsOf(entries: readonly Entry[]): Record<string, Build> {
+  const newest = new Map<string, Entry>()
+  for (const entry of [...entries].sort(newestFirst)) {
+    if (!newest.has(entry.body.arch)) newest.set(entry.body.arch, entry)
+  }
+  const forAll = newest.get('all')
+  const kept = [...newest.values()].filter((entry) => forAll === undefined || newestFirst(entry, forAll) <= 0)
+  return buildsOf(kept)
+}
+
+function buildsOf(entries: readonly Entry[]): Record<string, Build> {
+  const builds = entries.map(({ body, manifest }): [string, Build] => [body.arch, { version: body.version, manifest }])
+  return Object.fromEntries(builds.sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+/** Versions that neither is newer of, such as 1.0 and 1.00, still have an order, or `latest` would depend on the disk. */
+export function newestFirst(a: Entry, b: Entry): number {
+  const [first, second] = [a.body.version, b.body.version]
+  return compareVersions(a.body.kind, second, first) || (first < second ? 1 : first > second ? -1 : 0)
+}
+
+function warningsOf(revision: Revision, file: string): string[] {
+  const warnings: string[] = []
+  const used = new Set(revision.rules.flatMap((rule) => [...(rule.nodes === 'all' ? [] : rule.nodes), ...rule.except]))
+  for (const group of Object.keys(revision.groups)) {
+    if (!used.has(group)) warnings.push(`${file}: no rule uses the group ${group}`)
+  }
+  for (const { line, nodes, except, packages } of revision.rules) {
+    const names = Object.entries(packages)
+    if (names.length === 0) warnings.push(`${file}:${line}: the rule names no packages`)
+    if (nodes !== 'all' && nodes.every((group) => except.includes(group))) {
+      warnings.push(`${file}:${line}: the rule is for no node: its groups are all excepted`)
+    }
+    for (const [name, wanted] of names) {
+      const versions = wanted.state === 'present' ? Object.entries(wanted.builds) : []
+      if (new Set(versions.map(([, build]) => build.version)).size > 1) {
+        const list = versions.map(([arch, build]) => `${build.version} for ${arch}`).join(', ')
+        warnings.push(`${file}:${line}: the newest ${name} is not the same everywhere: ${list}`)
+      }
+    }
+  }
+  return warnings
+}
+
+const listedMax = 10
+
+function listOf(words: readonly string[]): string {
+  const rest = words.length - listedMax
+  return rest > 0 ? `${words.slice(0, listedMax).join(', ')} and ${rest} more` : words.join(', ')
+}

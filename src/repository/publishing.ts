@@ -1,0 +1,210 @@
+// The way of one package into the repository: check, stage, hash, and only then store, the entry at the very end.
+
+import { hash } from 'node:crypto'
+import { open, stat } from 'node:fs/promises'
+import * as v from 'valibot'
+import { Failure, messageOf } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import { type Kind, type Manifest, parseManifest } from '../model/manifest.ts'
+import { packageNameSchema, packageVersionSchema } from '../model/names.ts'
+import { looksLikeDeb, takeDeb } from './deb.ts'
+import type { Entries, Entry } from './entries.ts'
+import { metainfoFor } from './metainfo.ts'
+import type { StagedPayload } from './payload-file.ts'
+import type { Progress, Published, PublishedVersion, PublishOptions, RepositoryParts } from './repository.ts'
+import type { Taken, Taking } from './taking.ts'
+import { takeTree } from './tree.ts'
+
+/** Beside the payloads, so that a rename puts it among them. What a killed publication left there, the next one replaces. */
+export function stagingFileOf(payloads: string): string {
+  return `${payloads}/publishing.tmp`
+}
+
+export async function publishOne(
+  parts: RepositoryParts,
+  entries: Entries,
+  path: string,
+  options: PublishOptions,
+): Promise<Published> {
+  const signal = options.signal ?? new AbortController().signal
+  const progressOf = (step: Progress['step']) => (done: number, total: number) =>
+    options.onProgress?.({ step, done, total })
+  const target = stagingFileOf(parts.payloads)
+  try {
+    signal.throwIfAborted()
+    const taken = await take(parts, { path, given: givenOf(options), target, onBytes: progressOf('packing'), signal })
+    const ready = await readyToStore(taken, progressOf('hashing'), signal)
+    signal.throwIfAborted()
+    return await store(parts, entries, ready, progressOf('storing'))
+  } catch (error) {
+    if (!signal.aborted || error instanceof Failure) throw error
+    throw new Failure('stopped', `publishing ${path} was stopped`, { cause: error })
+  } finally {
+    await parts.disk.remove(target)
+  }
+}
+
+export function publishedVersionOf({ manifest, body, published }: Entry): PublishedVersion {
+  const { name, version, arch, kind, summary, depends, installedSize, payload } = body
+  return { name, version, arch, kind, summary, depends, installedSize, payload, manifest, published }
+}
+
+function givenOf({ name, version }: PublishOptions): Taking['given'] {
+  const given: Taking['given'] = {}
+  if (name !== undefined) given.name = checked(packageNameSchema, name, '--name')
+  if (version !== undefined) given.version = checked(packageVersionSchema, version, '--version')
+  return given
+}
+
+function checked(schema: v.GenericSchema<string>, text: string, option: string): string {
+  const result = v.safeParse(schema, text)
+  if (result.success) return result.output
+  throw new Failure('bad-input', `${option} ${JSON.stringify(text.slice(0, 80))}: ${result.issues[0].message}`)
+}
+
+async function take({ disk, exec }: RepositoryParts, taking: Taking): Promise<Taken> {
+  return (await sourceOf(taking.path)) === 'folder' ? takeTree(disk, taking) : takeDeb(exec, taking)
+}
+
+async function sourceOf(path: string): Promise<'folder' | 'deb'> {
+  const found = await readable(path, () => stat(path))
+  if (found.isDirectory()) return 'folder'
+  if (!found.isFile()) throw new Failure('bad-input', `${path}: neither a file nor a folder`)
+  if (found.size > limits.payloadMaxBytes) {
+    throw new Failure('too-large', `${path}: ${found.size} bytes are over the limit of ${limits.payloadMaxBytes}`)
+  }
+  const start = await readable(path, () => startOf(path))
+  if (path.endsWith('.rpm') || start.subarray(0, 4).equals(Buffer.from('edabeedb', 'hex'))) {
+    throw new Failure('unsupported', `${path}: .rpm packages cannot be published yet`, {
+      hint: 'publish a .deb, or a folder with a banyan.yaml',
+    })
+  }
+  if (looksLikeDeb(start) || path.endsWith('.deb')) return 'deb'
+  throw new Failure('bad-input', `${path}: neither a Debian package nor a folder`, {
+    hint: 'publish a .deb, or a folder with a banyan.yaml',
+  })
+}
+
+async function startOf(path: string): Promise<Buffer> {
+  const file = await open(path, 'r')
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(8), 0, 8, 0)
+    return buffer.subarray(0, bytesRead)
+  } finally {
+    await file.close()
+  }
+}
+
+async function readable<T>(path: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw new Failure('not-found', `${path}: there is no such file or folder`)
+    throw new Failure('bad-input', `${path}: cannot be read: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+interface ReadyToStore {
+  payload: StagedPayload
+  body: Manifest
+  manifestBytes: Uint8Array
+  metainfoBytes: Uint8Array | undefined
+}
+
+async function readyToStore(
+  { description, payload }: Taken,
+  onProgress: (done: number, total: number) => void,
+  signal: AbortSignal,
+): Promise<ReadyToStore> {
+  const { sha256, size } = payload
+  const small = size < limits.swarmThresholdBytes
+  const metainfo = small ? undefined : await metainfoFor(payload, fileNameOf(description), { onProgress, signal })
+  const travel =
+    metainfo === undefined
+      ? { via: 'object', sha256, size }
+      : {
+          via: 'swarm',
+          sha256,
+          size,
+          infoHash: metainfo.infoHash,
+          pieceLength: metainfo.pieceLength,
+          metainfo: sha256Of(metainfo.bytes),
+        }
+  const { name, version, kind, arch, installedSize, depends, summary, hooks } = description
+  // One order of the keys: the manifest is found by the digest of these bytes.
+  const body = parseManifest(
+    { schema: 1, name, version, kind, arch, payload: travel, installedSize, depends, summary, hooks },
+    `the manifest of ${name} ${version}`,
+  )
+  return {
+    payload,
+    body,
+    manifestBytes: new TextEncoder().encode(JSON.stringify(body)),
+    metainfoBytes: metainfo?.bytes,
+  }
+}
+
+const fileEndings = { deb: 'deb', rpm: 'rpm', tree: 'tar' } as const satisfies Record<Kind, string>
+
+/** What ordinary BitTorrent clients call it. */
+function fileNameOf({ name, version, arch, kind }: Pick<Manifest, 'name' | 'version' | 'arch' | 'kind'>): string {
+  return `${name}_${version}_${arch}.${fileEndings[kind]}`
+}
+
+async function store(
+  { disk, objects, payloads, clock, log }: RepositoryParts,
+  entries: Entries,
+  { payload, body, manifestBytes, metainfoBytes }: ReadyToStore,
+  onProgress: (done: number, total: number) => void,
+): Promise<Published> {
+  const before = entries.find(body)
+  checkFits(entries, body, sha256Of(manifestBytes))
+  onProgress(0, payload.size)
+  // An earlier version of banyan may have cut it into other pieces; then its manifest stays as it was signed.
+  const { via } = (before?.body ?? body).payload
+  if (via === 'object') await objects.put(await disk.read(payload.file))
+  else await disk.rename(payload.file, `${payloads}/${payload.sha256}`)
+  if (metainfoBytes !== undefined) await objects.put(metainfoBytes)
+  const manifest = await objects.put(manifestBytes)
+  const entry = before ?? { manifest, body, published: clock.now() }
+  if (before === undefined) await entries.add(entry)
+  onProgress(payload.size, payload.size)
+  const outcome = before === undefined ? 'published' : 'already'
+  log.info('package published', {
+    outcome,
+    name: body.name,
+    version: body.version,
+    arch: body.arch,
+    size: payload.size,
+  })
+  return { outcome, ...publishedVersionOf(entry) }
+}
+
+/** Whether the repository can take this beside, or as, what is there: payloads of one version never change. */
+function checkFits(entries: Entries, body: Manifest, manifest: string): void {
+  const before = entries.find(body)
+  if (before === undefined) {
+    entries.checkFree(manifest, body)
+    const other = entries.of(body.name).find((entry) => entry.body.kind !== body.kind)
+    if (other === undefined) return
+    throw new Failure('conflict', `${body.name} is published as ${other.body.kind} already, not as ${body.kind}`, {
+      hint: 'give it another name',
+    })
+  }
+  const changed = changedBetween(before.body, body)
+  if (changed.length === 0) return
+  const what = `${body.name} ${body.version} for ${body.arch} is published already with another ${changed.join(', ')}`
+  throw new Failure('conflict', what, { hint: 'what is published never changes; give the new content a new version' })
+}
+
+function changedBetween(before: Manifest, after: Manifest): string[] {
+  const keys = ['kind', 'summary', 'depends', 'hooks', 'installedSize'] as const
+  const changed: string[] = keys.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]))
+  return before.payload.sha256 === after.payload.sha256 ? changed : ['content', ...changed]
+}
+
+function sha256Of(bytes: Uint8Array): string {
+  return hash('sha256', bytes, 'hex')
+}

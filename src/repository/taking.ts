@@ -1,0 +1,23 @@
+// What every kind of package does to be published: its source is checked, and its payload staged in a file of ours.
+
+import type { Manifest } from '../model/manifest.ts'
+import type { StagedPayload } from './payload-file.ts'
+
+/** A manifest before it is known how the payload travels. */
+export type PackageDescription = Omit<Manifest, 'schema' | 'payload'>
+
+export interface Taking {
+  /** Absolute path of what is to be published. */
+  path: string
+  /** Name and version from the command line. */
+  given: { name?: string; version?: string }
+  /** Where the payload is staged; who asked removes it. */
+  target: string
+  onBytes: (done: number, total: number) => void
+  signal: AbortSignal
+}
+
+export interface Taken {
+  description: PackageDescription
+  payload: StagedPayload
+}

@@ -1,0 +1,112 @@
+// The tar format (POSIX.1-2017 pax), as much of it as package trees need. Written here and not by the package `tar`,
+// because the bytes of a published version must be the same on every machine and with every later version of anything.
+
+import { Failure } from '../model/failure.ts'
+
+export const tarBlockBytes = 512
+
+export type TarEntry =
+  | { kind: 'folder'; path: string }
+  | { kind: 'file'; path: string; size: number; executable: boolean }
+  | { kind: 'link'; path: string; target: string }
+
+/** What stands before the entry's content: its header block, after a pax header if the entry needs one. */
+export function tarHeaderOf(entry: TarEntry): Uint8Array {
+  const path = entry.kind === 'folder' ? `${entry.path}/` : entry.path
+  const target = entry.kind === 'link' ? entry.target : ''
+  const size = entry.kind === 'file' ? entry.size : 0
+  const extended = [
+    ...(fitsField(path) ? [] : [paxRecordOf('path', path)]),
+    ...(fitsField(target) ? [] : [paxRecordOf('linkpath', target)]),
+    ...(size <= octalMax(11) ? [] : [paxRecordOf('size', String(size))]),
+  ]
+  const mode = entry.kind === 'file' && !entry.executable ? 0o644 : entry.kind === 'link' ? 0o777 : 0o755
+  const type = { folder: '5', file: '0', link: '2' }[entry.kind]
+  const header = headerBlock({ path, target, size, mode, type })
+  if (extended.length === 0) return header
+  const records = Buffer.concat(extended)
+  return Buffer.concat([
+    headerBlock({ path: 'PaxHeader', target: '', size: records.length, mode: 0o644, type: 'x' }),
+    records,
+    tarPaddingAfter(records.length),
+    header,
+  ])
+}
+
+/** Zeros up to the next block. */
+export function tarPaddingAfter(size: number): Uint8Array {
+  return new Uint8Array((tarBlockBytes - (size % tarBlockBytes)) % tarBlockBytes)
+}
+
+export function tarEnd(): Uint8Array {
+  return new Uint8Array(2 * tarBlockBytes)
+}
+
+/** The content of one plain file in a small archive that somebody else made, by its exact names; undefined if there is none. */
+export function fileInTar(archive: Uint8Array, paths: readonly string[]): Uint8Array | undefined {
+  for (let at = 0; at + tarBlockBytes <= archive.length; ) {
+    const header = archive.subarray(at, at + tarBlockBytes)
+    if (header.every((byte) => byte === 0)) return undefined
+    if (checksumOf(header) !== parseInt(textAt(header, 148, 8), 8)) throw damaged('a header has a wrong checksum')
+    const size = parseInt(textAt(header, 124, 12), 8)
+    const content = archive.subarray(at + tarBlockBytes, at + tarBlockBytes + size)
+    if (!(size >= 0) || content.length !== size) throw damaged('it ends too early')
+    const type = textAt(header, 156, 1)
+    if ((type === '0' || type === '') && paths.includes(textAt(header, 0, 100))) return content
+    at += tarBlockBytes + size + tarPaddingAfter(size).length
+  }
+  return undefined
+}
+
+const asciiOnly = /^[\x20-\x7e]*$/
+
+/** ustar's fields hold 100 bytes; what is in other letters than ASCII is only defined in pax records. */
+function fitsField(text: string): boolean {
+  return text.length <= 100 && asciiOnly.test(text)
+}
+
+function headerBlock(fields: { path: string; target: string; size: number; mode: number; type: string }): Buffer {
+  const block = Buffer.alloc(tarBlockBytes)
+  // With a pax record this is only for readers that know none; it may end anywhere.
+  block.write(fields.path, 0, 100, 'utf8')
+  block.write(octal(fields.mode, 7), 100, 'latin1')
+  block.write(octal(0, 7), 108, 'latin1')
+  block.write(octal(0, 7), 116, 'latin1')
+  block.write(octal(Math.min(fields.size, octalMax(11)), 11), 124, 'latin1')
+  block.write(octal(0, 11), 136, 'latin1')
+  block.write(fields.type, 156, 'latin1')
+  block.write(fields.target, 157, 100, 'utf8')
+  block.write('ustar\x0000', 257, 'latin1')
+  block.write(`${octal(checksumOf(block), 6)}\0 `, 148, 'latin1')
+  return block
+}
+
+/** `LENGTH KEY=VALUE\n`, where the length counts itself. */
+function paxRecordOf(key: string, value: string): Buffer {
+  const rest = Buffer.from(` ${key}=${value}\n`)
+  let length = rest.length + 1
+  while (`${length}`.length + rest.length !== length) length = `${length}`.length + rest.length
+  return Buffer.concat([Buffer.from(`${length}`), rest])
+}
+
+/** The sum of all bytes, those of the checksum itself counted as spaces. */
+function checksumOf(header: Uint8Array): number {
+  return header.reduce((sum, byte, index) => sum + (index >= 148 && index < 156 ? 32 : byte), 0)
+}
+
+function octal(value: number, digits: number): string {
+  return value.toString(8).padStart(digits, '0')
+}
+
+function octalMax(digits: number): number {
+  return 8 ** digits - 1
+}
+
+function textAt(header: Uint8Array, start: number, length: number): string {
+  const field = Buffer.from(header.subarray(start, start + length)).toString('utf8')
+  return field.split('\0', 1)[0]?.trim() ?? ''
+}
+
+function damaged(what: string): Failure {
+  return new Failure('bad-input', `a damaged tar archive: ${what}`)
+}

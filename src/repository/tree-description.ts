@@ -1,0 +1,69 @@
+// `banyan.yaml`, which says what the folder that it lies in is when it is published.
+
+import { join } from 'node:path'
+import * as v from 'valibot'
+import { Failure } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import { hooksSchema } from '../model/manifest.ts'
+import { archSchema, lineSchema, packageNameSchema, packageVersionSchema } from '../model/names.ts'
+import { readYaml } from '../model/yaml.ts'
+import { checkedYaml } from '../model/yaml-check.ts'
+import type { Disk } from '../world/world.ts'
+
+export const descriptionFileName = 'banyan.yaml'
+
+const patternSchema = v.pipe(
+  lineSchema,
+  v.check(
+    (pattern) => pattern !== '' && !pattern.startsWith('/') && !pattern.split('/').includes('..'),
+    'expected a pattern of paths inside the folder, e.g. "**/*.map"',
+  ),
+)
+
+export const treeDescriptionSchema = v.strictObject({
+  name: v.exactOptional(packageNameSchema),
+  version: v.exactOptional(packageVersionSchema),
+  arch: v.optional(archSchema, 'all'),
+  summary: v.optional(lineSchema, ''),
+  hooks: v.optional(hooksSchema, {}),
+  /** Glob patterns of what is not published; a folder that matches is left out with all that is in it. */
+  exclude: v.optional(v.array(patternSchema, 'expected a list of patterns'), []),
+})
+
+export type TreeDescription = Required<v.InferOutput<typeof treeDescriptionSchema>>
+
+/** Name and version as given to `publish` win over those in the file; without a file both must be given. */
+export async function describeTree(
+  disk: Pick<Disk, 'read'>,
+  folder: string,
+  given: { name?: string; version?: string },
+): Promise<TreeDescription> {
+  const file = join(folder, descriptionFileName)
+  const description = await readDescription(disk, file)
+  const name = given.name ?? description?.name
+  const version = given.version ?? description?.version
+  if (description === undefined && (name === undefined || version === undefined)) {
+    throw new Failure('bad-input', `${folder}: there is no ${descriptionFileName} in this folder`, {
+      hint: `write one with name and version, or publish with --name and --version`,
+    })
+  }
+  if (name === undefined) throw new Failure('bad-input', `${file}: name is missing`, { hint: 'or publish with --name' })
+  if (version === undefined) {
+    throw new Failure('bad-input', `${file}: version is missing`, { hint: 'or publish with --version' })
+  }
+  return { ...v.parse(treeDescriptionSchema, description ?? {}), name, version }
+}
+
+async function readDescription(
+  disk: Pick<Disk, 'read'>,
+  file: string,
+): Promise<v.InferOutput<typeof treeDescriptionSchema> | undefined> {
+  try {
+    const bytes = await disk.read(file, { maxBytes: limits.descriptionMaxBytes })
+    const yaml = await readYaml(bytes, { file, maxBytes: limits.descriptionMaxBytes, scalars: 'text' })
+    return checkedYaml(yaml, treeDescriptionSchema)
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'not-found') return undefined
+    throw error
+  }
+}

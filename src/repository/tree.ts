@@ -1,0 +1,86 @@
+// Packages of kind `tree`: a folder made into a tar archive that is the same bytes wherever and whenever it is made.
+
+import { constants } from 'node:fs'
+import { type FileHandle, open, realpath } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Failure, messageOf } from '../model/failure.ts'
+import type { Disk } from '../world/world.ts'
+import { type Append, stagePayload } from './payload-file.ts'
+import type { Taken, Taking } from './taking.ts'
+import { type TarEntry, tarEnd, tarHeaderOf, tarPaddingAfter } from './tar.ts'
+import { describeTree, descriptionFileName } from './tree-description.ts'
+import { checkEntries, entriesOf } from './tree-entries.ts'
+
+const readStepBytes = 1024 * 1024
+
+/**
+ * Owners, times, umask and the order of the file system do not get in: uid, gid and time are 0, folders and what its
+ * owner may execute have 0755, other files 0644. Hard links become files. `banyan.yaml` itself stays out, since
+ * the manifest says it all.
+ */
+export async function takeTree(disk: Pick<Disk, 'read'>, taking: Taking): Promise<Taken> {
+  const folder = await realpath(taking.path)
+  const { exclude, ...described } = await describeTree(disk, folder, taking.given)
+  const entries = await entriesOf(folder, [descriptionFileName, ...exclude])
+  checkEntries(folder, entries, described.hooks)
+  const installedSize = entries.reduce((sum, entry) => sum + sizeOf(entry), 0)
+  let done = 0
+  const payload = await stagePayload(taking.target, (append) =>
+    pack(folder, entries, append, (count) => {
+      taking.signal.throwIfAborted()
+      done += count
+      taking.onBytes(done, installedSize)
+    }),
+  )
+  return { description: { kind: 'tree', ...described, installedSize, depends: [] }, payload }
+}
+
+async function pack(
+  folder: string,
+  entries: readonly TarEntry[],
+  append: Append,
+  onBytes: (count: number) => void,
+): Promise<void> {
+  for (const entry of entries) {
+    await append(tarHeaderOf(entry))
+    if (entry.kind === 'file') {
+      for await (const bytes of contentOf(join(folder, entry.path), entry.size)) {
+        await append(bytes)
+        onBytes(bytes.length)
+      }
+    }
+    await append(tarPaddingAfter(sizeOf(entry)))
+  }
+  await append(tarEnd())
+}
+
+/** Exactly `size` bytes, or a Failure: the header that names the size is written already. */
+async function* contentOf(path: string, size: number): AsyncGenerator<Uint8Array> {
+  const file = await openPlain(path)
+  try {
+    const buffer = Buffer.allocUnsafe(Math.min(size + 1, readStepBytes))
+    for (let left = size; ; ) {
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, null)
+      left -= bytesRead
+      if (left < 0 || (bytesRead === 0 && left > 0)) {
+        throw new Failure('conflict', `${path}: changed while it was read`, { retry: 'later' })
+      }
+      if (bytesRead === 0) return
+      yield buffer.subarray(0, bytesRead)
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+async function openPlain(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  } catch (error) {
+    throw new Failure('bad-input', `${path}: cannot be read: ${messageOf(error)}`, { cause: error })
+  }
+}
+
+function sizeOf(entry: TarEntry): number {
+  return entry.kind === 'file' ? entry.size : 0
+}
