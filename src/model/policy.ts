@@ -37,8 +37,18 @@ export const policyRuleSchema = v.strictObject(
 )
 export type PolicyRule = v.InferOutput<typeof policyRuleSchema>
 
+const { site, labels, facts, names } = selectorSchema.entries
+
 const groupSchema = v.pipe(
-  selectorSchema,
+  v.strictObject(
+    {
+      site: v.exactOptional(v.pipe(site.wrapped, v.description('the site of the node, or several of them'))),
+      labels: v.exactOptional(v.pipe(labels.wrapped, v.description('labels that the node was joined with'))),
+      facts: v.exactOptional(v.pipe(facts.wrapped, v.description('what the node finds out about its machine'))),
+      names: v.exactOptional(v.pipe(names.wrapped, v.description('nodes one by one'))),
+    },
+    'expected site, labels, facts or names to select by',
+  ),
   v.check(
     (selector) => Object.keys(selector).length > 0 && ![selector.site, selector.names].some(isEmptyList),
     'expected site, labels, facts or names to select by; a rule for every node says nodes: all',
