@@ -1,0 +1,107 @@
+// The simulated network: sites with a link each, and what is cut.
+
+import type { Timeline } from './timeline.ts'
+
+export interface SiteLink {
+  /** One way, in milliseconds. */
+  latencyMs: number
+  /** In each direction. */
+  bytesPerSecond: number
+}
+
+export interface Network {
+  /** The link of a site to all others. */
+  link(site: string, link: Partial<SiteLink>): void
+  /** Nothing gets through between the two (addresses or sites), or between the one and everybody. */
+  cut(one: string, other?: string): void
+  mend(one: string, other?: string): void
+  /** What has crossed the link of a site, headers and all. */
+  crossed(site: string): { inBytes: number; outBytes: number }
+}
+
+/** For the other parts of the simulation. */
+export interface Wires extends Network {
+  place(address: string, site: string): void
+  /** Without power: what was on its way to the node or from it is lost. */
+  silence(address: string): void
+  unsilence(address: string): void
+  /** Calls back when so many bytes have arrived; while the way is cut they wait, as TCP would send them again. */
+  deliver(from: string, to: string, bytes: number, arrived: () => void): void
+}
+
+const insideSite: SiteLink = { latencyMs: 0.2, bytesPerSecond: 125_000_000 }
+const betweenSites: SiteLink = { latencyMs: 10, bytesPerSecond: 6_250_000 }
+
+export function createWires(timeline: Timeline): Wires {
+  const sites = new Map<string, string>()
+  const links = new Map<string, SiteLink>()
+  const busyUntil = new Map<string, number>()
+  const crossed = new Map<string, { inBytes: number; outBytes: number }>()
+  const cuts = new Set<string>()
+  const silent = new Set<string>()
+  let held: (() => void)[] = []
+
+  const siteOf = (address: string) => sites.get(address) ?? address
+  const linkOf = (site: string) => links.get(site) ?? betweenSites
+  const cutName = (one: string, other: string) => [one, other].sort().join(' ')
+  const countOf = (site: string) => {
+    const count = crossed.get(site) ?? { inBytes: 0, outBytes: 0 }
+    crossed.set(site, count)
+    return count
+  }
+
+  /** One message after the other goes over a link, in each direction. */
+  function crossing(startMs: number, name: string, link: SiteLink, bytes: number): number {
+    const leftMs = Math.max(startMs, busyUntil.get(name) ?? 0) + (bytes / link.bytesPerSecond) * 1000
+    busyUntil.set(name, leftMs)
+    return leftMs + link.latencyMs
+  }
+
+  function isCut(from: string, to: string): boolean {
+    const [here, there] = [
+      [from, siteOf(from)],
+      [to, siteOf(to)],
+    ]
+    if (from === to) return false
+    const alone = [from, to, ...(siteOf(from) === siteOf(to) ? [] : [siteOf(from), siteOf(to)])]
+    return (
+      alone.some((each) => cuts.has(cutName(each, '*'))) ||
+      here.some((one) => there.some((other) => cuts.has(cutName(one, other))))
+    )
+  }
+
+  function deliver(from: string, to: string, bytes: number, arrived: () => void): void {
+    const now = timeline.nowMs()
+    const [source, target] = [siteOf(from), siteOf(to)]
+    let at = now
+    if (from !== to && source === target) at += insideSite.latencyMs + (bytes / insideSite.bytesPerSecond) * 1000
+    if (source !== target) {
+      countOf(source).outBytes += bytes
+      countOf(target).inBytes += bytes
+      at = crossing(at, `${source} out`, linkOf(source), bytes)
+      at = crossing(at, `${target} in`, linkOf(target), bytes)
+    }
+    const arrive = () => {
+      if (silent.has(from) || silent.has(to)) return
+      if (isCut(from, to)) held.push(arrive)
+      else arrived()
+    }
+    timeline.at(at, arrive)
+  }
+
+  return {
+    link: (site, link) => links.set(site, { ...linkOf(site), ...link }),
+    cut: (one, other = '*') => cuts.add(cutName(one, other)),
+    mend(one, other = '*') {
+      cuts.delete(cutName(one, other))
+      const waiting = held
+      held = []
+      for (const arrive of waiting) timeline.at(timeline.nowMs(), arrive)
+    },
+    crossed: (site) => ({ ...countOf(site) }),
+    place: (address, site) => sites.set(address, site),
+    silence: (address) => silent.add(address),
+    unsilence: (address) => silent.delete(address),
+    deliver,
+  }
+}

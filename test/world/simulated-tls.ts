@@ -1,0 +1,53 @@
+// Who trusts whom on a simulated connection. PEM certificates are checked as TLS would; other texts stand for
+// themselves, and are trusted by those with the same CA text.
+
+import { X509Certificate } from 'node:crypto'
+import type { TlsIdentity } from '../../src/world/world.ts'
+
+const purposes = { calling: '1.3.6.1.5.5.7.3.2', serving: '1.3.6.1.5.5.7.3.1' } as const
+
+/** Undefined if `viewer` accepts `other`, else why not. `now` is the viewer's. */
+export function distrustOf(
+  viewer: TlsIdentity,
+  other: TlsIdentity,
+  purpose: keyof typeof purposes,
+  now: number,
+): string | undefined {
+  if (!isPem(other.certificate) || !isPem(viewer.ca)) {
+    return viewer.ca === other.ca ? undefined : 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'
+  }
+  const certificate = parsed(other.certificate)
+  if (!isIssuedBy(other.certificate, viewer.ca)) return 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'
+  if (now < Date.parse(certificate.validFrom)) return 'CERT_NOT_YET_VALID'
+  if (now > Date.parse(certificate.validTo)) return 'CERT_HAS_EXPIRED'
+  // Node calls the extended usages `keyUsage`; without any, a certificate is good for everything.
+  const usages: readonly string[] | undefined = certificate.keyUsage
+  return usages === undefined || usages.includes(purposes[purpose]) ? undefined : 'INVALID_PURPOSE'
+}
+
+export function derOf(certificate: string): Uint8Array {
+  return new Uint8Array(isPem(certificate) ? parsed(certificate).raw : Buffer.from(certificate))
+}
+
+function isPem(text: string): boolean {
+  return text.startsWith('-----BEGIN ')
+}
+
+const parsedByPem = new Map<string, X509Certificate>()
+const issuedBy = new Map<string, boolean>()
+
+function parsed(pem: string): X509Certificate {
+  const certificate = parsedByPem.get(pem) ?? new X509Certificate(pem)
+  parsedByPem.set(pem, certificate)
+  return certificate
+}
+
+function isIssuedBy(pem: string, caPem: string): boolean {
+  const name = pem + caPem
+  const known = issuedBy.get(name)
+  if (known !== undefined) return known
+  const [certificate, ca] = [parsed(pem), parsed(caPem)]
+  const issued = certificate.checkIssued(ca) && certificate.verify(ca.publicKey)
+  issuedBy.set(name, issued)
+  return issued
+}

@@ -1,0 +1,165 @@
+// The simulated world: many nodes on one virtual clock and one network, in one process, the same for the same seed.
+
+import { type LogLevel, openLog } from '../../src/world/log.ts'
+import type { Clock, Facts, World } from '../../src/world/world.ts'
+import { beginLife, type Life } from './life.ts'
+import { createWires, type Network } from './network.ts'
+import { seededRandom } from './seeded-random.ts'
+import { createPlatter, type Platter, type Storage, simulatedDisk } from './simulated-disk.ts'
+import { type Programs, simulatedExec } from './simulated-exec.ts'
+import { createPorts, type SeenRequest, simulatedHttp } from './simulated-http.ts'
+import { openSimulatedStore } from './simulated-store.ts'
+import { createTimeline } from './timeline.ts'
+
+export interface SimulatedNode {
+  readonly address: string
+  readonly site: string
+  /** Of the life that runs now; all that an earlier life still does with its own comes to nothing. */
+  readonly world: World
+  readonly storage: Storage
+  readonly programs: Programs
+  /** Log lines of all lives. */
+  readonly lines: string[]
+  setFacts(facts: Facts): void
+  /** Sets the wall clock off by so much. */
+  skewClock(ms: number): void
+  /** Ends the program at once, as SIGKILL or (`power`) a power cut does: then nobody hears of it. Disk and store stay. */
+  crash(options?: { power?: boolean }): void
+  /** Starts a new life, ending the one before if it still runs. */
+  restart(): World
+}
+
+export interface Simulation {
+  readonly seed: string
+  readonly network: Network
+  now(): number
+  node(options: { address: string; site?: string; diskBytes?: number }): SimulatedNode
+  /** Lets so much time pass, with all that happens in it. */
+  run(options: { forMs: number }): Promise<void>
+  /** Runs until the work is done or the condition holds; throws if that takes longer, by the virtual clock. */
+  until<T>(work: Promise<T>, options?: { withinMs?: number }): Promise<T>
+  until(condition: () => boolean, options?: { withinMs?: number }): Promise<void>
+  /** Called for each request that was answered. */
+  onRequest(see: (request: SeenRequest) => void): void
+}
+
+/** When simulated time begins. */
+const epoch = Date.UTC(2030, 0, 1)
+
+const hourMs = 3600_000
+
+export function createSimulation({ seed = '1', logLevel = 'debug' as LogLevel } = {}): Simulation {
+  const timeline = createTimeline()
+  const wires = createWires(timeline)
+  const ports = createPorts()
+
+  function node(options: Parameters<Simulation['node']>[0]): SimulatedNode {
+    const { address, site = 'main', diskBytes = 2 ** 34 } = options
+    const random = seededRandom(`${seed}/${address}`)
+    const platter: Platter = createPlatter(diskBytes, random.fraction)
+    const programs: Programs = new Map()
+    const lines: string[] = []
+    let facts: Facts = { arch: 'amd64', hostname: address }
+    let skewMs = 0
+    let lives = 0
+    let life: Life
+    let world: World
+    const machineClock: Clock = {
+      now: () => Math.floor(epoch + timeline.nowMs() + skewMs),
+      monotonicMs: () => timeline.nowMs(),
+      after: (ms, callback) => timeline.at(timeline.nowMs() + ms, callback),
+    }
+    wires.place(address, site)
+    start()
+
+    function start(): void {
+      lives += 1
+      const current = beginLife(timeline, seededRandom(`${seed}/${address}/crash ${lives}`))
+      const clock: Clock = { ...machineClock, after: (ms, callback) => current.after(Math.max(0, ms), callback) }
+      const log = openLog({ write: (line) => lines.push(line.trimEnd()), level: logLevel, journal: false, clock })
+      const onError = (error: unknown, path: string) => log.error('request failed', { path, error: String(error) })
+      const openStores = new Set<string>()
+      ports.running.add(address)
+      life = current
+      world = {
+        clock,
+        random,
+        disk: simulatedDisk(platter, current),
+        exec: simulatedExec({ programs, life: current, clock, machineClock, platter }),
+        http: simulatedHttp({ address, life: current, clock, wires, ports, onError }),
+        facts: { collect: async () => facts },
+        log,
+        openStore: (path) => openSimulatedStore(path, platter, current, openStores),
+      }
+    }
+
+    return {
+      address,
+      site,
+      get world() {
+        return world
+      },
+      storage: platter,
+      programs,
+      lines,
+      setFacts: (next) => {
+        facts = { arch: 'amd64', hostname: address, ...next }
+      },
+      skewClock: (ms) => {
+        skewMs = ms
+      },
+      crash({ power = false } = {}) {
+        if (power) {
+          ports.running.delete(address)
+          wires.silence(address)
+        }
+        life.end()
+      },
+      restart() {
+        life.end()
+        wires.unsilence(address)
+        start()
+        return world
+      },
+    }
+  }
+
+  async function until<T>(work: Promise<T> | (() => boolean), { withinMs = hourMs } = {}): Promise<T | undefined> {
+    const deadline = timeline.nowMs() + withinMs
+    if (typeof work === 'function') {
+      while (!work()) {
+        if (!(await timeline.step(deadline)) && !work()) throw new Error(`it did not come about within ${withinMs} ms`)
+      }
+      return undefined
+    }
+    let done = false
+    work.then(
+      () => {
+        done = true
+      },
+      () => {
+        done = true
+      },
+    )
+    while (!done) {
+      if (!(await timeline.step(deadline)) && !done) throw new Error(`the work is not done after ${withinMs} ms`)
+    }
+    return work
+  }
+
+  return {
+    seed,
+    network: wires,
+    now: () => Math.floor(epoch + timeline.nowMs()),
+    node,
+    async run({ forMs }) {
+      const end = timeline.nowMs() + forMs
+      while (await timeline.step(end)) {
+        // Each step is one event.
+      }
+      timeline.skipTo(end)
+    },
+    until: until as Simulation['until'],
+    onRequest: (see) => ports.onRequest.add(see),
+  }
+}
