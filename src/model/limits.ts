@@ -50,6 +50,7 @@ export const limits = {
   // Waits.
   watchHangMs: 55_000,
   parentReturnMs: 10 * 60_000,
+  renewalLookMs: 24 * 3600_000,
   newSwarmWaitMs: 2_000,
   requestTimeoutMs: 30_000,
   connectTimeoutMs: 10_000,

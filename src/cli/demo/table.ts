@@ -49,7 +49,8 @@ export function resultOf(steps: Step[], reports: readonly Report[], root: NodeNa
 
 function rowOf(report: Report): NodeRow {
   const installed = report.packages.flatMap(({ name, version }) => (version === null ? [] : [[name, version] as const]))
-  const sum = (value: (transfer: Transfer) => number) => report.transfers.reduce((total, each) => total + value(each), 0)
+  const sum = (value: (transfer: Transfer) => number) =>
+    report.transfers.reduce((total, each) => total + value(each), 0)
   return {
     node: report.node,
     site: report.site ?? '',
@@ -80,5 +81,7 @@ function linksOf(reports: readonly Report[]): LinkRow[] {
       rows.set(key, row)
     }
   }
-  return [...rows.values()].sort((a, b) => (`${a.site} ${a.package} ${a.version}` < `${b.site} ${b.package} ${b.version}` ? -1 : 1))
+  return [...rows.values()].sort((a, b) =>
+    `${a.site} ${a.package} ${a.version}` < `${b.site} ${b.package} ${b.version}` ? -1 : 1,
+  )
 }

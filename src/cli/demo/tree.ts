@@ -27,7 +27,10 @@ export interface Tree {
   folder: string
   nodes: ReadonlyMap<string, TreeNode>
   /** Runs one command of `banyan`; resolves with its output and exit code. */
-  banyan(args: readonly string[], env?: Record<string, string>): Promise<{ code: number; stdout: string; stderr: string }>
+  banyan(
+    args: readonly string[],
+    env?: Record<string, string>,
+  ): Promise<{ code: number; stdout: string; stderr: string }>
   /** Makes the root, or joins a node to its parent, and starts its daemon. */
   plant(options: {
     name: string

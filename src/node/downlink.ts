@@ -1,0 +1,115 @@
+// What a parent answers to its children. It keeps no list of them: every call stands for itself.
+
+import type { Announce } from '../model/announce.ts'
+import { type Handout, parseAnnounce } from '../model/announce.ts'
+import { Failure } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import type { NodeName, Sha256 } from '../model/names.ts'
+import { parseJson } from '../model/parse.ts'
+import { parseReportBatch, type ReportBatch } from '../model/report.ts'
+import { identityOf } from '../trust/identity.ts'
+import type { Clock, HttpRequest, HttpResponse, Log } from '../world/world.ts'
+
+export interface DownlinkParts {
+  clock: Clock
+  log: Log
+  tufFile(name: string): Promise<Uint8Array | undefined>
+  timestampVersion(): number
+  object(digest: Sha256): Promise<Uint8Array | undefined>
+  announce(node: NodeName, address: string, announce: Announce): Promise<Handout>
+  reports(node: NodeName, batch: ReportBatch): Promise<{ accepted: number }>
+  enrol(body: Uint8Array): Promise<{ status: number; body: Uint8Array }>
+}
+
+export interface Downlink {
+  handle(request: HttpRequest): Promise<HttpResponse>
+  bodyMaxBytes(path: string): number
+  /** Answers every child that hangs in `watch`. */
+  tellChildren(): void
+}
+
+export function openDownlink(parts: DownlinkParts): Downlink {
+  const watchers = new Set<() => void>()
+
+  const watch = (version: number, signal: AbortSignal): Promise<HttpResponse> =>
+    new Promise((resolve) => {
+      const answer = () => {
+        watchers.delete(answer)
+        timer.cancel()
+        signal.removeEventListener('abort', answer)
+        resolve(json(200, { timestamp: parts.timestampVersion() }))
+      }
+      const timer = parts.clock.after(limits.watchHangMs, answer)
+      if (parts.timestampVersion() > version || signal.aborted) return answer()
+      watchers.add(answer)
+      signal.addEventListener('abort', answer)
+    })
+
+  const answer = async (request: HttpRequest): Promise<HttpResponse> => {
+    const caller = identityOf(request.peer.certificate)
+    const call = `${request.method} ${request.path}`
+    if (call === 'POST /v1/enrol') {
+      const reply = await parts.enrol(request.body)
+      return { status: reply.status, body: reply.body, contentType: 'application/json' }
+    }
+    if (caller.role !== 'node') throw new Failure('refused', 'an enrolment certificate is good for /v1/enrol only')
+    if (call === 'GET /v1/watch') return watch(wholeNumber(request.query['timestamp']), request.signal)
+    if (call === 'POST /v1/announce') {
+      const announce = parseAnnounce(parseJson(request.body, 'announce'), `announce of ${caller.name}`)
+      return json(200, await parts.announce(caller.name, request.peer.address, announce))
+    }
+    if (call === 'POST /v1/reports') {
+      const batch = parseReportBatch(parseJson(request.body, 'reports'), `reports from ${caller.name}`)
+      return json(200, await parts.reports(caller.name, batch))
+    }
+    const tuf = /^GET \/v1\/tuf\/((?:\d+\.)?[a-z]+\.json)$/.exec(call)?.[1]
+    if (tuf !== undefined) return found(await parts.tufFile(tuf))
+    const digest = /^GET \/v1\/objects\/([0-9a-f]{64})$/.exec(call)?.[1]
+    if (digest !== undefined) return found(await parts.object(digest))
+    return json(404, { failure: { code: 'not-found', message: `no such call: ${call.slice(0, 200)}` } })
+  }
+
+  return {
+    async handle(request) {
+      try {
+        return await answer(request)
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error
+        parts.log.debug('call refused', { call: request.path, from: request.peer.address, error: error.message })
+        return json(statusOf(error), { failure: { code: error.code, message: error.message } })
+      }
+    },
+    bodyMaxBytes(path) {
+      if (path === '/v1/announce') return limits.announceMaxBytes
+      if (path === '/v1/reports') return limits.reportsMaxBytes
+      if (path === '/v1/enrol') return limits.enrolMaxBytes
+      return 0
+    },
+    tellChildren() {
+      for (const answer of [...watchers]) answer()
+    },
+  }
+}
+
+function json(status: number, value: unknown): HttpResponse {
+  return { status, body: JSON.stringify(value), contentType: 'application/json' }
+}
+
+function found(bytes: Uint8Array | undefined): HttpResponse {
+  if (bytes === undefined) return json(404, { failure: { code: 'not-found', message: 'not here' } })
+  return { status: 200, body: bytes, contentType: 'application/octet-stream' }
+}
+
+function wholeNumber(text: string | undefined): number {
+  if (text === undefined || !/^\d{1,15}$/.test(text)) {
+    throw new Failure('bad-input', 'watch: timestamp: expected a whole number')
+  }
+  return Number(text)
+}
+
+function statusOf(failure: Failure): number {
+  if (failure.retry === 'later') return 503
+  if (failure.code === 'untrusted' || failure.code === 'refused') return 403
+  if (failure.code === 'not-found') return 404
+  return failure.code === 'too-large' ? 413 : 400
+}

@@ -1,0 +1,225 @@
+// Carries out the effects that `transition` asks for, and reports back as events.
+
+import { Failure, messageOf, unreachable } from '../model/failure.ts'
+import type { Manifest } from '../model/manifest.ts'
+import type { InfoHash, Sha256 } from '../model/names.ts'
+import { parseJson } from '../model/parse.ts'
+import type { Attack } from '../model/report.ts'
+import { parseRevision } from '../model/revision.ts'
+import { recordsAfter } from '../reconcile/records.ts'
+import type { HoldingSpec } from '../swarm/holding.ts'
+import type { Swarm } from '../swarm/swarm.ts'
+import { attackOf, type Trust } from '../trust/trust-store.ts'
+import type { Clock, Log, Store, Timer } from '../world/world.ts'
+import { background, repeatable } from './background.ts'
+import type { Effect, Event } from './events.ts'
+import type { Looked, Machine } from './machine.ts'
+import type { ObjectSource } from './object-source.ts'
+import { loadManifest, ownPayloadsWanted, specOf, specOfWanted } from './payloads.ts'
+import type { State } from './state.ts'
+import type { Uplink } from './uplink.ts'
+
+export interface EffectParts {
+  clock: Clock
+  log: Log
+  store: Store
+  trust: Trust
+  uplink: Uplink
+  source: ObjectSource
+  swarm: Swarm
+  machine: Machine
+  state: () => State
+  dispatch: (event: Event) => void
+  tellChildren: () => void
+  report: () => void
+  announceSoon: () => void
+  onAttack: (attack: Omit<Attack, 'at'>) => void
+}
+
+export interface Effects {
+  run(effect: Effect): void
+  /** One refresh from the parent, for who wants to wait for it. Never throws. */
+  refresh(): Promise<void>
+  /** Holds what the children want, now; for an announce that waits for its first handout. */
+  hold(): Promise<void>
+  /** Compares without changing anything; null while the desired state is not known. */
+  look(): Promise<Looked | null>
+  stop(): Promise<void>
+}
+
+export function openEffects(parts: EffectParts): Effects {
+  const { dispatch, log, state } = parts
+  let lookTimer: Timer | undefined
+  let lookAt = Number.POSITIVE_INFINITY
+  let stopped = false
+
+  const failureOf = (error: unknown): Failure => {
+    if (error instanceof Failure) return error
+    log.error('unforeseen error', { error: messageOf(error), stack: error instanceof Error ? (error.stack ?? '') : '' })
+    return new Failure('stopped', messageOf(error), { retry: 'later', cause: error })
+  }
+  const refreshing = repeatable('refresh', log, async () => {
+    try {
+      dispatch({ kind: 'refreshed', trusted: await parts.trust.refresh(parts.uplink.tufFile) })
+    } catch (error) {
+      const failure = failureOf(error)
+      const attack = attackOf(failure)
+      const from = parts.uplink.parent()?.node ?? 'parent'
+      if (attack !== undefined) parts.onAttack({ kind: attack, from, detail: failure.message })
+      dispatch({ kind: 'refresh-failed', failure })
+    }
+  })
+  const loadRevision = async (digest: Sha256) => {
+    try {
+      const bytes = await parts.source.need(digest, 'revision')
+      const revision = parseRevision(parseJson(bytes, 'revision'), 'revision')
+      dispatch({ kind: 'revision-loaded', digest, revision })
+    } catch (error) {
+      loadFailed('revision', error)
+    }
+  }
+  const loadFailed = (what: string, error: unknown) => {
+    const failure = failureOf(error)
+    dispatch({ kind: 'load-failed', what, failure })
+    if (failure.retry === 'later') runLookLater(5_000)
+  }
+  const loadingManifests = repeatable('load manifests', log, async () => {
+    const { revision, desired } = state()
+    if (revision === null) return
+    try {
+      const digests = new Set(desired.flatMap((wanted) => (wanted.state === 'present' ? [wanted.manifest] : [])))
+      const loaded = await Promise.all(
+        [...digests].map(async (digest) => [digest, await loadManifest(parts.source, digest)] as const),
+      )
+      dispatch({ kind: 'manifests-loaded', revision: revision.body.number, manifests: new Map(loaded) })
+    } catch (error) {
+      loadFailed('manifests', error)
+    }
+  })
+  const payloadPath = async (manifest: Manifest): Promise<string | undefined> => {
+    if (manifest.payload.via === 'swarm') return parts.swarm.payloadPath(manifest.payload.sha256)
+    return parts.source.pathOf(manifest.payload.sha256)
+  }
+
+  const holding = repeatable('hold', log, async () => {
+    const specs = new Map<InfoHash, HoldingSpec>()
+    const wanted = async (what: string, load: () => Promise<HoldingSpec | null>) => {
+      try {
+        const spec = await load()
+        if (spec !== null) specs.set(spec.payload.infoHash, spec)
+      } catch (error) {
+        loadFailed(what, error)
+      }
+    }
+    for (const [digest, manifest] of ownPayloadsWanted(state())) {
+      if ((await payloadPath(manifest)) !== undefined) continue
+      if (manifest.payload.via === 'object') background('fetch payload', log, fetchSmall(manifest))
+      else await wanted(`${manifest.name} ${manifest.version}`, () => specOf(parts.source, digest, manifest))
+    }
+    const complete = new Set(parts.swarm.holdings().flatMap((held) => (held.have === 'all' ? [held.infoHash] : [])))
+    for (const asked of state().childrenWant) {
+      if (complete.has(asked.infoHash) || specs.has(asked.infoHash)) continue
+      await wanted(`swarm ${asked.infoHash}`, () => specOfWanted(parts.source, asked))
+    }
+    if (stopped) return
+    parts.swarm.setWanted([...specs.values()])
+    parts.announceSoon()
+  })
+  const fetchSmall = async (manifest: Manifest) => {
+    const { sha256 } = manifest.payload
+    try {
+      await parts.source.need(sha256, `payload of ${manifest.name} ${manifest.version}`)
+      dispatch({ kind: 'payload-arrived', sha256 })
+    } catch (error) {
+      loadFailed(`${manifest.name} ${manifest.version}`, error)
+    }
+  }
+
+  const look = async (): Promise<{ number: number; looked: Looked } | null> => {
+    const { revision, manifests, desired, records, converged } = state()
+    if (revision === null || manifests === null) return null
+    const { number } = revision.body
+    const about = { revision: { number, digest: revision.digest }, desired, manifests, records, converged, payloadPath }
+    return { number, looked: await parts.machine.look(about) }
+  }
+  const inspecting = repeatable('inspect', log, async () => {
+    // Halfway through an apply a machine differs from everything; another look comes when it has ended.
+    if (state().applying.kind === 'running') return
+    try {
+      const { records } = state()
+      const result = await look()
+      if (result === null) return
+      const { number, looked } = result
+      if (looked.records.length !== records.length) await parts.store.put('records', looked.records)
+      dispatch({ kind: 'inspected', revision: number, ...looked })
+    } catch (error) {
+      dispatch({ kind: 'inspect-failed', failure: failureOf(error) })
+    }
+  })
+  const apply = async (effect: Extract<Effect, { kind: 'apply' }>) => {
+    try {
+      const { outcomes, plan } = await parts.machine.apply(effect.plan)
+      const records = recordsAfter(state().records, plan, outcomes)
+      await parts.store.put('records', records)
+      dispatch({ kind: 'applied', revision: plan.revision, outcomes, records, at: parts.clock.now() })
+    } catch (error) {
+      if (!stopped) dispatch({ kind: 'apply-failed', failure: failureOf(error), at: parts.clock.now() })
+    }
+  }
+  const runLookLater = (ms: number) => {
+    const at = parts.clock.monotonicMs() + ms
+    if (stopped || at >= lookAt) return
+    lookTimer?.cancel()
+    lookAt = at
+    lookTimer = parts.clock.after(ms, () => {
+      lookAt = Number.POSITIVE_INFINITY
+      dispatch({ kind: 'look-due', now: parts.clock.now() })
+    })
+  }
+
+  return {
+    run(effect) {
+      if (stopped) return
+      switch (effect.kind) {
+        case 'refresh':
+          return refreshing.ask()
+        case 'load-revision':
+          return background('load revision', log, loadRevision(effect.digest))
+        case 'load-manifests':
+          return loadingManifests.ask()
+        case 'hold':
+          return holding.ask()
+        case 'inspect':
+          return inspecting.ask()
+        case 'apply':
+          return background('apply', log, apply(effect))
+        case 'look-later':
+          return runLookLater(effect.ms)
+        case 'tell-children':
+          return parts.tellChildren()
+        case 'save-converged':
+          return background('save converged', log, parts.store.put('converged', effect.revision))
+        case 'report':
+          return parts.report()
+        default:
+          return unreachable(effect)
+      }
+    },
+    async refresh() {
+      refreshing.ask()
+      await refreshing.settled()
+    },
+    async hold() {
+      holding.ask()
+      await holding.settled()
+    },
+    async look() {
+      return (await look())?.looked ?? null
+    },
+    async stop() {
+      stopped = true
+      lookTimer?.cancel()
+      await Promise.all([refreshing, loadingManifests, holding, inspecting].map((work) => work.settled()))
+    },
+  }
+}

@@ -1,0 +1,56 @@
+// The closed list of what can happen to a node, and of what it can do about it.
+
+import type { Failure } from '../model/failure.ts'
+import type { Manifest } from '../model/manifest.ts'
+import type { InfoHash, Instant, NodeName, PackageName, Sha256 } from '../model/names.ts'
+import type { Attack, Outcome } from '../model/report.ts'
+import type { Revision } from '../model/revision.ts'
+import type { InstalledRecord } from '../reconcile/actual.ts'
+import type { Plan } from '../reconcile/plan.ts'
+import type { TrustedState } from '../trust/trust-store.ts'
+import type { Facts } from '../world/world.ts'
+import type { Looked } from './machine.ts'
+
+/** A payload of a swarm that this node or its subtree wants, known by the manifest that names it. */
+export interface WantedSwarm {
+  infoHash: InfoHash
+  manifest: Sha256
+}
+
+export type Event =
+  | { kind: 'started'; records: InstalledRecord[]; converged: number | null }
+  | { kind: 'facts-collected'; facts: Facts; site: string | null }
+  /** The parent's (for a root: its own) metadata was verified; it may be the same as before. */
+  | { kind: 'refreshed'; trusted: TrustedState }
+  | { kind: 'refresh-failed'; failure: Failure }
+  | { kind: 'revision-loaded'; digest: Sha256; revision: Revision }
+  | { kind: 'manifests-loaded'; revision: number; manifests: ReadonlyMap<Sha256, Manifest> }
+  | { kind: 'load-failed'; what: string; failure: Failure }
+  | { kind: 'payload-arrived'; sha256: Sha256 }
+  | { kind: 'children-wanted'; wanted: WantedSwarm[] }
+  | ({ kind: 'inspected'; revision: number } & Looked)
+  | { kind: 'inspect-failed'; failure: Failure }
+  | { kind: 'applied'; revision: number; outcomes: Outcome[]; records: InstalledRecord[]; at: Instant }
+  | { kind: 'apply-failed'; failure: Failure; at: Instant }
+  | { kind: 'parent-answered'; parent: NodeName }
+  | { kind: 'parent-lost'; failure: Failure; at: Instant }
+  | { kind: 'site-seen'; site: string }
+  | { kind: 'attack-seen'; attack: Attack }
+  | { kind: 'transfer-failed'; name: PackageName; because: string }
+  | { kind: 'certificate-renewed' }
+  /** Time passed, or a person asked. */
+  | { kind: 'look-due'; now: Instant }
+
+export type Effect =
+  | { kind: 'refresh' }
+  | { kind: 'load-revision'; digest: Sha256 }
+  | { kind: 'load-manifests' }
+  /** Tell the swarm which payloads have to be here, and fetch the small ones. */
+  | { kind: 'hold' }
+  | { kind: 'inspect' }
+  | { kind: 'apply'; plan: Plan }
+  | { kind: 'look-later'; ms: number }
+  /** Children that hang in `watch` get their answer. */
+  | { kind: 'tell-children' }
+  | { kind: 'save-converged'; revision: number }
+  | { kind: 'report' }

@@ -1,0 +1,29 @@
+// Values that come one by one from work that pushes them, for whoever reads them at their own pace.
+
+/** The generator ends when the work has, and throws what it threw, after the values before it. */
+export async function* linesOf(work: (say: (line: unknown) => void) => Promise<void>): AsyncIterable<unknown> {
+  const lines: unknown[] = []
+  let wake = () => {}
+  let done = false
+  const say = (line: unknown) => {
+    lines.push(line)
+    wake()
+  }
+  const working = work(say).finally(() => {
+    done = true
+    wake()
+  })
+  // Its failure is thrown below, once the lines before it are out.
+  working.catch(() => {})
+  while (!done || lines.length > 0) {
+    const line = lines.shift()
+    if (line !== undefined) {
+      yield line
+      continue
+    }
+    await new Promise<void>((resolve) => {
+      wake = resolve
+    })
+  }
+  await working
+}

@@ -1,0 +1,161 @@
+// What the daemon answers on its own machine, to the commands of `banyan`, over a unix socket that only its owner opens.
+
+import * as v from 'valibot'
+import { Failure } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import { lineSchema, packageNameSchema, packageVersionSchema } from '../model/names.ts'
+import { parseJson, parserOf } from '../model/parse.ts'
+import { parentUrlSchema } from '../model/settings.ts'
+import { type NodeInfo, nodeInfoOf, statusOf } from '../report/summary.ts'
+import type { Repository } from '../repository/repository.ts'
+import type { Fleet } from '../trust/fleet.ts'
+import type { LocalRequest, LocalResponse } from '../world/local.ts'
+import type { Clock } from '../world/world.ts'
+import { type Check, checkFrom } from './check.ts'
+import type { RunningNode } from './daemon.ts'
+import { linesOf } from './lines.ts'
+import { whyOf } from './why.ts'
+
+export interface LocalApiParts {
+  clock: Clock
+  node: RunningNode
+  root: { fleet: Fleet; repository: Repository; urls: () => string[] } | null
+}
+
+const parsePublish = parserOf(
+  v.strictObject({
+    path: v.string(),
+    name: v.exactOptional(packageNameSchema),
+    version: v.exactOptional(packageVersionSchema),
+  }),
+)
+const parseRelease = parserOf(v.strictObject({ message: lineSchema, allowRemovals: v.boolean() }))
+const parseToken = parserOf(
+  v.strictObject({
+    ttlMs: v.pipe(v.number(), v.integer(), v.minValue(1000), v.maxValue(365 * 24 * 3600_000)),
+    uses: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(limits.tokenUsesMax)),
+    parents: v.exactOptional(v.pipe(v.array(parentUrlSchema), v.minLength(1), v.maxLength(16))),
+  }),
+)
+
+export function openLocalApi(parts: LocalApiParts): (request: LocalRequest) => Promise<LocalResponse> {
+  const { node, clock } = parts
+  const rootOnly = () => {
+    if (parts.root !== null && node.releasing !== null) return { ...parts.root, releasing: node.releasing }
+    throw new Failure('unsupported', 'only a root does that', { hint: 'run it on the root, with its --home' })
+  }
+  return async (request) => {
+    const body = () => parseJson(request.body, request.path)
+    const call = `${request.method} ${request.path}`
+    switch (call) {
+      case 'GET /status':
+        return ok(statusNow(node, clock))
+      case 'GET /nodes':
+        return ok({ nodes: nodesOf(node, clock) })
+      case 'GET /packages':
+        return ok({ packages: await rootOnly().repository.packages() })
+      case 'GET /check':
+        return ok(await node.check())
+      case 'POST /apply':
+        return { status: 200, lines: applyLines(node, request.signal) }
+      case 'POST /tokens': {
+        const { fleet, urls } = rootOnly()
+        const { ttlMs, uses, parents } = parseToken(body(), 'token create')
+        return ok({ token: await fleet.createToken({ ttlMs, uses, parents: parents ?? urls() }) })
+      }
+      case 'POST /publish': {
+        const { releasing } = rootOnly()
+        const { path, ...options } = parsePublish(body(), 'publish')
+        return {
+          status: 200,
+          lines: linesOf(async (say) => {
+            say({ published: await releasing.publish(path, { ...options, onProgress: say }) })
+          }),
+        }
+      }
+      case 'POST /release': {
+        const { releasing } = rootOnly()
+        const options = parseRelease(body(), 'release')
+        return {
+          status: 200,
+          lines: linesOf(async (say) => {
+            say({ released: await releasing.release({ ...options, onStep: (step) => say({ step }) }) })
+          }),
+        }
+      }
+    }
+    const [, room, name] = /^GET \/(nodes|packages|why)\/([^/]+)$/.exec(call) ?? []
+    if (room === 'why') return ok(whyOf(node.state(), decodeURIComponent(name ?? ''), node.swarm.transfers()))
+    if (room === 'packages')
+      return ok({ versions: await rootOnly().repository.package(decodeURIComponent(name ?? '')) })
+    if (room === 'nodes') {
+      const found = nodesOf(node, clock).find((info) => info.node === name)
+      if (found === undefined) {
+        throw new Failure('not-found', `node ${name}: no report of it here`, { hint: 'see `banyan nodes`' })
+      }
+      return ok({ ...found, report: await node.inbox.report(found.node) })
+    }
+    throw new Failure('not-found', `no such call: ${call}`)
+  }
+}
+
+/** Nodes as known here, this node among them. */
+function nodesOf(node: RunningNode, clock: Clock): NodeInfo[] {
+  const revision = node.state().revision?.body.number ?? null
+  return node.inbox.knowledge().map((knowledge) => nodeInfoOf(knowledge, clock.now(), revision))
+}
+
+function statusNow(node: RunningNode, clock: Clock) {
+  const { name, revision, link, problems, applying } = node.state()
+  return {
+    ...statusOf({
+      self: name,
+      revision: revision?.body.number ?? null,
+      knowledge: node.inbox.knowledge(),
+      now: clock.now(),
+    }),
+    self: nodesOf(node, clock).find((info) => info.node === name) ?? null,
+    link,
+    applying: applying.kind,
+    problems: Object.values(problems),
+    transfers: node.swarm.transfers(),
+  }
+}
+
+function lastLookOf(node: RunningNode): Check {
+  const { seen, revision } = node.state()
+  const looked = seen !== null && seen.revision === revision?.body.number
+  return checkFrom(node.state(), looked ? seen : null)
+}
+
+/** Looks again, and says what changes until there is no difference or the try has failed. */
+async function* applyLines(node: RunningNode, signal: AbortSignal): AsyncIterable<unknown> {
+  let wake = () => {}
+  const stopListening = node.onChange(() => wake())
+  signal.addEventListener('abort', () => wake())
+  try {
+    node.look()
+    let said = ''
+    for (;;) {
+      const changed = new Promise<void>((resolve) => {
+        wake = resolve
+      })
+      const state = node.state()
+      const line = JSON.stringify({ progress: { applying: state.applying.kind, ...lastLookOf(node) } })
+      if (line !== said) yield JSON.parse(line)
+      said = line
+      const { looked, differences } = lastLookOf(node)
+      const settled =
+        looked && state.applying.kind !== 'running' && (differences.length === 0 || state.applying.kind === 'waiting')
+      if (settled || signal.aborted) break
+      await changed
+    }
+    yield { outcomes: node.state().outcomes }
+  } finally {
+    stopListening()
+  }
+}
+
+function ok(json: unknown): LocalResponse {
+  return { status: 200, json }
+}

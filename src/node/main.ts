@@ -1,0 +1,54 @@
+// The daemon as a process: arguments, signals, the ready line. `banyan node` turns itself into this.
+
+import { Failure, messageOf } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import { openWorld } from '../world/real-world.ts'
+import { homeAt } from './home.ts'
+import { processLog } from './process-log.ts'
+import { startRealNode } from './real-node.ts'
+
+const [flag, dir] = process.argv.slice(2)
+if (flag !== '--home' || dir === undefined) {
+  process.stderr.write('error: expected --home DIR\n')
+  process.exit(2)
+}
+
+const log = processLog('info')
+const world = openWorld({ log })
+
+process.on('unhandledRejection', (reason) => {
+  log.error('unhandled rejection', { error: messageOf(reason), stack: reason instanceof Error ? reason.stack : '' })
+})
+
+try {
+  const node = await startRealNode({ world, home: homeAt(dir) })
+  let stopping = false
+  const stop = (signal: string) => {
+    if (stopping) return
+    stopping = true
+    log.info('stopping', { signal })
+    // Nothing that has to be saved is unsaved at any moment, so a part that hangs may be cut off.
+    const patience = setTimeout(() => {
+      log.error('did not stop in time', { ms: limits.stopMs })
+      process.exit(1)
+    }, limits.stopMs - 500)
+    node.stop().then(
+      () => {
+        clearTimeout(patience)
+        process.exit(0)
+      },
+      (error) => {
+        log.error('did not stop cleanly', { error: messageOf(error) })
+        process.exit(1)
+      },
+    )
+  }
+  process.on('SIGTERM', () => stop('SIGTERM'))
+  process.on('SIGINT', () => stop('SIGINT'))
+  process.stdout.write(`ready ${node.name} control ${node.controlPort} swarm ${node.swarmPort}\n`)
+} catch (error) {
+  process.stderr.write(`error: ${messageOf(error)}\n`)
+  if (error instanceof Failure && error.hint !== undefined) process.stderr.write(`hint: ${error.hint}\n`)
+  if (!(error instanceof Failure) && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+  process.exit(1)
+}

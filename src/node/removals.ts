@@ -1,0 +1,50 @@
+// What a release would take away, reckoned from the newest reports before anything is signed.
+
+import { desiredFor } from '../model/desired.ts'
+import { Failure } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import type { Report } from '../model/report.ts'
+import type { Revision } from '../model/revision.ts'
+
+export interface Removals {
+  installed: number
+  removed: number
+  /** `package on N nodes`, most first. */
+  examples: string[]
+}
+
+/** Counts package installations, not packages: one package on 100 nodes is 100. */
+export function removalsOf(revision: Revision, reports: Iterable<Report>): Removals {
+  let installed = 0
+  const removed = new Map<string, number>()
+  for (const report of reports) {
+    const desired = desiredFor(revision, {
+      name: report.node,
+      site: report.site ?? '',
+      arch: report.arch,
+      labels: report.labels,
+      facts: report.facts,
+    })
+    const stays = new Set(desired.filter((wanted) => wanted.state !== 'absent').map((wanted) => wanted.name))
+    for (const outcome of report.packages) {
+      if (outcome.version === null || outcome.kind === null) continue
+      installed += 1
+      if (!stays.has(outcome.name)) removed.set(outcome.name, (removed.get(outcome.name) ?? 0) + 1)
+    }
+  }
+  const examples = [...removed].sort((a, b) => b[1] - a[1]).map(([name, count]) => `${name} on ${count} nodes`)
+  return { installed, removed: [...removed.values()].reduce((sum, count) => sum + count, 0), examples }
+}
+
+/** Refuses a release that takes away more than a set share, unless a person said so. */
+export function checkRemovals(removals: Removals, allowed: boolean): void {
+  if (allowed || removals.removed === 0) return
+  const share = removals.removed / removals.installed
+  if (share <= limits.removalsShareMax) return
+  const percent = Math.round(share * 100)
+  throw new Failure(
+    'would-remove-too-much',
+    `this release would remove ${removals.removed} of ${removals.installed} installed packages (${percent} %): ${removals.examples.slice(0, 3).join(', ')}`,
+    { hint: `add --allow-removals if that is meant; the limit is ${limits.removalsShareMax * 100} %` },
+  )
+}

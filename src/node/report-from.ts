@@ -1,0 +1,48 @@
+// What a node's state says in its report.
+
+import type { Arch, Instant } from '../model/names.ts'
+import type { Report, Transfer } from '../model/report.ts'
+import { buildReport } from '../report/build.ts'
+import type { State } from './state.ts'
+
+/** Pure. Facts that are not collected yet leave the architecture open; then the node cannot say anything useful. */
+export function reportFrom(parts: {
+  state: State
+  counter: number
+  at: Instant
+  version: string
+  transfers: Transfer[]
+}): Report {
+  const { state, counter, at, version, transfers } = parts
+  return buildReport({
+    node: state.name,
+    counter,
+    at,
+    version,
+    site: state.site,
+    labels: state.labels,
+    parent: state.link.kind === 'connected' ? state.link.parent : null,
+    revision: state.revision?.body.number ?? null,
+    converged: state.converged,
+    state: conditionOf(state, at),
+    packages: state.outcomes,
+    transfers,
+    attacks: state.attacks,
+    arch: (state.facts?.['arch'] ?? 'all') as Arch,
+    facts: state.facts ?? {},
+    problems: Object.values(state.problems),
+  })
+}
+
+/** The worst thing first: what a person has to know. */
+export function conditionOf(state: State, now: Instant): Report['state'] {
+  if (state.trusted !== null && state.trusted.expires <= now) return 'stale'
+  if (state.applying.kind === 'running') return 'applying'
+  const failed = state.outcomes.some((outcome) => outcome.outcome === 'failed')
+  if (failed || state.problems.apply !== undefined || state.problems.inspect !== undefined) return 'failed'
+  if (state.link.kind === 'island') return 'island'
+  const number = state.revision?.body.number
+  return number !== undefined && state.converged === number && state.seen?.differences.length === 0
+    ? 'converged'
+    : 'pending'
+}

@@ -1,0 +1,262 @@
+// A node's state and the one function that changes it.
+
+import { type DesiredPackage, desiredFor, type NodeTraits } from '../model/desired.ts'
+import { unreachable } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import type { Manifest } from '../model/manifest.ts'
+import type { Arch, Instant, Labels, NodeName, Sha256 } from '../model/names.ts'
+import type { Attack, Outcome } from '../model/report.ts'
+import type { Revision } from '../model/revision.ts'
+import type { InstalledRecord } from '../reconcile/actual.ts'
+import type { Difference } from '../reconcile/differences.ts'
+import type { Plan } from '../reconcile/plan.ts'
+import { attackOf, type TrustedState } from '../trust/trust-store.ts'
+import type { Facts } from '../world/world.ts'
+import type { Effect, Event, WantedSwarm } from './events.ts'
+
+export type Link =
+  | { kind: 'root' }
+  | { kind: 'seeking' }
+  | { kind: 'connected'; parent: NodeName }
+  | { kind: 'island'; since: Instant; because: string }
+
+export type Applying =
+  | { kind: 'idle' }
+  | { kind: 'running' }
+  /** Something failed; the same plan is not tried again before `until`. */
+  | { kind: 'waiting'; until: Instant }
+
+export interface State {
+  name: NodeName
+  labels: Labels
+  checkIntervalMs: number
+  site: string | null
+  facts: Facts | null
+  link: Link
+  trusted: TrustedState | null
+  /** Why the last refresh was refused, until one succeeds. */
+  refused: string | null
+  revision: { digest: Sha256; body: Revision } | null
+  desired: DesiredPackage[]
+  /** Of the desired packages of this revision; null until all of them are here. */
+  manifests: ReadonlyMap<Sha256, Manifest> | null
+  childrenWant: WantedSwarm[]
+  records: InstalledRecord[]
+  /** Of the last look at the machine. */
+  seen: { revision: number; differences: Difference[]; plan: Plan } | null
+  outcomes: Outcome[]
+  applying: Applying
+  converged: number | null
+  /** The newest last. */
+  attacks: Attack[]
+  problems: Readonly<Partial<Record<ProblemSource, string>>>
+}
+
+export type ProblemSource = 'refresh' | 'load' | 'inspect' | 'apply' | 'transfer' | 'parent'
+
+export function initialState(options: {
+  name: NodeName
+  labels: Labels
+  site: string | null
+  isRoot: boolean
+  checkIntervalMs: number
+}): State {
+  return {
+    name: options.name,
+    labels: options.labels,
+    checkIntervalMs: options.checkIntervalMs,
+    site: options.site,
+    facts: null,
+    link: options.isRoot ? { kind: 'root' } : { kind: 'seeking' },
+    trusted: null,
+    refused: null,
+    revision: null,
+    desired: [],
+    manifests: null,
+    childrenWant: [],
+    records: [],
+    seen: null,
+    outcomes: [],
+    applying: { kind: 'idle' },
+    converged: null,
+    attacks: [],
+    problems: {},
+  }
+}
+
+/** The next state and what to do. Pure; an event that comes twice changes nothing the second time. */
+export function transition(state: State, event: Event): [State, Effect[]] {
+  switch (event.kind) {
+    case 'started':
+      return [
+        { ...state, records: event.records, converged: event.converged },
+        [{ kind: 'refresh' }, { kind: 'look-later', ms: state.checkIntervalMs }],
+      ]
+    case 'facts-collected':
+      return desiring({ ...state, facts: event.facts, site: event.site ?? state.site })
+    case 'site-seen':
+      // What the tracker saw is only a default; a site in the settings never gets here.
+      return state.site === event.site ? [state, []] : desiring({ ...state, site: event.site })
+    case 'refreshed': {
+      const next: State = { ...without(state, 'refresh'), trusted: event.trusted, refused: null }
+      const effects: Effect[] = []
+      if (event.trusted.timestampVersion !== state.trusted?.timestampVersion) effects.push({ kind: 'tell-children' })
+      const digest = event.trusted.revision?.sha256
+      if (digest !== undefined && digest !== state.revision?.digest) effects.push({ kind: 'load-revision', digest })
+      if (state.refused !== null) effects.push({ kind: 'report' })
+      return [next, effects]
+    }
+    case 'refresh-failed': {
+      // A parent that cannot be reached is the link's business; this one answered and was refused.
+      if (attackOf(event.failure) === undefined && event.failure.retry === 'later') return [state, []]
+      const next = { ...withProblem(state, 'refresh', event.failure.message), refused: event.failure.message }
+      return [next, [{ kind: 'report' }]]
+    }
+    case 'revision-loaded': {
+      if (event.digest === state.revision?.digest) return [state, []]
+      if (event.digest !== state.trusted?.revision?.sha256) return [state, []]
+      return desiring({ ...without(state, 'load'), revision: { digest: event.digest, body: event.revision } })
+    }
+    case 'manifests-loaded': {
+      if (event.revision !== state.revision?.body.number) return [state, []]
+      return [{ ...without(state, 'load'), manifests: event.manifests }, [{ kind: 'inspect' }]]
+    }
+    case 'load-failed':
+      return [withProblem(state, 'load', `${event.what}: ${event.failure.message}`), [{ kind: 'report' }]]
+    case 'payload-arrived':
+      return [without(state, 'transfer'), [{ kind: 'hold' }, { kind: 'inspect' }, { kind: 'report' }]]
+    case 'children-wanted':
+      return [{ ...state, childrenWant: event.wanted }, [{ kind: 'hold' }]]
+    case 'inspected':
+      return inspected(state, event)
+    case 'inspect-failed':
+      return [withProblem(state, 'inspect', event.failure.message), [{ kind: 'report' }]]
+    case 'applied': {
+      const failed = event.outcomes.some((outcome) => outcome.outcome === 'failed')
+      const next: State = {
+        ...without(state, 'apply'),
+        records: event.records,
+        outcomes: mergedOutcomes(state.outcomes, event.outcomes),
+        applying: failed ? { kind: 'waiting', until: event.at + limits.failedRetryMs } : { kind: 'idle' },
+      }
+      const effects: Effect[] = [{ kind: 'inspect' }, { kind: 'report' }]
+      if (failed) effects.push({ kind: 'look-later', ms: limits.failedRetryMs })
+      return [next, effects]
+    }
+    case 'apply-failed': {
+      const next: State = {
+        ...withProblem(state, 'apply', event.failure.message),
+        applying: { kind: 'waiting', until: event.at + limits.failedRetryMs },
+      }
+      return [next, [{ kind: 'report' }, { kind: 'look-later', ms: limits.failedRetryMs }]]
+    }
+    case 'parent-answered': {
+      if (state.link.kind === 'connected' && state.link.parent === event.parent) return [state, []]
+      const next: State = { ...without(state, 'parent'), link: { kind: 'connected', parent: event.parent } }
+      return [next, [{ kind: 'refresh' }, { kind: 'hold' }, { kind: 'report' }]]
+    }
+    case 'parent-lost': {
+      if (state.link.kind === 'root') return [state, []]
+      const since = state.link.kind === 'island' ? state.link.since : event.at
+      const link: Link = { kind: 'island', since, because: event.failure.message }
+      const next = { ...withProblem(state, 'parent', event.failure.message), link }
+      return [next, state.link.kind === 'island' ? [] : [{ kind: 'report' }]]
+    }
+    case 'attack-seen': {
+      const { kind, from, detail } = event.attack
+      const known = state.attacks.some((seen) => seen.kind === kind && seen.from === from && seen.detail === detail)
+      if (known) return [state, []]
+      const attacks = [...state.attacks, event.attack].slice(-limits.attacksKept)
+      return [{ ...state, attacks }, [{ kind: 'report' }]]
+    }
+    case 'transfer-failed':
+      return [withProblem(state, 'transfer', `${event.name}: ${event.because}`), [{ kind: 'report' }]]
+    case 'certificate-renewed':
+      return [state, [{ kind: 'refresh' }]]
+    case 'look-due': {
+      const rested = state.applying.kind === 'waiting' && state.applying.until <= event.now
+      const next: State = rested ? { ...state, applying: { kind: 'idle' } } : state
+      // Whatever is missing is asked for again: a lost answer costs one interval, never the node.
+      const effects: Effect[] = [{ kind: 'refresh' }, { kind: 'hold' }]
+      if (next.revision !== null && next.manifests === null) effects.push({ kind: 'load-manifests' })
+      const digest = next.trusted?.revision?.sha256
+      if (digest !== undefined && digest !== next.revision?.digest) effects.push({ kind: 'load-revision', digest })
+      return [next, [...effects, { kind: 'inspect' }, { kind: 'look-later', ms: state.checkIntervalMs }]]
+    }
+    default:
+      return unreachable(event)
+  }
+}
+
+/** How the policy knows this node; null while its facts are not collected. */
+export function traitsOf(state: State): NodeTraits | null {
+  if (state.facts === null) return null
+  return {
+    name: state.name,
+    site: state.site ?? '',
+    arch: state.facts['arch'] as Arch,
+    labels: state.labels,
+    facts: state.facts,
+  }
+}
+
+function desiring(state: State): [State, Effect[]] {
+  const traits = traitsOf(state)
+  if (state.revision === null || traits === null) return [state, [{ kind: 'report' }]]
+  const desired = desiredFor(state.revision.body, traits)
+  return [{ ...state, desired, manifests: null }, [{ kind: 'load-manifests' }, { kind: 'report' }]]
+}
+
+function inspected(state: State, event: Extract<Event, { kind: 'inspected' }>): [State, Effect[]] {
+  if (event.revision !== state.revision?.body.number) return [state, []]
+  const seen = { revision: event.revision, differences: event.differences, plan: event.plan }
+  const next: State = {
+    ...without(state, 'inspect'),
+    seen,
+    records: event.records,
+    outcomes: outcomesAfterLook(state, event),
+  }
+  const impossible = event.kept.some((outcome) => outcome.outcome === 'failed')
+  if (event.differences.length === 0 && !impossible) {
+    if (next.applying.kind === 'waiting') next.applying = { kind: 'idle' }
+    const effects: Effect[] = [{ kind: 'hold' }, { kind: 'report' }]
+    if (next.converged !== event.revision) effects.push({ kind: 'save-converged', revision: event.revision })
+    return [{ ...next, converged: event.revision }, effects]
+  }
+  const effects: Effect[] = [{ kind: 'hold' }, { kind: 'report' }]
+  if (event.plan.actions.length === 0 || next.applying.kind !== 'idle') return [next, effects]
+  return [{ ...next, applying: { kind: 'running' } }, [...effects, { kind: 'apply', plan: event.plan }]]
+}
+
+/** Kept packages as just seen; of those that differ, what the last apply said of them if it is still about them. */
+function outcomesAfterLook(state: State, event: Extract<Event, { kind: 'inspected' }>): Outcome[] {
+  const differing = new Set(event.differences.map((difference) => difference.name))
+  const keptNames = new Set(event.kept.map((outcome) => outcome.name))
+  const earlier = new Map(state.outcomes.map((outcome) => [outcome.name, outcome]))
+  const kept = event.kept.map((now) => {
+    const before = earlier.get(now.name)
+    return before?.outcome === 'changed' && before.version === now.version ? before : now
+  })
+  const others = state.outcomes.filter((outcome) => differing.has(outcome.name) && !keptNames.has(outcome.name))
+  return [...kept, ...others].sort(byName)
+}
+
+function mergedOutcomes(before: Outcome[], after: Outcome[]): Outcome[] {
+  const merged = new Map(before.map((outcome) => [outcome.name, outcome]))
+  for (const outcome of after) merged.set(outcome.name, outcome)
+  return [...merged.values()].sort(byName)
+}
+
+function byName(a: { name: string }, b: { name: string }): number {
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0
+}
+
+function withProblem(state: State, source: ProblemSource, message: string): State {
+  return { ...state, problems: { ...state.problems, [source]: message } }
+}
+
+function without(state: State, source: ProblemSource): State {
+  if (state.problems[source] === undefined) return state
+  const { [source]: _, ...problems } = state.problems
+  return { ...state, problems }
+}

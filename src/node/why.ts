@@ -1,0 +1,71 @@
+// Why a package is as it is on this node, in words for a person.
+
+import { Failure } from '../model/failure.ts'
+import type { PackageName } from '../model/names.ts'
+import type { Transfer } from '../model/report.ts'
+import type { State } from './state.ts'
+
+export interface Why {
+  package: PackageName
+  revision: number | null
+  desired: string
+  /** The line of policy.yaml whose rule decides; null if no rule mentions the package. */
+  line: number | null
+  installed: string | null
+  byBanyan: boolean
+  difference: string | null
+  payload: { have: number; size: number; state: Transfer['state'] } | null
+  reason: string
+}
+
+/** Pure. Throws `not-found` for a package that neither the policy nor this node knows. */
+export function whyOf(state: State, name: PackageName, transfers: Transfer[]): Why {
+  const wanted = state.desired.find((desired) => desired.name === name)
+  const record = state.records.find((installed) => installed.name === name)
+  const outcome = state.outcomes.find((known) => known.name === name)
+  const difference = state.seen?.differences.find((found) => found.name === name)
+  if (wanted === undefined && record === undefined && outcome === undefined) {
+    throw new Failure('not-found', `package ${name}: the policy does not mention it and banyan did not install it`, {
+      hint: 'see `banyan check` for what concerns this node',
+    })
+  }
+  const version = wanted?.state === 'present' ? wanted.version : null
+  const transfer = transfers.find((each) => each.name === name && each.version === version)
+  const desired =
+    wanted === undefined
+      ? 'not mentioned'
+      : wanted.state === 'present'
+        ? wanted.version
+        : wanted.state === 'absent'
+          ? 'absent'
+          : 'no build for this machine'
+  const installed = outcome?.version ?? record?.version ?? null
+  return {
+    package: name,
+    revision: state.revision?.body.number ?? null,
+    desired,
+    line: wanted?.line ?? null,
+    installed,
+    byBanyan: record !== undefined,
+    difference: difference === undefined ? null : `${difference.what} (${difference.cause}): ${difference.found}`,
+    payload: transfer === undefined ? null : { have: transfer.have, size: transfer.size, state: transfer.state },
+    reason: reasonOf(),
+  }
+
+  function reasonOf(): string {
+    const rule = wanted === undefined ? 'no rule mentions it' : `the rule in line ${wanted.line} of the policy decides`
+    if (wanted?.state === 'no-build') return `${rule}, and no build of it fits ${state.facts?.['arch']}`
+    if (difference === undefined) return `${rule}; nothing is to be done`
+    if (outcome?.outcome === 'failed') {
+      const rest =
+        state.applying.kind === 'waiting' ? `; next try at ${new Date(state.applying.until).toISOString()}` : ''
+      return `${rule}; the last try failed: ${outcome.detail ?? 'no detail'}${rest}`
+    }
+    if (transfer !== undefined && transfer.state !== 'complete') {
+      return `${rule}; its payload is on the way: ${transfer.have} of ${transfer.size} bytes`
+    }
+    if (state.applying.kind === 'running') return `${rule}; it is being applied now`
+    if (state.problems.load !== undefined) return `${rule}; ${state.problems.load}`
+    return `${rule}; ${difference.what} is planned`
+  }
+}
