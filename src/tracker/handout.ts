@@ -87,24 +87,37 @@ interface Place {
   siblingsMax: number
 }
 
+interface Candidate {
+  member: Member
+  rank: number
+}
+
 function siblingsIn(swarm: ReadonlyMap<NodeName, Membership>, { infoHash, have, caller, siblingsMax }: Place): Peer[] {
   // A caller that is not remembered dials everybody, like a late-comer.
   const joined = swarm.get(caller.node)?.joined ?? Number.POSITIVE_INFINITY
   const own: Membership = { member: caller, have, joined }
   const lot = Number.parseInt(infoHash.slice(0, 8), 16)
-  const candidates: { member: Member; rank: number }[] = []
+  const best: Candidate[] = []
   for (const other of swarm.values()) {
     if (other.member.node === caller.node || !dials(own, other)) continue
-    candidates.push({ member: other.member, rank: rankOf(own, other, lot) })
+    insert(best, { member: other.member, rank: rankOf(own, other, lot) }, siblingsMax)
   }
-  candidates.sort((a, b) => a.rank - b.rank)
-  return candidates.slice(0, siblingsMax).map(({ member }) => ({
+  return best.map(({ member }) => ({
     node: member.node,
     address: member.address,
     port: member.port,
     relation: 'sibling',
     site: member.site,
   }))
+}
+
+/** Keeps the lowest ranks in order. Nearly all members of a large swarm end at the first line, so nothing is sorted. */
+function insert(best: Candidate[], candidate: Candidate, max: number): void {
+  if (best.length === max && candidate.rank >= (best[max - 1]?.rank ?? 0)) return
+  let place = best.length
+  while (place > 0 && (best[place - 1]?.rank ?? 0) > candidate.rank) place -= 1
+  best.splice(place, 0, candidate)
+  if (best.length > max) best.pop()
 }
 
 /** Whether it is the first one's part to dial the second. */

@@ -1,0 +1,69 @@
+// A tracker with children to try it on.
+
+import type { Announce, AnnouncedSwarm, Handout, Peer } from '../../src/model/announce.ts'
+import { parseHandout } from '../../src/model/announce.ts'
+import type { Self } from '../../src/tracker/handout.ts'
+import type { Wanted } from '../../src/tracker/table.ts'
+import { createTracker, type Tracker } from '../../src/tracker/tracker.ts'
+import { seededRandom } from '../world/seeded-random.ts'
+import { type HandClock, handClock } from './hand-clock.ts'
+
+export type Have = AnnouncedSwarm['have']
+
+export const infoHashOf = (index: number): string => index.toString(16).padStart(40, '0')
+export const manifestOf = (index: number): string => index.toString(16).padStart(64, '0')
+
+export function swarmOf(index: number, have: Have): AnnouncedSwarm {
+  return { infoHash: infoHashOf(index), manifest: manifestOf(index), have }
+}
+
+export function announceOf(swarms: readonly AnnouncedSwarm[], rest: Partial<Announce> = {}): Announce {
+  return { swarmPort: 7421, site: null, swarms: [...swarms], ...rest }
+}
+
+export interface Subtree {
+  tracker: Tracker
+  clock: HandClock
+  /** How often what is wanted has changed. */
+  changes(): number
+  announce(node: string, announce: Announce, address?: string): Handout
+}
+
+export function subtree({
+  holds = () => undefined,
+  seed = 'subtree',
+  onWantedChanged = () => {},
+}: {
+  holds?: Self['holds']
+  onWantedChanged?: (wanted: Wanted[]) => void
+  seed?: string
+} = {}): Subtree {
+  const clock = handClock()
+  let changes = 0
+  const tracker = createTracker({
+    clock,
+    random: seededRandom(seed),
+    self: { node: 'parent', swarmPort: 7421, site: 'here', holds },
+    onWantedChanged: () => {
+      changes += 1
+      onWantedChanged(tracker.wanted())
+    },
+  })
+  return {
+    tracker,
+    clock,
+    changes: () => changes,
+    // What the parser of the other end would not take is a mistake here already.
+    announce: (node, announce, address = '10.0.0.1') =>
+      parseHandout(JSON.parse(JSON.stringify(tracker.announce({ node, address, announce }))), 'handout'),
+  }
+}
+
+export function peersIn(handout: Handout, index: number, relation?: Peer['relation']): Peer[] {
+  const peers = handout.swarms[infoHashOf(index)] ?? []
+  return peers.filter((peer) => relation === undefined || peer.relation === relation)
+}
+
+export function siblingsIn(handout: Handout, index: number): string[] {
+  return peersIn(handout, index, 'sibling').map((peer) => peer.node)
+}
