@@ -1,6 +1,5 @@
 // `banyan nodes`: every node known here, and how old that knowledge is.
 
-import { systemClock } from '../../world/clock.ts'
 import { type Command, exitCodes, homeOf, homeOption, jsonOf, jsonOption } from '../command.ts'
 import { ask } from '../daemon.ts'
 import { print, printJson } from '../output.ts'
@@ -13,7 +12,7 @@ export const nodesCommand: Command = {
   builder: (argv) => jsonOption(homeOption(argv)),
   run: async (args) => {
     const { nodes } = await ask(homeOf(args), 'GET', '/nodes')
-    await (jsonOf(args) ? printJson(nodes) : print(nodeListText(listOf(nodes), systemClock.now())))
+    await (jsonOf(args) ? printJson(nodes) : print(nodeListText(listOf(nodes))))
     return exitCodes.done
   },
 }

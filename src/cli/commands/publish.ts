@@ -16,7 +16,7 @@ import { askForLines } from '../daemon.ts'
 import { print, printJson } from '../output.ts'
 import { openProgress } from '../progress.ts'
 import { fieldsOf, numberOf, textOf } from '../text/fields.ts'
-import { publishedText } from '../text/published.ts'
+import { publishedText } from '../text/package-list.ts'
 
 export const publishCommand: Command = {
   command: 'publish <path..>',

@@ -1,6 +1,7 @@
 // How a node's machine differs from what the policy wants of it.
 
-import { type Fields, fieldsOf, listOf, textOf } from './fields.ts'
+import { unreachable } from '../../model/failure.ts'
+import { type Fields, listOf, textOf } from './fields.ts'
 import { changeText } from './outcomes.ts'
 import { tableText } from './table.ts'
 import { countText } from './units.ts'
@@ -8,43 +9,38 @@ import { countText } from './units.ts'
 export type Verdict = 'converged' | 'differs' | 'not-looked' | 'nothing-released'
 
 export function verdictOf(check: Fields): Verdict {
-  if (check['revision'] === null || check['revision'] === undefined) return 'nothing-released'
+  if (textOf(check['revision']) === undefined) return 'nothing-released'
   if (check['looked'] === false) return 'not-looked'
-  return Array.isArray(check['differences']) && check['differences'].length > 0 ? 'differs' : 'converged'
+  return listOf(check['differences']).length > 0 ? 'differs' : 'converged'
 }
 
 export function checkText(check: Fields): string {
   const revision = `revision ${textOf(check['revision']) ?? '?'}`
+  const differences = listOf(check['differences'])
   const verdict = verdictOf(check)
-  if (verdict === 'nothing-released') return 'no revision is here yet'
-  if (verdict === 'not-looked') return `the machine has not been compared with ${revision} yet`
-  if (verdict === 'converged') return `no difference to ${revision}`
-  const differences = Array.isArray(check['differences']) ? check['differences'] : []
-  const waiting = textOf(check['waiting'])
-  return [
-    `${countText(differences.length, 'difference')} to ${revision}`,
-    '',
-    differencesText(differences),
-    ...(waiting === undefined ? [] : ['', waiting]),
-  ].join('\n')
+  switch (verdict) {
+    case 'nothing-released':
+      return 'no revision is here yet'
+    case 'not-looked':
+      return `this machine has not been compared with ${revision} yet`
+    case 'converged':
+      return `no difference to ${revision}`
+    case 'differs':
+      return `${countText(differences.length, 'difference')} to ${revision}\n\n${differencesText(differences)}`
+    default:
+      return unreachable(verdict)
+  }
 }
 
-function differencesText(differences: readonly unknown[]): string {
-  const sentences = differences.flatMap((difference) => (typeof difference === 'string' ? difference : []))
-  if (sentences.length === differences.length) return sentences.join('\n')
+function differencesText(differences: readonly Fields[]): string {
   return tableText(
-    [{ title: 'PACKAGE' }, { title: 'ACTION' }, { title: 'CAUSE' }, { title: 'VERSION' }, { title: 'FOUND' }],
-    listOf(differences).map((difference) => [
+    [{ title: 'PACKAGE' }, { title: 'ACTION' }, { title: 'VERSION' }, { title: 'STATE' }, { title: 'WHY' }],
+    differences.map((difference) => [
       textOf(difference['name']) ?? '?',
-      textOf(difference['what']) ??
-        textOf(fieldsOf(difference['action'])['kind']) ??
-        textOf(difference['action']) ??
-        '?',
-      textOf(difference['cause']) ?? textOf(difference['difference']) ?? '-',
+      textOf(difference['what']) ?? '?',
       changeText(textOf(difference['from']), textOf(difference['to'])),
-      [textOf(difference['found']) ?? textOf(difference['detail']), difference['held'] === true ? '(held)' : undefined]
-        .filter((part) => part !== undefined)
-        .join(' '),
+      textOf(difference['state']) ?? '-',
+      textOf(difference['why']) ?? '',
     ]),
   )
 }

@@ -1,51 +1,84 @@
-// Everything known of one node.
+// Everything known of one node: the gist, and its newest report where that is here.
 
 import type { Instant } from '../../model/names.ts'
-import { type Fields, fieldsOf, listOf, textOf, textsOf } from './fields.ts'
-import { heardText, stateText } from './node-list.ts'
+import { type Fields, fieldsOf, listOf, numberOf, textOf, textsOf } from './fields.ts'
+import { heardText } from './node-list.ts'
 import { outcomeListText } from './outcomes.ts'
-import { factsText } from './table.ts'
+import { factsText, tableText } from './table.ts'
+import { agoText, bytesText } from './units.ts'
 
 export function nodeInfoText(info: Fields, now: Instant): string {
   const report = fieldsOf(info['report'])
-  const field = (name: string) => info[name] ?? report[name]
-  const via = textOf(field('via'))
-  const parts = [
+  const via = textOf(info['via'])
+  const sections = [
     factsText({
-      node: textOf(field('node')),
-      state: stateText({ ...report, ...info }),
-      parent: textOf(field('parent')),
-      site: textOf(field('site')),
-      labels: pairsText(field('labels')),
-      revision: textOf(field('revision')),
-      converged: textOf(field('converged')),
-      heard: `${heardText(info, now)}${via === undefined || via === field('node') ? '' : ` through ${via}`}`,
-      version: textOf(field('version')),
-      arch: textOf(field('arch')),
-      packages: countOf(field('packages')),
-      failed: textOf(field('failed')),
-      drifted: textOf(field('drifted')),
+      node: textOf(info['node']),
+      condition: textOf(info['condition']),
+      parent: textOf(info['parent']),
+      site: textOf(info['site']),
+      labels: pairsText(report['labels']),
+      revision: textOf(info['revision']),
+      converged: textOf(info['converged']),
+      'heard of': `${heardText(info)}${via === undefined || via === info['node'] ? '' : ` through ${via}`}`,
+      version: textOf(info['version']),
+      arch: textOf(info['arch']),
+      packages: textOf(info['packages']),
+      failed: textOf(info['failed']),
+      drifted: textOf(info['drifted']),
+      attacks: textOf(info['attacks']),
+      problems: textOf(info['problems']),
     }),
+    listed('problems', textsOf(report['problems'])),
+    listed(
+      'attacks',
+      listOf(report['attacks']).map((attack) => attackText(attack, now)),
+    ),
+    outcomesText(listOf(report['packages'])),
+    transfersText(listOf(report['transfers'])),
   ]
-  const problems = textsOf(field('problems'))
-  if (problems.length > 0) parts.push(['problems', ...problems.map((problem) => `  ${problem}`)].join('\n'))
-  const attacks = listOf(field('attacks'))
-  if (attacks.length > 0) parts.push(['attacks', ...attacks.map(attackText)].join('\n'))
-  const packages = listOf(field('packages'))
-  if (packages.length > 0) parts.push(outcomeListText(packages))
-  return parts.join('\n\n')
+  return sections.filter((section) => section !== '').join('\n\n')
 }
 
-function attackText(attack: Fields): string {
-  return `  ${textOf(attack['kind']) ?? '?'} from ${textOf(attack['from']) ?? '?'}: ${textOf(attack['detail']) ?? ''}`
+export function listed(title: string, lines: readonly string[]): string {
+  return lines.length === 0 ? '' : [title, ...lines.map((line) => `  ${line}`)].join('\n')
+}
+
+function attackText(attack: Fields, now: Instant): string {
+  const at = numberOf(attack['at'])
+  const when = at === undefined ? '' : `, ${agoText(now - at)}`
+  return `${textOf(attack['kind']) ?? '?'} from ${textOf(attack['from']) ?? '?'}${when}: ${textOf(attack['detail']) ?? ''}`
+}
+
+function outcomesText(outcomes: readonly Fields[]): string {
+  return outcomes.length === 0 ? '' : outcomeListText(outcomes)
+}
+
+function transfersText(transfers: readonly Fields[]): string {
+  if (transfers.length === 0) return ''
+  return tableText(
+    [
+      { title: 'TRANSFER' },
+      { title: 'VERSION' },
+      { title: 'STATE' },
+      { title: 'HERE', align: 'right' },
+      { title: 'SIZE', align: 'right' },
+      { title: 'FROM PARENT', align: 'right' },
+      { title: 'FROM SIBLINGS', align: 'right' },
+      { title: 'OVER LINK', align: 'right' },
+      { title: 'GIVEN', align: 'right' },
+    ],
+    transfers.map((transfer) => [
+      ...['name', 'version', 'state'].map((column) => textOf(transfer[column]) ?? '?'),
+      ...['have', 'size', 'fromParent', 'fromSiblings', 'overLink', 'given'].map((column) => {
+        const bytes = numberOf(transfer[column])
+        return bytes === undefined ? '-' : bytesText(bytes)
+      }),
+    ]),
+  )
 }
 
 function pairsText(value: unknown): string {
   return Object.entries(fieldsOf(value))
     .map(([key, text]) => `${key}=${textOf(text) ?? '?'}`)
     .join(' ')
-}
-
-function countOf(value: unknown): string | undefined {
-  return Array.isArray(value) ? String(value.length) : textOf(value)
 }

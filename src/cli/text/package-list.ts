@@ -3,7 +3,7 @@
 import type { Instant } from '../../model/names.ts'
 import { type Fields, fieldsOf, numberOf, textOf, textsOf } from './fields.ts'
 import { factsText, tableText } from './table.ts'
-import { ageText, bytesText } from './units.ts'
+import { agoText, bytesText } from './units.ts'
 
 export function packageListText(packages: readonly Fields[]): string {
   if (packages.length === 0) return 'the repository is empty'
@@ -13,15 +13,23 @@ export function packageListText(packages: readonly Fields[]): string {
       { title: 'KIND' },
       { title: 'LATEST' },
       { title: 'VERSIONS', align: 'right' },
+      { title: 'ARCH' },
+      { title: 'SIZE', align: 'right' },
       { title: 'SUMMARY' },
     ],
-    packages.map((each) => [
-      textOf(each['name']) ?? '?',
-      textOf(each['kind']) ?? textsOf(each['kinds']).join(', '),
-      textOf(each['latest']) ?? '-',
-      Array.isArray(each['versions']) ? String(each['versions'].length) : (textOf(each['versions']) ?? '-'),
-      textOf(each['summary']) ?? '',
-    ]),
+    packages.map((each) => {
+      const versions = textsOf(each['versions'])
+      const bytes = numberOf(each['bytes'])
+      return [
+        textOf(each['name']) ?? '?',
+        textOf(each['kind']) ?? '-',
+        versions[0] ?? '-',
+        String(versions.length),
+        textsOf(each['archs']).join(' '),
+        bytes === undefined ? '-' : bytesText(bytes),
+        textOf(each['summary']) ?? '',
+      ]
+    }),
   )
 }
 
@@ -29,29 +37,39 @@ export function packageListText(packages: readonly Fields[]): string {
 export function packageText(versions: readonly Fields[], now: Instant): string {
   return versions
     .map((version) => {
-      const manifest = { ...version, ...fieldsOf(version['manifestBody']), ...fieldsOf(version['body']) }
-      const payload = fieldsOf(manifest['payload'])
-      const size = numberOf(payload['size']) ?? numberOf(manifest['size'])
-      const published = numberOf(version['published']) ?? numberOf(version['publishedAt'])
+      const payload = fieldsOf(version['payload'])
+      const installedSize = numberOf(version['installedSize'])
+      const published = numberOf(version['published'])
       return factsText({
-        package: textOf(manifest['name']),
-        version: textOf(manifest['version']),
-        kind: textOf(manifest['kind']),
-        arch: textOf(manifest['arch']),
-        summary: textOf(manifest['summary']),
-        depends: textsOf(manifest['depends']).join(', '),
-        payload: size === undefined ? undefined : `${bytesText(size)}${viaText(payload)}`,
-        sha256: textOf(payload['sha256']) ?? textOf(manifest['sha256']),
-        'info hash': textOf(payload['infoHash']) ?? textOf(manifest['infoHash']),
+        package: textOf(version['name']),
+        version: textOf(version['version']),
+        kind: textOf(version['kind']),
+        arch: textOf(version['arch']),
+        summary: textOf(version['summary']),
+        depends: textsOf(version['depends']).join(', '),
+        payload: payloadText(payload),
+        installed: installedSize === undefined ? undefined : bytesText(installedSize),
+        published: published === undefined ? undefined : agoText(now - published),
+        sha256: textOf(payload['sha256']),
+        'info hash': textOf(payload['infoHash']),
         manifest: textOf(version['manifest']),
-        published: published === undefined ? undefined : ageText(published, now),
       })
     })
     .join('\n\n')
 }
 
-function viaText(payload: Fields): string {
-  const pieceLength = numberOf(payload['pieceLength'])
-  if (payload['via'] === 'swarm' && pieceLength !== undefined) return ` in pieces of ${bytesText(pieceLength)}`
-  return payload['via'] === 'object' ? ', too small for a swarm' : ''
+/** What `banyan publish` made. */
+export function publishedText(published: Fields): string {
+  const described = [textOf(published['kind']), textOf(published['arch']), payloadText(fieldsOf(published['payload']))]
+  const what = `${textOf(published['name']) ?? '?'} ${textOf(published['version']) ?? '?'} (${described
+    .filter((part) => part !== undefined)
+    .join(', ')})`
+  return published['outcome'] === 'already' ? `${what} was published before` : `published ${what}`
+}
+
+function payloadText(payload: Fields): string | undefined {
+  const [size, pieceLength] = [numberOf(payload['size']), numberOf(payload['pieceLength'])]
+  if (size === undefined) return undefined
+  if (pieceLength === undefined) return bytesText(size)
+  return `${bytesText(size)} in pieces of ${bytesText(pieceLength)}`
 }

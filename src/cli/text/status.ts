@@ -1,26 +1,38 @@
 // A node and its subtree at a glance.
 
 import type { Instant } from '../../model/names.ts'
-import { type Fields, fieldsOf, numberOf, textOf } from './fields.ts'
-import { stateText } from './node-list.ts'
-import { factsText } from './table.ts'
-import { ageText } from './units.ts'
+import { type Fields, fieldsOf, listOf, numberOf, textOf } from './fields.ts'
+import { listed } from './node-info.ts'
+import { nodeListText } from './node-list.ts'
+import { factsText, tableText } from './table.ts'
+import { agoText } from './units.ts'
+
+const conditions = ['converged', 'pending', 'applying', 'failed', 'island', 'stale', 'silent']
 
 export function statusText(status: Fields, now: Instant): string {
   const self = fieldsOf(status['self'])
-  const problems = Object.values(fieldsOf(status['problems'])).flatMap((problem) => textOf(problem) ?? [])
-  const parts = [
+  const summary = fieldsOf(status['summary'])
+  const attention = listOf(status['attention'])
+  const leftOut = numberOf(status['attentionLeftOut']) ?? 0
+  const sections = [
     factsText({
-      node: textOf(self['node']) ?? 'no report of this node yet',
-      state: status['self'] === null ? undefined : stateText(self),
+      node: textOf(status['node']) ?? textOf(self['node']),
+      condition: textOf(self['condition']),
       link: linkText(fieldsOf(status['link']), now),
-      revision: textOf(self['revision']),
+      revision: textOf(status['revision']) ?? textOf(self['revision']),
       converged: textOf(self['converged']),
+      nodes: nodesText(summary),
+      revisions: revisionsText(fieldsOf(summary['byRevision'])),
+      oldest: oldestText(fieldsOf(summary['oldest'])),
+      trouble: troubleText(summary),
     }),
-    summaryText(fieldsOf(status['summary'])),
+    listed('problems', problemsOf(status['problems'])),
+    countsTable('SITE', 'site', listOf(status['sites'])),
+    countsTable('PARENT', 'parent', listOf(status['parents'])),
+    attention.length === 0 ? '' : nodeListText(attention),
+    leftOut === 0 ? '' : `and ${leftOut} more; see banyan nodes`,
   ]
-  if (problems.length > 0) parts.push(['problems', ...problems.map((problem) => `  ${problem}`)].join('\n'))
-  return parts.filter((part) => part !== '').join('\n\n')
+  return sections.filter((section) => section !== '').join('\n\n')
 }
 
 function linkText(link: Fields, now: Instant): string | undefined {
@@ -33,22 +45,57 @@ function linkText(link: Fields, now: Instant): string | undefined {
       return `parent ${textOf(link['parent']) ?? '?'}`
     case 'island': {
       const since = numberOf(link['since'])
-      return `island${since === undefined ? '' : ` (${ageText(since, now)})`}: ${textOf(link['because']) ?? ''}`
+      return `island${since === undefined ? '' : `, since ${agoText(now - since)}`}: ${textOf(link['because']) ?? ''}`
     }
     default:
       return undefined
   }
 }
 
-/** Counts a line each; a group of counts, such as nodes by state, on one line. */
-function summaryText(summary: Fields): string {
-  const lines: Record<string, string | undefined> = {}
-  for (const [name, value] of Object.entries(summary)) {
-    const group = Object.entries(fieldsOf(value)).flatMap(([key, count]) => {
-      const text = textOf(count)
-      return text === undefined || text === '0' ? [] : [`${text} ${key}`]
-    })
-    lines[name] = textOf(value) ?? (group.length > 0 ? group.join(', ') : undefined)
-  }
-  return factsText(lines)
+function nodesText(counts: Fields): string | undefined {
+  const nodes = textOf(counts['nodes'])
+  if (nodes === undefined) return undefined
+  const parts = conditions.flatMap((name) => (numberOf(counts[name]) ? [`${textOf(counts[name])} ${name}`] : []))
+  return parts.length === 0 ? nodes : `${nodes}: ${parts.join(', ')}`
+}
+
+/** The newest first, and those that never converged last. */
+function revisionsText(byRevision: Fields): string | undefined {
+  const known = Object.entries(byRevision).sort(([a], [b]) => (Number(b) || 0) - (Number(a) || 0))
+  const parts = known.map(
+    ([number, count]) => `${textOf(count) ?? '?'} ${number === 'none' ? 'at none' : `at ${number}`}`,
+  )
+  return parts.length === 0 ? undefined : parts.join(', ')
+}
+
+function oldestText(oldest: Fields): string | undefined {
+  const [node, ageMs] = [textOf(oldest['node']), numberOf(oldest['ageMs'])]
+  return node === undefined || ageMs === undefined ? undefined : `${node}, heard of ${agoText(ageMs)}`
+}
+
+function troubleText(summary: Fields): string | undefined {
+  const kinds = { withFailures: 'failures', withDrift: 'drift', withAttacks: 'attacks', withProblems: 'problems' }
+  const parts = Object.entries(kinds).flatMap(([field, what]) => {
+    const count = numberOf(summary[field]) ?? 0
+    return count === 0 ? [] : [`${count} with ${what}`]
+  })
+  return parts.length === 0 ? undefined : parts.join(', ')
+}
+
+function countsTable(title: string, field: string, rows: readonly Fields[]): string {
+  if (rows.length === 0) return ''
+  const shown = conditions.filter((name) => rows.some((row) => numberOf(row[name])))
+  return tableText(
+    [
+      { title },
+      { title: 'NODES', align: 'right' },
+      ...shown.map((name) => ({ title: name.toUpperCase(), align: 'right' as const })),
+    ],
+    rows.map((row) => [textOf(row[field]) ?? '-', ...['nodes', ...shown].map((name) => textOf(row[name]) ?? '-')]),
+  )
+}
+
+/** By where they come from, or plain sentences. */
+function problemsOf(value: unknown): string[] {
+  return Object.values(Array.isArray(value) ? value : fieldsOf(value)).flatMap((problem) => textOf(problem) ?? [])
 }

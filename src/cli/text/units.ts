@@ -1,10 +1,8 @@
-// Ages, sizes and instants as people read them.
+// Ages, sizes and counts as people read them.
 
-import type { Instant } from '../../model/names.ts'
-
-/** `12s ago`, `5m ago`, `3h ago`, `2d ago`; a clock that runs ahead shows as `just now`. */
-export function ageText(at: Instant, now: Instant): string {
-  const seconds = Math.floor((now - at) / 1000)
+/** `12s ago`, `5m ago`, `3h ago`, `2d ago`; what lies ahead, because clocks differ, is `just now`. */
+export function agoText(ageMs: number): string {
+  const seconds = Math.floor(ageMs / 1000)
   if (seconds < 1) return 'just now'
   if (seconds < 120) return `${seconds}s ago`
   if (seconds < 2 * 3600) return `${Math.floor(seconds / 60)}m ago`
@@ -17,7 +15,8 @@ export function bytesText(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
   let size = bytes
   let unit = 0
-  while (size >= 1024 && unit < units.length - 1) {
+  // Not 1024: that would show as `1024.0 KiB` what is rounded up to a whole MiB.
+  while (size >= 1023.95 && unit < units.length - 1) {
     size /= 1024
     unit += 1
   }

@@ -1,0 +1,333 @@
+// The commands against a daemon that answers what each case says: what is asked, what is printed, which exit code.
+
+import fs from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import t, { type Test } from 'tap'
+import { Failure } from '../../src/model/failure.ts'
+import { type LocalRequest, type LocalResponse, serveLocal } from '../../src/world/local.ts'
+import { type Ended, runBanyan } from './run-banyan.ts'
+
+interface Asked {
+  call: string
+  body: unknown
+}
+
+const node = {
+  node: 'shop-7',
+  parent: 'berlin',
+  site: 'berlin',
+  condition: 'pending',
+  revision: 5,
+  converged: 4,
+  packages: 12,
+  failed: 0,
+  ageMs: 12_000,
+  via: 'berlin',
+  version: '0.1.0',
+  arch: 'amd64',
+}
+
+const published = {
+  name: 'shop',
+  version: '4.2.0',
+  kind: 'tree',
+  arch: 'all',
+  payload: { via: 'swarm', size: 20 * 1024 * 1024, pieceLength: 256 * 1024, sha256: 'ab'.repeat(32) },
+  outcome: 'published',
+}
+
+t.test('nodes are listed in aligned columns', async (t) => {
+  const { ended, asked } = await ask(t, ['nodes'], json({ nodes: [{ ...node, node: 'root', parent: null }, node] }))
+  t.same(asked, [{ call: 'GET /nodes', body: undefined }])
+  t.match(ended, { code: 0, stderr: '' })
+  t.equal(
+    ended.stdout,
+    [
+      'NODE    PARENT  SITE    CONDITION  REVISION  CONVERGED  PACKAGES  FAILED  HEARD OF',
+      'root    -       berlin  pending           5          4        12       0  12s ago',
+      'shop-7  berlin  berlin  pending           5          4        12       0  12s ago',
+      '',
+    ].join('\n'),
+  )
+})
+
+t.test('reading commands print with --json exactly what the daemon said', async (t) => {
+  const { ended } = await ask(t, ['nodes', '--json'], json({ nodes: [node] }))
+  t.same(JSON.parse(ended.stdout), [node])
+})
+
+t.test('a field that another version does not send is left out', async (t) => {
+  const { ended } = await ask(t, ['nodes'], json({ nodes: [{ node: 'old' }] }))
+  t.match(ended, { code: 0, stdout: /^old +- +- +- +- +- +- +- +-$/m })
+})
+
+t.test('names from other machines cannot steer the terminal', async (t) => {
+  const hostile = { ...node, site: '\u001b]0;owned\u0007\u009b31m' }
+  const { ended } = await ask(t, ['nodes'], json({ nodes: [hostile] }))
+  const steering = ['\u0007', '\u001b', '\u009b']
+  t.notOk(steering.some((character) => ended.stdout.includes(character)))
+  const { ended: asJson } = await ask(t, ['nodes', '--json'], json({ nodes: [hostile] }))
+  t.notOk(steering.some((character) => asJson.stdout.includes(character)))
+  t.same(JSON.parse(asJson.stdout), [hostile])
+})
+
+t.test('one node is shown with its newest report', async (t) => {
+  const report = {
+    labels: { role: 'shop' },
+    problems: ['parent berlin does not answer'],
+    packages: [{ name: 'jq', kind: 'deb', outcome: 'changed', before: '1.5', version: '1.6' }],
+    transfers: [{ name: 'shop', version: '4.2.0', state: 'fetching', have: 1024, size: 2048 }],
+  }
+  const { ended, asked } = await ask(t, ['node-info', 'shop-7'], json({ ...node, report }))
+  t.same(asked, [{ call: 'GET /nodes/shop-7', body: undefined }])
+  for (const line of [
+    /^node +shop-7$/m,
+    /^labels +role=shop$/m,
+    /^heard of +12s ago through berlin$/m,
+    /^ {2}parent berlin does not answer$/m,
+    /^jq +deb +changed +1\.5 -> 1\.6$/m,
+    /^shop +4\.2\.0 +fetching +1\.0 KiB +2\.0 KiB/m,
+  ]) {
+    t.match(ended.stdout, line)
+  }
+})
+
+t.test('status shows the node, its link and its subtree', async (t) => {
+  const status = {
+    self: node,
+    link: { kind: 'island', since: 0, because: 'berlin does not answer' },
+    problems: { parent: 'berlin does not answer' },
+    summary: {
+      nodes: 3,
+      converged: 2,
+      silent: 1,
+      byRevision: { 5: 2, none: 1 },
+      oldest: { node: 'shop-9', ageMs: 3 * 3600_000 },
+      withDrift: 1,
+    },
+    sites: [{ site: null, nodes: 3, converged: 2, silent: 1 }],
+  }
+  const { ended } = await ask(t, ['status'], json(status))
+  for (const line of [
+    /^node +shop-7$/m,
+    /^link +island, since \d+d ago: berlin does not answer$/m,
+    /^nodes +3: 2 converged, 1 silent$/m,
+    /^revisions +2 at 5, 1 at none$/m,
+    /^oldest +shop-9, heard of 3h ago$/m,
+    /^trouble +1 with drift$/m,
+    /^SITE +NODES +CONVERGED +SILENT\n- +3 +2 +1$/m,
+  ]) {
+    t.match(ended.stdout, line)
+  }
+})
+
+t.test('check ends with 3 when something differs', async (t) => {
+  const difference = {
+    name: 'jq',
+    what: 'upgrade',
+    from: '1.5',
+    to: '1.6',
+    state: 'planned',
+    why: 'revision 5 wants 1.6',
+  }
+  const { ended } = await ask(t, ['check'], json({ revision: 5, looked: true, differences: [difference] }))
+  t.match(ended, { code: 3, stderr: '' })
+  t.match(ended.stdout, /^1 difference to revision 5$/m)
+  t.match(ended.stdout, /^jq +upgrade +1\.5 -> 1\.6 +planned +revision 5 wants 1\.6$/m)
+})
+
+t.test('check ends with 0 when nothing differs, or nothing was released', async (t) => {
+  const converged = await ask(t, ['check'], json({ revision: 5, looked: true, differences: [] }))
+  t.match(converged.ended, { code: 0, stdout: 'no difference to revision 5\n' })
+  const fresh = await ask(t, ['check'], json({ revision: null, looked: false, differences: [] }))
+  t.match(fresh.ended, { code: 0, stdout: 'no revision is here yet\n' })
+})
+
+t.test('check ends with 3 while the machine was not compared with the newest revision', async (t) => {
+  const { ended } = await ask(t, ['check'], json({ revision: 6, looked: false, differences: [] }))
+  t.match(ended, { code: 3, stdout: 'this machine has not been compared with revision 6 yet\n' })
+})
+
+t.test('why shows the rule and the reason', async (t) => {
+  const why = {
+    package: 'g++',
+    revision: 5,
+    desired: '12.2',
+    line: 7,
+    installed: null,
+    byBanyan: false,
+    difference: 'install (pending): not installed',
+    payload: { have: 1024, size: 2048, state: 'fetching' },
+    reason: 'its payload is on the way',
+  }
+  const { ended, asked } = await ask(t, ['why', 'g++'], json(why))
+  t.same(asked, [{ call: 'GET /why/g%2B%2B', body: undefined }])
+  t.equal(
+    ended.stdout,
+    [
+      'package     g++',
+      'revision    5',
+      'desired     12.2',
+      'rule        policy.yaml line 7',
+      'installed   not installed',
+      'difference  install (pending): not installed',
+      'payload     1.0 KiB of 2.0 KiB, fetching',
+      'reason      its payload is on the way',
+      '',
+    ].join('\n'),
+  )
+})
+
+t.test('apply tells what became of each package, and fails if one failed', async (t) => {
+  const outcomes = [
+    { name: 'jq', kind: 'deb', outcome: 'changed', before: null, version: '1.6' },
+    { name: 'shop', kind: 'tree', outcome: 'failed', before: '4.1', version: '4.1', detail: 'hook ended with 1' },
+  ]
+  const { ended, asked } = await ask(
+    t,
+    ['apply'],
+    lines([{ progress: { applying: 'running', revision: 5, differences: [{}, {}] } }, { outcomes }]),
+  )
+  t.same(asked, [{ call: 'POST /apply', body: {} }])
+  t.match(ended, { code: 1, stderr: 'apply: 2 differences to revision 5, applying\n' })
+  t.match(ended.stdout, /^jq +deb +changed +- -> 1\.6$/m)
+  t.match(ended.stdout, /^shop +tree +failed +4\.1 +hook ended with 1$/m)
+})
+
+t.test('a token is printed alone on its line', async (t) => {
+  const args = ['token', 'create', '--ttl', '15m', '--uses', '20', '--parent', 'https://10.0.0.1:7420']
+  const { ended, asked } = await ask(t, args, json({ token: 'banyan-abc' }))
+  t.same(asked, [{ call: 'POST /tokens', body: { ttlMs: 900_000, uses: 20, parents: ['https://10.0.0.1:7420'] } }])
+  t.match(ended, { code: 0, stdout: 'banyan-abc\n', stderr: '' })
+})
+
+t.test('a token is for one node and one hour unless somebody says otherwise', async (t) => {
+  const { asked } = await ask(t, ['token', 'create'], json({ token: 'x' }))
+  t.same(asked, [{ call: 'POST /tokens', body: { ttlMs: 3600_000, uses: 1 } }])
+})
+
+t.test('packages are listed with their newest version', async (t) => {
+  const packages = [
+    { name: 'jq', kind: 'deb', versions: ['1.6', '1.5'], archs: ['amd64'], bytes: 65_536, summary: 'JSON processor' },
+  ]
+  const { ended } = await ask(t, ['packages'], json({ packages }))
+  t.match(ended.stdout, /^jq +deb +1\.6 +2 +amd64 +64\.0 KiB +JSON processor$/m)
+  t.match((await ask(t, ['packages'], json({ packages: [] }))).ended.stdout, 'the repository is empty')
+})
+
+t.test('one package is shown version by version', async (t) => {
+  const { ended, asked } = await ask(t, ['package', 'shop'], json({ versions: [published] }))
+  t.same(asked, [{ call: 'GET /packages/shop', body: undefined }])
+  t.match(ended.stdout, /^payload +20\.0 MiB in pieces of 256\.0 KiB$/m)
+})
+
+t.test('several paths are published one after the other, as absolute paths', async (t) => {
+  const cwd = t.testdir()
+  const { ended, asked } = await ask(
+    t,
+    ['publish', './shop', '/srv/jq.deb'],
+    lines([{ step: 'packing', done: 1, total: 2 }, { step: 'hashing', done: 1, total: 2 }, { published }]),
+    cwd,
+  )
+  t.same(asked, [
+    { call: 'POST /publish', body: { path: path.join(cwd, 'shop') } },
+    { call: 'POST /publish', body: { path: '/srv/jq.deb' } },
+  ])
+  const line = 'published shop 4.2.0 (tree, all, 20.0 MiB in pieces of 256.0 KiB)\n'
+  t.equal(ended.stdout, line + line)
+  t.match(ended.stderr, 'publish ./shop: packing\npublish ./shop: hashing\npublish /srv/jq.deb: packing\n')
+})
+
+t.test('publish names the package and its version', async (t) => {
+  const args = ['publish', '/srv/shop', '--name', 'shop', '--version', '4.2.0', '--json']
+  const { ended, asked } = await ask(t, args, lines([{ published: { ...published, outcome: 'already' } }]))
+  t.same(asked, [{ call: 'POST /publish', body: { path: '/srv/shop', name: 'shop', version: '4.2.0' } }])
+  t.same(JSON.parse(ended.stdout), [{ ...published, outcome: 'already' }])
+})
+
+t.test('a path that cannot be published stops the rest, and what was published before is still told', async (t) => {
+  let calls = 0
+  const { ended, asked } = await ask(t, ['publish', '/a', '/b', '/c', '--json'], async (request) => {
+    calls += 1
+    if (calls === 1) return lines([{ published }])(request)
+    throw new Failure('bad-input', '/b: not a .deb file', { hint: 'is the file complete?' })
+  })
+  t.equal(asked.length, 2)
+  t.match(ended, { code: 1 })
+  t.match(ended.stderr, 'error: /b: not a .deb file\nhint: is the file complete?\n')
+  t.same(JSON.parse(ended.stdout), [published])
+})
+
+t.test('release prints the number, and warnings on standard error', async (t) => {
+  const released = { number: 6, packages: 12, warnings: ['group web matches no node'] }
+  const { ended, asked } = await ask(
+    t,
+    ['release', '-m', 'shop 4.2', '--allow-removals'],
+    lines([{ step: 'signing' }, { released }]),
+  )
+  t.same(asked, [{ call: 'POST /release', body: { message: 'shop 4.2', allowRemovals: true } }])
+  t.match(ended, {
+    code: 0,
+    stdout: 'released revision 6 with 12 packages\n',
+    stderr: 'release: signing\nwarning: group web matches no node\n',
+  })
+})
+
+t.test('a refused release fails with what the daemon said', async (t) => {
+  const { ended } = await ask(t, ['release'], async () => {
+    throw new Failure('bad-input', 'policy.yaml:3: unknown package opensl', { hint: 'did you mean openssl?' })
+  })
+  t.match(ended, {
+    code: 1,
+    stdout: '',
+    stderr: 'error: policy.yaml:3: unknown package opensl\nhint: did you mean openssl?\n',
+  })
+})
+
+t.test('a daemon that goes away in the middle is an error', async (t) => {
+  const { ended } = await ask(t, ['release'], lines([{ step: 'signing' }]))
+  t.match(ended, { code: 1, stdout: '', stderr: /^error: the daemon went away in the middle$/m })
+})
+
+function json(value: unknown): Answer {
+  return async () => ({ status: 200, json: value })
+}
+
+function lines(values: readonly unknown[]): Answer {
+  return async () => ({
+    status: 200,
+    lines: (async function* () {
+      yield* values
+    })(),
+  })
+}
+
+type Answer = (request: LocalRequest) => Promise<LocalResponse>
+
+/** Runs the command with a home where such a daemon listens. */
+async function ask(
+  t: Test,
+  args: readonly string[],
+  answer: Answer,
+  cwd = os.tmpdir(),
+): Promise<{ ended: Ended; asked: Asked[] }> {
+  const home = fs.mkdtempSync(path.join(os.tmpdir(), 'banyan-cli-'))
+  t.teardown(() => fs.rmSync(home, { recursive: true }))
+  fs.mkdirSync(path.join(home, 'run'))
+  const asked: Asked[] = []
+  const server = await serveLocal({
+    path: path.join(home, 'run', 'control.sock'),
+    handler: (request) => {
+      const body = request.body.length === 0 ? undefined : JSON.parse(new TextDecoder().decode(request.body))
+      asked.push({ call: `${request.method} ${request.path}`, body })
+      return answer(request)
+    },
+    onError: (error) => t.error(error),
+  })
+  try {
+    return { ended: await runBanyan(args, { env: { BANYAN_HOME: home }, cwd }), asked }
+  } finally {
+    await server.close()
+  }
+}
