@@ -3,6 +3,7 @@
 import type { PackageName } from '../../model/names.ts'
 
 export const dpkgQueryFormat =
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query fills these in.
   '${Package}\\t${Version}\\t${Architecture}\\t${db:Status-Status}\\t${db:Status-Want}\\t${db:Status-Eflag}\\n'
 
 export interface DpkgEntry {

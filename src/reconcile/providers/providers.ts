@@ -1,0 +1,54 @@
+// The providers of one machine, and one look at it through all of them.
+
+import type { DesiredPackage } from '../../model/desired.ts'
+import type { Kind, Manifest } from '../../model/manifest.ts'
+import type { PackageName, Sha256 } from '../../model/names.ts'
+import type { Disk, Exec } from '../../world/world.ts'
+import type { Actual, InstalledRecord } from '../actual.ts'
+import { byNameAndKind } from '../differences.ts'
+import { debProvider } from './deb.ts'
+import { type DebWaits, debWaits } from './deb-programs.ts'
+import type { Look, Provider, Providers } from './provider.ts'
+import { treeProvider } from './tree.ts'
+import { unsupportedProvider } from './unsupported.ts'
+
+export interface ProvidersParts {
+  /** Packages are installed below this folder. */
+  targetRoot: string
+  exec: Pick<Exec, 'run'>
+  disk: Disk
+  hookTimeoutMs?: number
+  debWaits?: Partial<DebWaits>
+}
+
+export function providersFor(parts: ProvidersParts): Providers {
+  const waits = { ...debWaits, ...parts.debWaits }
+  const all: Provider[] = [debProvider({ ...parts, waits }), treeProvider(parts), unsupportedProvider('rpm')]
+  return new Map(all.map((provider) => [provider.kind, provider]))
+}
+
+/** Everything on the machine that the desired state or our own records name. Changes nothing. */
+export async function inspectAll(
+  providers: Providers,
+  wanted: {
+    desired: readonly DesiredPackage[]
+    manifests: ReadonlyMap<Sha256, Manifest>
+    installed: readonly InstalledRecord[]
+    depth: Look['depth']
+  },
+): Promise<Actual[]> {
+  const namesOf = (kind: Kind): PackageName[] => {
+    const names = new Set(wanted.installed.filter((record) => record.kind === kind).map((record) => record.name))
+    for (const one of wanted.desired) {
+      const known = one.state === 'present' ? wanted.manifests.get(one.manifest)?.kind : undefined
+      // Of what must be absent, no manifest says the kind.
+      if (known === undefined || known === kind) names.add(one.name)
+    }
+    return [...names].sort()
+  }
+  const looks = [...providers.values()].map((provider) => {
+    const ours = wanted.installed.filter((record) => record.kind === provider.kind).map((record) => record.name)
+    return provider.inspect(namesOf(provider.kind), { owned: new Set(ours), depth: wanted.depth })
+  })
+  return (await Promise.all(looks)).flat().sort(byNameAndKind)
+}
