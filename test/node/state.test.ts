@@ -1,0 +1,210 @@
+// The one place where a node's state changes.
+
+import t from 'tap'
+import { Failure } from '../../src/model/failure.ts'
+import type { Outcome } from '../../src/model/report.ts'
+import type { Revision } from '../../src/model/revision.ts'
+import type { Event } from '../../src/node/events.ts'
+import { conditionOf } from '../../src/node/report-from.ts'
+import { initialState, type State, transition } from '../../src/node/state.ts'
+import type { Difference } from '../../src/reconcile/differences.ts'
+import type { Action, Plan } from '../../src/reconcile/plan.ts'
+import type { TrustedState } from '../../src/trust/trust-store.ts'
+
+const digest = 'a'.repeat(64)
+const manifest = 'b'.repeat(64)
+const facts = { arch: 'amd64', hostname: 'shop-1' }
+
+const revision: Revision = {
+  schema: 1,
+  number: 7,
+  released: 1_000,
+  message: '',
+  groups: {},
+  rules: [
+    {
+      line: 3,
+      nodes: 'all',
+      except: [],
+      packages: { shop: { state: 'present', builds: { all: { version: '1.0.0', manifest } } } },
+    },
+  ],
+}
+const trusted: TrustedState = {
+  rootVersion: 1,
+  timestampVersion: 4,
+  expires: 1_000_000,
+  signedAt: 1_000,
+  revision: { sha256: digest, size: 10 },
+  rollouts: null,
+}
+const difference: Difference = {
+  name: 'shop',
+  kind: 'tree',
+  what: 'install',
+  cause: 'pending',
+  from: null,
+  to: '1.0.0',
+  manifest,
+  found: 'not installed',
+  held: false,
+}
+const action: Action = {
+  name: 'shop',
+  kind: 'tree',
+  what: 'install',
+  cause: 'pending',
+  from: null,
+  to: '1.0.0',
+  found: 'not installed',
+  source: { manifest, payload: 'c'.repeat(64), path: '/store/c' },
+  previous: null,
+}
+const planOf = (actions: Action[]): Plan => ({ schema: 1, revision: 7, digest, actions, waiting: [] })
+const outcome = (word: Outcome['outcome'], version: string | null): Outcome => ({
+  name: 'shop',
+  kind: 'tree',
+  outcome: word,
+  version,
+  before: null,
+  difference: 'pending',
+})
+const looked = (differences: Difference[], actions: Action[], kept: Outcome[] = []): Event => ({
+  kind: 'inspected',
+  revision: 7,
+  differences,
+  plan: planOf(actions),
+  kept,
+  records: [],
+})
+
+function newState(): State {
+  return initialState({ name: 'shop-1', labels: {}, site: 'berlin', isRoot: false, checkIntervalMs: 1000 })
+}
+
+/** The state after the events, and the kinds of effects of the last one. */
+function after(events: Event[], from = newState()): { state: State; effects: string[] } {
+  let state = from
+  let effects: string[] = []
+  for (const event of events) {
+    const [next, wanted] = transition(state, event)
+    state = next
+    effects = wanted.map((effect) => effect.kind)
+  }
+  return { state, effects }
+}
+
+const desiring: Event[] = [
+  { kind: 'facts-collected', facts, site: null },
+  { kind: 'refreshed', trusted },
+  { kind: 'revision-loaded', digest, revision },
+]
+const ready: Event[] = [...desiring, { kind: 'manifests-loaded', revision: 7, manifests: new Map() }]
+
+t.test('a trusted revision is loaded, then its manifests, then the machine is looked at', async (t) => {
+  t.strictSame(after(desiring.slice(0, 2)).effects, ['tell-children', 'load-revision'])
+  const { state, effects } = after(desiring)
+  t.strictSame(effects, ['load-manifests', 'report'])
+  t.strictSame(state.desired, [{ state: 'present', name: 'shop', version: '1.0.0', manifest, line: 3 }])
+  t.ok(after(ready).effects.includes('inspect'))
+})
+
+t.test('the order in which facts and revision come does not matter', async (t) => {
+  const [first, ...rest] = desiring as [Event, ...Event[]]
+  t.strictSame(after([...rest, first]).state.desired, after(desiring).state.desired)
+})
+
+t.test('a revision that is not the trusted one is not taken', async (t) => {
+  const { state } = after([...desiring.slice(0, 2), { kind: 'revision-loaded', digest: 'd'.repeat(64), revision }])
+  t.equal(state.revision, null)
+})
+
+t.test('metadata that is the same as before tells no child', async (t) => {
+  t.strictSame(after([...ready, { kind: 'refreshed', trusted }]).effects, [])
+})
+
+t.test('a plan with actions is applied once, however often the machine is looked at', async (t) => {
+  const first = after([...ready, looked([difference], [action])])
+  t.ok(first.effects.includes('apply'))
+  const second = after([looked([difference], [action])], first.state)
+  t.notOk(second.effects.includes('apply'))
+})
+
+t.test('an old look does not count for a new revision', async (t) => {
+  const stale: Event = { ...(looked([difference], [action]) as Extract<Event, { kind: 'inspected' }>), revision: 6 }
+  t.strictSame(after([...ready, stale]).effects, [])
+})
+
+t.test('no difference means converged, and that is saved once', async (t) => {
+  const first = after([...ready, looked([], [], [outcome('kept', '1.0.0')])])
+  t.equal(first.state.converged, 7)
+  t.ok(first.effects.includes('save-converged'))
+  t.notOk(after([looked([], [])], first.state).effects.includes('save-converged'))
+  t.equal(conditionOf(first.state, 2_000), 'converged')
+})
+
+t.test('a package without a build for this machine keeps it from converging', async (t) => {
+  const { state } = after([...ready, looked([], [], [{ ...outcome('failed', null), kind: null }])])
+  t.equal(state.converged, null)
+  t.equal(conditionOf(state, 2_000), 'failed')
+})
+
+t.test('after a failed apply the node rests, and tries again when its time has come', async (t) => {
+  const failed: Event = { kind: 'applied', revision: 7, outcomes: [outcome('failed', null)], records: [], at: 5_000 }
+  const first = after([...ready, looked([difference], [action]), failed])
+  t.equal(first.state.applying.kind, 'waiting')
+  t.ok(first.effects.includes('look-later'))
+  t.notOk(after([looked([difference], [action])], first.state).effects.includes('apply'))
+  const rested = after([{ kind: 'look-due', now: 5_000 + 60_000 }], first.state)
+  t.equal(rested.state.applying.kind, 'idle')
+  t.ok(after([looked([difference], [action])], rested.state).effects.includes('apply'))
+})
+
+t.test('a changed package stays reported as changed until something new happens to it', async (t) => {
+  const applied: Event = { kind: 'applied', revision: 7, outcomes: [outcome('changed', '1.0.0')], records: [], at: 5_000 }
+  const { state } = after([...ready, looked([difference], [action]), applied, looked([], [], [outcome('kept', '1.0.0')])])
+  t.equal(state.outcomes[0]?.outcome, 'changed')
+})
+
+t.test('a lost parent makes an island once, and its return a connected node', async (t) => {
+  const lost: Event = { kind: 'parent-lost', failure: new Failure('unreachable', 'gone', { retry: 'later' }), at: 9_000 }
+  const first = after([...ready, lost])
+  t.strictSame(first.effects, ['report'])
+  t.strictSame(after([lost], first.state).effects, [])
+  const back = after([{ kind: 'parent-answered', parent: 'berlin' }], first.state)
+  t.strictSame(back.state.link, { kind: 'connected', parent: 'berlin' })
+  t.strictSame(back.state.problems, {})
+})
+
+t.test('the same attack twice is one attack', async (t) => {
+  const attack: Event = { kind: 'attack-seen', attack: { kind: 'rolled-back', from: 'berlin', at: 1, detail: '3 after 4' } }
+  const { state, effects } = after([attack, attack])
+  t.equal(state.attacks.length, 1)
+  t.strictSame(effects, [])
+})
+
+t.test('metadata past its signed life makes a node stale', async (t) => {
+  t.equal(conditionOf(after(ready).state, trusted.expires), 'stale')
+})
+
+t.test('every event may come twice: the second changes nothing more', async (t) => {
+  const applied: Event = { kind: 'applied', revision: 7, outcomes: [outcome('changed', '1.0.0')], records: [], at: 5_000 }
+  const story: Event[] = [
+    { kind: 'started', records: [], converged: null },
+    ...ready,
+    { kind: 'parent-answered', parent: 'berlin' },
+    { kind: 'children-wanted', wanted: [] },
+    looked([difference], [action]),
+    applied,
+    looked([], [], [outcome('kept', '1.0.0')]),
+    { kind: 'site-seen', site: 'oslo' },
+    { kind: 'transfer-failed', name: 'shop', because: 'no peer' },
+  ]
+  let state = newState()
+  for (const event of story) {
+    const [once] = transition(state, event)
+    const [twice] = transition(once, event)
+    t.strictSame(twice, once, event.kind)
+    state = once
+  }
+})
