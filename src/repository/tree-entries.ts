@@ -2,7 +2,7 @@
 
 import type { Stats } from 'node:fs'
 import { lstat, readdir, readlink } from 'node:fs/promises'
-import { join, matchesGlob } from 'node:path'
+import { join, matchesGlob, normalize } from 'node:path'
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Hooks } from '../model/manifest.ts'
@@ -33,53 +33,43 @@ export function checkEntries(folder: string, entries: readonly TarEntry[], hooks
   if (!entries.some((entry) => entry.kind !== 'folder')) {
     throw new Failure('bad-input', `${folder}: there is nothing in it to publish`)
   }
-  const known = new Map(entries.map((entry) => [entry.path, entry]))
   for (const entry of entries) {
-    if (entry.kind !== 'link') continue
-    if (placeOf(entry.target, entry.path, known) === 'outside') {
-      throw refused(folder, entry.path, `a link to ${JSON.stringify(entry.target)}, which is outside the folder`)
-    }
+    if (entry.kind !== 'link' || staysInside(entry)) continue
+    throw refused(
+      folder,
+      entry.path,
+      `a link to ${JSON.stringify(entry.target)}, which may lead out of the folder`,
+      'write targets relative to the link, with ../ only in front',
+    )
   }
+  const known = new Map(entries.map((entry) => [entry.path, entry]))
   for (const [hook, path] of Object.entries(hooks)) checkHook(folder, hook, path, known)
 }
 
 function checkHook(folder: string, hook: string, path: string, known: ReadonlyMap<string, TarEntry>): void {
-  const place = placeOf(path, '', known)
   const why = `the ${hook} hook ${JSON.stringify(path)}`
-  if (place === 'outside') throw new Failure('bad-input', `${folder}: ${why} is outside the folder`)
-  const entry = known.get(place)
+  if (path.startsWith('/') || path.split('/').includes('..')) {
+    throw new Failure('bad-input', `${folder}: ${why} is not a path inside the folder`)
+  }
+  const plain = normalize(path)
+  const entry = known.get(plain)
   if (entry === undefined) throw new Failure('bad-input', `${folder}: ${why} does not exist`)
   if (entry.kind !== 'file') throw new Failure('bad-input', `${folder}: ${why} is not a file`)
   if (!entry.executable) {
-    throw new Failure('bad-input', `${folder}: ${why} is not executable`, { hint: `chmod +x ${join(folder, place)}` })
+    throw new Failure('bad-input', `${folder}: ${why} is not executable`, { hint: `chmod +x ${join(folder, plain)}` })
   }
 }
 
 /**
- * Where a path leads as the kernel would resolve it, links and all, from the folder that `from` lies in. It need not
- * exist: a hook may make it. Names alone do not tell: `a/up/..` is not `a` if `up` is a link.
+ * Whether the target stays inside whatever other links it goes through, as nodes check it again before they unpack.
+ * `../` is allowed only in front, where it goes up from a real folder; after a name it could go up from anywhere.
  */
-export function placeOf(target: string, from: string, known: ReadonlyMap<string, TarEntry>): string {
-  const place = from.split('/').slice(0, -1)
-  const ahead = target.split('/').reverse()
-  for (let followed = 0; ahead.length > 0; ) {
-    if (target.startsWith('/')) return 'outside'
-    const step = ahead.pop()
-    if (step === undefined || step === '' || step === '.') continue
-    if (step === '..') {
-      if (place.pop() === undefined) return 'outside'
-      continue
-    }
-    place.push(step)
-    const entry = known.get(place.join('/'))
-    if (entry?.kind !== 'link') continue
-    followed += 1
-    // As many as Linux follows; a circle leads nowhere.
-    if (followed > 40 || entry.target.startsWith('/')) return 'outside'
-    place.pop()
-    ahead.push(...entry.target.split('/').reverse())
-  }
-  return place.join('/')
+function staysInside({ path, target }: { path: string; target: string }): boolean {
+  if (target === '' || target.startsWith('/')) return false
+  const names = target.split('/').filter((name) => name !== '' && name !== '.')
+  const firstDown = names.findIndex((name) => name !== '..')
+  const ups = firstDown === -1 ? names.length : firstDown
+  return ups < path.split('/').length && !names.slice(ups).includes('..')
 }
 
 async function entryAt(folder: string, path: string): Promise<TarEntry> {
