@@ -108,7 +108,7 @@ async function answer(
   if (response.destroyed) return
   const content = Buffer.from(reply.body ?? '')
   // A caller that stops reading is cut off; each bit of progress starts the wait anew.
-  message.socket.setTimeout(limits.requestTimeoutMs, () => message.socket.destroy())
+  response.setTimeout(limits.requestTimeoutMs, () => message.socket.destroy())
   response.on('finish', () => message.socket.setTimeout(0))
   response.writeHead(reply.status, {
     'content-length': content.length,
