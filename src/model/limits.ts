@@ -69,8 +69,6 @@ export const limits = {
   heartbeatMs: 15 * 60_000,
   /** Added to two heartbeats before a node counts as silent. */
   silentSlackMs: 60_000,
-  /** How far ahead of ours the clock of a reporting node may be. */
-  reportAheadMaxMs: 10 * 60_000,
   reportDebounceMs: 200,
   checkIntervalMs: 15 * 60_000,
   engineIdleMs: 30_000,
@@ -127,7 +125,7 @@ export const limits = {
   blockBytes: 64 * KiB,
   /** Bytes asked for ahead of what one wire delivers: at first, and then one second's worth between the other two. */
   pipelineFirstBytes: 512 * KiB,
-  pipelineMinBytes: 128 * KiB,
+  pipelineMinBytes: 256 * KiB,
   pipelineMaxBytes: 4 * MiB,
   /** What one wire may keep in memory of answers that its other end does not take. */
   wireBufferedBytes: 512 * KiB,
@@ -146,6 +144,8 @@ export const limits = {
   pieceDurableEveryMs: 50,
   countersEveryMs: 500,
   pickAgainEveryMs: 250,
+  /** A wire that has been at work for less time is not yet judged by its speed. */
+  slowAfterMs: 1_000,
   strangersToldMax: 64,
   strangerToldEveryMs: 60_000,
   failedRetryCeilingMs: 60 * 60_000,

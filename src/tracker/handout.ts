@@ -47,9 +47,9 @@ export interface HandoutParts {
  */
 export function handoutFor({ table, caller, announce, self, random }: HandoutParts): Handout {
   const isHidden = caller.scope !== 'wide' || caller.port === 0
-  const waiting = announce.swarms.filter(
-    (swarm) => swarm.have !== 'all' || self.holds(swarm.infoHash) !== 'all' || isHidden,
-  )
+  const waiting = announce.swarms
+    .map(({ infoHash, have }) => ({ infoHash, have, held: self.holds(infoHash) }))
+    .filter(({ have, held }) => have !== 'all' || held !== 'all' || isHidden)
   const share = Math.floor(limits.handoutPeersMax / Math.max(1, waiting.length)) - 1
   const siblingsMax = Math.max(0, Math.min(limits.peersPerHandoutMax, share))
   // Only a node with thousands of unfinished swarms is served some at a time, others with each announce.
@@ -57,9 +57,9 @@ export function handoutFor({ table, caller, announce, self, random }: HandoutPar
   const served = [...waiting.slice(first), ...waiting.slice(0, first)].slice(0, limits.handoutPeersMax)
 
   const swarms: Handout['swarms'] = {}
-  for (const { infoHash, have } of served) {
+  for (const { infoHash, have, held } of served) {
     const peers = [
-      ...parentIn(infoHash, have, self),
+      ...parentIn(self, held, have),
       ...siblingsIn(table.swarm(infoHash), { infoHash, have, caller, siblingsMax }),
     ]
     if (peers.length > 0) swarms[infoHash] = peers
@@ -74,8 +74,7 @@ function intervalFor(caller: Member, members: number): number {
   return Math.max(usual, Math.min(bearable, limits.peerForgottenAfterMs / 2))
 }
 
-function parentIn(infoHash: InfoHash, have: Have, self: Self): Peer[] {
-  const held = self.holds(infoHash)
+function parentIn(self: Self, held: Have | undefined, have: Have): Peer[] {
   if (held === undefined || (held === 'all' && have === 'all') || self.swarmPort === 0) return []
   return [{ node: self.node, address: null, port: self.swarmPort, relation: 'parent', site: self.site }]
 }

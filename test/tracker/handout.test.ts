@@ -57,6 +57,25 @@ t.test('nobody is sent to an address that means another machine to it', async (t
   t.same(siblingsIn(announce('twin', announceOf([swarmOf(1, 'none')]), '127.0.0.1'), 1).sort(), ['far', 'local'])
 })
 
+t.test(
+  'a seed that nobody can come to goes to those that lack something, and not to a parent that has all',
+  async (t) => {
+    const { announce } = subtree({ holds: () => 'all' })
+    announce('far', announceOf([swarmOf(1, 'none')]), '10.0.0.2')
+    const handout = announce('local', announceOf([swarmOf(1, 'all')]), '127.0.0.1')
+    t.same(
+      peersIn(handout, 1).map((peer) => peer.node),
+      ['far'],
+    )
+  },
+)
+
+t.test('a node that contradicts itself within one announce is not sent to itself', async (t) => {
+  const { announce } = subtree()
+  t.same(announce('a', announceOf([swarmOf(1, 'all'), swarmOf(1, 'none')])).swarms, {})
+  t.same(announce('a', announceOf([swarmOf(1, 'none'), swarmOf(1, 'all')])).swarms, {})
+})
+
 t.test('nobody is sent to a node without a port', async (t) => {
   const { announce } = subtree()
   announce('deaf', announceOf([swarmOf(1, 'none')], { swarmPort: 0 }))
