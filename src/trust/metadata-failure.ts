@@ -22,7 +22,8 @@ export function metadataFailureOf(
   file: string,
   endOf: (role: string) => string = () => 'an unknown time',
 ): MetadataFailure {
-  const message = messageOf(error).slice(0, 300)
+  const isGarbage = error instanceof SyntaxError || error instanceof TypeError || error instanceof RangeError
+  const message = `${isGarbage ? 'not metadata: ' : ''}${messageOf(error).slice(0, 300)}`
   if (error instanceof ExpiredMetadataError) {
     const role = /([a-z]+)\.json is expired/.exec(message)?.[1] ?? ''
     return new MetadataFailure('frozen', `${role}.json ended at ${endOf(role)}, and nothing newer was offered`, error)

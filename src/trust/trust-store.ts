@@ -3,7 +3,7 @@
 //     <home>/tuf/1.root.json     pinned when the node joined
 //     <home>/tuf/floors.json     versions and time that it never goes below again
 //     <home>/tuf/current -> N    one whole verified state; a newer one is written beside it and swapped in
-//     <home>/tuf/N/              files named as children ask for them
+//     <home>/tuf/N/              files named as children ask for them, all but the pinned one
 
 import { join } from 'node:path'
 import { Failure } from '../model/failure.ts'
@@ -13,7 +13,7 @@ import { parseJson } from '../model/parse.ts'
 import type { Attack } from '../model/report.ts'
 import type { Clock, Disk, Log } from '../world/world.ts'
 import { clockFloorOf, type Floors, fallBelow, floorsAfter, floorsFrom, noFloors, parseFloors } from './floors.ts'
-import type { TargetDigest } from './metadata.ts'
+import { fileNameOf, type TargetDigest } from './metadata.ts'
 import { MetadataFailure } from './metadata-failure.ts'
 import { copyFrom, follow, fromFolder, type MetadataCopy, type TufFetch, type Verified } from './tuf-client.ts'
 import { takingTurns } from './turns.ts'
@@ -52,6 +52,8 @@ export interface TrustParts {
   disk: TrustDisk
   log: Pick<Log, 'warn'>
 }
+
+const pinnedFile = fileNameOf('root', 1)
 
 /** Which attack a failed refresh would be, or undefined if nothing bad was offered. */
 export function attackOf(failure: unknown): Attack['kind'] | undefined {
@@ -133,7 +135,12 @@ export async function openTrust({ dir, clock, disk, log }: TrustParts): Promise<
     try {
       await disk.remove(folder)
       await disk.makeFolder(folder)
-      for (const [file, bytes] of next.files) await disk.write(join(folder, file), bytes)
+      // At once, so that a slow disk syncs them together; and all have ended when the first failure is looked at.
+      const files = [...next.files].filter(([file]) => file !== pinnedFile)
+      const writing = files.map(([file, bytes]) => disk.write(join(folder, file), bytes))
+      for (const written of await Promise.allSettled(writing)) {
+        if (written.status === 'rejected') throw written.reason
+      }
       await disk.pointLink(paths.current, name)
     } catch (error) {
       if ((await disk.readLink(paths.current)) !== name) await disk.remove(folder)
@@ -210,5 +217,5 @@ function stateOf({ versions, expires, signedAt, revision, rollouts }: Verified):
 }
 
 function pathsIn(dir: string): { pinned: string; floors: string; current: string } {
-  return { pinned: join(dir, '1.root.json'), floors: join(dir, 'floors.json'), current: join(dir, 'current') }
+  return { pinned: join(dir, pinnedFile), floors: join(dir, 'floors.json'), current: join(dir, 'current') }
 }

@@ -95,9 +95,8 @@ export async function follow(from: MetadataCopy, fetch: TufFetch, at: ReferenceT
     forgetOldFiles(copy)
     return { copy, ...readingOf(copy), keys, revision, rollouts }
   } catch (error) {
-    if (error instanceof assert.AssertionError) throw error
-    const failure = source.failure() ?? error
-    if (failure instanceof Failure) throw failure
+    if (error instanceof assert.AssertionError || error instanceof MetadataFailure) throw error
+    if (source.failure() !== undefined) throw source.failure()
     const endOf = (role: string) => trustedSet.getRole(role)?.signed.expires ?? 'the time in it'
     throw metadataFailureOf(lastRefusal() ?? error, source.file(), endOf)
   }
@@ -144,9 +143,10 @@ function updaterOver(copy: MetadataCopy, source: Source): OpenUpdater {
     override persistMetadata(role: string, bytes: Buffer): void {
       const known = role as Role
       const name = fileNameOf(known, fieldsOf(bytes, role).version)
-      copy.current.set(known, bytes)
+      const kept = new Uint8Array(bytes)
+      copy.current.set(known, kept)
       copy.files.delete(name)
-      copy.files.set(name, bytes)
+      copy.files.set(name, kept)
     }
   }
   return new CopyUpdater({
@@ -174,14 +174,25 @@ function sourceOver(fetch: TufFetch): Source {
   let file = 'root.json'
   let failure: unknown
 
+  const bounded = async (name: string, maxBytes: number): Promise<Uint8Array | undefined> => {
+    const tooLarge = (cause?: unknown) =>
+      // The length of these is signed, so more than that is not just long.
+      /\.(snapshot|targets|rollouts)\.json$/.test(name)
+        ? new MetadataFailure('metadata-forged', `${name} is larger than the ${maxBytes} bytes that were signed`, cause)
+        : new Failure('too-large', `${name} is larger than ${maxBytes} bytes`, { retry: 'later', cause })
+    try {
+      const bytes = await fetch(name, maxBytes)
+      if (bytes !== undefined && bytes.byteLength > maxBytes) throw tooLarge()
+      return bytes
+    } catch (error) {
+      throw error instanceof Failure && error.code === 'too-large' ? tooLarge(error) : error
+    }
+  }
   const downloadBytes = async (url: string, maxBytes: number): Promise<Buffer> => {
     file = url.slice(baseUrl.length)
     try {
       if (!isMetadataFile(file)) throw new MetadataFailure('metadata-forged', `metadata leads to a file named ${file}`)
-      const bytes = await fetch(file, maxBytes)
-      if (bytes !== undefined && bytes.byteLength > maxBytes) {
-        throw new Failure('too-large', `${file} is larger than ${maxBytes} bytes`, { retry: 'later' })
-      }
+      const bytes = await bounded(file, maxBytes)
       if (bytes !== undefined) return Buffer.from(bytes)
       // By this one error tuf-js knows that it has the newest root.
       if (file.endsWith('.root.json')) throw new DownloadHTTPError(`no ${file}`, 404)
