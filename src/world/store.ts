@@ -63,13 +63,13 @@ export async function openLevelStore(path: string): Promise<OpenStore> {
 
   function roomAt(room: string): Store {
     const full = (key: string) => `${room}:${key}`
-    const batch = (changes: readonly StoreChange[]) => {
+    const batch = async (changes: readonly StoreChange[]) => {
       const operations = changes.map((each) =>
         each.kind === 'put'
           ? { type: 'put' as const, key: full(each.key), value: jsonOf(each.value) }
           : { type: 'del' as const, key: full(each.key) },
       )
-      return change((open) => open.batch(operations, { sync: true }))
+      await change((open) => open.batch(operations, { sync: true }))
     }
     return {
       get: async (key) => {

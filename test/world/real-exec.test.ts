@@ -1,0 +1,74 @@
+import t from 'tap'
+import { systemDisk } from '../../src/world/disk.ts'
+import { systemExec } from '../../src/world/exec.ts'
+import { failureCodeOf, realPassage } from '../contract/contract.ts'
+import { execContract } from '../contract/exec-contract.ts'
+
+const shell = (script: string) => ({ program: 'sh', args: ['-c', script] })
+
+execContract(t, async (t) => {
+  const folder = t.testdir({ echoes: '#!/bin/sh\necho "$1"\necho "$BANYAN_TEST"\n' })
+  await systemExec.run({ program: 'chmod', args: ['+x', `${folder}/echoes`], timeoutMs: 5000 })
+  return {
+    exec: systemExec,
+    passage: realPassage,
+    disk: systemDisk,
+    folder,
+    talks: shell('echo out; echo ü; echo err >&2; exit 3'),
+    echoes: `${folder}/echoes`,
+    hangs: shell('echo started; sleep 60 & wait'),
+    counts: shell('seq 10000'),
+  }
+})
+
+t.test('the time limit ends the whole process group, also those who do not listen', async (t) => {
+  const folder = t.testdir({})
+  const script = `(trap '' TERM; echo $$ > ${folder}/pid; while :; do sleep 0.1; done) & wait`
+  const result = await systemExec.run({ ...shell(script), timeoutMs: 300 })
+  t.equal(result.timedOut, true)
+  const pid = Buffer.from(await systemDisk.read(`${folder}/pid`))
+    .toString()
+    .trim()
+  const { stdout } = await systemExec.run({ ...shell(`ps -o stat= -g ${pid} | grep -cv Z`), timeoutMs: 5000 })
+  t.equal(stdout.trim(), '0')
+})
+
+t.test('a service that a program starts and leaves behind is not waited for', async (t) => {
+  const began = performance.now()
+  const result = await systemExec.run({ ...shell('echo done; setsid sleep 4 &'), timeoutMs: 10_000 })
+  t.match(result, { code: 0, stdout: 'done\n' })
+  t.ok(performance.now() - began < 3000)
+})
+
+t.test('programs do not see the environment of the daemon, nor its standard input', async (t) => {
+  process.env['BANYAN_SECRET'] = 'secret'
+  const result = await systemExec.run({ ...shell('echo "$BANYAN_SECRET|$LANG"; cat'), timeoutMs: 5000 })
+  t.match(result, { code: 0, stdout: '|C.UTF-8\n' })
+  delete process.env['BANYAN_SECRET']
+})
+
+t.test('a line without end does not grow without end', async (t) => {
+  const longest = { chars: 0 }
+  const result = await systemExec.run({
+    ...shell('head -c 3000000 /dev/zero | tr "\\0" x'),
+    timeoutMs: 10_000,
+    outputMaxBytes: 1000,
+    onLine: (_, line) => {
+      longest.chars = Math.max(longest.chars, line.length)
+    },
+  })
+  t.equal(result.stdout, 'x'.repeat(1000))
+  t.ok(longest.chars < 200_000, `${longest.chars} characters in one line`)
+})
+
+t.test('a file that is no program cannot be started', async (t) => {
+  const folder = t.testdir({ text: 'no program' })
+  t.equal(
+    await failureCodeOf(systemExec.run({ program: `${folder}/text`, args: [], timeoutMs: 1000 })),
+    'program-failed',
+  )
+  t.equal(
+    await failureCodeOf(systemExec.run({ ...shell('true'), cwd: `${folder}/none`, timeoutMs: 1000 })),
+    'not-found',
+  )
+})
