@@ -1,0 +1,64 @@
+// What the apply process does from its start to its end. It outlives a restart of the daemon, and never runs twice.
+
+import { limits } from '../model/limits.ts'
+import type { Sha256 } from '../model/names.ts'
+import type { Clock, Disk, Exec } from '../world/world.ts'
+import { type Applied, applyFolder, readApplied, readPlan } from './apply-folder.ts'
+import { takeApplyLock } from './apply-lock.ts'
+import { runApply } from './apply-run.ts'
+import { openJournal, refusedStep } from './journal.ts'
+import { providersFor } from './providers/providers.ts'
+
+export interface ApplyProcessParts {
+  home: string
+  txid: string
+  targetRoot: string
+  exec: Exec
+  disk: Disk
+  clock: Clock
+  /** See `ApplyRunParts`. */
+  trustedRevision(): Promise<Sha256>
+  isStopping(): boolean
+}
+
+/** False if another apply is at work: then nothing was done. */
+export async function applyProcess(parts: ApplyProcessParts): Promise<boolean> {
+  const { home, txid, targetRoot, exec, disk, clock } = parts
+  const folder = applyFolder(home, txid)
+  const journal = await openJournal(folder.journal, clock)
+  try {
+    if (!(await takeApplyLock(home, txid))) {
+      await journal.write(refusedStep)
+      return false
+    }
+    const plan = await readPlan(disk, folder)
+    if (plan === undefined || (await readApplied(disk, folder)) !== undefined) return true
+    const startedAt = clock.now()
+    const endBy = clock.monotonicMs() + limits.applyTimeoutMs
+    let output = ''
+    await journal.write('started')
+    const outcomes = await runApply({
+      plan,
+      home,
+      disk,
+      providers: providersFor({ targetRoot, exec, disk }),
+      trustedRevision: parts.trustedRevision,
+      isStopping: () => parts.isStopping() || clock.monotonicMs() > endBy,
+      context: {
+        workFolder: folder.dir,
+        journal: (step, name) => journal.write(step, name),
+        output(text) {
+          const kept = text.slice(-limits.outputKeptBytes)
+          process.stdout.write(`${kept}\n`)
+          output = `${output}${kept}\n`.slice(-limits.outputKeptBytes)
+        },
+      },
+    })
+    const applied: Applied = { schema: 1, txid, startedAt, endedAt: clock.now(), outcomes, output }
+    await disk.write(folder.applied, JSON.stringify(applied), { mode: 0o600 })
+    await journal.write('ended')
+    return true
+  } finally {
+    await journal.close()
+  }
+}

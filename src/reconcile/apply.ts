@@ -1,0 +1,140 @@
+// The daemon's side of applying: starts the apply process, waits for it, and finds those of a former daemon.
+
+import path from 'node:path'
+import { Failure } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import type { PackageName } from '../model/names.ts'
+import type { Clock, Disk, Exec, Random } from '../world/world.ts'
+import { type Applied, applyFolder, readApplied, readIfThere, readPlan } from './apply-folder.ts'
+import { applyHolder } from './apply-lock.ts'
+import { actingStep, journalLinesOf, refusedStep } from './journal.ts'
+import type { Plan } from './plan.ts'
+
+export interface ApplyParts {
+  home: string
+  disk: Disk
+}
+
+export interface StartApplyParts extends ApplyParts {
+  targetRoot: string
+  exec: Pick<Exec, 'detach'>
+  clock: Clock
+  random: Random
+  /** The program to run; the default is `apply-main` beside this file. */
+  program?: string
+}
+
+export type FoundApply =
+  | { txid: string; plan: Plan; state: 'finished'; applied: Applied }
+  | { txid: string; plan: Plan; state: 'running' }
+  /** It was killed, or the machine went down. What is named may have been changed. */
+  | { txid: string; plan: Plan; state: 'aborted'; attempted: PackageName[]; lastStep: string | null }
+  /** Another one was at work: nothing was done. */
+  | { txid: string; plan: Plan; state: 'refused' }
+
+/** Writes the plan down and starts the process that carries it out. */
+export async function startApply(parts: StartApplyParts, plan: Plan): Promise<{ txid: string; pid: number }> {
+  const { home, disk, exec, clock, random } = parts
+  const txid = `${clock.now().toString(36).padStart(9, '0')}-${Buffer.from(random.bytes(4)).toString('hex')}`
+  const folder = applyFolder(home, txid)
+  await disk.makeFolder(folder.dir, { mode: 0o700 })
+  await disk.write(folder.plan, JSON.stringify(plan), { mode: 0o600 })
+  const program = parts.program ?? path.join(import.meta.dirname, `apply-main${path.extname(import.meta.filename)}`)
+  const cache = process.env['NODE_COMPILE_CACHE']
+  const { pid } = await exec.detach({
+    program: process.execPath,
+    args: [program, home, txid, parts.targetRoot],
+    outputFile: folder.output,
+    ...(cache === undefined ? {} : { env: { NODE_COMPILE_CACHE: cache } }),
+  })
+  return { txid, pid }
+}
+
+/** The transactions whose outcomes nobody has taken yet, oldest first. What never began is cleared away. */
+export async function findApply({ home, disk }: ApplyParts): Promise<FoundApply[]> {
+  const found: FoundApply[] = []
+  const holder = await applyHolder(home)
+  for (const txid of await transactionsIn({ home, disk })) {
+    const folder = applyFolder(home, txid)
+    if ((await disk.stat(folder.taken)) !== undefined) continue
+    const plan = await planOf(disk, folder.plan, () => readPlan(disk, folder))
+    if (plan === undefined) await disk.remove(folder.dir)
+    else found.push(await stateOf({ home, disk }, txid, plan, holder?.txid === txid))
+  }
+  return found
+}
+
+/** Until it has ended, one way or the other. */
+export async function waitForApply(
+  parts: ApplyParts & { clock: Clock },
+  started: { txid: string; plan: Plan; pid?: number },
+): Promise<Exclude<FoundApply, { state: 'running' }>> {
+  const { home, disk, clock } = parts
+  const { txid, plan, pid } = started
+  const startBy = clock.monotonicMs() + limits.applyStartMs
+  for (let waitMs = 10; ; waitMs = Math.min(2 * waitMs, 500)) {
+    // Asked for before the folder is read: a process that ends in between has written all it will.
+    const holder = await applyHolder(home)
+    const isStarting = holder?.txid !== txid && pid !== undefined && isAlive(pid) && clock.monotonicMs() < startBy
+    const state = await stateOf({ home, disk }, txid, plan, holder?.txid === txid || isStarting)
+    if (state.state !== 'running') return state
+    if (holder?.txid === txid) await holder.gone
+    else await new Promise<void>((resolve) => clock.after(waitMs, resolve))
+  }
+}
+
+/** Says that what came out of it is stored, and clears older ones away. Doing it twice is fine. */
+export async function takeApply({ home, disk }: ApplyParts, txid: string): Promise<void> {
+  const { dir, taken } = applyFolder(home, txid)
+  if ((await disk.stat(dir)) === undefined) return
+  await disk.write(taken, '')
+  const done: string[] = []
+  for (const one of await transactionsIn({ home, disk })) {
+    if ((await disk.stat(applyFolder(home, one).taken)) !== undefined) done.push(one)
+  }
+  for (const old of done.slice(0, -limits.appliesKept)) await disk.remove(applyFolder(home, old).dir)
+}
+
+/** What an apply last printed: why it ended without a word in its outcomes. */
+export async function lastWordsOf({ home, disk }: ApplyParts, txid: string): Promise<string> {
+  const bytes = await readIfThere(disk, applyFolder(home, txid).output, limits.journalMaxBytes)
+  const lines = new TextDecoder().decode(bytes).trim().split('\n')
+  return (lines.findLast((line) => /\w*(Error|Failure)\b.*: /.test(line)) ?? lines.at(-1) ?? '').trim()
+}
+
+async function transactionsIn({ home, disk }: ApplyParts): Promise<string[]> {
+  const dir = path.join(home, 'apply')
+  return (await disk.stat(dir)) === undefined ? [] : await disk.list(dir)
+}
+
+async function stateOf(parts: ApplyParts, txid: string, plan: Plan, isRunning: boolean): Promise<FoundApply> {
+  const folder = applyFolder(parts.home, txid)
+  const applied = await readApplied(parts.disk, folder)
+  if (applied !== undefined) return { txid, plan, state: 'finished', applied }
+  const lines = journalLinesOf(await readIfThere(parts.disk, folder.journal, limits.journalMaxBytes))
+  if (lines.at(-1)?.step === refusedStep) return { txid, plan, state: 'refused' }
+  if (isRunning) return { txid, plan, state: 'running' }
+  const attempted = lines.flatMap(({ step, name }) => (step === actingStep && name !== undefined ? [name] : []))
+  return { txid, plan, state: 'aborted', attempted, lastStep: lines.at(-1)?.step ?? null }
+}
+
+/** A plan that an older or newer program wrote is not ours to finish. */
+async function planOf(disk: Disk, file: string, read: () => Promise<Plan | undefined>): Promise<Plan | undefined> {
+  try {
+    return await read()
+  } catch (error) {
+    if (!(error instanceof Failure && error.code === 'bad-input')) throw error
+    await disk.remove(file)
+    return undefined
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EPERM') return true
+    return false
+  }
+}

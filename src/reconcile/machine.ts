@@ -1,0 +1,153 @@
+// The machine of one node, for its daemon: a look at it, and the carrying out of a plan. All parts of reconcile meet here.
+
+import path from 'node:path'
+import type { DesiredPackage } from '../model/desired.ts'
+import { Failure } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import type { Manifest } from '../model/manifest.ts'
+import type { Sha256 } from '../model/names.ts'
+import type { Outcome } from '../model/report.ts'
+import type { Clock, Disk, Exec, Random } from '../world/world.ts'
+import { outcomesAfterAbort } from './aborted.ts'
+import type { InstalledRecord } from './actual.ts'
+import { type FoundApply, findApply, lastWordsOf, startApply, takeApply, waitForApply } from './apply.ts'
+import { type Difference, differencesBetween } from './differences.ts'
+import { outcomesKept } from './kept.ts'
+import { type Plan, planFor } from './plan.ts'
+import type { Look as Depth } from './providers/provider.ts'
+import { inspectAll, providersFor } from './providers/providers.ts'
+import { recordsStanding } from './records.ts'
+
+export interface MachineParts {
+  home: string
+  targetRoot: string
+  exec: Exec
+  disk: Disk
+  clock: Clock
+  random: Random
+}
+
+export interface MachineLook {
+  revision: { number: number; digest: Sha256 }
+  desired: DesiredPackage[]
+  manifests: ReadonlyMap<Sha256, Manifest>
+  records: InstalledRecord[]
+  converged: number | null
+  payloadPath(manifest: Manifest): Promise<string | undefined>
+  /** The default is quick. */
+  depth?: Depth['depth']
+}
+
+export interface MachineLooked {
+  differences: Difference[]
+  plan: Plan
+  kept: Outcome[]
+  records: InstalledRecord[]
+}
+
+export interface LocalMachine {
+  look(look: MachineLook): Promise<MachineLooked>
+  /** Throws `locked` if another apply is at work. */
+  apply(plan: Plan): Promise<{ outcomes: Outcome[]; plan: Plan }>
+  /** Outcomes of applies that outlived a former daemon, and of those that were killed; waits for the one that runs. */
+  finishEarlier(): Promise<{ outcomes: Outcome[]; plan: Plan }[]>
+}
+
+export function openLocalMachine(parts: MachineParts): LocalMachine {
+  const providers = providersFor(parts)
+  // Handed over, and perhaps not yet stored by whoever got them: the next look is by a daemon that has stored them.
+  const handedOver = new Set<string>()
+
+  async function look(look: MachineLook): Promise<MachineLooked> {
+    for (const txid of handedOver) {
+      await takeApply(parts, txid)
+      handedOver.delete(txid)
+    }
+    const { desired, manifests, revision, converged } = look
+    const about = { desired, manifests, installed: look.records }
+    const actual = await inspectAll(providers, { ...about, depth: look.depth ?? 'quick' })
+    const records = recordsStanding(look.records, { desired, actual })
+    const compared = { desired, manifests, actual, installed: records, revision: revision.number, converged }
+    const differences = differencesBetween(compared)
+    const payloadsHere = await payloadsFor(look, differences, records)
+    const plan = planFor(differences, { revision, manifests, payloadsHere, installed: records })
+    return { differences, plan, kept: outcomesKept({ desired, actual, differences, plan }), records }
+  }
+
+  async function payloadsFor(
+    { manifests, payloadPath }: MachineLook,
+    differences: readonly Difference[],
+    records: readonly InstalledRecord[],
+  ): Promise<Map<Sha256, string>> {
+    const here = new Map<Sha256, string>()
+    for (const difference of differences) {
+      const manifest = difference.manifest === null ? undefined : manifests.get(difference.manifest)
+      if (manifest === undefined) continue
+      const file = await payloadPath(manifest)
+      if (file !== undefined) here.set(manifest.payload.sha256, file)
+      const former = records.find(({ name, kind }) => name === difference.name && kind === difference.kind)
+      const kept = former === undefined || here.has(former.payload) ? undefined : await keptPayload(former.payload)
+      if (former !== undefined && kept !== undefined) here.set(former.payload, kept)
+    }
+    return here
+  }
+
+  /** Of a version that no manifest in hand names any more. */
+  async function keptPayload(payload: Sha256): Promise<string | undefined> {
+    for (const folder of ['store', 'objects']) {
+      const file = path.join(parts.home, folder, payload)
+      if ((await parts.disk.stat(file))?.kind === 'file') return file
+    }
+    return undefined
+  }
+
+  async function outcomesOf(ended: Exclude<FoundApply, { state: 'running' }>, unreached: 'failed' | 'skipped') {
+    const { plan, txid } = ended
+    if (ended.state === 'refused') {
+      await takeApply(parts, txid)
+      throw new Failure('locked', 'another apply is at work on this machine', { retry: 'later' })
+    }
+    handedOver.add(txid)
+    if (ended.state === 'finished') return { outcomes: ended.applied.outcomes, plan }
+    const { attempted, lastStep } = ended
+    const words = await lastWordsOf(parts, txid)
+    const because = `the apply was interrupted${lastStep === null ? '' : ` while ${lastStep}`}${words && `: ${words}`}`
+    const actual = (
+      await Promise.all(
+        [...providers.values()].map((provider) => {
+          const names = plan.actions.filter(({ kind }) => kind === provider.kind).map(({ name }) => name)
+          return provider.inspect(names, { owned: new Set(names), depth: 'full' })
+        }),
+      )
+    ).flat()
+    return {
+      outcomes: outcomesAfterAbort({
+        plan,
+        attempted,
+        actual,
+        unreached,
+        because: because.slice(0, limits.detailMaxChars),
+      }),
+      plan,
+    }
+  }
+
+  return {
+    look,
+
+    async apply(plan) {
+      const { txid, pid } = await startApply(parts, plan)
+      return await outcomesOf(await waitForApply(parts, { txid, plan, pid }), 'failed')
+    },
+
+    async finishEarlier() {
+      const ended = []
+      for (const found of await findApply(parts)) {
+        if (found.state === 'refused') await takeApply(parts, found.txid)
+        else
+          ended.push(await outcomesOf(found.state === 'running' ? await waitForApply(parts, found) : found, 'skipped'))
+      }
+      return ended
+    },
+  }
+}
