@@ -34,7 +34,7 @@ export async function readYaml(content: Uint8Array | string, options: YamlOption
     lineCounter: lines,
     schema: options.scalars === 'text' ? 'failsafe' : 'core',
     prettyErrors: false,
-    logLevel: 'silent',
+    logLevel: 'error',
     // The package compares every key with every other one; `plainOf` does not.
     uniqueKeys: false,
   })
