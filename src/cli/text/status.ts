@@ -28,7 +28,12 @@ export function statusText(status: Fields, now: Instant): string {
     }),
     listed('problems', problemsOf(status['problems'])),
     countsTable('SITE', 'site', listOf(status['sites'])),
-    countsTable('PARENT', 'parent', listOf(status['parents'])),
+    // The root's own place has no parent to name.
+    countsTable(
+      'PARENT',
+      'parent',
+      listOf(status['parents']).filter(({ parent }) => parent !== null),
+    ),
     attention.length === 0 ? '' : nodeListText(attention),
     leftOut === 0 ? '' : `and ${leftOut} more; see banyan nodes`,
   ]
