@@ -27,7 +27,7 @@ import {
 import { openEnvelope } from './envelope.ts'
 import { certificateOf } from './identity.ts'
 import { keyIdOf } from './keys.ts'
-import { formatToken, keysOfSecret } from './token.ts'
+import { formatToken, keysOfSecret, tokenParentsSchema } from './token.ts'
 import { takingTurns } from './turns.ts'
 
 export interface TokenWish {
@@ -55,6 +55,12 @@ const tokenSchema = v.strictObject({
   used: countSchema,
 })
 const nodeSchema = v.strictObject({ keyId: sha256Schema, since: instantSchema, revokedAt: v.nullable(instantSchema) })
+const wishSchema = v.object({
+  ttlMs: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+  uses: v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(limits.tokenUsesMax)),
+  parents: tokenParentsSchema,
+})
+const parseWish = parserOf(wishSchema)
 const parseTokenRecord = parserOf(tokenSchema)
 const parseNodeRecord = parserOf(nodeSchema)
 type TokenRecord = v.InferOutput<typeof tokenSchema>
@@ -92,15 +98,7 @@ export async function openAdmissions(parts: AdmissionsParts): Promise<Admissions
   await forgetEndedTokens()
 
   async function createToken({ ttlMs, uses, parents, timestampVersion }: TokenWish & { timestampVersion: number }) {
-    if (!Number.isSafeInteger(ttlMs) || ttlMs <= 0) {
-      throw new Failure('bad-input', `a token lives for a time above 0, not for ${ttlMs} ms`)
-    }
-    if (!Number.isSafeInteger(uses) || uses < 1 || uses > limits.tokenUsesMax) {
-      throw new Failure('bad-input', `a token has 1 to ${limits.tokenUsesMax} uses, not ${uses}`)
-    }
-    if (parents.length < 1 || parents.length > limits.tokenParentsMax) {
-      throw new Failure('bad-input', `a token names 1 to ${limits.tokenParentsMax} parents, not ${parents.length}`)
-    }
+    parseWish({ ttlMs, uses, parents }, 'token')
     const now = clock.now()
     const id = Buffer.from(random.bytes(8)).toString('hex')
     const secret = random.bytes(32)

@@ -37,9 +37,16 @@ const prefix = 'banyan1.'
 
 const base64Schema = v.pipe(v.string(), v.regex(/^[A-Za-z0-9+/]+={0,2}$/, 'expected base64'))
 
+/** URLs. */
+export const tokenParentsSchema = v.pipe(
+  v.array(parentUrlSchema),
+  v.minLength(1, 'expected a parent'),
+  v.maxLength(limits.tokenParentsMax, `expected at most ${limits.tokenParentsMax} parents`),
+)
+
 // Short keys: the string is pasted by people.
 const payloadSchema = v.strictObject({
-  p: v.pipe(v.array(parentUrlSchema), v.minLength(1), v.maxLength(limits.tokenParentsMax)),
+  p: tokenParentsSchema,
   s: base64Schema,
   r: sha256Schema,
   t: countSchema,
