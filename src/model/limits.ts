@@ -47,6 +47,9 @@ export const limits = {
   pieceMaxBytes: 8 * MiB,
   piecesAimed: 1_000,
 
+  /** Free on the disk before a store that met a full disk is opened again. */
+  storeRepairBytes: 4 * MiB,
+
   // Waits.
   watchHangMs: 55_000,
   parentReturnMs: 10 * 60_000,

@@ -1,7 +1,9 @@
 // The store on disk: LevelDB with JSON values, every change synced before it is acknowledged.
 
+import { statfs } from 'node:fs/promises'
 import { Level } from 'level'
 import { Failure, messageOf } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
 import type { OpenStore, Store, StoreChange } from './world.ts'
 
 type Database = Level<string, string>
@@ -21,40 +23,43 @@ const aboveAll = '\u{10ffff}'
 /** The folders above `path` exist already. Throws `locked`, `no-space` or `disk`. */
 export async function openLevelStore(path: string): Promise<OpenStore> {
   let database = await openDatabase(path)
+  let state: 'whole' | 'torn' | 'closed' = 'whole'
   let reopening: Promise<void> | undefined
 
   // A write that failed (a full disk) may leave a torn record in the log; what is acknowledged behind it would be lost
-  // with it. Opening the database again recovers the log up to the tear and starts a new one.
+  // with it. Opening the database again recovers the log up to the tear and starts a new one. Until there is room for
+  // that, the database stays as it is, for reading.
   async function change(work: (database: Database) => Promise<void>): Promise<void> {
-    await ready()
     try {
+      if (state === 'torn') await reopen()
       await work(database)
     } catch (error) {
-      if (database.status === 'open') reopening ??= reopen()
+      if (state === 'whole') state = 'torn'
       throw failureOf(error, path)
     }
   }
 
-  async function reopen(): Promise<void> {
-    await database.close()
-    database = await openDatabase(path)
-  }
-
-  async function ready(): Promise<void> {
-    if (reopening === undefined) return
-    const attempt = reopening
-    try {
-      await attempt
-      if (reopening === attempt) reopening = undefined
-    } catch (error) {
-      if (reopening === attempt) reopening = reopen()
-      throw failureOf(error, path)
-    }
+  function reopen(): Promise<void> {
+    reopening ??= (async () => {
+      const { bavail, bsize } = await statfs(path)
+      if (bavail * bsize < limits.storeRepairBytes) {
+        throw new Failure('no-space', `store ${path} has no room to write`, { retry: 'later', hint: spaceHint })
+      }
+      await database.close()
+      database = await openDatabase(path)
+      if (state === 'torn') state = 'whole'
+    })().finally(() => {
+      reopening = undefined
+    })
+    return reopening
   }
 
   async function read<T>(work: (database: Database) => Promise<T>): Promise<T> {
-    await ready()
+    await reopening?.catch(() => {
+      // Whoever started it is told; what can be read still is.
+    })
     try {
+      if (state === 'torn' && database.status !== 'open') await reopen()
       return await work(database)
     } catch (error) {
       throw failureOf(error, path)
@@ -91,13 +96,16 @@ export async function openLevelStore(path: string): Promise<OpenStore> {
   return {
     ...roomAt(''),
     close: async () => {
-      await reopening?.catch((error) => {
-        throw failureOf(error, path)
+      await reopening?.catch(() => {
+        // Whoever started it has been told.
       })
+      state = 'closed'
       await database.close()
     },
   }
 }
+
+const spaceHint = 'free some space on this disk'
 
 /** Throws a TypeError: names of rooms come from our own code only. */
 export function roomName(name: string): string {
@@ -136,7 +144,7 @@ function failureOf(error: unknown, path: string): unknown {
     return new Failure('stopped', `store ${path} is closed`, { cause: error })
   }
   if (/no space left|disk quota exceeded/i.test(cause.message)) {
-    return new Failure('no-space', message, { retry: 'later', hint: 'free some space on this disk', cause: error })
+    return new Failure('no-space', message, { retry: 'later', hint: spaceHint, cause: error })
   }
   return new Failure('disk', message, { cause: error })
 }
