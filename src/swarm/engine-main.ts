@@ -1,0 +1,27 @@
+// The engine's process: commands and connections come in over IPC, reports go out. It ends when its parent does.
+
+import module from 'node:module'
+import { systemClock } from '../world/clock.ts'
+import { systemRandom } from '../world/random.ts'
+import { openEngineCore } from './engine/core.ts'
+import { type EngineReport, parseCommand } from './engine.ts'
+
+const send = process.send?.bind(process)
+if (send === undefined) throw new Error('the swarm engine is started by the daemon')
+
+const report = (message: EngineReport) => {
+  if (process.connected) send(message, undefined, {}, () => {})
+}
+const core = openEngineCore({
+  clock: systemClock,
+  random: systemRandom,
+  report,
+  onStopped: () => {
+    // The last message out takes all before it along.
+    send({ kind: 'note', message: 'stopped', about: '' } satisfies EngineReport, undefined, {}, () => process.exit(0))
+  },
+})
+process.on('disconnect', () => process.exit(0))
+process.on('message', (message, connection) => core.obey(parseCommand(message, 'swarm engine command'), connection))
+report({ kind: 'ready' })
+module.flushCompileCache()

@@ -1,0 +1,81 @@
+// The real engine as the control side sees it: a forked process that gets commands and connections over IPC.
+
+import { type ChildProcess, fork } from 'node:child_process'
+import { Socket } from 'node:net'
+import { extname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { messageOf } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import type { Clock, Log } from '../world/world.ts'
+import { type Engine, type EngineFactory, parseEngineReport } from './engine.ts'
+import { listenForCallers } from './listener.ts'
+
+export function forkedEngine({ log, clock }: { log: Log; clock: Clock }): EngineFactory {
+  return { listen: listenForCallers, start: (options) => start(options, log, clock) }
+}
+
+function start({ onReport, onEnd }: Parameters<EngineFactory['start']>[0], log: Log, clock: Clock): Engine {
+  const main = join(import.meta.dirname, `engine-main${extname(import.meta.filename)}`)
+  const child = fork(main, [], {
+    serialization: 'advanced',
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    execArgv: [],
+    env: environment(),
+  })
+  if (child.stderr !== null) {
+    createInterface({ input: child.stderr }).on('line', (line) => log.warn('engine says', { line }))
+  }
+  const ended = endOf(child)
+  ended.then(onEnd)
+  child.on('message', (message) => onReport(parseEngineReport(message, 'swarm engine')))
+  const failed = (error: Error | null) => {
+    if (error !== null) log.debug('engine not reached', { error: messageOf(error) })
+  }
+  return {
+    send: (command) => {
+      if (child.connected) child.send(command, failed)
+    },
+    take: (caller) => {
+      if (!(caller instanceof Socket)) throw new TypeError('the engine process takes sockets only')
+      if (!child.connected || caller.destroyed) {
+        caller.destroy()
+        return
+      }
+      child.send({ kind: 'caller' }, caller, { keepOpen: false }, (error) => {
+        failed(error)
+        if (error !== null) caller.destroy()
+      })
+    },
+    stop: async () => {
+      if (child.connected) child.send({ kind: 'stop' }, failed)
+      const timer = clock.after(limits.engineStopMs, () => child.kill('SIGKILL'))
+      await ended
+      timer.cancel()
+    },
+  }
+}
+
+/** Resolves after its last report has come in: the channel may still hold some when the process is gone. */
+function endOf(child: ChildProcess): Promise<string> {
+  const exited = new Promise<string>((resolve) => {
+    child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`))
+    child.once('error', (error) => {
+      if (child.pid === undefined) resolve(messageOf(error))
+    })
+  })
+  const disconnected = new Promise<void>((resolve) => {
+    if (child.pid === undefined) resolve()
+    else child.once('disconnect', resolve)
+  })
+  return Promise.all([exited, disconnected]).then(([because]) => because)
+}
+
+/** Only what Node itself needs: nothing of the daemon's surroundings concerns the engine. */
+function environment(): NodeJS.ProcessEnv {
+  const env: NodeJS.ProcessEnv = {}
+  for (const name of ['PATH', 'HOME', 'TMPDIR', 'NODE_COMPILE_CACHE', 'NODE_DISABLE_COMPILE_CACHE']) {
+    const value = process.env[name]
+    if (value !== undefined) env[name] = value
+  }
+  return env
+}

@@ -1,0 +1,180 @@
+// The engine: opens and closes holdings as it is told, and lets callers in. One per process.
+
+import { Socket } from 'node:net'
+import type WebTorrent from 'webtorrent'
+import { messageOf, unreachable } from '../../model/failure.ts'
+import { limits } from '../../model/limits.ts'
+import type { InfoHash } from '../../model/names.ts'
+import type { Clock, Random, Timer } from '../../world/world.ts'
+import type { Command, EngineReport, Opening } from '../engine.ts'
+import { closedClient, setRates } from './client.ts'
+import type { Connection } from './links.ts'
+import { type OpenHolding, openHolding } from './open-holding.ts'
+import { openSwarmTls, type SwarmTls } from './tls.ts'
+
+export interface EngineCore {
+  obey(command: Command, connection?: unknown): void
+}
+
+type Start = Extract<Command, { kind: 'start' }>
+
+export function openEngineCore(parts: {
+  clock: Clock
+  random: Pick<Random, 'fraction'>
+  report: (report: EngineReport) => void
+  /** Everything is durable and reported. */
+  onStopped: () => void
+}): EngineCore {
+  let started: Started | undefined
+  return {
+    obey: (command, connection) => {
+      if (command.kind === 'start') {
+        started ??= start(parts, command)
+        return
+      }
+      if (started === undefined) {
+        if (command.kind === 'stop') parts.onStopped()
+        return
+      }
+      started.obey(command, connection)
+    },
+  }
+}
+
+interface Started {
+  obey(command: Exclude<Command, Start>, connection: unknown): void
+}
+
+type Place =
+  | { kind: 'open'; holding: OpenHolding }
+  /** Commands that came meanwhile wait. */
+  | { kind: 'changing' }
+
+function start(parts: Parameters<typeof openEngineCore>[0], { self, tls, site, rates, revoked }: Start): Started {
+  const { clock, random, report } = parts
+  const places = new Map<InfoHash, Place>()
+  const turns = new Map<InfoHash, Promise<void>>()
+  const waiting = new Map<InfoHash, { connection: Connection; timer: Timer }[]>()
+  let outcasts = new Set(revoked)
+  let waitingCount = 0
+
+  const client: WebTorrent = closedClient((error) => {
+    report({ kind: 'note', message: 'webtorrent failed', about: messageOf(error) })
+  })
+  setRates(client, rates)
+  const swarmTls: SwarmTls = openSwarmTls({
+    tls,
+    clock,
+    onConnection: (infoHash, connection) => welcome(infoHash, connection),
+    onStranger: (address, because) => report({ kind: 'stranger', address, because }),
+  })
+
+  const welcome = (infoHash: InfoHash, connection: Connection) => {
+    if (outcasts.has(connection.node)) {
+      const because = `the certificate of ${connection.node} is revoked`
+      report({ kind: 'stranger', address: connection.node, because })
+      return connection.socket.destroy()
+    }
+    const place = places.get(infoHash)
+    if (place?.kind === 'open') return place.holding.take(connection)
+    if (waitingCount >= limits.pendingSocketsMax) return connection.socket.destroy()
+    waitingCount += 1
+    const timer = clock.after(limits.callerWaitMs * 2, () => refuse(infoHash))
+    waiting.set(infoHash, [...(waiting.get(infoHash) ?? []), { connection, timer }])
+    if (place === undefined) report({ kind: 'called', infoHash })
+  }
+  const dismiss = (infoHash: InfoHash): Connection[] => {
+    const callers = waiting.get(infoHash) ?? []
+    waiting.delete(infoHash)
+    waitingCount -= callers.length
+    for (const { timer } of callers) timer.cancel()
+    return callers.map(({ connection }) => connection)
+  }
+  const refuse = (infoHash: InfoHash) => {
+    for (const { socket } of dismiss(infoHash)) socket.destroy()
+  }
+
+  /** What is done to one holding is done in the order it was asked for. */
+  const inTurn = (infoHash: InfoHash, work: () => Promise<void>) => {
+    const turn = (turns.get(infoHash) ?? Promise.resolve()).then(work).catch((error) => {
+      report({ kind: 'failed', infoHash, because: messageOf(error) })
+      places.delete(infoHash)
+      report({ kind: 'closed', infoHash })
+    })
+    turns.set(infoHash, turn)
+    void turn.then(() => turns.get(infoHash) === turn && turns.delete(infoHash))
+  }
+  const open = async (opening: Opening) => {
+    const { infoHash } = opening
+    if (places.has(infoHash)) return
+    places.set(infoHash, { kind: 'changing' })
+    const holding = await openHolding({
+      ...{ client, opening, self, site, clock, random, report },
+      isRevoked: (node) => outcasts.has(node),
+      dial: ({ node, address, port }) => swarmTls.dial({ node, address, port, infoHash }),
+      onBroken: () => inTurn(infoHash, () => close(infoHash)),
+    })
+    if (holding === undefined) {
+      places.delete(infoHash)
+      report({ kind: 'closed', infoHash })
+      return
+    }
+    places.set(infoHash, { kind: 'open', holding })
+    for (const connection of dismiss(infoHash)) holding.take(connection)
+  }
+  const close = async (infoHash: InfoHash) => {
+    const place = places.get(infoHash)
+    if (place?.kind === 'open') {
+      places.set(infoHash, { kind: 'changing' })
+      await place.holding.close()
+    }
+    places.delete(infoHash)
+    report({ kind: 'closed', infoHash })
+    // Who called meanwhile wakes it again.
+    if (waiting.has(infoHash)) report({ kind: 'called', infoHash })
+  }
+  const stop = async () => {
+    swarmTls.close()
+    for (const infoHash of waiting.keys()) refuse(infoHash)
+    for (const infoHash of places.keys()) inTurn(infoHash, () => close(infoHash))
+    await Promise.all(turns.values())
+    parts.onStopped()
+  }
+  const forEachOpen = (act: (holding: OpenHolding) => void) => {
+    for (const place of places.values()) if (place.kind === 'open') act(place.holding)
+  }
+  return {
+    obey: (command, connection) => {
+      switch (command.kind) {
+        case 'tls':
+          return swarmTls.renew(command.tls)
+        case 'rates':
+          return setRates(client, command.rates)
+        case 'revoked':
+          outcasts = new Set(command.nodes)
+          return forEachOpen((holding) => {
+            for (const node of outcasts) holding.drop(node, 'its certificate is revoked')
+          })
+        case 'open':
+          return inTurn(command.opening.infoHash, () => open(command.opening))
+        case 'close':
+          return inTurn(command.infoHash, () => close(command.infoHash))
+        case 'refuse':
+          return refuse(command.infoHash)
+        case 'meet':
+          return inTurn(command.infoHash, async () => {
+            const place = places.get(command.infoHash)
+            if (place?.kind === 'open') place.holding.meet(command.meetings)
+          })
+        case 'caller':
+          if (connection instanceof Socket) swarmTls.accept(connection)
+          return
+        case 'stop':
+          void stop()
+          return
+        default:
+          return unreachable(command)
+      }
+    },
+  }
+}

@@ -1,0 +1,114 @@
+// Dials the peers that were handed out, again and again with back-off while they are handed out and needed.
+
+import { Failure, messageOf } from '../../model/failure.ts'
+import { limits } from '../../model/limits.ts'
+import type { NodeName } from '../../model/names.ts'
+import type { Clock, Random, Timer } from '../../world/world.ts'
+import type { Meeting } from '../engine.ts'
+import { delayBefore } from '../retry.ts'
+import type { Connection } from './links.ts'
+
+export interface Dialer {
+  meet(meetings: readonly Meeting[]): void
+  /** A link ended. `isNeeded` is false if neither side misses anything. */
+  lost(node: NodeName, isNeeded: boolean): void
+  /** Whether anybody is still to be reached. */
+  isBusy(): boolean
+  stop(): void
+}
+
+type Target = { meeting: Meeting; attempts: number } & (
+  | { kind: 'resting'; sinceMs: number }
+  | { kind: 'dialling' }
+  | { kind: 'waiting'; timer: Timer }
+  /** It has all, and so have we. */
+  | { kind: 'done' }
+)
+
+export function startDialer(parts: {
+  clock: Clock
+  random: Pick<Random, 'fraction'>
+  dial: (meeting: Meeting) => Promise<Connection>
+  /** Whether there is a link already, or there must be none. */
+  isSettled: (node: NodeName) => boolean
+  onConnection: (connection: Connection) => void
+  onFailure: (meeting: Meeting, failure: Failure) => void
+  onChange: () => void
+}): Dialer {
+  const targets = new Map<NodeName, Target>()
+  let stopped = false
+
+  const set = (node: NodeName, next: Target) => {
+    const before = targets.get(node)
+    if (before?.kind === 'waiting') before.timer.cancel()
+    targets.set(node, next)
+    parts.onChange()
+  }
+  const resting = (meeting: Meeting, attempts: number): Target => {
+    return { kind: 'resting', sinceMs: parts.clock.monotonicMs(), meeting, attempts }
+  }
+  const dial = (node: NodeName) => {
+    const target = targets.get(node)
+    if (stopped || target === undefined || target.kind === 'dialling' || target.kind === 'done') return
+    const { meeting, attempts } = target
+    if (parts.isSettled(node)) return set(node, resting(meeting, attempts))
+    set(node, { kind: 'dialling', meeting, attempts })
+    parts.dial(meeting).then(
+      (connection) => {
+        const current = targets.get(node)
+        if (stopped || current?.kind !== 'dialling') {
+          connection.socket.destroy()
+          return
+        }
+        set(node, resting(current.meeting, current.attempts))
+        parts.onConnection(connection)
+      },
+      (error) => {
+        parts.onFailure(meeting, error instanceof Failure ? error : new Failure('unreachable', messageOf(error)))
+        const current = targets.get(node)
+        if (current?.kind === 'dialling') later(node, current.meeting, current.attempts + 1)
+      },
+    )
+  }
+  const later = (node: NodeName, meeting: Meeting, attempts: number) => {
+    if (stopped) return
+    const ms = delayBefore(attempts, parts.random.fraction(), limits.retryFirstMs, limits.retryCeilingMs)
+    set(node, { kind: 'waiting', meeting, attempts, timer: parts.clock.after(ms, () => dial(node)) })
+  }
+  return {
+    meet: (meetings) => {
+      const handedOut = new Set(meetings.map(({ node }) => node))
+      for (const [node, target] of targets) {
+        if (handedOut.has(node)) continue
+        if (target.kind === 'waiting') target.timer.cancel()
+        targets.delete(node)
+      }
+      for (const meeting of meetings) {
+        const { node, address, port } = meeting
+        const known = targets.get(node)
+        const moved = known !== undefined && (known.meeting.address !== address || known.meeting.port !== port)
+        if (known !== undefined && !moved) {
+          targets.set(node, { ...known, meeting })
+          continue
+        }
+        set(node, resting(meeting, 0))
+        dial(node)
+      }
+      parts.onChange()
+    },
+    lost: (node, isNeeded) => {
+      const target = targets.get(node)
+      if (target === undefined || target.kind === 'dialling') return
+      if (!isNeeded) set(node, { kind: 'done', meeting: target.meeting, attempts: 0 })
+      if (!isNeeded || target.kind !== 'resting') return
+      const lasted = parts.clock.monotonicMs() - target.sinceMs > limits.retryCeilingMs
+      later(node, target.meeting, lasted ? 1 : target.attempts + 1)
+    },
+    isBusy: () => [...targets.values()].some(({ kind }) => kind === 'dialling' || kind === 'waiting'),
+    stop: () => {
+      stopped = true
+      for (const target of targets.values()) if (target.kind === 'waiting') target.timer.cancel()
+      targets.clear()
+    },
+  }
+}

@@ -1,0 +1,63 @@
+// Answers a wire's requests, only as fast as its other end takes the answers: so a cancelled request costs nothing, and
+// nobody can fill our memory by asking.
+
+import type { Peer, PieceStore, Torrent, Wire } from 'webtorrent'
+import { limits } from '../../model/limits.ts'
+
+type Answer = (error: Error | null, bytes?: Uint8Array) => void
+
+interface Asked {
+  piece: number
+  offset: number
+  length: number
+  answer: Answer
+}
+
+export function answerRequests(parts: {
+  torrent: Torrent
+  peer: Peer
+  wire: Wire
+  store: PieceStore
+  lengthOf: (piece: number) => number
+  /** The peer broke the rules. */
+  onAbuse: (because: string) => void
+}): void {
+  const { torrent, wire, store } = parts
+  let asked: Asked[] = []
+  let reading = 0
+
+  const pump = () => {
+    while (asked.length > 0 && wire._readableState.buffered + reading < limits.wireBufferedBytes) {
+      const { piece, offset, length, answer } = asked.shift() as Asked
+      if (wire.destroyed) return
+      if (!isWaitedFor(wire, piece, offset, length)) continue
+      reading += length
+      store.get(piece, { offset, length }, (error, bytes) => {
+        reading -= length
+        if (wire.destroyed) return
+        answer(error, bytes)
+        pump()
+      })
+    }
+  }
+  wire.removeAllListeners('request')
+  wire.on('request', (piece: number, offset: number, length: number, answer: Answer) => {
+    const isBlock = length > 0 && length <= 2 * limits.blockBytes && offset >= 0
+    if (!isBlock || offset + length > parts.lengthOf(piece)) return parts.onAbuse('it asks for what is no block')
+    if (wire.peerRequests.length > limits.wireRequestsMax) return parts.onAbuse('it asks for too much at once')
+    if (!torrent.bitfield.get(piece)) return answer(new Error('not here'))
+    asked.push({ piece, offset, length, answer })
+    pump()
+  })
+  parts.peer.on('upload', pump)
+  wire.once('close', () => {
+    asked = []
+  })
+}
+
+/** It is not once it was cancelled. */
+function isWaitedFor(wire: Wire, piece: number, offset: number, length: number): boolean {
+  return wire.peerRequests.some(
+    (request) => request.piece === piece && request.offset === offset && request.length === length,
+  )
+}

@@ -1,0 +1,210 @@
+// The connections of one holding: one per node, each with its wire, what it has and what was counted on it.
+
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import type { Peer, PeerConnection, Torrent, Wire } from 'webtorrent'
+import { limits } from '../../model/limits.ts'
+import type { NodeName } from '../../model/names.ts'
+import { type Counters, type Meeting, noCounters, survivorOf } from '../engine.ts'
+
+/** A TLS connection whose other end was identified as a node of the fleet. */
+export interface Connection {
+  node: NodeName
+  direction: 'incoming' | 'outgoing'
+  socket: TLSSocket
+  /** Below TLS: what it counts came over the network. */
+  raw: Socket
+}
+
+export interface Link {
+  readonly node: NodeName
+  readonly direction: 'incoming' | 'outgoing'
+  readonly wire: Wire
+  readonly socket: TLSSocket
+  /** One per piece: 1 where the peer has it. */
+  readonly has: Uint8Array
+  /** How many it has. */
+  count: number
+  delivered: number
+  rejects: number
+  speed(): number
+  close(because: string): void
+}
+
+export interface Links {
+  all(): Iterable<Link>
+  size(): number
+  has(node: NodeName): boolean
+  meet(meetings: readonly Meeting[]): void
+  add(connection: Connection): void
+  /** Never again for this holding. */
+  ban(node: NodeName): void
+  isBanned(node: NodeName): boolean
+  drop(node: NodeName, because: string): void
+  /** How many are not the parent and have or want pieces. */
+  others(): number
+  /** Bytes since it was last asked. */
+  counted(): Counters
+}
+
+/** What a link tells: `onOpen` once it can be used, then its pieces, then `onClose`. */
+export interface LinkEvents {
+  onOpen(link: Link): void
+  onHas(link: Link, piece: number): void
+  onHasAnew(link: Link): void
+  onBlock(link: Link, piece: number, offset: number, bytes: Uint8Array): void
+  /** `isNeeded` is false if both sides had all. */
+  onClose(link: Link, end: { because: string; isNeeded: boolean }): void
+}
+
+interface Counting {
+  link: Link
+  raw: Socket
+  overLinkCounted: number
+}
+
+export function openLinks(parts: {
+  torrent: Torrent
+  self: NodeName
+  /** This node's own site, told to the peers. */
+  site: string | null
+  events: LinkEvents
+}): Links {
+  const { torrent, events } = parts
+  const pieces = torrent.pieces.length
+  const links = new Map<NodeName, Counting>()
+  const banned = new Set<NodeName>()
+  let meetings = new Map<NodeName, Meeting>()
+  let counters: { -readonly [name in keyof Counters]: number } = { ...noCounters }
+
+  const drop = (node: NodeName, because: string) => links.get(node)?.link.close(because)
+  const isWhole = (link: Link) => link.count === pieces
+
+  const add = (connection: Connection) => {
+    const { node, direction, socket, raw } = connection
+    const existing = links.get(node)
+    const refuse =
+      node === parts.self || banned.has(node) || torrent.destroyed || links.size >= limits.wiresPerHoldingMax
+    // A second one in the same direction means that the other end has given up the first.
+    const isBetter = existing?.link.direction === direction || direction === survivorOf(parts.self, node)
+    if (refuse || (existing !== undefined && !isBetter)) {
+      socket.destroy()
+      return
+    }
+    existing?.link.close('replaced')
+    torrent.addPeer(Object.assign(socket, { id: node, connected: true as const }) satisfies PeerConnection)
+    const peer = torrent._peers.get(node)
+    const wire = peer?.wire
+    if (peer === undefined || wire === undefined || wire === null) {
+      socket.destroy()
+      return
+    }
+    const link = linkOf({ node, direction, socket, peer, wire, pieces })
+    const counting: Counting = { link, raw, overLinkCounted: 0 }
+    links.set(node, counting)
+    if (parts.site !== null) wire.extendedHandshake = { ...wire.extendedHandshake, banyan_site: parts.site }
+    follow(counting, peer)
+    events.onOpen(link)
+  }
+
+  const follow = (counting: Counting, peer: Peer) => {
+    const { link } = counting
+    const { wire } = link
+    const hasAnew = (has: (piece: number) => boolean) => {
+      link.count = 0
+      for (let piece = 0; piece < pieces; piece += 1) {
+        link.has[piece] = has(piece) ? 1 : 0
+        link.count += link.has[piece] ?? 0
+      }
+      events.onHasAnew(link)
+      dropIfIdle(link)
+    }
+    wire.on('bitfield', (bits: { get(piece: number): boolean }) => hasAnew((piece) => bits.get(piece)))
+    wire.on('have-all', () => hasAnew(() => true))
+    wire.on('have-none', () => hasAnew(() => false))
+    wire.on('have', (piece: number) => {
+      if (piece < 0 || piece >= pieces || link.has[piece] === 1) return
+      link.has[piece] = 1
+      link.count += 1
+      events.onHas(link, piece)
+      dropIfIdle(link)
+    })
+    wire.on('piece', (piece: number, offset: number, bytes: Uint8Array) => {
+      link.delivered += bytes.length
+      const from = meetings.get(link.node)?.relation === 'parent' ? 'fromParent' : 'fromSiblings'
+      counters[from] += bytes.length
+      events.onBlock(link, piece, offset, bytes)
+    })
+    wire.on('upload', (bytes: number) => {
+      counters.given += bytes
+    })
+    wire.on('reject', () => {
+      link.rejects += 1
+      if (link.rejects > limits.wireRejectsMax) link.close('it refuses what it says it has')
+    })
+    peer.once('disconnect', (error?: Error) => {
+      countOverLink(counting)
+      if (links.get(link.node) === counting) links.delete(link.node)
+      events.onClose(link, { because: error?.message ?? 'closed', isNeeded: !(torrent.done && isWhole(link)) })
+    })
+  }
+  // Only who hears of it closes: so the news that makes a wire useless still gets through.
+  const dropIfIdle = (link: Link) => {
+    if (torrent.done && isWhole(link)) link.close('both have all')
+  }
+  const countOverLink = (counting: Counting) => {
+    const { link, raw } = counting
+    const elsewhere = meetings.get(link.node)?.elsewhere ?? isElsewhere(link.wire, parts.site)
+    const bytes = raw.bytesRead - counting.overLinkCounted
+    if (!elsewhere || bytes <= 0) return
+    counting.overLinkCounted += bytes
+    counters.overLink += bytes
+  }
+  return {
+    all: () => [...links.values()].map(({ link }) => link),
+    size: () => links.size,
+    has: (node) => links.has(node),
+    meet: (next) => {
+      const before = meetings
+      meetings = new Map(next.map((meeting) => [meeting.node, meeting]))
+      // Who may take from the parent is the tracker's to decide: a parent that is no longer handed out is let go.
+      for (const [node, { relation }] of before) {
+        if (relation === 'parent' && meetings.get(node)?.relation !== 'parent') drop(node, 'no longer handed out')
+      }
+    },
+    add,
+    ban: (node) => {
+      banned.add(node)
+      drop(node, 'banned')
+    },
+    isBanned: (node) => banned.has(node),
+    drop,
+    others: () => {
+      let others = 0
+      for (const { link } of links.values()) if (meetings.get(link.node)?.relation !== 'parent') others += 1
+      return others
+    },
+    counted: () => {
+      for (const counting of links.values()) countOverLink(counting)
+      const counted = counters
+      counters = { ...noCounters }
+      return counted
+    },
+  }
+}
+
+function linkOf(parts: Pick<Link, 'node' | 'direction' | 'socket' | 'wire'> & { peer: Peer; pieces: number }): Link {
+  const { node, direction, socket, wire, peer } = parts
+  const { downloadSpeed } = wire
+  return {
+    ...{ node, direction, socket, wire, has: new Uint8Array(parts.pieces), count: 0, delivered: 0, rejects: 0 },
+    speed: () => downloadSpeed(),
+    close: (because) => peer.destroy(new Error(because)),
+  }
+}
+
+/** What the peer says of its site serves for counting only. */
+function isElsewhere(wire: Wire, site: string | null): boolean {
+  const theirs = wire.peerExtendedHandshake['banyan_site']
+  return site !== null && theirs instanceof Uint8Array && Buffer.from(theirs).toString('utf8') !== site
+}

@@ -1,0 +1,231 @@
+// Decides what to ask each wire for. Replaces webtorrent's own choice, which begins many pieces at once, takes requests
+// over without telling the other wire, and starts each wire with a single request.
+//
+// A piece belongs to the wire that began it, so that a poisoned one has one author; another wire joins in only when
+// nothing else is left for it to do.
+
+import type { Torrent, Wire } from 'webtorrent'
+import { limits } from '../../model/limits.ts'
+import type { Clock, Random } from '../../world/world.ts'
+import { nextPieceFor, pipelineBlocks, type Strategy, takeOverBytes } from '../strategy.ts'
+import { BlockPiece } from './block-piece.ts'
+import type { Link } from './links.ts'
+
+export interface Picker {
+  onOpen(link: Link): void
+  onHas(link: Link, piece: number): void
+  onHasAnew(link: Link): void
+  onClose(link: Link): void
+  /** The piece is here. */
+  onVerified(piece: number): void
+  /** What came of a piece that is being verified. */
+  content(piece: number): Uint8Array | null
+  /** The piece was wrong and is to be fetched again; `alone`: all of it from one wire. */
+  again(piece: number, options: { alone: boolean }): void
+  stop(): void
+}
+
+interface Begun {
+  owner: Link | undefined
+  alone: boolean
+  buffer: BlockPiece
+}
+
+/** What webtorrent measures pipelines in. */
+const measureBytes = 16 * 1024
+
+export function startPicker(parts: {
+  torrent: Torrent
+  lengthOf: (piece: number) => number
+  strategy: () => Strategy
+  clock: Clock
+  random: Pick<Random, 'fraction'>
+}): Picker {
+  const { torrent, clock } = parts
+  const links = new Map<Wire, Link>()
+  const begun = new Map<number, Begun>()
+  /** Begun ones that may have blocks nobody was asked for. */
+  const open = new Set<number>()
+  /** Pieces to be fetched from one wire only when they are begun again. */
+  const alone = new Set<number>()
+  /** How many of the others have each piece. */
+  const copies = new Uint16Array(torrent.pieces.length)
+  /** Per link the pieces that it has, we miss and nobody has begun. */
+  const news = new Map<Link, number>()
+  /** When each link was last given work while it had none. */
+  const busySinceMs = new Map<Link, number>()
+  let lowest = 0
+  let stopped = false
+
+  const renew = (piece: number): BlockPiece => {
+    const buffer = new BlockPiece(parts.lengthOf(piece), () => {
+      if (begun.get(piece)?.buffer === buffer) open.add(piece)
+    })
+    torrent.pieces[piece] = buffer
+    return buffer
+  }
+  const isNew = (piece: number) => torrent.pieces[piece] !== null && !begun.has(piece)
+  const countNews = (piece: number, change: 1 | -1) => {
+    for (const [link, count] of news) if (link.has[piece] === 1) news.set(link, count + change)
+  }
+  const depthOf = (link: Link) => pipelineBlocks({ delivered: link.delivered, speed: link.speed() })
+
+  /** Asks the wire for the piece's free blocks, as far as its pipeline goes. */
+  const ask = (link: Link, piece: number, depth: number) => {
+    let asked = -1
+    // A wire that has just ended accepts requests and drops them.
+    while (asked < link.wire.requests.length && link.wire.requests.length < depth) {
+      asked = link.wire.requests.length
+      if (!torrent._request(link.wire, piece, false)) break
+    }
+    if (begun.get(piece)?.buffer.hasFreeBlocks() !== true) open.delete(piece)
+  }
+  const begin = (link: Link, piece: number) => {
+    countNews(piece, -1)
+    begun.set(piece, { owner: link, alone: alone.delete(piece), buffer: renew(piece) })
+    open.add(piece)
+  }
+  const next = (link: Link): number => {
+    let joinable = -1
+    for (const piece of open) {
+      const state = begun.get(piece)
+      if (state === undefined || link.has[piece] !== 1) continue
+      if (state.owner === link) return piece
+      if (state.owner === undefined) {
+        state.owner = link
+        return piece
+      }
+      if (!state.alone) joinable = piece
+    }
+    const piece = (news.get(link) ?? 0) > 0 ? newPiece(link) : -1
+    if (piece === -1) return joinable
+    begin(link, piece)
+    return piece
+  }
+  const newPiece = (link: Link): number => {
+    while (lowest < torrent.pieces.length && !isNew(lowest)) lowest += 1
+    return nextPieceFor({
+      strategy: parts.strategy(),
+      from: lowest,
+      pieces: torrent.pieces.length,
+      qualifies: (piece) => link.has[piece] === 1 && isNew(piece),
+      copies: (piece) => copies[piece] ?? 0,
+      fraction: parts.random.fraction(),
+    })
+  }
+  const update = (link: Link) => {
+    const { wire } = link
+    if (stopped || torrent.done || wire.destroyed || wire.peerChoking) return
+    const depth = depthOf(link)
+    if (wire.requests.length > depth / 2) return
+    if (open.size === 0 && (news.get(link) ?? 0) === 0) return
+    while (wire.requests.length < depth) {
+      const piece = next(link)
+      if (piece === -1) return
+      if (wire.requests.length === 0) busySinceMs.set(link, clock.monotonicMs())
+      const before = wire.requests.length
+      ask(link, piece, depth)
+      if (wire.requests.length === before) open.delete(piece)
+    }
+  }
+
+  /** Near the end, an idle wire relieves one that still needs long. */
+  const takeOver = (idle: Link) => {
+    if (idle.wire.destroyed || idle.wire.peerChoking || idle.wire.requests.length > 0) return
+    const backlog = backlogOf(idle)
+    const nowMs = clock.monotonicMs()
+    for (const slow of links.values()) {
+      if (slow === idle || nowMs - (busySinceMs.get(slow) ?? nowMs) < limits.slowAfterMs) continue
+      let left = takeOverBytes(backlog, backlogOf(slow))
+      if (left === 0) continue
+      for (const { piece, offset, length } of [...slow.wire.requests].sort(lastFirst)) {
+        if (left <= 0) break
+        if (idle.has[piece] !== 1 || begun.get(piece)?.alone !== false) continue
+        slow.wire.cancel(piece, offset, length)
+        open.add(piece)
+        left -= length
+      }
+      update(idle)
+      if (idle.wire.requests.length > 0) return
+    }
+  }
+  const release = (link: Link) => {
+    for (const [piece, state] of begun) {
+      if (state.owner !== link) continue
+      state.owner = undefined
+      open.add(piece)
+      // Blocks of one that left and of one that stays would have two authors.
+      if (state.alone && state.buffer.missing > 0) state.buffer = renew(piece)
+    }
+  }
+  const lookAgain = () => {
+    if (stopped || torrent.done || torrent.destroyed) return
+    torrent._update()
+    for (const link of links.values()) takeOver(link)
+    clock.after(limits.pickAgainEveryMs, lookAgain)
+  }
+
+  torrent._updateWire = (wire) => {
+    const link = links.get(wire)
+    if (link !== undefined) update(link)
+  }
+  clock.after(limits.pickAgainEveryMs, lookAgain)
+  return {
+    onOpen: (link) => {
+      links.set(link.wire, link)
+      news.set(link, 0)
+      const measured = link.wire.downloadSpeed
+      // webtorrent asks for one second's worth of this ahead, and not more.
+      link.wire.downloadSpeed = (bytes) => {
+        measured(bytes)
+        return depthOf(link) * measureBytes
+      }
+    },
+    onHas: (link, piece) => {
+      copies[piece] = (copies[piece] ?? 0) + 1
+      if (isNew(piece)) news.set(link, (news.get(link) ?? 0) + 1)
+    },
+    onHasAnew: (link) => {
+      let count = 0
+      copies.fill(0)
+      for (const each of links.values()) {
+        for (let piece = 0; piece < copies.length; piece += 1)
+          copies[piece] = (copies[piece] ?? 0) + (each.has[piece] ?? 0)
+      }
+      for (let piece = 0; piece < copies.length; piece += 1) if (link.has[piece] === 1 && isNew(piece)) count += 1
+      news.set(link, count)
+    },
+    onClose: (link) => {
+      links.delete(link.wire)
+      news.delete(link)
+      busySinceMs.delete(link)
+      for (let piece = 0; piece < copies.length; piece += 1)
+        copies[piece] = (copies[piece] ?? 0) - (link.has[piece] ?? 0)
+      release(link)
+    },
+    onVerified: (piece) => {
+      begun.delete(piece)
+      open.delete(piece)
+    },
+    content: (piece) => begun.get(piece)?.buffer.content() ?? null,
+    again: (piece, options) => {
+      begun.delete(piece)
+      open.delete(piece)
+      if (options.alone) alone.add(piece)
+      lowest = Math.min(lowest, piece)
+      countNews(piece, 1)
+      torrent._update()
+    },
+    stop: () => {
+      stopped = true
+    },
+  }
+}
+
+function backlogOf(link: Link): { bytes: number; speed: number } {
+  return { bytes: link.wire.requests.reduce((bytes, { length }) => bytes + length, 0), speed: link.speed() }
+}
+
+function lastFirst(a: { piece: number; offset: number }, b: { piece: number; offset: number }): number {
+  return b.piece - a.piece || b.offset - a.offset
+}

@@ -1,0 +1,123 @@
+// The file of one payload: pieces are written where they belong, and every so often all that was written is made durable
+// and reported.
+
+import * as fs from 'node:fs'
+import { promisify } from 'node:util'
+import type { PieceStore } from 'webtorrent'
+import { limits } from '../../model/limits.ts'
+import type { Clock } from '../../world/world.ts'
+
+export interface PayloadFile extends PieceStore {
+  /** Reads into the buffer; fewer bytes than asked for means that the file ends there. */
+  read(into: Uint8Array, position: number): Promise<number>
+  /** These pieces were there already, written by an engine that did not get to report them. */
+  found(pieces: readonly number[]): void
+  /** Resolves when all that was put or found so far is durable and was reported. */
+  settle(): Promise<void>
+}
+
+export function openPayloadFile(options: {
+  /** Closed by `close`. */
+  fd: number
+  pieceLength: number
+  clock: Clock
+  onDurable: (pieces: number[]) => void
+  onError: (error: Error) => void
+}): PayloadFile {
+  const { fd, pieceLength, clock } = options
+  let written: number[] = []
+  let settling: Promise<void> | undefined
+  let isTimed = false
+  let isClosed = false
+  let closing: Promise<void> | undefined
+  const inUse = new Set<Promise<unknown>>()
+
+  const settle = (): Promise<void> => {
+    if (settling !== undefined) return settling.then(settle)
+    if (written.length === 0) return Promise.resolve()
+    const pieces = written
+    written = []
+    settling = fdatasync(fd)
+      .then(() => options.onDurable(pieces))
+      .finally(() => {
+        settling = undefined
+      })
+    return settling
+  }
+  const settleSoon = () => {
+    if (isTimed || isClosed) return
+    isTimed = true
+    clock.after(limits.pieceDurableEveryMs, () => {
+      isTimed = false
+      if (!isClosed) settle().then(() => written.length > 0 && settleSoon(), options.onError)
+    })
+  }
+  // A late read or write must never meet another file that got the same number.
+  const use = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (isClosed) throw new Error('the file is closed')
+    const running = work()
+    inUse.add(running)
+    try {
+      return await running
+    } finally {
+      inUse.delete(running)
+    }
+  }
+  const close = (done: (error: Error | null) => void) => {
+    closing ??= (async () => {
+      await settle().catch(options.onError)
+      isClosed = true
+      await Promise.allSettled(inUse)
+      await closeFile(fd)
+    })()
+    closing.then(() => done(null), done)
+  }
+  return {
+    chunkLength: pieceLength,
+    put: (piece, bytes, done) => {
+      use(() => writeWhole(fd, bytes, piece * pieceLength)).then(() => {
+        written.push(piece)
+        settleSoon()
+        done(null)
+      }, done)
+    },
+    get: (piece, part, done) => {
+      const offset = part?.offset ?? 0
+      const bytes = Buffer.allocUnsafeSlow(part?.length ?? pieceLength - offset)
+      use(() => readWhole(fd, bytes, piece * pieceLength + offset)).then((size) => {
+        if (size === bytes.length) done(null, bytes)
+        else done(new Error(`the file ends ${bytes.length - size} bytes too early`))
+      }, done)
+    },
+    read: (into, position) => use(() => readWhole(fd, into, position)),
+    found: (pieces) => {
+      written.push(...pieces)
+    },
+    settle,
+    close,
+    destroy: close,
+  }
+}
+
+const fdatasync = promisify(fs.fdatasync)
+const closeFile = promisify(fs.close)
+const write = promisify(fs.write)
+const read = promisify(fs.read)
+
+async function writeWhole(fd: number, bytes: Uint8Array, position: number): Promise<void> {
+  let done = 0
+  while (done < bytes.length) {
+    const { bytesWritten } = await write(fd, bytes, done, bytes.length - done, position + done)
+    done += bytesWritten
+  }
+}
+
+async function readWhole(fd: number, into: Uint8Array, position: number): Promise<number> {
+  let done = 0
+  while (done < into.length) {
+    const { bytesRead } = await read(fd, into, done, into.length - done, position + done)
+    if (bytesRead === 0) break
+    done += bytesRead
+  }
+  return done
+}

@@ -1,0 +1,35 @@
+// The swarm port: accepts connections and reads nothing from them. Who a caller is, the engine finds out.
+
+import { createServer } from 'node:net'
+import { Failure, messageOf } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import type { Caller, SwarmPort } from './engine.ts'
+
+export async function listenForCallers(options: {
+  address: string
+  port: number
+  onCaller: (caller: Caller) => void
+}): Promise<SwarmPort> {
+  const { address, port, onCaller } = options
+  const server = createServer({ pauseOnConnect: true, noDelay: true, keepAlive: true }, (socket) => {
+    socket.on('error', () => socket.destroy())
+    onCaller(socket)
+  })
+  server.maxConnections = limits.connectionsMax
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ port, host: address }, resolve)
+  }).catch((error) => {
+    throw failureOf(error, `${address}:${port}`)
+  })
+  const bound = server.address()
+  return {
+    port: typeof bound === 'object' && bound !== null ? bound.port : port,
+    close: () => new Promise((resolve) => server.close(() => resolve())),
+  }
+}
+
+function failureOf(error: NodeJS.ErrnoException, where: string): Failure {
+  if (error.code === 'EADDRINUSE') return new Failure('conflict', `${where} is in use`, { cause: error })
+  return new Failure('bad-input', `cannot listen on ${where}: ${messageOf(error)}`, { cause: error })
+}
