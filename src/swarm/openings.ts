@@ -1,0 +1,284 @@
+// Has the engine keep those holdings open that are needed: what comes in, and what somebody wants of us. Everything else
+// sleeps on disk, and without any the engine ends.
+
+import { Failure, messageOf, unreachable } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import type { InfoHash, NodeName } from '../model/names.ts'
+import type { Clock, Log, Random, Timer, TlsIdentity } from '../world/world.ts'
+import type { Caller, EngineFactory, EngineReport, Rates } from './engine.ts'
+import type { SwarmEvent } from './holding.ts'
+import type { Holdings } from './holdings.ts'
+import { keepEngine } from './keeper.ts'
+import { meetingsWith, nextLookAt, type ReachablePeer, shouldBeOpen, type Use } from './opening.ts'
+import { delayBefore } from './retry.ts'
+import { openStrangers } from './strangers.ts'
+
+export interface Openings {
+  /** Compares what should be open with what is, and acts on the difference; repeatable at any time. */
+  look(): void
+  /** Somebody has connected. */
+  take(caller: Caller): void
+  meet(infoHash: InfoHash, peers: readonly ReachablePeer[]): void
+  /** Resolves when the holding is closed, and keeps it so until the work is done. */
+  whileClosed(infoHash: InfoHash, work: () => Promise<void>): Promise<void>
+  setRates(rates: Rates): void
+  setRevoked(nodes: readonly NodeName[]): void
+  renew(): void
+  warmUp(): void
+  /** The engine is ended, its last reports are in. */
+  stop(): Promise<void>
+}
+
+export interface OpeningsParts {
+  dir: string
+  clock: Clock
+  random: Pick<Random, 'fraction'>
+  log: Log
+  tls: () => TlsIdentity
+  self: NodeName
+  site: () => string | null
+  rates: Rates
+  engine: EngineFactory
+  engineIdleMs: number
+  onEvent: (event: SwarmEvent) => void
+}
+
+export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings {
+  const { clock, log } = parts
+  const handouts = new Map<InfoHash, readonly ReachablePeer[]>()
+  const uses = new Map<InfoHash, Use>()
+  const opened = new Map<InfoHash, 'loading' | 'open' | 'closing'>()
+  const onClosed = new Map<InfoHash, () => void>()
+  const keptClosed = new Set<InfoHash>()
+  const called = new Map<InfoHash, Timer>()
+  let { rates } = parts
+  let revoked: readonly NodeName[] = []
+  let neededUntilMs = 0
+  let timer: Timer | undefined
+  let stopped = false
+
+  const strangers = openStrangers({ clock, onAttack: (attack) => parts.onEvent({ kind: 'attack', attack }) })
+  const background = (what: string, work: Promise<unknown>) => {
+    work.catch((error) => log.error(what, { error: messageOf(error) }))
+  }
+  const retryAtMs = (infoHash: InfoHash) => {
+    const attempts = (holdings.get(infoHash)?.attempts ?? 0) + 1
+    const fraction = parts.random.fraction()
+    return clock.monotonicMs() + delayBefore(attempts, fraction, limits.failedRetryMs, limits.failedRetryCeilingMs)
+  }
+  const inUse = (infoHash: InfoHash, busy: boolean) => {
+    uses.set(infoHash, { busy, untilMs: clock.monotonicMs() + limits.holdingIdleMs })
+  }
+
+  const keeper = keepEngine({
+    factory: parts.engine,
+    clock,
+    random: parts.random,
+    log,
+    onRunning: () => {
+      neededUntilMs = clock.monotonicMs() + parts.engineIdleMs
+      const tls = parts.tls()
+      keeper.send({ kind: 'start', self: parts.self, tls, site: parts.site(), rates, revoked: [...revoked] })
+      look()
+    },
+    onReport: (report) => onReport(report),
+    onCrash: () => {
+      for (const [infoHash, state] of opened) if (state !== 'loading') holdings.setUnsure(infoHash, true)
+      forgetOpened()
+    },
+    onFree: () => {
+      forgetOpened()
+      look()
+    },
+  })
+  const forgetOpened = () => {
+    opened.clear()
+    uses.clear()
+    for (const resolve of onClosed.values()) resolve()
+  }
+
+  const onReport = (report: EngineReport) => {
+    switch (report.kind) {
+      case 'ready':
+        break
+      case 'called':
+        onCalled(report.infoHash)
+        break
+      case 'opened':
+        holdings.setUnsure(report.infoHash, false)
+        break
+      case 'lost':
+      case 'stored':
+      case 'counted':
+        holdings.note(report.infoHash, report)
+        break
+      case 'busy':
+        inUse(report.infoHash, report.busy)
+        look()
+        break
+      case 'completed':
+        holdings.note(report.infoHash, { kind: 'completed', at: clock.now() })
+        break
+      case 'forged':
+        holdings.note(report.infoHash, { ...report, at: clock.now(), retryAtMs: retryAtMs(report.infoHash) })
+        break
+      case 'failed':
+        uses.delete(report.infoHash)
+        holdings.note(report.infoHash, { ...report, retryAtMs: retryAtMs(report.infoHash) })
+        break
+      case 'poisoned':
+        onPoisoned(report.infoHash, report.from, report.piece)
+        break
+      case 'closed':
+        opened.delete(report.infoHash)
+        // Who called since wakes it again.
+        if (!called.has(report.infoHash)) uses.delete(report.infoHash)
+        onClosed.get(report.infoHash)?.()
+        look()
+        break
+      case 'stranger':
+        strangers.seen(report.address, report.because)
+        break
+      case 'note':
+        log.debug(report.message, { about: report.about })
+        break
+      default:
+        unreachable(report)
+    }
+  }
+  const onCalled = (infoHash: InfoHash) => {
+    if (holdings.get(infoHash)?.progress.kind === 'complete') inUse(infoHash, uses.get(infoHash)?.busy ?? false)
+    called.get(infoHash)?.cancel()
+    // It may be wanted in a moment: a child can hear of a swarm before its parent has read the manifest.
+    const refuse = () => {
+      called.delete(infoHash)
+      if (!opened.has(infoHash)) keeper.send({ kind: 'refuse', infoHash })
+    }
+    called.set(infoHash, clock.after(limits.callerWaitMs, refuse))
+    look()
+  }
+  const onPoisoned = (infoHash: InfoHash, from: NodeName, piece: number) => {
+    const { name, version } = holdings.get(infoHash)?.spec ?? { name: infoHash, version: '' }
+    const detail = `piece ${piece} of ${name} ${version} does not have its digest`
+    parts.onEvent({ kind: 'attack', attack: { kind: 'piece-poisoned', from, at: clock.now(), detail } })
+  }
+
+  const look = () => {
+    if (stopped) return
+    const nowMs = clock.monotonicMs()
+    const [wanted, lookAtMs] = wantedNow(nowMs)
+    let againAtMs = lookAtMs
+    if (wanted.size > 0 || keeper.callersWaiting() > 0) {
+      neededUntilMs = nowMs + parts.engineIdleMs
+      keeper.need()
+    }
+    if (keeper.kind() === 'running') {
+      for (const infoHash of wanted) if (!opened.has(infoHash)) background('holding not opened', open(infoHash))
+      for (const [infoHash, state] of opened) if (state === 'open' && !wanted.has(infoHash)) close(infoHash)
+      if (opened.size === 0 && neededUntilMs <= nowMs) background('engine not ended', keeper.end())
+      else if (opened.size === 0) againAtMs = Math.min(againAtMs, neededUntilMs)
+    }
+    timer?.cancel()
+    timer = againAtMs === Number.POSITIVE_INFINITY ? undefined : clock.after(againAtMs - nowMs + 1, look)
+  }
+  const wantedNow = (nowMs: number): [Set<InfoHash>, lookAtMs: number] => {
+    const wanted = new Set<InfoHash>()
+    let lookAtMs = Number.POSITIVE_INFINITY
+    for (const { spec, progress, wanted: isWanted } of holdings.all()) {
+      const { infoHash } = spec.payload
+      if (keptClosed.has(infoHash)) continue
+      if (isWanted && progress.kind === 'failed' && progress.retryAtMs <= nowMs) holdings.retry(infoHash)
+      const holding = holdings.get(infoHash)
+      if (holding === undefined) continue
+      const use = uses.get(infoHash)
+      if (shouldBeOpen(holding, use, nowMs)) wanted.add(infoHash)
+      lookAtMs = Math.min(lookAtMs, Math.max(nextLookAt(holding, use), nowMs))
+    }
+    return [wanted, lookAtMs]
+  }
+  const open = async (infoHash: InfoHash) => {
+    opened.set(infoHash, 'loading')
+    try {
+      const metainfo = await holdings.metainfo(infoHash)
+      const holding = holdings.get(infoHash)
+      if (keeper.kind() !== 'running' || opened.get(infoHash) !== 'loading') return
+      if (holding === undefined || metainfo === undefined) throw new Failure('not-found', `no metainfo of ${infoHash}`)
+      const { sha256, size, pieceLength } = holding.spec.payload
+      opened.set(infoHash, 'open')
+      keeper.send({
+        kind: 'open',
+        opening: {
+          ...{ infoHash, metainfo, sha256, size, pieceLength, folder: parts.dir, bits: holding.bits },
+          state: holding.progress.kind === 'complete' ? 'complete' : 'incoming',
+          look: holdings.isUnsure(infoHash),
+          meetings: meetingsWith(handouts.get(infoHash) ?? [], parts.self, parts.site()),
+        },
+      })
+      look()
+    } catch (error) {
+      opened.delete(infoHash)
+      onClosed.get(infoHash)?.()
+      holdings.note(infoHash, { kind: 'failed', because: messageOf(error), retryAtMs: retryAtMs(infoHash) })
+    }
+  }
+  const close = (infoHash: InfoHash) => {
+    opened.set(infoHash, 'closing')
+    keeper.send({ kind: 'close', infoHash })
+  }
+  return {
+    look,
+    take: (caller) => {
+      if (stopped) {
+        caller.destroy()
+        return
+      }
+      keeper.take(caller)
+      look()
+    },
+    meet: (infoHash, peers) => {
+      if (JSON.stringify(peers) === JSON.stringify(handouts.get(infoHash) ?? [])) return
+      if (peers.length === 0) handouts.delete(infoHash)
+      else handouts.set(infoHash, peers)
+      if (opened.get(infoHash) === 'open') {
+        keeper.send({ kind: 'meet', infoHash, meetings: meetingsWith(peers, parts.self, parts.site()) })
+      } else if (peers.length > 0 && holdings.get(infoHash)?.progress.kind === 'complete') {
+        // A peer that cannot call us, or a parent that has less than we, is to be fed.
+        inUse(infoHash, false)
+        look()
+      }
+    },
+    whileClosed: async (infoHash, work) => {
+      keptClosed.add(infoHash)
+      try {
+        const closed = new Promise<void>((resolve) => onClosed.set(infoHash, resolve))
+        look()
+        if (opened.has(infoHash)) await closed
+        await work()
+        handouts.delete(infoHash)
+      } finally {
+        onClosed.delete(infoHash)
+        keptClosed.delete(infoHash)
+        look()
+      }
+    },
+    setRates: (next) => {
+      rates = next
+      keeper.send({ kind: 'rates', rates })
+    },
+    setRevoked: (nodes) => {
+      revoked = nodes
+      keeper.send({ kind: 'revoked', nodes: [...nodes] })
+    },
+    renew: () => keeper.send({ kind: 'tls', tls: parts.tls() }),
+    warmUp: () => {
+      neededUntilMs = clock.monotonicMs() + parts.engineIdleMs
+      keeper.need()
+    },
+    stop: async () => {
+      stopped = true
+      timer?.cancel()
+      for (const waiting of called.values()) waiting.cancel()
+      await keeper.end()
+    },
+  }
+}
