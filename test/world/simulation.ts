@@ -125,26 +125,18 @@ export function createSimulation({ seed = '1', logLevel = 'debug' as LogLevel } 
   }
 
   async function until<T>(work: Promise<T> | (() => boolean), { withinMs = hourMs } = {}): Promise<T | undefined> {
+    let settled = false
+    const settle = () => {
+      settled = true
+    }
+    if (typeof work !== 'function') work.then(settle, settle)
+    const isDone = typeof work === 'function' ? work : () => settled
     const deadline = timeline.nowMs() + withinMs
-    if (typeof work === 'function') {
-      while (!work()) {
-        if (!(await timeline.step(deadline)) && !work()) throw new Error(`it did not come about within ${withinMs} ms`)
-      }
-      return undefined
+    for (;;) {
+      await timeline.settle()
+      if (isDone()) return typeof work === 'function' ? undefined : work
+      if (!timeline.step(deadline)) throw new Error(`not within ${withinMs} ms, or nothing happens any more`)
     }
-    let done = false
-    work.then(
-      () => {
-        done = true
-      },
-      () => {
-        done = true
-      },
-    )
-    while (!done) {
-      if (!(await timeline.step(deadline)) && !done) throw new Error(`the work is not done after ${withinMs} ms`)
-    }
-    return work
   }
 
   return {
@@ -154,9 +146,8 @@ export function createSimulation({ seed = '1', logLevel = 'debug' as LogLevel } 
     node,
     async run({ forMs }) {
       const end = timeline.nowMs() + forMs
-      while (await timeline.step(end)) {
-        // Each step is one event.
-      }
+      do await timeline.settle()
+      while (timeline.step(end))
       timeline.skipTo(end)
     },
     until: until as Simulation['until'],

@@ -7,8 +7,10 @@ export interface Timeline {
   /** Milliseconds since the simulation began. */
   nowMs(): number
   at(ms: number, callback: () => void): Timer
-  /** Settles, then runs the next event if it is due by then, and tells whether there was one. */
-  step(untilMs: number): Promise<boolean>
+  /** Resolves when no promise is left that can settle without time passing. */
+  settle(): Promise<void>
+  /** Runs the next event if it is due by then, and tells whether there was one. Settle before. */
+  step(untilMs: number): boolean
   /** Moves the time on; no event may be due before. */
   skipTo(ms: number): void
 }
@@ -35,8 +37,8 @@ export function createTimeline(): Timeline {
         },
       }
     },
-    async step(untilMs) {
-      await settled()
+    settle,
+    step(untilMs) {
       for (;;) {
         const next = queue[0]
         if (next === undefined || next.ms > untilMs) return false
@@ -100,8 +102,7 @@ createHook({
   trackPromises: false,
 }).enable()
 
-/** Resolves when no promise is left that can settle without time passing. */
-async function settled(): Promise<void> {
+async function settle(): Promise<void> {
   const began = performance.now()
   for (let quietTurns = 0; quietTurns < 2; quietTurns += 1) {
     await turn()
