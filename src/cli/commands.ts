@@ -3,6 +3,7 @@
 import type { Command } from './command.ts'
 import { applyCommand } from './commands/apply.ts'
 import { checkCommand } from './commands/check.ts'
+import { demoCommand } from './commands/demo.ts'
 import { initCommand } from './commands/init.ts'
 import { joinCommand } from './commands/join.ts'
 import { nodeCommand } from './commands/node.ts'
@@ -30,4 +31,5 @@ export const commands: readonly Command[] = [
   checkCommand,
   applyCommand,
   whyCommand,
+  demoCommand,
 ]

@@ -9,6 +9,7 @@ import type { Attack, Envelope, Report, ReportBatch } from '../model/report.ts'
 import { parseRevision } from '../model/revision.ts'
 import type { Settings } from '../model/settings.ts'
 import type { InstalledRecord } from '../reconcile/actual.ts'
+import type { LocalMachine } from '../reconcile/machine.ts'
 import { recordsAfter } from '../reconcile/records.ts'
 import { type Inbox, openInbox } from '../report/inbox.ts'
 import { openOutbox } from '../report/outbox.ts'
@@ -29,7 +30,6 @@ import { openDownlink } from './downlink.ts'
 import { openEffects } from './effects.ts'
 import type { Event } from './events.ts'
 import type { Home } from './home.ts'
-import type { Machine } from './machine.ts'
 import { openObjectSource } from './object-source.ts'
 import { openReleasing, type Releasing } from './releasing.ts'
 import { startRenewal } from './renewal.ts'
@@ -52,7 +52,7 @@ export interface NodeParts {
   store: OpenStore
   objects: Objects
   trust: Trust
-  machine: Machine
+  machine: LocalMachine
   openSwarm: (options: { onEvent: (event: SwarmEvent) => void; site: () => string | null }) => Promise<Swarm>
   /** Only a root has them. */
   root: { fleet: Fleet; repository: Repository } | null

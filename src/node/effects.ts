@@ -6,6 +6,7 @@ import type { InfoHash, Sha256 } from '../model/names.ts'
 import { parseJson } from '../model/parse.ts'
 import type { Attack } from '../model/report.ts'
 import { parseRevision } from '../model/revision.ts'
+import type { LocalMachine, MachineLooked } from '../reconcile/machine.ts'
 import { recordsAfter } from '../reconcile/records.ts'
 import type { HoldingSpec } from '../swarm/holding.ts'
 import type { Swarm } from '../swarm/swarm.ts'
@@ -13,7 +14,6 @@ import { attackOf, type Trust } from '../trust/trust-store.ts'
 import type { Clock, Log, Store, Timer } from '../world/world.ts'
 import { background, repeatable } from './background.ts'
 import type { Effect, Event } from './events.ts'
-import type { Looked, Machine } from './machine.ts'
 import type { ObjectSource } from './object-source.ts'
 import { loadManifest, ownPayloadsWanted, specOf, specOfWanted } from './payloads.ts'
 import type { State } from './state.ts'
@@ -27,7 +27,7 @@ export interface EffectParts {
   uplink: Uplink
   source: ObjectSource
   swarm: Swarm
-  machine: Machine
+  machine: LocalMachine
   state: () => State
   dispatch: (event: Event) => void
   tellChildren: () => void
@@ -43,7 +43,7 @@ export interface Effects {
   /** Holds what the children want, now; for an announce that waits for its first handout. */
   hold(): Promise<void>
   /** Compares without changing anything; null while the desired state is not known. */
-  look(): Promise<Looked | null>
+  look(): Promise<MachineLooked | null>
   stop(): Promise<void>
 }
 
@@ -135,7 +135,7 @@ export function openEffects(parts: EffectParts): Effects {
     }
   }
 
-  const look = async (): Promise<{ number: number; looked: Looked } | null> => {
+  const look = async (): Promise<{ number: number; looked: MachineLooked } | null> => {
     const { revision, manifests, desired, records, converged } = state()
     if (revision === null || manifests === null) return null
     const { number } = revision.body

@@ -6,10 +6,10 @@ import type { InfoHash, Instant, NodeName, PackageName, Sha256 } from '../model/
 import type { Attack, Outcome } from '../model/report.ts'
 import type { Revision } from '../model/revision.ts'
 import type { InstalledRecord } from '../reconcile/actual.ts'
+import type { MachineLooked } from '../reconcile/machine.ts'
 import type { Plan } from '../reconcile/plan.ts'
 import type { TrustedState } from '../trust/trust-store.ts'
 import type { Facts } from '../world/world.ts'
-import type { Looked } from './machine.ts'
 
 /** A payload of a swarm that this node or its subtree wants, known by the manifest that names it. */
 export interface WantedSwarm {
@@ -28,7 +28,7 @@ export type Event =
   | { kind: 'load-failed'; what: string; failure: Failure }
   | { kind: 'payload-arrived'; sha256: Sha256 }
   | { kind: 'children-wanted'; wanted: WantedSwarm[] }
-  | ({ kind: 'inspected'; revision: number } & Looked)
+  | ({ kind: 'inspected'; revision: number } & MachineLooked)
   | { kind: 'inspect-failed'; failure: Failure }
   | { kind: 'applied'; revision: number; outcomes: Outcome[]; records: InstalledRecord[]; at: Instant }
   | { kind: 'apply-failed'; failure: Failure; at: Instant }

@@ -3,6 +3,7 @@
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Settings } from '../model/settings.ts'
+import { openLocalMachine } from '../reconcile/machine.ts'
 import { forkedEngine } from '../swarm/engine-process.ts'
 import { openSwarm } from '../swarm/swarm.ts'
 import type { Fleet } from '../trust/fleet.ts'
@@ -14,7 +15,6 @@ import type { World } from '../world/world.ts'
 import { startNode } from './daemon.ts'
 import type { Home } from './home.ts'
 import { openLocalApi } from './local-api.ts'
-import { openRealMachine } from './real-machine.ts'
 import { loadSettings } from './settings-file.ts'
 import { programVersion } from './version.ts'
 
@@ -58,7 +58,7 @@ export async function startRealNode({ world, home }: { world: World; home: Home 
       store,
       objects,
       trust,
-      machine: openRealMachine({ world, home, settings }),
+      machine: openLocalMachine({ ...world, home: home.dir, targetRoot: settings.targetRoot }),
       openSwarm: ({ onEvent, site }) =>
         openSwarm({
           dir: home.store,

@@ -65,12 +65,12 @@ export async function tell(tree: Tree, screen: Screen): Promise<DemoResult> {
   screen.title('Publish real software and release it')
   const compiler = await typeCheckerPackage()
   await banyan('publish', compiler.folder, '--name', 'typescript', '--version', compiler.version)
-  const sample = (name: string) => path.join(project, 'torrents', name)
-  await banyan('publish', sample('greeter-1.0.0'), sample('shop-1.0.0'))
+  const sample = (name: string) => path.join(project, 'torrents', 'packages', name)
+  await banyan('publish', sample('greeter-1.0.0'), sample('shop-4.1.0'))
   const deb = await debPackage(tree.folder)
   if (deb === null) screen.say('no dpkg-deb here, so no .deb in this demo')
   else await banyan('publish', deb)
-  const everywhere = ['typescript', 'greeter', ...(deb === null ? [] : ['hello-banyan'])]
+  const everywhere = ['typescript', 'greeter', ...(deb === null ? [] : ['lantern'])]
   const rules = (shop: boolean) =>
     [
       'groups:',
@@ -86,15 +86,15 @@ export async function tell(tree: Tree, screen: Screen): Promise<DemoResult> {
   await step('first release', 1)
 
   screen.title('A second version')
-  await banyan('publish', sample('greeter-2.0.0'), sample('shop-2.0.0'))
+  await banyan('publish', sample('greeter-2.0.0'), sample('shop-4.2.0'))
   await banyan('release', '-m', 'second version')
   await step('second version', 2)
 
   screen.title('Somebody breaks a client by hand')
   const victim: NodeName = 'oslo-2'
   const machine = tree.nodes.get(victim)?.targetRoot ?? ''
-  await rm(path.join(machine, 'opt/greeter/current/'), { recursive: true, force: true })
-  screen.say(`${victim}: /opt/greeter/current is gone`)
+  await rm(path.join(machine, 'opt/greeter/current/bin/greet'))
+  screen.say(`${victim}: /opt/greeter/current/bin/greet is gone`)
   screen.say(`$ banyan apply (on ${victim})`)
   const applied = await tree.banyan(['apply', '--home', homeOf(victim)])
   if (applied.code !== 0) screen.say(applied.stderr.trim())
@@ -130,10 +130,10 @@ async function typeCheckerPackage(): Promise<{ folder: string; version: string }
 
 async function debPackage(folder: string): Promise<string | null> {
   if ((await systemExec.which('dpkg-deb')) === undefined) return null
-  const source = path.join(folder, 'hello-banyan')
+  const source = path.join(folder, 'lantern')
   await mkdir(source, { recursive: true })
-  await cp(path.join(project, 'torrents', 'hello-banyan'), source, { recursive: true })
-  const file = path.join(folder, 'hello-banyan.deb')
+  await cp(path.join(project, 'torrents', 'debs', 'lantern'), source, { recursive: true })
+  const file = path.join(folder, 'lantern.deb')
   const args = ['--root-owner-group', '-Zgzip', '-b', source, file]
   const built = await systemExec.run({ program: 'dpkg-deb', args, timeoutMs: 30_000 })
   if (built.code !== 0) throw new Failure('program-failed', `dpkg-deb: ${built.stderr.trim()}`)

@@ -31,7 +31,7 @@ export interface Tree {
     args: readonly string[],
     env?: Record<string, string>,
   ): Promise<{ code: number; stdout: string; stderr: string }>
-  /** Makes the root, or joins a node to its parent, and starts its daemon. */
+  /** Makes the root, or joins a node to its parent, and starts its daemon unless `run` is false. */
   plant(options: {
     name: string
     site: string
@@ -39,6 +39,7 @@ export interface Tree {
     token?: string
     settings?: Record<string, unknown>
     labels?: readonly string[]
+    run?: boolean
   }): Promise<TreeNode>
   start(name: string): Promise<void>
   /** Ends the daemon and waits for its end. */
@@ -117,7 +118,7 @@ export async function openTree(options: { keep?: boolean } = {}): Promise<Tree> 
     folder,
     nodes,
     banyan,
-    async plant({ name, site, parent, token, settings = {}, labels = [] }) {
+    async plant({ name, site, parent, token, settings = {}, labels = [], run = true }) {
       const home = path.join(folder, name, 'home')
       const targetRoot = path.join(folder, name, 'machine')
       const [controlPort, swarmPort] = await freePorts(2)
@@ -138,7 +139,7 @@ export async function openTree(options: { keep?: boolean } = {}): Promise<Tree> 
       const controlUrl = `https://127.0.0.1:${controlPort}`
       const node: TreeNode = { name, site, parent, home, targetRoot, controlUrl, process: null }
       nodes.set(name, node)
-      await start(name)
+      if (run) await start(name)
       return node
     },
     start,
