@@ -1,0 +1,132 @@
+// Packages for tests: built for real, with the scripts that a test wants to see fail.
+
+import { hash } from 'node:crypto'
+import * as fs from 'node:fs/promises'
+import path from 'node:path'
+import type { Manifest } from '../../src/model/manifest.ts'
+import type { Action } from '../../src/reconcile/plan.ts'
+import type { Step } from '../../src/reconcile/providers/provider.ts'
+import { systemExec } from '../../src/world/exec.ts'
+import { tarOf, treeOf } from './tar-writer.ts'
+
+export interface Wanted {
+  name: string
+  version: string
+  /** Below the place where a package of its kind puts its own files. */
+  files?: Readonly<Record<string, string>>
+  depends?: string[]
+  /** Shell lines of each script. */
+  scripts?: Partial<Record<'preInstall' | 'postInstall' | 'preRemove' | 'postRemove', string>>
+  /** Path on the machine and content; debs only. */
+  conffiles?: Readonly<Record<string, string>>
+}
+
+export interface Built {
+  manifest: Manifest
+  digest: string
+  path: string
+}
+
+export async function buildTree(folder: string, wanted: Wanted): Promise<Built> {
+  const hooks = Object.fromEntries(Object.keys(wanted.scripts ?? {}).map((name) => [name, `hooks/${name}`]))
+  const scripts = Object.entries(wanted.scripts ?? {}).map(([name, lines]) => [
+    `hooks/${name}`,
+    `#!/bin/sh\n${lines}\n`,
+  ])
+  const files = { ...filesOf(wanted), ...Object.fromEntries(scripts) }
+  return await built(folder, wanted, 'tree', tarOf(treeOf(files)), hooks)
+}
+
+/** Its files lie in /opt/<name>. */
+export async function buildDeb(folder: string, wanted: Wanted): Promise<Built> {
+  const { name, version, depends = [], scripts = {}, conffiles = {} } = wanted
+  const from = await fs.mkdtemp(path.join(folder, 'deb-'))
+  const put = async (file: string, content: string, mode = 0o644) => {
+    await fs.mkdir(path.join(from, path.dirname(file)), { recursive: true })
+    await fs.writeFile(path.join(from, file), content, { mode })
+  }
+  for (const [file, content] of Object.entries(filesOf(wanted))) {
+    await put(`opt/${name}/${file}`, content, content.startsWith('#!') ? 0o755 : 0o644)
+  }
+  for (const [file, content] of Object.entries(conffiles)) await put(file, content)
+  if (Object.keys(conffiles).length > 0) await put('DEBIAN/conffiles', `${Object.keys(conffiles).join('\n')}\n`)
+  const fields = [
+    `Package: ${name}`,
+    `Version: ${version}`,
+    'Architecture: all',
+    'Maintainer: nobody <nobody@example.org>',
+    ...(depends.length === 0 ? [] : [`Depends: ${depends.join(', ')}`]),
+    `Description: fixture ${name}`,
+  ]
+  await put('DEBIAN/control', `${fields.join('\n')}\n`)
+  const debName = { preInstall: 'preinst', postInstall: 'postinst', preRemove: 'prerm', postRemove: 'postrm' } as const
+  for (const [script, lines] of Object.entries(scripts)) {
+    await put(`DEBIAN/${debName[script as keyof typeof debName]}`, `#!/bin/sh\n${lines}\n`, 0o755)
+  }
+  const file = `${from}.deb`
+  const args = ['--root-owner-group', '-Zgzip', '-z1', '-b', from, file]
+  const result = await systemExec.run({ program: 'dpkg-deb', args, timeoutMs: 20_000 })
+  if (result.code !== 0) throw new Error(result.stderr)
+  return await built(folder, wanted, 'deb', await fs.readFile(file), {})
+}
+
+/** The step that a plan would have for it. */
+export function stepOf(
+  what: Action['what'],
+  built: Built,
+  more: { from?: string | null; previous?: Built; cause?: Action['cause']; found?: string } = {},
+): Step {
+  const { manifest, digest } = built
+  const { name, kind, version, payload } = manifest
+  const { from = null, previous, cause = 'pending', found = '' } = more
+  if (what === 'remove') {
+    const gone = { name, kind, what, cause, from: from ?? version, to: null, found, source: null, previous: null }
+    return { action: gone, manifest: null }
+  }
+  const before = previous?.manifest
+  const action: Action = {
+    name,
+    kind,
+    what,
+    cause,
+    from,
+    to: version,
+    found,
+    source: { manifest: digest, payload: payload.sha256, path: built.path },
+    previous:
+      previous === undefined || before === undefined
+        ? null
+        : { version: before.version, payload: before.payload.sha256, path: previous.path },
+  }
+  return { action, manifest }
+}
+
+function filesOf({ version, files = {} }: Wanted): Record<string, string> {
+  return { VERSION: `${version}\n`, ...files }
+}
+
+/** The payload lies in `folder` by its digest, as in a node's store. */
+async function built(
+  folder: string,
+  { name, version, depends = [] }: Wanted,
+  kind: Manifest['kind'],
+  payload: Uint8Array,
+  hooks: Manifest['hooks'],
+): Promise<Built> {
+  const sha256 = hash('sha256', payload, 'hex')
+  const file = path.join(folder, sha256)
+  await fs.writeFile(file, payload)
+  const manifest: Manifest = {
+    schema: 1,
+    name,
+    version,
+    kind,
+    arch: 'all',
+    payload: { via: 'object', sha256, size: payload.length },
+    installedSize: payload.length,
+    depends,
+    summary: `fixture ${name}`,
+    hooks,
+  }
+  return { manifest, digest: hash('sha256', JSON.stringify(manifest), 'hex'), path: file }
+}
