@@ -1,12 +1,14 @@
 // A repository in a folder of its own, and what the tests of publishing do with it over and over.
 
+import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import * as fs from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
 import { Failure } from '../../src/model/failure.ts'
-import { openRepository, type Repository } from '../../src/repository/repository.ts'
+import type { SwarmPayload } from '../../src/model/manifest.ts'
+import { openRepository, type Published, type Repository } from '../../src/repository/repository.ts'
 import { systemDisk } from '../../src/world/disk.ts'
 import { systemExec } from '../../src/world/exec.ts'
 import { type Objects, openObjects } from '../../src/world/objects.ts'
@@ -149,6 +151,11 @@ export function snapshotOf(folder: string): Record<string, string> {
     else found[path] = entry.isSymbolicLink() ? fs.readlinkSync(path) : 'folder'
   }
   return found
+}
+
+export function swarmed({ payload }: Published): SwarmPayload {
+  assert(payload.via === 'swarm', 'it travels in a swarm')
+  return payload
 }
 
 export async function failureOf(work: Promise<unknown>): Promise<Failure> {
