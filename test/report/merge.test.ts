@@ -1,0 +1,44 @@
+import t from 'tap'
+import { type Verdict, verdictOn } from '../../src/report/merge.ts'
+import { reportOf } from './reports.ts'
+
+// node x was below staging server a, and is below b now; c is another child; deep is a staging server below a.
+const known = new Map([
+  ['x', { counter: 5, digest: 'five', via: 'b' }],
+  ['deep', { counter: 9, digest: 'nine', via: 'a' }],
+])
+
+function check(arrived: { counter: number; digest: string; from: string; parent: string | null }): Verdict {
+  const report = reportOf('x', arrived.counter, { parent: arrived.parent })
+  return verdictOn({ report, ...arrived }, (node) => known.get(node))
+}
+
+t.test('a report is newer, known, late or replayed', async (t) => {
+  const cases: [string, Parameters<typeof check>[0], Verdict][] = [
+    ['a greater counter', { counter: 6, digest: 'six', from: 'c', parent: 'c' }, 'newer'],
+    ['the same once more', { counter: 5, digest: 'five', from: 'b', parent: 'b' }, 'duplicate'],
+    ['the same by another way', { counter: 5, digest: 'five', from: 'a', parent: 'a' }, 'duplicate'],
+    ['another with the same counter', { counter: 5, digest: 'other', from: 'a', parent: 'a' }, 'replayed'],
+    ['older, by whom the newest came', { counter: 4, digest: 'four', from: 'b', parent: 'b' }, 'replayed'],
+    ['older, by its parent of that time', { counter: 4, digest: 'four', from: 'a', parent: 'a' }, 'late'],
+    [
+      'older, by its parent of that time, further down',
+      { counter: 4, digest: 'four', from: 'a', parent: 'deep' },
+      'late',
+    ],
+    [
+      'older, by a child that had nothing to do with it',
+      { counter: 4, digest: 'four', from: 'c', parent: 'a' },
+      'replayed',
+    ],
+    ['older, of a node that names no parent', { counter: 4, digest: 'four', from: 'a', parent: null }, 'replayed'],
+  ]
+  for (const [what, arrived, verdict] of cases) t.equal(check(arrived), verdict, what)
+})
+
+t.test('the first report of a node is newer than nothing', async (t) => {
+  t.equal(
+    verdictOn({ report: reportOf('y', 0), digest: '', from: 'a' }, (node) => known.get(node)),
+    'newer',
+  )
+})
