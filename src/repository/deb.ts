@@ -1,7 +1,7 @@
 // Packages of kind `deb`: read without dpkg where the compression allows it, and checked to their last byte.
 
 import { type FileHandle, open } from 'node:fs/promises'
-import { Writable } from 'node:stream'
+import { PassThrough, type Transform, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip, createZstdDecompress, gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { Failure, messageOf } from '../model/failure.ts'
@@ -107,9 +107,15 @@ async function controlArchiveOf(deb: OpenDeb, control: ArMember): Promise<Uint8A
   throw new Failure('bad-input', `${deb.path}: its ${control.name} is damaged: ${lastLineOf(result.stderr)}`)
 }
 
+const decompressors: Record<string, () => Transform> = {
+  'data.tar': () => new PassThrough(),
+  'data.tar.gz': createGunzip,
+  'data.tar.zst': createZstdDecompress,
+}
+
 /** Whether every byte of what will be installed decompresses; dpkg would only find out halfway through. */
 async function checkData(deb: OpenDeb, data: ArMember): Promise<void> {
-  const decompress = { 'data.tar.gz': createGunzip, 'data.tar.zst': createZstdDecompress }[data.name]
+  const decompress = decompressors[data.name]
   if ((await deb.exec.which('dpkg-deb')) === undefined && decompress !== undefined) {
     const nowhere = new Writable({ write: (_bytes, _encoding, done) => done() })
     const source = deb.file.createReadStream({ start: data.start, end: data.start + data.size - 1, autoClose: false })

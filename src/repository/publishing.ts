@@ -33,7 +33,7 @@ export async function publishOne(
   try {
     signal.throwIfAborted()
     const taken = await take(parts, { path, given: givenOf(options), target, onBytes: progressOf('packing'), signal })
-    const ready = await readyToStore(taken, progressOf('hashing'), signal)
+    const ready = await readyToStore(taken, path, progressOf('hashing'), signal)
     signal.throwIfAborted()
     return await store(parts, entries, ready, progressOf('storing'))
   } catch (error) {
@@ -115,6 +115,7 @@ interface ReadyToStore {
 
 async function readyToStore(
   { description, payload }: Taken,
+  path: string,
   onProgress: (done: number, total: number) => void,
   signal: AbortSignal,
 ): Promise<ReadyToStore> {
@@ -136,7 +137,7 @@ async function readyToStore(
   // One order of the keys: the manifest is found by the digest of these bytes.
   const body = parseManifest(
     { schema: 1, name, version, kind, arch, payload: travel, installedSize, depends, summary, hooks },
-    `the manifest of ${name} ${version}`,
+    path,
   )
   return {
     payload,
