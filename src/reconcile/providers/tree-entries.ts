@@ -52,6 +52,8 @@ export interface TarEntry {
 export type Accepted =
   | { kind: 'folder'; path: string; mode: number }
   | { kind: 'file'; path: string; mode: number }
+  /** Another name of a file that came before; its mode is that file's. */
+  | { kind: 'alias'; path: string }
   | { kind: 'link'; path: string; target: string }
 
 export interface TarCheck {
@@ -105,7 +107,7 @@ export function openTarCheck(most: { entries: number; bytes: number }): TarCheck
             return refused(`${path} is a hard link to ${JSON.stringify(entry.linkpath)}, which is no file of the tree`)
           }
           known.set(path, 'file')
-          return { kind: 'file', path, mode }
+          return { kind: 'alias', path }
         }
         case 'SymbolicLink': {
           const target = entry.linkpath ?? ''

@@ -64,7 +64,7 @@ async function extract({
       const part = check.accept({ path: entry.path, type, linkpath, mode, size })
       if (part.kind === 'refused') refusal = part.because
       else accepted.push(part)
-      return part.kind === 'file' || part.kind === 'folder'
+      return part.kind !== 'refused' && part.kind !== 'link'
     },
   })
   unpack.on('ignoredEntry', (entry) => {
@@ -92,7 +92,7 @@ async function finish(folder: string, accepted: readonly Accepted[]): Promise<vo
     const at = path.join(folder, part.path)
     if (part.kind === 'link') await fs.symlink(part.target, at)
     else if (part.kind === 'file') await fs.chmod(at, part.mode)
-    else folders.push(part)
+    else if (part.kind === 'folder') folders.push(part)
   }
   for (const part of folders) if (part.kind === 'folder') await fs.chmod(path.join(folder, part.path), part.mode)
 }

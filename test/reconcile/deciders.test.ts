@@ -1,0 +1,382 @@
+import fc from 'fast-check'
+import t from 'tap'
+import type { DesiredPackage } from '../../src/model/desired.ts'
+import type { Manifest } from '../../src/model/manifest.ts'
+import type { Outcome } from '../../src/model/report.ts'
+import { outcomesAfterAbort } from '../../src/reconcile/aborted.ts'
+import type { Actual, InstalledRecord } from '../../src/reconcile/actual.ts'
+import { describePlan } from '../../src/reconcile/check.ts'
+import { differencesBetween, keyOf } from '../../src/reconcile/differences.ts'
+import { outcomesKept } from '../../src/reconcile/kept.ts'
+import { type Plan, parsePlan, planFor } from '../../src/reconcile/plan.ts'
+import { isReached, outcomeOf } from '../../src/reconcile/providers/provider.ts'
+import { recordsAfter, recordsStanding } from '../../src/reconcile/records.ts'
+
+const digest = (text: string) => Buffer.from(text.padEnd(32, '.')).toString('hex').slice(0, 64)
+const revision = { number: 7, digest: digest('revision 7') }
+
+function manifestOf(name: string, version: string, more: Partial<Pick<Manifest, 'kind' | 'depends'>> = {}): Manifest {
+  const { kind = 'deb', depends = [] } = more
+  const payload = { via: 'object', sha256: digest(`${kind} ${name} ${version}`), size: 1 } as const
+  return { schema: 1, name, version, kind, arch: 'all', payload, installedSize: 1, depends, summary: '', hooks: {} }
+}
+
+const digestOf = (manifest: Manifest) => digest(`m ${manifest.kind} ${manifest.name} ${manifest.version}`)
+const pathOf = (payload: string) => `/store/${payload}`
+
+function present(manifest: Manifest): DesiredPackage {
+  return { state: 'present', name: manifest.name, version: manifest.version, manifest: digestOf(manifest), line: 1 }
+}
+
+function recordOf(manifest: Manifest, more: Partial<InstalledRecord> = {}): InstalledRecord {
+  const { name, kind, version, payload } = manifest
+  return {
+    name,
+    kind,
+    version,
+    manifest: digestOf(manifest),
+    payload: payload.sha256,
+    revision: 6,
+    state: 'installed',
+    ...more,
+  }
+}
+
+function actualOf(manifest: Manifest, more: Partial<Actual> = {}): Actual {
+  const { name, kind, version, payload } = manifest
+  const own = kind === 'tree' ? payload.sha256 : null
+  return { name, kind, version, state: 'whole', found: '', held: false, payload: own, ...more }
+}
+
+interface Case {
+  desired?: DesiredPackage[]
+  manifests?: Manifest[]
+  actual?: Actual[]
+  installed?: InstalledRecord[]
+  converged?: number | null
+}
+
+function differences({ desired = [], manifests = [], actual = [], installed = [], converged = 6 }: Case) {
+  const known = new Map(manifests.map((manifest) => [digestOf(manifest), manifest]))
+  return differencesBetween({ desired, manifests: known, actual, installed, revision: revision.number, converged })
+}
+
+function planOf(some: Case, payloads?: Manifest[]): Plan {
+  const manifests = some.manifests ?? []
+  const here = (payloads ?? manifests).map(({ payload }) => [payload.sha256, pathOf(payload.sha256)] as const)
+  return planFor(differences(some), {
+    revision,
+    manifests: new Map(manifests.map((manifest) => [digestOf(manifest), manifest])),
+    payloadsHere: new Map(here),
+    installed: some.installed ?? [],
+  })
+}
+
+const one = manifestOf('shop', '1.0')
+const two = manifestOf('shop', '2.0')
+
+t.test('each way in which a package can differ', async (t) => {
+  const said = (some: Case) => differences(some).map(({ what, cause, from, to }) => `${what} ${from} ${to} ${cause}`)
+  t.same(said({ desired: [present(one)], manifests: [one] }), ['install null 1.0 pending'])
+  const wanted = { desired: [present(two)], manifests: [two] }
+  t.same(said({ ...wanted, actual: [actualOf(one)], installed: [recordOf(one)] }), ['upgrade 1.0 2.0 pending'])
+  t.same(said({ ...wanted, actual: [actualOf(one)], installed: [recordOf(two)] }), ['upgrade 1.0 2.0 drift'])
+  t.same(said({ ...wanted, actual: [], installed: [recordOf(two)] }), ['install null 2.0 drift'])
+  const newer = manifestOf('shop', '2.0.1')
+  t.same(said({ ...wanted, actual: [actualOf(newer)], installed: [recordOf(newer)] }), ['downgrade 2.0.1 2.0 pending'])
+  const broken = actualOf(two, { state: 'broken', found: '2.0 is half-configured' })
+  t.same(said({ ...wanted, actual: [broken], installed: [recordOf(two)] }), ['reinstall 2.0 2.0 drift'])
+  const other = recordOf(two, { payload: digest('other'), manifest: digest('other') })
+  t.same(said({ ...wanted, actual: [actualOf(two)], installed: [other] }), ['reinstall 2.0 2.0 pending'])
+  const unfinished = recordOf(two, { state: 'unfinished' })
+  t.same(said({ ...wanted, actual: [actualOf(two)], installed: [unfinished] }), ['reinstall 2.0 2.0 pending'])
+  t.same(said({ ...wanted, actual: [actualOf(two)], installed: [recordOf(two)] }), [])
+  const gone: Case = { desired: [{ state: 'absent', name: 'shop', line: 1 }], actual: [actualOf(one)] }
+  t.same(said(gone), ['remove 1.0 null pending'])
+  t.same(said({ ...gone, converged: 7 }), ['remove 1.0 null drift'])
+  t.same(said({ actual: [actualOf(one)], installed: [recordOf(one)] }), ['remove 1.0 null pending'])
+})
+
+t.test('what banyan never installed and no rule calls absent is left alone', async (t) => {
+  t.same(differences({ actual: [actualOf(one)] }), [])
+  t.same(
+    differences({ actual: [actualOf(one)], installed: [recordOf(manifestOf('shop', '1.0', { kind: 'tree' }))] }),
+    [],
+  )
+  t.same(differences({ desired: [present(one)], manifests: [one], actual: [actualOf(one)] }), [])
+})
+
+t.test('equal versions that are written differently are put right', async (t) => {
+  const written = manifestOf('shop', '1.00')
+  t.match(differences({ desired: [present(one)], manifests: [one], actual: [actualOf(written)] }), [
+    { what: 'reinstall' },
+  ])
+})
+
+t.test('a package that changes its kind is removed as one and installed as the other', async (t) => {
+  const tree = manifestOf('shop', '2.0', { kind: 'tree' })
+  const some = { desired: [present(tree)], manifests: [tree], actual: [actualOf(one)], installed: [recordOf(one)] }
+  t.match(planOf(some).actions, [
+    { what: 'remove', kind: 'deb', from: '1.0' },
+    { what: 'install', kind: 'tree', to: '2.0' },
+  ])
+})
+
+t.test('a held package is no action and an outcome of its own', async (t) => {
+  const some = { desired: [present(two)], manifests: [two], actual: [actualOf(one, { held: true })] }
+  const plan = planOf(some)
+  t.same(plan.actions, [])
+  const kept = outcomesKept({ desired: some.desired, actual: some.actual, differences: differences(some), plan })
+  t.match(kept, [{ name: 'shop', outcome: 'held', version: '1.0', detail: /apt-mark unhold shop/ }])
+  t.match(describePlan(plan, differences(some)), [{ state: 'held', why: /held by/ }])
+})
+
+t.test('a package without a build for this node fails, and says why', async (t) => {
+  const desired: DesiredPackage[] = [{ state: 'no-build', name: 'shop', line: 1 }]
+  t.same(differences({ desired, actual: [actualOf(one)], installed: [recordOf(one)] }), [])
+  const kept = outcomesKept({ desired, actual: [], differences: [], plan: planOf({ desired }) })
+  t.match(kept, [{ name: 'shop', kind: null, outcome: 'failed', version: null, detail: /no published build of shop/ }])
+})
+
+t.test('a package waits for its manifest, its payload, and for what it depends on', async (t) => {
+  const base = manifestOf('base', '1')
+  const middle = manifestOf('middle', '1', { depends: ['base (>= 1) | other', 'libc6'] })
+  const top = manifestOf('top', '1', { depends: ['middle'] })
+  const free = manifestOf('free', '1')
+  const some = { desired: [base, middle, top, free].map(present), manifests: [base, middle, top, free] }
+  const plan = planOf(some, [middle, top, free])
+  t.same(
+    plan.actions.map(({ name }) => name),
+    ['free'],
+  )
+  t.same(
+    plan.waiting.map((one) => [one.name, one.for, one.dependency]),
+    [
+      ['base', 'payload', null],
+      ['middle', 'dependency', 'base'],
+      ['top', 'dependency', 'middle'],
+    ],
+  )
+  const kept = outcomesKept({ desired: some.desired, actual: [], differences: differences(some), plan })
+  t.match(kept, [
+    { name: 'base', outcome: 'skipped', detail: 'waiting for its payload' },
+    { name: 'middle', outcome: 'skipped', detail: 'waiting for base, which it depends on' },
+    { name: 'top', outcome: 'skipped' },
+  ])
+  t.match(planOf({ desired: [present(one)] }).waiting, [{ name: 'shop', for: 'manifest' }])
+  t.match(
+    describePlan(plan, differences(some)).map(({ name, state }) => `${name} ${state}`),
+    ['free planned', 'base waiting', 'middle waiting', 'top waiting'],
+  )
+})
+
+t.test('the former version goes along if its payload is still here', async (t) => {
+  const some = { desired: [present(two)], manifests: [one, two], actual: [actualOf(one)], installed: [recordOf(one)] }
+  t.match(planOf(some).actions, [{ previous: { version: '1.0', payload: one.payload.sha256 } }])
+  t.match(planOf(some, [two]).actions, [{ previous: null }])
+  t.match(planOf({ ...some, actual: [actualOf(manifestOf('shop', '1.5'))] }).actions, [{ previous: null }])
+})
+
+t.test('the words of a plan say whose doing it was', async (t) => {
+  const drifted = actualOf(two, { state: 'drifted', found: 'changed /opt/shop/a' })
+  const some = { desired: [present(two)], manifests: [two], actual: [drifted], installed: [recordOf(two)] }
+  t.match(describePlan(planOf(some), differences(some)), [
+    { what: 'reinstall', from: '2.0', to: '2.0', why: 'somebody else changed this machine: changed /opt/shop/a' },
+  ])
+  const moved = { desired: [present(two)], manifests: [two], actual: [actualOf(one)], installed: [recordOf(one)] }
+  t.match(describePlan(planOf(moved), differences(moved)), [{ why: 'revision 7 wants 2.0: 1.0 is installed' }])
+})
+
+t.test('a record goes when its package was removed, and when somebody else removed what nobody wants', async (t) => {
+  const some = { actual: [actualOf(one)], installed: [recordOf(one)] }
+  const gone: Outcome = {
+    name: 'shop',
+    kind: 'deb',
+    outcome: 'changed',
+    version: null,
+    before: '1.0',
+    difference: 'pending',
+  }
+  t.same(recordsAfter(some.installed, planOf(some), [gone]), [])
+  t.same(recordsAfter(some.installed, planOf(some), [{ ...gone, outcome: 'failed', version: '1.0' }]), some.installed)
+  t.same(recordsStanding(some.installed, { desired: [], actual: [] }), [])
+  t.same(recordsStanding(some.installed, { desired: [present(one)], actual: [] }), some.installed)
+})
+
+t.test('what failed half-way is ours, and not yet what was wanted', async (t) => {
+  const some = { desired: [present(two)], manifests: [two] }
+  const failed: Outcome = {
+    name: 'shop',
+    kind: 'deb',
+    outcome: 'failed',
+    version: '2.0',
+    before: null,
+    difference: 'pending',
+  }
+  const records = recordsAfter([], planOf(some), [failed])
+  t.match(records, [{ name: 'shop', version: '2.0', state: 'unfinished' }])
+  t.match(differences({ ...some, actual: [actualOf(two)], installed: records }), [
+    { what: 'reinstall', cause: 'pending' },
+  ])
+  t.same(recordsAfter([], planOf(some), [{ ...failed, version: null }]), [])
+})
+
+t.test('after an apply that was killed, what had begun and is there counts as ours', async (t) => {
+  const other = manifestOf('other', '1')
+  const plan = planOf({ desired: [present(other), present(two)], manifests: [other, two] })
+  const actual = [actualOf(other), actualOf(two)]
+  const parts = { plan, actual, unreached: 'failed', because: 'killed' } as const
+  t.match(outcomesAfterAbort({ ...parts, attempted: ['other'] }), [{ name: 'other', outcome: 'changed', version: '1' }])
+  t.match(outcomesAfterAbort({ ...parts, actual: [], attempted: ['other'] }), [
+    { name: 'other', outcome: 'failed', detail: 'killed' },
+    { name: 'shop', outcome: 'failed' },
+  ])
+})
+
+// A model of a machine: what a plan does to it if all goes well.
+const names = ['a', 'b', 'c', 'd']
+const manifestArb = fc.record({
+  name: fc.constantFrom(...names),
+  version: fc.constantFrom('1.0', '1.0-1', '2.0~rc1', '2.0', '10'),
+  kind: fc.constantFrom('deb', 'tree'),
+  depends: fc.subarray(names).map((some) => some.map((name) => `${name} (>= 1)`)),
+} satisfies Record<string, unknown>)
+const caseArb = fc.record({
+  wanted: fc.uniqueArray(manifestArb, { selector: ({ name }) => name }),
+  absent: fc.subarray(names),
+  there: fc.uniqueArray(fc.tuple(manifestArb, fc.constantFrom('whole', 'broken', 'drifted')), {
+    selector: ([{ name, kind }]) => `${kind}/${name}`,
+  }),
+  recorded: fc.uniqueArray(fc.tuple(manifestArb, fc.constantFrom('installed', 'unfinished')), {
+    selector: ([{ name, kind }]) => `${kind}/${name}`,
+  }),
+  converged: fc.constantFrom(null, 6, 7),
+})
+
+function caseOf(random: typeof caseArb extends fc.Arbitrary<infer T> ? T : never): Required<Case> {
+  const built = ({ name, version, kind, depends }: (typeof random.wanted)[number]) =>
+    manifestOf(name, version, { kind: kind as 'deb' | 'tree', depends })
+  const wanted = random.wanted.map(built)
+  const absent = random.absent.filter((name) => !wanted.some((manifest) => manifest.name === name))
+  const gone = absent.map((name): DesiredPackage => ({ state: 'absent', name, line: 1 }))
+  return {
+    desired: [...wanted.map(present), ...gone].sort((a, b) => (a.name < b.name ? -1 : 1)),
+    manifests: [...wanted, ...random.there.map(([one]) => built(one)), ...random.recorded.map(([one]) => built(one))],
+    actual: random.there.map(([one, state]) =>
+      actualOf(built(one), { state: state as Actual['state'], found: state === 'whole' ? '' : 'something' }),
+    ),
+    installed: random.recorded.map(([one, state]) =>
+      recordOf(built(one), { state: state as InstalledRecord['state'] }),
+    ),
+    converged: random.converged,
+  }
+}
+
+function machineAfter(some: Required<Case>, plan: Plan): { some: Required<Case>; outcomes: Outcome[] } {
+  const machine = new Map(some.actual.map((actual) => [keyOf(actual.kind, actual.name), actual]))
+  const outcomes = plan.actions.map((action) => {
+    const key = keyOf(action.kind, action.name)
+    const before = machine.get(key)
+    const manifest = some.manifests.find((one) => action.source !== null && digestOf(one) === action.source.manifest)
+    if (manifest === undefined) machine.delete(key)
+    else machine.set(key, actualOf(manifest))
+    return outcomeOf({ action, before, after: machine.get(key), acted: true })
+  })
+  const actual = [...machine.values()]
+  const installed = recordsStanding(recordsAfter(some.installed, plan, outcomes), { desired: some.desired, actual })
+  return { some: { ...some, actual, installed }, outcomes }
+}
+
+t.test('carrying the plan out leaves no difference, and the same again changes nothing', async () => {
+  fc.assert(
+    fc.property(caseArb, (random) => {
+      const some = caseOf(random)
+      const plan = planOf(some)
+      const { some: after, outcomes } = machineAfter(some, plan)
+      if (outcomes.some(({ outcome }) => outcome !== 'changed')) return false
+      if (differences(after).length > 0 || planOf(after).actions.length > 0) return false
+      const again = recordsAfter(after.installed, plan, outcomes)
+      return (
+        JSON.stringify(recordsStanding(again, { desired: after.desired, actual: after.actual })) ===
+        JSON.stringify(after.installed)
+      )
+    }),
+    { numRuns: 2000 },
+  )
+})
+
+t.test('only what is wanted, absent or ours is touched', async () => {
+  fc.assert(
+    fc.property(caseArb, (random) => {
+      const some = caseOf(random)
+      const touchable = new Set([...some.desired, ...some.installed].map(({ name }) => name))
+      return planOf(some).actions.every((action) => {
+        const record = some.installed.some((one) => one.name === action.name && one.kind === action.kind)
+        const absent = some.desired.some((one) => one.name === action.name && one.state === 'absent')
+        return touchable.has(action.name) && (action.what !== 'remove' || record || absent)
+      })
+    }),
+    { numRuns: 1000 },
+  )
+})
+
+t.test('the order of rules, packages and records does not matter', async () => {
+  const shuffled = fc.tuple(caseArb, fc.infiniteStream(fc.double({ min: 0, max: 1, noNaN: true })))
+  fc.assert(
+    fc.property(shuffled, ([random, stream]) => {
+      const some = caseOf(random)
+      const shuffle = <T>(list: readonly T[]): T[] =>
+        list
+          .map((value) => ({ value, at: stream.next().value as number }))
+          .sort((a, b) => a.at - b.at)
+          .map(({ value }) => value)
+      const other: Required<Case> = {
+        ...some,
+        desired: shuffle(some.desired),
+        actual: shuffle(some.actual),
+        installed: shuffle(some.installed),
+      }
+      return JSON.stringify(planOf(some)) === JSON.stringify(planOf(other))
+    }),
+    { numRuns: 500 },
+  )
+})
+
+t.test('a plan comes back from its file as it was, and nothing else passes for one', async (t) => {
+  fc.assert(
+    fc.property(caseArb, (random) => {
+      const plan = planOf(caseOf(random))
+      return JSON.stringify(parsePlan(JSON.parse(JSON.stringify(plan)), 'plan')) === JSON.stringify(plan)
+    }),
+    { numRuns: 300 },
+  )
+  const plan = planOf({ desired: [present(one)], manifests: [one] })
+  t.throws(() => parsePlan({ ...plan, actions: [{ ...plan.actions[0], name: '-oDPkg::Options' }] }, 'plan'))
+  t.throws(() => parsePlan({ ...plan, actions: [{ ...plan.actions[0], to: '1.0;reboot' }] }, 'plan'))
+  t.throws(() => parsePlan({ ...plan, more: true }, 'plan'))
+})
+
+t.test('trees go before debs and come after them', async (t) => {
+  const deb = manifestOf('b', '1')
+  const tree = manifestOf('a', '1', { kind: 'tree' })
+  const [oldDeb, oldTree] = [manifestOf('c', '1'), manifestOf('d', '1', { kind: 'tree' })]
+  const some = {
+    desired: [present(tree), present(deb)],
+    manifests: [deb, tree],
+    actual: [actualOf(oldDeb), actualOf(oldTree)],
+    installed: [recordOf(oldDeb), recordOf(oldTree)],
+  }
+  t.same(
+    planOf(some).actions.map(({ what, name }) => `${what} ${name}`),
+    ['remove d', 'remove c', 'install b', 'install a'],
+  )
+})
+
+t.test('reached is what the action wants, whole', async (t) => {
+  for (const action of planOf({ desired: [present(two)], manifests: [two] }).actions) {
+    t.ok(isReached(action, actualOf(two)))
+    t.notOk(isReached(action, actualOf(one)))
+    t.notOk(isReached(action, undefined))
+    t.notOk(isReached(action, actualOf(two, { state: 'broken' })))
+  }
+})
