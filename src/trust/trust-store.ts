@@ -135,7 +135,7 @@ export async function openTrust({ dir, clock, disk, log }: TrustParts): Promise<
     try {
       await disk.remove(folder)
       await disk.makeFolder(folder)
-      // At once, so that a slow disk syncs them together; and all have ended when the first failure is looked at.
+      // At once, which a slow disk does in one go; and all have ended when the first failure is looked at.
       const files = [...next.files].filter(([file]) => file !== pinnedFile)
       const writing = files.map(([file, bytes]) => disk.write(join(folder, file), bytes))
       for (const written of await Promise.allSettled(writing)) {

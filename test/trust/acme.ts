@@ -1,6 +1,5 @@
 // A fleet to try things on, with a clock that stands still, chance that repeats, and a parent that can be made to lie.
 
-import { createHash } from 'node:crypto'
 import type { Test } from 'tap'
 import { Failure, type FailureCode } from '../../src/model/failure.ts'
 import type { Attack } from '../../src/model/report.ts'
@@ -10,6 +9,7 @@ import type { RoleKeys } from '../../src/trust/metadata-signing.ts'
 import { attackOf, bootstrapTrust, openTrust, type Trust } from '../../src/trust/trust-store.ts'
 import type { TufFetch } from '../../src/trust/tuf-client.ts'
 import type { Random } from '../../src/world/world.ts'
+import { seededRandom } from '../world/seeded-random.ts'
 import { type MemoryDisk, memoryDisk } from './memory-disk.ts'
 
 export const dayMs = 24 * 3600_000
@@ -27,16 +27,6 @@ export function stillClock(at: number = start): StillClock {
   return clock
 }
 
-export function randomFrom(seed: string): Pick<Random, 'bytes'> {
-  let count = 0
-  return {
-    bytes: (length) => {
-      count += 1
-      return new Uint8Array(createHash('shake256', { outputLength: length }).update(`${seed} ${count}`).digest())
-    },
-  }
-}
-
 export interface Acme {
   clock: StillClock
   disk: MemoryDisk
@@ -52,7 +42,7 @@ export const home = '/root'
 export async function acme(options: { name?: string; clock?: StillClock } = {}): Promise<Acme> {
   const { name = 'acme', clock = stillClock() } = options
   const disk = memoryDisk()
-  const random = randomFrom(name)
+  const random = seededRandom(name)
   await initFleet({ dir: home, name, nodeName: 'root', clock, random, disk })
   const reopen = () => openFleet({ dir: home, clock, random, disk })
   const key = async (role: string) => {
@@ -80,7 +70,7 @@ export function revision(number: number): Uint8Array {
 }
 
 export function keysOfThief(seed = 'thief'): RoleKeys {
-  const random = randomFrom(seed)
+  const random = seededRandom(seed)
   const key = () => privateKeyFrom(random.bytes(32))
   return { root: key(), targets: key(), snapshot: key(), timestamp: key(), rollouts: key() }
 }

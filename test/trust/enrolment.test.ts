@@ -20,7 +20,8 @@ import { identityOf, loadIdentity, type NodeIdentity, saveIdentity } from '../..
 import { privateKeyFrom } from '../../src/trust/keys.ts'
 import { keysOfSecret, parseToken, type Token } from '../../src/trust/token.ts'
 import { bootstrapTrust, openTrust } from '../../src/trust/trust-store.ts'
-import { type Acme, acme, dayMs, failureOf, home, parentOf, randomFrom, start } from './acme.ts'
+import { seededRandom } from '../world/seeded-random.ts'
+import { type Acme, acme, dayMs, failureOf, home, parentOf, start } from './acme.ts'
 import { memoryDisk } from './memory-disk.ts'
 
 const hour = 3600_000
@@ -33,7 +34,7 @@ async function tokenOf(root: Acme, uses = 1): Promise<Token> {
 }
 
 function newKey(seed: string): KeyObject {
-  return privateKeyFrom(randomFrom(seed).bytes(32))
+  return privateKeyFrom(seededRandom(seed).bytes(32))
 }
 
 /** As it arrives at the other end of a wire. */
@@ -70,7 +71,7 @@ t.test('the secret of a token does not travel and is not kept', async (t) => {
   const root = await acme()
   const token = await tokenOf(root)
   const request = await requestEnrolment(token, 'n1', newKey('n1'))
-  const kept = [...root.disk.entries.values()].map((entry) => (entry.kind === 'file' ? Buffer.from(entry.bytes) : ''))
+  const kept = [...root.disk.entries.values()].map((entry) => (entry.kind === 'file' ? entry.content : Buffer.alloc(0)))
   const secret = Buffer.from(token.secret)
   const tlsKey = keysOfSecret(token.secret).tls.export({ format: 'der', type: 'pkcs8' }).subarray(-32)
   for (const bytes of [secret, tlsKey]) {
@@ -78,7 +79,7 @@ t.test('the secret of a token does not travel and is not kept', async (t) => {
       t.notOk(JSON.stringify(request).includes(bytes.toString(encoding)))
       t.notOk(kept.some((content) => content.includes(bytes.toString(encoding))))
     }
-    t.notOk(kept.some((content) => content.includes(bytes as never)))
+    t.notOk(kept.some((content) => content.includes(bytes)))
   }
 })
 

@@ -12,21 +12,22 @@ import {
 } from '../../src/trust/certificates.ts'
 import { openEnvelope, seal } from '../../src/trust/envelope.ts'
 import { certificatePem, keyIdOf, privateKeyFrom } from '../../src/trust/keys.ts'
-import { failureOf, randomFrom, start } from './acme.ts'
+import { seededRandom } from '../world/seeded-random.ts'
+import { failureOf, start } from './acme.ts'
 
 const payloadType = 'application/vnd.banyan.report.v1+json'
 const payload = new TextEncoder().encode('{"node":"n1","text":"grün ✓"}')
-const making = { now: start, random: randomFrom('envelope') }
+const making = { now: start, random: seededRandom('envelope') }
 const certificates = (...ders: [string, Uint8Array][]) =>
   Object.fromEntries(ders.map(([keyId, der]) => [keyId, Buffer.from(der).toString('base64')]))
 
 async function authorityOf(fleet: string): Promise<Authority> {
-  const privateKey = privateKeyFrom(randomFrom(fleet).bytes(32))
+  const privateKey = privateKeyFrom(seededRandom(fleet).bytes(32))
   return { fleet, privateKey, certificate: await createAuthorityCertificate({ fleet, privateKey }, making) }
 }
 
 async function nodeOf(authority: Authority, name: string, seed = name) {
-  const privateKey = privateKeyFrom(randomFrom(seed).bytes(32))
+  const privateKey = privateKeyFrom(seededRandom(seed).bytes(32))
   const certificate = await createNodeCertificate({ authority, name, publicKey: privateKey }, making)
   return { privateKey, keyId: keyIdOf(privateKey), certificate }
 }
@@ -46,7 +47,7 @@ t.test('an envelope opens to its node and its payload', async (t) => {
 t.test('what is signed is what DSSE v1 says', async (t) => {
   // The protocol's own example: "DSSEv1 29 http://example.com/HelloWorld 11 hello world".
   const { verify, createPublicKey } = await import('node:crypto')
-  const privateKey = privateKeyFrom(randomFrom('dsse').bytes(32))
+  const privateKey = privateKeyFrom(seededRandom('dsse').bytes(32))
   const envelope = seal({
     payloadType: 'http://example.com/HelloWorld',
     payload: Buffer.from('hello world'),

@@ -6,11 +6,12 @@ import { limits } from '../../src/model/limits.ts'
 import { initFleet, openFleet } from '../../src/trust/fleet.ts'
 import { loadIdentity } from '../../src/trust/identity.ts'
 import { openTrust } from '../../src/trust/trust-store.ts'
-import { acme, dayMs, failureOf, home, nodeOf, parentOf, randomFrom, revision, start, stillClock } from './acme.ts'
+import { seededRandom } from '../world/seeded-random.ts'
+import { acme, dayMs, failureOf, home, nodeOf, parentOf, revision, start, stillClock } from './acme.ts'
 import { type MemoryDisk, memoryDisk } from './memory-disk.ts'
 
 const init = (disk: MemoryDisk) =>
-  initFleet({ dir: home, name: 'acme', nodeName: 'root', clock: stillClock(), random: randomFrom('init'), disk })
+  initFleet({ dir: home, name: 'acme', nodeName: 'root', clock: stillClock(), random: seededRandom('init'), disk })
 
 /** Stops `work` after each number of steps in turn, until it gets to its end. Yields what is on the disk then. */
 async function* cutAtEveryStep(disk: MemoryDisk, work: (disk: MemoryDisk) => Promise<unknown>) {
@@ -62,10 +63,10 @@ t.test('there is one fleet in a home, and none in the home of a node', async (t)
 })
 
 t.test('a fleet is named by a word, and its root by a node name', async (t) => {
-  const parts = { dir: home, clock: stillClock(), random: randomFrom('x'), disk: memoryDisk() }
+  const parts = { dir: home, clock: stillClock(), random: seededRandom('x'), disk: memoryDisk() }
   t.equal((await failureOf(initFleet({ ...parts, name: 'a,CN=b', nodeName: 'root' }))).code, 'bad-input')
   t.equal((await failureOf(initFleet({ ...parts, name: 'acme', nodeName: '../root' }))).code, 'bad-input')
-  t.same(parts.disk.picture(), {})
+  t.same(parts.disk.picture(), memoryDisk().picture())
 })
 
 t.test('a fleet is made as a whole or not at all, wherever the power is cut', async (t) => {
@@ -77,7 +78,7 @@ t.test('a fleet is made as a whole or not at all, wherever the power is cut', as
     )
     made.add(again === 'made')
     if (again !== 'made') t.equal(again, 'already-exists', `cut after ${steps} steps`)
-    const fleet = await openFleet({ dir: home, clock: stillClock(), random: randomFrom('x'), disk })
+    const fleet = await openFleet({ dir: home, clock: stillClock(), random: seededRandom('x'), disk })
     await loadIdentity(`${home}/keys`, disk)
     const trust = await openTrust({
       dir: `${home}/tuf`,

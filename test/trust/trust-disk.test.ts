@@ -26,7 +26,7 @@ const open = (disk: MemoryDisk) => openTrust({ dir: nodeDir, clock: stillClock()
 function truncate(disk: MemoryDisk, path: string): void {
   const entry = disk.entries.get(path)
   if (entry?.kind !== 'file') throw new Error(`${path} is no file`)
-  disk.entries.set(path, { ...entry, bytes: entry.bytes.slice(0, 40) })
+  disk.entries.set(path, { ...entry, content: entry.content.subarray(0, 40) })
 }
 
 t.test('damage to any stored file heals with the next refresh', async (t) => {
