@@ -79,7 +79,7 @@ export async function startAdmissions(parts: {
   await disk.write(join(dir, 'nodes', `${root.name}.json`), JSON.stringify(record), { mode: 0o600 })
 }
 
-export interface AdmissionsParts {
+interface AdmissionsParts {
   /** `<home>/fleet`. */
   dir: string
   authority: Authority

@@ -19,7 +19,7 @@ const base64Schema = v.pipe(
   v.regex(/^[A-Za-z0-9+/]+={0,2}$/, 'expected base64'),
 )
 
-export const enrolRequestSchema = v.union([
+const enrolRequestSchema = v.union([
   v.strictObject({
     tokenId: tokenIdSchema,
     /** DER of a PKCS #10 request for the node's name and key. */
@@ -40,17 +40,17 @@ export const parseEnrolRequest = parserOf(enrolRequestSchema)
 export const renewalPayloadType = 'application/vnd.banyan.renewal.v1+json'
 
 /** A node keeps its key for life, so a renewal says no more than whose it is and when it was asked for. */
-export const renewalSchema = v.strictObject({ node: nodeNameSchema, at: instantSchema })
+const renewalSchema = v.strictObject({ node: nodeNameSchema, at: instantSchema })
 export const parseRenewal = parserOf(renewalSchema)
 
-export const enrolReplySchema = v.strictObject({
+const enrolReplySchema = v.strictObject({
   /** DER. */
   certificate: base64Schema,
   ca: base64Schema,
   tuf: v.strictObject({ '1.root.json': base64Schema }),
 })
 export type EnrolReply = v.InferOutput<typeof enrolReplySchema>
-export const parseEnrolReply = parserOf(enrolReplySchema)
+const parseEnrolReply = parserOf(enrolReplySchema)
 
 /** Relays pass it on unchanged: the HMAC holds from end to end. */
 export async function requestEnrolment(token: Token, name: NodeName, privateKey: KeyObject): Promise<EnrolRequest> {

@@ -60,7 +60,7 @@ export interface Verified {
 }
 
 /** The keys of the newest root's timestamp role -> the time to judge expiry at. */
-export type ReferenceTime = (timestampKeys: string) => Instant
+type ReferenceTime = (timestampKeys: string) => Instant
 
 /** A copy that holds nothing but a root which its holder trusts already. `untrusted` if it does not even sign itself. */
 export function copyFrom(root: Uint8Array): MetadataCopy {

@@ -3,7 +3,7 @@
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 
-export type TakeTurn = <T>(work: () => Promise<T>) => Promise<T>
+type TakeTurn = <T>(work: () => Promise<T>) => Promise<T>
 
 /** One queue. A failing piece of work fails its own caller only. `refused` when `limits.turnsMax` are waiting. */
 export function takingTurns(): TakeTurn {
