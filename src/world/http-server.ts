@@ -39,7 +39,7 @@ export async function serveHttps(options: ServeOptions): Promise<HttpServer> {
     running.add(caller)
     response.on('close', () => {
       running.delete(caller)
-      caller.abort()
+      if (!response.writableFinished) caller.abort()
     })
     answer(options, message, response, caller.signal, () => closing).catch((error) => {
       options.onError(error, message.url ?? '')
@@ -107,9 +107,9 @@ async function answer(
   })
   if (response.destroyed) return
   const content = Buffer.from(reply.body ?? '')
-  // A caller that stops reading is cut off; each bit of progress starts the wait anew.
-  response.setTimeout(limits.requestTimeoutMs, () => message.socket.destroy())
-  response.on('finish', () => message.socket.setTimeout(0))
+  // A caller that stops reading is cut off; each bit of progress starts the wait anew. Once all is written, Node sets
+  // the wait for the next request instead.
+  message.socket.setTimeout(limits.requestTimeoutMs)
   response.writeHead(reply.status, {
     'content-length': content.length,
     ...(isClosing() ? { connection: 'close' } : {}),

@@ -45,7 +45,7 @@ export async function serveLocal(options: {
     running.add(caller)
     response.on('close', () => {
       running.delete(caller)
-      caller.abort()
+      if (!response.writableFinished) caller.abort()
     })
     answer(options, message, response, caller.signal).catch((error) => {
       options.onError(error, message.url ?? '')

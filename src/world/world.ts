@@ -28,17 +28,23 @@ export interface FileStat {
   mode: number
 }
 
-/** State files. Every failing call throws a Failure: `not-found`, `no-space`, `too-large`, `disk`. */
+/**
+ * State files. Every change is durable when its promise resolves. Every failing call throws a Failure: `not-found`,
+ * `no-space`, `too-large`, `disk`.
+ */
 export interface Disk {
   read(path: string, options?: { maxBytes?: number }): Promise<Uint8Array>
-  /** All of the new content or all of the old, also after a power cut: temporary file, fsync, rename, fsync of the folder. */
+  /**
+   * All of the new content or all of the old, also after a power cut: temporary file, fsync, rename, fsync of the
+   * folder. There has to be room for both. A link at `path` is replaced, not followed. The default mode is 0644.
+   */
   write(path: string, content: Uint8Array | string, options?: { mode?: number }): Promise<void>
   /** Makes the folder and those above it. */
   makeFolder(path: string, options?: { mode?: number }): Promise<void>
-  /** Names, sorted. */
+  /** Names, sorted; without what a killed `write` left unfinished. */
   list(path: string): Promise<string[]>
   stat(path: string): Promise<FileStat | undefined>
-  /** Replaces `to`; durable when it returns. */
+  /** Replaces `to`, unless it is a folder with something in it (`disk`). */
   rename(from: string, to: string): Promise<void>
   /** Files and whole folders; what is not there is fine. */
   remove(path: string): Promise<void>
@@ -51,16 +57,21 @@ export interface Disk {
 
 export type StoreChange = { kind: 'put'; key: string; value: unknown } | { kind: 'delete'; key: string }
 
-/** Ordered keys with JSON values. A change is durable (synced) when its promise resolves. */
+/**
+ * Keys in the order of their UTF-8 bytes, with JSON values. A change is durable (synced) when its promise resolves.
+ * Throws `no-space` (what is there can still be read), `disk`, or `stopped` once it is closed; and a TypeError for a
+ * value that is no JSON.
+ */
 export interface Store {
+  /** Undefined if there is none. */
   get(key: string): Promise<unknown>
   put(key: string, value: unknown): Promise<void>
   delete(key: string): Promise<void>
   /** All or nothing. */
   batch(changes: readonly StoreChange[]): Promise<void>
-  /** Entries whose key starts with the prefix, in key order. */
+  /** Entries whose key starts with the prefix, in key order, as they are when the first is asked for. */
   entries(prefix?: string): AsyncIterable<[key: string, value: unknown]>
-  /** A room of its own inside this store. */
+  /** A room of its own inside this store: neither sees the other's keys. Lower-case letters, digits and dashes. */
   sub(name: string): Store
 }
 
@@ -78,6 +89,7 @@ export interface Run {
   /** Of each stream the last bytes are kept; the default is `limits.outputKeptBytes`. */
   outputMaxBytes?: number
   onLine?: (stream: 'stdout' | 'stderr', line: string) => void
+  /** Ends the program as the time limit does; then `run` throws `stopped`. */
   signal?: AbortSignal
 }
 
@@ -91,7 +103,11 @@ export interface RunResult {
 }
 
 export interface Exec {
-  /** Standard input is /dev/null. On the time limit: TERM to the process group, 5 s later KILL. Throws `not-found` if there is no such program. */
+  /**
+   * Standard input is /dev/null. On the time limit: TERM to the process group; KILL 5 s later, or for the rest of the
+   * group as soon as its leader has gone. What a program leaves running in a group of its own is not waited for.
+   * Throws `not-found` if there is no such program, `program-failed` if it cannot be started.
+   */
   run(run: Run): Promise<RunResult>
   /** Starts a program that outlives us, its output appended to a file. Resolves once it runs. */
   detach(run: {
@@ -123,10 +139,11 @@ export interface HttpRequest {
   query: Readonly<Record<string, string>>
   body: Uint8Array
   peer: HttpPeer
-  /** Aborts when the caller has gone. */
+  /** Aborts when the caller has gone, and when the server closes: a handler that hangs for news answers then. */
   signal: AbortSignal
 }
 
+/** Without a body and content type for statuses that say it all. */
 export interface HttpResponse {
   status: number
   body?: Uint8Array | string
@@ -137,6 +154,7 @@ export interface HttpServer {
   port: number
   /** New certificates for new connections. */
   renew(tls: TlsIdentity): void
+  /** Takes no more connections, lets running requests end for a moment, then cuts them off. */
   close(): Promise<void>
 }
 
@@ -147,21 +165,30 @@ export interface HttpReply {
   certificate: Uint8Array
 }
 
-/** HTTPS with mutual TLS 1.3 between nodes. A body over its limit is answered with 413 and never read to its end. */
+/**
+ * HTTPS with mutual TLS 1.3 between nodes. A body over its limit is answered with 413 and never read to its end; a
+ * handler that throws, with an empty 500.
+ */
 export interface Http {
+  /** Throws `conflict` if the port is taken. Port 0 takes any free one. */
   serve(options: {
     address: string
     port: number
     tls: TlsIdentity
     bodyMaxBytes: (path: string) => number
     handler: (request: HttpRequest) => Promise<HttpResponse>
-    /** Somebody failed the handshake or spoke no TLS. */
+    /**
+     * Somebody spoke no TLS 1.3 or showed no certificate of our CA that holds now; the reason is OpenSSL's or Node's
+     * code, e.g. `CERT_HAS_EXPIRED`. A connection that merely broke is none.
+     */
     onStranger?: (address: string, reason: string) => void
   }): Promise<HttpServer>
   /**
-   * Resolves with whatever status came. Throws a Failure with `retry: 'later'`: `unreachable`, `timed-out`, `too-large`,
-   * or `untrusted` if the other end is not of our CA. The server's certificate is checked against our CA only; who it
-   * is, the caller reads from `certificate`.
+   * Resolves with whatever status came. Throws a Failure with `retry: 'later'`: `unreachable` (also if no connection
+   * comes about within `limits.connectTimeoutMs`, and mostly if the other end does not accept our certificate),
+   * `timed-out`, `too-large`, `stopped` by its signal, or `untrusted` if the other end is not of our CA. The server's
+   * certificate is checked against our CA only; who it is, the caller reads from `certificate`. A request may arrive
+   * twice: it is repeated once if a kept-alive connection turns out to be closed.
    */
   request(options: {
     /** `https://ADDRESS:PORT`. */

@@ -176,6 +176,12 @@ export function httpContract(t: Test, open: (t: Test) => Promise<HttpWorld>): vo
     t.ok(new X509Certificate(renewed.certificate).raw.equals(reply.certificate))
   })
 
+  check(t, 'a caller that got its answer has not gone away', async (t, stage) => {
+    await stage.ask()
+    await stage.world.passage.pass(50)
+    t.equal(stage.requests[0]?.signal.aborted, false)
+  })
+
   check(
     t,
     'closing tells the handlers that hang, and then nobody is reached',

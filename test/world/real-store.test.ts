@@ -3,11 +3,11 @@ import { once } from 'node:events'
 import { rm, writeFile } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import t, { type Test } from 'tap'
-import { systemExec } from '../../src/world/exec.ts'
+import t from 'tap'
 import { openLevelStore } from '../../src/world/store.ts'
 import { failureCodeOf } from '../contract/contract.ts'
 import { storeContract } from '../contract/store-contract.ts'
+import { onSmallDisk } from './small-disk.ts'
 
 storeContract(t, async (t) => {
   const path = `${t.testdir({})}/state`
@@ -43,39 +43,26 @@ t.test('a store in a folder that cannot be is a disk failure', async (t) => {
   t.equal(await failureCodeOf(openLevelStore(`${t.testdir({ file: '' })}/file/state`)), 'disk')
 })
 
-t.test('a store that met a full disk is read on, and goes on with all that was acknowledged', async (t) => {
-  const folder = t.testdir({})
-  const mount = ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', folder]
-  const small = await systemExec.run({ program: 'mount', args: mount, timeoutMs: 5000 })
-  if (small.code !== 0) {
-    t.comment('only root can mount a small disk')
-    return
-  }
-  try {
-    await fillAndFree(t, folder)
-  } finally {
-    await systemExec.run({ program: 'umount', args: [folder], timeoutMs: 5000 })
-  }
-})
-
-async function fillAndFree(t: Test, folder: string): Promise<void> {
-  const store = await openLevelStore(`${folder}/state`)
-  const filler = `${folder}/filler`
-  const acknowledged: string[] = []
-  const put = async (key: string) => {
-    await store.put(key, 'x'.repeat(50_000))
-    acknowledged.push(key)
-  }
-  await writeFile(filler, Buffer.alloc(7 * 1024 * 1024))
-  let failure = 'none'
-  for (let n = 0; failure === 'none'; n += 1) failure = await failureCodeOf(put(`before ${n}`))
-  t.equal(failure, 'no-space')
-  t.equal(await failureCodeOf(Promise.all([put('full'), put('too')])), 'no-space')
-  t.ok(await store.get('before 0'))
-  await rm(filler)
-  await Promise.all([put('after'), put('later')])
-  await store.close()
-  const again = await openLevelStore(`${folder}/state`)
-  for (const key of acknowledged) t.ok(await again.get(key), key)
-  await again.close()
-}
+t.test('a store that met a full disk is read on, and goes on with all that was acknowledged', (t) =>
+  onSmallDisk(t, 8, async (folder) => {
+    const store = await openLevelStore(`${folder}/state`)
+    const filler = `${folder}/filler`
+    const acknowledged: string[] = []
+    const put = async (key: string) => {
+      await store.put(key, 'x'.repeat(50_000))
+      acknowledged.push(key)
+    }
+    await writeFile(filler, Buffer.alloc(7 * 1024 * 1024))
+    let failure = 'none'
+    for (let n = 0; failure === 'none'; n += 1) failure = await failureCodeOf(put(`before ${n}`))
+    t.equal(failure, 'no-space')
+    t.equal(await failureCodeOf(Promise.all([put('full'), put('too')])), 'no-space')
+    t.ok(await store.get('before 0'))
+    await rm(filler)
+    await Promise.all([put('after'), put('later')])
+    await store.close()
+    const again = await openLevelStore(`${folder}/state`)
+    for (const key of acknowledged) t.ok(await again.get(key), key)
+    await again.close()
+  }),
+)
