@@ -131,7 +131,7 @@ export const limits = {
   pipelineMinBytes: 256 * KiB,
   pipelineMaxBytes: 4 * MiB,
   /** What one wire may keep in memory of answers that its other end does not take. */
-  wireBufferedBytes: 512 * KiB,
+  wireBufferedBytes: 128 * KiB,
   wireRequestsMax: 1_024,
   wireRejectsMax: 64,
   wireMessageMaxBytes: 256 * KiB,

@@ -25,6 +25,7 @@ function start({ onReport, onEnd }: Parameters<EngineFactory['start']>[0], log: 
   if (child.stderr !== null) {
     createInterface({ input: child.stderr }).on('line', (line) => log.warn('engine says', { line }))
   }
+  log.debug('engine started', { pid: child.pid })
   const ended = endOf(child)
   ended.then(onEnd)
   child.on('message', (message) => onReport(parseEngineReport(message, 'swarm engine')))

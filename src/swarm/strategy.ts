@@ -50,7 +50,7 @@ export interface Backlog {
 }
 
 /** A wire that has nothing left to do takes over from another one only if that one needs much longer for what it has. */
-const takeOverAfterS = 1
+const takeOverAfterS = 2
 
 /** How many bytes of the slow wire's backlog the idle one is to take over. */
 export function takeOverBytes(idle: Backlog, slow: Backlog): number {

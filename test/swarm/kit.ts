@@ -85,6 +85,8 @@ export interface TestNode {
   transfer(payload: TestPayload): Transfer
   /** Waits, by asking after each report that could change it. */
   until(what: string, condition: () => boolean): Promise<void>
+  /** Process id of the engine that was started last. */
+  enginePid(): number
   /** In order, as a daemon does. */
   close(): Promise<void>
   lines: string[]
@@ -204,6 +206,11 @@ async function startNode(
     },
     until: async (_what, condition) => {
       await found(() => (condition() ? true : undefined))
+    },
+    enginePid: () => {
+      const pid = lines.findLast((line) => line.includes('engine started'))?.match(/ pid=(\d+)/)?.[1]
+      if (pid === undefined) throw new Error(`no engine was started at ${name}`)
+      return Number(pid)
     },
     close: () => {
       closing ??= (async () => {
