@@ -85,6 +85,18 @@ export function jsonOf(args: Arguments): boolean {
   return args['json'] === true
 }
 
+/** Of an argument that stands by its place. */
+export function positionalOf(args: Arguments, name: string): string {
+  return positionalsOf(args, name)[0] ?? ''
+}
+
+export function positionalsOf(args: Arguments, name: string): string[] {
+  const values = [args[name] ?? ''].flat().map(String)
+  if (values.includes('')) throw new UsageError(`<${name}> is empty`)
+  return values
+}
+
+/** Of an option with a default. */
 export function textOf(args: Arguments, name: string): string {
   const value = optionalTextOf(args, name)
   if (value === undefined) throw new UsageError(`${name} is missing`)

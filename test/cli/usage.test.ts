@@ -12,6 +12,8 @@ const wrong: [args: string[], error: string, hint: string | undefined][] = [
   [['node-info'], 'banyan node-info <name>: an argument is missing', 'see banyan node-info --help'],
   [['status', '--home'], 'not enough arguments following: home', 'see banyan status --help'],
   [['status', '--home='], '--home is empty', undefined],
+  [['node-info', ''], '<name> is empty', undefined],
+  [['publish', 'a', ''], '<path> is empty', undefined],
   [['status', '--home', 'a', '--home', 'b'], '--home is given more than once', undefined],
   [['token', 'list'], 'invalid values: Argument: action, Given: "list", Choices: "create"', 'see banyan token --help'],
   [

@@ -6,7 +6,7 @@ import {
   newNodeOf,
   newNodeOptions,
   optionalTextOf,
-  textOf,
+  positionalOf,
   textsOf,
   UsageError,
 } from '../command.ts'
@@ -35,7 +35,7 @@ export const joinCommand: Command = {
     const site = optionalTextOf(args, 'site')
     const options = {
       ...newNodeOf(args),
-      token: textOf(args, 'token'),
+      token: positionalOf(args, 'token'),
       labels: labelsOf(textsOf(args, 'label')),
       ...(parents.length > 0 && { parents }),
       ...(site !== undefined && { site }),

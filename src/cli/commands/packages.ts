@@ -1,7 +1,7 @@
 // `banyan packages` and `banyan package`: what the repository holds.
 
 import { systemClock } from '../../world/clock.ts'
-import { type Command, exitCodes, homeOf, homeOption, jsonOf, jsonOption, textOf } from '../command.ts'
+import { type Command, exitCodes, homeOf, homeOption, jsonOf, jsonOption, positionalOf } from '../command.ts'
 import { ask } from '../daemon.ts'
 import { print, printJson } from '../output.ts'
 import { listOf } from '../text/fields.ts'
@@ -24,7 +24,7 @@ export const packageCommand: Command = {
   builder: (argv) =>
     jsonOption(homeOption(argv.positional('name', { type: 'string', describe: "the package's name" }))),
   run: async (args) => {
-    const { versions } = await ask(homeOf(args), 'GET', `/packages/${encodeURIComponent(textOf(args, 'name'))}`)
+    const { versions } = await ask(homeOf(args), 'GET', `/packages/${encodeURIComponent(positionalOf(args, 'name'))}`)
     await (jsonOf(args) ? printJson(versions) : print(packageText(listOf(versions), systemClock.now())))
     return exitCodes.done
   },

@@ -9,7 +9,7 @@ import {
   jsonOf,
   jsonOption,
   optionalTextOf,
-  textsOf,
+  positionalsOf,
   UsageError,
 } from '../command.ts'
 import { askForLines } from '../daemon.ts'
@@ -34,7 +34,7 @@ export const publishCommand: Command = {
       .example('$0 publish ./shop --version 4.2.0', '')
       .example('$0 publish *.deb', ''),
   run: async (args) => {
-    const paths = textsOf(args, 'path')
+    const paths = positionalsOf(args, 'path')
     const name = optionalTextOf(args, 'name')
     const version = optionalTextOf(args, 'version')
     if (paths.length > 1 && (name !== undefined || version !== undefined)) {
