@@ -33,7 +33,7 @@ export async function initRoot(
   const settings = parseSettings({ name, ...rest }, 'init')
   await checkNoNode({ disk }, home)
   await makeFolders({ disk }, home)
-  await initFleet({ dir: home.dir, name: `Fleet-${name}`, nodeName: name, clock, random, disk })
+  await initFleet({ dir: home.dir, name, nodeName: name, clock, random, disk })
   if ((await disk.stat(home.policy)) === undefined) await disk.write(home.policy, policyTemplate())
   // The settings come last: a home with settings is a whole node.
   await saveSettings(disk, home.settings, settings)

@@ -1,14 +1,16 @@
 // `banyan join`: makes this machine a node of a tree. Nothing is left behind if it fails.
 
+import type { KeyObject } from 'node:crypto'
 import os from 'node:os'
+import path from 'node:path'
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { nodeNameSchema } from '../model/names.ts'
 import { parseJson, parserOf } from '../model/parse.ts'
 import { parseSettings } from '../model/settings.ts'
 import { acceptReply, requestEnrolment } from '../trust/enrolment.ts'
-import { identityOf, saveIdentity } from '../trust/identity.ts'
-import { privateKeyFrom, seedBytes } from '../trust/keys.ts'
+import { identityOf, readPrivate, saveIdentity } from '../trust/identity.ts'
+import { privateKeyFrom, privateKeyFromPem, privateKeyPem, seedBytes } from '../trust/keys.ts'
 import { enrolmentTls, parseToken } from '../trust/token.ts'
 import { bootstrapTrust } from '../trust/trust-store.ts'
 import { openWorld } from '../world/real-world.ts'
@@ -50,7 +52,8 @@ async function join(world: World, options: JoinOptions) {
   const settings = parseSettings({ name, parents: parents ?? token.parents, ...rest }, 'join')
   await checkNoNode(world, home)
 
-  const privateKey = privateKeyFrom(world.random.bytes(seedBytes))
+  const keyFile = path.join(home.keys, 'node.key.pem')
+  const privateKey = await keyFor(world, home, keyFile)
   const request = JSON.stringify(await requestEnrolment(token, name, privateKey))
   const failures: string[] = []
   for (const url of settings.parents) {
@@ -72,7 +75,10 @@ async function join(world: World, options: JoinOptions) {
     if (identityOf(reply.certificate).role !== 'node')
       throw new Failure('untrusted', `${url} does not answer as a node`)
     const body = parseJson(reply.body, `answer of ${url}`)
-    if (reply.status !== 200) throw refusalOf(body, reply.status, url)
+    if (reply.status !== 200) {
+      await world.disk.remove(home.keys)
+      throw refusalOf(body, reply.status, url)
+    }
     const { identity, rootBytes } = acceptReply(body, { token, name, privateKey })
     await bootstrapTrust({
       dir: home.tuf,
@@ -90,6 +96,21 @@ async function join(world: World, options: JoinOptions) {
     retry: 'later',
     hint: 'check the address with --parent, and that the parent runs',
   })
+}
+
+/**
+ * The key is kept before anybody is asked: an answer that gets lost on its way has spent the name, and the root gives it
+ * to the same key again.
+ */
+async function keyFor(world: World, home: Home, file: string): Promise<KeyObject> {
+  if ((await world.disk.stat(file)) !== undefined) {
+    return privateKeyFromPem(await readPrivate(file, world.disk), file)
+  }
+  const key = privateKeyFrom(world.random.bytes(seedBytes))
+  await world.disk.makeFolder(home.dir, { mode: 0o700 })
+  await world.disk.makeFolder(home.keys, { mode: 0o700 })
+  await world.disk.write(file, privateKeyPem(key), { mode: 0o600 })
+  return key
 }
 
 /** The folders that a node needs from its first start. */

@@ -23,6 +23,15 @@ interface Making {
 
 const algorithm = { name: 'Ed25519' }
 
+// A blank never stands in a node's name: were the authority called like one of its nodes, that node's certificate would
+// look as if it had signed itself, and nobody would take it.
+const authorityPrefix = 'banyan fleet '
+
+/** The fleet that an authority's certificate speaks for. */
+export function fleetOf(authority: { subject: string }): string {
+  return authority.subject.replace(`CN=${authorityPrefix}`, '')
+}
+
 /** The self-signed certificate of a fleet's authority, as DER. `fleet` is a word. */
 export async function createAuthorityCertificate(
   { fleet, privateKey }: { fleet: string; privateKey: KeyObject },
@@ -32,7 +41,7 @@ export async function createAuthorityCertificate(
   const keys = await cryptoKeysOf(privateKey)
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(random),
-    name: `CN=${fleet}`,
+    name: `CN=${authorityPrefix}${fleet}`,
     notBefore: new Date(now - limits.certificateBackdateMs),
     notAfter: new Date(now + limits.rootLifetimeMs),
     signingAlgorithm: algorithm,

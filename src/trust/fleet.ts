@@ -16,7 +16,7 @@ import { parserOf } from '../model/parse.ts'
 import { openObjects } from '../world/objects.ts'
 import type { Clock, Disk, Random } from '../world/world.ts'
 import { openAdmissions, startAdmissions, type TokenWish } from './admissions.ts'
-import { type Authority, createAuthorityCertificate, createNodeCertificate } from './certificates.ts'
+import { type Authority, createAuthorityCertificate, createNodeCertificate, fleetOf } from './certificates.ts'
 import type { EnrolReply } from './enrolment.ts'
 import { nodeIdentityFrom, readPrivate, saveIdentity, tlsIdentityOf } from './identity.ts'
 import { certificatePem, privateKeyFrom, privateKeyFromPem, privateKeyPem, seedBytes } from './keys.ts'
@@ -214,7 +214,7 @@ async function loadAuthority(dir: string, disk: FleetDisk): Promise<Authority> {
   const pem = Buffer.from(await disk.read(join(dir, 'ca.crt.pem'))).toString('utf8')
   const certificate = new X509Certificate(pem)
   return {
-    fleet: certificate.subject.replace(/^CN=/, ''),
+    fleet: fleetOf(certificate),
     certificate: certificate.raw,
     privateKey: await loadKey(dir, 'ca', disk),
   }

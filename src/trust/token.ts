@@ -9,6 +9,7 @@ import { countSchema, type Instant, instantSchema, type Sha256, sha256Schema } f
 import { parseJson, parserOf } from '../model/parse.ts'
 import { parentUrlSchema } from '../model/settings.ts'
 import type { TlsIdentity } from '../world/world.ts'
+import { fleetOf } from './certificates.ts'
 import { certificateOf, checkIssued, identityOf, tlsIdentityOf } from './identity.ts'
 import { keyIdOf, privateKeyFrom, seedBytes } from './keys.ts'
 
@@ -141,13 +142,9 @@ function readCertificates(parts: TokenParts): Pick<Token, 'id' | 'fleet' | 'expi
       parts.secret.byteLength === seedBytes &&
       keyIdOf(certificate.publicKey) === keyIdOf(keysOfSecret(parts.secret).tls)
     if (identity.role !== 'enrol' || !isOurs) throw new Failure('untrusted', 'the certificate is not for the secret')
-    return { id: identity.tokenId, fleet: fleetOf(ca.subject), expiresAt: certificate.validToDate.getTime() }
+    return { id: identity.tokenId, fleet: fleetOf(ca), expiresAt: certificate.validToDate.getTime() }
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     throw new Failure('bad-input', `token contradicts itself: ${error.message}`, { cause: error })
   }
-}
-
-function fleetOf(subject: string): string {
-  return subject.replace(/^CN=/, '')
 }

@@ -1,6 +1,6 @@
 // A root makes its fleet and publishes for it.
 
-import { hash } from 'node:crypto'
+import { hash, X509Certificate } from 'node:crypto'
 import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
 import { initFleet, openFleet } from '../../src/trust/fleet.ts'
@@ -227,4 +227,15 @@ t.test('a fleet gives out its metadata and nothing else', async (t) => {
   ]) {
     t.equal(await root.fleet.file(name), undefined, name)
   }
+})
+
+t.test('a root may be called like its fleet: its certificate does not look as if it had signed itself', async (t) => {
+  const disk = memoryDisk()
+  const parts = { dir: home, clock: stillClock(), random: seededRandom('same'), disk }
+  await initFleet({ ...parts, name: 'root', nodeName: 'root' })
+  const { certificateDer } = await loadIdentity(`${home}/keys`, disk)
+  const { subject, issuer } = new X509Certificate(certificateDer)
+  t.equal(subject, 'CN=root')
+  t.not(issuer, subject)
+  t.equal((await openFleet(parts)).name, 'root')
 })

@@ -1,0 +1,72 @@
+// kill -9 in mid-transfer: after a restart the node converges, and little is fetched twice.
+
+import { randomBytes } from 'node:crypto'
+import t, { type Test } from 'tap'
+import type { Transfer } from '../../src/model/report.ts'
+import { type RealTree, realTree } from './real-tree.ts'
+import { until } from './until.ts'
+
+const MiB = 1024 * 1024
+const payloadBytes = 16 * MiB
+const pieceBytes = 256 * 1024
+// Slow enough that the middle of a transfer can be met.
+const uploadLimit = 4 * MiB
+
+async function transfersOf(tree: RealTree, name: string): Promise<Transfer[]> {
+  return ((await tree.ask(name, '/status')) as { transfers: Transfer[] }).transfers
+}
+
+const atlasOf = async (tree: RealTree, name: string) =>
+  (await transfersOf(tree, name)).find((each) => each.name === 'atlas')
+
+/** Kills the node halfway, starts it again, and resolves with what its parent has given out in all. */
+async function killedHalfway(t: Test, tree: RealTree, victim: string, giver: string): Promise<number> {
+  await tree.publish('atlas', '1.0.0', { world: randomBytes(payloadBytes) })
+  await tree.release('rules:\n  - nodes: all\n    except: []\n    packages: { atlas: latest }\n')
+  const before = await until(`${victim} is halfway`, async () => {
+    const transfer = await atlasOf(tree, victim)
+    return transfer !== undefined && transfer.have > payloadBytes / 4 && transfer
+  })
+  const ended = await tree.stop(victim, 'SIGKILL')
+  t.equal(ended.signal, 'SIGKILL')
+  t.ok(before.have < payloadBytes, 'it was killed in mid-transfer')
+  await tree.start(victim)
+  const resumed = await until('the transfer is known again', () => atlasOf(tree, victim))
+  t.ok(resumed.have >= before.have, `${resumed.have} bytes are kept, of ${before.have} seen before`)
+  return until(
+    `${giver} has given all`,
+    async () => {
+      const transfer = await atlasOf(tree, victim)
+      return transfer?.state === 'complete' && (await atlasOf(tree, giver))?.given
+    },
+    60_000,
+  )
+}
+
+t.test('a client killed in mid-transfer goes on where it was', async (t) => {
+  t.setTimeout(150_000)
+  const tree = await realTree(t, { uploadLimit })
+  const token = await tree.must('root', 'token', 'create')
+  await tree.plant({ name: 'leaf', site: 'berlin', parent: 'root', token })
+  const given = await killedHalfway(t, tree, 'leaf', 'root')
+  await tree.reports('leaf', 'converges', (report) => report.converged === 1)
+  const size = (await atlasOf(tree, 'root'))?.size ?? 0
+  t.ok(given <= size + 2 * pieceBytes, `the root gave ${given - size} bytes twice, at most two pieces`)
+})
+
+t.test('a staging server killed in mid-transfer goes on, and so does its client', async (t) => {
+  t.setTimeout(150_000)
+  const tree = await realTree(t, { uploadLimit })
+  const token = await tree.must('root', 'token', 'create', '--uses', '2')
+  await tree.plant({ name: 'berlin', site: 'berlin', parent: 'root', token })
+  await tree.plant({ name: 'leaf', site: 'berlin', parent: 'berlin', token })
+  const given = await killedHalfway(t, tree, 'berlin', 'root')
+  for (const name of ['berlin', 'leaf']) {
+    await tree.reports(name, 'converges', (report) => report.converged === 1, 60_000)
+  }
+  const size = (await atlasOf(tree, 'root'))?.size ?? 0
+  t.ok(given <= size + 2 * pieceBytes, `the root gave ${given - size} bytes twice, at most two pieces`)
+  const leaf = await atlasOf(tree, 'leaf')
+  const taken = (leaf?.fromParent ?? 0) + (leaf?.fromSiblings ?? 0)
+  t.ok(taken <= size + 2 * pieceBytes, `the client took ${taken - size} bytes twice, at most two pieces`)
+})
