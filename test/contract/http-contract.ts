@@ -24,6 +24,8 @@ interface Stage {
   childTls: TlsIdentity
   strangers: string[]
   requests: HttpRequest[]
+  /** Resolves with the first request. */
+  reached: Promise<HttpRequest>
   ask(options?: Partial<Parameters<Http['request']>[0]>): ReturnType<Http['request']>
 }
 
@@ -97,8 +99,7 @@ export function httpContract(t: Test, open: (t: Test) => Promise<HttpWorld>): vo
     async (t, stage) => {
       const stop = new AbortController()
       const reply = failureCodeOf(stage.ask({ signal: stop.signal }))
-      await stage.world.passage.pass(100)
-      t.equal(stage.requests.length, 1)
+      await stage.world.passage.until(stage.reached)
       stop.abort()
       t.equal(await stage.world.passage.until(reply), 'stopped')
       await stage.world.passage.until(aborted(stage.requests[0]))
@@ -187,8 +188,7 @@ export function httpContract(t: Test, open: (t: Test) => Promise<HttpWorld>): vo
     'closing tells the handlers that hang, and then nobody is reached',
     async (t, stage) => {
       const reply = failureCodeOf(stage.ask({ timeoutMs: 20_000 }))
-      await stage.world.passage.pass(100)
-      t.equal(stage.requests.length, 1)
+      await stage.world.passage.until(stage.reached)
       await stage.world.passage.until(stage.server.close())
       t.match(await stage.world.passage.until(reply), /^(unreachable|none)$/)
       t.equal(stage.requests[0]?.signal.aborted, true)
@@ -223,6 +223,7 @@ export function httpContract(t: Test, open: (t: Test) => Promise<HttpWorld>): vo
       const [parentTls, childTls] = await Promise.all([fleet.node('parent'), fleet.node('child')])
       const strangers: string[] = []
       const requests: HttpRequest[] = []
+      const reached = Promise.withResolvers<HttpRequest>()
       const server = await world.passage.until(
         world.parent.serve({
           address: world.address,
@@ -231,6 +232,7 @@ export function httpContract(t: Test, open: (t: Test) => Promise<HttpWorld>): vo
           bodyMaxBytes: () => 1000,
           handler: (request) => {
             requests.push(request)
+            reached.resolve(request)
             return handler(request)
           },
           onStranger: (address, reason) => strangers.push(`${address} ${reason}`),
@@ -249,7 +251,7 @@ export function httpContract(t: Test, open: (t: Test) => Promise<HttpWorld>): vo
           }),
         )
       try {
-        await body(t, { world, fleet, server, parentTls, childTls, strangers, requests, ask })
+        await body(t, { world, fleet, server, parentTls, childTls, strangers, requests, reached: reached.promise, ask })
       } finally {
         world.child.close()
         await world.passage.until(server.close())

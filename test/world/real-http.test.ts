@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import * as https from 'node:https'
-import { connect, createServer, type Socket } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import * as tls from 'node:tls'
 import t, { type Test } from 'tap'
 import { openHttp } from '../../src/world/http.ts'
-import type { TlsIdentity } from '../../src/world/world.ts'
+import type { HttpServer, TlsIdentity } from '../../src/world/world.ts'
 import { realPassage } from '../contract/contract.ts'
 import { httpContract } from '../contract/http-contract.ts'
 import { createTestFleet } from './fleet.ts'
@@ -37,31 +37,35 @@ check('a body that does not say its length is cut off at the limit', async (t, {
   t.ok(sent < 100_000_000, `${sent} bytes were sent`)
 })
 
-check('who speaks no TLS is a stranger', async (t, { port, strangers }) => {
+check('who speaks no TLS is a stranger', async (t, { server, port, strangers }) => {
   const socket = connect(port, address)
   socket.write('GET / HTTP/1.1\r\n\r\n')
-  await closed(socket)
+  if (!socket.closed) await once(socket, 'close')
+  await server.close()
   t.same(strangers, ['127.0.0.1 ERR_SSL_HTTP_REQUEST'])
 })
 
-check('who shows no certificate is a stranger', async (t, { port, tls, strangers, requests }) => {
+check('who shows no certificate is a stranger', async (t, { server, port, tls, strangers, requests }) => {
   const request = https.get({ ...connectionOf(port, { ca: tls.ca }), path: '/' })
   await once(request, 'error')
+  await server.close()
   t.same(strangers, ['127.0.0.1 ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE'])
   t.equal(requests(), 0)
 })
 
-check('TLS 1.2 is not spoken', async (t, { port, tls: own, strangers }) => {
+check('TLS 1.2 is not spoken', async (t, { server, port, tls: own, strangers }) => {
   const socket = tls.connect({ ...connectionOf(port, own), maxVersion: 'TLSv1.2' })
   await once(socket, 'error')
+  await server.close()
   t.same(strangers, ['127.0.0.1 ERR_SSL_UNSUPPORTED_PROTOCOL'])
 })
 
-check('a connection that merely breaks is no stranger', async (t, { port, strangers }) => {
+check('a connection that merely breaks is no stranger', async (t, { server, port, strangers }) => {
   const socket = connect(port, address)
   await once(socket, 'connect')
   socket.destroy()
-  await closed(socket)
+  if (!socket.closed) await once(socket, 'close')
+  await server.close()
   t.same(strangers, [])
 })
 
@@ -124,6 +128,8 @@ t.test('who answers without TLS is not trusted, and who hangs up is not reached'
 })
 
 interface Stage {
+  /** Closed, it has seen all that there was to see. */
+  server: HttpServer
   port: number
   tls: TlsIdentity
   strangers: string[]
@@ -173,10 +179,4 @@ function callOf(port: number, tls: TlsIdentity) {
     timeoutMs: 5000,
     responseMaxBytes: 10_000_000,
   }
-}
-
-/** Both ends have seen the connection close once a later one was served. */
-async function closed(socket: Socket): Promise<void> {
-  if (!socket.closed) await once(socket, 'close')
-  await new Promise((resolve) => setTimeout(resolve, 20))
 }
