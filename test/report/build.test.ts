@@ -61,6 +61,17 @@ t.test('of too many packages those that need a look stay', async (t) => {
   t.ok(JSON.stringify(report).length > limits.reportMaxBytes - 2_000, 'the room is used')
 })
 
+t.test('facts that no report can carry are left out or made fit', async (t) => {
+  const facts = {
+    nan: Number.NaN,
+    endless: Number.POSITIVE_INFINITY,
+    'two\nlines': 'a\tb',
+    long: 'x'.repeat(1_000),
+    n: 1,
+  }
+  t.same(buildReport({ ...parts, facts }).facts, { 'two lines': 'a b', long: 'x'.repeat(limits.textMaxChars), n: 1 })
+})
+
 t.test('whatever a machine says of itself, its report is one that others take', async () => {
   const texts = fc.oneof(
     fc.string({ unit: 'binary' }),

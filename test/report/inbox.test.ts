@@ -6,12 +6,23 @@ import { limits } from '../../src/model/limits.ts'
 import type { Report } from '../../src/model/report.ts'
 import { type Inbox, openInbox } from '../../src/report/inbox.ts'
 import type { Store } from '../../src/world/world.ts'
-import { batchOf, batchWith, certificateOf, forged, machine, outcomeOf, reportOf, sealed, verify } from './reports.ts'
+import {
+  batchOf,
+  batchWith,
+  certificateOf,
+  clockAt,
+  forged,
+  machine,
+  outcomeOf,
+  reportOf,
+  sealed,
+  verify,
+} from './reports.ts'
 
 const now = 1_800_000_100_000
 
 function inboxOn(store: Store, check = verify): Promise<Inbox> {
-  return openInbox({ store, verify: check, clock: { now: () => now }, maxFutureMs: 60_000 })
+  return openInbox({ store, verify: check, clock: clockAt(now), maxFutureMs: 60_000 })
 }
 
 const emptyInbox = async () => inboxOn(await machine().store())

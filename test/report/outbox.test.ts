@@ -5,7 +5,7 @@ import { limits } from '../../src/model/limits.ts'
 import { parseReportBatch } from '../../src/model/report.ts'
 import { openInbox } from '../../src/report/inbox.ts'
 import { type Outgoing, openOutbox } from '../../src/report/outbox.ts'
-import { certificateOf, machine, reportIn, reportOf, sealed, signedOf, verify } from './reports.ts'
+import { certificateOf, clockAt, machine, reportIn, reportOf, sealed, signedOf, verify } from './reports.ts'
 
 function countersIn(outgoing: Outgoing | undefined): [string, number][] {
   return (outgoing?.batch.reports ?? []).map((envelope) => {
@@ -142,7 +142,7 @@ t.test('whenever it is killed, an outbox loses nothing that it took', async () =
       const parent = await openInbox({
         store: await machine().store(),
         verify,
-        clock: { now: () => 1_800_000_100_000 },
+        clock: clockAt(1_800_000_100_000),
         maxFutureMs: 0,
       })
       let outbox = await openOutbox({ store: await store() })

@@ -5,7 +5,7 @@ import { Failure } from '../../src/model/failure.ts'
 import type { Envelope, Outcome, Report, ReportBatch, Transfer } from '../../src/model/report.ts'
 import type { VerifyEnvelope } from '../../src/report/inbox.ts'
 import type { SignedReport } from '../../src/report/signed-report.ts'
-import type { Store } from '../../src/world/world.ts'
+import type { Clock, Store } from '../../src/world/world.ts'
 import { createSimulation, type SimulatedNode } from '../world/simulation.ts'
 
 export function reportOf(node: string, counter: number, rest: Partial<Report> = {}): Report {
@@ -95,6 +95,17 @@ export function signedOf(node: string, counter: number, rest: Partial<Report> = 
 /** What an envelope says. */
 export function reportIn(envelope: Envelope): Report {
   return JSON.parse(Buffer.from(envelope.payload, 'base64').toString())
+}
+
+/** Stands still; what waits for others to have their turn goes on at once. */
+export function clockAt(now: number): Pick<Clock, 'now' | 'after'> {
+  return {
+    now: () => now,
+    after: (_ms, callback) => {
+      queueMicrotask(callback)
+      return { cancel: () => {} }
+    },
+  }
 }
 
 export interface Machine {

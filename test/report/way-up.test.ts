@@ -8,7 +8,7 @@ import { type Authority, createAuthorityCertificate, createNodeCertificate } fro
 import { openEnvelope, seal } from '../../src/trust/envelope.ts'
 import { keyIdOf, privateKeyFrom } from '../../src/trust/keys.ts'
 import { seededRandom } from '../world/seeded-random.ts'
-import { machine, reportOf } from './reports.ts'
+import { clockAt, machine, reportOf } from './reports.ts'
 
 const now = 1_800_000_000_000
 const payloadType = 'application/vnd.banyan.report+json'
@@ -44,7 +44,7 @@ async function tree() {
       store: await machine().store(),
       verify: (envelope, certificates) =>
         openEnvelope(envelope, { payloadType, certificates, ca: authority.certificate, now }),
-      clock: { now: () => now },
+      clock: clockAt(now),
       maxFutureMs: 60_000,
     })
   return {
