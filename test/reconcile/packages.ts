@@ -19,6 +19,8 @@ export interface Wanted {
   scripts?: Partial<Record<'preInstall' | 'postInstall' | 'preRemove' | 'postRemove', string>>
   /** Path on the machine and content; debs only. */
   conffiles?: Readonly<Record<string, string>>
+  /** More lines of the control file; debs only. */
+  fields?: readonly string[]
 }
 
 export interface Built {
@@ -39,7 +41,7 @@ export async function buildTree(folder: string, wanted: Wanted): Promise<Built> 
 
 /** Its files lie in /opt/<name>. */
 export async function buildDeb(folder: string, wanted: Wanted): Promise<Built> {
-  const { name, version, depends = [], scripts = {}, conffiles = {} } = wanted
+  const { name, version, depends = [], scripts = {}, conffiles = {}, fields: more = [] } = wanted
   const from = await fs.mkdtemp(path.join(folder, 'deb-'))
   const put = async (file: string, content: string, mode = 0o644) => {
     await fs.mkdir(path.join(from, path.dirname(file)), { recursive: true })
@@ -56,6 +58,7 @@ export async function buildDeb(folder: string, wanted: Wanted): Promise<Built> {
     'Architecture: all',
     'Maintainer: nobody <nobody@example.org>',
     ...(depends.length === 0 ? [] : [`Depends: ${depends.join(', ')}`]),
+    ...more,
     `Description: fixture ${name}`,
   ]
   await put('DEBIAN/control', `${fields.join('\n')}\n`)

@@ -90,6 +90,7 @@ t.test('more bytes or entries than the manifest allows are refused', async (t) =
 })
 
 t.test('what a tree may hold arrives as it was made', async (t) => {
+  const umask = process.umask(0o077)
   const { folder, refusal } = await unpackInto(
     t,
     tarOf([
@@ -104,12 +105,18 @@ t.test('what a tree may hold arrives as it was made', async (t) => {
       { path: './lib/up', type: '2', target: '../bin/tool' },
       { path: './lib/alias', type: '2', target: 'libx.so' },
       { path: './naïve — name', content: 'ü' },
+      { path: './share/only/link', type: '2', target: '../../bin/tool' },
     ]),
   )
+  process.umask(umask)
   t.equal(refusal, undefined)
   const at = (name: string) => path.join(folder, 'tree', name)
   t.equal((await fs.stat(at('bin'))).mode & 0o7777, 0o700)
   t.equal((await fs.stat(at('bin/tool'))).mode & 0o7777, 0o750)
+  for (const implied of ['.', 'lib', 'lib/deep/er', 'share/only']) {
+    t.equal((await fs.stat(at(implied))).mode & 0o7777, 0o755, implied)
+  }
+  t.equal(await fs.readFile(at('share/only/link'), 'utf8'), 'tool')
   t.equal((await fs.stat(at('bin/same'))).ino, (await fs.stat(at('bin/tool'))).ino)
   t.equal((await fs.stat(at('lib/deep/er/file'))).mode & 0o7777, 0o444)
   t.equal(await fs.readFile(at('lib/alias'), 'utf8'), 'so')

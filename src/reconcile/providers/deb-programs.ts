@@ -35,6 +35,8 @@ export interface DebPrograms {
   makeDatabase(): Promise<void>
   query(): Promise<string>
   verify(names: readonly PackageName[]): Promise<string>
+  /** Which packages some files are of. */
+  owners(files: readonly string[]): Promise<string>
   /** dpkg's settings, in the order in which it reads them. */
   settings(): Promise<string>
   nativeArch(): Promise<string>
@@ -93,6 +95,11 @@ export function debPrograms({ targetRoot, exec, disk, waits }: DebProgramParts):
     async verify(names) {
       // Its exit code says nothing about what it found.
       return (await run('dpkg', [...dpkgOptions, '--verify', ...names], waits.repairMs)).stdout
+    },
+
+    async owners(files) {
+      const args = [`--admindir=${database}`, '--search', '--', ...files]
+      return (await run('dpkg-query', args, waits.queryMs)).stdout
     },
 
     async settings() {

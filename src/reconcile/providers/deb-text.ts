@@ -70,7 +70,8 @@ export function parseComplaints(text: string): { all: string; about(name: Packag
   const source = text.split('\n')
   for (const [index, line] of source.entries()) {
     if (/^dpkg: error/.test(line)) lines.push(`${line.trim()} ${source[index + 1]?.trim() ?? ''}`.trim())
-    else if (/^E: /.test(line) || isUnmet(line)) lines.push(line.trim())
+    else if (/^E: /.test(line) || unmetFirst.test(line)) lines.push(line.trim())
+    else if (unmetMore.test(line)) lines.push(`${lines.pop() ?? ''}, ${line.trim()}`)
   }
   // These two only say that something above them went wrong.
   const telling = lines.filter(
@@ -98,17 +99,25 @@ export function parseCulprits(text: string): Set<PackageName> {
   )
 }
 
-/** Changed configuration files that were kept, by package: the package's own version lies beside each. */
-export function parseKeptConffiles(text: string): Map<PackageName, string[]> {
-  const kept = new Map<PackageName, string[]>()
-  let settingUp = ''
+/** Configuration files that somebody changed and dpkg kept: the package's own version lies beside each. */
+export function parseKeptConffiles(text: string): string[] {
+  const kept: string[] = []
+  let file = ''
   for (const line of text.split('\n')) {
-    const name = /^Setting up (\S+?)(?::\S+)? \(/.exec(line)?.[1]
-    if (name !== undefined) settingUp = name
-    const file = /^Configuration file '(.+)'$/.exec(line)?.[1]
-    if (file !== undefined) kept.set(settingUp, [...(kept.get(settingUp) ?? []), file])
+    file = /^Configuration file '(.+?)'/.exec(line)?.[1] ?? file
+    if (/^ ==> Keeping old config file/.test(line) && file !== '') kept.push(file)
   }
   return kept
+}
+
+/** `name: /path` lines of `dpkg-query --search`. */
+export function parseOwners(text: string): Map<string, PackageName> {
+  return new Map(
+    text.split('\n').flatMap((line) => {
+      const match = /^([A-Za-z0-9+._-]+)(?::[a-z0-9-]+)?: (\/.*)$/.exec(line)
+      return match === null ? [] : [[match[2] as string, match[1] as string]]
+    }),
+  )
 }
 
 /** `Field: value` lines of `dpkg-deb -f`. */
@@ -121,10 +130,9 @@ export function parseControl(text: string): Map<string, string> {
   )
 }
 
-// ` jq : Depends: libjq1 (= 1.6) but it is not installable`, and its further lines, which start with spaces.
-function isUnmet(line: string): boolean {
-  return /^ +.*\b(Pre-)?(Depends|Conflicts|Breaks): /.test(line)
-}
+// ` jq : Depends: libjq1 (= 1.6) but it is not installable`, and below it what else jq lacks.
+const unmetFirst = /^ +\S+ : (Pre-?Depends|Depends|Conflicts|Breaks): /
+const unmetMore = /^ +(Pre-?Depends|Depends|Conflicts|Breaks): /
 
 function joined(lines: readonly string[]): string {
   return [...new Set(lines.map((line) => line.replace(/\s+/g, ' ')))].join('; ')

@@ -1,12 +1,20 @@
 // Debian packages through apt: whole files, no repository, and nothing but what the plan names.
 
 import path from 'node:path'
+import { Failure } from '../../model/failure.ts'
 import type { PackageName } from '../../model/names.ts'
 import type { Outcome } from '../../model/report.ts'
 import type { Actual } from '../actual.ts'
 import { groupsOf } from './deb-groups.ts'
 import type { DebProgramParts, DebPrograms } from './deb-programs.ts'
-import { parseComplaints, parseControl, parseCulprits, parseKeptConffiles, parseSimulation } from './deb-text.ts'
+import {
+  parseComplaints,
+  parseControl,
+  parseCulprits,
+  parseKeptConffiles,
+  parseOwners,
+  parseSimulation,
+} from './deb-text.ts'
 import {
   type ApplyContext,
   findingsText,
@@ -42,6 +50,8 @@ export async function ensureDebs(
   const acted = new Set<PackageName>()
   const folder = path.join(context.workFolder, 'deb')
   let before = new Map<PackageName, Actual>()
+  /** apt does not look whether what it is about to unpack fits. */
+  let promisedBytes = 0
 
   async function now(): Promise<Map<PackageName, Actual>> {
     const owned = new Set(steps.filter(({ action }) => action.what === 'reinstall').map(({ action }) => action.name))
@@ -60,13 +70,21 @@ export async function ensureDebs(
   /** What is wrong with a package file before anything is touched. */
   async function problemOf({ action, manifest }: Step): Promise<string | undefined> {
     if (action.source === null || manifest === null) return undefined
-    const control = parseControl(await programs.control(action.source.path))
+    let control: Map<string, string>
+    try {
+      control = parseControl(await programs.control(action.source.path))
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      return error.message
+    }
     const said = `${control.get('Package')} ${control.get('Version')} ${control.get('Architecture')}`
     const meant = `${manifest.name} ${manifest.version} ${manifest.arch}`
     if (said !== meant) return `the package file is ${said}, its manifest says ${meant}`
-    const needed = Math.ceil(1.1 * manifest.installedSize) + manifest.payload.size
+    const needed = promisedBytes + Math.ceil(1.1 * manifest.installedSize) + manifest.payload.size
     const free = await disk.freeBytes(targetRoot)
-    return free < needed ? `no space: ${needed} bytes needed below ${targetRoot}, ${free} free` : undefined
+    if (free < needed) return `no space: ${needed} bytes needed below ${targetRoot}, ${free} free`
+    promisedBytes = needed
+    return undefined
   }
 
   /** All in one transaction, or else by the groups that need each other, so that one bad package stops only its own. */
@@ -80,6 +98,8 @@ export async function ensureDebs(
     }
     const after = await now()
     const culprits = parseCulprits(tried.text)
+    // One that was ended has said nothing; dpkg still knows which package it was at.
+    if (tried.timedOut) for (const one of after.values()) if (/half-/.test(one.found)) culprits.add(one.name)
     const missed = batch.filter((step) => {
       if (culprits.has(step.action.name) || !isReached(step.action, after.get(step.action.name))) return true
       // Only apt's own word tells whether it got that far.
@@ -139,13 +159,20 @@ export async function ensureDebs(
     const result = await programs.apt(context.workFolder, words, options)
     const text = `${result.stdout}\n${result.stderr}`
     context.output(text)
-    for (const [name, files] of parseKeptConffiles(text)) {
-      notes.set(name, `kept changed ${findingsText(files)}; the package's own lies beside it as .dpkg-dist`)
-    }
+    await noteConffiles(parseKeptConffiles(text))
     const { about } = parseComplaints(text)
     const late = result.timedOut ? 'took too long and was ended' : ''
     const complaint = (name: PackageName) => [late, about(name)].filter((part) => part !== '').join('; ')
     return { kind: 'ran', failed: result.code !== 0, text, timedOut: result.timedOut, complaint }
+  }
+
+  async function noteConffiles(files: readonly string[]): Promise<void> {
+    if (files.length === 0) return
+    const owners = parseOwners(await programs.owners(files))
+    for (const [name, own] of Map.groupBy(files, (file) => owners.get(file))) {
+      if (name === undefined) continue
+      notes.set(name, `kept changed ${findingsText(own)}; the package's own lies beside it as .dpkg-dist`)
+    }
   }
 
   /** A package that failed half-way stops every later apt: the version before it goes back, or it goes altogether. */

@@ -85,14 +85,22 @@ async function extract({
   return accepted
 }
 
-/** Exact modes, whatever this process's umask, and the links. Folders last: one could be read-only. */
+/** Exact modes, whatever this process's umask, and the links. Folders last, from below: one could be read-only. */
 async function finish(folder: string, accepted: readonly Accepted[]): Promise<void> {
-  const folders: Accepted[] = []
+  const folders = new Map([['.', 0o755]])
+  for (const part of accepted) {
+    // Folders that the tar only implies.
+    for (let above = path.dirname(part.path); !folders.has(above); above = path.dirname(above))
+      folders.set(above, 0o755)
+    if (part.kind === 'folder') folders.set(part.path, part.mode)
+  }
   for (const part of accepted) {
     const at = path.join(folder, part.path)
-    if (part.kind === 'link') await fs.symlink(part.target, at)
-    else if (part.kind === 'file') await fs.chmod(at, part.mode)
-    else if (part.kind === 'folder') folders.push(part)
+    if (part.kind === 'file') await fs.chmod(at, part.mode)
+    if (part.kind !== 'link') continue
+    await fs.mkdir(path.dirname(at), { recursive: true })
+    await fs.symlink(part.target, at)
   }
-  for (const part of folders) if (part.kind === 'folder') await fs.chmod(path.join(folder, part.path), part.mode)
+  const deepestFirst = [...folders].sort(([a], [b]) => b.split('/').length - a.split('/').length)
+  for (const [below, mode] of deepestFirst) await fs.chmod(path.join(folder, below), mode)
 }
