@@ -107,7 +107,7 @@ t.test('whose fault it was', async (t) => {
     'dpkg: error processing package app:amd64 (--configure):',
     'dpkg: error processing archive /var/lib/banyan/apply/x/deb/libstdc++6.deb (--unpack):',
   ].join('\n')
-  t.same([...parseCulprits(text)], ['app', 'libstdc++6'])
+  t.same([...parseCulprits(text)], ['app', 'libstdc++6.deb'])
 })
 
 t.test('configuration files that were kept, and whose they are', async (t) => {

@@ -171,6 +171,31 @@ t.test('if a dependency fails, what was built on it goes back too', async (t) =>
   t.match(await look('user'), { state: 'whole', version: '1' })
 })
 
+t.test('of several packages that have nothing to do with each other, the one that fails is the only one', async (t) => {
+  const { deb, ensure, look } = await debWorld(t)
+  const fails = { scripts: { preInstall: 'exit 2' }, fields: ['Protected: yes'] }
+  const steps = await Promise.all(
+    [
+      { name: 'a', version: '1' },
+      { name: 'b', version: '1', ...fails },
+      { name: 'c', version: '1' },
+    ].map(async (wanted) => stepOf('install', await deb(wanted, ...('fields' in wanted ? wanted.fields : [])))),
+  )
+  t.match(await ensure(...steps), [
+    { name: 'a', outcome: 'changed', version: '1' },
+    { name: 'b', outcome: 'failed', version: null, detail: /pre-installation script/ },
+    { name: 'c', outcome: 'changed', version: '1' },
+  ])
+  t.equal(await look('b'), undefined)
+})
+
+t.test('a protected package that fails at its first installation goes away again', async (t) => {
+  const { deb, ensure, look } = await debWorld(t)
+  const bad = await deb({ name: 'core', version: '1', scripts: { postInstall: 'exit 2' } }, 'Essential: yes')
+  t.match(await ensure(stepOf('install', bad)), [{ outcome: 'failed', version: null, detail: /removed again/ }])
+  t.equal(await look('core'), undefined)
+})
+
 t.test('without the former payload a failed upgrade is left and said to be', async (t) => {
   const { deb, ensure, look } = await debWorld(t)
   await ensure(stepOf('install', await deb({ name: 'shop', version: '1' })))

@@ -87,16 +87,14 @@ export function parseComplaints(text: string): { all: string; about(name: Packag
   }
 }
 
-/** Packages that dpkg names in `error processing package X` or `archive /…/X.deb`. */
-export function parseCulprits(text: string): Set<PackageName> {
-  const names = [...text.matchAll(/^dpkg: error processing (?:package|archive) (\S+)/gm)].map(
-    (match) => match[1] as string,
-  )
-  return new Set(
-    names.map((name) =>
-      name.startsWith('/') ? (name.split('/').pop() ?? '').replace(/\.deb$/, '') : name.replace(/:[a-z0-9-]+$/, ''),
-    ),
-  )
+/** What dpkg names in `error processing package X` or `archive /…/X.deb`: packages, and files by their last name. */
+export function parseCulprits(text: string): Set<string> {
+  const culprits = new Set<string>()
+  for (const [, what] of text.matchAll(/^dpkg: error processing (?:package|archive) (\S+)/gm)) {
+    if (what === undefined) continue
+    culprits.add(what.startsWith('/') ? (what.split('/').pop() ?? '') : what.replace(/:[a-z0-9-]+$/, ''))
+  }
+  return culprits
 }
 
 /** Configuration files that somebody changed and dpkg kept: the package's own version lies beside each. */

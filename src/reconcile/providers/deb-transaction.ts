@@ -97,7 +97,7 @@ export async function ensureDebs(
       return
     }
     const after = await now()
-    const culprits = parseCulprits(tried.text)
+    const culprits = culpritsOf(batch, tried.text)
     // One that was ended has said nothing; dpkg still knows which package it was at.
     if (tried.timedOut) for (const one of after.values()) if (/half-/.test(one.found)) culprits.add(one.name)
     const missed = batch.filter((step) => {
@@ -202,7 +202,9 @@ export async function ensureDebs(
       }
     }
     if (words.length === 0) return
-    const back = await transact(words, ['--allow-downgrades', '--reinstall'], planned)
+    // An essential package that was not there before is no loss.
+    const options = ['--allow-downgrades', '--reinstall', '--allow-remove-essential']
+    const back = await transact(words, options, planned)
     const there = await now()
     for (const name of [...planned.installs, ...planned.removes]) {
       const earlier = before.get(name)
@@ -255,4 +257,12 @@ export async function ensureDebs(
 // The same version with other content: nothing on the machine tells the two apart, so the plan is believed.
 function isOtherContent({ action }: Step): boolean {
   return action.what === 'reinstall' && action.cause === 'pending'
+}
+
+/** dpkg names a file by where it really lies: payloads, by their digest. */
+function culpritsOf(batch: readonly Step[], text: string): Set<PackageName> {
+  const named = parseCulprits(text)
+  const isNamed = ({ name, source }: Step['action']) =>
+    named.has(name) || named.has(`${name}.deb`) || (source !== null && named.has(path.basename(source.path)))
+  return new Set(batch.flatMap(({ action }) => (isNamed(action) ? [action.name] : [])))
 }
