@@ -143,7 +143,7 @@ export const limits = {
   engineStartMs: 20_000,
   engineStopMs: 1_500,
   /** A complete holding without wires stays loaded this long. */
-  holdingIdleMs: 5_000,
+  holdingIdleMs: 2_000,
   pieceDurableEveryMs: 50,
   countersEveryMs: 500,
   pickAgainEveryMs: 250,

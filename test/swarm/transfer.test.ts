@@ -62,7 +62,10 @@ t.test('children of a parent that gives slowly trade with each other', async (t)
   await Promise.all(children.map((child) => checkWhole(t, child, payload)))
   const transfers = children.map((child) => child.transfer(payload))
   for (const { fromParent, fromSiblings } of transfers) {
-    t.ok(fromParent + fromSiblings <= payload.bytes.length * 1.05, `${fromParent} + ${fromSiblings} is little more than once`)
+    t.ok(
+      fromParent + fromSiblings <= payload.bytes.length * 1.05,
+      `${fromParent} + ${fromSiblings} is little more than once`,
+    )
   }
   const traded = transfers.reduce((sum, { fromSiblings }) => sum + fromSiblings, 0)
   t.ok(traded > payload.bytes.length / 2, `${traded} came from siblings`)
@@ -105,7 +108,10 @@ t.test('a paused transfer keeps its pieces and goes on where it was', async (t) 
   t.ok(client.transfer(payload).have >= MiB)
   await checkWhole(t, client, payload)
   const { fromParent } = client.transfer(payload)
-  t.ok(fromParent < payload.bytes.length + 2 * MiB, `${fromParent}: no more than what was under way was asked for twice`)
+  t.ok(
+    fromParent < payload.bytes.length + 2 * MiB,
+    `${fromParent}: no more than what was under way was asked for twice`,
+  )
 })
 
 t.test('a payload that is forgotten leaves nothing behind', async (t) => {

@@ -37,6 +37,8 @@ export function openSwarmTls(parts: {
   onStranger: (address: string, because: string) => void
 }): SwarmTls {
   const raws = new Set<Socket>()
+  /** Of callers: a socket that was closed has none any longer. */
+  const addresses = new WeakMap<Socket, string>()
   let context = contextFrom(parts.tls)
   let server = serverFrom(parts.tls)
 
@@ -44,13 +46,16 @@ export function openSwarmTls(parts: {
     const made = createServer({ ...optionsFrom(tls), requestCert: true, rejectUnauthorized: true })
     made.on('secureConnection', (socket: TLSSocket) => welcome(socket))
     made.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
-      const address = socket.remoteAddress ?? 'unknown'
-      // Somebody who only knocks and leaves said nothing that could be held against him.
-      if (error.code !== 'ECONNRESET' || socket.bytesRead > 0) parts.onStranger(address, reasonOf(error))
+      const address = addressOf(rawOf(socket))
+      // Node hangs up on a certificate that it refuses, and says why only here.
+      const refused = socket.authorizationError ? String(socket.authorizationError) : undefined
+      // Who leaves before the handshake is over, a node that ends perhaps, did nothing that could be held against him.
+      if (refused !== undefined || error.code !== 'ECONNRESET') parts.onStranger(address, refused ?? reasonOf(error))
       socket.destroy()
     })
     return made
   }
+  const addressOf = (raw: Socket) => addresses.get(raw) ?? 'unknown'
   const mayOpen = (raw: Socket): boolean => {
     raw.on('error', () => raw.destroy())
     if (raws.size >= limits.wiresMax) {
@@ -62,8 +67,7 @@ export function openSwarmTls(parts: {
     return true
   }
   const welcome = (socket: TLSSocket) => {
-    const raw = (socket as TLSSocket & { _parent: Socket })._parent
-    const address = socket.remoteAddress ?? raw.remoteAddress ?? 'unknown'
+    const raw = rawOf(socket)
     socket.on('error', () => socket.destroy())
     try {
       const node = nodeOf(socket)
@@ -72,7 +76,7 @@ export function openSwarmTls(parts: {
       parts.onConnection(infoHash, { node, direction: 'incoming', socket, raw })
     } catch (error) {
       if (!(error instanceof Failure)) throw error
-      parts.onStranger(address, error.message)
+      parts.onStranger(addressOf(raw), error.message)
       socket.destroy()
     }
   }
@@ -83,6 +87,7 @@ export function openSwarmTls(parts: {
     },
     accept: (raw) => {
       if (!mayOpen(raw)) return
+      addresses.set(raw, raw.remoteAddress ?? 'unknown')
       raw.setNoDelay(true)
       raw.setKeepAlive(true, limits.keepAliveMs)
       server.emit('connection', raw)
@@ -114,6 +119,11 @@ export function openSwarmTls(parts: {
       for (const raw of raws) raw.destroy()
     },
   }
+}
+
+/** The connection that TLS runs over; Node has no public word for it. */
+function rawOf(socket: TLSSocket): Socket {
+  return (socket as TLSSocket & { _parent: Socket })._parent
 }
 
 /** Resumed sessions would skip the check of the certificate, so there are none. */

@@ -1,0 +1,151 @@
+// Nobody but the nodes of the fleet gets anything from the swarm port.
+
+import { once } from 'node:events'
+import { readdir, readFile, readlink } from 'node:fs/promises'
+import { connect as connectTcp } from 'node:net'
+import { type ConnectionOptions, connect } from 'node:tls'
+import t, { type Test } from 'tap'
+import type { TlsIdentity } from '../../src/world/world.ts'
+import { createTestFleet } from '../world/fleet.ts'
+import { MiB, type Nodes, nodesFor, payloadFrom, type TestNode, type TestPayload } from './kit.ts'
+
+const payload = payloadFrom('wanted by many', { size: MiB })
+const { infoHash } = payload.spec.payload
+
+t.test('a stranger gets nothing, whatever he shows', async (t) => {
+  const nodes = await nodesFor(t)
+  const { fleet } = nodes
+  const node = await fleet.node('mallory')
+  const dayMs = 24 * 3600_000
+  const other = await (await createTestFleet('another fleet', Date.now())).node('mallory')
+  const expired = await fleet.node('mallory', { issuedAt: Date.now() - 90 * dayMs })
+  const cases: [what: string, shown: Partial<ConnectionOptions>][] = [
+    ['nothing', {}],
+    ['a certificate of another fleet', shown(other)],
+    ['an expired certificate', shown(expired)],
+    ['a certificate that is good for enrolment only', shown(await fleet.enrolment('0123456789abcdef'))],
+    ['an older TLS', { ...shown(node), minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' }],
+    ['another protocol', { ...shown(node), ALPNProtocols: ['http/1.1'] }],
+    ['no protocol', { ...shown(node), ALPNProtocols: [] }],
+    ['no holding', { ...shown(node), servername: 'somewhere.example' }],
+  ]
+  for (const [what, options] of cases) {
+    const { port, seed } = await freshSeed(t, nodes, what)
+    t.equal(await bytesGot(port, options), 0, `${what}: nothing comes`)
+    t.match((await seed.event('attack')).attack, { kind: 'stranger', from: '127.0.0.1' }, `${what}: reported`)
+    await seed.close()
+  }
+})
+
+t.test('plain BitTorrent gets nothing', async (t) => {
+  const nodes = await nodesFor(t)
+  const { port, seed } = await freshSeed(t, nodes, 'plain')
+  const socket = connectTcp(port, '127.0.0.1')
+  let got = 0
+  socket.on('data', (bytes) => {
+    // A TLS alert may come back, that is no answer.
+    got += bytes[0] === 21 ? 0 : bytes.length
+  })
+  const hello = Buffer.concat([Buffer.from('\x13BitTorrent protocol'), Buffer.alloc(8), Buffer.from(infoHash, 'hex')])
+  socket.end(Buffer.concat([hello, Buffer.alloc(20)]))
+  await once(socket, 'close')
+  t.equal(got, 0)
+  t.match((await seed.event('attack')).attack, { kind: 'stranger', from: '127.0.0.1' })
+})
+
+t.test('a node that asks for what is not here is let go without a word', async (t) => {
+  const nodes = await nodesFor(t)
+  const { port, seed } = await freshSeed(t, nodes, 'unknown')
+  const options = { ...shown(await nodes.fleet.node('friend')), servername: `${'0'.repeat(40)}.swarm` }
+  t.equal(await bytesGot(port, options), 0)
+  t.same(
+    seed.events.filter(({ kind }) => kind === 'attack'),
+    [],
+    'that is no attack',
+  )
+})
+
+t.test('a node whose certificate was revoked gets nothing', async (t) => {
+  const nodes = await nodesFor(t)
+  const { port, seed } = await freshSeed(t, nodes, 'revoking')
+  seed.swarm.setRevoked(['mallory'])
+  t.equal(await bytesGot(port, shown(await nodes.fleet.node('mallory'))), 0)
+  t.match((await seed.event('attack')).attack, { kind: 'stranger', from: 'mallory' })
+  t.ok((await bytesGot(port, shown(await nodes.fleet.node('friend')), 68)) >= 68, 'another one is greeted')
+})
+
+t.test('a node that answers in place of another one is not believed', async (t) => {
+  const nodes = await nodesFor(t)
+  const mallory = await nodes.seed('mallory', payload)
+  const client = await nodes.start('client')
+  client.swarm.setWanted([payload.spec])
+  client.swarm.setPeers(infoHash, [{ ...mallory.as('parent'), node: 'root' }])
+  const { attack } = await client.event('attack')
+  t.match(attack, { kind: 'stranger', from: '127.0.0.1', detail: /is mallory, not root/ })
+  t.equal(client.transfer(payload).have, 0)
+})
+
+t.test('the engine listens on nothing, while the swarm port is the only one', async (t) => {
+  const nodes = await nodesFor(t)
+  const client = await nodes.start('client')
+  client.swarm.setWanted([payload.spec])
+  const seed = await nodes.seed('seed', payload)
+  client.swarm.setPeers(infoHash, [seed.as('parent')])
+  await client.event('completed')
+  t.same(await listeningPorts(client.enginePid()), [])
+  t.same(await listeningPorts(seed.enginePid()), [])
+  t.ok((await listeningPorts(process.pid)).includes(client.swarm.port), 'the look itself sees listeners')
+})
+
+async function freshSeed(t: Test, nodes: Nodes, what: string): Promise<{ seed: TestNode; port: number }> {
+  const seed = await nodes.seed(`seed-${what.replaceAll(/[^a-z]+/gi, '-').toLowerCase()}`, payload as TestPayload)
+  t.ok(seed.swarm.port > 0)
+  return { seed, port: seed.swarm.port }
+}
+
+function shown({ key, certificate, ca }: TlsIdentity): ConnectionOptions {
+  return { key, cert: certificate, ca }
+}
+
+/** How many bytes come through TLS until the other end hangs up, or at least so many as are enough. */
+function bytesGot(port: number, options: ConnectionOptions, enough = Number.POSITIVE_INFINITY): Promise<number> {
+  return new Promise((resolve) => {
+    const socket = connect({
+      ...{ port, host: '127.0.0.1', servername: `${infoHash}.swarm`, ALPNProtocols: ['banyan-swarm/1'] },
+      ...{ rejectUnauthorized: false, checkServerIdentity: () => undefined },
+      ...options,
+    })
+    let got = 0
+    socket.on('secureConnect', () => {
+      const greeting = [Buffer.from('\x13BitTorrent protocol'), Buffer.alloc(8), Buffer.from(infoHash, 'hex')]
+      socket.write(Buffer.concat([...greeting, Buffer.alloc(20, 1)]))
+    })
+    socket.on('data', (bytes) => {
+      got += bytes.length
+      if (got >= enough) socket.destroy()
+    })
+    socket.on('error', () => {})
+    socket.on('close', () => resolve(got))
+  })
+}
+
+/** TCP and UDP ports on which a process waits for others. */
+async function listeningPorts(pid: number): Promise<number[]> {
+  const inodes = new Set<string>()
+  for (const fd of await readdir(`/proc/${pid}/fd`)) {
+    const target = await readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')
+    const inode = /^socket:\[(\d+)\]$/.exec(target)?.[1]
+    if (inode !== undefined) inodes.add(inode)
+  }
+  const ports: number[] = []
+  for (const table of ['tcp', 'tcp6', 'udp', 'udp6']) {
+    const lines = (await readFile(`/proc/${pid}/net/${table}`, 'utf8')).trim().split('\n').slice(1)
+    for (const line of lines) {
+      const fields = line.trim().split(/\s+/)
+      // 0A is LISTEN; a UDP socket has no such state.
+      const isOpen = table.startsWith('udp') || fields[3] === '0A'
+      if (isOpen && inodes.has(fields[9] ?? '')) ports.push(Number.parseInt(fields[1]?.split(':')[1] ?? '', 16))
+    }
+  }
+  return ports
+}
