@@ -114,7 +114,8 @@ function plainOf({ yaml, document, lines, file }: Source): unknown {
     }
     return plain
   }
-  return document.contents === null ? undefined : visit(document.contents, 0, 1)
+  // With nothing but comments, or `---`, the whole document is an empty scalar.
+  return visit(document.contents, 0, 1) || undefined
 }
 
 function lineAt({ yaml, document, lines }: Source, path: YamlPath): number {
