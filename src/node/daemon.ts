@@ -209,6 +209,13 @@ export async function startNode(parts: NodeParts): Promise<RunningNode> {
     state: () => state,
     dispatch,
     tellChildren: () => downlink.tellChildren(),
+    reportAgain: async () => {
+      for (const { node } of inbox.knowledge()) {
+        const signed = await inbox.signed(node)
+        if (signed !== undefined) await outbox.put([signed])
+      }
+      reporter.flush()
+    },
     // Without its facts a node has nothing to say that anybody could use.
     report: () => {
       if (state.facts !== null) reporter.ask()
@@ -248,6 +255,9 @@ export async function startNode(parts: NodeParts): Promise<RunningNode> {
 
   const loaded = await loadSaved(store)
   dispatch({ kind: 'started', ...loaded })
+  // What was trusted before the restart holds until there is something newer, also where nobody can be asked.
+  const trusted = trust.current()
+  if (trusted !== undefined) dispatch({ kind: 'refreshed', trusted })
   const finishEarlier = async () => {
     for (const { outcomes, plan } of await parts.machine.finishEarlier()) {
       const records = recordsAfter(state.records, plan, outcomes)

@@ -32,6 +32,7 @@ export interface EffectParts {
   dispatch: (event: Event) => void
   tellChildren: () => void
   report: () => void
+  reportAgain: () => Promise<void>
   announceSoon: () => void
   onAttack: (attack: Omit<Attack, 'at'>) => void
 }
@@ -201,6 +202,8 @@ export function openEffects(parts: EffectParts): Effects {
           return background('save converged', log, parts.store.put('converged', effect.revision))
         case 'report':
           return parts.report()
+        case 'report-again':
+          return background('report again', log, parts.reportAgain())
         default:
           return unreachable(effect)
       }

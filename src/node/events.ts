@@ -54,3 +54,5 @@ export type Effect =
   | { kind: 'tell-children' }
   | { kind: 'save-converged'; revision: number }
   | { kind: 'report' }
+  /** All that is known of the subtree, to a parent that may not know it. */
+  | { kind: 'report-again' }

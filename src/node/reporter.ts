@@ -44,7 +44,8 @@ export function startReporter(parts: {
   const reporting = repeatable('report', log, async () => {
     debounce = undefined
     if (stopped) return
-    const counter = Number((await store.get('report-counter')) ?? 0) + 1
+    // Never below the clock: a node that lost its state and joined again goes on above what it said before.
+    const counter = Math.max(Number((await store.get('report-counter')) ?? 0) + 1, clock.now())
     const report = parts.build(counter)
     if (!reportWorthSending(latest, report)) return
     // The counter is durable before anybody sees it: a node that dies here skips a number, it never repeats one.

@@ -33,6 +33,8 @@ export interface State {
   site: string | null
   facts: Facts | null
   link: Link
+  /** The parent that reports were last sent to; another one does not have them. */
+  reportedTo: NodeName | null
   trusted: TrustedState | null
   /** Why the last refresh was refused, until one succeeds. */
   refused: string | null
@@ -68,6 +70,7 @@ export function initialState(options: {
     site: options.site,
     facts: null,
     link: options.isRoot ? { kind: 'root' } : { kind: 'seeking' },
+    reportedTo: null,
     trusted: null,
     refused: null,
     revision: null,
@@ -152,8 +155,11 @@ export function transition(state: State, event: Event): [State, Effect[]] {
     }
     case 'parent-answered': {
       if (state.link.kind === 'connected' && state.link.parent === event.parent) return [state, []]
-      const next: State = { ...without(state, 'parent'), link: { kind: 'connected', parent: event.parent } }
-      return [next, [{ kind: 'refresh' }, { kind: 'hold' }, { kind: 'report' }]]
+      const link: Link = { kind: 'connected', parent: event.parent }
+      const next: State = { ...without(state, 'parent'), link, reportedTo: event.parent }
+      const effects: Effect[] = [{ kind: 'refresh' }, { kind: 'hold' }, { kind: 'report' }]
+      const moved = state.reportedTo !== null && state.reportedTo !== event.parent
+      return [next, moved ? [...effects, { kind: 'report-again' }] : effects]
     }
     case 'parent-lost': {
       if (state.link.kind === 'root') return [state, []]

@@ -25,18 +25,23 @@ export function startWatcher(parts: {
   const stopping = new AbortController()
   const pause = (ms: number) =>
     new Promise<void>((resolve) => {
-      const timer = parts.clock.after(ms, resolve)
-      stopping.signal.addEventListener('abort', () => {
+      const end = () => {
         timer.cancel()
+        stopping.signal.removeEventListener('abort', end)
         resolve()
-      })
+      }
+      const timer = parts.clock.after(ms, end)
+      stopping.signal.addEventListener('abort', end)
     })
   const loop = async () => {
-    let attempt = 0
+    /** Calls in a row that failed. */
+    let failed = 0
+    /** Answers in a row that promised news, and there was none that held. */
+    let vain = 0
     while (!stopping.signal.aborted) {
       const before = parts.timestampVersion()
       // Asking for version 0 is answered at once: that is how a node learns that its parent is there (again).
-      const asked = attempt === 0 && parts.uplink.parent() !== null ? before : 0
+      const asked = failed === 0 && parts.uplink.parent() !== null ? before : 0
       const since = parts.clock.monotonicMs()
       try {
         await parts.uplink.watch(asked, stopping.signal)
@@ -44,15 +49,18 @@ export function startWatcher(parts: {
         const parent = parts.uplink.parent()
         if (parent !== null) parts.onAnswered(parent.node)
         await parts.refresh()
-        // A parent that says "news" and then has none (or refuses) must not make us spin.
-        const idle = parts.timestampVersion() === before && asked !== 0 && parts.clock.monotonicMs() - since < 1000
-        attempt = idle ? attempt + 1 : 0
+        failed = 0
+        // A parent that says "news" and then has none, or some that is refused, must not make us spin.
+        const isVain = parts.timestampVersion() === before && parts.clock.monotonicMs() - since < 1000
+        if (asked === before) vain = isVain ? vain + 1 : 0
       } catch (error) {
         if (stopping.signal.aborted) return
         if (!(error instanceof Failure)) throw error
         parts.onLost(error)
-        attempt += 1
+        failed += 1
+        vain = 0
       }
+      const attempt = failed + vain
       if (attempt > 0) await pause(retryDelayMs(attempt, parts.random.fraction()))
     }
   }

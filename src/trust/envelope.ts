@@ -36,7 +36,8 @@ export interface Opening {
 }
 
 /**
- * Whose envelope it is and what is in it; `untrusted` if anything does not hold.
+ * Whose envelope it is and what is in it; `untrusted` if anything does not hold, `expired` if only
+ * the time of the certificate does not.
  *
  * A report waits in outboxes and behind cut links, so it can arrive when the certificate that signed it is over. It is
  * taken for `limits.lateEnvelopeMs` longer. A time inside the payload would not be safer: the thief of an expired key
@@ -62,8 +63,8 @@ export function openEnvelope(
 
   const notBefore = certificate.validFromDate.getTime()
   const notAfter = certificate.validToDate.getTime()
-  if (now < notBefore) throw new Failure('untrusted', `certificate of ${name} starts at ${timeText(notBefore)}`)
-  if (now > notAfter + lateMs) throw new Failure('untrusted', `certificate of ${name} ended at ${timeText(notAfter)}`)
+  if (now < notBefore) throw new Failure('expired', `certificate of ${name} starts at ${timeText(notBefore)}`)
+  if (now > notAfter + lateMs) throw new Failure('expired', `certificate of ${name} ended at ${timeText(notAfter)}`)
 
   if (signature.keyid !== keyId) {
     throw new Failure('untrusted', `envelope is signed by ${signature.keyid}, and the key of ${name} is ${keyId}`)

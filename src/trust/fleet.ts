@@ -159,7 +159,9 @@ export async function openFleet(parts: {
   const timestamp = () => {
     const expires = endOf(published.timestampFile)
     const { signedAt } = published
-    const renewAt = signedAt + Math.min(limits.timestampRenewAfterMs, (expires - signedAt) / 4)
+    // The one that is published may be from before the lifetime was set to less.
+    const lifetimeMs = Math.min(expires - signedAt, timestampLifetimeMs)
+    const renewAt = signedAt + Math.min(limits.timestampRenewAfterMs, lifetimeMs / 4)
     return { version: published.timestampFile.version, expires, renewAt }
   }
 

@@ -161,13 +161,28 @@ t.test('after a failed apply the node rests, and tries again when its time has c
 })
 
 t.test('a changed package stays reported as changed until something new happens to it', async (t) => {
-  const applied: Event = { kind: 'applied', revision: 7, outcomes: [outcome('changed', '1.0.0')], records: [], at: 5_000 }
-  const { state } = after([...ready, looked([difference], [action]), applied, looked([], [], [outcome('kept', '1.0.0')])])
+  const applied: Event = {
+    kind: 'applied',
+    revision: 7,
+    outcomes: [outcome('changed', '1.0.0')],
+    records: [],
+    at: 5_000,
+  }
+  const { state } = after([
+    ...ready,
+    looked([difference], [action]),
+    applied,
+    looked([], [], [outcome('kept', '1.0.0')]),
+  ])
   t.equal(state.outcomes[0]?.outcome, 'changed')
 })
 
 t.test('a lost parent makes an island once, and its return a connected node', async (t) => {
-  const lost: Event = { kind: 'parent-lost', failure: new Failure('unreachable', 'gone', { retry: 'later' }), at: 9_000 }
+  const lost: Event = {
+    kind: 'parent-lost',
+    failure: new Failure('unreachable', 'gone', { retry: 'later' }),
+    at: 9_000,
+  }
   const first = after([...ready, lost])
   t.strictSame(first.effects, ['report'])
   t.strictSame(after([lost], first.state).effects, [])
@@ -176,8 +191,22 @@ t.test('a lost parent makes an island once, and its return a connected node', as
   t.strictSame(back.state.problems, {})
 })
 
+t.test('another parent is told all again, the same one after an outage is not', async (t) => {
+  const lost: Event = {
+    kind: 'parent-lost',
+    failure: new Failure('unreachable', 'gone', { retry: 'later' }),
+    at: 9_000,
+  }
+  const first = after([...ready, { kind: 'parent-answered', parent: 'berlin' }, lost])
+  t.notOk(after([{ kind: 'parent-answered', parent: 'berlin' }], first.state).effects.includes('report-again'))
+  t.ok(after([{ kind: 'parent-answered', parent: 'oslo' }], first.state).effects.includes('report-again'))
+})
+
 t.test('the same attack twice is one attack', async (t) => {
-  const attack: Event = { kind: 'attack-seen', attack: { kind: 'rolled-back', from: 'berlin', at: 1, detail: '3 after 4' } }
+  const attack: Event = {
+    kind: 'attack-seen',
+    attack: { kind: 'rolled-back', from: 'berlin', at: 1, detail: '3 after 4' },
+  }
   const { state, effects } = after([attack, attack])
   t.equal(state.attacks.length, 1)
   t.strictSame(effects, [])
@@ -188,7 +217,13 @@ t.test('metadata past its signed life makes a node stale', async (t) => {
 })
 
 t.test('every event may come twice: the second changes nothing more', async (t) => {
-  const applied: Event = { kind: 'applied', revision: 7, outcomes: [outcome('changed', '1.0.0')], records: [], at: 5_000 }
+  const applied: Event = {
+    kind: 'applied',
+    revision: 7,
+    outcomes: [outcome('changed', '1.0.0')],
+    records: [],
+    at: 5_000,
+  }
   const story: Event[] = [
     { kind: 'started', records: [], converged: null },
     ...ready,

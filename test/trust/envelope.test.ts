@@ -148,7 +148,7 @@ t.test('an envelope may arrive late, for a while', async (t) => {
     })
   const end = start + limits.certificateLifetimeMs
   t.equal(at(end + limits.lateEnvelopeMs)().node, 'n1')
-  t.match(await failureOf(at(end + limits.lateEnvelopeMs + 1)), { code: 'untrusted', message: /ended at 2026-06-30/ })
-  t.match(await failureOf(at(end + 1, 0)), { code: 'untrusted' })
-  t.match(await failureOf(at(start - limits.certificateBackdateMs - 1)), { code: 'untrusted', message: /starts at/ })
+  t.match(await failureOf(at(end + limits.lateEnvelopeMs + 1)), { code: 'expired', message: /ended at 2026-06-30/ })
+  t.match(await failureOf(at(end + 1, 0)), { code: 'expired' })
+  t.match(await failureOf(at(start - limits.certificateBackdateMs - 1)), { code: 'expired', message: /starts at/ })
 })
