@@ -39,6 +39,7 @@ export interface OpeningsParts {
   site: () => string | null
   rates: Rates
   engine: EngineFactory
+  /** Longer than a handshake takes. */
   engineIdleMs: number
   onEvent: (event: SwarmEvent) => void
 }
@@ -232,6 +233,8 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
         caller.destroy()
         return
       }
+      // Whoever he is: the engine must live long enough to find out.
+      neededUntilMs = clock.monotonicMs() + parts.engineIdleMs
       keeper.take(caller)
       look()
     },

@@ -1,0 +1,87 @@
+// Holdings sleep on disk, and without any work there is no engine.
+
+import { connect } from 'node:net'
+import t from 'tap'
+import { limits } from '../../src/model/limits.ts'
+import { MiB, nodesFor, payloadFrom, type TestNode } from './kit.ts'
+
+const payload = payloadFrom('sleeper', { size: MiB })
+const { infoHash } = payload.spec.payload
+
+t.test('a node with whole holdings runs no engine until a caller comes, and none after he is gone', async (t) => {
+  const nodes = await nodesFor(t)
+  const root = await nodes.seed('root', payload, { engineIdleMs: 1500 })
+  t.equal(enginesStarted(root), 0, 'to hold something takes no engine')
+  const client = await nodes.start('client', { engineIdleMs: 1500 })
+  client.swarm.setWanted([payload.spec])
+  client.swarm.setPeers(infoHash, [root.as('parent')])
+  await client.event('completed')
+  await Promise.all([ended(root), ended(client)])
+  t.equal(enginesStarted(root), 1)
+  const another = await nodes.start('another')
+  another.swarm.setWanted([payload.spec])
+  another.swarm.setPeers(infoHash, [client.as('sibling')])
+  await another.event('completed')
+  t.equal(enginesStarted(client), 2, 'it woke again')
+})
+
+t.test('an engine that is made warm is there when the transfer comes', async (t) => {
+  const nodes = await nodesFor(t)
+  const client = await nodes.start('client')
+  client.swarm.warmUp()
+  client.swarm.warmUp()
+  await client.until('it was started', () => enginesStarted(client) === 1)
+  const root = await nodes.seed('root', payload)
+  client.swarm.setWanted([payload.spec])
+  client.swarm.setPeers(infoHash, [root.as('parent')])
+  await client.event('completed')
+  t.equal(enginesStarted(client), 1)
+})
+
+t.test('callers beyond the limit are hung up on while the engine starts', async (t) => {
+  const nodes = await nodesFor(t)
+  const root = await nodes.seed('root', payload)
+  const hungUp: Promise<void>[] = []
+  for (let i = 0; i < limits.pendingSocketsMax + 5; i += 1) {
+    const socket = connect(root.swarm.port, '127.0.0.1')
+    socket.on('error', () => {})
+    t.teardown(() => socket.destroy())
+    hungUp.push(new Promise((resolve) => socket.once('close', resolve)))
+  }
+  await Promise.race(hungUp)
+  t.pass('one of them was')
+})
+
+t.test('a node closes within two seconds, also while others take from it', async (t) => {
+  const nodes = await nodesFor(t)
+  const root = await nodes.seed('root', payload, { rates: { upload: 100_000, download: null } })
+  const client = await nodes.start('client')
+  client.swarm.setWanted([payload.spec])
+  client.swarm.setPeers(infoHash, [root.as('parent')])
+  await client.until('the wire is open', () => client.lines.some((line) => line.includes('wire open')))
+  const startedMs = performance.now()
+  await root.close()
+  t.ok(performance.now() - startedMs < 2000)
+  t.throws(() => process.kill(root.enginePid(), 0), { code: 'ESRCH' })
+})
+
+t.test('a port that is taken is a conflict', async (t) => {
+  const nodes = await nodesFor(t)
+  const one = await nodes.start('one')
+  await t.rejects(nodes.start('two', { listen: { address: '127.0.0.1', port: one.swarm.port } }), { code: 'conflict' })
+})
+
+function enginesStarted(node: TestNode): number {
+  return node.lines.filter((line) => line.includes('engine started')).length
+}
+
+function ended(node: TestNode): Promise<void> {
+  return node.until('the engine ended', () => {
+    try {
+      process.kill(node.enginePid(), 0)
+      return false
+    } catch {
+      return true
+    }
+  })
+}
