@@ -1,0 +1,159 @@
+// Pieces on their way to disk: blocks, blame, the file and its digest.
+
+import { closeSync, openSync } from 'node:fs'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import t, { type Test } from 'tap'
+import { limits } from '../../src/model/limits.ts'
+import { keepBlame } from '../../src/swarm/engine/blame.ts'
+import { BlockPiece } from '../../src/swarm/engine/block-piece.ts'
+import { startPayloadDigest } from '../../src/swarm/engine/payload-digest.ts'
+import { openPayloadFile } from '../../src/swarm/engine/piece-store.ts'
+import { systemClock } from '../../src/world/clock.ts'
+import { sha256Of } from './kit.ts'
+
+t.test('a piece is whole when each of its blocks has come, in any order, once', async () => {
+  const block = limits.blockBytes
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 4 * block }), fc.infiniteStream(fc.nat(20)), (length, choices) => {
+      const piece = new BlockPiece(length, () => {})
+      const blocks: number[] = []
+      for (let next = piece.reserve(); next !== -1; next = piece.reserve()) blocks.push(next)
+      if (piece.hasFreeBlocks() || blocks.length !== Math.ceil(length / block)) return false
+      // One is given back and asked for again.
+      piece.cancel(blocks[0] ?? 0)
+      if (piece.reserve() !== blocks[0]) return false
+      const content = Buffer.alloc(length, 7)
+      while (blocks.length > 0) {
+        const [index] = blocks.splice((choices.next().value ?? 0) % blocks.length, 1) as [number]
+        const data = content.subarray(index * block, (index + 1) * block)
+        if (piece.flush() !== null || piece.set(index, data) !== (blocks.length === 0)) return false
+        if (piece.set(index, data)) return false
+      }
+      return piece.missing === 0 && content.equals(piece.flush() ?? Buffer.alloc(0)) && piece.flush() === null
+    }),
+    { numRuns: 30 },
+  )
+})
+
+t.test('a block of the wrong length is not taken, and a freed one is told', async (t) => {
+  let freed = 0
+  const piece = new BlockPiece(10, () => {
+    freed += 1
+  })
+  t.equal(piece.reserve(), 0)
+  t.equal(piece.set(0, new Uint8Array(9)), false)
+  t.equal(piece.missing, 10)
+  piece.cancel(0)
+  t.equal(freed, 1)
+  t.ok(piece.hasFreeBlocks())
+})
+
+t.test('one author of a wrong piece is named at once', async (t) => {
+  const blame = keepBlame()
+  blame.delivered(3, { node: 'a', offset: 0, length: 2 })
+  blame.delivered(3, { node: 'a', offset: 2, length: 2 })
+  blame.delivered(4, { node: 'b', offset: 0, length: 2 })
+  t.equal(blame.onWrong(3, Buffer.from('xxxx')), 'a')
+  t.same(await blame.onRight(3, async () => Buffer.from('yyyy')), [])
+})
+
+t.test('of several authors those are named whose blocks differ from the right piece', async (t) => {
+  const blame = keepBlame()
+  for (const [node, offset] of [
+    ['a', 0],
+    ['b', 2],
+    ['c', 4],
+  ] as const)
+    blame.delivered(0, { node, offset, length: 2 })
+  t.equal(blame.onWrong(0, Buffer.from('11x233')), undefined)
+  blame.delivered(0, { node: 'a', offset: 0, length: 6 })
+  t.same(await blame.onRight(0, async () => Buffer.from('112233')), ['b'])
+  t.same(await blame.onRight(0, async () => Buffer.from('112233')), [], 'once')
+})
+
+t.test('pieces are reported as durable after they are in the file, all of them, and once', async (t) => {
+  const path = await fileOf(t, Buffer.alloc(0))
+  const durable: number[] = []
+  const file = openPayloadFile({
+    ...{ fd: openSync(path, 'r+'), pieceLength: 4, clock: systemClock },
+    onDurable: (pieces) => durable.push(...pieces),
+    onError: (error) => t.fail(error.message),
+  })
+  const put = (piece: number, text: string) =>
+    new Promise<void>((resolve, reject) => {
+      file.put(piece, Buffer.from(text), (error) => (error === null ? resolve() : reject(error)))
+    })
+  await Promise.all([put(1, 'bbbb'), put(0, 'aaaa'), put(2, 'cc')])
+  await file.settle()
+  t.same(durable.sort(), [0, 1, 2])
+  t.equal(await readFile(path, 'utf8'), 'aaaabbbbcc')
+  const read = (piece: number, part: { offset?: number; length?: number } | null) =>
+    new Promise((resolve) =>
+      file.get(piece, part, (error, bytes) => resolve(error?.message ?? Buffer.from(bytes ?? []).toString())),
+    )
+  t.equal(await read(1, { offset: 1, length: 2 }), 'bb')
+  t.equal(await read(2, { length: 2 }), 'cc')
+  t.equal(await read(2, { length: 3 }), 'the file ends 1 bytes too early')
+  await put(2, 'dd')
+  await new Promise((resolve) => file.close(resolve))
+  t.same(durable, [0, 1, 2, 2], 'closing settles')
+  await t.rejects(put(0, 'late'), { message: 'the file is closed' })
+  t.equal(await read(0, null), 'the file is closed')
+})
+
+t.test('what cannot be written is told to whoever puts it', async (t) => {
+  const path = await fileOf(t, Buffer.alloc(4))
+  const fd = openSync(path, 'r')
+  t.teardown(() => closeSync(fd))
+  const file = openPayloadFile({ fd, pieceLength: 4, clock: systemClock, onDurable: () => {}, onError: () => {} })
+  const error = await new Promise<Error | null>((resolve) => file.put(0, Buffer.from('aaaa'), resolve))
+  t.match(error, { code: 'EBADF' })
+})
+
+t.test('the digest is that of the payload, in whatever order the pieces come', async (t) => {
+  const bytes = Buffer.from(Array.from({ length: 1003 }, (_, i) => i % 251))
+  await fc.assert(
+    fc.asyncProperty(fc.shuffledSubarray([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10], { minLength: 11 }), async (order) => {
+      const here = new Set<number>()
+      const digest = startPayloadDigest({
+        layout: { size: 1003, pieceLength: 100 },
+        has: (piece) => here.has(piece),
+        read: async (into, position) => bytes.copy(into, 0, position, position + into.length),
+      })
+      for (const piece of order) {
+        here.add(piece)
+        digest.advance()
+      }
+      return (await digest.finish()) === sha256Of(bytes)
+    }),
+    { numRuns: 30 },
+  )
+  t.pass('it was')
+})
+
+t.test('a digest over a file that cannot be read fails', async (t) => {
+  let fail = true
+  const digest = startPayloadDigest({
+    layout: { size: 10, pieceLength: 10 },
+    has: () => true,
+    read: async () => {
+      if (fail) throw new Error('bad sector')
+      return 10
+    },
+  })
+  digest.advance()
+  await t.rejects(digest.finish(), { message: 'bad sector' })
+  fail = false
+  await t.rejects(digest.finish(), { message: 'bad sector' }, 'half of it may be in the digest already')
+})
+
+async function fileOf(t: Test, content: Uint8Array): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'banyan-pieces-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const path = join(folder, 'payload.part')
+  await writeFile(path, content)
+  return path
+}
