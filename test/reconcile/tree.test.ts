@@ -9,6 +9,7 @@ import { openTarCheck } from '../../src/reconcile/providers/tree-entries.ts'
 import { unpackTree } from '../../src/reconcile/providers/tree-unpack.ts'
 import { systemDisk } from '../../src/world/disk.ts'
 import { systemExec } from '../../src/world/exec.ts'
+import type { Disk } from '../../src/world/world.ts'
 import { buildTree, stepOf } from './packages.ts'
 import { type Entry, tarOf, treeOf } from './tar-writer.ts'
 
@@ -204,6 +205,51 @@ t.test('a folder that was replaced by a link is not followed on removal', async 
   t.equal(await fs.readFile(`${folder}/elsewhere/a`, 'utf8'), 'precious')
 })
 
+t.test('wherever it is cut off, the tree is the old or the new one, and the next try makes it whole', async (t) => {
+  const { folder, build, opt, ensure, look } = await treeWorld(t)
+  const [one, two] = [await build('1.0'), await build('2.0')]
+  const other = await buildTree(`${folder}/store`, {
+    name: 'shop',
+    version: '1.0',
+    files: { tool: 'other', 'lib/a': 'other' },
+  })
+  const changes = [
+    { what: 'an upgrade', start: one, step: stepOf('upgrade', two, { from: '1.0' }) },
+    { what: 'other content', start: one, step: stepOf('reinstall', other, { from: '1.0' }) },
+    { what: 'a removal', start: one, step: stepOf('remove', one) },
+  ]
+  for (const { what, start, step } of changes) {
+    const wanted = step.action.what === 'remove' ? undefined : await contentOf(step)
+    let cuts = 0
+    for (let survives = 0; ; survives += 1) {
+      await fs.rm(`${folder}/root`, { recursive: true, force: true })
+      await ensure(stepOf('install', start))
+      const before = await inForce(opt)
+      const cut = cutOff(survives)
+      const provider = treeProvider({ targetRoot: `${folder}/root`, exec: systemExec, disk: cut.disk })
+      const context: ApplyContext = { workFolder: `${folder}/work`, journal: async () => cut.mark(), output: () => {} }
+      const ended = await provider.ensure([step], context).then(
+        () => true,
+        () => false,
+      )
+      const now = await inForce(opt)
+      const states = [before, wanted].map((state) => JSON.stringify(state))
+      t.ok(states.includes(JSON.stringify(now)), `${what}, cut off at ${survives}`)
+      const repaired = {
+        ...step,
+        action: { ...step.action, what: wanted === undefined ? 'remove' : 'reinstall' },
+      } as typeof step
+      t.match(await ensure(repaired), { version: step.action.to })
+      t.same(await inForce(opt), wanted)
+      if (wanted !== undefined) t.match(await look('full'), { state: 'whole' })
+      else t.same(await fs.readdir(`${folder}/root/opt`), [])
+      if (ended) break
+      cuts += 1
+    }
+    t.ok(cuts > 3, `${what}: ${cuts} cuts`)
+  }
+})
+
 t.test('somebody else’s software of the same name is not touched', async (t) => {
   const { ensure, build, look, opt } = await treeWorld(t)
   await fs.mkdir(`${opt}/releases/5`, { recursive: true })
@@ -292,6 +338,46 @@ async function treeWorld(t: Test) {
     look: async (depth: 'quick' | 'full' = 'quick') =>
       (await provider.inspect(['shop'], { owned: new Set(), depth }))[0],
   }
+}
+
+/** A disk that stops for ever after so many changes, as if the process had been killed there. */
+function cutOff(survives: number): { disk: Disk; mark(): void } {
+  let changes = 0
+  const mark = () => {
+    if (changes >= survives) throw new Error('cut off')
+    changes += 1
+  }
+  const disk: Disk = { ...systemDisk }
+  for (const name of ['write', 'rename', 'remove', 'pointLink'] as const) {
+    const change = systemDisk[name] as (...args: unknown[]) => Promise<void>
+    Object.assign(disk, {
+      async [name](...args: unknown[]) {
+        mark()
+        await change(...args)
+      },
+    })
+  }
+  return { disk, mark }
+}
+
+/** The files that `current` leads to; undefined if there is none. */
+async function inForce(opt: string): Promise<Record<string, string> | undefined> {
+  const files: Record<string, string> = {}
+  for (const name of ['VERSION', 'tool', 'lib/a']) {
+    const content = await fs.readFile(`${opt}/current/${name}`, 'utf8').catch(() => undefined)
+    if (content !== undefined) files[name] = content
+  }
+  return Object.keys(files).length === 0 ? undefined : files
+}
+
+async function contentOf({ action }: ReturnType<typeof stepOf>): Promise<Record<string, string>> {
+  const { stdout } = await systemExec.run({
+    program: 'sh',
+    args: ['-c', `for f in VERSION tool lib/a; do tar -xOf ${action.source?.path} $f; echo '|'; done`],
+    timeoutMs: 10_000,
+  })
+  const [version = '', tool = '', a = ''] = stdout.split('|\n')
+  return { VERSION: version, tool, 'lib/a': a }
 }
 
 /** Follows a link as the kernel does, name by name; what is no link is a folder. */

@@ -38,6 +38,7 @@ export async function installTree(
   const records = openTreeRecords(disk, place.records)
   const foreign = await foreignAt(disk, place, records)
   if (foreign !== undefined) return foreign
+  await disk.makeFolder(place.versions, { mode: 0o755 })
   const needed = Math.ceil(1.1 * manifest.installedSize)
   const free = await disk.freeBytes(parts.targetRoot)
   if (free < needed) return `no space: ${needed} bytes needed below ${parts.targetRoot}, ${free} free`
@@ -45,7 +46,6 @@ export async function installTree(
   await context.journal(`unpacking ${name} ${version}`, name)
   const inUse = folderOfLink(await disk.readLink(place.current))
   await clean(disk, place, records, inUse)
-  await disk.makeFolder(place.versions, { mode: 0o755 })
   const unfinished = place.folder(unfinishedFolder(version))
   const bytesMax = Math.max(manifest.installedSize, manifest.payload.size)
   await unpackTree({ tar: source.path, folder: unfinished, bytesMax })

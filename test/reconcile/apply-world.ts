@@ -1,0 +1,114 @@
+// A node's home with real signed metadata, a target root of its own, and the real apply process.
+
+import * as fs from 'node:fs/promises'
+import path from 'node:path'
+import type { Test } from 'tap'
+import { type DesiredPackage, desiredFor } from '../../src/model/desired.ts'
+import type { Manifest } from '../../src/model/manifest.ts'
+import type { Revision } from '../../src/model/revision.ts'
+import type { InstalledRecord } from '../../src/reconcile/actual.ts'
+import { type LocalMachine, type MachineLook, openLocalMachine } from '../../src/reconcile/machine.ts'
+import { recordsAfter } from '../../src/reconcile/records.ts'
+import { initFleet, openFleet } from '../../src/trust/fleet.ts'
+import { openTrust } from '../../src/trust/trust-store.ts'
+import { systemClock } from '../../src/world/clock.ts'
+import { systemDisk } from '../../src/world/disk.ts'
+import { systemExec } from '../../src/world/exec.ts'
+import { systemRandom } from '../../src/world/random.ts'
+import { type Built, buildDeb, buildTree, type Wanted } from './packages.ts'
+
+export type Released = Record<string, Built | 'absent'>
+
+export interface ApplyWorld {
+  home: string
+  targetRoot: string
+  parts: Parameters<typeof openLocalMachine>[0]
+  machine: LocalMachine
+  tree(wanted: Wanted): Promise<Built>
+  deb(wanted: Wanted): Promise<Built>
+  /** Signs a revision that wants exactly this. */
+  release(packages: Released): Promise<void>
+  look(depth?: MachineLook['depth']): ReturnType<LocalMachine['look']>
+  /** Looks, applies what is to be done, and keeps the records as a daemon does. */
+  converge(): ReturnType<LocalMachine['apply']>
+  records: InstalledRecord[]
+  /** As a daemon does after it was started again. */
+  restart(): Promise<{ name: string; outcome: string }[]>
+}
+
+export async function applyWorld(t: Test): Promise<ApplyWorld> {
+  const folder = t.testdir({ home: { store: {}, objects: {} }, root: {} })
+  const home = path.join(folder, 'home')
+  const targetRoot = path.join(folder, 'root')
+  const real = { clock: systemClock, random: systemRandom, disk: systemDisk }
+  const log = { warn: () => {}, debug: () => {}, info: () => {}, error: () => {}, with: () => log }
+  await initFleet({ dir: home, name: 'acme', nodeName: 'root', ...real })
+  const fleet = await openFleet({ dir: home, ...real })
+  const trust = await openTrust({ dir: path.join(home, 'tuf'), ...real, log })
+  const parts = { home, targetRoot, exec: systemExec, ...real }
+  // Timers of the clock do not keep a process alive: a daemon has its server for that.
+  const alive = setInterval(() => {}, 1000)
+  t.teardown(() => clearInterval(alive))
+
+  let revision: Revision = { schema: 1, number: 0, released: 0, message: '', groups: {}, rules: [] }
+  const manifests = new Map<string, Manifest>()
+  const store = path.join(home, 'store')
+  const world: ApplyWorld = {
+    home,
+    targetRoot,
+    parts,
+    machine: openLocalMachine(parts),
+    tree: (wanted) => buildTree(store, wanted),
+    deb: (wanted) => buildDeb(store, wanted),
+    records: [],
+
+    async release(packages) {
+      const wanted = await Promise.all(
+        Object.entries(packages).map(async ([name, built]) => {
+          if (built === 'absent') return [name, { state: 'absent' as const }] as const
+          const { manifest, digest } = built
+          manifests.set(digest, manifest)
+          await fs.writeFile(path.join(home, 'objects', digest), JSON.stringify(manifest))
+          const build = { version: manifest.version, manifest: digest }
+          return [name, { state: 'present' as const, builds: { all: build } }] as const
+        }),
+      )
+      const rule = { line: 1, nodes: 'all' as const, except: [], packages: Object.fromEntries(wanted) }
+      revision = { ...revision, number: revision.number + 1, rules: [rule] }
+      await fleet.publishRevision(new TextEncoder().encode(JSON.stringify(revision)))
+      await trust.refresh((file) => fleet.file(file))
+    },
+
+    async look(depth) {
+      const traits = { name: 'root', site: '', arch: 'amd64' as const, labels: {}, facts: {} }
+      const desired: DesiredPackage[] = desiredFor(revision, traits)
+      const digest = trust.current()?.revision?.sha256 ?? ''
+      const looked = await world.machine.look({
+        revision: { number: revision.number, digest },
+        desired,
+        manifests,
+        records: world.records,
+        converged: null,
+        payloadPath: async ({ payload }) => path.join(store, payload.sha256),
+        ...(depth === undefined ? {} : { depth }),
+      })
+      world.records = looked.records
+      return looked
+    },
+
+    async converge() {
+      const { plan } = await world.look()
+      const applied = await world.machine.apply(plan)
+      world.records = recordsAfter(world.records, applied.plan, applied.outcomes)
+      return applied
+    },
+
+    async restart() {
+      world.machine = openLocalMachine(parts)
+      const ended = await world.machine.finishEarlier()
+      for (const { plan, outcomes } of ended) world.records = recordsAfter(world.records, plan, outcomes)
+      return ended.flatMap(({ outcomes }) => outcomes.map(({ name, outcome }) => ({ name, outcome })))
+    },
+  }
+  return world
+}

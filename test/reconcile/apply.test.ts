@@ -1,0 +1,307 @@
+import * as fs from 'node:fs/promises'
+import path from 'node:path'
+import t from 'tap'
+import { limits } from '../../src/model/limits.ts'
+import { findApply, startApply, takeApply, waitForApply } from '../../src/reconcile/apply.ts'
+import { applyHolder } from '../../src/reconcile/apply-lock.ts'
+import type { Plan } from '../../src/reconcile/plan.ts'
+import { type ApplyWorld, applyWorld } from './apply-world.ts'
+
+// apt, dpkg and the apply process are real, and other tests run beside these.
+t.setTimeout(240_000)
+
+t.test('a machine converges to what was signed, and back to nothing', async (t) => {
+  const world = await applyWorld(t)
+  const [tool, shop1, shop2] = [
+    await world.deb({ name: 'tool', version: '1.0' }),
+    await world.tree({ name: 'shop', version: '1.0', scripts: { postInstall: 'echo shop says hello' } }),
+    await world.tree({ name: 'shop', version: '2.0' }),
+  ]
+  await world.release({ tool, shop: shop1 })
+  t.match((await world.converge()).outcomes, [
+    { name: 'tool', kind: 'deb', outcome: 'changed', version: '1.0' },
+    { name: 'shop', kind: 'tree', outcome: 'changed', version: '1.0' },
+  ])
+  t.match((await world.look()).differences, [])
+  t.match((await world.look('full')).kept, [
+    { name: 'shop', outcome: 'kept' },
+    { name: 'tool', outcome: 'kept' },
+  ])
+
+  await world.release({ tool, shop: shop2 })
+  t.match((await world.converge()).outcomes, [{ name: 'shop', outcome: 'changed', version: '2.0', before: '1.0' }])
+  await fs.rm(path.join(world.targetRoot, 'opt/tool/VERSION'))
+  t.match((await world.look()).differences, [
+    { name: 'tool', what: 'reinstall', cause: 'drift', found: /missing \/opt\/tool/ },
+  ])
+  t.match((await world.converge()).outcomes, [{ name: 'tool', outcome: 'changed', difference: 'drift' }])
+
+  await world.release({ tool: 'absent' })
+  t.match((await world.converge()).outcomes, [
+    { name: 'shop', outcome: 'changed', version: null },
+    { name: 'tool', outcome: 'changed', version: null },
+  ])
+  t.match((await world.look()).differences, [])
+  t.same(world.records, [])
+  t.same(await fs.readdir(path.join(world.targetRoot, 'opt')).catch(() => []), [])
+})
+
+t.test('what programs print is kept with the outcomes', async (t) => {
+  const world = await applyWorld(t)
+  const shop = await world.tree({ name: 'shop', version: '1.0', scripts: { postInstall: 'seq 100000; echo hello' } })
+  await world.release({ shop })
+  const { plan } = await world.look()
+  const ended = await applied(world, plan)
+  t.equal(ended.state, 'finished')
+  if (ended.state !== 'finished') return
+  t.match(ended.applied.output, /hello/)
+  t.ok(ended.applied.output.length <= limits.outputKeptBytes)
+})
+
+t.test('a payload that is altered between plan and apply is refused, and nothing is installed', async (t) => {
+  const world = await applyWorld(t)
+  const [tool, shop] = [
+    await world.deb({ name: 'tool', version: '1' }),
+    await world.tree({ name: 'shop', version: '1' }),
+  ]
+  await world.release({ tool, shop })
+  const { plan } = await world.look()
+  for (const { path: file } of [tool, shop]) await fs.appendFile(file, 'x')
+  const { outcomes } = await world.machine.apply(plan)
+  t.match(outcomes, [
+    { name: 'tool', outcome: 'failed', version: null, detail: /not what was signed: its SHA-256 differs/ },
+    { name: 'shop', outcome: 'failed', version: null, detail: /not what was signed: its SHA-256 differs/ },
+  ])
+  t.same(await fs.readdir(world.targetRoot), [])
+})
+
+t.test('a plan that names what the revision does not is refused', async (t) => {
+  const world = await applyWorld(t)
+  const [shop, evil] = [
+    await world.tree({ name: 'shop', version: '1' }),
+    await world.tree({ name: 'shop', version: '1', files: { evil: 'x' } }),
+  ]
+  await world.release({ shop })
+  await fs.writeFile(path.join(world.home, 'objects', evil.digest), JSON.stringify(evil.manifest))
+  const { plan } = await world.look()
+  const sources = [
+    { manifest: evil.digest, payload: evil.manifest.payload.sha256, path: evil.path },
+    { manifest: shop.digest, payload: evil.manifest.payload.sha256, path: evil.path },
+    { manifest: shop.digest, payload: shop.manifest.payload.sha256, path: evil.path },
+    null,
+  ]
+  for (const source of sources) {
+    const forged: Plan = { ...plan, actions: plan.actions.map((action) => ({ ...action, source })) }
+    t.match((await world.machine.apply(forged)).outcomes, [{ outcome: 'failed', version: null }])
+  }
+  const renamed: Plan = { ...plan, actions: plan.actions.map((action) => ({ ...action, name: 'other' })) }
+  t.match((await world.machine.apply(renamed)).outcomes, [{ name: 'other', outcome: 'failed', version: null }])
+  t.same(await fs.readdir(world.targetRoot), [])
+})
+
+t.test('metadata that does not hold stops everything', async (t) => {
+  const world = await applyWorld(t)
+  await world.release({ shop: await world.tree({ name: 'shop', version: '1' }) })
+  const { plan } = await world.look()
+  const folder = path.join(world.home, 'tuf/current')
+  for (const name of await fs.readdir(folder)) {
+    if (!name.includes('targets')) continue
+    const text = await fs.readFile(path.join(folder, name), 'utf8')
+    await fs.writeFile(path.join(folder, name), text.replace(plan.digest, '0'.repeat(64)))
+  }
+  t.match((await world.machine.apply(plan)).outcomes, [{ outcome: 'failed', version: null, detail: /^not applied: / }])
+  t.same(await fs.readdir(world.targetRoot), [])
+})
+
+t.test('if the revision moves between plan and apply, what it no longer names is left for the next plan', async (t) => {
+  const world = await applyWorld(t)
+  const [keep, drop, gone] = await Promise.all(
+    ['keep', 'drop', 'gone'].map((name) => world.tree({ name, version: '1' })),
+  )
+  if (keep === undefined || drop === undefined || gone === undefined) return
+  await world.release({ gone })
+  await world.converge()
+  await world.release({ keep, drop })
+  const { plan } = await world.look()
+  await world.release({ keep })
+  t.match((await world.machine.apply(plan)).outcomes, [
+    { name: 'gone', outcome: 'skipped', version: '1', detail: /revision 3 took the place of 2/ },
+    { name: 'drop', outcome: 'skipped', version: null },
+    { name: 'keep', outcome: 'changed', version: '1' },
+  ])
+})
+
+t.test('a second apply does not start beside the first, and does nothing', async (t) => {
+  const world = await applyWorld(t)
+  const slow = await world.tree({ name: 'slow', version: '1', scripts: { preInstall: waitFor(world, 'go') } })
+  await world.release({ slow })
+  const { plan } = await world.look()
+  const first = await startApply(world.parts, plan)
+  await begun(world, first.txid)
+  await t.rejects(world.machine.apply(plan), { code: 'locked' })
+  t.match(await findApply(world.parts), [{ txid: first.txid, state: 'running' }])
+  await fs.writeFile(path.join(world.home, 'go'), '')
+  const ended = await waitForApply(world.parts, { ...first, plan })
+  t.match(ended, { state: 'finished', applied: { outcomes: [{ name: 'slow', outcome: 'changed' }] } })
+  t.match((await world.machine.apply(plan)).outcomes, [{ outcome: 'kept' }], 'and then it is free again')
+})
+
+t.test('an apply outlives the daemon that started it, and its outcomes are taken once', async (t) => {
+  const world = await applyWorld(t)
+  const slow = await world.tree({ name: 'slow', version: '1', scripts: { preInstall: waitFor(world, 'go') } })
+  await world.release({ slow })
+  const first = await startApply(world.parts, (await world.look()).plan)
+  await begun(world, first.txid)
+  const restarted = world.restart()
+  await fs.writeFile(path.join(world.home, 'go'), '')
+  t.same(await restarted, [{ name: 'slow', outcome: 'changed' }])
+  t.same(await world.restart(), [{ name: 'slow', outcome: 'changed' }], 'not yet stored, so once more')
+  t.match((await world.look()).differences, [])
+  t.same(await world.restart(), [])
+  t.match(world.records, [{ name: 'slow', version: '1', state: 'installed' }])
+})
+
+t.test('an apply that dies at once is reported and does not hang anybody', async (t) => {
+  const world = await applyWorld(t)
+  await world.release({ shop: await world.tree({ name: 'shop', version: '1' }) })
+  const { plan } = await world.look()
+  const { txid, pid } = await startApply({ ...world.parts, program: path.join(world.home, 'no-such-program.ts') }, plan)
+  t.match(await waitForApply(world.parts, { txid, pid, plan }), { state: 'aborted', attempted: [], lastStep: null })
+  t.same(await world.restart(), [{ name: 'shop', outcome: 'skipped' }])
+  t.match((await world.converge()).outcomes, [{ outcome: 'changed' }])
+})
+
+t.test('an apply killed while dpkg works is found, repaired and finished', async (t) => {
+  const world = await applyWorld(t)
+  const script = { postInstall: waitFor(world, 'go') }
+  const slow = await world.deb({ name: 'slow', version: '1', scripts: script })
+  await world.release({ slow })
+  const { txid, pid } = await startApply(world.parts, (await world.look()).plan)
+  await begun(world, txid, /apt-get install/)
+  process.kill(pid, 'SIGKILL')
+  await until(async () => (await applyHolder(world.home)) === undefined)
+  t.same(await world.restart(), [{ name: 'slow', outcome: 'skipped' }])
+  await fs.writeFile(path.join(world.home, 'go'), '')
+  // Its apt may have gone on without it and be done by now: then there is nothing left to do, and it is ours all the same.
+  const { plan } = await world.look()
+  if (plan.actions.length > 0) t.match((await world.machine.apply(plan)).outcomes, [{ version: '1' }])
+  await until(async () => (await world.look()).differences.length === 0)
+  t.pass('it converged')
+})
+
+t.test('a kind that is not supported fails and keeps nobody back', async (t) => {
+  const world = await applyWorld(t)
+  const shop = await world.tree({ name: 'shop', version: '1' })
+  const built = await world.tree({ name: 'foreign', version: '1' })
+  const manifest = { ...built.manifest, kind: 'rpm' as const }
+  const { hash } = await import('node:crypto')
+  const foreign = { ...built, manifest, digest: hash('sha256', JSON.stringify(manifest), 'hex') }
+  await world.release({ foreign, shop })
+  t.match((await world.converge()).outcomes, [
+    { name: 'foreign', kind: 'rpm', outcome: 'failed', detail: 'unsupported kind: rpm' },
+    { name: 'shop', outcome: 'changed' },
+  ])
+})
+
+t.test('of old transactions only a few are kept', async (t) => {
+  const world = await applyWorld(t)
+  await world.release({ shop: await world.tree({ name: 'shop', version: '1' }) })
+  const { plan } = await world.look()
+  const done: string[] = []
+  for (let n = 0; n < limits.appliesKept + 2; n += 1) {
+    const txid = `0000000${n}-00000000`
+    await fs.mkdir(path.join(world.home, 'apply', txid), { recursive: true })
+    await fs.writeFile(path.join(world.home, 'apply', txid, 'plan.json'), JSON.stringify(plan))
+    done.push(txid)
+  }
+  await fs.mkdir(path.join(world.home, 'apply', 'never-began'))
+  t.same(
+    (await findApply(world.parts)).map(({ txid }) => txid),
+    done,
+  )
+  for (const txid of done) await takeApply(world.parts, txid)
+  t.same(await findApply(world.parts), [])
+  t.same(await fs.readdir(path.join(world.home, 'apply')), done.slice(-limits.appliesKept))
+})
+
+t.test('whenever the apply is killed, a tree is the old or the new one, and converges', async (t) => {
+  const world = await applyWorld(t)
+  const files = (version: string) =>
+    Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`d${n % 5}/f${n}`, `${version} ${'x'.repeat(n * 100)}`]))
+  const versions = await Promise.all(
+    ['1', '2'].map((version) =>
+      world.tree({ name: 'shop', version, files: files(version), scripts: { postInstall: 'true' } }),
+    ),
+  )
+  const whole = async () => {
+    const current = path.join(world.targetRoot, 'opt/shop/current')
+    const version = (await fs.readFile(path.join(current, 'VERSION'), 'utf8')).trim()
+    for (const [file, content] of Object.entries(files(version))) {
+      if ((await fs.readFile(path.join(current, file), 'utf8')) !== content) return `torn ${version}: ${file}`
+    }
+    return version
+  }
+  await world.release({ shop: versions[0] as never })
+  await world.converge()
+  await world.release({ shop: versions[1] as never })
+  await world.converge()
+  const [last] = (await fs.readdir(path.join(world.home, 'apply'))).sort().reverse()
+  const journal = (await fs.readFile(path.join(world.home, 'apply', String(last), 'journal.ndjson'), 'utf8'))
+    .trim()
+    .split('\n')
+  const at = (step: RegExp) => (JSON.parse(journal.find((line) => step.test(line)) ?? '{}') as { at: number }).at
+  const usualMs = at(/ended/) - at(/unpacking/)
+
+  const seed = Date.now() % 1_000_000
+  t.comment(`seed ${seed}, it takes ${usualMs} ms from unpacking on`)
+  const counts = { old: 0, new: 0 }
+  for (let n = 0; n < 12; n += 1) {
+    const target = versions[n % 2]
+    const other = String(2 - (n % 2))
+    if (target === undefined) return
+    await world.release({ shop: target })
+    const { plan } = await world.look()
+    const { txid, pid } = await startApply(world.parts, plan)
+    await begun(world, txid, /unpacking/)
+    const delayMs = (((seed * (n + 1) * 7919) % 1000) / 1000) * usualMs * 1.2
+    await new Promise((resolve) => setTimeout(resolve, delayMs))
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // It was quicker.
+    }
+    await until(async () => (await applyHolder(world.home)) === undefined)
+    const seen = await whole()
+    t.ok(seen === target.manifest.version || seen === other, `killed after ${Math.round(delayMs)} ms: ${seen}`)
+    counts[seen === target.manifest.version ? 'new' : 'old'] += 1
+    await world.restart()
+    if ((await world.look()).differences.length > 0) await world.converge()
+    t.same((await world.look('full')).differences, [])
+    t.equal(await whole(), target.manifest.version)
+    t.match(world.records, [{ name: 'shop', version: target.manifest.version, state: 'installed' }])
+  }
+  t.comment(JSON.stringify(counts))
+})
+
+async function applied(world: ApplyWorld, plan: Plan) {
+  const { txid, pid } = await startApply(world.parts, plan)
+  return await waitForApply(world.parts, { txid, pid, plan })
+}
+
+/** A script that goes on once a file is there; a test that fails leaves nothing running. */
+function waitFor({ home }: ApplyWorld, file: string): string {
+  return `for n in $(seq 400); do test -e '${path.join(home, file)}' && exit 0; sleep 0.05; done; exit 1`
+}
+
+async function begun({ home }: ApplyWorld, txid: string, step = /preInstall/): Promise<void> {
+  const journal = path.join(home, 'apply', txid, 'journal.ndjson')
+  await until(async () => step.test(await fs.readFile(journal, 'utf8').catch(() => '')))
+}
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  for (let n = 0; n < 2000; n += 1) {
+    if (await condition()) return
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  throw new Error('it never came to that')
+}
