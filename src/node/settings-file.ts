@@ -2,9 +2,8 @@
 
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import { type Settings, settingsSchema } from '../model/settings.ts'
-import { readYaml } from '../model/yaml.ts'
-import { checkedYaml } from '../model/yaml-check.ts'
+import { parseJson } from '../model/parse.ts'
+import { parseSettings, type Settings, settingsSchema } from '../model/settings.ts'
 import type { Disk } from '../world/world.ts'
 
 /** `not-found` with a hint where no node was made yet, `bad-input` naming file, line, key and reason otherwise. */
@@ -15,8 +14,31 @@ export async function loadSettings(disk: Pick<Disk, 'read'>, file: string): Prom
       hint: 'make a root with `banyan init`, or join a tree with `banyan join TOKEN`',
     })
   })
+  const settings = asWritten(new TextDecoder().decode(bytes))
+  if (settings !== undefined) return parseSettings(settings, file)
+  const { readYaml } = await import('../model/yaml.ts')
+  const { checkedYaml } = await import('../model/yaml-check.ts')
   const yaml = await readYaml(bytes, { file, maxBytes: limits.settingsMaxBytes, scalars: 'typed' })
   return checkedYaml(yaml, settingsSchema)
+}
+
+/**
+ * What `settingsText` wrote, read back without the YAML parser, which would stay in the daemon's memory with 3 MB.
+ * Undefined for anything that a person has written in another way.
+ */
+function asWritten(text: string): Record<string, unknown> | undefined {
+  const settings: Record<string, unknown> = {}
+  for (const line of text.split('\n')) {
+    if (line === '' || line.startsWith('# ')) continue
+    const [, key, json] = /^([A-Za-z]+): (["[{\d].*)$/.exec(line) ?? []
+    if (key === undefined || json === undefined || Object.hasOwn(settings, key)) return undefined
+    try {
+      settings[key] = parseJson(json, key)
+    } catch {
+      return undefined
+    }
+  }
+  return settings
 }
 
 export async function saveSettings(disk: Pick<Disk, 'write'>, file: string, settings: Settings): Promise<void> {

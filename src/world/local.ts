@@ -2,12 +2,15 @@
 
 import { once } from 'node:events'
 import * as fs from 'node:fs/promises'
-import * as http from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { basename, dirname } from 'node:path'
 import { Failure, type FailureCode, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { parseJson } from '../model/parse.ts'
+
+// Not by import: that would evaluate every export of the module, and with one of them all of undici, 6 MB.
+const http = process.getBuiltinModule('node:http')
 
 export interface LocalRequest {
   method: 'GET' | 'POST'
@@ -102,7 +105,7 @@ export async function requestLocal(options: {
       signal,
     })
     request.end(options.body === undefined ? undefined : JSON.stringify(options.body))
-    const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+    const [response] = (await once(request, 'response')) as [IncomingMessage]
     return await readAnswer(response, options.onLine)
   } catch (error) {
     throw callFailure(error, options, signal)
@@ -113,8 +116,8 @@ export async function requestLocal(options: {
 
 async function answer(
   options: Parameters<typeof serveLocal>[0],
-  message: http.IncomingMessage,
-  response: http.ServerResponse,
+  message: IncomingMessage,
+  response: ServerResponse,
   signal: AbortSignal,
 ): Promise<void> {
   const url = new URL(message.url ?? '/', 'http://banyan')
@@ -148,7 +151,7 @@ function localFailure(error: unknown): LocalFailure {
   }
 }
 
-async function bodyOf(message: http.IncomingMessage): Promise<Uint8Array | undefined> {
+async function bodyOf(message: IncomingMessage): Promise<Uint8Array | undefined> {
   const parts: Buffer[] = []
   let size = 0
   for await (const part of message) {
@@ -159,13 +162,13 @@ async function bodyOf(message: http.IncomingMessage): Promise<Uint8Array | undef
   return new Uint8Array(Buffer.concat(parts))
 }
 
-function sendJson(response: http.ServerResponse, status: number, json: unknown): void {
+function sendJson(response: ServerResponse, status: number, json: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json' })
   response.end(`${JSON.stringify(json)}\n`)
 }
 
 async function sendLines(
-  response: http.ServerResponse,
+  response: ServerResponse,
   lines: AsyncIterable<unknown>,
   signal: AbortSignal,
 ): Promise<void> {
@@ -180,7 +183,7 @@ async function sendLines(
 }
 
 async function readAnswer(
-  response: http.IncomingMessage,
+  response: IncomingMessage,
   onLine: ((line: unknown) => void) | undefined,
 ): Promise<{ status: number; json: unknown }> {
   const status = response.statusCode ?? 0
@@ -239,7 +242,7 @@ function notRunning(path: string, cause: unknown): Failure {
   })
 }
 
-async function listenOwnerOnly(server: http.Server, path: string, shownPath: string): Promise<void> {
+async function listenOwnerOnly(server: Server, path: string, shownPath: string): Promise<void> {
   for (let attempt = 0; ; attempt += 1) {
     const error = await tryListen(server, path)
     if (error === undefined) return
@@ -253,7 +256,7 @@ async function listenOwnerOnly(server: http.Server, path: string, shownPath: str
   }
 }
 
-function tryListen(server: http.Server, path: string): Promise<NodeJS.ErrnoException | undefined> {
+function tryListen(server: Server, path: string): Promise<NodeJS.ErrnoException | undefined> {
   return new Promise((resolve) => {
     server.once('error', resolve)
     // The socket file is made inside listen(), which for a path is synchronous up to there.
