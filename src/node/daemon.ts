@@ -64,8 +64,8 @@ export interface RunningNode {
   swarm: Swarm
   inbox: Inbox
   releasing: Releasing | null
-  /** Looks at the machine again soon, and removes what differs. */
-  look(): void
+  /** Looks at the machine again and starts to remove what differs, also what failed a moment ago. */
+  applyNow(): Promise<void>
   /** Compares and changes nothing. */
   check(): Promise<Check>
   onChange(listener: () => void): () => void
@@ -309,7 +309,10 @@ export async function startNode(parts: NodeParts): Promise<RunningNode> {
     swarm,
     inbox,
     releasing,
-    look: () => effects.run({ kind: 'inspect' }),
+    applyNow: async () => {
+      dispatch({ kind: 'asked-to-apply' })
+      await effects.looked()
+    },
     check: async () => checkFrom(state, await effects.look()),
     onChange(listener) {
       listeners.add(listener)

@@ -43,6 +43,8 @@ export interface Effects {
   refresh(): Promise<void>
   /** Holds what the children want, now; for an announce that waits for its first handout. */
   hold(): Promise<void>
+  /** Resolves when no look that changes something is under way. */
+  looked(): Promise<void>
   /** Compares without changing anything; null while the desired state is not known. */
   look(): Promise<MachineLooked | null>
   stop(): Promise<void>
@@ -145,7 +147,7 @@ export function openEffects(parts: EffectParts): Effects {
   }
   const inspecting = repeatable('inspect', log, async () => {
     // Halfway through an apply a machine differs from everything; another look comes when it has ended.
-    if (state().applying.kind === 'running') return
+    if (state().applying) return
     try {
       const { records } = state()
       const result = await look()
@@ -216,6 +218,7 @@ export function openEffects(parts: EffectParts): Effects {
       holding.ask()
       await holding.settled()
     },
+    looked: () => inspecting.settled(),
     async look() {
       return (await look())?.looked ?? null
     },

@@ -38,7 +38,8 @@ export type Event =
   | { kind: 'attack-seen'; attack: Attack }
   | { kind: 'transfer-failed'; name: PackageName; because: string }
   | { kind: 'certificate-renewed' }
-  /** Time passed, or a person asked. */
+  | { kind: 'asked-to-apply' }
+  /** Time passed. */
   | { kind: 'look-due'; now: Instant }
 
 export type Effect =

@@ -1,9 +1,11 @@
 // `banyan init`: makes a root. Nothing is left behind if it fails.
 
+import path from 'node:path'
+import { policyJsonSchemaText } from '../model/json-schema.ts'
 import { nodeNameSchema } from '../model/names.ts'
 import { parserOf } from '../model/parse.ts'
 import { parseSettings } from '../model/settings.ts'
-import { policyTemplate } from '../repository/policy-template.ts'
+import { policySchemaFileName, policyTemplate } from '../repository/policy-template.ts'
 import { initFleet } from '../trust/fleet.ts'
 import { openWorld } from '../world/real-world.ts'
 import { homeAt } from './home.ts'
@@ -32,9 +34,10 @@ export async function initRoot(
   const name = parseName(given ?? machineName(), 'name')
   const settings = parseSettings({ name, ...rest }, 'init')
   await checkNoNode({ disk }, home)
-  await makeFolders({ disk }, home)
+  await makeFolders({ disk }, home, settings)
   await initFleet({ dir: home.dir, name, nodeName: name, clock, random, disk })
   if ((await disk.stat(home.policy)) === undefined) await disk.write(home.policy, policyTemplate())
+  await disk.write(path.join(home.dir, policySchemaFileName), await policyJsonSchemaText())
   // The settings come last: a home with settings is a whole node.
   await saveSettings(disk, home.settings, settings)
   return {

@@ -7,7 +7,7 @@ import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { nodeNameSchema } from '../model/names.ts'
 import { parseJson, parserOf } from '../model/parse.ts'
-import { parseSettings } from '../model/settings.ts'
+import { parseSettings, type Settings } from '../model/settings.ts'
 import { acceptReply, requestEnrolment } from '../trust/enrolment.ts'
 import { identityOf, readPrivate, saveIdentity } from '../trust/identity.ts'
 import { privateKeyFrom, privateKeyFromPem, privateKeyPem, seedBytes } from '../trust/keys.ts'
@@ -86,7 +86,7 @@ async function join(world: World, options: JoinOptions) {
       disk: world.disk,
       atLeast: { timestampVersion: token.timestampVersion, signedAt: token.issuedAt },
     })
-    await makeFolders(world, home)
+    await makeFolders(world, home, settings)
     await saveIdentity(home.keys, identity.tls, world.disk)
     // The settings come last: a home with settings is a whole node.
     await saveSettings(world.disk, home.settings, settings)
@@ -113,9 +113,14 @@ async function keyFor(world: World, home: Home, file: string): Promise<KeyObject
   return key
 }
 
-/** The folders that a node needs from its first start. */
-export async function makeFolders(world: Pick<World, 'disk'>, home: Home): Promise<void> {
+/** The folders that a node needs from its first start, the one that it installs below among them. */
+export async function makeFolders(
+  world: Pick<World, 'disk'>,
+  home: Home,
+  { targetRoot }: Pick<Settings, 'targetRoot'>,
+): Promise<void> {
   await world.disk.makeFolder(home.dir, { mode: 0o700 })
+  await world.disk.makeFolder(targetRoot)
   for (const folder of [home.objects, home.store, home.run, home.apply]) await world.disk.makeFolder(folder)
 }
 

@@ -14,6 +14,7 @@ import type { Clock } from '../world/world.ts'
 import { type Check, checkFrom } from './check.ts'
 import type { RunningNode } from './daemon.ts'
 import { linesOf } from './lines.ts'
+import { actionsReady } from './state.ts'
 import { whyOf } from './why.ts'
 
 export interface LocalApiParts {
@@ -116,7 +117,7 @@ function statusNow(node: RunningNode, clock: Clock) {
     }),
     self: nodesOf(node, clock).find((info) => info.node === name) ?? null,
     link,
-    applying: applying.kind,
+    applying,
     problems: Object.values(problems),
     transfers: node.swarm.transfers(),
   }
@@ -134,20 +135,19 @@ async function* applyLines(node: RunningNode, signal: AbortSignal): AsyncIterabl
   const stopListening = node.onChange(() => wake())
   signal.addEventListener('abort', () => wake())
   try {
-    node.look()
+    await node.applyNow()
     let said = ''
     for (;;) {
       const changed = new Promise<void>((resolve) => {
         wake = resolve
       })
       const state = node.state()
-      const line = JSON.stringify({ progress: { applying: state.applying.kind, ...lastLookOf(node) } })
+      const line = JSON.stringify({ progress: { applying: state.applying, ...lastLookOf(node) } })
       if (line !== said) yield JSON.parse(line)
       said = line
-      const { looked, differences } = lastLookOf(node)
-      const settled =
-        looked && state.applying.kind !== 'running' && (differences.length === 0 || state.applying.kind === 'waiting')
-      if (settled || signal.aborted) break
+      const isWaiting = state.seen !== null && state.seen.plan.waiting.length > 0
+      const isSettled = lastLookOf(node).looked && !state.applying && !isWaiting && actionsReady(state).length === 0
+      if (isSettled || signal.aborted) break
       await changed
     }
     yield { outcomes: node.state().outcomes }

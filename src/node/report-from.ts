@@ -37,7 +37,7 @@ export function reportFrom(parts: {
 /** The worst thing first: what a person has to know. */
 export function conditionOf(state: State, now: Instant): Report['state'] {
   if (state.trusted !== null && state.trusted.expires <= now) return 'stale'
-  if (state.applying.kind === 'running') return 'applying'
+  if (state.applying) return 'applying'
   const failed = state.outcomes.some((outcome) => outcome.outcome === 'failed')
   if (failed || state.problems.apply !== undefined || state.problems.inspect !== undefined) return 'failed'
   if (state.link.kind === 'island') return 'island'

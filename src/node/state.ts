@@ -4,12 +4,12 @@ import { type DesiredPackage, desiredFor, type NodeTraits } from '../model/desir
 import { unreachable } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Manifest } from '../model/manifest.ts'
-import type { Arch, Instant, Labels, NodeName, Sha256 } from '../model/names.ts'
+import type { Arch, Instant, Labels, NodeName, PackageName, Sha256 } from '../model/names.ts'
 import type { Attack, Outcome } from '../model/report.ts'
 import type { Revision } from '../model/revision.ts'
 import type { InstalledRecord } from '../reconcile/actual.ts'
 import type { Difference } from '../reconcile/differences.ts'
-import type { Plan } from '../reconcile/plan.ts'
+import type { Action, Plan } from '../reconcile/plan.ts'
 import { attackOf, type TrustedState } from '../trust/trust-store.ts'
 import type { Facts } from '../world/world.ts'
 import type { Effect, Event, WantedSwarm } from './events.ts'
@@ -20,11 +20,11 @@ export type Link =
   | { kind: 'connected'; parent: NodeName }
   | { kind: 'island'; since: Instant; because: string }
 
-export type Applying =
-  | { kind: 'idle' }
-  | { kind: 'running' }
-  /** Something failed; the same plan is not tried again before `until`. */
-  | { kind: 'waiting'; until: Instant }
+/** What failed is left alone for a while; the others go on. */
+export interface Resting {
+  names: PackageName[]
+  until: Instant
+}
 
 export interface State {
   name: NodeName
@@ -47,7 +47,8 @@ export interface State {
   /** Of the last look at the machine. */
   seen: { revision: number; differences: Difference[]; plan: Plan } | null
   outcomes: Outcome[]
-  applying: Applying
+  applying: boolean
+  resting: Resting | null
   converged: number | null
   /** The newest last. */
   attacks: Attack[]
@@ -80,7 +81,8 @@ export function initialState(options: {
     records: [],
     seen: null,
     outcomes: [],
-    applying: { kind: 'idle' },
+    applying: false,
+    resting: null,
     converged: null,
     attacks: [],
     problems: {},
@@ -135,21 +137,30 @@ export function transition(state: State, event: Event): [State, Effect[]] {
     case 'inspect-failed':
       return [withProblem(state, 'inspect', event.failure.message), [{ kind: 'report' }]]
     case 'applied': {
-      const failed = event.outcomes.some((outcome) => outcome.outcome === 'failed')
+      const failed = event.outcomes.filter((each) => each.outcome === 'failed').map((each) => each.name)
+      const succeeded = new Set(event.outcomes.map((each) => each.name).filter((name) => !failed.includes(name)))
+      const earlier = state.resting?.names.filter((name) => !succeeded.has(name)) ?? []
+      const names = [...new Set([...earlier, ...failed])]
+      const until = failed.length > 0 ? event.at + limits.failedRetryMs : (state.resting?.until ?? 0)
       const next: State = {
         ...without(state, 'apply'),
         records: event.records,
         outcomes: mergedOutcomes(state.outcomes, event.outcomes),
-        applying: failed ? { kind: 'waiting', until: event.at + limits.failedRetryMs } : { kind: 'idle' },
+        applying: false,
+        resting: names.length > 0 ? { names, until } : null,
       }
       const effects: Effect[] = [{ kind: 'inspect' }, { kind: 'report' }]
-      if (failed) effects.push({ kind: 'look-later', ms: limits.failedRetryMs })
+      if (failed.length > 0) effects.push({ kind: 'look-later', ms: limits.failedRetryMs })
       return [next, effects]
     }
     case 'apply-failed': {
       const next: State = {
         ...withProblem(state, 'apply', event.failure.message),
-        applying: { kind: 'waiting', until: event.at + limits.failedRetryMs },
+        applying: false,
+        resting: {
+          names: state.seen?.plan.actions.map((action) => action.name) ?? [],
+          until: event.at + limits.failedRetryMs,
+        },
       }
       return [next, [{ kind: 'report' }, { kind: 'look-later', ms: limits.failedRetryMs }]]
     }
@@ -179,9 +190,11 @@ export function transition(state: State, event: Event): [State, Effect[]] {
       return [withProblem(state, 'transfer', `${event.name}: ${event.because}`), [{ kind: 'report' }]]
     case 'certificate-renewed':
       return [state, [{ kind: 'refresh' }]]
+    case 'asked-to-apply':
+      return [{ ...state, resting: null }, [{ kind: 'inspect' }]]
     case 'look-due': {
-      const rested = state.applying.kind === 'waiting' && state.applying.until <= event.now
-      const next: State = rested ? { ...state, applying: { kind: 'idle' } } : state
+      const rested = state.resting !== null && state.resting.until <= event.now
+      const next: State = rested ? { ...state, resting: null } : state
       // Whatever is missing is asked for again: a lost answer costs one interval, never the node.
       const effects: Effect[] = [{ kind: 'refresh' }, { kind: 'hold' }]
       if (next.revision !== null && next.manifests === null) effects.push({ kind: 'load-manifests' })
@@ -224,14 +237,19 @@ function inspected(state: State, event: Extract<Event, { kind: 'inspected' }>): 
   }
   const impossible = event.kept.some((outcome) => outcome.outcome === 'failed')
   if (event.differences.length === 0 && !impossible) {
-    if (next.applying.kind === 'waiting') next.applying = { kind: 'idle' }
     const effects: Effect[] = [{ kind: 'hold' }, { kind: 'report' }]
     if (next.converged !== event.revision) effects.push({ kind: 'save-converged', revision: event.revision })
-    return [{ ...next, converged: event.revision }, effects]
+    return [{ ...next, converged: event.revision, resting: null }, effects]
   }
   const effects: Effect[] = [{ kind: 'hold' }, { kind: 'report' }]
-  if (event.plan.actions.length === 0 || next.applying.kind !== 'idle') return [next, effects]
-  return [{ ...next, applying: { kind: 'running' } }, [...effects, { kind: 'apply', plan: event.plan }]]
+  const actions = actionsReady(next)
+  if (next.applying || actions.length === 0) return [next, effects]
+  return [{ ...next, applying: true }, [...effects, { kind: 'apply', plan: { ...event.plan, actions } }]]
+}
+
+/** What the next apply would do: the plan of the last look without what failed a moment ago. */
+export function actionsReady({ seen, resting }: Pick<State, 'seen' | 'resting'>): Action[] {
+  return seen?.plan.actions.filter((action) => !resting?.names.includes(action.name)) ?? []
 }
 
 /** Kept packages as just seen; of those that differ, what the last apply said of them if it is still about them. */
@@ -243,7 +261,11 @@ function outcomesAfterLook(state: State, event: Extract<Event, { kind: 'inspecte
     const before = earlier.get(now.name)
     return before?.outcome === 'changed' && before.version === now.version ? before : now
   })
-  const others = state.outcomes.filter((outcome) => differing.has(outcome.name) && !keptNames.has(outcome.name))
+  // What an earlier look said of waiting or held ones is over.
+  const fromApply = (outcome: Outcome) => outcome.outcome === 'changed' || outcome.outcome === 'failed'
+  const others = state.outcomes.filter(
+    (outcome) => differing.has(outcome.name) && !keptNames.has(outcome.name) && fromApply(outcome),
+  )
   return [...kept, ...others].sort(byName)
 }
 

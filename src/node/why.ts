@@ -57,14 +57,15 @@ export function whyOf(state: State, name: PackageName, transfers: Transfer[]): W
     if (wanted?.state === 'no-build') return `${rule}, and no build of it fits ${state.facts?.['arch']}`
     if (difference === undefined) return `${rule}; nothing is to be done`
     if (outcome?.outcome === 'failed') {
-      const rest =
-        state.applying.kind === 'waiting' ? `; next try at ${new Date(state.applying.until).toISOString()}` : ''
+      const rest = state.resting?.names.includes(name)
+        ? `; next try at ${new Date(state.resting.until).toISOString()}`
+        : ''
       return `${rule}; the last try failed: ${outcome.detail ?? 'no detail'}${rest}`
     }
     if (transfer !== undefined && transfer.state !== 'complete') {
       return `${rule}; its payload is on the way: ${transfer.have} of ${transfer.size} bytes`
     }
-    if (state.applying.kind === 'running') return `${rule}; it is being applied now`
+    if (state.applying) return `${rule}; it is being applied now`
     if (state.problems.load !== undefined) return `${rule}; ${state.problems.load}`
     return `${rule}; ${difference.what} is planned`
   }

@@ -152,12 +152,25 @@ t.test('a package without a build for this machine keeps it from converging', as
 t.test('after a failed apply the node rests, and tries again when its time has come', async (t) => {
   const failed: Event = { kind: 'applied', revision: 7, outcomes: [outcome('failed', null)], records: [], at: 5_000 }
   const first = after([...ready, looked([difference], [action]), failed])
-  t.equal(first.state.applying.kind, 'waiting')
+  t.strictSame(first.state.resting?.names, ['shop'])
   t.ok(first.effects.includes('look-later'))
   t.notOk(after([looked([difference], [action])], first.state).effects.includes('apply'))
   const rested = after([{ kind: 'look-due', now: 5_000 + 60_000 }], first.state)
-  t.equal(rested.state.applying.kind, 'idle')
+  t.equal(rested.state.resting, null)
   t.ok(after([looked([difference], [action])], rested.state).effects.includes('apply'))
+})
+
+t.test('what failed rests alone: the others go on, and a person can have it tried at once', async (t) => {
+  const failed: Event = { kind: 'applied', revision: 7, outcomes: [outcome('failed', null)], records: [], at: 5_000 }
+  const other: Action = { ...action, name: 'atlas' }
+  const first = after([...ready, looked([difference], [action]), failed])
+  const [second, effects] = transition(
+    first.state,
+    looked([difference, { ...difference, name: 'atlas' }], [action, other]),
+  )
+  const apply = effects.find((effect) => effect.kind === 'apply')
+  t.strictSame(apply?.kind === 'apply' && apply.plan.actions, [other])
+  t.strictSame(after([{ kind: 'asked-to-apply' }], second).state.resting, null)
 })
 
 t.test('a changed package stays reported as changed until something new happens to it', async (t) => {

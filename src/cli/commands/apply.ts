@@ -29,5 +29,5 @@ function stepOf(progress: Readonly<Record<string, unknown>>): string {
     revision === undefined
       ? 'no revision is here yet'
       : `${countText(differences, 'difference')} to revision ${revision}`
-  return progress['applying'] === 'running' ? `${what}, applying` : what
+  return progress['applying'] === true ? `${what}, applying` : what
 }

@@ -57,13 +57,13 @@ async function reportAtRoot(tree: Tree, name: NodeName): Promise<Report | undefi
 async function travelling(tree: Tree): Promise<string[]> {
   const lines = await Promise.all(
     [...tree.nodes.keys()].map(async (name) => {
-      const status = (await tree.ask(name, '/status')) as { transfers: Transfer[]; applying: string }
+      const status = (await tree.ask(name, '/status')) as { transfers: Transfer[]; applying: boolean }
       const coming = status.transfers.filter((each) => each.state === 'fetching' || each.state === 'wanted')
       const texts = coming.map((each) => {
         const share = Math.floor((each.have / each.size) * 100)
         return `${each.name} ${String(share).padStart(3)} % (parent ${bytesText(each.fromParent)}, siblings ${bytesText(each.fromSiblings)})`
       })
-      if (status.applying === 'running') texts.push('applying')
+      if (status.applying) texts.push('applying')
       return texts.length === 0 ? [] : [`  ${name.padEnd(10)} ${texts.join('; ')}`]
     }),
   )
