@@ -97,7 +97,10 @@ export async function takeApply({ home, disk }: ApplyParts, txid: string): Promi
 
 /** What an apply last printed: why it ended without a word in its outcomes. */
 export async function lastWordsOf({ home, disk }: ApplyParts, txid: string): Promise<string> {
-  const bytes = await readIfThere(disk, applyFolder(home, txid).output, limits.journalMaxBytes)
+  const file = applyFolder(home, txid).output
+  const size = (await disk.stat(file))?.size ?? 0
+  if (size > limits.journalMaxBytes) return ''
+  const bytes = await readIfThere(disk, file, limits.journalMaxBytes)
   const lines = new TextDecoder().decode(bytes).trim().split('\n')
   return (lines.findLast((line) => /\w*(Error|Failure)\b.*: /.test(line)) ?? lines.at(-1) ?? '').trim()
 }

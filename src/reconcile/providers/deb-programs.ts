@@ -24,7 +24,7 @@ export const debWaits: DebWaits = {
 export interface DebProgramParts {
   targetRoot: string
   exec: Pick<Exec, 'run'>
-  disk: Pick<Disk, 'read' | 'write' | 'makeFolder' | 'list' | 'stat' | 'pointLink' | 'freeBytes'>
+  disk: Pick<Disk, 'read' | 'write' | 'makeFolder' | 'list' | 'stat' | 'remove' | 'pointLink' | 'freeBytes'>
   waits: DebWaits
 }
 

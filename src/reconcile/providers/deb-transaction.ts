@@ -243,6 +243,8 @@ export async function ensureDebs(
   }
   await disk.makeFolder(folder, { mode: 0o700 })
   if (ready.length > 0) await carryOut(ready)
+  // apt's own cache of what it read: some megabytes, of no use to anybody later.
+  await disk.remove(path.join(context.workFolder, 'apt'))
   const after = acted.size === 0 ? before : await now()
   return steps.map((step) => {
     const { action } = step
