@@ -1,12 +1,12 @@
 // A disk in memory that can be full, fail, and lose power: what was acknowledged is there, the rest is there or not.
 
-import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
 import { Failure, type FailureCode } from '../../src/model/failure.ts'
 import type { Disk, FileStat } from '../../src/world/world.ts'
+import { digestOf } from './digests.ts'
 import type { Life } from './life.ts'
 
-type Entry =
+export type Entry =
   | { kind: 'file'; content: Buffer; mode: number }
   | { kind: 'folder'; mode: number }
   | { kind: 'link'; target: string }
@@ -216,7 +216,7 @@ export function simulatedDisk(platter: Platter, life: Life): Disk {
         return entry?.kind === 'link' ? entry.target : undefined
       }),
 
-    sha256: (path) => operate('read', path, () => createHash('sha256').update(fileAt(path)).digest('hex')),
+    sha256: (path) => operate('read', path, () => digestOf('sha256', fileAt(path))),
 
     freeBytes: (path) =>
       operate('look at', path, () => {

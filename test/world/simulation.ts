@@ -1,7 +1,7 @@
 // The simulated world: many nodes on one virtual clock and one network, in one process, the same for the same seed.
 
 import { type LogLevel, openLog } from '../../src/world/log.ts'
-import type { Clock, Facts, World } from '../../src/world/world.ts'
+import type { Clock, Disk, Facts, World } from '../../src/world/world.ts'
 import { beginLife, type Life } from './life.ts'
 import { createWires, type Network } from './network.ts'
 import { seededRandom } from './seeded-random.ts'
@@ -16,6 +16,8 @@ export interface SimulatedNode {
   readonly site: string
   /** Of the life that runs now; all that an earlier life still does with its own comes to nothing. */
   readonly world: World
+  /** Of programs that go on when the one that started them ends, until the power is cut. */
+  readonly machine: { clock: Clock; disk: Disk; life: Life }
   readonly storage: Storage
   readonly programs: Programs
   /** Log lines of all lives. */
@@ -64,13 +66,23 @@ export function createSimulation({ seed = '1', logLevel = 'debug' as LogLevel } 
     let lives = 0
     let life: Life
     let world: World
+    let powered: Life
+    let machine: SimulatedNode['machine']
     const machineClock: Clock = {
       now: () => Math.floor(epoch + timeline.nowMs() + skewMs),
       monotonicMs: () => timeline.nowMs(),
       after: (ms, callback) => timeline.at(timeline.nowMs() + ms, callback),
     }
     wires.place(address, site)
+    powerOn()
     start()
+
+    function powerOn(): void {
+      powered = beginLife(timeline, seededRandom(`${seed}/${address}/power cut ${lives}`))
+      const current = powered
+      const clock: Clock = { ...machineClock, after: (ms, callback) => current.after(Math.max(0, ms), callback) }
+      machine = { clock, disk: simulatedDisk(platter, current), life: current }
+    }
 
     function start(): void {
       lives += 1
@@ -99,6 +111,9 @@ export function createSimulation({ seed = '1', logLevel = 'debug' as LogLevel } 
       get world() {
         return world
       },
+      get machine() {
+        return machine
+      },
       storage: platter,
       programs,
       lines,
@@ -112,12 +127,14 @@ export function createSimulation({ seed = '1', logLevel = 'debug' as LogLevel } 
         if (power) {
           ports.running.delete(address)
           wires.silence(address)
+          powered.end()
         }
         life.end()
       },
       restart() {
         life.end()
         wires.unsilence(address)
+        if (powered.isOver()) powerOn()
         start()
         return world
       },
