@@ -112,3 +112,21 @@ export async function applyWorld(t: Test): Promise<ApplyWorld> {
   }
   return world
 }
+
+/** A script that goes on once a file is there; a test that fails leaves nothing running. */
+export function waitFor({ home }: ApplyWorld, file: string): string {
+  return `for n in $(seq 400); do test -e '${path.join(home, file)}' && exit 0; sleep 0.05; done; exit 1`
+}
+
+export async function begun({ home }: ApplyWorld, txid: string, step = /preInstall/): Promise<void> {
+  const journal = path.join(home, 'apply', txid, 'journal.ndjson')
+  await until(async () => step.test(await fs.readFile(journal, 'utf8').catch(() => '')))
+}
+
+export async function until(condition: () => Promise<boolean>): Promise<void> {
+  for (let n = 0; n < 2000; n += 1) {
+    if (await condition()) return
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+  throw new Error('it never came to that')
+}

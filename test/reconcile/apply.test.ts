@@ -5,7 +5,7 @@ import { limits } from '../../src/model/limits.ts'
 import { findApply, startApply, takeApply, waitForApply } from '../../src/reconcile/apply.ts'
 import { applyHolder } from '../../src/reconcile/apply-lock.ts'
 import type { Plan } from '../../src/reconcile/plan.ts'
-import { type ApplyWorld, applyWorld } from './apply-world.ts'
+import { type ApplyWorld, applyWorld, begun, until, waitFor } from './apply-world.ts'
 
 // apt, dpkg and the apply process are real, and other tests run beside these.
 t.setTimeout(240_000)
@@ -224,84 +224,7 @@ t.test('of old transactions only a few are kept', async (t) => {
   t.same(await fs.readdir(path.join(world.home, 'apply')), done.slice(-limits.appliesKept))
 })
 
-t.test('whenever the apply is killed, a tree is the old or the new one, and converges', async (t) => {
-  const world = await applyWorld(t)
-  const files = (version: string) =>
-    Object.fromEntries(Array.from({ length: 40 }, (_, n) => [`d${n % 5}/f${n}`, `${version} ${'x'.repeat(n * 100)}`]))
-  const versions = await Promise.all(
-    ['1', '2'].map((version) =>
-      world.tree({ name: 'shop', version, files: files(version), scripts: { postInstall: 'true' } }),
-    ),
-  )
-  const whole = async () => {
-    const current = path.join(world.targetRoot, 'opt/shop/current')
-    const version = (await fs.readFile(path.join(current, 'VERSION'), 'utf8')).trim()
-    for (const [file, content] of Object.entries(files(version))) {
-      if ((await fs.readFile(path.join(current, file), 'utf8')) !== content) return `torn ${version}: ${file}`
-    }
-    return version
-  }
-  await world.release({ shop: versions[0] as never })
-  await world.converge()
-  await world.release({ shop: versions[1] as never })
-  await world.converge()
-  const [last] = (await fs.readdir(path.join(world.home, 'apply'))).sort().reverse()
-  const journal = (await fs.readFile(path.join(world.home, 'apply', String(last), 'journal.ndjson'), 'utf8'))
-    .trim()
-    .split('\n')
-  const at = (step: RegExp) => (JSON.parse(journal.find((line) => step.test(line)) ?? '{}') as { at: number }).at
-  const usualMs = at(/ended/) - at(/unpacking/)
-
-  const seed = Date.now() % 1_000_000
-  t.comment(`seed ${seed}, it takes ${usualMs} ms from unpacking on`)
-  const counts = { old: 0, new: 0 }
-  for (let n = 0; n < 12; n += 1) {
-    const target = versions[n % 2]
-    const other = String(2 - (n % 2))
-    if (target === undefined) return
-    await world.release({ shop: target })
-    const { plan } = await world.look()
-    const { txid, pid } = await startApply(world.parts, plan)
-    await begun(world, txid, /unpacking/)
-    const delayMs = (((seed * (n + 1) * 7919) % 1000) / 1000) * usualMs * 1.2
-    await new Promise((resolve) => setTimeout(resolve, delayMs))
-    try {
-      process.kill(pid, 'SIGKILL')
-    } catch {
-      // It was quicker.
-    }
-    await until(async () => (await applyHolder(world.home)) === undefined)
-    const seen = await whole()
-    t.ok(seen === target.manifest.version || seen === other, `killed after ${Math.round(delayMs)} ms: ${seen}`)
-    counts[seen === target.manifest.version ? 'new' : 'old'] += 1
-    await world.restart()
-    if ((await world.look()).differences.length > 0) await world.converge()
-    t.same((await world.look('full')).differences, [])
-    t.equal(await whole(), target.manifest.version)
-    t.match(world.records, [{ name: 'shop', version: target.manifest.version, state: 'installed' }])
-  }
-  t.comment(JSON.stringify(counts))
-})
-
 async function applied(world: ApplyWorld, plan: Plan) {
   const { txid, pid } = await startApply(world.parts, plan)
   return await waitForApply(world.parts, { txid, pid, plan })
-}
-
-/** A script that goes on once a file is there; a test that fails leaves nothing running. */
-function waitFor({ home }: ApplyWorld, file: string): string {
-  return `for n in $(seq 400); do test -e '${path.join(home, file)}' && exit 0; sleep 0.05; done; exit 1`
-}
-
-async function begun({ home }: ApplyWorld, txid: string, step = /preInstall/): Promise<void> {
-  const journal = path.join(home, 'apply', txid, 'journal.ndjson')
-  await until(async () => step.test(await fs.readFile(journal, 'utf8').catch(() => '')))
-}
-
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (let n = 0; n < 2000; n += 1) {
-    if (await condition()) return
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  }
-  throw new Error('it never came to that')
 }
