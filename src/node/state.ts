@@ -120,7 +120,9 @@ export function transition(state: State, event: Event): [State, Effect[]] {
     case 'revision-loaded': {
       if (event.digest === state.revision?.digest) return [state, []]
       if (event.digest !== state.trusted?.revision?.sha256) return [state, []]
-      return desiring({ ...without(state, 'load'), revision: { digest: event.digest, body: event.revision } })
+      // What failed under the former revision may be just what this one mends.
+      const loaded: State = { ...without(state, 'load'), resting: null }
+      return desiring({ ...loaded, revision: { digest: event.digest, body: event.revision } })
     }
     case 'manifests-loaded': {
       if (event.revision !== state.revision?.body.number) return [state, []]
@@ -140,7 +142,8 @@ export function transition(state: State, event: Event): [State, Effect[]] {
       const failed = event.outcomes.filter((each) => each.outcome === 'failed').map((each) => each.name)
       const succeeded = new Set(event.outcomes.map((each) => each.name).filter((name) => !failed.includes(name)))
       const earlier = state.resting?.names.filter((name) => !succeeded.has(name)) ?? []
-      const names = [...new Set([...earlier, ...failed])]
+      const isOld = event.revision !== state.revision?.body.number
+      const names = isOld ? [] : [...new Set([...earlier, ...failed])]
       const until = failed.length > 0 ? event.at + limits.failedRetryMs : (state.resting?.until ?? 0)
       const next: State = {
         ...without(state, 'apply'),

@@ -173,6 +173,21 @@ t.test('what failed rests alone: the others go on, and a person can have it trie
   t.strictSame(after([{ kind: 'asked-to-apply' }], second).state.resting, null)
 })
 
+t.test('a new revision is tried at once, whatever failed under the one before', async (t) => {
+  const failed: Event = { kind: 'applied', revision: 7, outcomes: [outcome('failed', null)], records: [], at: 5_000 }
+  const next = 'f'.repeat(64)
+  const released: Event[] = [
+    { kind: 'refreshed', trusted: { ...trusted, timestampVersion: 5, revision: { sha256: next, size: 10 } } },
+    { kind: 'revision-loaded', digest: next, revision: { ...revision, number: 8 } },
+    { kind: 'manifests-loaded', revision: 8, manifests: new Map() },
+  ]
+  const again = { ...(looked([difference], [action]) as Extract<Event, { kind: 'inspected' }>), revision: 8 }
+  const { effects } = after([...ready, looked([difference], [action]), failed, ...released, again])
+  t.ok(effects.includes('apply'), 'after it came')
+  const before = after([...ready, looked([difference], [action]), ...released, failed, again])
+  t.ok(before.effects.includes('apply'), 'and if it came while the other was being applied')
+})
+
 t.test('a changed package stays reported as changed until something new happens to it', async (t) => {
   const applied: Event = {
     kind: 'applied',
