@@ -53,7 +53,9 @@ export interface LocalMachine {
   finishEarlier(): Promise<{ outcomes: Outcome[]; plan: Plan }[]>
 }
 
-export function openLocalMachine(parts: MachineParts): LocalMachine {
+export function openLocalMachine(given: MachineParts): LocalMachine {
+  // The apply process may have another working directory.
+  const parts = { ...given, home: path.resolve(given.home), targetRoot: path.resolve(given.targetRoot) }
   const providers = providersFor(parts)
   // Handed over, and perhaps not yet stored by whoever got them: the next look is by a daemon that has stored them.
   const handedOver = new Set<string>()
@@ -84,7 +86,7 @@ export function openLocalMachine(parts: MachineParts): LocalMachine {
       const manifest = difference.manifest === null ? undefined : manifests.get(difference.manifest)
       if (manifest === undefined) continue
       const file = await payloadPath(manifest)
-      if (file !== undefined) here.set(manifest.payload.sha256, file)
+      if (file !== undefined) here.set(manifest.payload.sha256, path.resolve(file))
       const former = records.find(({ name, kind }) => name === difference.name && kind === difference.kind)
       const kept = former === undefined || here.has(former.payload) ? undefined : await keptPayload(former.payload)
       if (former !== undefined && kept !== undefined) here.set(former.payload, kept)

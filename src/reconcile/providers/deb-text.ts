@@ -87,6 +87,19 @@ export function parseComplaints(text: string): { all: string; about(name: Packag
   }
 }
 
+/** Which packages apt finds that lack something, and what each of them lacks; in ` jq : Depends: libjq1 …`, both. */
+export function parseUnmet(text: string): { name: PackageName; lacks: PackageName[] }[] {
+  const found: { name: PackageName; lacks: PackageName[] }[] = []
+  for (const line of text.split('\n')) {
+    const name = unmetFirst.exec(line)?.[1]
+    if (name !== undefined) found.push({ name, lacks: [] })
+    else if (!unmetMore.test(line)) continue
+    const lacked = /(?:Depends|Conflicts|Breaks): ([^\s:]+)/.exec(line)?.[1]
+    if (lacked !== undefined) found.at(-1)?.lacks.push(lacked)
+  }
+  return found
+}
+
 /** What dpkg names in `error processing package X` or `archive /…/X.deb`: packages, and files by their last name. */
 export function parseCulprits(text: string): Set<string> {
   const culprits = new Set<string>()
@@ -129,7 +142,7 @@ export function parseControl(text: string): Map<string, string> {
 }
 
 // ` jq : Depends: libjq1 (= 1.6) but it is not installable`, and below it what else jq lacks.
-const unmetFirst = /^ +\S+ : (Pre-?Depends|Depends|Conflicts|Breaks): /
+const unmetFirst = /^ +([^\s:]+)(?::[a-z0-9-]+)? : (Pre-?Depends|Depends|Conflicts|Breaks): /
 const unmetMore = /^ +(Pre-?Depends|Depends|Conflicts|Breaks): /
 
 function joined(lines: readonly string[]): string {
