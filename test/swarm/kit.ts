@@ -1,13 +1,13 @@
 // Real swarms on loopback: nodes with real stores, real folders and a real engine process each.
 
 import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import type { NodeName } from '../../src/model/names.ts'
 import type { Transfer } from '../../src/model/report.ts'
-import type { Rates } from '../../src/swarm/engine.ts'
+import type { EngineFactory } from '../../src/swarm/engine.ts'
 import { forkedEngine } from '../../src/swarm/engine-process.ts'
 import type { HoldingSpec, SwarmEvent } from '../../src/swarm/holding.ts'
 import type { ReachablePeer } from '../../src/swarm/opening.ts'
@@ -17,6 +17,7 @@ import { systemDisk } from '../../src/world/disk.ts'
 import { openLog } from '../../src/world/log.ts'
 import { systemRandom } from '../../src/world/random.ts'
 import { openLevelStore } from '../../src/world/store.ts'
+import type { Disk, Log } from '../../src/world/world.ts'
 import { createTestFleet, type TestFleet } from '../world/fleet.ts'
 
 export const MiB = 1024 * 1024
@@ -73,33 +74,41 @@ export function sha256Of(bytes: Uint8Array): string {
 
 export interface TestNode {
   name: NodeName
-  home: string
+  /** The folder of the payloads. */
+  folder: string
+  disk: Disk
   swarm: Swarm
   events: SwarmEvent[]
+  /** Log lines. */
+  lines: string[]
   /** Resolves with the first event, from the beginning on, that fits. */
   event<K extends SwarmEvent['kind']>(
     kind: K,
     fits?: (event: Extract<SwarmEvent, { kind: K }>) => boolean,
   ): Promise<Extract<SwarmEvent, { kind: K }>>
+  /** Asks again after each event and each report of the engine. */
+  until(what: string, condition: () => boolean): Promise<void>
+  /** As others find it in their handout. */
   as(relation: 'parent' | 'sibling', site?: string | null): ReachablePeer
   transfer(payload: TestPayload): Transfer
-  /** Waits, by asking after each report that could change it. */
-  until(what: string, condition: () => boolean): Promise<void>
+  /** How many engines were started so far. */
+  engineStarts(): number
   /** Process id of the engine that was started last. */
   enginePid(): number
   /** In order, as a daemon does. */
   close(): Promise<void>
-  lines: string[]
 }
 
 export interface Nodes {
-  fleet: TestFleet
-  start(name: NodeName, options?: Partial<SwarmParts> & { rates?: Rates; home?: string }): Promise<TestNode>
-  /** A node that has the payload. */
-  seed(name: NodeName, payload: TestPayload, options?: Partial<SwarmParts>): Promise<TestNode>
+  /** A node of that name; after its end another one finds what it left. */
+  start(name: NodeName, options?: NodeOptions): Promise<TestNode>
+  /** One that has the payload. */
+  seed(name: NodeName, payload: TestPayload, options?: NodeOptions): Promise<TestNode>
 }
 
-export async function nodesFor(t: Test): Promise<Nodes> {
+export type NodeOptions = Partial<Pick<SwarmParts, 'rates' | 'engineIdleMs' | 'listen' | 'site'>>
+
+export async function nodesFor(t: Test): Promise<Nodes & { fleet: TestFleet }> {
   const fleet = await createTestFleet('acme', Date.now())
   const root = await mkdtemp(join(tmpdir(), 'banyan-swarm-'))
   const running = new Set<TestNode>()
@@ -107,78 +116,93 @@ export async function nodesFor(t: Test): Promise<Nodes> {
     await Promise.all([...running].map((node) => node.close()))
     await rm(root, { recursive: true, force: true })
   })
-  const start: Nodes['start'] = async (name, { home = join(root, name), ...options } = {}) => {
-    const node = await startNode(name, home, { tls: await tlsOf(fleet, name), ...options }, () => running.delete(node))
+  const start = async (name: NodeName, options: NodeOptions = {}) => {
+    const home = join(root, name)
+    const folder = join(home, 'store')
+    await mkdir(folder, { recursive: true })
+    const store = await openLevelStore(join(home, 'state'))
+    const tls = await fleet.node(name)
+    const node = await watchedNode({
+      ...{ dir: folder, disk: systemDisk, clock: systemClock, random: systemRandom, self: name },
+      store: store.sub('swarm'),
+      tls: () => tls,
+      listen: { address: '127.0.0.1', port: 0 },
+      address: '127.0.0.1',
+      engineWith: (log) => forkedEngine({ log, clock: systemClock }),
+      onClosed: async () => {
+        running.delete(node)
+        await store.close()
+      },
+      ...options,
+    })
     running.add(node)
     return node
   }
-  return {
-    fleet,
-    start,
-    seed: async (name, payload, options) => {
-      const home = join(root, name)
-      await mkdir(join(home, 'store'), { recursive: true })
-      await writeFile(join(home, 'store', payload.spec.payload.sha256), payload.bytes)
-      const node = await start(name, options)
-      await node.swarm.adopt(payload.spec)
-      return node
-    },
+  return { fleet, start, seed: seedWith(start, root, systemDisk) }
+}
+
+/** How to make a seed where there are nodes: the payload is put into its folder first. */
+export function seedWith(start: Nodes['start'], root: string, disk: Pick<Disk, 'write' | 'makeFolder'>): Nodes['seed'] {
+  return async (name, payload, options) => {
+    const folder = join(root, name, 'store')
+    await disk.makeFolder(folder)
+    await disk.write(join(folder, payload.spec.payload.sha256), payload.bytes)
+    const node = await start(name, options)
+    await node.swarm.adopt(payload.spec)
+    return node
   }
 }
 
-async function tlsOf(fleet: TestFleet, name: NodeName): Promise<SwarmParts['tls']> {
-  const tls = await fleet.node(name)
-  return () => tls
-}
-
-async function startNode(
-  name: NodeName,
-  home: string,
-  options: Partial<SwarmParts> & Pick<SwarmParts, 'tls'>,
-  onClosed: () => void,
+/** A swarm whose events and reports can be waited for. */
+export async function watchedNode(
+  parts: Omit<SwarmParts, 'engine' | 'log' | 'onEvent' | 'rates' | 'site'> &
+    NodeOptions & {
+      disk: Disk
+      address: string
+      engineWith: (log: Log) => EngineFactory
+      onClosed: () => Promise<void>
+    },
 ): Promise<TestNode> {
-  await mkdir(join(home, 'store'), { recursive: true })
-  const store = await openLevelStore(join(home, 'state'))
   const events: SwarmEvent[] = []
   const lines: string[] = []
   let waiting: (() => void)[] = []
+  let engineStarts = 0
   const stirred = () => {
     for (const look of waiting.splice(0)) look()
   }
-  const log = openLog({ write: (line) => lines.push(line.trimEnd()), level: 'debug', journal: false })
-  const real = forkedEngine({ log, clock: systemClock })
+  const log = openLog({
+    write: (line) => lines.push(line.trimEnd()),
+    level: 'debug',
+    journal: false,
+    clock: parts.clock,
+  })
+  const engine = parts.engineWith(log)
   const swarm = await openSwarm({
-    dir: join(home, 'store'),
-    store: store.sub('swarm'),
-    disk: systemDisk,
-    clock: systemClock,
-    random: systemRandom,
-    log,
-    self: name,
     site: () => 'here',
-    listen: { address: '127.0.0.1', port: 0 },
     rates: { upload: null, download: null },
+    ...parts,
+    log,
     engine: {
-      listen: real.listen,
-      start: (callbacks) =>
-        real.start({
+      listen: engine.listen,
+      start: ({ onReport, onEnd }) => {
+        engineStarts += 1
+        return engine.start({
           onReport: (report) => {
-            callbacks.onReport(report)
+            onReport(report)
             stirred()
           },
           onEnd: (because) => {
-            callbacks.onEnd(because)
+            onEnd(because)
             stirred()
           },
-        }),
+        })
+      },
     },
     onEvent: (event) => {
       events.push(event)
       stirred()
     },
-    ...options,
   })
-  let closing: Promise<void> | undefined
   const found = async <T>(find: () => T | undefined): Promise<T> => {
     for (;;) {
       const result = find()
@@ -186,41 +210,37 @@ async function startNode(
       await new Promise<void>((resolve) => waiting.push(resolve))
     }
   }
-  const node: TestNode = {
-    name,
-    home,
-    swarm,
-    events,
-    lines,
+  let closing: Promise<void> | undefined
+  return {
+    ...{ name: parts.self, folder: parts.dir, disk: parts.disk, swarm, events, lines },
     event: (kind, fits = () => true) =>
       found(() =>
         events.find((event): event is Extract<SwarmEvent, { kind: typeof kind }> => {
           return event.kind === kind && fits(event as Extract<SwarmEvent, { kind: typeof kind }>)
         }),
       ),
-    as: (relation, site = 'here') => ({ node: name, address: '127.0.0.1', port: swarm.port, relation, site }),
-    transfer: (payload) => {
-      const transfer = swarm.transfers().find(({ infoHash }) => infoHash === payload.spec.payload.infoHash)
-      if (transfer === undefined) throw new Error(`${name} has no transfer of it`)
-      return transfer
-    },
     until: async (_what, condition) => {
       await found(() => (condition() ? true : undefined))
     },
+    as: (relation, site = 'here') => ({ node: parts.self, address: parts.address, port: swarm.port, relation, site }),
+    transfer: (payload) => {
+      const transfer = swarm.transfers().find(({ infoHash }) => infoHash === payload.spec.payload.infoHash)
+      if (transfer === undefined) throw new Error(`${parts.self} has no transfer of it`)
+      return transfer
+    },
+    engineStarts: () => engineStarts,
     enginePid: () => {
       const pid = lines.findLast((line) => line.includes('engine started'))?.match(/ pid=(\d+)/)?.[1]
-      if (pid === undefined) throw new Error(`no engine was started at ${name}`)
+      if (pid === undefined) throw new Error(`no engine was started at ${parts.self}`)
       return Number(pid)
     },
     close: () => {
       closing ??= (async () => {
-        onClosed()
         await swarm.close()
-        await store.close()
+        await parts.onClosed()
         waiting = []
       })()
       return closing
     },
   }
-  return node
 }

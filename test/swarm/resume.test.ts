@@ -122,7 +122,7 @@ function want(node: TestNode, payload: TestPayload, root: TestNode): void {
 }
 
 function wholeOf(node: TestNode, payload: TestPayload): string {
-  return join(node.home, 'store', payload.spec.payload.sha256)
+  return join(node.folder, payload.spec.payload.sha256)
 }
 
 function partOf(node: TestNode, payload: TestPayload): string {

@@ -11,18 +11,18 @@ const { infoHash } = payload.spec.payload
 t.test('a node with whole holdings runs no engine until a caller comes, and none after he is gone', async (t) => {
   const nodes = await nodesFor(t)
   const root = await nodes.seed('root', payload, { engineIdleMs: 1500 })
-  t.equal(enginesStarted(root), 0, 'to hold something takes no engine')
+  t.equal(root.engineStarts(), 0, 'to hold something takes no engine')
   const client = await nodes.start('client', { engineIdleMs: 1500 })
   client.swarm.setWanted([payload.spec])
   client.swarm.setPeers(infoHash, [root.as('parent')])
   await client.event('completed')
   await Promise.all([ended(root), ended(client)])
-  t.equal(enginesStarted(root), 1)
+  t.equal(root.engineStarts(), 1)
   const another = await nodes.start('another')
   another.swarm.setWanted([payload.spec])
   another.swarm.setPeers(infoHash, [client.as('sibling')])
   await another.event('completed')
-  t.equal(enginesStarted(client), 2, 'it woke again')
+  t.equal(client.engineStarts(), 2, 'it woke again')
 })
 
 t.test('an engine that is made warm is there when the transfer comes', async (t) => {
@@ -30,12 +30,12 @@ t.test('an engine that is made warm is there when the transfer comes', async (t)
   const client = await nodes.start('client')
   client.swarm.warmUp()
   client.swarm.warmUp()
-  await client.until('it was started', () => enginesStarted(client) === 1)
+  await client.until('it was started', () => client.engineStarts() === 1)
   const root = await nodes.seed('root', payload)
   client.swarm.setWanted([payload.spec])
   client.swarm.setPeers(infoHash, [root.as('parent')])
   await client.event('completed')
-  t.equal(enginesStarted(client), 1)
+  t.equal(client.engineStarts(), 1)
 })
 
 t.test('callers beyond the limit are hung up on while the engine starts', async (t) => {
@@ -70,10 +70,6 @@ t.test('a port that is taken is a conflict', async (t) => {
   const one = await nodes.start('one')
   await t.rejects(nodes.start('two', { listen: { address: '127.0.0.1', port: one.swarm.port } }), { code: 'conflict' })
 })
-
-function enginesStarted(node: TestNode): number {
-  return node.lines.filter((line) => line.includes('engine started')).length
-}
 
 function ended(node: TestNode): Promise<void> {
   return node.until('the engine ended', () => {

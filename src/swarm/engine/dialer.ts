@@ -6,7 +6,6 @@ import type { NodeName } from '../../model/names.ts'
 import type { Clock, Random, Timer } from '../../world/world.ts'
 import type { Meeting } from '../engine.ts'
 import { delayBefore } from '../retry.ts'
-import type { Connection } from './links.ts'
 
 export interface Dialer {
   meet(meetings: readonly Meeting[]): void
@@ -25,13 +24,15 @@ type Target = { meeting: Meeting; attempts: number } & (
   | { kind: 'done' }
 )
 
-export function startDialer(parts: {
+export function startDialer<Connection>(parts: {
   clock: Clock
   random: Pick<Random, 'fraction'>
   dial: (meeting: Meeting) => Promise<Connection>
   /** Whether there is a link already, or there must be none. */
   isSettled: (node: NodeName) => boolean
   onConnection: (connection: Connection) => void
+  /** Nobody waits for this connection any longer. */
+  discard: (connection: Connection) => void
   onFailure: (meeting: Meeting, failure: Failure) => void
   onChange: () => void
 }): Dialer {
@@ -57,7 +58,7 @@ export function startDialer(parts: {
       (connection) => {
         const current = targets.get(node)
         if (stopped || current?.kind !== 'dialling') {
-          connection.socket.destroy()
+          parts.discard(connection)
           return
         }
         set(node, resting(current.meeting, current.attempts))

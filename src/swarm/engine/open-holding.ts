@@ -154,6 +154,7 @@ function run(parts: HoldingParts, { torrent, file, fd, isChecked, broken }: Runn
     dial: parts.dial,
     isSettled: (node) => links.has(node) || links.isBanned(node) || parts.isRevoked(node),
     onConnection: (connection) => links.add(connection),
+    discard: ({ socket }) => socket.destroy(),
     onFailure: ({ node, address, port }, failure) => {
       report({ kind: 'note', message: 'peer not reached', about: `${node} ${address}:${port}: ${failure.message}` })
       if (failure.code === 'untrusted') report({ kind: 'stranger', address, because: failure.message })

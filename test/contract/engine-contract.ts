@@ -1,0 +1,220 @@
+// What holds for every swarm engine, seen through the control side that runs it.
+
+import type { Test } from 'tap'
+import { MiB, type Nodes, payloadFrom, type TestNode, type TestPayload } from '../swarm/kit.ts'
+import type { Passage } from './contract.ts'
+
+export interface EngineWorld extends Nodes {
+  passage: Passage
+  /** Ends the engine that runs there at once, as SIGKILL does. */
+  killEngine(node: TestNode): void
+}
+
+const pieceLength = 256 * 1024
+
+/** `open` gives a world without nodes. */
+export function engineContract(t: Test, open: (t: Test) => Promise<EngineWorld>): void {
+  const check = (promise: string, body: (t: Test, world: EngineWorld) => Promise<void>) => {
+    t.test(promise, async (t) => body(t, await open(t)))
+  }
+
+  check('a payload comes whole, and every byte of it once', async (t, world) => {
+    const payload = payloadFrom('whole', { size: 2 * MiB + 12_345, pieceLength })
+    const root = await seed(world, 'root', payload)
+    const client = await fetching(world, 'client', payload, [root.as('parent')])
+    await checkWhole(t, world, client, payload)
+    t.same(
+      client.events.map((event) => (event.kind === 'changed' ? event.have : event.kind)),
+      ['some', 'all', 'completed'],
+    )
+    const { size } = payload.spec.payload
+    t.match(client.transfer(payload), { state: 'complete', have: size, fromParent: size, fromSiblings: 0, overLink: 0 })
+    await world.passage.until(root.until('given', () => root.transfer(payload).given === size))
+    t.same(client.swarm.holdings(), [
+      { infoHash: payload.spec.payload.infoHash, manifest: payload.spec.manifest, have: 'all' },
+    ])
+  })
+
+  check('what comes from another site counts as such, and little more than the payload does', async (t, world) => {
+    const payload = payloadFrom('site', { size: 2 * MiB, pieceLength })
+    const root = await seed(world, 'root', payload)
+    const client = await fetching(world, 'client', payload, [root.as('parent', 'far away')])
+    await checkWhole(t, world, client, payload)
+    const { overLink } = client.transfer(payload)
+    t.ok(overLink > payload.bytes.length && overLink < payload.bytes.length * 1.02, `${overLink}`)
+  })
+
+  check('pieces are passed on while others still come in', async (t, world) => {
+    const payload = payloadFrom('through', { size: 2 * MiB, pieceLength })
+    const root = await seed(world, 'root', payload, { rates: { upload: 2 * MiB, download: null } })
+    const middle = await fetching(world, 'middle', payload, [root.as('parent')])
+    const client = await fetching(world, 'client', payload, [middle.as('parent')])
+    await world.passage.until(client.event('changed', ({ have }) => have === 'some'))
+    t.not(middle.transfer(payload).state, 'complete')
+    await checkWhole(t, world, client, payload)
+    await checkWhole(t, world, middle, payload)
+  })
+
+  check('siblings take from each other', async (t, world) => {
+    const payload = payloadFrom('trade', { size: 2 * MiB, pieceLength })
+    const root = await seed(world, 'root', payload, { rates: { upload: 2 * MiB, download: null } })
+    const one = await fetching(world, 'one', payload, [root.as('parent')])
+    const two = await fetching(world, 'two', payload, [root.as('parent'), one.as('sibling')])
+    await checkWhole(t, world, one, payload)
+    await checkWhole(t, world, two, payload)
+    t.ok(one.transfer(payload).fromSiblings + two.transfer(payload).fromSiblings > 0)
+  })
+
+  check('a caller waits a moment for a holding that its parent hears of later', async (t, world) => {
+    const payload = payloadFrom('early', { size: MiB, pieceLength })
+    const root = await seed(world, 'root', payload)
+    const middle = await start(world, 'middle')
+    const client = await fetching(world, 'client', payload, [middle.as('parent')])
+    await world.passage.until(client.until('it tries', () => client.swarm.transfers().length === 1))
+    want(middle, payload, [root.as('parent')])
+    await checkWhole(t, world, client, payload)
+  })
+
+  check('a peer that is not there yet is dialled again', async (t, world) => {
+    const payload = payloadFrom('later', { size: MiB, pieceLength })
+    const root = await seed(world, 'root', payload)
+    const peer = root.as('parent')
+    await world.passage.until(root.close())
+    const client = await fetching(world, 'client', payload, [peer])
+    const again = await start(world, 'root', { listen: { address: '127.0.0.1', port: peer.port } })
+    t.equal(again.swarm.port, peer.port)
+    await checkWhole(t, world, client, payload)
+  })
+
+  check('a parent that is no longer handed out is let go', async (t, world) => {
+    const payload = payloadFrom('let go', { size: 4 * MiB, pieceLength })
+    const root = await seed(world, 'root', payload, { rates: { upload: 2 * MiB, download: null } })
+    const client = await fetching(world, 'client', payload, [root.as('parent')])
+    await world.passage.until(client.event('changed', ({ have }) => have === 'some'))
+    const another = await seed(world, 'another', payload)
+    client.swarm.setPeers(payload.spec.payload.infoHash, [another.as('sibling')])
+    await checkWhole(t, world, client, payload)
+    t.ok(client.transfer(payload).fromParent < payload.bytes.length)
+    t.ok(client.transfer(payload).fromSiblings > 0)
+  })
+
+  check('a killed engine starts again and fetches what is missing', async (t, world) => {
+    const payload = payloadFrom('killed', { size: 4 * MiB, pieceLength })
+    const root = await seed(world, 'root', payload, { rates: { upload: 2 * MiB, download: null } })
+    const client = await fetching(world, 'client', payload, [root.as('parent')])
+    await world.passage.until(client.until('some', () => client.transfer(payload).have >= MiB))
+    world.killEngine(client)
+    await checkWhole(t, world, client, payload)
+    const { fromParent } = client.transfer(payload)
+    t.ok(fromParent <= payload.bytes.length + 2 * pieceLength, `${fromParent} taken for ${payload.bytes.length}`)
+  })
+
+  check('a killed parent is no end', async (t, world) => {
+    const payload = payloadFrom('parent killed', { size: 2 * MiB, pieceLength })
+    const root = await seed(world, 'root', payload, { rates: { upload: 2 * MiB, download: null } })
+    const client = await fetching(world, 'client', payload, [root.as('parent')])
+    await world.passage.until(client.event('changed', ({ have }) => have === 'some'))
+    world.killEngine(root)
+    await checkWhole(t, world, client, payload)
+  })
+
+  check('a restart goes on where it was, counters and all', async (t, world) => {
+    const payload = payloadFrom('restart', { size: 4 * MiB, pieceLength })
+    const root = await seed(world, 'root', payload, { rates: { upload: 2 * MiB, download: null } })
+    const first = await fetching(world, 'client', payload, [root.as('parent')])
+    await world.passage.until(first.until('some', () => first.transfer(payload).have >= MiB))
+    await world.passage.until(first.close())
+    const second = await fetching(world, 'client', payload, [root.as('parent')])
+    t.ok(second.transfer(payload).have >= MiB)
+    await checkWhole(t, world, second, payload)
+    const { fromParent } = second.transfer(payload)
+    t.ok(fromParent >= payload.bytes.length && fromParent <= payload.bytes.length + 2 * pieceLength, `${fromParent}`)
+  })
+
+  check('who gives a wrong piece is named, and the payload comes from others', async (t, world) => {
+    const payload = payloadFrom('poison', { size: MiB, pieceLength })
+    const bytes = Buffer.from(payload.bytes)
+    bytes[2 * pieceLength] = (bytes[2 * pieceLength] ?? 0) ^ 1
+    const mallory = await seed(world, 'mallory', { ...payload, bytes })
+    const client = await fetching(world, 'client', payload, [mallory.as('parent')])
+    const { attack } = await world.passage.until(client.event('attack'))
+    t.match(attack, { kind: 'piece-poisoned', from: 'mallory', detail: /^piece 2 of poison 1\.0 / })
+    const honest = await seed(world, 'honest', payload)
+    client.swarm.setPeers(payload.spec.payload.infoHash, [mallory.as('parent'), honest.as('sibling')])
+    await checkWhole(t, world, client, payload)
+  })
+
+  check('a payload that is not what was signed is dropped', async (t, world) => {
+    const genuine = payloadFrom('forged', { size: MiB, pieceLength })
+    const payload = { ...genuine.spec.payload, sha256: 'f'.repeat(64) }
+    const forged: TestPayload = { ...genuine, spec: { ...genuine.spec, payload } }
+    const mallory = await seed(world, 'mallory', forged)
+    const client = await fetching(world, 'client', forged, [mallory.as('parent')])
+    t.match((await world.passage.until(client.event('attack'))).attack, { kind: 'payload-forged', from: 'mallory' })
+    t.match(await world.passage.until(client.event('failed')), { name: 'forged' })
+    t.match(client.transfer(forged), { state: 'failed', have: 0 })
+    t.same(await world.passage.until(client.disk.list(client.folder)), [])
+  })
+
+  check('a payload that is gone is lost once somebody asks for it', async (t, world) => {
+    const payload = payloadFrom('lost', { size: MiB, pieceLength })
+    const root = await seed(world, 'root', payload)
+    await world.passage.until(root.disk.remove(`${root.folder}/${payload.spec.payload.sha256}`))
+    await fetching(world, 'client', payload, [root.as('parent')])
+    await world.passage.until(root.event('changed', ({ have }) => have === 'none'))
+    t.equal(root.swarm.payloadPath(payload.spec.payload.sha256), undefined)
+  })
+
+  check('a node that answers in place of another one is not believed', async (t, world) => {
+    const payload = payloadFrom('name', { size: MiB, pieceLength })
+    const mallory = await seed(world, 'mallory', payload)
+    const client = await fetching(world, 'client', payload, [{ ...mallory.as('parent'), node: 'root' }])
+    t.match((await world.passage.until(client.event('attack'))).attack, {
+      kind: 'stranger',
+      detail: /mallory, not root/,
+    })
+    t.equal(client.transfer(payload).have, 0)
+  })
+
+  check('a revoked node gets nothing', async (t, world) => {
+    const payload = payloadFrom('revoked', { size: MiB, pieceLength })
+    const root = await seed(world, 'root', payload)
+    root.swarm.setRevoked(['mallory'])
+    const mallory = await fetching(world, 'mallory', payload, [root.as('parent')])
+    const client = await fetching(world, 'client', payload, [root.as('parent')])
+    await checkWhole(t, world, client, payload)
+    t.equal(mallory.transfer(payload).have, 0)
+  })
+}
+
+function start(world: EngineWorld, ...args: Parameters<Nodes['start']>): Promise<TestNode> {
+  return world.passage.until(world.start(...args))
+}
+
+function seed(world: EngineWorld, ...args: Parameters<Nodes['seed']>): Promise<TestNode> {
+  return world.passage.until(world.seed(...args))
+}
+
+function want(node: TestNode, payload: TestPayload, peers: Parameters<TestNode['swarm']['setPeers']>[1]): void {
+  node.swarm.setWanted([payload.spec])
+  node.swarm.setPeers(payload.spec.payload.infoHash, peers)
+}
+
+async function fetching(
+  world: EngineWorld,
+  name: string,
+  payload: TestPayload,
+  peers: Parameters<TestNode['swarm']['setPeers']>[1],
+): Promise<TestNode> {
+  const node = await start(world, name)
+  want(node, payload, peers)
+  return node
+}
+
+async function checkWhole(t: Test, world: EngineWorld, node: TestNode, payload: TestPayload): Promise<void> {
+  await world.passage.until(node.event('completed'))
+  const path = node.swarm.payloadPath(payload.spec.payload.sha256)
+  if (path === undefined) throw new Error('completed, and nowhere')
+  const bytes = await world.passage.until(node.disk.read(path))
+  t.ok(payload.bytes.equals(bytes), `${node.name} has the payload`)
+}

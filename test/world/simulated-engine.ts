@@ -1,0 +1,298 @@
+// Swarm engines for the simulated world: the same commands and reports as the real process, over the simulated network.
+
+import { Failure } from '../../src/model/failure.ts'
+import { limits } from '../../src/model/limits.ts'
+import type { InfoHash, NodeName } from '../../src/model/names.ts'
+import type { Caller, Command, Engine, EngineFactory, EngineReport, Meeting, Rates } from '../../src/swarm/engine.ts'
+import type { Clock } from '../../src/world/world.ts'
+import type { Wires } from './network.ts'
+import { type LinkEnd, type LinkMessage, openSimulatedHolding, type SimulatedHolding } from './simulated-holding.ts'
+import type { SimulatedNode, Simulation } from './simulation.ts'
+
+export interface SimulatedSwarms {
+  /** For the life that a node lives now. */
+  engineFor(node: SimulatedNode): EngineFactory
+  /** Ends the engine of a node at once, as SIGKILL does. */
+  kill(node: SimulatedNode): void
+}
+
+/** A connection before anybody knows whom it is for. */
+interface SimulatedCaller extends Caller {
+  node: NodeName
+  address: string
+  infoHash: InfoHash
+  clock: Clock
+  accept(acceptor: Party): LinkEnd
+}
+
+interface Party {
+  node: NodeName
+  address: string
+  clock: Clock
+}
+
+interface Door {
+  clock: Clock
+  onCaller: (caller: Caller) => void
+}
+
+const startMs = 300
+const handshakeBytes = 3_000
+const messageBytes = 60
+const firstPort = 17_421
+
+export function createSwarms(simulation: Simulation): SimulatedSwarms {
+  // The network of every simulation also moves bytes; its face for scenarios just does not show it.
+  const wires = simulation.network as Wires
+  const doors = new Map<string, Door>()
+  const running = new Map<string, { die: () => void }>()
+  const disks = new Map<string, Map<number, Uint8Array>>()
+
+  /** Both ends of a connection; `clock.after` keeps a life that is over from taking part. */
+  const join = (dialler: Party, acceptor: Party): [outgoing: LinkEnd, incoming: LinkEnd] => {
+    const [outgoing, toOutgoing] = endOf(acceptor.node, 'outgoing', (message) => {
+      wires.deliver(dialler.address, acceptor.address, sizeOf(message), toIncoming(acceptor.clock, message))
+    })
+    const [incoming, toIncoming] = endOf(dialler.node, 'incoming', (message) => {
+      wires.deliver(acceptor.address, dialler.address, sizeOf(message), toOutgoing(dialler.clock, message))
+    })
+    return [outgoing, incoming]
+  }
+
+  const dial = (from: SimulatedNode, self: NodeName, infoHash: InfoHash, to: Meeting): Promise<LinkEnd> => {
+    const { address } = from
+    const { clock } = from.world
+    return new Promise((resolve, reject) => {
+      const refuse = (failure: Failure) => {
+        wires.deliver(to.address, address, messageBytes, () => clock.after(0, () => settle(() => reject(failure))))
+      }
+      const timeout = clock.after(limits.connectTimeoutMs, () => {
+        reject(new Failure('timed-out', 'no connection in time', { retry: 'later' }))
+      })
+      const settle = (act: () => void) => {
+        timeout.cancel()
+        act()
+      }
+      const caller: SimulatedCaller = {
+        ...{ node: self, address, infoHash, clock, remoteAddress: address },
+        destroy: () => refuse(new Failure('refused', 'the connection was closed', { retry: 'later' })),
+        accept: (acceptor) => {
+          const [outgoing, incoming] = join({ node: self, address, clock }, acceptor)
+          if (acceptor.node === to.node) {
+            wires.deliver(to.address, address, handshakeBytes, () =>
+              clock.after(0, () => settle(() => resolve(outgoing))),
+            )
+          } else refuse(new Failure('untrusted', `${to.address}:${to.port} is ${acceptor.node}, not ${to.node}`))
+          return incoming
+        },
+      }
+      wires.deliver(address, to.address, handshakeBytes, () => {
+        const door = doors.get(`${to.address}:${to.port}`)
+        if (door === undefined) refuse(new Failure('unreachable', 'ECONNREFUSED', { retry: 'later' }))
+        else door.clock.after(0, () => door.onCaller(caller))
+      })
+    })
+  }
+
+  const start = (node: SimulatedNode, { onReport, onEnd }: Parameters<EngineFactory['start']>[0]): Engine => {
+    const { clock, random, disk } = node.world
+    const places = new Map<InfoHash, SimulatedHolding | 'changing'>()
+    const turns = new Map<InfoHash, Promise<void>>()
+    const waiting = new Map<InfoHash, SimulatedCaller[]>()
+    let self = ''
+    let rates: Rates = { upload: null, download: null }
+    let revoked = new Set<NodeName>()
+    let freeAtMs = 0
+    let isDead = false
+
+    // Reports come later, as they do over IPC, and none comes from the dead.
+    const report = (message: EngineReport) => {
+      if (!isDead) clock.after(0, () => onReport(message))
+    }
+    const inTurn = (infoHash: InfoHash, work: () => Promise<void>) => {
+      const turn = (turns.get(infoHash) ?? Promise.resolve()).then(work).catch((error: Error) => {
+        report({ kind: 'failed', infoHash, because: error.message })
+        places.delete(infoHash)
+        report({ kind: 'closed', infoHash })
+      })
+      turns.set(infoHash, turn)
+    }
+    const open = async (opening: Extract<Command, { kind: 'open' }>['opening']) => {
+      const { infoHash } = opening
+      if (places.has(infoHash)) return
+      places.set(infoHash, 'changing')
+      const holding = await openSimulatedHolding({
+        ...{ opening, self, clock, random, disk, report },
+        part: partOf(`${node.address} ${opening.folder}/${opening.sha256}`),
+        isRevoked: (name) => revoked.has(name),
+        dial: (meeting) => dial(node, self, infoHash, meeting),
+        whenMayGive: (bytes, give) => {
+          const nowMs = clock.monotonicMs()
+          freeAtMs = Math.max(nowMs, freeAtMs) + (rates.upload === null ? 0 : (bytes / rates.upload) * 1000)
+          clock.after(freeAtMs - nowMs, () => isDead || give())
+        },
+        onBroken: () => inTurn(infoHash, () => close(infoHash)),
+      })
+      if (holding === undefined) {
+        places.delete(infoHash)
+        return report({ kind: 'closed', infoHash })
+      }
+      places.set(infoHash, holding)
+      for (const caller of waiting.get(infoHash) ?? []) holding.take(acceptFrom(caller))
+      waiting.delete(infoHash)
+    }
+    const close = async (infoHash: InfoHash) => {
+      const place = places.get(infoHash)
+      if (place !== undefined && place !== 'changing') {
+        places.set(infoHash, 'changing')
+        await place.close()
+      }
+      places.delete(infoHash)
+      report({ kind: 'closed', infoHash })
+      if (waiting.has(infoHash)) report({ kind: 'called', infoHash })
+    }
+    const welcome = (caller: SimulatedCaller) => {
+      const { infoHash } = caller
+      if (isDead || revoked.has(caller.node)) return caller.destroy()
+      const place = places.get(infoHash)
+      if (place !== undefined && place !== 'changing') return place.take(acceptFrom(caller))
+      waiting.set(infoHash, [...(waiting.get(infoHash) ?? []), caller])
+      if (place === undefined) report({ kind: 'called', infoHash })
+    }
+    const acceptFrom = (caller: SimulatedCaller) => caller.accept({ node: self, address: node.address, clock })
+    const die = () => {
+      isDead = true
+      running.delete(node.address)
+      for (const place of places.values()) if (place !== 'changing') void place.close()
+    }
+    const obey = (command: Command): void => {
+      switch (command.kind) {
+        case 'start':
+          self = command.self
+          rates = command.rates
+          revoked = new Set(command.revoked)
+          break
+        case 'rates':
+          rates = command.rates
+          break
+        case 'revoked':
+          revoked = new Set(command.nodes)
+          for (const place of places.values()) {
+            if (place !== 'changing') for (const name of revoked) place.drop(name)
+          }
+          break
+        case 'open':
+          inTurn(command.opening.infoHash, () => open(command.opening))
+          break
+        case 'close':
+          inTurn(command.infoHash, () => close(command.infoHash))
+          break
+        case 'refuse':
+          for (const caller of waiting.get(command.infoHash) ?? []) caller.destroy()
+          waiting.delete(command.infoHash)
+          break
+        case 'meet':
+          inTurn(command.infoHash, async () => {
+            const place = places.get(command.infoHash)
+            if (place !== undefined && place !== 'changing') place.meet(command.meetings)
+          })
+          break
+        default:
+          // Certificates there are none here; connections and the end come in by ways of their own.
+          break
+      }
+    }
+    running.set(node.address, {
+      die: () => {
+        die()
+        clock.after(0, () => onEnd('signal SIGKILL'))
+      },
+    })
+    clock.after(startMs, () => report({ kind: 'ready' }))
+    return {
+      send: (command) => {
+        if (!isDead) clock.after(0, () => isDead || obey(command))
+      },
+      take: (caller) => clock.after(0, () => welcome(caller as SimulatedCaller)),
+      stop: () =>
+        new Promise((resolve) => {
+          for (const infoHash of places.keys()) inTurn(infoHash, () => close(infoHash))
+          void Promise.all(turns.values()).then(() => {
+            clock.after(0, () => {
+              die()
+              onEnd('exit code 0')
+              resolve()
+            })
+          })
+        }),
+    }
+  }
+  const partOf = (path: string) => {
+    const part = disks.get(path) ?? new Map<number, Uint8Array>()
+    disks.set(path, part)
+    return part
+  }
+
+  return {
+    engineFor: (node) => {
+      // A new life: whatever the old one had open is gone.
+      running.get(node.address)?.die()
+      return {
+        listen: async ({ port, onCaller }) => {
+          const chosen = port === 0 ? firstPort : port
+          const name = `${node.address}:${chosen}`
+          const door: Door = { clock: node.world.clock, onCaller }
+          doors.set(name, door)
+          return {
+            port: chosen,
+            close: async () => {
+              if (doors.get(name) === door) doors.delete(name)
+            },
+          }
+        },
+        start: (options) => start(node, options),
+      }
+    },
+    kill: (node) => running.get(node.address)?.die(),
+  }
+}
+
+/**
+ * The network may deliver a small message before a large one; a connection does not. The second value takes a message
+ * that is sent to this end, and returns what to call when it arrives.
+ */
+function endOf(
+  node: NodeName,
+  direction: LinkEnd['direction'],
+  send: LinkEnd['send'],
+): [LinkEnd, (clock: Clock, message: LinkMessage) => () => void] {
+  const underWay: { message: LinkMessage; isHere: boolean }[] = []
+  let listener: ((message: LinkMessage) => void) | undefined
+  const read = () => {
+    while (listener !== undefined && underWay[0]?.isHere) {
+      const first = underWay.shift()
+      if (first !== undefined) listener(first.message)
+    }
+  }
+  const end: LinkEnd = {
+    ...{ node, direction, send },
+    listen: (next) => {
+      listener = next
+      read()
+    },
+  }
+  const expect = (clock: Clock, message: LinkMessage) => {
+    const entry = { message, isHere: false }
+    underWay.push(entry)
+    return () => {
+      entry.isHere = true
+      clock.after(0, read)
+    }
+  }
+  return [end, expect]
+}
+
+function sizeOf(message: LinkMessage): number {
+  if (message.kind === 'piece') return Math.ceil(message.bytes.length * 1.003) + messageBytes
+  return messageBytes + (message.kind === 'has' ? Math.ceil(message.pieces.length / 8) : 0)
+}

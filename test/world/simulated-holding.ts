@@ -1,0 +1,284 @@
+// A holding that is open in a simulated engine: real bytes, whole pieces, and the real choice of whom to dial and what to
+// ask for.
+
+import { createHash } from 'node:crypto'
+import { limits } from '../../src/model/limits.ts'
+import type { NodeName } from '../../src/model/names.ts'
+import { hasBit, lengthOfPiece, piecesOf } from '../../src/swarm/bits.ts'
+import { startDialer } from '../../src/swarm/engine/dialer.ts'
+import {
+  type Counters,
+  type EngineReport,
+  type Meeting,
+  noCounters,
+  type Opening,
+  survivorOf,
+} from '../../src/swarm/engine.ts'
+import { pieceDigestsOf } from '../../src/swarm/metainfo.ts'
+import { nextPieceFor, strategyFor } from '../../src/swarm/strategy.ts'
+import type { Clock, Disk, Random, Timer } from '../../src/world/world.ts'
+
+export type LinkMessage =
+  | { kind: 'has'; pieces: number[] }
+  | { kind: 'ask'; piece: number }
+  | { kind: 'piece'; piece: number; bytes: Uint8Array }
+  | { kind: 'close' }
+
+/** This side of a connection to another node. */
+export interface LinkEnd {
+  node: NodeName
+  direction: 'incoming' | 'outgoing'
+  send(message: LinkMessage): void
+  /** For whoever uses it; what came before waits for him. */
+  listen(listener: (message: LinkMessage) => void): void
+}
+
+export interface SimulatedHolding {
+  meet(meetings: readonly Meeting[]): void
+  take(end: LinkEnd): void
+  drop(node: NodeName): void
+  close(): Promise<void>
+}
+
+interface Link {
+  end: LinkEnd
+  has: Set<number>
+  asked: Map<number, Timer>
+}
+
+/** Pieces asked for at once, per link. */
+const askedMax = 2
+
+export interface SimulatedHoldingParts {
+  opening: Opening
+  self: NodeName
+  clock: Clock
+  random: Pick<Random, 'fraction'>
+  disk: Disk
+  /** What lies in the `.part` file; outlives the engine. */
+  part: Map<number, Uint8Array>
+  isRevoked: (node: NodeName) => boolean
+  dial: (meeting: Meeting) => Promise<LinkEnd>
+  /** Lets the piece go when the upload rate allows it. */
+  whenMayGive: (bytes: number, give: () => void) => void
+  report: (report: EngineReport) => void
+  onBroken: () => void
+}
+
+export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promise<SimulatedHolding | undefined> {
+  const { opening, clock, disk, part, report } = parts
+  const { infoHash, sha256 } = opening
+  const [whole, partPath] = [`${opening.folder}/${sha256}`, `${opening.folder}/${sha256}.part`]
+  const count = piecesOf(opening)
+  const digests = pieceDigestsOf(opening.metainfo)
+  const here = new Map<number, Uint8Array>()
+  const links = new Map<NodeName, Link>()
+  const banned = new Set<NodeName>()
+  let meetings = new Map<NodeName, Meeting>()
+  let unstored: number[] = []
+  let isWhole = opening.state === 'complete'
+  let wasBusy: boolean | undefined
+  let isClosed = false
+
+  const takeWhole = async () => {
+    const bytes = await disk.read(whole)
+    for (let piece = 0; piece < count; piece += 1) {
+      const from = piece * opening.pieceLength
+      here.set(piece, bytes.subarray(from, from + lengthOfPiece(opening, piece)))
+    }
+  }
+  const fits = (piece: number, bytes: Uint8Array) => {
+    return createHash('sha1')
+      .update(bytes)
+      .digest()
+      .equals(digests.subarray(piece * 20, piece * 20 + 20))
+  }
+  const store = () => {
+    const pieces = unstored
+    unstored = []
+    if (pieces.length > 0) report({ kind: 'stored', infoHash, pieces })
+  }
+  const tellBusy = () => {
+    const busy = links.size > 0 || dialer.isBusy()
+    if (isClosed || busy === wasBusy) return
+    wasBusy = busy
+    report({ kind: 'busy', infoHash, busy })
+  }
+  const countBytes = (counters: Partial<Counters>) => {
+    report({ kind: 'counted', infoHash, counters: { ...noCounters, ...counters } })
+  }
+  const end = (link: Link) => {
+    if (links.get(link.end.node) !== link) return
+    links.delete(link.end.node)
+    for (const timer of link.asked.values()) timer.cancel()
+    dialer.lost(link.end.node, !(isWhole && link.has.size === count))
+    askAll()
+    tellBusy()
+  }
+  const hangUp = (link: Link) => {
+    link.end.send({ kind: 'close' })
+    end(link)
+  }
+
+  const askAll = () => {
+    for (const link of links.values()) ask(link)
+  }
+  const ask = (link: Link) => {
+    const isAsked = (piece: number) => [...links.values()].some(({ asked }) => asked.has(piece))
+    while (!isWhole && link.asked.size < askedMax) {
+      const others = [...links.keys()].filter((node) => meetings.get(node)?.relation !== 'parent').length
+      const piece = nextPieceFor({
+        ...{ strategy: strategyFor({ others }), from: 0, pieces: count, fraction: parts.random.fraction() },
+        qualifies: (each) => link.has.has(each) && !here.has(each) && !isAsked(each),
+        copies: (each) => [...links.values()].filter(({ has }) => has.has(each)).length,
+      })
+      if (piece === -1) return
+      // Whoever does not answer is let go, as the real engine does.
+      link.asked.set(
+        piece,
+        clock.after(30_000, () => hangUp(link)),
+      )
+      link.end.send({ kind: 'ask', piece })
+    }
+  }
+  const received = (link: Link, piece: number, bytes: Uint8Array) => {
+    link.asked.get(piece)?.cancel()
+    link.asked.delete(piece)
+    const meeting = meetings.get(link.end.node)
+    const from = meeting?.relation === 'parent' ? 'fromParent' : 'fromSiblings'
+    countBytes({ [from]: bytes.length, overLink: meeting?.elsewhere ? Math.ceil(bytes.length * 1.003) : 0 })
+    if (!fits(piece, bytes)) {
+      report({ kind: 'poisoned', infoHash, from: link.end.node, piece })
+      banned.add(link.end.node)
+      hangUp(link)
+      return
+    }
+    if (here.has(piece)) return
+    here.set(piece, bytes)
+    part.set(piece, bytes)
+    unstored.push(piece)
+    if (unstored.length === 1) clock.after(limits.pieceDurableEveryMs, store)
+    for (const each of links.values()) each.end.send({ kind: 'has', pieces: [piece] })
+    if (here.size === count) complete().catch(failed)
+    else ask(link)
+  }
+  const complete = async () => {
+    store()
+    const bytes = Buffer.concat(Array.from({ length: count }, (_, piece) => here.get(piece) ?? new Uint8Array()))
+    const found = createHash('sha256').update(bytes).digest('hex')
+    part.clear()
+    if (found !== sha256) {
+      await disk.remove(partPath)
+      report({ kind: 'forged', infoHash, found, from: [...links.keys()] })
+      parts.onBroken()
+      return
+    }
+    await disk.write(whole, bytes)
+    await disk.remove(partPath)
+    isWhole = true
+    report({ kind: 'completed', infoHash })
+    for (const link of links.values()) if (link.has.size === count) hangUp(link)
+  }
+  const failed = (error: Error) => {
+    report({ kind: 'failed', infoHash, because: error.message })
+    parts.onBroken()
+  }
+  const onMessage = (link: Link, message: LinkMessage) => {
+    if (isClosed || links.get(link.end.node) !== link) return
+    if (message.kind === 'close') return end(link)
+    if (message.kind === 'piece') return received(link, message.piece, message.bytes)
+    if (message.kind === 'has') {
+      for (const piece of message.pieces) link.has.add(piece)
+      if (isWhole && link.has.size === count) return hangUp(link)
+      return ask(link)
+    }
+    const bytes = here.get(message.piece)
+    if (bytes === undefined) return
+    parts.whenMayGive(bytes.length, () => {
+      if (isClosed || links.get(link.end.node) !== link) return
+      countBytes({ given: bytes.length })
+      link.end.send({ kind: 'piece', piece: message.piece, bytes })
+    })
+  }
+  const take = (linkEnd: LinkEnd) => {
+    const { node, direction } = linkEnd
+    const existing = links.get(node)
+    const isBetter = existing?.end.direction === direction || direction === survivorOf(parts.self, node)
+    if (isClosed || node === parts.self || banned.has(node) || (existing !== undefined && !isBetter)) {
+      return linkEnd.send({ kind: 'close' })
+    }
+    if (existing !== undefined) hangUp(existing)
+    const link: Link = { end: linkEnd, has: new Set(), asked: new Map() }
+    links.set(node, link)
+    linkEnd.listen((message) => onMessage(link, message))
+    linkEnd.send({ kind: 'has', pieces: [...here.keys()] })
+    tellBusy()
+  }
+
+  if (opening.state === 'complete') {
+    if ((await disk.stat(whole)) === undefined) {
+      report({ kind: 'lost', infoHash })
+      return undefined
+    }
+    await takeWhole()
+  } else if ((await disk.stat(partPath)) === undefined) {
+    part.clear()
+    if ((await disk.stat(whole)) !== undefined && (await disk.sha256(whole)) === sha256) {
+      await takeWhole()
+      isWhole = true
+    } else if (opening.bits.some((byte) => byte !== 0)) report({ kind: 'lost', infoHash })
+    await disk.write(partPath, '')
+  } else {
+    const isUnknown = opening.bits.every((byte) => byte === 0)
+    const found: number[] = []
+    for (const [piece, bytes] of part) {
+      const isRecorded = hasBit(opening.bits, piece)
+      if (!isRecorded && !((opening.look || isUnknown) && fits(piece, bytes))) continue
+      here.set(piece, bytes)
+      if (!isRecorded) found.push(piece)
+    }
+    if (found.length > 0) report({ kind: 'stored', infoHash, pieces: found })
+  }
+  report({ kind: 'opened', infoHash })
+  const dialer = startDialer<LinkEnd>({
+    ...{ clock, random: parts.random, dial: parts.dial },
+    isSettled: (node) => links.has(node) || banned.has(node) || parts.isRevoked(node),
+    onConnection: take,
+    discard: (linkEnd) => linkEnd.send({ kind: 'close' }),
+    onFailure: ({ address }, failure) => {
+      if (failure.code === 'untrusted') report({ kind: 'stranger', address, because: failure.message })
+    },
+    onChange: () => tellBusy(),
+  })
+  const meet = (next: readonly Meeting[]) => {
+    const before = meetings
+    meetings = new Map(next.map((meeting) => [meeting.node, meeting]))
+    for (const [node, { relation }] of before) {
+      const link = links.get(node)
+      if (relation === 'parent' && meetings.get(node)?.relation !== 'parent' && link !== undefined) hangUp(link)
+    }
+    dialer.meet(next)
+  }
+  if (isWhole && opening.state === 'incoming') report({ kind: 'completed', infoHash })
+  else if (!isWhole && here.size === count) complete().catch(failed)
+  meet(opening.meetings)
+  tellBusy()
+  return {
+    meet,
+    take,
+    drop: (node) => {
+      const link = links.get(node)
+      if (link !== undefined) hangUp(link)
+    },
+    close: async () => {
+      dialer.stop()
+      store()
+      isClosed = true
+      for (const link of links.values()) {
+        for (const timer of link.asked.values()) timer.cancel()
+        link.end.send({ kind: 'close' })
+      }
+      links.clear()
+    },
+  }
+}
