@@ -44,7 +44,11 @@ export async function joinTree(options: JoinOptions): Promise<{ name: string; pa
   }
 }
 
-async function join(world: World, options: JoinOptions) {
+/** The same in any world. */
+export async function join(
+  world: World,
+  options: JoinOptions,
+): Promise<{ name: string; parent: string; home: string }> {
   const home = homeAt(options.home)
   const token = parseToken(options.token, world.clock.now())
   const { token: _, home: _home, parents, name: given, ...rest } = options

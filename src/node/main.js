@@ -3,5 +3,17 @@
 import { enableCompileCache, saveCompileCache } from '../world/compile-cache.js'
 
 enableCompileCache()
+await import('./real-node.ts')
+saveCompileCache()
+
+// The first start of a new version fills the cache, and for that has loaded the type stripper, which would stay in memory
+// with 25 MB for as long as the daemon runs. The same process starts over once, now from the cache.
+const hasStripper = process.moduleLoadList?.includes('NativeModule internal/deps/amaro/dist/index') === true
+if (hasStripper && process.env.BANYAN_STARTED_OVER === undefined && process.execve !== undefined) {
+  process.execve(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], {
+    ...process.env,
+    BANYAN_STARTED_OVER: '1',
+  })
+}
 await import('./main.ts')
 saveCompileCache()

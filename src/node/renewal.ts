@@ -3,7 +3,6 @@
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { parseJson } from '../model/parse.ts'
-import { acceptRenewal, requestRenewal } from '../trust/enrolment.ts'
 import type { NodeIdentity } from '../trust/identity.ts'
 import type { Clock, Log, Random, Timer } from '../world/world.ts'
 import { retryDelayMs } from './retry.ts'
@@ -59,6 +58,8 @@ export function renewalDueAt(notAfter: number): number {
 }
 
 async function renewed({ uplink, identity, clock }: RenewalParts): Promise<NodeIdentity> {
+  // Every few weeks: not worth its memory in between.
+  const { acceptRenewal, requestRenewal } = await import('../trust/enrolment.ts')
   const request = new TextEncoder().encode(JSON.stringify(requestRenewal(identity(), clock.now())))
   const { status, body } = await uplink.enrol(request)
   if (status !== 200) {
