@@ -11,6 +11,7 @@ import {
   parseKeptConffiles,
   parseOwners,
   parseSimulation,
+  parseUnmet,
   parseVerify,
   pathExcludedBy,
 } from '../../src/reconcile/providers/deb-text.ts'
@@ -84,6 +85,7 @@ t.test('what went wrong, in apt’s and dpkg’s own words', async (t) => {
     'app : Depends: lib (>= 1) but it is not installable, Depends: libc6 (>= 2.34) but it is not installable',
   )
   t.match(parseComplaints(unmet).about('unknown'), /app : .*libc6.*jq : PreDepends/)
+  t.same([...parseUnmet(`${unmet}\n libx:amd64 : Breaks: app`)], ['app', 'jq', 'libx'])
   const failed = [
     'Setting up app (2.0) ...',
     'dpkg: error processing package app (--configure):',

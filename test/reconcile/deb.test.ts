@@ -51,6 +51,22 @@ t.test('what apt cannot satisfy fails with apt’s own words, and only that', as
   t.equal(await look('jq'), undefined)
 })
 
+t.test('what lacks something does not keep back what others need', async (t) => {
+  const { install, ensure, look } = await debWorld(t)
+  const steps = (await Promise.all([...chain.slice(0, 2), libc].map(install))).flat()
+  t.match(await ensure(...steps), [
+    { name: 'jq', outcome: 'failed', version: null, detail: /jq : Depends: libjq1 .*; libjq1 : Depends: libonig5/ },
+    {
+      name: 'libjq1',
+      outcome: 'failed',
+      version: null,
+      detail: /^libjq1 : Depends: libonig5 \(>= 6.8.1\) but it is not/,
+    },
+    { name: 'libc6', outcome: 'changed', version: libc.version },
+  ])
+  t.equal(await look('libjq1'), undefined)
+})
+
 t.test('a package that would push out another is refused', async (t) => {
   const { install, ensure, look, deb } = await debWorld(t)
   await ensure(await install({ name: 'theirs', version: '1' }))

@@ -1,4 +1,4 @@
-// Which steps of a plan belong together: a package and what it depends on go in one transaction or not at all. Pure.
+// Which steps of a plan belong together: a package and what it depends on go in one transaction. Pure.
 
 import type { PackageName } from '../../model/names.ts'
 import { dependencyNamesOf } from '../plan.ts'

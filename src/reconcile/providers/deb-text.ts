@@ -87,17 +87,9 @@ export function parseComplaints(text: string): { all: string; about(name: Packag
   }
 }
 
-/** Which packages apt finds that lack something, and what each of them lacks; in ` jq : Depends: libjq1 …`, both. */
-export function parseUnmet(text: string): { name: PackageName; lacks: PackageName[] }[] {
-  const found: { name: PackageName; lacks: PackageName[] }[] = []
-  for (const line of text.split('\n')) {
-    const name = unmetFirst.exec(line)?.[1]
-    if (name !== undefined) found.push({ name, lacks: [] })
-    else if (!unmetMore.test(line)) continue
-    const lacked = /(?:Depends|Conflicts|Breaks): ([^\s:]+)/.exec(line)?.[1]
-    if (lacked !== undefined) found.at(-1)?.lacks.push(lacked)
-  }
-  return found
+/** The packages that apt says lack something: in ` jq : Depends: libjq1 …`, jq. */
+export function parseUnmet(text: string): Set<PackageName> {
+  return new Set(text.split('\n').flatMap((line) => unmetFirst.exec(line)?.[1] ?? []))
 }
 
 /** What dpkg names in `error processing package X` or `archive /…/X.deb`: packages, and files by their last name. */

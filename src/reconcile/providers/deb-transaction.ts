@@ -14,6 +14,7 @@ import {
   parseKeptConffiles,
   parseOwners,
   parseSimulation,
+  parseUnmet,
 } from './deb-text.ts'
 import {
   type ApplyContext,
@@ -31,7 +32,8 @@ export interface DebTransactionParts extends DebProgramParts {
 }
 
 type Tried =
-  | { kind: 'refused'; because: (name: PackageName) => string }
+  /** unmet: those that apt says lack something. Nothing was touched. */
+  | { kind: 'refused'; unmet: ReadonlySet<PackageName>; because: (name: PackageName) => string }
   | { kind: 'ran'; failed: boolean; text: string; timedOut: boolean; complaint: (name: PackageName) => string }
 
 interface Planned {
@@ -93,7 +95,7 @@ export async function ensureDebs(
     const tried = await attempt(batch)
     if (tried.kind === 'refused') {
       if (groups.length > 1) for (const group of groups) await carryOut(group)
-      else for (const { action } of batch) problems.set(action.name, tried.because(action.name))
+      else await refuse(batch, tried)
       return
     }
     const after = await now()
@@ -115,6 +117,27 @@ export async function ensureDebs(
       for (const { action } of open) problems.delete(action.name)
       if (open.length > 0) await carryOut(open)
     }
+  }
+
+  /**
+   * What lacks something is left out, and the rest tried again: a package that needs what was left out then lacks it, and
+   * one that others need, say libc6, is not kept back by one of them.
+   */
+  async function refuse(
+    group: readonly Step[],
+    { unmet, because }: Extract<Tried, { kind: 'refused' }>,
+  ): Promise<void> {
+    const lacking = group.filter(({ action }) => unmet.has(action.name))
+    const refused = lacking.length > 0 ? lacking : group
+    const rest = group.filter((step) => !refused.includes(step))
+    const earlier = new Map(problems)
+    for (const { action } of refused) {
+      const said = because(action.name)
+      const causes = said.split(/[\s:(),]+/).map((word) => earlier.get(word) ?? '')
+      const lines = [said, ...causes].flatMap((text) => text.split('; ')).filter((line) => line !== '')
+      problems.set(action.name, [...new Set(lines)].join('; '))
+    }
+    if (rest.length > 0) await carryOut(rest)
   }
 
   async function attempt(batch: readonly Step[]): Promise<Tried> {
@@ -148,12 +171,15 @@ export async function ensureDebs(
       ...simulated.removes.filter((name) => !planned.removes.has(name)).map((name) => `remove ${name}`),
     ]
     if (beyond.length > 0) {
-      return { kind: 'refused', because: () => `apt would also ${findingsText(beyond)}, which is not in the plan` }
+      const because = () => `apt would also ${findingsText(beyond)}, which is not in the plan`
+      return { kind: 'refused', unmet: new Set(), because }
     }
     if (simulation.code !== 0) {
-      const { about, all } = parseComplaints(simulation.stdout + simulation.stderr)
-      context.output(simulation.stdout + simulation.stderr)
-      return { kind: 'refused', because: (name) => (all === '' ? 'apt refused it without a word' : about(name)) }
+      const text = simulation.stdout + simulation.stderr
+      const { about, all } = parseComplaints(text)
+      context.output(text)
+      const because = (name: PackageName) => (all === '' ? 'apt refused it without a word' : about(name))
+      return { kind: 'refused', unmet: parseUnmet(text), because }
     }
     await context.journal(`apt-get install ${words.map((word) => path.basename(word)).join(' ')}`)
     const result = await programs.apt(context.workFolder, words, options)
