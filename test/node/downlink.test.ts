@@ -1,0 +1,100 @@
+// What a parent answers to its children, and to whom.
+
+import t from 'tap'
+import { Failure } from '../../src/model/failure.ts'
+import { type DownlinkParts, openDownlink } from '../../src/node/downlink.ts'
+import type { HttpRequest } from '../../src/world/world.ts'
+import { createTestFleet } from '../world/fleet.ts'
+import { createSimulation } from '../world/simulation.ts'
+
+const now = Date.UTC(2026, 0, 1)
+const fleet = await createTestFleet('acme', now)
+const node = certificateOf((await fleet.node('leaf')).certificate)
+const enrolment = certificateOf((await fleet.enrolment('0123456789abcdef')).certificate)
+
+function certificateOf(pem: string): Uint8Array {
+  return Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ''), 'base64')
+}
+
+function downlinkWith(parts: Partial<DownlinkParts> = {}) {
+  const { world } = createSimulation({ seed: 'downlink' }).node({ address: '10.0.0.1' })
+  return openDownlink({
+    clock: world.clock,
+    log: world.log,
+    tufFile: async (name) => (name === 'timestamp.json' ? new TextEncoder().encode('{}') : undefined),
+    timestampVersion: () => 4,
+    object: async () => undefined,
+    announce: async () => ({ intervalMs: 1000, site: 'berlin', swarms: {} }),
+    reports: async () => ({ accepted: 0 }),
+    enrol: async () => ({ status: 200, body: new TextEncoder().encode('{}') }),
+    ...parts,
+  })
+}
+
+function call(method: 'GET' | 'POST', path: string, body = '', certificate = node): HttpRequest {
+  const url = new URL(path, 'https://parent')
+  return {
+    method,
+    path: url.pathname,
+    query: Object.fromEntries(url.searchParams),
+    body: new TextEncoder().encode(body),
+    peer: { certificate, address: '10.0.0.2' },
+    signal: new AbortController().signal,
+  }
+}
+
+t.test('an enrolment certificate opens one door', async (t) => {
+  const downlink = downlinkWith()
+  for (const path of ['/v1/tuf/timestamp.json', '/v1/watch?timestamp=0', `/v1/objects/${'a'.repeat(64)}`, '/v1/none']) {
+    t.equal((await downlink.handle(call('GET', path, '', enrolment))).status, 403, path)
+  }
+  for (const path of ['/v1/announce', '/v1/reports']) {
+    t.equal((await downlink.handle(call('POST', path, '{}', enrolment))).status, 403, path)
+  }
+  t.equal((await downlink.handle(call('POST', '/v1/enrol', '{}', enrolment))).status, 200)
+})
+
+t.test(
+  'a child that knows less than its parent is answered at once, one that knows as much when there is news',
+  async (t) => {
+    const downlink = downlinkWith()
+    t.equal((await downlink.handle(call('GET', '/v1/watch?timestamp=3'))).status, 200)
+    const hanging = downlink.handle(call('GET', '/v1/watch?timestamp=4'))
+    downlink.tellChildren()
+    t.strictSame(JSON.parse(String((await hanging).body)), { timestamp: 4 })
+  },
+)
+
+t.test('a child that goes away is not kept waiting for', async (t) => {
+  const gone = new AbortController()
+  const hanging = downlinkWith().handle({ ...call('GET', '/v1/watch?timestamp=4'), signal: gone.signal })
+  gone.abort()
+  t.equal((await hanging).status, 200)
+})
+
+t.test('bad calls are refused without a word too many', async (t) => {
+  const downlink = downlinkWith()
+  const rows: [HttpRequest, number][] = [
+    [call('GET', '/v1/watch'), 400],
+    [call('GET', '/v1/watch?timestamp=-1'), 400],
+    [call('GET', '/v1/tuf/..%2f..%2fkeys'), 404],
+    [call('GET', '/v1/tuf/Root.json'), 404],
+    [call('GET', '/v1/objects/abc'), 404],
+    [call('POST', '/v1/announce', '{'), 400],
+    [call('POST', '/v1/announce', '{"swarms":[{"infoHash":"x"}]}'), 400],
+    [call('POST', '/v1/announce', '[]'), 400],
+    [call('POST', '/v1/reports', '{"reports":7}'), 400],
+    [call('POST', '/v1/watch'), 404],
+  ]
+  for (const [request, status] of rows) t.equal((await downlink.handle(request)).status, status, request.path)
+  t.equal(downlink.bodyMaxBytes('/v1/tuf/timestamp.json'), 0, 'and a GET has no body')
+})
+
+t.test('what is worth another try is 503, so that the child tries again', async (t) => {
+  const downlink = downlinkWith({
+    object: async () => {
+      throw new Failure('unreachable', 'my own parent is gone', { retry: 'later' })
+    },
+  })
+  t.equal((await downlink.handle(call('GET', `/v1/objects/${'a'.repeat(64)}`))).status, 503)
+})
