@@ -185,17 +185,19 @@ export async function startNode(parts: NodeParts): Promise<RunningNode> {
     reports: (node, batch) => takeReports(batch, node),
     enrol: (body) => uplink.enrol(body),
   })
-  const announcer = startAnnouncer({
-    uplink,
-    swarm,
-    clock,
-    random,
-    log,
-    site: () => settings.site ?? null,
-    onSite: (site) => {
-      if (settings.site === undefined) dispatch({ kind: 'site-seen', site })
-    },
-  })
+  const announcer = isRoot
+    ? { soon() {}, async stop() {} }
+    : startAnnouncer({
+        uplink,
+        swarm,
+        clock,
+        random,
+        log,
+        site: () => settings.site ?? null,
+        onSite: (site) => {
+          if (settings.site === undefined) dispatch({ kind: 'site-seen', site })
+        },
+      })
   stops.push(() => announcer.stop())
   const effects = openEffects({
     clock,

@@ -1,8 +1,6 @@
 // A root has nobody above it: it answers its own calls from its fleet folder.
 
-import type { Handout } from '../model/announce.ts'
 import { Failure, messageOf } from '../model/failure.ts'
-import { limits } from '../model/limits.ts'
 import { parseJson } from '../model/parse.ts'
 import type { Fleet } from '../trust/fleet.ts'
 import type { Clock } from '../world/world.ts'
@@ -12,7 +10,9 @@ export function openRootUplink(parts: { fleet: Fleet; clock: Clock }): Uplink {
   return {
     tufFile: (file) => parts.fleet.file(file),
     object: async () => undefined,
-    announce: async (): Promise<Handout> => ({ intervalMs: limits.announceIntervalMs, site: 'root', swarms: {} }),
+    announce: async () => {
+      throw new Failure('unsupported', 'a root has nobody to announce to')
+    },
     reports: async () => {},
     async enrol(body) {
       try {
