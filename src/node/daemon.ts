@@ -1,23 +1,20 @@
 // A running node: its parts, started in order and stopped in reverse. The same on the real and on the simulated world.
 
-import type { Announce, Handout } from '../model/announce.ts'
+import * as v from 'valibot'
 import { messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import type { InfoHash, NodeName } from '../model/names.ts'
-import { parseJson } from '../model/parse.ts'
-import type { Attack, Envelope, Report, ReportBatch } from '../model/report.ts'
+import { countSchema } from '../model/names.ts'
+import { parseJson, parserOf } from '../model/parse.ts'
+import type { Attack } from '../model/report.ts'
 import { parseRevision } from '../model/revision.ts'
 import type { Settings } from '../model/settings.ts'
-import type { InstalledRecord } from '../reconcile/actual.ts'
+import { type InstalledRecord, parseInstalledRecords } from '../reconcile/actual.ts'
 import type { LocalMachine } from '../reconcile/machine.ts'
 import { recordsAfter } from '../reconcile/records.ts'
-import { type Inbox, openInbox } from '../report/inbox.ts'
-import { openOutbox } from '../report/outbox.ts'
+import type { Inbox } from '../report/inbox.ts'
 import type { Repository } from '../repository/repository.ts'
 import type { SwarmEvent } from '../swarm/holding.ts'
 import type { Swarm } from '../swarm/swarm.ts'
-import { createTracker } from '../tracker/tracker.ts'
-import { openEnvelope } from '../trust/envelope.ts'
 import type { Fleet } from '../trust/fleet.ts'
 import type { NodeIdentity } from '../trust/identity.ts'
 import type { Trust } from '../trust/trust-store.ts'
@@ -26,7 +23,6 @@ import type { OpenStore, World } from '../world/world.ts'
 import { startAnnouncer } from './announcer.ts'
 import { background } from './background.ts'
 import { type Check, checkFrom } from './check.ts'
-import { openDownlink } from './downlink.ts'
 import { openEffects } from './effects.ts'
 import type { Event } from './events.ts'
 import type { Home } from './home.ts'
@@ -34,8 +30,9 @@ import { openObjectSource } from './object-source.ts'
 import { openReleasing, type Releasing } from './releasing.ts'
 import { startRenewal } from './renewal.ts'
 import { reportFrom } from './report-from.ts'
-import { reportPayloadType, startReporter } from './reporter.ts'
+import { openReports } from './reports.ts'
 import { openRootUplink } from './root-uplink.ts'
+import { serveChildren } from './serving.ts'
 import { initialState, type State, transition } from './state.ts'
 import { openUplink } from './uplink.ts'
 import { startWatcher } from './watcher.ts'
@@ -72,11 +69,40 @@ export interface RunningNode {
   stop(): Promise<void>
 }
 
+type Stops = (() => Promise<void> | void)[]
+
+/** If a part does not start, those before it are stopped again; the store stays the caller's until the node runs. */
 export async function startNode(parts: NodeParts): Promise<RunningNode> {
+  const stops: Stops = []
+  const stopAll = async () => {
+    for (const stop of stops.reverse()) {
+      try {
+        await stop()
+      } catch (error) {
+        parts.world.log.error('part did not stop cleanly', { error: messageOf(error) })
+      }
+    }
+  }
+  try {
+    const running = await startParts(parts, stops)
+    return {
+      ...running,
+      async stop() {
+        await stopAll()
+        parts.world.http.close()
+        await parts.store.close()
+      },
+    }
+  } catch (error) {
+    await stopAll()
+    throw error
+  }
+}
+
+async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningNode, 'stop'>> {
   const { world, settings, store, trust, identity } = parts
   const { clock, random, log } = world
   const isRoot = parts.root !== null
-  const stops: (() => Promise<void> | void)[] = []
   const listeners = new Set<() => void>()
 
   let state = initialState({
@@ -86,7 +112,14 @@ export async function startNode(parts: NodeParts): Promise<RunningNode> {
     isRoot,
     checkIntervalMs: settings.checkInterval ?? limits.checkIntervalMs,
   })
+  // What happens before all parts are there waits until they are.
+  const early: Event[] = []
+  let isUp = false
   const dispatch = (event: Event) => {
+    if (!isUp) {
+      early.push(event)
+      return
+    }
     const [next, wanted] = transition(state, event)
     state = next
     for (const effect of wanted) effects.run(effect)
@@ -108,7 +141,7 @@ export async function startNode(parts: NodeParts): Promise<RunningNode> {
   const source = openObjectSource({ objects: parts.objects, folder: parts.home.objects, uplink, onAttack: attacked })
 
   const onSwarmEvent = (event: SwarmEvent) => {
-    if (event.kind === 'changed') announcer.soon()
+    if (event.kind === 'changed') dispatch({ kind: 'holding-changed' })
     else if (event.kind === 'completed') dispatch({ kind: 'payload-arrived', sha256: event.sha256 })
     else if (event.kind === 'failed') dispatch({ kind: 'transfer-failed', name: event.name, because: event.because })
     else attacked(event.attack)
@@ -116,75 +149,20 @@ export async function startNode(parts: NodeParts): Promise<RunningNode> {
   const swarm = await parts.openSwarm({ onEvent: onSwarmEvent, site: () => state.site })
   stops.push(() => swarm.close())
 
-  const haveOf = (infoHash: InfoHash) => swarm.holdings().find((held) => held.infoHash === infoHash)?.have
-  const tracker = createTracker({
-    clock,
-    random,
-    self: {
-      node: settings.name,
-      get swarmPort() {
-        return swarm.port
-      },
-      get site() {
-        return state.site
-      },
-      holds: (infoHash) => haveOf(infoHash),
-    },
-    onWantedChanged: () => dispatch({ kind: 'children-wanted', wanted: tracker.wanted() }),
-  })
-  stops.push(() => tracker.stop())
-
-  const verify = (envelope: Envelope, certificates: ReportBatch['certificates']) =>
-    openEnvelope(envelope, {
-      payloadType: reportPayloadType,
-      certificates,
-      ca: identity().tls.ca,
-      now: clock.now(),
-    })
-  const inbox = await openInbox({ store: store.sub('inbox'), verify, clock, maxFutureMs: limits.reportFutureMs })
-  const outbox = await openOutbox({ store: store.sub('outbox') })
-  const takeReports = async (batch: ReportBatch, from: NodeName) => {
-    const { accepted, passUp, attacks, refused } = await inbox.accept(batch, from)
-    for (const attack of attacks) attacked(attack)
-    for (const { node, reason } of refused) log.warn('report refused', { node, from, reason })
-    if (!isRoot && passUp.length > 0) {
-      await outbox.put(passUp)
-      reporter.flush()
-    }
-    return { accepted: accepted.length }
-  }
-  const reporter = startReporter({
+  const reports = await openReports({
     clock,
     random,
     log,
     store,
+    isRoot,
+    self: settings.name,
     identity,
-    outbox,
-    build: (counter) =>
-      reportFrom({ state, counter, at: clock.now(), version: parts.version, transfers: swarm.transfers() }),
-    take: async (batch) => void (await takeReports(batch, settings.name)),
+    build: (counter, at) => reportFrom({ state, counter, at, version: parts.version, transfers: swarm.transfers() }),
     send: (batch) => uplink.reports(batch),
+    onAttack: attacked,
   })
-  stops.push(() => reporter.stop())
+  stops.push(() => reports.stop())
 
-  const announceFrom = async (node: NodeName, address: string, announce: Announce): Promise<Handout> => {
-    const handout = tracker.announce({ node, address, announce })
-    const isNew = announce.swarms.some(({ infoHash, have }) => have !== 'all' && haveOf(infoHash) === undefined)
-    if (!isNew) return handout
-    // A child's first announce waits until its parent takes part too, so that it can dial the parent at once.
-    await Promise.race([effects.hold(), new Promise<void>((resolve) => clock.after(limits.newSwarmWaitMs, resolve))])
-    return tracker.announce({ node, address, announce })
-  }
-  const downlink = openDownlink({
-    clock,
-    log,
-    tufFile: (name) => trust.file(name),
-    timestampVersion: () => trust.current()?.timestampVersion ?? 0,
-    object: (digest) => source.get(digest),
-    announce: announceFrom,
-    reports: (node, batch) => takeReports(batch, node),
-    enrol: (body) => uplink.enrol(body),
-  })
   const announcer = isRoot
     ? { soon() {}, async stop() {} }
     : startAnnouncer({
@@ -210,35 +188,30 @@ export async function startNode(parts: NodeParts): Promise<RunningNode> {
     machine: parts.machine,
     state: () => state,
     dispatch,
-    tellChildren: () => downlink.tellChildren(),
-    reportAgain: async () => {
-      for (const { node } of inbox.knowledge()) {
-        const signed = await inbox.signed(node)
-        if (signed !== undefined) await outbox.put([signed])
-      }
-      reporter.flush()
-    },
+    tellChildren: () => serving.tellChildren(),
+    reportAgain: () => reports.again(),
     // Without its facts a node has nothing to say that anybody could use.
     report: () => {
-      if (state.facts !== null) reporter.ask()
+      if (state.facts !== null) reports.ask()
     },
     announceSoon: () => announcer.soon(),
     onAttack: attacked,
   })
   stops.push(() => effects.stop())
-
-  const server = await world.http.serve({
-    address: settings.listen,
-    port: settings.controlPort,
+  const serving = await serveChildren({
+    world,
+    settings,
     tls: identity().tls,
-    bodyMaxBytes: (path) => downlink.bodyMaxBytes(path),
-    handler: (request) => downlink.handle(request),
-    onStranger: (address, reason) => log.warn('stranger refused', { from: address, reason }),
+    trust,
+    uplink,
+    swarm,
+    site: () => state.site,
+    object: (digest) => source.get(digest),
+    takeReports: (batch, from) => reports.take(batch, from),
+    onWanted: (wanted) => dispatch({ kind: 'children-wanted', wanted }),
+    held: () => effects.hold(),
   })
-  stops.push(async () => {
-    downlink.tellChildren()
-    await server.close()
-  })
+  stops.push(() => serving.stop())
 
   const renewal = startRenewal({
     clock,
@@ -248,7 +221,7 @@ export async function startNode(parts: NodeParts): Promise<RunningNode> {
     identity,
     onRenewed: async (next) => {
       await parts.setIdentity(next)
-      server.renew(next.tls)
+      serving.renew(next.tls)
       swarm.renew()
       dispatch({ kind: 'certificate-renewed' })
     },
@@ -256,7 +229,9 @@ export async function startNode(parts: NodeParts): Promise<RunningNode> {
   stops.push(() => renewal.stop())
 
   const loaded = await loadSaved(store)
+  isUp = true
   dispatch({ kind: 'started', ...loaded })
+  for (const event of early) dispatch(event)
   // What was trusted before the restart holds until there is something newer, also where nobody can be asked.
   const trusted = trust.current()
   if (trusted !== undefined) dispatch({ kind: 'refreshed', trusted })
@@ -294,7 +269,7 @@ export async function startNode(parts: NodeParts): Promise<RunningNode> {
         clock,
         log,
         policyFile: parts.home.policy,
-        reports: () => allReports(inbox),
+        reports: () => reports.inbox.reports(),
         refresh: () => effects.refresh(),
         lastReleased: async () => {
           const digest = trust.current()?.revision?.sha256
@@ -306,10 +281,10 @@ export async function startNode(parts: NodeParts): Promise<RunningNode> {
   if (releasing) stops.push(() => releasing.stop())
 
   return {
-    controlPort: server.port,
+    controlPort: serving.controlPort,
     state: () => state,
     swarm,
-    inbox,
+    inbox: reports.inbox,
     releasing,
     applyNow: async () => {
       dispatch({ kind: 'asked-to-apply' })
@@ -320,29 +295,13 @@ export async function startNode(parts: NodeParts): Promise<RunningNode> {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-    async stop() {
-      for (const stop of stops.reverse()) {
-        try {
-          await stop()
-        } catch (error) {
-          log.error('part did not stop cleanly', { error: messageOf(error) })
-        }
-      }
-      world.http.close()
-      await store.close()
-    },
   }
 }
+
+const parseConverged = parserOf(v.nullable(countSchema))
 
 async function loadSaved(store: OpenStore): Promise<{ records: InstalledRecord[]; converged: number | null }> {
-  const records = ((await store.get('records')) ?? []) as InstalledRecord[]
-  const converged = ((await store.get('converged')) ?? null) as number | null
+  const records = parseInstalledRecords((await store.get('records')) ?? [], 'records of what is installed')
+  const converged = parseConverged((await store.get('converged')) ?? null, 'converged revision')
   return { records, converged }
-}
-
-async function* allReports(inbox: Inbox): AsyncIterable<Report> {
-  for (const { node } of inbox.knowledge()) {
-    const report = await inbox.report(node)
-    if (report !== undefined) yield report
-  }
 }

@@ -202,6 +202,8 @@ export function openEffects(parts: EffectParts): Effects {
           return parts.tellChildren()
         case 'save-converged':
           return background('save converged', log, parts.store.put('converged', effect.revision))
+        case 'announce':
+          return parts.announceSoon()
         case 'report':
           return parts.report()
         case 'report-again':

@@ -27,6 +27,7 @@ export type Event =
   | { kind: 'manifests-loaded'; revision: number; manifests: ReadonlyMap<Sha256, Manifest> }
   | { kind: 'load-failed'; what: string; failure: Failure }
   | { kind: 'payload-arrived'; sha256: Sha256 }
+  | { kind: 'holding-changed' }
   | { kind: 'children-wanted'; wanted: WantedSwarm[] }
   | ({ kind: 'inspected'; revision: number } & MachineLooked)
   | { kind: 'inspect-failed'; failure: Failure }
@@ -54,6 +55,7 @@ export type Effect =
   /** Children that hang in `watch` get their answer. */
   | { kind: 'tell-children' }
   | { kind: 'save-converged'; revision: number }
+  | { kind: 'announce' }
   | { kind: 'report' }
   /** All that is known of the subtree, to a parent that may not know it. */
   | { kind: 'report-again' }

@@ -12,7 +12,7 @@ import { openTrust } from '../trust/trust-store.ts'
 import { serveLocal } from '../world/local.ts'
 import { openObjects } from '../world/objects.ts'
 import type { World } from '../world/world.ts'
-import { startNode } from './daemon.ts'
+import { type RunningNode, startNode } from './daemon.ts'
 import type { Home } from './home.ts'
 import { openLocalApi } from './local-api.ts'
 import { loadSettings } from './settings-file.ts'
@@ -40,12 +40,12 @@ export async function startRealNode({ world, home }: { world: World; home: Home 
   }
   await world.disk.makeFolder(home.run, { mode: 0o700 })
   const store = await world.openStore(home.state)
-  const opened: (() => Promise<unknown>)[] = [() => store.close()]
+  let node: RunningNode | undefined
   try {
     const objects = openObjects({ disk: world.disk, dir: home.objects })
     const trust = await openTrust({ dir: home.tuf, clock: world.clock, disk: world.disk, log: world.log })
     const root = await openRootParts(world, home, settings, objects)
-    const node = await startNode({
+    node = await startNode({
       world,
       home,
       settings,
@@ -77,27 +77,28 @@ export async function startRealNode({ world, home }: { world: World; home: Home 
         }),
       root,
     })
-    opened.push(() => node.stop())
+    const running = node
     const local = await serveLocal({
       path: home.socket,
       handler: openLocalApi({
         clock: world.clock,
-        node,
-        root: root && { ...root, urls: () => [controlUrlOf(settings, node.controlPort)] },
+        node: running,
+        root: root && { ...root, urls: () => [controlUrlOf(settings, running.controlPort)] },
       }),
       onError: (error, url) => world.log.error('local request failed', { url, error: messageOf(error) }),
     })
     return {
       name: settings.name,
-      controlPort: node.controlPort,
-      swarmPort: node.swarm.port,
+      controlPort: running.controlPort,
+      swarmPort: running.swarm.port,
       async stop() {
         await local.close()
-        await node.stop()
+        await running.stop()
       },
     }
   } catch (error) {
-    for (const close of opened.reverse()) await close().catch(() => {})
+    if (node === undefined) await store.close()
+    else await node.stop()
     throw error
   }
 }

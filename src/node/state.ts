@@ -132,6 +132,8 @@ export function transition(state: State, event: Event): [State, Effect[]] {
       return [withProblem(state, 'load', `${event.what}: ${event.failure.message}`), [{ kind: 'report' }]]
     case 'payload-arrived':
       return [without(state, 'transfer'), [{ kind: 'hold' }, { kind: 'inspect' }, { kind: 'report' }]]
+    case 'holding-changed':
+      return [state, [{ kind: 'announce' }]]
     case 'children-wanted':
       return [{ ...state, childrenWant: event.wanted }, [{ kind: 'hold' }]]
     case 'inspected':

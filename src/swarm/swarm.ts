@@ -41,6 +41,8 @@ export interface Swarm {
   setPeers(infoHash: InfoHash, peers: readonly ReachablePeer[]): void
   /** What this node gives and takes: for the announce. */
   holdings(): { infoHash: InfoHash; manifest: Sha256; have: Have }[]
+  /** Of one payload; undefined if this node neither has nor wants it. */
+  have(infoHash: InfoHash): Have | undefined
   transfers(): Transfer[]
   /** Where the payload lies; undefined unless it is complete and its SHA-256 was checked. */
   payloadPath(sha256: Sha256): string | undefined
@@ -102,6 +104,10 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
         const { manifest, payload } = holding.spec
         return { infoHash: payload.infoHash, manifest, have: haveOf(holding) }
       }),
+    have: (infoHash) => {
+      const holding = holdings.get(infoHash)
+      return holding !== undefined && isHeld(holding) ? haveOf(holding) : undefined
+    },
     transfers: () => [...holdings.all()].filter(isHeld).map(transferOf),
     payloadPath: (sha256) => holdings.payloadPath(sha256),
     forget: (infoHash) => openings.whileClosed(infoHash, () => holdings.remove(infoHash)),
