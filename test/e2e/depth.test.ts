@@ -53,4 +53,8 @@ t.test('root, staging server, staging server, client: install, upgrade, remove',
     const { nodes } = (await tree.ask('root', '/nodes')) as { nodes: { node: string; converged: number }[] }
     return nodes.length === 4 && nodes.every((node) => node.converged === 3)
   })
+
+  // A daemon that is not done after limits.stopMs says so and ends with 1.
+  const ends = await Promise.all([...tree.nodes.keys()].map((name) => tree.stop(name, 'SIGTERM')))
+  t.strictSame(new Set(ends.map(({ code }) => code)), new Set([0]), 'SIGTERM ends every daemon clean and in time')
 })
