@@ -20,12 +20,14 @@ interface Parent {
 /** A node that trusts timestamp `trusts` below a parent, and how often it called. */
 function watching(parent: Parent, trusts: number) {
   const clock = handClock()
-  const node = { trusts, calls: 0, answered: 0, lost: 0 }
+  const node = { trusts, calls: 0, lost: 0 }
+  let hasAnswered = false
   const uplink: Pick<Uplink, 'watch' | 'parent'> = {
-    parent: () => (node.answered > 0 ? { node: 'parent', address: '192.0.2.1' } : null),
+    parent: () => (hasAnswered ? { node: 'parent', address: '192.0.2.1' } : null),
     watch: (version, signal) => {
       node.calls += 1
       if (!parent.isThere) return Promise.reject(new Failure('unreachable', 'nobody there', { retry: 'later' }))
+      hasAnswered = true
       if (parent.claims > version) return Promise.resolve()
       return new Promise((resolve) => {
         clock.after(limits.watchHangMs, resolve)
@@ -42,9 +44,7 @@ function watching(parent: Parent, trusts: number) {
     refresh: async () => {
       node.trusts = Math.max(node.trusts, parent.gives)
     },
-    onAnswered: () => {
-      node.answered += 1
-    },
+    onAnswered: () => {},
     onLost: () => {
       node.lost += 1
     },
