@@ -1,46 +1,51 @@
-// Digests that are reckoned once for the same bytes: payloads are in memory once, however many simulated nodes have them.
+// Large contents as simulated disks keep them: each in memory once, however many nodes have it, and hashed once.
 
 import { hash } from 'node:crypto'
 
-const known = {
-  sha1: new WeakMap<ArrayBufferLike, Map<string, string>>(),
-  sha256: new WeakMap<ArrayBufferLike, Map<string, string>>(),
+/** Smaller ones lie in memory that Node uses again for others. */
+const sharedMinBytes = 64 * 1024
+
+/** Memory that nobody changes. */
+const kept = new WeakMap<ArrayBufferLike, Map<string, string>>()
+const byDigest = new Map<string, WeakRef<Buffer>>()
+
+/** A copy of the content that stays as it is; of a large one the copy that is there already. */
+export function keptCopyOf(content: Uint8Array | string): Buffer {
+  if (typeof content === 'string' || content.byteLength < sharedMinBytes) return Buffer.from(content)
+  if (kept.has(content.buffer)) return Buffer.from(content.buffer, content.byteOffset, content.byteLength)
+  const digest = hash('sha256', content, 'hex')
+  const there = byDigest.get(digest)?.deref()
+  if (there !== undefined) return there
+  const copy = Buffer.from(content)
+  kept.set(copy.buffer, new Map())
+  byDigest.set(digest, new WeakRef(copy))
+  return copy
 }
 
-/** Smaller ones lie in memory that Node uses again for others. */
-const rememberedMinBytes = 64 * 1024
+/** For a reader; of kept content the content itself, which a reader who wants to change it has to copy. */
+export function readCopyOf(content: Uint8Array): Uint8Array {
+  if (!kept.has(content.buffer)) return Uint8Array.from(content)
+  return new Uint8Array(content.buffer, content.byteOffset, content.byteLength)
+}
 
-/** In hex. Whoever changes large bytes changes a copy of them, here in test/world/ as everywhere. */
+/** In hex. */
 export function digestOf(algorithm: 'sha1' | 'sha256', bytes: Uint8Array): string {
-  if (bytes.byteLength < rememberedMinBytes) return hash(algorithm, bytes, 'hex')
-  const ofBuffer = known[algorithm].get(bytes.buffer) ?? new Map<string, string>()
-  known[algorithm].set(bytes.buffer, ofBuffer)
-  const place = `${bytes.byteOffset}+${bytes.byteLength}`
-  const digest = ofBuffer.get(place) ?? hash(algorithm, bytes, 'hex')
-  ofBuffer.set(place, digest)
+  const known = kept.get(bytes.buffer)
+  if (known === undefined) return hash(algorithm, bytes, 'hex')
+  const place = `${algorithm} ${bytes.byteOffset}+${bytes.byteLength}`
+  const digest = known.get(place) ?? hash(algorithm, bytes, 'hex')
+  known.set(place, digest)
   return digest
 }
 
-const wholes = new Map<string, WeakRef<Buffer>>()
-
-/** The pieces of a payload in one, and the same one for the same content. */
-export function wholeOf(pieces: readonly Uint8Array[]): Buffer {
-  const whole = contiguous(pieces) ?? Buffer.concat(pieces)
-  const digest = digestOf('sha256', whole)
-  const there = wholes.get(digest)?.deref()
-  if (there !== undefined) return there
-  wholes.set(digest, new WeakRef(whole))
-  return whole
-}
-
-/** Pieces that already lie one after the other in one memory. */
-function contiguous(pieces: readonly Uint8Array[]): Buffer | undefined {
-  const [first] = pieces
-  if (first === undefined) return undefined
+/** The parts in one; without a copy if they already lie one after the other. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const [first] = parts
+  if (first === undefined) return new Uint8Array()
   let end = first.byteOffset
-  for (const piece of pieces) {
-    if (piece.buffer !== first.buffer || piece.byteOffset !== end) return undefined
-    end += piece.byteLength
+  for (const part of parts) {
+    if (part.buffer !== first.buffer || part.byteOffset !== end) return Buffer.concat(parts)
+    end += part.byteLength
   }
   return Buffer.from(first.buffer, first.byteOffset, end - first.byteOffset)
 }

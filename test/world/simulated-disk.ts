@@ -3,7 +3,7 @@
 import { posix } from 'node:path'
 import { Failure, type FailureCode } from '../../src/model/failure.ts'
 import type { Disk, FileStat } from '../../src/world/world.ts'
-import { digestOf } from './digests.ts'
+import { digestOf, keptCopyOf, readCopyOf } from './digests.ts'
 import type { Life } from './life.ts'
 
 export type Entry =
@@ -133,11 +133,11 @@ export function simulatedDisk(platter: Platter, life: Life): Disk {
         const content = fileAt(path)
         const maxBytes = options?.maxBytes ?? Number.POSITIVE_INFINITY
         if (content.length > maxBytes) throw new Failure('too-large', `${path} is larger than ${maxBytes} bytes`)
-        return Uint8Array.from(content)
+        return readCopyOf(content)
       }),
 
     write: (path, content, options) => {
-      const bytes = Buffer.from(content)
+      const bytes = keptCopyOf(content)
       return operate('write', path, () => {
         placeOf(path)
         // The old content is there until the new is whole, so there has to be room for both.

@@ -4,9 +4,11 @@ import { Failure } from '../../src/model/failure.ts'
 import { limits } from '../../src/model/limits.ts'
 import type { InfoHash, NodeName } from '../../src/model/names.ts'
 import type { Caller, Command, Engine, EngineFactory, EngineReport, Meeting, Rates } from '../../src/swarm/engine.ts'
-import type { Clock } from '../../src/world/world.ts'
+import type { Clock, TlsIdentity } from '../../src/world/world.ts'
 import type { Wires } from './network.ts'
 import { type LinkEnd, type LinkMessage, openSimulatedHolding, type SimulatedHolding } from './simulated-holding.ts'
+import { partsOf } from './simulated-part.ts'
+import { distrustOf } from './simulated-tls.ts'
 import type { SimulatedNode, Simulation } from './simulation.ts'
 
 export interface SimulatedSwarms {
@@ -19,16 +21,16 @@ export interface SimulatedSwarms {
 /** A connection before anybody knows whom it is for. */
 interface SimulatedCaller extends Caller {
   node: NodeName
-  address: string
   infoHash: InfoHash
-  clock: Clock
-  accept(acceptor: Party): LinkEnd
+  /** Undefined, and the connection is closed, if one of them does not believe the other's certificate. */
+  accept(acceptor: Party, onStranger: (address: string, because: string) => void): LinkEnd | undefined
 }
 
 interface Party {
   node: NodeName
   address: string
   clock: Clock
+  tls: TlsIdentity
 }
 
 interface Door {
@@ -46,7 +48,7 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
   const wires = simulation.network as Wires
   const doors = new Map<string, Door>()
   const running = new Map<string, { die: () => void }>()
-  const disks = new Map<string, Map<number, Uint8Array>>()
+  const parts = partsOf()
 
   /** Both ends of a connection; `clock.after` keeps a life that is over from taking part. */
   const join = (dialler: Party, acceptor: Party): [outgoing: LinkEnd, incoming: LinkEnd] => {
@@ -59,34 +61,51 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
     return [outgoing, incoming]
   }
 
-  const dial = (from: SimulatedNode, self: NodeName, infoHash: InfoHash, to: Meeting): Promise<LinkEnd> => {
-    const { address } = from
-    const { clock } = from.world
+  const dial = (dialler: Party, infoHash: InfoHash, to: Meeting): Promise<LinkEnd> => {
+    const { address, clock } = dialler
     return new Promise((resolve, reject) => {
+      let hasGivenUp = false
       const refuse = (failure: Failure) => {
         wires.deliver(to.address, address, messageBytes, () => clock.after(0, () => settle(() => reject(failure))))
       }
       const timeout = clock.after(limits.connectTimeoutMs, () => {
+        hasGivenUp = true
         reject(new Failure('timed-out', 'no connection in time', { retry: 'later' }))
       })
       const settle = (act: () => void) => {
         timeout.cancel()
         act()
       }
+      const closed = () => new Failure('refused', 'the connection was closed', { retry: 'later' })
       const caller: SimulatedCaller = {
-        ...{ node: self, address, infoHash, clock, remoteAddress: address },
-        destroy: () => refuse(new Failure('refused', 'the connection was closed', { retry: 'later' })),
-        accept: (acceptor) => {
-          const [outgoing, incoming] = join({ node: self, address, clock }, acceptor)
-          if (acceptor.node === to.node) {
-            wires.deliver(to.address, address, handshakeBytes, () =>
-              clock.after(0, () => settle(() => resolve(outgoing))),
-            )
-          } else refuse(new Failure('untrusted', `${to.address}:${to.port} is ${acceptor.node}, not ${to.node}`))
+        ...{ node: dialler.node, infoHash, remoteAddress: address },
+        destroy: () => refuse(closed()),
+        accept: (acceptor, onStranger) => {
+          const distrust = distrustOf(acceptor.tls, dialler.tls, 'calling', acceptor.clock.now())
+          const distrusted = distrustOf(dialler.tls, acceptor.tls, 'serving', clock.now())
+          const isOther = acceptor.node !== to.node
+          if (distrusted !== undefined || isOther) {
+            const because = isOther ? `${to.address}:${to.port} is ${acceptor.node}, not ${to.node}` : distrusted
+            refuse(new Failure('untrusted', because ?? '', { retry: 'later' }))
+            return undefined
+          }
+          if (distrust !== undefined) {
+            onStranger(address, distrust)
+            refuse(closed())
+            return undefined
+          }
+          const [outgoing, incoming] = join(dialler, acceptor)
+          const arrived = () => {
+            if (hasGivenUp) outgoing.send({ kind: 'close' })
+            else settle(() => resolve(outgoing))
+          }
+          wires.deliver(to.address, address, handshakeBytes, () => clock.after(0, arrived))
           return incoming
         },
       }
       wires.deliver(address, to.address, handshakeBytes, () => {
+        // A cut may have held it back for long.
+        if (hasGivenUp) return
         const door = doors.get(`${to.address}:${to.port}`)
         if (door === undefined) refuse(new Failure('unreachable', 'ECONNREFUSED', { retry: 'later' }))
         else door.clock.after(0, () => door.onCaller(caller))
@@ -100,6 +119,7 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
     const turns = new Map<InfoHash, Promise<void>>()
     const waiting = new Map<InfoHash, SimulatedCaller[]>()
     let self = ''
+    let tls: TlsIdentity = { key: '', certificate: '', ca: '' }
     let rates: Rates = { upload: null, download: null }
     let revoked = new Set<NodeName>()
     let freeAtMs = 0
@@ -123,9 +143,9 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
       places.set(infoHash, 'changing')
       const holding = await openSimulatedHolding({
         ...{ opening, self, clock, random, disk, report },
-        part: partOf(`${node.address} ${opening.folder}/${opening.sha256}`),
+        part: parts.of(node, `${opening.folder}/${opening.sha256}`),
         isRevoked: (name) => revoked.has(name),
-        dial: (meeting) => dial(node, self, infoHash, meeting),
+        dial: (meeting) => dial(party(), infoHash, meeting),
         whenMayGive: (bytes, give) => {
           const nowMs = clock.monotonicMs()
           freeAtMs = Math.max(nowMs, freeAtMs) + (rates.upload === null ? 0 : (bytes / rates.upload) * 1000)
@@ -138,7 +158,7 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
         return report({ kind: 'closed', infoHash })
       }
       places.set(infoHash, holding)
-      for (const caller of waiting.get(infoHash) ?? []) holding.take(acceptFrom(caller))
+      for (const caller of waiting.get(infoHash) ?? []) takeInto(holding, caller)
       waiting.delete(infoHash)
     }
     const close = async (infoHash: InfoHash) => {
@@ -155,22 +175,30 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
       const { infoHash } = caller
       if (isDead || revoked.has(caller.node)) return caller.destroy()
       const place = places.get(infoHash)
-      if (place !== undefined && place !== 'changing') return place.take(acceptFrom(caller))
+      if (place !== undefined && place !== 'changing') return takeInto(place, caller)
       waiting.set(infoHash, [...(waiting.get(infoHash) ?? []), caller])
       if (place === undefined) report({ kind: 'called', infoHash })
     }
-    const acceptFrom = (caller: SimulatedCaller) => caller.accept({ node: self, address: node.address, clock })
+    const party = (): Party => ({ node: self, address: node.address, clock, tls })
+    const takeInto = (holding: SimulatedHolding, caller: SimulatedCaller) => {
+      const end = caller.accept(party(), (address, because) => report({ kind: 'stranger', address, because }))
+      if (end !== undefined) holding.take(end)
+    }
     const die = () => {
       isDead = true
       running.delete(node.address)
-      for (const place of places.values()) if (place !== 'changing') void place.close()
+      for (const place of places.values()) if (place !== 'changing') place.breakOff()
     }
     const obey = (command: Command): void => {
       switch (command.kind) {
         case 'start':
           self = command.self
+          tls = command.tls
           rates = command.rates
           revoked = new Set(command.revoked)
+          break
+        case 'tls':
+          tls = command.tls
           break
         case 'rates':
           rates = command.rates
@@ -198,7 +226,7 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
           })
           break
         default:
-          // Certificates there are none here; connections and the end come in by ways of their own.
+          // Connections and the end come in by ways of their own.
           break
       }
     }
@@ -227,12 +255,6 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
         }),
     }
   }
-  const partOf = (path: string) => {
-    const part = disks.get(path) ?? new Map<number, Uint8Array>()
-    disks.set(path, part)
-    return part
-  }
-
   return {
     engineFor: (node) => {
       // A new life: whatever the old one had open is gone.

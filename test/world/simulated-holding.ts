@@ -1,7 +1,6 @@
 // A holding that is open in a simulated engine: real bytes, whole pieces, and the real choice of whom to dial and what to
 // ask for.
 
-import { createHash } from 'node:crypto'
 import { limits } from '../../src/model/limits.ts'
 import type { NodeName } from '../../src/model/names.ts'
 import { hasBit, lengthOfPiece, piecesOf } from '../../src/swarm/bits.ts'
@@ -17,11 +16,15 @@ import {
 import { pieceDigestsOf } from '../../src/swarm/metainfo.ts'
 import { nextPieceFor, strategyFor } from '../../src/swarm/strategy.ts'
 import type { Clock, Disk, Random, Timer } from '../../src/world/world.ts'
+import { digestOf, joined } from './digests.ts'
+import type { SimulatedPart } from './simulated-part.ts'
 
 export type LinkMessage =
   | { kind: 'has'; pieces: number[] }
   | { kind: 'ask'; piece: number }
   | { kind: 'piece'; piece: number; bytes: Uint8Array }
+  /** `isAnswer` keeps two from pinging each other for ever. */
+  | { kind: 'ping'; isAnswer: boolean }
   | { kind: 'close' }
 
 /** This side of a connection to another node. */
@@ -38,16 +41,22 @@ export interface SimulatedHolding {
   take(end: LinkEnd): void
   drop(node: NodeName): void
   close(): Promise<void>
+  /** The engine was killed: connections break, nothing else is done. */
+  breakOff(): void
 }
 
 interface Link {
   end: LinkEnd
   has: Set<number>
   asked: Map<number, Timer>
+  heardAtMs: number
+  keepAlive: Timer | undefined
 }
 
 /** Pieces asked for at once, per link. */
 const askedMax = 2
+/** How long libuv lets TCP probe a silent connection. */
+const probingMs = 10_000
 
 export interface SimulatedHoldingParts {
   opening: Opening
@@ -56,7 +65,7 @@ export interface SimulatedHoldingParts {
   random: Pick<Random, 'fraction'>
   disk: Disk
   /** What lies in the `.part` file; outlives the engine. */
-  part: Map<number, Uint8Array>
+  part: SimulatedPart
   isRevoked: (node: NodeName) => boolean
   dial: (meeting: Meeting) => Promise<LinkEnd>
   /** Lets the piece go when the upload rate allows it. */
@@ -88,15 +97,14 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     }
   }
   const fits = (piece: number, bytes: Uint8Array) => {
-    return createHash('sha1')
-      .update(bytes)
-      .digest()
-      .equals(digests.subarray(piece * 20, piece * 20 + 20))
+    return digestOf('sha1', bytes) === Buffer.from(digests.subarray(piece * 20, piece * 20 + 20)).toString('hex')
   }
-  const store = () => {
+  const store = async () => {
     const pieces = unstored
     unstored = []
-    if (pieces.length > 0) report({ kind: 'stored', infoHash, pieces })
+    if (pieces.length === 0) return
+    await part.flush(pieces)
+    report({ kind: 'stored', infoHash, pieces })
   }
   const tellBusy = () => {
     const busy = links.size > 0 || dialer.isBusy()
@@ -110,7 +118,7 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
   const end = (link: Link) => {
     if (links.get(link.end.node) !== link) return
     links.delete(link.end.node)
-    for (const timer of link.asked.values()) timer.cancel()
+    quiet(link)
     dialer.lost(link.end.node, !(isWhole && link.has.size === count))
     askAll()
     tellBusy()
@@ -118,6 +126,22 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
   const hangUp = (link: Link) => {
     link.end.send({ kind: 'close' })
     end(link)
+  }
+
+  const quiet = (link: Link) => {
+    link.keepAlive?.cancel()
+    for (const timer of link.asked.values()) timer.cancel()
+  }
+  /** As TCP finds out that nobody is there any more. */
+  const keepAlive = (link: Link) => {
+    link.keepAlive = clock.after(limits.keepAliveMs, () => {
+      if (clock.monotonicMs() - link.heardAtMs < limits.keepAliveMs) return keepAlive(link)
+      link.end.send({ kind: 'ping', isAnswer: false })
+      link.keepAlive = clock.after(probingMs, () => {
+        if (clock.monotonicMs() - link.heardAtMs < limits.keepAliveMs) keepAlive(link)
+        else hangUp(link)
+      })
+    })
   }
 
   const askAll = () => {
@@ -155,19 +179,20 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     }
     if (here.has(piece)) return
     here.set(piece, bytes)
-    part.set(piece, bytes)
+    part.write(piece, bytes)
     unstored.push(piece)
-    if (unstored.length === 1) clock.after(limits.pieceDurableEveryMs, store)
+    if (unstored.length === 1) clock.after(limits.pieceDurableEveryMs, () => isClosed || store().catch(failed))
     for (const each of links.values()) each.end.send({ kind: 'has', pieces: [piece] })
     if (here.size === count) complete().catch(failed)
     else ask(link)
   }
   const complete = async () => {
-    store()
-    const bytes = Buffer.concat(Array.from({ length: count }, (_, piece) => here.get(piece) ?? new Uint8Array()))
-    const found = createHash('sha256').update(bytes).digest('hex')
-    part.clear()
+    await store()
+    const bytes = joined(Array.from({ length: count }, (_, piece) => here.get(piece) ?? new Uint8Array()))
+    const found = digestOf('sha256', bytes)
+    if (isClosed) return
     if (found !== sha256) {
+      part.clear()
       await disk.remove(partPath)
       report({ kind: 'forged', infoHash, found, from: [...links.keys()] })
       parts.onBroken()
@@ -175,6 +200,7 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     }
     await disk.write(whole, bytes)
     await disk.remove(partPath)
+    part.clear()
     isWhole = true
     report({ kind: 'completed', infoHash })
     for (const link of links.values()) if (link.has.size === count) hangUp(link)
@@ -185,7 +211,9 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
   }
   const onMessage = (link: Link, message: LinkMessage) => {
     if (isClosed || links.get(link.end.node) !== link) return
+    link.heardAtMs = clock.monotonicMs()
     if (message.kind === 'close') return end(link)
+    if (message.kind === 'ping') return message.isAnswer ? undefined : link.end.send({ kind: 'ping', isAnswer: true })
     if (message.kind === 'piece') return received(link, message.piece, message.bytes)
     if (message.kind === 'has') {
       for (const piece of message.pieces) link.has.add(piece)
@@ -208,8 +236,10 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
       return linkEnd.send({ kind: 'close' })
     }
     if (existing !== undefined) hangUp(existing)
-    const link: Link = { end: linkEnd, has: new Set(), asked: new Map() }
+    const heardAtMs = clock.monotonicMs()
+    const link: Link = { end: linkEnd, has: new Set(), asked: new Map(), heardAtMs, keepAlive: undefined }
     links.set(node, link)
+    keepAlive(link)
     linkEnd.listen((message) => onMessage(link, message))
     linkEnd.send({ kind: 'has', pieces: [...here.keys()] })
     tellBusy()
@@ -226,12 +256,14 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     if ((await disk.stat(whole)) !== undefined && (await disk.sha256(whole)) === sha256) {
       await takeWhole()
       isWhole = true
-    } else if (opening.bits.some((byte) => byte !== 0)) report({ kind: 'lost', infoHash })
-    await disk.write(partPath, '')
+    } else {
+      if (opening.bits.some((byte) => byte !== 0)) report({ kind: 'lost', infoHash })
+      await disk.write(partPath, '')
+    }
   } else {
     const isUnknown = opening.bits.every((byte) => byte === 0)
     const found: number[] = []
-    for (const [piece, bytes] of part) {
+    for (const [piece, bytes] of part.pieces) {
       const isRecorded = hasBit(opening.bits, piece)
       if (!isRecorded && !((opening.look || isUnknown) && fits(piece, bytes))) continue
       here.set(piece, bytes)
@@ -259,6 +291,15 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     }
     dialer.meet(next)
   }
+  const breakOff = () => {
+    isClosed = true
+    dialer.stop()
+    for (const link of links.values()) {
+      quiet(link)
+      link.end.send({ kind: 'close' })
+    }
+    links.clear()
+  }
   if (isWhole && opening.state === 'incoming') report({ kind: 'completed', infoHash })
   else if (!isWhole && here.size === count) complete().catch(failed)
   meet(opening.meetings)
@@ -271,14 +312,9 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
       if (link !== undefined) hangUp(link)
     },
     close: async () => {
-      dialer.stop()
-      store()
-      isClosed = true
-      for (const link of links.values()) {
-        for (const timer of link.asked.values()) timer.cancel()
-        link.end.send({ kind: 'close' })
-      }
-      links.clear()
+      breakOff()
+      await store()
     },
+    breakOff,
   }
 }

@@ -1,0 +1,226 @@
+// The packages of a simulated machine: in memory, made to fail, and changed by hand. What differs, what is planned and what
+// may be installed is decided by the real code; only the installing itself is made up.
+
+import { join } from 'node:path'
+import { Failure } from '../../src/model/failure.ts'
+import { type Kind, kindSchema } from '../../src/model/manifest.ts'
+import type { PackageName, PackageVersion, Sha256 } from '../../src/model/names.ts'
+import type { Outcome } from '../../src/model/report.ts'
+import { outcomesAfterAbort } from '../../src/reconcile/aborted.ts'
+import type { Actual } from '../../src/reconcile/actual.ts'
+import { runApply } from '../../src/reconcile/apply-run.ts'
+import { differencesBetween } from '../../src/reconcile/differences.ts'
+import { outcomesKept } from '../../src/reconcile/kept.ts'
+import type { LocalMachine, MachineLook } from '../../src/reconcile/machine.ts'
+import { type Plan, planFor } from '../../src/reconcile/plan.ts'
+import { outcomeOf, type Provider, type Step } from '../../src/reconcile/providers/provider.ts'
+import { recordsStanding } from '../../src/reconcile/records.ts'
+import { verifyOffline } from '../../src/trust/trust-store.ts'
+import type { World } from '../../src/world/world.ts'
+import type { SimulatedNode } from './simulation.ts'
+
+export interface Installation {
+  name: PackageName
+  version: PackageVersion
+  /** Of the bytes that were installed, as they lay on the disk. */
+  sha256: Sha256
+}
+
+/** Outlasts the daemon, and what is installed outlasts a power cut. */
+export interface SimulatedMachine {
+  /** For the daemon of one life. */
+  open(world: World, home: string): LocalMachine
+  /** What is installed, sorted by name. */
+  packages(): Actual[]
+  /** The package's installation fails, until it is mended. */
+  breakPackage(name: PackageName): void
+  mendPackage(name: PackageName): void
+  /** Somebody changes the machine by hand. */
+  change(name: PackageName, to: 'removed' | 'damaged' | { version: PackageVersion }): void
+  onInstall(see: (installation: Installation) => void): void
+}
+
+/** One apply, from its start until a daemon has stored its outcomes. */
+interface Transaction {
+  plan: Plan
+  attempted: PackageName[]
+  ended: Promise<void>
+  state: { kind: 'running' } | { kind: 'finished'; outcomes: Outcome[] } | { kind: 'interrupted' }
+  handedOverBy: LocalMachine | undefined
+}
+
+/** How long installing or removing one package takes. */
+const packageMs = 400
+
+export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
+  const installed = new Map<string, Actual>()
+  const broken = new Set<PackageName>()
+  const onInstall = new Set<(installation: Installation) => void>()
+  let transactions: Transaction[] = []
+
+  const find = (kind: Kind, name: PackageName) => installed.get(`${kind}/${name}`)
+  const put = (actual: Actual) => installed.set(`${actual.kind}/${actual.name}`, actual)
+  const sorted = () => [...installed.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+  const after = (ms: number) => new Promise<void>((resolve) => node.machine.clock.after(ms, resolve))
+
+  async function ensureOne({ action, manifest }: Step): Promise<Outcome> {
+    const { kind, name, source } = action
+    const before = find(kind, name)
+    if (before !== undefined) put({ ...before, state: 'broken', found: 'half done' })
+    if (manifest === null) {
+      await after(packageMs)
+      installed.delete(`${kind}/${name}`)
+      return outcomeOf({ action, before, after: undefined, acted: true })
+    }
+    if (source === null || action.to === null) throw new TypeError('an installation without a source')
+    const next: Actual = {
+      name,
+      kind,
+      version: action.to,
+      state: 'whole',
+      found: '',
+      held: false,
+      payload: source.payload,
+    }
+    put({ ...next, state: 'broken', found: 'half done' })
+    const sha256 = await node.machine.disk.sha256(source.path)
+    for (const see of onInstall) see({ name, version: next.version, sha256 })
+    await after(packageMs)
+    if (!broken.has(name)) put(next)
+    else if (before !== undefined && action.previous !== null) put(before)
+    else installed.delete(`${kind}/${name}`)
+    const problem = broken.has(name) ? `${name} does not want to be installed here` : undefined
+    return outcomeOf({ action, before, after: find(kind, name), acted: true, problem })
+  }
+
+  const providers = new Map(
+    kindSchema.options.map((kind): [Kind, Provider] => [
+      kind,
+      {
+        kind,
+        inspect: async (names) => names.flatMap((name) => find(kind, name) ?? []),
+        ensure: async (steps) => {
+          const outcomes: Outcome[] = []
+          for (const step of steps) outcomes.push(await ensureOne(step))
+          return outcomes
+        },
+      },
+    ]),
+  )
+
+  /** As the apply process: it checks everything again, and outlives the daemon but no power cut. */
+  function begin(plan: Plan, home: string): Transaction {
+    const { disk, life } = node.machine
+    const transaction: Transaction = {
+      plan,
+      attempted: [],
+      ended: Promise.resolve(),
+      state: { kind: 'running' },
+      handedOverBy: undefined,
+    }
+    const run = async () => {
+      const outcomes = await runApply({
+        plan,
+        home,
+        providers,
+        disk,
+        trustedRevision: async () => {
+          const { revision } = await verifyOffline(join(home, 'tuf'), disk)
+          if (revision === null) throw new Failure('untrusted', 'the signed metadata names no revision')
+          return revision.sha256
+        },
+        context: {
+          workFolder: join(home, 'apply'),
+          journal: async (_, name) => void (name !== undefined && transaction.attempted.push(name)),
+          output: () => {},
+        },
+        isStopping: () => false,
+      })
+      if (transaction.state.kind === 'running') transaction.state = { kind: 'finished', outcomes }
+    }
+    life.onEnd(() => {
+      if (transaction.state.kind === 'running') transaction.state = { kind: 'interrupted' }
+    })
+    transaction.ended = run()
+    transactions.push(transaction)
+    return transaction
+  }
+
+  function open(world: World, home: string): LocalMachine {
+    const outcomesIn = ({ state, plan, attempted }: Transaction): Outcome[] => {
+      if (state.kind === 'finished') return state.outcomes
+      const actual = plan.actions.flatMap(({ kind, name }) => find(kind, name) ?? [])
+      return outcomesAfterAbort({ plan, attempted, actual, unreached: 'skipped', because: 'the power was cut' })
+    }
+    const handOver = async (transaction: Transaction) => {
+      await transaction.ended
+      transaction.handedOverBy = machine
+      return { outcomes: outcomesIn(transaction), plan: transaction.plan }
+    }
+    const machine: LocalMachine = {
+      async look(look) {
+        // It stored the outcomes before it looks again.
+        transactions = transactions.filter(({ handedOverBy }) => handedOverBy !== machine)
+        return await looked(world, home, look)
+      },
+      async apply(plan) {
+        if (transactions.some(({ state }) => state.kind === 'running')) {
+          throw new Failure('locked', 'another apply is at work on this machine', { retry: 'later' })
+        }
+        return await handOver(begin(plan, home))
+      },
+      async finishEarlier() {
+        const earlier = [...transactions]
+        const ended = []
+        for (const transaction of earlier)
+          ended.push(await (transaction.state.kind === 'interrupted' ? lost(transaction) : handOver(transaction)))
+        return ended
+      },
+    }
+    const lost = async (transaction: Transaction) => {
+      transaction.handedOverBy = machine
+      return { outcomes: outcomesIn(transaction), plan: transaction.plan }
+    }
+    return machine
+  }
+
+  async function looked(world: World, home: string, look: MachineLook) {
+    const { desired, manifests, revision, converged } = look
+    const names = new Set([...desired, ...look.records].map(({ name }) => name))
+    const actual = sorted().filter(({ name }) => names.has(name))
+    const records = recordsStanding(look.records, { desired, actual })
+    const differences = differencesBetween({
+      ...{ desired, manifests, actual, converged },
+      installed: records,
+      revision: revision.number,
+    })
+    const payloadsHere = new Map<Sha256, string>()
+    for (const { manifest: digest, name, kind } of differences) {
+      const manifest = digest === null ? undefined : manifests.get(digest)
+      const file = manifest && (await look.payloadPath(manifest))
+      if (manifest !== undefined && file !== undefined) payloadsHere.set(manifest.payload.sha256, file)
+      const former = records.find((record) => record.name === name && record.kind === kind)
+      for (const folder of former === undefined ? [] : ['store', 'objects']) {
+        const kept = join(home, folder, former?.payload ?? '')
+        if ((await world.disk.stat(kept))?.kind === 'file') payloadsHere.set(former?.payload ?? '', kept)
+      }
+    }
+    const plan = planFor(differences, { revision, manifests, payloadsHere, installed: records })
+    return { differences, plan, kept: outcomesKept({ desired, actual, differences, plan }), records }
+  }
+
+  return {
+    open,
+    packages: sorted,
+    breakPackage: (name) => broken.add(name),
+    mendPackage: (name) => broken.delete(name),
+    change: (name, to) => {
+      const there = sorted().find((each) => each.name === name)
+      if (there === undefined) return
+      if (to === 'removed') installed.delete(`${there.kind}/${name}`)
+      else if (to === 'damaged') put({ ...there, state: 'drifted', found: 'its files were changed' })
+      else put({ ...there, version: to.version, payload: null })
+    },
+    onInstall: (see) => onInstall.add(see),
+  }
+}

@@ -1,0 +1,101 @@
+// What a tree promises, whatever happens to it: watched on every node all the time, and looked at once all is quiet.
+
+import { createHash } from 'node:crypto'
+import type { NodeName, PackageName, PackageVersion, Sha256 } from '../../src/model/names.ts'
+import type { RunningNode } from '../../src/node/daemon.ts'
+import type { Simulation } from './simulation.ts'
+import type { Policy, TreeNode } from './tree.ts'
+
+export interface Promises {
+  watch(node: TreeNode, running: RunningNode): void
+  published(name: PackageName, version: PackageVersion, sha256: Sha256): void
+  /** From now on its packages may be installed. */
+  releasing(policy: Policy): void
+  released(revision: number, policy: Policy): void
+  newestRevision(): number | null
+  /** What was broken so far, each once. */
+  broken(): string[]
+  /** What does not fit together once a tree has converged. */
+  inconsistent(nodes: readonly TreeNode[], root: RunningNode): Promise<string[]>
+}
+
+interface Heights {
+  revision: number
+  timestamp: number
+  converged: number
+  counter: number
+}
+
+export function watchPromises(simulation: Simulation): Promises {
+  const heights = new Map<NodeName, Heights>()
+  const payloads = new Map<string, Sha256>()
+  const signed = new Set<string>()
+  const broken = new Set<string>()
+  const watched = new Set<TreeNode>()
+  let newest: { revision: number; policy: Policy } | undefined
+
+  const breaks = (what: string) => broken.add(`at ${simulation.now()}: ${what}`)
+  const rises = (node: NodeName, what: keyof Heights, now: number | null | undefined) => {
+    const height = heights.get(node) ?? { revision: 0, timestamp: 0, converged: 0, counter: 0 }
+    heights.set(node, height)
+    if (now === null || now === undefined) return
+    if (now < height[what]) breaks(`${what} of ${node} went from ${height[what]} back to ${now}`)
+    height[what] = now
+  }
+
+  return {
+    watch(node, running) {
+      const look = () => {
+        const { revision, trusted, converged } = running.state()
+        rises(node.name, 'revision', revision?.body.number)
+        rises(node.name, 'timestamp', trusted?.timestampVersion)
+        rises(node.name, 'converged', converged)
+      }
+      running.onChange(look)
+      look()
+      if (watched.has(node)) return
+      watched.add(node)
+      node.machine.onInstall(({ name, version, sha256 }) => {
+        if (!signed.has(`${name} ${version} ${sha256}`)) breaks(`${node.name} installs ${name} ${version} of ${sha256}`)
+      })
+    },
+    published: (name, version, sha256) => payloads.set(`${name} ${version}`, sha256),
+    released: (revision, policy) => {
+      newest = { revision, policy }
+    },
+    releasing(policy) {
+      for (const [name, version] of Object.entries(policy)) {
+        signed.add(`${name} ${version} ${payloads.get(`${name} ${version}`)}`)
+      }
+    },
+    newestRevision: () => newest?.revision ?? null,
+    broken: () => [...broken],
+    async inconsistent(nodes, root) {
+      const wrong: string[] = []
+      for (const node of nodes) {
+        const installed = node.machine.packages().map(({ name, version, state }) => `${name} ${version} ${state}`)
+        const wanted = Object.entries(newest?.policy ?? {})
+          .filter(([, version]) => version !== 'absent')
+          .map(([name, version]) => `${name} ${version} whole`)
+          .sort()
+        if (installed.join() !== wanted.join()) wrong.push(`${node.name} has ${installed}, and should have ${wanted}`)
+        const report = await simulation.until(root.inbox.report(node.name))
+        const outcomes = (report?.packages ?? []).map(({ name, version, outcome }) => `${name} ${version} ${outcome}`)
+        for (const { name, version, outcome } of report?.packages ?? []) {
+          const is = node.machine.packages().find((each) => each.name === name)?.version ?? null
+          const well = outcome === 'kept' || outcome === 'changed'
+          if (version !== is || !well) wrong.push(`the root knows of ${node.name}: ${outcomes}`)
+        }
+        if (report?.attacks.some(({ kind }) => kind === 'report-replayed' || kind === 'report-forged')) {
+          wrong.push(`${node.name} tells of an attack: ${JSON.stringify(report.attacks)}`)
+        }
+      }
+      return wrong
+    },
+  }
+}
+
+/** For a seed that is not given. */
+export function seedFrom(text: string): string {
+  return process.env['BANYAN_SEED'] ?? createHash('sha256').update(text).digest('hex').slice(0, 8)
+}

@@ -1,0 +1,279 @@
+// Whole trees of simulated nodes. Real: the daemon, the fleet and its keys, joining, trust, repository index, policy, objects,
+// tracker, swarm control, reports. Simulated: the world below them, the swarm engine, the installing of packages, the
+// taking in of packages to publish.
+
+import { createHash } from 'node:crypto'
+import type { NodeName, PackageName, PackageVersion } from '../../src/model/names.ts'
+import { parseSettings, type Settings } from '../../src/model/settings.ts'
+import { type RunningNode, startNode } from '../../src/node/daemon.ts'
+import { type Home, homeAt } from '../../src/node/home.ts'
+import { join, makeFolders } from '../../src/node/join.ts'
+import { loadSettings, saveSettings } from '../../src/node/settings-file.ts'
+import { openSwarm } from '../../src/swarm/swarm.ts'
+import { initFleet, openFleet } from '../../src/trust/fleet.ts'
+import { loadIdentity, saveIdentity } from '../../src/trust/identity.ts'
+import { openTrust } from '../../src/trust/trust-store.ts'
+import { openObjects } from '../../src/world/objects.ts'
+import { type SimulatedMachine, simulatedMachine } from './machine.ts'
+import type { SiteLink } from './network.ts'
+import { type Promises, watchPromises } from './promises.ts'
+import { createSwarms } from './simulated-engine.ts'
+import { openSimulatedRepository, type PackageSource } from './simulated-repository.ts'
+import type { SimulatedNode, Simulation } from './simulation.ts'
+
+/** Where a node is and whom it asks. */
+export interface Planting {
+  name: NodeName
+  site: string
+  /** In order of preference. */
+  parents: NodeName[]
+  settings?: Partial<Settings>
+}
+
+export interface TreeSpec {
+  root?: Pick<Planting, 'settings'>
+  /** Parents before children. */
+  nodes: Planting[]
+  /** Of each site other than the root's, which is called `main`. */
+  link?: Partial<SiteLink>
+}
+
+export interface TreeNode {
+  readonly name: NodeName
+  readonly simulated: SimulatedNode
+  readonly machine: SimulatedMachine
+  readonly home: Home
+  /** Undefined while it is down. */
+  readonly running: RunningNode | undefined
+  start(): Promise<void>
+  /** In order, as SIGTERM does. */
+  stop(): Promise<void>
+  /** As SIGKILL does, or a power cut. */
+  crash(options?: { power?: boolean }): void
+  crashEngine(): void
+}
+
+export interface Policy {
+  [name: PackageName]: PackageVersion | 'latest' | 'absent'
+}
+
+export interface Tree {
+  readonly root: TreeNode
+  /** All, the root first. */
+  readonly nodes: readonly TreeNode[]
+  node(name: NodeName): TreeNode
+  below(parent: NodeName): TreeNode[]
+  /** With bytes that follow from name and version. */
+  publish(name: PackageName, version: PackageVersion, options?: { size?: number }): Promise<void>
+  /** The number of the revision. */
+  release(policy: Policy): Promise<number>
+  /** What keeps running nodes, and what the root knows of all, from being as the newest revision wants them. */
+  lagging(): Promise<string[]>
+  /** Runs until nothing is lagging; throws what is after that time. Returns how long it took, in virtual milliseconds. */
+  converge(options?: { withinMs?: number; stepMs?: number }): Promise<number>
+  /** What must never be; empty if all promises were kept. */
+  readonly promises: Promises
+}
+
+const MiB = 2 ** 20
+const controlPort = 7420
+
+/** One root, so many staging servers at a site each, and so many clients below each of them. */
+export function threeLevels(options: {
+  stagingServers: number
+  clientsEach: number
+  settings?: Partial<Settings>
+}): Planting[] {
+  const { stagingServers, clientsEach, settings = {} } = options
+  const nodes: Planting[] = []
+  for (let s = 1; s <= stagingServers; s += 1) {
+    nodes.push({ name: `staging-${s}`, site: `site-${s}`, parents: ['root'], settings })
+  }
+  for (let s = 1; s <= stagingServers; s += 1) {
+    for (let c = 1; c <= clientsEach; c += 1) {
+      nodes.push({ name: `client-${s}-${c}`, site: `site-${s}`, parents: [`staging-${s}`], settings })
+    }
+  }
+  return nodes
+}
+
+export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise<Tree> {
+  const sources = new Map<string, PackageSource>()
+  const swarms = createSwarms(simulation)
+  const sites = ['main', ...new Set(spec.nodes.map(({ site }) => site).filter((site) => site !== 'main'))]
+  const promises = watchPromises(simulation)
+
+  function place({ name, site }: Pick<Planting, 'name' | 'site'>): TreeNode {
+    const net = sites.indexOf(site)
+    const last = [...nodes.values()].filter((node) => node.simulated.site === site).length + 1
+    const simulated = simulation.node({ address: `10.${net}.${last >> 8}.${last & 255}`, site })
+    const machine = simulatedMachine(simulated)
+    const home = homeAt('/var/lib/banyan')
+    let running: RunningNode | undefined
+    const node: TreeNode = {
+      ...{ name, simulated, machine, home },
+      get running() {
+        return running
+      },
+      async start() {
+        const started = await startOn(simulated, machine, home)
+        running = started
+        promises.watch(node, started)
+      },
+      async stop() {
+        const stopping = running
+        running = undefined
+        await stopping?.stop()
+        simulated.crash()
+        simulated.restart()
+      },
+      crash(options) {
+        running = undefined
+        swarms.kill(simulated)
+        simulated.crash(options)
+        if (options?.power !== true) simulated.restart()
+      },
+      crashEngine: () => swarms.kill(simulated),
+    }
+    return node
+  }
+
+  async function startOn(simulated: SimulatedNode, machine: SimulatedMachine, home: Home): Promise<RunningNode> {
+    const { world } = simulated
+    const settings = await loadSettings(world.disk, home.settings)
+    let identity = await loadIdentity(home.keys, world.disk)
+    const store = await world.openStore(home.state)
+    const objects = openObjects({ disk: world.disk, dir: home.objects })
+    const repositoryParts = { ...world, dir: home.repository, payloads: home.store, objects }
+    return await startNode({
+      ...{ world, home, settings, store, objects, version: '0' },
+      identity: () => identity,
+      setIdentity: async (next) => {
+        await saveIdentity(home.keys, next.tls, world.disk)
+        identity = next
+      },
+      trust: await openTrust({ dir: home.tuf, ...world }),
+      machine: machine.open(world, home.dir),
+      openSwarm: ({ onEvent, site }) =>
+        openSwarm({
+          ...{ ...world, dir: home.store, store: store.sub('swarm'), self: settings.name, site, onEvent },
+          tls: () => identity.tls,
+          listen: { address: settings.listen, port: settings.swarmPort },
+          rates: { upload: settings.uploadLimit ?? null, download: settings.downloadLimit ?? null },
+          engine: swarms.engineFor(simulated),
+        }),
+      root:
+        settings.parents.length > 0
+          ? null
+          : {
+              fleet: await openFleet({ dir: home.dir, ...world }),
+              repository: await openSimulatedRepository(repositoryParts, sources),
+            },
+    })
+  }
+
+  async function init(node: TreeNode): Promise<void> {
+    const { world } = node.simulated
+    const settings = parseSettings({ name: node.name, site: 'main', ...spec.root?.settings }, node.name)
+    await makeFolders(world, node.home, settings)
+    await initFleet({ dir: node.home.dir, name: 'acme', nodeName: node.name, ...world })
+    await saveSettings(world.disk, node.home.settings, settings)
+  }
+
+  const nodes = new Map<NodeName, TreeNode>()
+  const root = place({ name: 'root', site: 'main' })
+  nodes.set('root', root)
+  const nodeNamed = (name: NodeName): TreeNode => {
+    const node = nodes.get(name)
+    if (node === undefined) throw new Error(`there is no node ${name}`)
+    return node
+  }
+  const urlOf = (name: NodeName) => `https://${nodeNamed(name).simulated.address}:${controlPort}`
+  for (const site of sites.slice(1)) simulation.network.link(site, spec.link ?? {})
+
+  await simulation.until(
+    (async () => {
+      await init(root)
+      await root.start()
+      const { clock, random, disk } = root.simulated.world
+      const fleet = await openFleet({ dir: root.home.dir, clock, random, disk })
+      const token = await fleet.createToken({ ttlMs: 24 * 3600_000, uses: 100_000, parents: [urlOf('root')] })
+      for (const { name, site, parents, settings } of spec.nodes) {
+        const node = place({ name, site })
+        nodes.set(name, node)
+        const { world } = node.simulated
+        await join(world, { token, name, site, home: node.home.dir, parents: parents.map(urlOf), labels: {} })
+        const joined = await loadSettings(world.disk, node.home.settings)
+        await saveSettings(world.disk, node.home.settings, { ...joined, ...settings })
+        await node.start()
+      }
+    })(),
+    { withinMs: 24 * 3600_000 },
+  )
+
+  async function lagging(): Promise<string[]> {
+    const newest = promises.newestRevision()
+    const late: string[] = []
+    for (const node of nodes.values()) {
+      const state = node.running?.state()
+      if (state === undefined) {
+        late.push(`${node.name} is down`)
+        continue
+      }
+      if (state.converged !== newest) late.push(`${node.name} converged to ${state.converged}, not ${newest}`)
+      else if (state.seen?.differences.length !== 0) late.push(`${node.name} has differences`)
+      const known = root.running?.inbox.knowledgeOf(node.name)
+      if (known?.converged !== newest || known.state !== 'converged') {
+        late.push(`the root knows of ${node.name}: ${known?.state} with ${known?.converged}`)
+      }
+    }
+    return late
+  }
+
+  return {
+    root,
+    nodes: [...nodes.values()],
+    node: nodeNamed,
+    below: (parent) => spec.nodes.filter(({ parents }) => parents[0] === parent).map(({ name }) => nodeNamed(name)),
+    async publish(name, version, { size = 8 * MiB } = {}) {
+      const bytes = createHash('shake256', { outputLength: size }).update(`${name} ${version}`).digest()
+      const path = `/packages/${name}-${version}`
+      sources.set(path, { name, version, bytes })
+      await simulation.until(releasingOf(root).publish(path, {}))
+      promises.published(name, version, createHash('sha256').update(bytes).digest('hex'))
+    },
+    async release(policy) {
+      const packages = Object.entries(policy).map(([name, version]) => `      ${name}: ${version}\n`)
+      const rules =
+        packages.length === 0 ? 'rules: []\n' : `rules:\n  - nodes: all\n    packages:\n${packages.join('')}`
+      const { disk } = root.simulated.world
+      const work = async () => {
+        await disk.write(root.home.policy, rules)
+        return await releasingOf(root).release({ message: '', allowRemovals: true, onStep: () => {} })
+      }
+      promises.releasing(policy)
+      const { number } = await simulation.until(work())
+      promises.released(number, policy)
+      return number
+    },
+    lagging,
+    async converge({ withinMs = 3600_000, stepMs = 1000 } = {}) {
+      const began = simulation.now()
+      for (;;) {
+        const late = await lagging()
+        if (late.length === 0) return simulation.now() - began
+        if (simulation.now() - began >= withinMs) {
+          throw new Error(`seed ${simulation.seed}: after ${withinMs} ms:\n  ${late.join('\n  ')}`)
+        }
+        await simulation.run({ forMs: stepMs })
+      }
+    },
+    promises,
+  }
+}
+
+function releasingOf(root: TreeNode) {
+  const releasing = root.running?.releasing
+  if (releasing === null || releasing === undefined) throw new Error('the root is down')
+  return releasing
+}
