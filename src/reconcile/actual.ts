@@ -38,6 +38,8 @@ export const installedRecordSchema = v.strictObject({
   revision: countSchema,
   /** unfinished: banyan put it there, and it did not end well. It is ours to remove, and not yet what was wanted. */
   state: v.picklist(['installed', 'unfinished']),
+  /** Some version of it was there before banyan touched it: it is not ours to remove when the policy falls silent. */
+  foundThere: v.boolean(),
 })
 /** What banyan itself installed. */
 export type InstalledRecord = v.InferOutput<typeof installedRecordSchema>

@@ -79,7 +79,7 @@ export function differencesBetween(compared: Compared): Difference[] {
 
   const mentioned = new Set(desired.map((one) => one.name))
   for (const record of installed) {
-    if (mentioned.has(record.name)) continue
+    if (mentioned.has(record.name) || record.foundThere) continue
     const there = actualByKey.get(keyOf(record.kind, record.name))
     if (there !== undefined) differences.push(removalOf(there, 'pending', 'the policy no longer mentions it'))
   }

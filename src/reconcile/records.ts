@@ -22,11 +22,14 @@ export function recordsAfter(
       if (reached && outcome.version === null) after.delete(key)
       continue
     }
-    if (outcome.version === null || outcome.version !== action.to || action.source === null) continue
-    if (reached) after.set(key, recordOf(action, action.source, plan, 'installed'))
+    const { source } = action
+    if (outcome.version === null || outcome.version !== action.to || source === null) continue
+    const foundThere = after.get(key)?.foundThere ?? action.from !== null
+    const record = (state: InstalledRecord['state']) => recordOf(action, source, plan, state, foundThere)
+    if (reached) after.set(key, record('installed'))
     // It failed, and yet its version is what there is now: half of it was put there by us.
     else if (outcome.outcome === 'failed' && outcome.before !== outcome.version) {
-      after.set(key, recordOf(action, action.source, plan, 'unfinished'))
+      after.set(key, record('unfinished'))
     }
   }
   return [...after.values()].sort(byNameAndKind)
@@ -50,6 +53,7 @@ function recordOf(
   source: NonNullable<Action['source']>,
   plan: Plan,
   state: InstalledRecord['state'],
+  foundThere: boolean,
 ): InstalledRecord {
   return {
     name: action.name,
@@ -60,5 +64,6 @@ function recordOf(
     payload: source.payload,
     revision: plan.revision,
     state,
+    foundThere,
   }
 }

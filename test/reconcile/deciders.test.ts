@@ -38,6 +38,7 @@ function recordOf(manifest: Manifest, more: Partial<InstalledRecord> = {}): Inst
     payload: payload.sha256,
     revision: 6,
     state: 'installed',
+    foundThere: false,
     ...more,
   }
 }
@@ -380,3 +381,29 @@ t.test('reached is what the action wants, whole', async (t) => {
     t.notOk(isReached(action, actualOf(two, { state: 'broken' })))
   }
 })
+
+t.test(
+  'what was there before banyan only upgraded it stays when the policy falls silent, and goes when it is absent',
+  async (t) => {
+    const [before, after] = [manifestOf('curl', '1'), manifestOf('curl', '2')]
+    const some = { desired: [present(after)], manifests: [after], actual: [actualOf(before)] }
+    const plan = planOf(some)
+    const outcome: Outcome = {
+      name: 'curl',
+      kind: 'deb',
+      outcome: 'changed',
+      version: '2',
+      before: '1',
+      difference: 'pending',
+    }
+    const installed = recordsAfter([], plan, [outcome])
+    t.match(installed, [{ name: 'curl', foundThere: true }])
+    t.strictSame(differences({ actual: [actualOf(after)], installed }), [])
+    const absent: DesiredPackage = { state: 'absent', name: 'curl', line: 1 }
+    t.match(differences({ desired: [absent], actual: [actualOf(after)], installed }), [
+      { name: 'curl', what: 'remove' },
+    ])
+    const again = recordsAfter(installed, planOf({ ...some, actual: [actualOf(manifestOf('curl', '3'))] }), [outcome])
+    t.match(again, [{ foundThere: true }], 'and that is never forgotten by a later change')
+  },
+)
