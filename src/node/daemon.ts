@@ -210,6 +210,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     takeReports: (batch, from) => reports.take(batch, from),
     onWanted: (wanted) => dispatch({ kind: 'children-wanted', wanted }),
     held: () => effects.hold(),
+    onAttack: attacked,
   })
   stops.push(() => serving.stop())
 

@@ -3,8 +3,9 @@
 import type { Announce, Handout } from '../model/announce.ts'
 import { limits } from '../model/limits.ts'
 import type { NodeName, Sha256 } from '../model/names.ts'
-import type { ReportBatch } from '../model/report.ts'
+import type { Attack, ReportBatch } from '../model/report.ts'
 import type { Settings } from '../model/settings.ts'
+import { openStrangers } from '../swarm/strangers.ts'
 import type { Swarm } from '../swarm/swarm.ts'
 import { createTracker } from '../tracker/tracker.ts'
 import type { Trust } from '../trust/trust-store.ts'
@@ -35,6 +36,8 @@ export async function serveChildren(parts: {
   onWanted: (wanted: WantedSwarm[]) => void
   /** Resolves when what the children want is held here too. */
   held: () => Promise<void>
+  /** Somebody who is not of this fleet called. */
+  onAttack: (attack: Attack) => void
 }): Promise<Serving> {
   const { world, settings, trust, swarm } = parts
   const { clock, random, log } = world
@@ -71,13 +74,14 @@ export async function serveChildren(parts: {
     reports: (node, batch) => parts.takeReports(batch, node),
     enrol: (body) => parts.uplink.enrol(body),
   })
+  const strangers = openStrangers({ clock, port: 'control port', onAttack: parts.onAttack })
   const server = await world.http.serve({
     address: settings.listen,
     port: settings.controlPort,
     tls: parts.tls,
     bodyMaxBytes: (path) => downlink.bodyMaxBytes(path),
     handler: (request) => downlink.handle(request),
-    onStranger: (address, reason) => log.warn('stranger refused', { from: address, reason }),
+    onStranger: (address, reason) => strangers.seen(address, reason),
   })
   return {
     controlPort: server.port,

@@ -58,7 +58,11 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
   let timer: Timer | undefined
   let stopped = false
 
-  const strangers = openStrangers({ clock, onAttack: (attack) => parts.onEvent({ kind: 'attack', attack }) })
+  const strangers = openStrangers({
+    clock,
+    port: 'swarm port',
+    onAttack: (attack) => parts.onEvent({ kind: 'attack', attack }),
+  })
   const background = (what: string, work: Promise<unknown>) => {
     work.catch((error) => log.error(what, { error: messageOf(error) }))
   }
