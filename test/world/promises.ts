@@ -1,6 +1,5 @@
 // What a tree promises, whatever happens to it: watched on every node all the time, and looked at once all is quiet.
 
-import { createHash } from 'node:crypto'
 import type { NodeName, PackageName, PackageVersion, Sha256 } from '../../src/model/names.ts'
 import type { RunningNode } from '../../src/node/daemon.ts'
 import type { Simulation } from './simulation.ts'
@@ -30,6 +29,7 @@ export function watchPromises(simulation: Simulation): Promises {
   const heights = new Map<NodeName, Heights>()
   const payloads = new Map<string, Sha256>()
   const signed = new Set<string>()
+  const wantedBy: string[][] = []
   const broken = new Set<string>()
   const watched = new Set<TreeNode>()
   let newest: { revision: number; policy: Policy } | undefined
@@ -57,6 +57,9 @@ export function watchPromises(simulation: Simulation): Promises {
       watched.add(node)
       node.machine.onInstall(({ name, version, sha256 }) => {
         if (!signed.has(`${name} ${version} ${sha256}`)) breaks(`${node.name} installs ${name} ${version} of ${sha256}`)
+        const converged = heights.get(node.name)?.converged ?? 0
+        const isWanted = wantedBy.slice(converged).some((packages) => packages.includes(`${name} ${version}`))
+        if (!isWanted) breaks(`${node.name} was at revision ${converged} and goes back to ${name} ${version}`)
       })
     },
     published: (name, version, sha256) => payloads.set(`${name} ${version}`, sha256),
@@ -64,6 +67,9 @@ export function watchPromises(simulation: Simulation): Promises {
       newest = { revision, policy }
     },
     releasing(policy) {
+      // Revision N has its place at N, and the one before the first revision wants nothing.
+      if (wantedBy.length === 0) wantedBy.push([])
+      wantedBy.push(Object.entries(policy).map(([name, version]) => `${name} ${version}`))
       for (const [name, version] of Object.entries(policy)) {
         signed.add(`${name} ${version} ${payloads.get(`${name} ${version}`)}`)
       }
@@ -93,9 +99,4 @@ export function watchPromises(simulation: Simulation): Promises {
       return wrong
     },
   }
-}
-
-/** For a seed that is not given. */
-export function seedFrom(text: string): string {
-  return process.env['BANYAN_SEED'] ?? createHash('sha256').update(text).digest('hex').slice(0, 8)
 }

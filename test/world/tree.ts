@@ -48,7 +48,7 @@ export interface TreeNode {
   start(): Promise<void>
   /** In order, as SIGTERM does. */
   stop(): Promise<void>
-  /** As SIGKILL does, or a power cut. */
+  /** As SIGKILL does, or a power cut; `start` brings it back. */
   crash(options?: { power?: boolean }): void
   crashEngine(): void
 }
@@ -110,12 +110,15 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
     const machine = simulatedMachine(simulated)
     const home = homeAt('/var/lib/banyan')
     let running: RunningNode | undefined
+    let hasRun = false
     const node: TreeNode = {
       ...{ name, simulated, machine, home },
       get running() {
         return running
       },
       async start() {
+        if (hasRun) simulated.restart()
+        hasRun = true
         const started = await startOn(simulated, machine, home)
         running = started
         promises.watch(node, started)
@@ -125,13 +128,11 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
         running = undefined
         await stopping?.stop()
         simulated.crash()
-        simulated.restart()
       },
       crash(options) {
         running = undefined
         swarms.kill(simulated)
         simulated.crash(options)
-        if (options?.power !== true) simulated.restart()
       },
       crashEngine: () => swarms.kill(simulated),
     }
