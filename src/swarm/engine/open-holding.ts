@@ -18,7 +18,7 @@ import { startPayloadDigest } from './payload-digest.ts'
 import { findPieces, finishPayload, preparePayload, removePart } from './payload-files.ts'
 import { startPicker } from './picker.ts'
 import { openPayloadFile, type PayloadFile } from './piece-store.ts'
-import { tameWire } from './wire.ts'
+import { tameWire, withoutExtensions } from './wire.ts'
 
 export interface OpenHolding {
   meet(meetings: readonly Meeting[]): void
@@ -220,6 +220,7 @@ function run(parts: HoldingParts, { torrent, file, fd, isChecked, broken }: Runn
     // Nobody is choked here: the aim is that the last node finishes early.
     wire.unchoke()
   }
+  torrent.on('wire', withoutExtensions)
   torrent.on('verified', (piece: number) => {
     picker.onVerified(piece)
     if (!isChecked) digest.advance()

@@ -172,7 +172,8 @@ function connected(raw: Socket, socket: TLSSocket, clock: Clock): Promise<void> 
 }
 
 function failureOf(error: NodeJS.ErrnoException): Failure {
-  const isOfCertificate = /CERT|ISSUER|SIGNED|ERR_TLS|ERR_SSL/.test(error.code ?? '')
+  // An alert is what the other end holds against us.
+  const isOfCertificate = /CERT|ISSUER|SIGNED|ERR_TLS|ERR_SSL/.test(error.code ?? '') && !error.code?.includes('ALERT')
   return new Failure(isOfCertificate ? 'untrusted' : 'unreachable', reasonOf(error), { retry: 'later', cause: error })
 }
 

@@ -32,6 +32,8 @@ declare module 'webtorrent' {
     readonly peerRequests: readonly BlockRequest[]
     readonly peerExtendedHandshake: Record<string, unknown>
     extendedHandshake: Record<string, unknown>
+    extendedMapping: Record<number, string>
+    _ext: Record<string, unknown>
     /** Bytes per second; with an argument it counts them. */
     downloadSpeed: (bytes?: number) => number
     unchoke(): void

@@ -4,6 +4,15 @@
 import type { Wire } from 'webtorrent'
 import { limits } from '../../model/limits.ts'
 
+/**
+ * No extensions (BEP 9 and 54 are what webtorrent brings): everybody has the metainfo, nobody loses pieces, and a message
+ * that is not understood cannot do harm.
+ */
+export function withoutExtensions(wire: Wire): void {
+  wire.extendedMapping = {}
+  wire._ext = {}
+}
+
 export function tameWire(wire: Wire, tooLarge: () => void): void {
   const parse = wire._parse
   wire._parse = (size, parser) => {

@@ -1,0 +1,135 @@
+// Nodes of the fleet that break the rules of the wire: they are hung up on, and others are served as before.
+
+import { once } from 'node:events'
+import { connect, type TLSSocket } from 'node:tls'
+import t from 'tap'
+import { limits } from '../../src/model/limits.ts'
+import { MiB, nodesFor, payloadFrom } from './kit.ts'
+
+const payload = payloadFrom('abused', { size: 2 * MiB })
+const { infoHash } = payload.spec.payload
+
+const interested = message(2)
+const attempts: [what: string, bytes: Buffer][] = [
+  ['a message without end', Buffer.from([0x7f, 0xff, 0xff, 0xff, 7])],
+  ['a request for too much', message(6, 0, 0, 4 * limits.blockBytes)],
+  ['a request beyond a piece', message(6, 0, 256 * 1024 - 1, 2)],
+  ['a request for nothing', message(6, 0, 0, 0)],
+  [
+    'more requests than one can answer',
+    Buffer.concat(
+      Array.from({ length: limits.wireRequestsMax + 100 }, (_, i) => message(6, i % 8, 0, limits.blockBytes)),
+    ),
+  ],
+  [
+    'a block of a piece that is not there, and then nonsense',
+    Buffer.concat([message(7, 999, 5), Buffer.alloc(9, 0x7f)]),
+  ],
+]
+
+t.test('whoever breaks the rules of the wire is hung up on', async (t) => {
+  const nodes = await nodesFor(t)
+  const root = await nodes.seed('root', payload)
+  const mallory = await nodes.fleet.node('mallory')
+  for (const [what, bytes] of attempts) {
+    const socket = connect({
+      ...{
+        port: root.swarm.port,
+        host: '127.0.0.1',
+        servername: `${infoHash}.swarm`,
+        ALPNProtocols: ['banyan-swarm/1'],
+      },
+      ...{ key: mallory.key, cert: mallory.certificate, ca: mallory.ca, checkServerIdentity: () => undefined },
+    })
+    socket.on('error', () => {})
+    const closed = once(socket, 'close')
+    await greeted(socket)
+    socket.write(Buffer.concat([interested, bytes]))
+    // Nothing is read from here on: what is answered has to wait at the other end.
+    if (!what.startsWith('more requests')) socket.resume()
+    await closed
+    t.pass(what)
+  }
+  t.equal(root.engineStarts(), 1, 'the engine took no harm')
+  const client = await nodes.start('client')
+  client.swarm.setWanted([payload.spec])
+  client.swarm.setPeers(infoHash, [root.as('parent')])
+  await client.event('completed')
+})
+
+t.test('messages that nobody understands do no harm', async (t) => {
+  const nodes = await nodesFor(t)
+  const root = await nodes.seed('root', payload)
+  const mallory = await nodes.fleet.node('mallory')
+  const socket = connect({
+    ...{ port: root.swarm.port, host: '127.0.0.1', servername: `${infoHash}.swarm`, ALPNProtocols: ['banyan-swarm/1'] },
+    ...{ key: mallory.key, cert: mallory.certificate, ca: mallory.ca, checkServerIdentity: () => undefined },
+  })
+  socket.on('error', () => {})
+  await greeted(socket)
+  const extended = (id: number, text: string) => framed(Buffer.concat([Buffer.from([20, id]), Buffer.from(text)]))
+  const odd = [
+    ...['', 'x', 'i1e', 'le', 'de', 'd1:mi1ee', 'd1:md1:aleee', 'd1:m3:abce', 'd1:md11:ut_metadatai1eee'].map((text) =>
+      extended(0, text),
+    ),
+    ...[0, 1, 2, 3, 200].flatMap((id) =>
+      ['', 'de', 'i1e', 'd8:msg_typei0e5:piecei-1ee'].map((text) => extended(id, text)),
+    ),
+    ...[message(4, 0xffffffff), message(4, 400_001), framed(Buffer.from([5])), framed(Buffer.alloc(5000, 5))],
+    ...[
+      message(4),
+      message(8),
+      message(9),
+      message(13),
+      message(16),
+      message(17),
+      message(99),
+      framed(Buffer.alloc(0)),
+    ],
+  ]
+  socket.write(Buffer.concat([...odd, interested, message(6, 1, 0, 16)]))
+  const answer = await read(socket, (got) => got.indexOf(payload.bytes.subarray(256 * 1024, 256 * 1024 + 16)) !== -1)
+  t.ok(answer.length > 16, 'the wire still works')
+  t.equal(root.engineStarts(), 1)
+  socket.destroy()
+})
+
+function message(id: number, ...numbers: number[]): Buffer {
+  const body = Buffer.alloc(1 + 4 * numbers.length)
+  body[0] = id
+  numbers.forEach((number, i) => {
+    body.writeUInt32BE(number, 1 + 4 * i)
+  })
+  return framed(body)
+}
+
+function framed(body: Buffer): Buffer {
+  const length = Buffer.alloc(4)
+  length.writeUInt32BE(body.length)
+  return Buffer.concat([length, body])
+}
+
+/** Shakes hands and waits until the other end has unchoked us. */
+async function greeted(socket: TLSSocket): Promise<void> {
+  await once(socket, 'secureConnect')
+  const reserved = Buffer.from([0, 0, 0, 0, 0, 0x10, 0, 4])
+  const name = Buffer.from('\x13BitTorrent protocol')
+  socket.write(Buffer.concat([name, reserved, Buffer.from(infoHash, 'hex'), Buffer.alloc(20, 7)]))
+  await read(socket, (got) => got.includes(message(1)))
+}
+
+async function read(socket: TLSSocket, isEnough: (got: Buffer) => boolean): Promise<Buffer> {
+  let got: Buffer = Buffer.alloc(0)
+  return new Promise((resolve, reject) => {
+    const onData = (bytes: Buffer) => {
+      got = Buffer.concat([got, bytes])
+      if (!isEnough(got)) return
+      socket.off('data', onData)
+      socket.pause()
+      resolve(got)
+    }
+    socket.on('data', onData)
+    socket.on('close', () => reject(new Error(`closed after ${got.length} bytes`)))
+    socket.resume()
+  })
+}
