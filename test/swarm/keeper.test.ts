@@ -1,0 +1,140 @@
+// The engine is kept running while it is needed, whatever it does.
+
+import t from 'tap'
+import { limits } from '../../src/model/limits.ts'
+import type { Caller, Command, EngineFactory } from '../../src/swarm/engine.ts'
+import { keepEngine } from '../../src/swarm/keeper.ts'
+import { createSimulation } from '../world/simulation.ts'
+
+t.test('an engine that is needed twice is started once, and gets the callers that waited', async (t) => {
+  const { keeper, starts, ready, taken } = keeping()
+  keeper.need()
+  keeper.need()
+  const early = callerNamed('early')
+  keeper.take(early)
+  t.equal(keeper.callersWaiting(), 1)
+  ready()
+  t.equal(starts(), 1)
+  t.same(taken, [early])
+  keeper.take(callerNamed('late'))
+  t.equal(taken.length, 2)
+  t.equal(keeper.callersWaiting(), 0)
+})
+
+t.test('commands before it runs are dropped: it is told everything once it does', async (t) => {
+  const { keeper, ready, sent } = keeping()
+  keeper.need()
+  keeper.send({ kind: 'refuse', infoHash: 'early' })
+  t.same(sent, [])
+  ready()
+  t.same(sent, [{ kind: 'refuse', infoHash: 'told on running' }])
+})
+
+t.test('callers wait in bounded number, and not for ever', async (t) => {
+  const { keeper, simulation } = keeping()
+  const callers = Array.from({ length: limits.pendingSocketsMax + 1 }, (_, i) => callerNamed(String(i)))
+  for (const caller of callers) keeper.take(caller)
+  t.equal(keeper.callersWaiting(), limits.pendingSocketsMax)
+  t.same(
+    callers.filter(({ isDestroyed }) => isDestroyed).map(({ remoteAddress }) => remoteAddress),
+    [String(limits.pendingSocketsMax)],
+  )
+  await simulation.run({ forMs: limits.swarmHandshakeMs + 1 })
+  t.equal(keeper.callersWaiting(), 0)
+  t.ok(callers.every(({ isDestroyed }) => isDestroyed))
+})
+
+t.test('one that crashes is started again after longer and longer waits', async (t) => {
+  const { keeper, starts, crash, simulation } = keeping({ needAlways: true })
+  keeper.need()
+  const waits: number[] = []
+  for (let crashes = 1; crashes <= 10; crashes += 1) {
+    const from = simulation.now()
+    crash()
+    t.equal(keeper.kind(), 'waiting')
+    await simulation.until(() => starts() === crashes + 1)
+    waits.push(simulation.now() - from)
+  }
+  t.ok((waits[0] ?? 0) <= limits.retryFirstMs)
+  t.ok((waits[9] ?? 0) >= limits.retryCeilingMs / 2 && (waits[9] ?? 0) <= limits.retryCeilingMs + 1)
+})
+
+t.test('one that does not get ready is ended', async (t) => {
+  const { keeper, stops, simulation } = keeping()
+  keeper.need()
+  await simulation.run({ forMs: limits.engineStartMs + 1 })
+  t.equal(stops(), 1)
+})
+
+t.test('it can be ended in each state, and is free afterwards', async (t) => {
+  const { keeper, ready, crash, stops } = keeping()
+  await keeper.end()
+  t.equal(stops(), 0)
+  keeper.need()
+  await keeper.end()
+  t.same([stops(), keeper.kind()], [1, 'none'])
+  keeper.need()
+  ready()
+  await Promise.all([keeper.end(), keeper.end()])
+  t.same([stops(), keeper.kind()], [2, 'none'])
+  keeper.need()
+  ready()
+  crash()
+  await keeper.end()
+  t.same([stops(), keeper.kind()], [2, 'none'], 'nothing runs between a crash and the next start')
+})
+
+interface TestCaller extends Caller {
+  isDestroyed: boolean
+}
+
+function callerNamed(remoteAddress: string): TestCaller {
+  const caller: TestCaller = {
+    remoteAddress,
+    isDestroyed: false,
+    destroy: () => {
+      caller.isDestroyed = true
+    },
+  }
+  return caller
+}
+
+function keeping({ needAlways = false } = {}) {
+  const simulation = createSimulation()
+  const { clock, random, log } = simulation.node({ address: '10.0.0.1' }).world
+  const sent: Command[] = []
+  const taken: Caller[] = []
+  let [starts, stops] = [0, 0]
+  let callbacks: Parameters<EngineFactory['start']>[0] | undefined
+  const keeper = keepEngine({
+    factory: {
+      listen: async () => ({ port: 1, close: async () => {} }),
+      start: (options) => {
+        starts += 1
+        callbacks = options
+        return {
+          send: (command) => sent.push(command),
+          take: (caller) => taken.push(caller),
+          stop: async () => {
+            stops += 1
+            options.onEnd('exit code 0')
+          },
+        }
+      },
+    },
+    ...{ clock, random, log },
+    onRunning: () => keeper.send({ kind: 'refuse', infoHash: 'told on running' }),
+    onReport: () => {},
+    onCrash: () => {},
+    onFree: () => {
+      if (needAlways) keeper.need()
+    },
+  })
+  return {
+    ...{ keeper, simulation, sent, taken },
+    starts: () => starts,
+    stops: () => stops,
+    ready: () => callbacks?.onReport({ kind: 'ready' }),
+    crash: () => callbacks?.onEnd('signal SIGSEGV'),
+  }
+}
