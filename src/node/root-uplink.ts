@@ -25,7 +25,7 @@ export function openRootUplink(parts: { fleet: Fleet; clock: Clock }): Uplink {
       }
     },
     watch: (_version, signal) =>
-      new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true })),
+      new Promise((resolve) => signal.addEventListener('abort', () => resolve(0), { once: true })),
     parent: () => null,
   }
 }

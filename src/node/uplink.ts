@@ -1,10 +1,11 @@
 // The way to the parent: every call a child makes, which of several parents is asked, and what a wrong answer means.
 
+import * as v from 'valibot'
 import { type Announce, type Handout, parseHandout } from '../model/announce.ts'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import type { NodeName, Sha256 } from '../model/names.ts'
-import { parseJson } from '../model/parse.ts'
+import { countSchema, type NodeName, type Sha256 } from '../model/names.ts'
+import { parseJson, parserOf } from '../model/parse.ts'
 import type { ReportBatch } from '../model/report.ts'
 import { identityOf } from '../trust/identity.ts'
 import type { TufFetch } from '../trust/tuf-client.ts'
@@ -19,11 +20,13 @@ export interface Uplink {
   reports(batch: ReportBatch): Promise<void>
   /** The reply's status and body, to be relayed unchanged. */
   enrol(body: Uint8Array): Promise<{ status: number; body: Uint8Array }>
-  /** Hangs until the parent has a timestamp newer than `version`, or for limits.watchHangMs. */
-  watch(version: number, signal: AbortSignal): Promise<void>
+  /** The timestamp that the parent says it has. Hangs until that is newer than `version`, or for limits.watchHangMs. */
+  watch(version: number, signal: AbortSignal): Promise<number>
   /** The parent that answered last; its address is where its swarm port is too. */
   parent(): { node: NodeName; address: string } | null
 }
+
+const parseNews = parserOf(v.object({ timestamp: countSchema }))
 
 export interface UplinkParts {
   http: Http
@@ -113,7 +116,7 @@ export function openUplink(parts: UplinkParts): Uplink {
         timeoutMs: limits.watchHangMs + limits.requestTimeoutMs,
         signal,
       })
-      accepted(reply, 'watch')
+      return parseNews(parseJson(accepted(reply, 'watch').body, 'news'), 'news').timestamp
     },
     parent: () => answered,
   }

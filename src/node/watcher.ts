@@ -44,11 +44,12 @@ export function startWatcher(parts: {
       const asked = failed === 0 && parts.uplink.parent() !== null ? before : 0
       const since = parts.clock.monotonicMs()
       try {
-        await parts.uplink.watch(asked, stopping.signal)
+        const told = await parts.uplink.watch(asked, stopping.signal)
         if (stopping.signal.aborted) return
         const parent = parts.uplink.parent()
         if (parent !== null) parts.onAnswered(parent.node)
-        await parts.refresh()
+        // A parent that keeps its news back could as well not hand it out; a look every now and then asks for it anyway.
+        if (told > before) await parts.refresh()
         failed = 0
         // A parent that says "news" and then has none, or some that is refused, must not make us spin.
         const isVain = parts.timestampVersion() === before && parts.clock.monotonicMs() - since < 1000

@@ -28,10 +28,10 @@ function watching(parent: Parent, trusts: number) {
       node.calls += 1
       if (!parent.isThere) return Promise.reject(new Failure('unreachable', 'nobody there', { retry: 'later' }))
       hasAnswered = true
-      if (parent.claims > version) return Promise.resolve()
+      if (parent.claims > version) return Promise.resolve(parent.claims)
       return new Promise((resolve) => {
-        clock.after(limits.watchHangMs, resolve)
-        signal.addEventListener('abort', () => resolve())
+        clock.after(limits.watchHangMs, () => resolve(parent.claims))
+        signal.addEventListener('abort', () => resolve(0))
       })
     },
   }
