@@ -114,6 +114,20 @@ t.test('a paused transfer keeps its pieces and goes on where it was', async (t) 
   )
 })
 
+t.test('rates hold, and can be changed while a transfer runs', async (t) => {
+  const nodes = await nodesFor(t)
+  const payload = payloadFrom('rates', { size: 4 * MiB })
+  const root = await nodes.seed('root', payload, { rates: { upload: MiB / 4, download: null } })
+  const client = await fetching(nodes, 'client', payload, [root.as('parent')])
+  const startedMs = performance.now()
+  await client.until('some is here', () => client.transfer(payload).have >= MiB / 2)
+  t.ok(performance.now() - startedMs > 1000, 'half a MiB at a quarter of it per second, the first second for free')
+  root.swarm.setRates({ upload: null, download: null })
+  client.swarm.setRates({ upload: null, download: 2 * MiB })
+  await checkWhole(t, client, payload)
+  t.ok(performance.now() - startedMs < 10_000)
+})
+
 t.test('a payload that is forgotten leaves nothing behind', async (t) => {
   const nodes = await nodesFor(t)
   const payload = payloadFrom('forgotten', { size: 2 * MiB })
