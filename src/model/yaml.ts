@@ -1,6 +1,6 @@
 // YAML files that people write: read into plain values, with the line of everything, so that a refusal can name it.
 
-import type { Document, LineCounter, Node } from 'yaml'
+import type { Alias, Document, LineCounter, Node } from 'yaml'
 import { Failure } from './failure.ts'
 import { limits } from './limits.ts'
 
@@ -83,6 +83,12 @@ function utf8Of(bytes: Uint8Array, file: string): string {
 /** Aliases are followed within limits: a page of them could mean more than fits in memory. */
 function plainOf({ yaml, document, lines, file }: Source): unknown {
   let values = 0
+  // The package looks through the whole document for each alias.
+  const targets = new Map<Node, Node | undefined>()
+  const targetOf = (alias: Alias) => {
+    if (!targets.has(alias)) targets.set(alias, alias.resolve(document))
+    return targets.get(alias)
+  }
   const visit = (node: unknown, depth: number, lineAbove: number): unknown => {
     if (!yaml.isNode(node)) return null
     values += 1
@@ -92,7 +98,7 @@ function plainOf({ yaml, document, lines, file }: Source): unknown {
       throw refusal(file, line, `more than ${limits.yamlValuesMax} values`, 'aliases count as often as they are used')
     }
     if (yaml.isAlias(node)) {
-      const target = node.resolve(document)
+      const target = targetOf(node)
       if (target === undefined) throw refusal(file, line, `*${node.source} is not defined above`)
       return visit(target, depth + 1, line)
     }
