@@ -1,4 +1,5 @@
-// `banyan join`: makes this machine a node of a tree. Nothing is left behind if it fails.
+// `banyan join`: makes this machine a node of a tree. If it fails, nothing is left behind but, where an answer may have got
+// lost, the key that it was for.
 
 import type { KeyObject } from 'node:crypto'
 import os from 'node:os'
@@ -57,9 +58,14 @@ export async function join(
   await checkNoNode(world, home)
 
   const keyFile = path.join(home.keys, 'node.key.pem')
+  const hadKey = (await world.disk.stat(keyFile)) !== undefined
   const privateKey = await keyFor(world, home, keyFile)
   const request = JSON.stringify(await requestEnrolment(token, name, privateKey))
   const failures: string[] = []
+  /** Unless somebody may have been told of it: who was not heard of, or an earlier try. */
+  const forgetKey = async () => {
+    if (!hadKey && failures.length === 0) await world.disk.remove(home.keys)
+  }
   for (const url of settings.parents) {
     const reply = await world.http
       .request({
@@ -71,8 +77,12 @@ export async function join(
         timeoutMs: limits.requestTimeoutMs,
         responseMaxBytes: limits.tufFileMaxBytes,
       })
-      .catch((error) => {
-        if (!(error instanceof Failure) || error.code === 'untrusted') throw error
+      .catch(async (error) => {
+        if (!(error instanceof Failure)) throw error
+        if (error.code === 'untrusted') {
+          await forgetKey()
+          throw error
+        }
         failures.push(`${url}: ${error.message}`)
       })
     if (reply === undefined) continue
@@ -80,7 +90,7 @@ export async function join(
       throw new Failure('untrusted', `${url} does not answer as a node`)
     const body = parseJson(reply.body, `answer of ${url}`)
     if (reply.status !== 200) {
-      await world.disk.remove(home.keys)
+      await forgetKey()
       throw refusalOf(body, reply.status, url)
     }
     const { identity, rootBytes } = acceptReply(body, { token, name, privateKey })

@@ -1,5 +1,6 @@
 // Reads and writes node.yaml.
 
+import * as v from 'valibot'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { parseJson } from '../model/parse.ts'
@@ -15,7 +16,8 @@ export async function loadSettings(disk: Pick<Disk, 'read'>, file: string): Prom
     })
   })
   const settings = asWritten(new TextDecoder().decode(bytes))
-  if (settings !== undefined) return parseSettings(settings, file)
+  if (v.is(settingsSchema, settings)) return parseSettings(settings, file)
+  // Also for the line and the hint that go with a refusal.
   const { readYaml } = await import('../model/yaml.ts')
   const { checkedYaml } = await import('../model/yaml-check.ts')
   const yaml = await readYaml(bytes, { file, maxBytes: limits.settingsMaxBytes, scalars: 'typed' })
