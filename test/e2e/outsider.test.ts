@@ -33,6 +33,8 @@ interface Answer {
   end: string
 }
 
+t.setTimeout(120_000)
+
 t.test('outsiders', { timeout: 90_000 }, async (t) => {
   const scene = await sceneFor(t)
   const { tree, control, swarm, fleet } = scene
