@@ -197,7 +197,9 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
       if (holding === undefined) continue
       const use = uses.get(infoHash)
       if (shouldBeOpen(holding, use, nowMs)) wanted.add(infoHash)
-      lookAtMs = Math.min(lookAtMs, Math.max(nextLookAt(holding, use), nowMs))
+      // What is over by now was acted upon, or is once its holding has closed: waking up for it again would never end.
+      const atMs = nextLookAt(holding, use)
+      if (atMs > nowMs) lookAtMs = Math.min(lookAtMs, atMs)
     }
     return [wanted, lookAtMs]
   }

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { threeLevels } from '../world/tree.ts'
-import { hourMs, MiB, scenario, settles, versionsOf } from './scenario.ts'
+import { MiB, minuteMs, scenario, settles, versionsOf } from './scenario.ts'
 
 scenario(t, 'a release reaches every node of three levels, and each thin link carries it once', async (t, stage) => {
   const { simulation } = stage
@@ -33,7 +33,7 @@ scenario(t, 'of two releases in quick succession nobody ends on the older', asyn
   await simulation.until(() => tree.nodes.some(({ running }) => midTransfer(running, '2.0')))
   await tree.release({ tool: '3.0' })
   await settles(t, tree)
-  await simulation.run({ forMs: hourMs })
+  await simulation.run({ forMs: 20 * minuteMs })
   await settles(t, tree)
   for (const node of tree.nodes) t.same(versionsOf(node), { tool: '3.0' }, node.name)
 })
@@ -75,3 +75,16 @@ scenario(t, 'the same seed gives the same course of events', async (t, stage) =>
 function midTransfer(running: import('../../src/node/daemon.ts').RunningNode | undefined, version: string): boolean {
   return (running?.swarm.transfers() ?? []).some((each) => each.version === version && each.state === 'fetching')
 }
+
+scenario(t, 'a tree without news is quiet', async (t, stage) => {
+  const { simulation } = stage
+  const tree = await stage.plant({ nodes: threeLevels({ stagingServers: 2, clientsEach: 4 }) })
+  await tree.publish('tool', '1.0', { size: 2 * MiB })
+  await tree.release({ tool: '1.0' })
+  await settles(t, tree)
+  await simulation.run({ forMs: 5 * minuteMs })
+  const before = simulation.events()
+  await simulation.run({ forMs: 20 * minuteMs })
+  const perMinute = (simulation.events() - before) / 20 / tree.nodes.length
+  t.ok(perMinute < 40, `${perMinute.toFixed(1)} timers and messages per node and minute`)
+})

@@ -16,10 +16,14 @@ export const hourMs = 60 * minuteMs
 export const dayMs = 24 * hourMs
 export const MiB = 2 ** 20
 
+/** In real time, on a machine that has other things to do as well. */
+const tooLongMs = 300_000
+
 /** `BANYAN_SEED=...` in the environment replays another course of events than the usual one. */
 export function scenario(t: Test, sentence: string, body: (t: Test, stage: Stage) => Promise<void>, part = ''): void {
   const usual = createHash('sha256').update(`${sentence} ${part}`).digest('hex').slice(0, 8)
   const seed = process.env['BANYAN_SEED'] ?? usual
+  t.setTimeout(tooLongMs)
   t.test(part === '' ? sentence : `${sentence} (${part})`, async (t) => {
     t.comment(`BANYAN_SEED=${seed}`)
     const simulation = createSimulation({ seed, logLevel: 'info' })

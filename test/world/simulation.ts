@@ -41,6 +41,8 @@ export interface Simulation {
   /** Runs until the work is done or the condition holds; throws if that takes longer, by the virtual clock. */
   until<T>(work: Promise<T>, options?: { withinMs?: number }): Promise<T>
   until(condition: () => boolean, options?: { withinMs?: number }): Promise<void>
+  /** How many timers fired and messages arrived, everywhere. */
+  events(): number
   /** Called for each request that was answered. */
   onRequest(see: (request: SeenRequest) => void): void
 }
@@ -168,6 +170,7 @@ export function createSimulation({ seed = '1', logLevel = 'debug' as LogLevel } 
       timeline.skipTo(end)
     },
     until: until as Simulation['until'],
+    events: () => timeline.steps(),
     onRequest: (see) => ports.onRequest.add(see),
   }
 }

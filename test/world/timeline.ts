@@ -13,6 +13,8 @@ export interface Timeline {
   step(untilMs: number): boolean
   /** Moves the time on; no event may be due before. */
   skipTo(ms: number): void
+  /** How many events there were. */
+  steps(): number
 }
 
 interface Event {
@@ -25,6 +27,7 @@ export function createTimeline(): Timeline {
   const queue: Event[] = []
   let now = 0
   let order = 0
+  let steps = 0
   return {
     nowMs: () => now,
     at(ms, callback) {
@@ -45,6 +48,7 @@ export function createTimeline(): Timeline {
         pop(queue)
         if (next.callback === undefined) continue
         now = next.ms
+        steps += 1
         next.callback()
         return true
       }
@@ -52,6 +56,7 @@ export function createTimeline(): Timeline {
     skipTo(ms) {
       now = Math.max(now, ms)
     },
+    steps: () => steps,
   }
 }
 
