@@ -64,7 +64,13 @@ export const lineSchema = v.pipe(
 
 export const instantSchema = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 export const countSchema = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
-export const portSchema = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(65535))
+const portMessage = 'expected a port: a whole number from 0 to 65535'
+export const portSchema = v.pipe(
+  v.number(portMessage),
+  v.integer(portMessage),
+  v.minValue(0, portMessage),
+  v.maxValue(65535, portMessage),
+)
 export const labelsSchema = v.pipe(
   v.record(wordSchema, lineSchema),
   v.check((labels) => Object.keys(labels).length <= limits.labelsMax, `expected at most ${limits.labelsMax} labels`),

@@ -1,6 +1,6 @@
 // What only a root does: publish packages, release the policy, keep the signed time fresh.
 
-import { Failure, messageOf } from '../model/failure.ts'
+import { messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Report } from '../model/report.ts'
 import type { Progress, Published, Repository } from '../repository/repository.ts'
@@ -92,7 +92,7 @@ export async function openReleasing(parts: ReleaseParts): Promise<Releasing> {
     release: (options) =>
       inTurn(async () => {
         options.onStep('compiling')
-        const text = await readPolicy(parts.disk, parts.policyFile)
+        const text = await parts.disk.read(parts.policyFile, { maxBytes: limits.policyMaxBytes })
         const number = (await parts.lastReleased()) + 1
         const { revision, warnings } = await parts.repository.compile(text, {
           file: parts.policyFile,
@@ -116,14 +116,5 @@ export async function openReleasing(parts: ReleaseParts): Promise<Releasing> {
       stopped = true
       renewal?.cancel()
     },
-  }
-}
-
-async function readPolicy(disk: Disk, file: string): Promise<string> {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(await disk.read(file, { maxBytes: limits.policyMaxBytes }))
-  } catch (error) {
-    if (error instanceof TypeError) throw new Failure('bad-input', `${file}: not UTF-8 text`)
-    throw error
   }
 }

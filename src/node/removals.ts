@@ -32,7 +32,9 @@ export function removalsOf(revision: Revision, reports: Iterable<Report>): Remov
       if (!stays.has(outcome.name)) removed.set(outcome.name, (removed.get(outcome.name) ?? 0) + 1)
     }
   }
-  const examples = [...removed].sort((a, b) => b[1] - a[1]).map(([name, count]) => `${name} on ${count} nodes`)
+  const examples = [...removed]
+    .sort((a, b) => b[1] - a[1])
+    .map(([name, count]) => `${name} on ${count === 1 ? '1 node' : `${count} nodes`}`)
   return { installed, removed: [...removed.values()].reduce((sum, count) => sum + count, 0), examples }
 }
 

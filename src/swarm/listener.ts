@@ -20,7 +20,7 @@ export async function listenForCallers(options: {
     server.once('error', reject)
     server.listen({ port, host: address }, resolve)
   }).catch((error) => {
-    throw failureOf(error, `${address}:${port}`)
+    throw failureOf(error, `port ${port} at ${address}`)
   })
   const bound = server.address()
   return {
@@ -33,6 +33,11 @@ export async function listenForCallers(options: {
 }
 
 function failureOf(error: NodeJS.ErrnoException, where: string): Failure {
-  if (error.code === 'EADDRINUSE') return new Failure('conflict', `${where} is in use`, { cause: error })
-  return new Failure('bad-input', `cannot listen on ${where}: ${messageOf(error)}`, { cause: error })
+  if (error.code === 'EADDRINUSE') {
+    return new Failure('conflict', `swarm ${where} is taken`, {
+      hint: 'is banyan already running? choose another swarmPort in node.yaml otherwise',
+      cause: error,
+    })
+  }
+  return new Failure('bad-input', `cannot listen at swarm ${where}: ${messageOf(error)}`, { cause: error })
 }

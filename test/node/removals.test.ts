@@ -34,7 +34,7 @@ t.test('installations are counted, not packages', async (t) => {
 
 t.test('an empty policy does not mean "remove everything" by accident', async (t) => {
   const removals = removalsOf(revisionWith({}), [reportOf('n1', ['shop'])])
-  t.throws(() => checkRemovals(removals, false), { code: 'would-remove-too-much', message: /1 of 1.*shop on 1 nodes/ })
+  t.throws(() => checkRemovals(removals, false), { code: 'would-remove-too-much', message: /1 of 1.*shop on 1 node/ })
   t.doesNotThrow(() => checkRemovals(removals, true))
 })
 
