@@ -165,6 +165,8 @@ export const limits = {
   tokenUsesMax: 100_000,
   rootRotationsMax: 256,
   metadataVersionsKept: 4,
+  /** Certificates that need not be read again: those of the children that call, in about half a megabyte. */
+  identitiesKeptMax: 1_024,
   turnsMax: 1_000,
   tokenMaxChars: 8 * KiB,
   tokenParentsMax: 16,

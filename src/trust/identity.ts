@@ -4,6 +4,7 @@ import { type KeyObject, X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { Failure } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
 import { type Instant, type NodeName, nodeNameSchema, type Sha256 } from '../model/names.ts'
 import type { Disk, TlsIdentity } from '../world/world.ts'
 import { certificatePem, keyIdOf, privateKeyFromPem, privateKeyPem } from './keys.ts'
@@ -22,11 +23,27 @@ export interface NodeIdentity {
 
 export const tokenIdSchema = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/, 'expected a token id: 16 hex digits'))
 
+/** By the certificate's bytes: a node shows the same one with every request, and reading it takes longer than most answers. */
+const identitiesRead = new Map<string, Identity>()
+
 /**
  * Reads who a certificate speaks for; that it is of our fleet was checked by TLS, or is by `checkIssued`.
  * Throws `untrusted` for anything that is neither a node's nor a token's certificate.
  */
 export function identityOf(der: Uint8Array): Identity {
+  const bytes = Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString('latin1')
+  const identity = identitiesRead.get(bytes) ?? identityIn(der)
+  // The one that was not asked for longest goes first.
+  identitiesRead.delete(bytes)
+  identitiesRead.set(bytes, identity)
+  for (const oldest of identitiesRead.keys()) {
+    if (identitiesRead.size <= limits.identitiesKeptMax) break
+    identitiesRead.delete(oldest)
+  }
+  return identity
+}
+
+function identityIn(der: Uint8Array): Identity {
   const certificate = certificateOf(der, 'certificate')
   const alternative = certificate.subjectAltName ?? ''
   if (!certificate.ca && certificate.publicKey.asymmetricKeyType === 'ed25519') {
