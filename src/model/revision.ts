@@ -11,6 +11,7 @@ import {
   nodeNameSchema,
   packageNameSchema,
   packageVersionSchema,
+  type Sha256,
   sha256Schema,
   wordSchema,
 } from './names.ts'
@@ -60,3 +61,10 @@ export const revisionSchema = v.strictObject({
 export type Revision = v.InferOutput<typeof revisionSchema>
 
 export const parseRevision = parserOf(revisionSchema)
+
+/** The digests of all manifests that a revision names, for any node. */
+export function manifestsOf(revision: Pick<Revision, 'rules'>): Set<Sha256> {
+  const wanted = revision.rules.flatMap((rule) => Object.values(rule.packages))
+  const builds = wanted.flatMap((each) => (each.state === 'present' ? Object.values(each.builds) : []))
+  return new Set(builds.map((build) => build.manifest))
+}

@@ -26,6 +26,7 @@ import { type Check, checkFrom } from './check.ts'
 import { openEffects } from './effects.ts'
 import type { Event } from './events.ts'
 import type { Home } from './home.ts'
+import { namedObjects } from './named.ts'
 import { openObjectSource } from './object-source.ts'
 import { openReleasing, type Releasing } from './releasing.ts'
 import { startRenewal } from './renewal.ts'
@@ -138,7 +139,20 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
         parents: settings.parents,
         monotonicMs: () => clock.monotonicMs(),
       })
-  const source = openObjectSource({ objects: parts.objects, folder: parts.home.objects, uplink, onAttack: attacked })
+  const named = namedObjects({
+    targets: () => {
+      const trusted = trust.current()
+      return [trusted?.revision, trusted?.rollouts].flatMap((target) => target?.sha256 ?? [])
+    },
+    manifests: () => state.revision?.named ?? nothing,
+  })
+  const source = openObjectSource({
+    objects: parts.objects,
+    folder: parts.home.objects,
+    uplink,
+    named,
+    onAttack: attacked,
+  })
 
   const onSwarmEvent = (event: SwarmEvent) => {
     if (event.kind === 'changed') dispatch({ kind: 'holding-changed' })
@@ -237,15 +251,21 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
   const trusted = trust.current()
   if (trusted !== undefined) dispatch({ kind: 'refreshed', trusted })
   const finishEarlier = async () => {
-    for (const { outcomes, plan } of await parts.machine.finishEarlier()) {
-      const records = recordsAfter(state.records, plan, outcomes)
-      await store.put('records', records)
-      dispatch({ kind: 'applied', revision: plan.revision, outcomes, records, at: clock.now() })
+    try {
+      for (const { outcomes, plan } of await parts.machine.finishEarlier()) {
+        const records = recordsAfter(state.records, plan, outcomes)
+        await store.put('records', records)
+        dispatch({ kind: 'applied', revision: plan.revision, outcomes, records, at: clock.now() })
+      }
+    } finally {
+      dispatch({ kind: 'earlier-finished' })
     }
-    const facts = await world.facts.collect()
-    dispatch({ kind: 'facts-collected', facts, site: settings.site ?? null })
   }
-  background('start', log, finishEarlier())
+  const collectFacts = async () => {
+    dispatch({ kind: 'facts-collected', facts: await world.facts.collect(), site: settings.site ?? null })
+  }
+  background('finish earlier applies', log, finishEarlier())
+  background('collect facts', log, collectFacts())
 
   if (!isRoot) {
     const watcher = startWatcher({
@@ -299,6 +319,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
   }
 }
 
+const nothing: ReadonlySet<string> = new Set()
 const parseConverged = parserOf(v.nullable(countSchema))
 
 async function loadSaved(store: OpenStore): Promise<{ records: InstalledRecord[]; converged: number | null }> {

@@ -1,6 +1,7 @@
 // Carries out the effects that `transition` asks for, and reports back as events.
 
 import { Failure, messageOf, unreachable } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { InfoHash, Sha256 } from '../model/names.ts'
 import { parseJson } from '../model/parse.ts'
@@ -13,7 +14,7 @@ import type { Swarm } from '../swarm/swarm.ts'
 import { attackOf, type Trust } from '../trust/trust-store.ts'
 import type { Clock, Log, Store, Timer } from '../world/world.ts'
 import { background, repeatable } from './background.ts'
-import type { Effect, Event } from './events.ts'
+import type { Effect, Event, WantedSwarm } from './events.ts'
 import type { ObjectSource } from './object-source.ts'
 import { loadManifest, ownPayloadsWanted, specOf, specOfWanted } from './payloads.ts'
 import type { State } from './state.ts'
@@ -104,30 +105,52 @@ export function openEffects(parts: EffectParts): Effects {
     return parts.source.pathOf(manifest.payload.sha256)
   }
 
+  /** Of what children want; kept from one hold to the next, since it comes from above and may take its time. */
+  let childSpecs = new Map<InfoHash, HoldingSpec>()
   const holding = repeatable('hold', log, async () => {
-    const specs = new Map<InfoHash, HoldingSpec>()
-    const wanted = async (what: string, load: () => Promise<HoldingSpec | null>) => {
-      try {
-        const spec = await load()
-        if (spec !== null) specs.set(spec.payload.infoHash, spec)
-      } catch (error) {
-        loadFailed(what, error)
-      }
+    const own = await ownSpecs()
+    const named = state().revision?.named
+    // Only what the trusted revision names: a child cannot make its parent fetch anything else.
+    const asked = state().childrenWant.filter(
+      ({ infoHash, manifest }) => named?.has(manifest) && !own.has(infoHash) && parts.swarm.have(infoHash) !== 'all',
+    )
+    childSpecs = new Map([...childSpecs].filter(([infoHash]) => asked.some((each) => each.infoHash === infoHash)))
+    const want = () => {
+      if (!stopped) parts.swarm.setWanted([...new Map([...childSpecs, ...own]).values()])
+      parts.announceSoon()
     }
+    want()
+    const unknown = asked.filter(({ infoHash }) => !childSpecs.has(infoHash))
+    for (let done = 0; done < unknown.length && !stopped; done += limits.loadsAtOnce) {
+      await Promise.all(unknown.slice(done, done + limits.loadsAtOnce).map(loadChildSpec))
+      want()
+    }
+  })
+  const ownSpecs = async (): Promise<Map<InfoHash, HoldingSpec>> => {
+    const specs = new Map<InfoHash, HoldingSpec>()
     for (const [digest, manifest] of ownPayloadsWanted(state())) {
       if ((await payloadPath(manifest)) !== undefined) continue
-      if (manifest.payload.via === 'object') background('fetch payload', log, fetchSmall(manifest))
-      else await wanted(`${manifest.name} ${manifest.version}`, () => specOf(parts.source, digest, manifest))
+      if (manifest.payload.via === 'object') {
+        background('fetch payload', log, fetchSmall(manifest))
+        continue
+      }
+      try {
+        const spec = await specOf(parts.source, digest, manifest)
+        if (spec !== null) specs.set(spec.payload.infoHash, spec)
+      } catch (error) {
+        loadFailed(`${manifest.name} ${manifest.version}`, error)
+      }
     }
-    const complete = new Set(parts.swarm.holdings().flatMap((held) => (held.have === 'all' ? [held.infoHash] : [])))
-    for (const asked of state().childrenWant) {
-      if (complete.has(asked.infoHash) || specs.has(asked.infoHash)) continue
-      await wanted(`swarm ${asked.infoHash}`, () => specOfWanted(parts.source, asked))
+    return specs
+  }
+  // The child asks again; what it wants in vain is not this node's problem.
+  const loadChildSpec = async (asked: WantedSwarm) => {
+    try {
+      childSpecs.set(asked.infoHash, await specOfWanted(parts.source, asked))
+    } catch (error) {
+      log.debug('swarm of a child not loaded', { infoHash: asked.infoHash, error: failureOf(error).message })
     }
-    if (stopped) return
-    parts.swarm.setWanted([...specs.values()])
-    parts.announceSoon()
-  })
+  }
   const fetchSmall = async (manifest: Manifest) => {
     const { sha256 } = manifest.payload
     try {

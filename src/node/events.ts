@@ -19,6 +19,8 @@ export interface WantedSwarm {
 
 export type Event =
   | { kind: 'started'; records: InstalledRecord[]; converged: number | null }
+  /** No apply of a former daemon is at work any more, and what they came to is taken in. */
+  | { kind: 'earlier-finished' }
   | { kind: 'facts-collected'; facts: Facts; site: string | null }
   /** The parent's (for a root: its own) metadata was verified; it may be the same as before. */
   | { kind: 'refreshed'; trusted: TrustedState }

@@ -6,6 +6,7 @@ import { Failure } from '../model/failure.ts'
 import type { Sha256 } from '../model/names.ts'
 import type { Attack } from '../model/report.ts'
 import type { Objects } from '../world/objects.ts'
+import type { Named } from './named.ts'
 import type { Uplink } from './uplink.ts'
 
 export interface ObjectSource {
@@ -22,13 +23,18 @@ export function openObjectSource(parts: {
   /** Where the objects lie. */
   folder: string
   uplink: Uplink
+  /** What may be kept here. */
+  named: Named
   onAttack: (attack: Pick<Attack, 'kind' | 'from' | 'detail'>) => void
 }): ObjectSource {
   const underway = new Map<Sha256, Promise<Uint8Array | undefined>>()
 
   const fetchOnce = async (digest: Sha256): Promise<Uint8Array | undefined> => {
     const here = await parts.objects.get(digest)
-    if (here !== undefined) return here
+    if (here !== undefined) {
+      parts.named.learn(digest, here)
+      return here
+    }
     const bytes = await parts.uplink.object(digest)
     if (bytes === undefined) return undefined
     const actual = createHash('sha256').update(bytes).digest('hex')
@@ -38,7 +44,8 @@ export function openObjectSource(parts: {
       parts.onAttack({ kind: 'object-forged', from, detail })
       throw new Failure('digest-mismatch', `${detail} from ${from}`, { retry: 'later' })
     }
-    await parts.objects.put(bytes)
+    parts.named.learn(digest, bytes)
+    if (parts.named.has(digest)) await parts.objects.put(bytes)
     return bytes
   }
   const get = (digest: Sha256) => {

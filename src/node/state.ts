@@ -6,7 +6,7 @@ import { limits } from '../model/limits.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Arch, Instant, Labels, NodeName, PackageName, Sha256 } from '../model/names.ts'
 import type { Attack, Outcome } from '../model/report.ts'
-import type { Revision } from '../model/revision.ts'
+import { manifestsOf, type Revision } from '../model/revision.ts'
 import type { InstalledRecord } from '../reconcile/actual.ts'
 import type { Difference } from '../reconcile/differences.ts'
 import type { Action, Plan } from '../reconcile/plan.ts'
@@ -38,7 +38,8 @@ export interface State {
   trusted: TrustedState | null
   /** Why the last refresh was refused, until one succeeds. */
   refused: string | null
-  revision: { digest: Sha256; body: Revision } | null
+  /** `named`: the manifests that it names for any node. */
+  revision: { digest: Sha256; body: Revision; named: ReadonlySet<Sha256> } | null
   desired: DesiredPackage[]
   /** Of the desired packages of this revision; null until all of them are here. */
   manifests: ReadonlyMap<Sha256, Manifest> | null
@@ -94,9 +95,12 @@ export function transition(state: State, event: Event): [State, Effect[]] {
   switch (event.kind) {
     case 'started':
       return [
-        { ...state, records: event.records, converged: event.converged },
+        // Until it is known that no earlier apply is at work.
+        { ...state, records: event.records, converged: event.converged, applying: true },
         [{ kind: 'refresh' }, { kind: 'look-later', ms: state.checkIntervalMs }],
       ]
+    case 'earlier-finished':
+      return [{ ...state, applying: false }, [{ kind: 'inspect' }]]
     case 'facts-collected':
       return desiring({ ...state, facts: event.facts, site: event.site ?? state.site })
     case 'site-seen':
@@ -122,7 +126,10 @@ export function transition(state: State, event: Event): [State, Effect[]] {
       if (event.digest !== state.trusted?.revision?.sha256) return [state, []]
       // What failed under the former revision may be just what this one mends.
       const loaded: State = { ...without(state, 'load'), resting: null }
-      return desiring({ ...loaded, revision: { digest: event.digest, body: event.revision } })
+      const named = manifestsOf(event.revision)
+      // What children want may be named only now.
+      const [next, effects] = desiring({ ...loaded, revision: { digest: event.digest, body: event.revision, named } })
+      return [next, [...effects, { kind: 'hold' }]]
     }
     case 'manifests-loaded': {
       if (event.revision !== state.revision?.body.number) return [state, []]
@@ -186,8 +193,12 @@ export function transition(state: State, event: Event): [State, Effect[]] {
     }
     case 'attack-seen': {
       const { kind, from, detail } = event.attack
-      const known = state.attacks.some((seen) => seen.kind === kind && seen.from === from && seen.detail === detail)
-      if (known) return [state, []]
+      const alike = state.attacks.filter((seen) => seen.kind === kind)
+      const same = alike.filter((seen) => seen.from === from)
+      const known = same.some((seen) => seen.detail === detail)
+      // One loud attacker must not wash out what is known of the others.
+      if (known || same.length >= limits.attacksKeptOfOne || alike.length >= limits.attacksKeptOfKind)
+        return [state, []]
       const attacks = [...state.attacks, event.attack].slice(-limits.attacksKept)
       return [{ ...state, attacks }, [{ kind: 'report' }]]
     }

@@ -13,7 +13,7 @@ const manifest = bytesOf('a manifest')
 const digest = digestOf(manifest)
 
 /** A parent that answers when told to, and counts how often it was asked. */
-function parentWith(answer: () => Promise<Uint8Array | undefined>) {
+function parentWith(answer: () => Promise<Uint8Array | undefined>, isNamed = true) {
   const kept = new Map<string, Uint8Array>()
   const attacks: string[] = []
   let asked = 0
@@ -34,7 +34,14 @@ function parentWith(answer: () => Promise<Uint8Array | undefined>) {
     },
     parent: () => ({ node: 'berlin', address: '127.0.0.1' }),
   } as unknown as Uplink
-  const source = openObjectSource({ objects, folder: '/objects', uplink, onAttack: ({ kind }) => attacks.push(kind) })
+  const named = { has: () => isNamed, learn: () => {} }
+  const source = openObjectSource({
+    objects,
+    folder: '/objects',
+    uplink,
+    named,
+    onAttack: ({ kind }) => attacks.push(kind),
+  })
   return { source, kept, attacks, asked: () => asked }
 }
 
@@ -51,6 +58,12 @@ t.test('bytes with another digest are refused, named as an attack and not kept',
   const parent = parentWith(async () => bytesOf('a forged manifest'))
   await t.rejects(parent.source.get(digest), { code: 'digest-mismatch', message: /from berlin/ })
   t.strictSame(parent.attacks, ['object-forged'])
+  t.equal(parent.kept.size, 0)
+})
+
+t.test('what the trusted revision does not lead to is passed on and not kept', async (t) => {
+  const parent = parentWith(async () => manifest, false)
+  t.equal(await parent.source.get(digest), manifest)
   t.equal(parent.kept.size, 0)
 })
 

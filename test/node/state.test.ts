@@ -104,7 +104,7 @@ const ready: Event[] = [...desiring, { kind: 'manifests-loaded', revision: 7, ma
 t.test('a trusted revision is loaded, then its manifests, then the machine is looked at', async (t) => {
   t.strictSame(after(desiring.slice(0, 2)).effects, ['tell-children', 'load-revision'])
   const { state, effects } = after(desiring)
-  t.strictSame(effects, ['load-manifests', 'report'])
+  t.strictSame(effects, ['load-manifests', 'report', 'hold'])
   t.strictSame(state.desired, [{ state: 'present', name: 'shop', version: '1.0.0', manifest, line: 3 }])
   t.ok(after(ready).effects.includes('inspect'))
 })
@@ -230,6 +230,25 @@ t.test('another parent is told all again, the same one after an outage is not', 
   t.ok(after([{ kind: 'parent-answered', parent: 'oslo' }], first.state).effects.includes('report-again'))
 })
 
+t.test('a loud attacker does not wash out what is known of the others', async (t) => {
+  const seen = (from: string, detail: string): Event => ({
+    kind: 'attack-seen',
+    attack: { kind: 'report-forged', from, at: 1, detail },
+  })
+  const loud = Array.from({ length: 50 }, (_, index) => seen('loud', `forgery ${index}`))
+  const { state } = after([seen('quiet', 'one forgery'), ...loud])
+  t.strictSame(new Set(state.attacks.map(({ from }) => from)), new Set(['quiet', 'loud']))
+  t.equal(state.attacks.length, 4)
+})
+
+t.test('while an apply of a former daemon may be at work, none is started', async (t) => {
+  const first = after([{ kind: 'started', records: [], converged: null }, ...ready, looked([difference], [action])])
+  t.notOk(first.effects.includes('apply'))
+  const second = after([{ kind: 'earlier-finished' }], first.state)
+  t.strictSame(second.effects, ['inspect'])
+  t.ok(after([looked([difference], [action])], second.state).effects.includes('apply'))
+})
+
 t.test('the same attack twice is one attack', async (t) => {
   const attack: Event = {
     kind: 'attack-seen',
@@ -254,6 +273,7 @@ t.test('every event may come twice: the second changes nothing more', async (t) 
   }
   const story: Event[] = [
     { kind: 'started', records: [], converged: null },
+    { kind: 'earlier-finished' },
     ...ready,
     { kind: 'parent-answered', parent: 'berlin' },
     { kind: 'children-wanted', wanted: [] },

@@ -1,5 +1,6 @@
 // `banyan join`: makes a node of a tree.
 
+import { text } from 'node:stream/consumers'
 import {
   type Command,
   exitCodes,
@@ -16,7 +17,12 @@ export const joinCommand: Command = {
   command: 'join <token>',
   describe: 'make this machine a node of a tree',
   builder: (argv) =>
-    newNodeOptions(argv.positional('token', { type: 'string', describe: 'what banyan token create printed' }))
+    newNodeOptions(
+      argv.positional('token', {
+        type: 'string',
+        describe: 'what banyan token create printed; - reads it from standard input',
+      }),
+    )
       .option('parent', {
         type: 'string',
         array: true,
@@ -29,13 +35,14 @@ export const joinCommand: Command = {
         describe: 'the place that the node is in (default: its network)',
       })
       .option('label', { type: 'string', array: true, requiresArg: true, describe: 'KEY=VALUE, as often as needed' })
+      .example('$0 join - --name shop-7 <token.txt', '')
       .example('$0 join "$TOKEN" --name shop-7 --site berlin --label role=shop', ''),
   run: async (args) => {
     const parents = textsOf(args, 'parent')
     const site = optionalTextOf(args, 'site')
     const options = {
       ...newNodeOf(args),
-      token: positionalOf(args, 'token'),
+      token: await tokenOf(positionalOf(args, 'token')),
       labels: labelsOf(textsOf(args, 'label')),
       ...(parents.length > 0 && { parents }),
       ...(site !== undefined && { site }),
@@ -50,6 +57,12 @@ export const joinCommand: Command = {
     )
     return exitCodes.done
   },
+}
+
+/** On the command line every user of the machine can read it; `-` reads it from standard input. */
+async function tokenOf(given: string): Promise<string> {
+  if (given !== '-') return given
+  return (await text(process.stdin)).trim()
 }
 
 function labelsOf(texts: readonly string[]): Record<string, string> {
