@@ -1,9 +1,21 @@
 // A scenario: a whole tree on the simulated clock and network, the same for the same seed.
+//
+// Scenarios run before tap is loaded, and tap is told afterwards what they found: tap follows every promise of a test
+// through async hooks, which takes as long as the scenario itself.
 
+import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import type { Test } from 'tap'
+import { messageOf } from '../../src/model/failure.ts'
 import { createSimulation, type Simulation } from '../world/simulation.ts'
 import { plantTree, type Tree, type TreeNode, type TreeSpec } from '../world/tree.ts'
+
+export interface Check {
+  ok(holds: boolean, message: string): void
+  same(found: unknown, wanted: unknown, message: string): void
+  /** `found` has at least what `wanted` has. */
+  match(found: object | null | undefined, wanted: object, message: string): void
+  comment(text: string): void
+}
 
 export interface Stage {
   seed: string
@@ -11,45 +23,107 @@ export interface Stage {
   plant(spec: TreeSpec): Promise<Tree>
 }
 
+type Finding =
+  | { kind: 'comment'; text: string }
+  | { kind: 'pass'; text: string }
+  | { kind: 'fail'; text: string; because: string }
+
 export const minuteMs = 60_000
 export const hourMs = 60 * minuteMs
-export const dayMs = 24 * hourMs
 export const MiB = 2 ** 20
 
-/** In real time, on a machine that has other things to do as well. */
-const tooLongMs = 300_000
+const told: { sentence: string; tookMs: number; findings: Finding[] }[] = []
 
 /** `BANYAN_SEED=...` in the environment replays another course of events than the usual one. */
-export function scenario(t: Test, sentence: string, body: (t: Test, stage: Stage) => Promise<void>, part = ''): void {
-  const usual = createHash('sha256').update(`${sentence} ${part}`).digest('hex').slice(0, 8)
-  const seed = process.env['BANYAN_SEED'] ?? usual
-  t.setTimeout(tooLongMs)
-  t.test(part === '' ? sentence : `${sentence} (${part})`, async (t) => {
-    t.comment(`BANYAN_SEED=${seed}`)
-    const simulation = createSimulation({ seed, logLevel: 'info' })
-    const planted: Tree[] = []
-    await body(t, {
-      seed,
-      simulation,
-      plant: async (spec) => {
-        const tree = await plantTree(simulation, spec)
-        planted.push(tree)
-        return tree
-      },
+export async function scenario(
+  sentence: string,
+  body: (check: Check, stage: Stage) => Promise<void>,
+  { usualSeed = createHash('sha256').update(sentence).digest('hex').slice(0, 8) } = {},
+): Promise<void> {
+  const seed = process.env['BANYAN_SEED'] ?? usualSeed
+  const findings: Finding[] = [{ kind: 'comment', text: `BANYAN_SEED=${seed}` }]
+  const checked = (text: string, look: () => void) => {
+    try {
+      look()
+      findings.push({ kind: 'pass', text })
+    } catch (error) {
+      findings.push({ kind: 'fail', text: `${text} (seed ${seed})`, because: messageOf(error) })
+    }
+  }
+  const check: Check = {
+    ok: (holds, message) => checked(message, () => assert.ok(holds, message)),
+    same: (found, wanted, message) => checked(message, () => assert.deepEqual(found, wanted)),
+    match: (found, wanted, message) => checked(message, () => assert.partialDeepStrictEqual(found ?? {}, wanted)),
+    comment: (text) => findings.push({ kind: 'comment', text }),
+  }
+  const simulation = createSimulation({ seed, logLevel: 'info' })
+  const planted: Tree[] = []
+  const plant = async (spec: TreeSpec) => {
+    const tree = await plantTree(simulation, spec)
+    planted.push(tree)
+    return tree
+  }
+  const began = performance.now()
+  try {
+    await body(check, { seed, simulation, plant })
+  } catch (error) {
+    const because = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    findings.push({ kind: 'fail', text: `it ends (seed ${seed})`, because })
+  }
+  for (const tree of planted) check.same(tree.promises.broken(), [], 'no promise was broken on the way')
+  told.push({ sentence, tookMs: performance.now() - began, findings })
+}
+
+/** The end of every file of scenarios. */
+export async function tellTap(): Promise<void> {
+  const { default: t } = await import('tap')
+  for (const { sentence, tookMs, findings } of told) {
+    t.test(sentence, async (t) => {
+      for (const finding of findings) {
+        if (finding.kind === 'comment') t.comment(finding.text)
+        if (finding.kind === 'pass') t.pass(finding.text)
+        if (finding.kind === 'fail') t.fail(finding.text, { because: finding.because })
+      }
+      t.comment(`it took ${(tookMs / 1000).toFixed(1)} s`)
     })
-    for (const tree of planted) t.same(tree.promises.broken(), [], `no promise was broken, seed ${seed}`)
-  })
+  }
 }
 
 /** Converges and looks whether everything fits together. */
-export async function settles(t: Test, tree: Tree, options?: { withinMs?: number; stepMs?: number }): Promise<number> {
+export async function settles(
+  check: Check,
+  tree: Tree,
+  options?: { withinMs?: number; stepMs?: number },
+): Promise<number> {
   const tookMs = await tree.converge(options)
   const { running } = tree.root
   if (running === undefined) throw new Error('the root is down')
-  t.same(await tree.promises.inconsistent(tree.nodes, running), [], 'machines, outcomes and reports say the same')
+  check.same(await tree.promises.inconsistent(tree.nodes, running), [], 'machines, outcomes and reports say the same')
   return tookMs
 }
 
-export function versionsOf(node: TreeNode): Record<string, string> {
-  return Object.fromEntries(node.machine.packages().map(({ name, version }) => [name, version]))
+/** Names those that have something else installed. */
+export function allHave(
+  check: Check,
+  nodes: readonly TreeNode[],
+  wanted: Record<string, string>,
+  message: string,
+): void {
+  const others = nodes.filter((node) => JSON.stringify(versionsOf(node)) !== JSON.stringify(wanted))
+  check.same(Object.fromEntries(others.map((node) => [node.name, versionsOf(node)])), {}, message)
+}
+
+/** By name. */
+function versionsOf({ machine }: TreeNode): Record<string, string> {
+  return Object.fromEntries(machine.packages().map(({ name, version }) => [name, version]))
+}
+
+/** Names those that have another parent, or none. */
+export function allAskParent(check: Check, nodes: readonly TreeNode[], parent: string | null, message: string): void {
+  const others = nodes.flatMap(({ name, running }) => {
+    const link = running?.state().link
+    const now = link?.kind === 'connected' ? link.parent : null
+    return now === parent ? [] : [[name, now]]
+  })
+  check.same(Object.fromEntries(others), {}, message)
 }
