@@ -192,14 +192,8 @@ export function transition(state: State, event: Event): [State, Effect[]] {
       return [next, state.link.kind === 'island' ? [] : [{ kind: 'report' }]]
     }
     case 'attack-seen': {
-      const { kind, from, detail } = event.attack
-      const alike = state.attacks.filter((seen) => seen.kind === kind)
-      const same = alike.filter((seen) => seen.from === from)
-      const known = same.some((seen) => seen.detail === detail)
-      // One loud attacker must not wash out what is known of the others.
-      if (known || same.length >= limits.attacksKeptOfOne || alike.length >= limits.attacksKeptOfKind)
-        return [state, []]
-      const attacks = [...state.attacks, event.attack].slice(-limits.attacksKept)
+      const attacks = attacksAfter(state.attacks, event.attack)
+      if (attacks === state.attacks) return [state, []]
       return [{ ...state, attacks }, [{ kind: 'report' }]]
     }
     case 'transfer-failed':
@@ -293,6 +287,20 @@ function mergedOutcomes(before: Outcome[], after: Outcome[]): Outcome[] {
 
 function byName(a: { name: string }, b: { name: string }): number {
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0
+}
+
+/**
+ * One loud attacker must not wash out what is known of the others, nor have this node report without end: once his
+ * places are taken, one is given to something new only when a heartbeat has passed.
+ */
+function attacksAfter(attacks: Attack[], attack: Attack): Attack[] {
+  const alike = attacks.filter((seen) => seen.kind === attack.kind)
+  const same = alike.filter((seen) => seen.from === attack.from)
+  const known = same.find((seen) => seen.detail === attack.detail)
+  const full = same.length >= limits.attacksKeptOfOne ? same : alike.length >= limits.attacksKeptOfKind ? alike : []
+  const replaced = known ?? full[0]
+  if (replaced !== undefined && attack.at - replaced.at < limits.heartbeatMs) return attacks
+  return [...attacks.filter((seen) => seen !== replaced), attack].slice(-limits.attacksKept)
 }
 
 function withProblem(state: State, source: ProblemSource, message: string): State {

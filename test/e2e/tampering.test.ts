@@ -285,12 +285,15 @@ t.test('a hostile staging server', { timeout: 90_000 }, async (t) => {
       ],
       ['a report without its certificate', { ...newest, certificates: {} }, /without the certificate/],
     ]
-    for (const [what, batch, detail] of forgeries) {
+    for (const [index, [what, batch, detail]] of forgeries.entries()) {
       await hostile.call('POST', '/v1/reports', JSON.stringify(batch))
-      const attack = await tree.attacked('root', 'report-forged', detail)
-      t.equal(attack.from, 'hostile', what)
       await tree.logged('root', new RegExp(`warn attack attack=report-forged from=hostile detail=.*${detail.source}`))
+      t.pass(what)
+      // Of one attacker the report keeps a few.
+      if (index < limits.attacksKeptOfOne) await tree.attacked('root', 'report-forged', detail)
     }
+    const { attacks } = await tree.report('root')
+    t.same([...new Set(attacks.map(({ from }) => from))], ['hostile'], 'the report of the root names the attacker')
     const older = batches.find((batch) => counterIn(batch) < genuine.counter) as ReportBatch
     await hostile.call('POST', '/v1/reports', JSON.stringify(older))
     const replayed = new RegExp(`report ${counterIn(older)} of child is not newer than ${genuine.counter}`)

@@ -2,6 +2,7 @@
 
 import t from 'tap'
 import { Failure } from '../../src/model/failure.ts'
+import { limits } from '../../src/model/limits.ts'
 import type { Outcome } from '../../src/model/report.ts'
 import type { Revision } from '../../src/model/revision.ts'
 import type { Event } from '../../src/node/events.ts'
@@ -239,6 +240,25 @@ t.test('a loud attacker does not wash out what is known of the others', async (t
   const { state } = after([seen('quiet', 'one forgery'), ...loud])
   t.strictSame(new Set(state.attacks.map(({ from }) => from)), new Set(['quiet', 'loud']))
   t.equal(state.attacks.length, 4)
+})
+
+t.test('what an attacker does later is told of, however loud he was before', async (t) => {
+  const seen = (at: number, detail: string): Event => ({
+    kind: 'attack-seen',
+    attack: { kind: 'object-forged', from: 'berlin', at, detail },
+  })
+  const full = ['a', 'b', 'c'].map((detail, index) => seen(index, detail))
+  const early = after([...full, seen(limits.heartbeatMs - 1, 'd')])
+  t.strictSame(
+    early.state.attacks.map(({ detail }) => detail),
+    ['a', 'b', 'c'],
+  )
+  const late = after([seen(limits.heartbeatMs, 'd'), seen(limits.heartbeatMs + 1, 'b')], early.state)
+  t.strictSame(
+    late.state.attacks.map(({ at, detail }) => `${detail} ${at}`),
+    ['c 2', `d ${limits.heartbeatMs}`, `b ${limits.heartbeatMs + 1}`],
+    'and when the same was seen last',
+  )
 })
 
 t.test('while an apply of a former daemon may be at work, none is started', async (t) => {
