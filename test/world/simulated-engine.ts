@@ -143,7 +143,7 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
       places.set(infoHash, 'changing')
       const holding = await openSimulatedHolding({
         ...{ opening, self, clock, random, disk, report },
-        part: parts.of(node, `${opening.folder}/${opening.sha256}`),
+        part: parts.of(node, `${opening.folder}/${infoHash}`),
         isRevoked: (name) => revoked.has(name),
         dial: (meeting) => dial(party(), infoHash, meeting),
         whenMayGive: (bytes, give) => {

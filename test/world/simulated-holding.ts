@@ -77,7 +77,7 @@ export interface SimulatedHoldingParts {
 export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promise<SimulatedHolding | undefined> {
   const { opening, clock, disk, part, report } = parts
   const { infoHash, sha256 } = opening
-  const [whole, partPath] = [`${opening.folder}/${sha256}`, `${opening.folder}/${sha256}.part`]
+  const [whole, partPath] = [`${opening.folder}/${sha256}`, `${opening.folder}/${infoHash}.part`]
   const count = piecesOf(opening)
   const digests = pieceDigestsOf(opening.metainfo)
   const here = new Map<number, Uint8Array>()

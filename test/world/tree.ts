@@ -57,6 +57,11 @@ export interface Policy {
   [name: PackageName]: PackageVersion | 'latest' | 'absent'
 }
 
+export interface Lag {
+  /** Whether what the root knows counts too; it does by default. */
+  reports?: boolean
+}
+
 export interface Tree {
   readonly root: TreeNode
   /** All, the root first. */
@@ -65,12 +70,12 @@ export interface Tree {
   below(parent: NodeName): TreeNode[]
   /** With bytes that follow from name and version. */
   publish(name: PackageName, version: PackageVersion, options?: { size?: number }): Promise<void>
-  /** The number of the revision. */
-  release(policy: Policy): Promise<number>
+  /** The number of the revision; undefined if the root was to crash before that was known. */
+  release(policy: Policy, options?: { crashAfterMs?: number }): Promise<number | undefined>
   /** What keeps running nodes, and what the root knows of all, from being as the newest revision wants them. */
-  lagging(): Promise<string[]>
+  lagging(options?: Lag): string[]
   /** Runs until nothing is lagging; throws what is after that time. Returns how long it took, in virtual milliseconds. */
-  converge(options?: { withinMs?: number; stepMs?: number }): Promise<number>
+  converge(options?: Lag & { withinMs?: number; stepMs?: number }): Promise<number>
   /** What must never be; empty if all promises were kept. */
   readonly promises: Promises
 }
@@ -212,7 +217,7 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
     { withinMs: 24 * 3600_000 },
   )
 
-  async function lagging(): Promise<string[]> {
+  function lagging({ reports = true }: Lag = {}): string[] {
     const newest = promises.newestRevision()
     const late: string[] = []
     for (const node of nodes.values()) {
@@ -224,7 +229,7 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
       if (state.converged !== newest) late.push(`${node.name} converged to ${state.converged}, not ${newest}`)
       else if (state.seen?.differences.length !== 0) late.push(`${node.name} has differences`)
       const known = root.running?.inbox.knowledgeOf(node.name)
-      if (known?.converged !== newest || known.state !== 'converged') {
+      if (reports && (known?.converged !== newest || known.state !== 'converged')) {
         late.push(`the root knows of ${node.name}: ${known?.state} with ${known?.converged}`)
       }
     }
@@ -243,7 +248,7 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
       await simulation.until(releasingOf(root).publish(path, {}))
       promises.published(name, version, createHash('sha256').update(bytes).digest('hex'))
     },
-    async release(policy) {
+    async release(policy, { crashAfterMs } = {}) {
       const packages = Object.entries(policy).map(([name, version]) => `      ${name}: ${version}\n`)
       const rules =
         packages.length === 0 ? 'rules: []\n' : `rules:\n  - nodes: all\n    packages:\n${packages.join('')}`
@@ -253,15 +258,20 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
         return await releasingOf(root).release({ message: '', allowRemovals: true, onStep: () => {} })
       }
       promises.releasing(policy)
+      if (crashAfterMs !== undefined) {
+        void work()
+        root.simulated.world.clock.after(crashAfterMs, () => root.crash())
+        return undefined
+      }
       const { number } = await simulation.until(work())
       promises.released(number, policy)
       return number
     },
     lagging,
-    async converge({ withinMs = 3600_000, stepMs = 1000 } = {}) {
+    async converge({ withinMs = 3600_000, stepMs = 1000, ...lag } = {}) {
       const began = simulation.now()
       for (;;) {
-        const late = await lagging()
+        const late = lagging(lag)
         if (late.length === 0) return simulation.now() - began
         if (simulation.now() - began >= withinMs) {
           throw new Error(`seed ${simulation.seed}: after ${withinMs} ms:\n  ${late.join('\n  ')}`)
