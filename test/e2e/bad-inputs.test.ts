@@ -39,9 +39,12 @@ t.test('bad inputs', { timeout: 110_000 }, async (t) => {
   const { tree } = scene
 
   await t.test('publish', needs('dpkg-deb'), async (t) => {
-    for (const row of await publishRows(scene)) {
-      await refused(t, scene, { ...row, args: ['publish', '--home', scene.root, ...row.args] })
-    }
+    const rows = await publishRows(scene)
+    await allRefused(
+      t,
+      scene,
+      rows.map((row) => ({ ...row, args: ['publish', '--home', scene.root, ...row.args] })),
+    )
   })
 
   await t.test('release', async (t) => {
@@ -57,13 +60,16 @@ t.test('bad inputs', { timeout: 110_000 }, async (t) => {
   })
 
   await t.test('join', async (t) => {
-    for (const row of await joinRows(t, scene)) {
-      const home = scene.in(`home of ${row.what}`)
-      const own = row.args.includes('--home') ? [] : ['--home', home]
-      await refused(t, scene, { ...row, args: ['join', ...row.args, ...own] })
+    const homeFor = ({ what }: Row) => scene.in(`home of ${what}`)
+    const rows = (await joinRows(t, scene)).map((row) => {
+      const own = row.args.includes('--home') ? [] : ['--home', homeFor(row)]
+      return { ...row, args: ['join', ...row.args, ...own] }
+    })
+    await allRefused(t, scene, rows)
+    for (const row of rows) {
       // An answer may have got lost on its way, and the name belongs to the key that asked for it.
-      const isKept = row.what === 'a parent that is not there' ? ['keys', 'keys/node.key.pem'] : []
-      t.same(Object.keys(contentOf(home)), isKept, 'no node was begun')
+      const kept = row.what === 'a parent that is not there' ? ['keys', 'keys/node.key.pem'] : []
+      t.same(Object.keys(contentOf(homeFor(row))), kept, `${row.what}: no node was begun`)
     }
   })
 
@@ -201,7 +207,7 @@ t.test('bad inputs', { timeout: 110_000 }, async (t) => {
         hint: /--home/,
       },
     ]
-    for (const row of rows) await refused(t, scene, row)
+    await allRefused(t, scene, rows)
   })
 
   await t.test('the local socket', async (t) => {
@@ -241,21 +247,33 @@ async function sceneFor(t: Test): Promise<Scene> {
 /** What a command says of its steps before it fails. */
 const isProgress = /^(release|publish \S+): (packing|hashing|storing|compiling|signing|publishing)( \d.*)?$/
 
-async function refused(t: Test, scene: Scene, { what, args, code, says, hint }: Row): Promise<void> {
-  await t.test(what, async (t) => {
+async function refused(t: Test, scene: Scene, row: Row): Promise<void> {
+  await allRefused(t, scene, [row])
+}
+
+/** Two at a time, one for each core. */
+async function allRefused(t: Test, scene: Scene, rows: readonly Row[]): Promise<void> {
+  for (let at = 0; at < rows.length; at += 2) {
+    const pair = rows.slice(at, at + 2)
     const before = await stateOf(scene)
-    const ended = await scene.tree.banyan(args)
-    const lines = ended.stderr.trimEnd().split('\n')
-    const [error = '', second = '', ...rest] = lines.filter((line) => !isProgress.test(line))
-    t.equal(ended.code, code, 'exit code')
-    t.match(error, says)
-    t.match(error, /^error: [^A-Z]/)
-    if (hint !== undefined) t.match(second, hint)
-    t.match(second, /^(hint: .*)?$/)
-    t.same(rest, [], 'one sentence and a hint')
-    t.equal(ended.stdout, '')
-    t.same(await stateOf(scene), before, 'nothing changed')
-  })
+    const ended = await Promise.all(pair.map(({ args }) => scene.tree.banyan(args)))
+    const after = await stateOf(scene)
+    for (const [index, { what, code, says, hint }] of pair.entries()) {
+      await t.test(what, async (t) => {
+        const { code: exitCode, stdout, stderr } = ended[index] ?? { code: 0, stdout: '', stderr: '' }
+        const lines = stderr.trimEnd().split('\n')
+        const [error = '', second = '', ...rest] = lines.filter((line) => !isProgress.test(line))
+        t.equal(exitCode, code, 'exit code')
+        t.match(error, says)
+        t.match(error, /^error: [^A-Z]/)
+        if (hint !== undefined) t.match(second, hint)
+        t.match(second, /^(hint: .*)?$/)
+        t.same(rest, [], 'one sentence and a hint')
+        t.equal(stdout, '')
+        t.same(after, before, 'nothing changed')
+      })
+    }
+  }
 }
 
 /** Everything that the root and the spare node keep, but for the files of their databases, and what the root says of itself. */
@@ -492,7 +510,7 @@ const policyRows: PolicyRow[] = [
   { what: 'no policy', policy: null, says: /policy\.yaml/ },
 ]
 
-async function joinRows(t: Test, scene: Scene): Promise<(Row & { what: string })[]> {
+async function joinRows(t: Test, scene: Scene): Promise<Row[]> {
   const { tree, in: at } = scene
   const token = await tree.must('root', 'token', 'create', '--uses', '5')
   const usedUp = await tree.must('root', 'token', 'create', '--uses', '1')
