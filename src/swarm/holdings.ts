@@ -1,10 +1,11 @@
 // All holdings of this node: the one place where their state changes, is recorded, and is told of.
 
 import { join } from 'node:path'
-import { messageOf } from '../model/failure.ts'
+import { Failure, messageOf } from '../model/failure.ts'
 import type { InfoHash, Sha256 } from '../model/names.ts'
 import type { Disk, Log, Store } from '../world/world.ts'
 import {
+  type HeldSpec,
   type Holding,
   type HoldingEvent,
   type HoldingSpec,
@@ -21,7 +22,10 @@ export interface Holdings {
   /** Whether pieces may lie in it that nobody recorded. */
   isUnsure(infoHash: InfoHash): boolean
   setUnsure(infoHash: InfoHash, isUnsure: boolean): void
-  /** Takes a new one up; one that is known already stays as it is. Throws a Failure if the metainfo is another one's. */
+  /**
+   * Takes a new one up; one that is known already stays as far as it got, and is of the newest manifest that names its
+   * payload. Throws a Failure if the metainfo is another one's, `conflict` if the holding is of another payload.
+   */
   add(spec: HoldingSpec): Promise<void>
   /** The metainfo as the engine gets it; `undefined` if it was never added. */
   metainfo(infoHash: InfoHash): Promise<Uint8Array | undefined>
@@ -80,6 +84,12 @@ export async function openHoldings(parts: {
     await recorded
     for (const effect of effects) if (effect.kind === 'tell') parts.onEvent(effect.event)
   }
+  const payloadPath = (sha256: Sha256): string | undefined => {
+    for (const { progress, spec } of holdings.values()) {
+      if (progress.kind === 'complete' && spec.payload.sha256 === sha256) return join(dir, sha256)
+    }
+    return undefined
+  }
   return {
     all: () => holdings.values(),
     get: (infoHash) => holdings.get(infoHash),
@@ -90,11 +100,21 @@ export async function openHoldings(parts: {
     },
     add: (spec) => {
       const { infoHash } = spec.payload
-      if (holdings.has(infoHash)) return adding.get(infoHash) ?? Promise.resolve()
+      const existing = holdings.get(infoHash)
+      const isKnown = existing !== undefined && isSamePayload(existing.spec, spec)
+      if (isKnown && existing.spec.manifest === spec.manifest) return adding.get(infoHash) ?? Promise.resolve()
       const metainfo = checkedMetainfo(spec.metainfo, spec.payload)
+      if (existing !== undefined && !isKnown) {
+        throw new Failure('conflict', `${infoHash} is known as the swarm of another payload`)
+      }
       const { metainfo: _, ...held } = spec
-      holdings.set(infoHash, newHolding(held))
-      const added = records.add({ ...held, metainfo }).finally(() => adding.delete(infoHash))
+      holdings.set(infoHash, existing === undefined ? newHolding(held) : { ...existing, spec: held })
+      const before = adding.get(infoHash) ?? Promise.resolve()
+      const added = before
+        .then(() => records.add({ ...held, metainfo }))
+        .finally(() => {
+          if (adding.get(infoHash) === added) adding.delete(infoHash)
+        })
       adding.set(infoHash, added)
       return added
     },
@@ -110,22 +130,23 @@ export async function openHoldings(parts: {
       const holding = holdings.get(infoHash)
       if (holding !== undefined) holdings.set(infoHash, transition(holding, { kind: 'retry' })[0])
     },
-    payloadPath: (sha256) => {
-      for (const { progress, spec } of holdings.values()) {
-        if (progress.kind === 'complete' && spec.payload.sha256 === sha256) return join(dir, sha256)
-      }
-      return undefined
-    },
+    payloadPath,
     remove: async (infoHash) => {
       const holding = holdings.get(infoHash)
       if (holding === undefined) return
       await adding.get(infoHash)
       await records.remove(infoHash)
-      await disk.remove(join(dir, holding.spec.payload.sha256))
-      await disk.remove(join(dir, `${holding.spec.payload.sha256}.part`))
       holdings.delete(infoHash)
+      const { sha256 } = holding.spec.payload
+      // Another holding may be of the same payload.
+      if (payloadPath(sha256) === undefined) await disk.remove(join(dir, sha256))
+      await disk.remove(join(dir, `${infoHash}.part`))
       unsure.delete(infoHash)
     },
     close: () => records.close(),
   }
+}
+
+export function isSamePayload({ payload: a }: HeldSpec, { payload: b }: HeldSpec): boolean {
+  return a.infoHash === b.infoHash && a.sha256 === b.sha256 && a.size === b.size && a.pieceLength === b.pieceLength
 }

@@ -51,6 +51,8 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
   const opened = new Map<InfoHash, 'loading' | 'open' | 'closing'>()
   const onClosed = new Map<InfoHash, () => void>()
   const keptClosed = new Set<InfoHash>()
+  /** One after the other where several ask for the same. */
+  const closedTurns = new Map<InfoHash, Promise<void>>()
   const called = new Map<InfoHash, Timer>()
   let { rates } = parts
   let revoked: readonly NodeName[] = []
@@ -232,6 +234,19 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
     opened.set(infoHash, 'closing')
     keeper.send({ kind: 'close', infoHash })
   }
+  const whileClosed = async (infoHash: InfoHash, work: () => Promise<void>): Promise<void> => {
+    keptClosed.add(infoHash)
+    try {
+      const closed = new Promise<void>((resolve) => onClosed.set(infoHash, resolve))
+      look()
+      if (opened.has(infoHash)) await closed
+      await work()
+    } finally {
+      onClosed.delete(infoHash)
+      keptClosed.delete(infoHash)
+      look()
+    }
+  }
   return {
     look,
     take: (caller) => {
@@ -256,19 +271,12 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
         look()
       }
     },
-    whileClosed: async (infoHash, work) => {
-      keptClosed.add(infoHash)
-      try {
-        const closed = new Promise<void>((resolve) => onClosed.set(infoHash, resolve))
-        look()
-        if (opened.has(infoHash)) await closed
-        await work()
-        handouts.delete(infoHash)
-      } finally {
-        onClosed.delete(infoHash)
-        keptClosed.delete(infoHash)
-        look()
-      }
+    whileClosed: (infoHash, work) => {
+      const turn = (closedTurns.get(infoHash) ?? Promise.resolve()).then(() => whileClosed(infoHash, work))
+      const over = turn.catch(() => {})
+      closedTurns.set(infoHash, over)
+      void over.then(() => closedTurns.get(infoHash) === over && closedTurns.delete(infoHash))
+      return turn
     },
     setRates: (next) => {
       rates = next

@@ -8,7 +8,8 @@ import type { Transfer } from '../model/report.ts'
 import type { Clock, Disk, Log, Random, Store, TlsIdentity } from '../world/world.ts'
 import type { EngineFactory, Rates } from './engine.ts'
 import { type Have, type Holding, type HoldingSpec, haveOf, type SwarmEvent, transferOf } from './holding.ts'
-import { openHoldings } from './holdings.ts'
+import { isSamePayload, openHoldings } from './holdings.ts'
+import { checkedMetainfo } from './metainfo.ts'
 import type { ReachablePeer } from './opening.ts'
 import { keepOpenings } from './openings.ts'
 
@@ -62,7 +63,16 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
   const { clock, log, dir, disk } = parts
   /** Told once, not each time somebody wants it again. */
   const refused = new Set<InfoHash>()
-  const holdings = await openHoldings({ ...parts, onChange: () => openings.look() })
+  /** Wanted, and waiting for another holding to be removed or to get on. */
+  let heldBack = new Map<InfoHash, HoldingSpec>()
+  const replacing = new Set<InfoHash>()
+  const holdings = await openHoldings({
+    ...parts,
+    onChange: () => {
+      openings.look()
+      wantHeldBack()
+    },
+  })
   const openings = keepOpenings({ ...parts, engineIdleMs: parts.engineIdleMs ?? limits.engineIdleMs }, holdings)
   const port = await parts.engine.listen({ ...parts.listen, onCaller: (caller) => openings.take(caller) })
 
@@ -70,6 +80,7 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
     const { name, version, payload } = spec
     const { infoHash } = payload
     try {
+      if (mustWait(spec)) return
       holdings.add(spec).catch((error) => log.error('holding not recorded', { error: messageOf(error) }))
       refused.delete(infoHash)
       holdings.note(infoHash, { kind: 'wanted', at: clock.now() })
@@ -80,10 +91,52 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
       parts.onEvent({ kind: 'failed', infoHash, name, version, because: error.message })
     }
   }
+  const wantHeldBack = () => {
+    const specs = heldBack
+    heldBack = new Map()
+    for (const spec of specs.values()) want(spec)
+  }
+  const mustWait = (spec: HoldingSpec): boolean => {
+    const { infoHash, sha256 } = spec.payload
+    const existing = holdings.get(infoHash)
+    const isOther = existing !== undefined && !isSamePayload(existing.spec, spec)
+    const isComing = existing?.progress.kind !== 'complete'
+    if (isOther && isComing && !replacing.has(infoHash)) {
+      // Nothing is given up for one that cannot be taken.
+      checkedMetainfo(spec.metainfo, spec.payload)
+      replace(infoHash).then(
+        () => wantHeldBack(),
+        (error) => {
+          heldBack.delete(infoHash)
+          log.error('holding not replaced', { error: messageOf(error) })
+        },
+      )
+    }
+    // One at a time brings a payload: when it is here, the others find it on disk.
+    const waits = replacing.has(infoHash) || (isComing && existing?.wanted !== true && isComingFor(sha256, infoHash))
+    if (waits) heldBack.set(infoHash, spec)
+    return waits
+  }
+  const isComingFor = (sha256: Sha256, apartFrom: InfoHash) => {
+    for (const { spec, wanted, progress } of holdings.all()) {
+      const { payload } = spec
+      if (payload.sha256 !== sha256 || payload.infoHash === apartFrom) continue
+      if (wanted && progress.kind === 'incoming') return true
+    }
+    return false
+  }
+  /** What is known of it was of another payload. */
+  const replace = (infoHash: InfoHash): Promise<void> => {
+    replacing.add(infoHash)
+    log.warn('holding is of another payload than wanted', { infoHash })
+    const removed = openings.whileClosed(infoHash, () => holdings.remove(infoHash))
+    return removed.finally(() => replacing.delete(infoHash))
+  }
   return {
     port: port.port,
     setWanted: (specs) => {
       const wanted = new Set(specs.map((spec) => spec.payload.infoHash))
+      heldBack = new Map()
       for (const holding of holdings.all()) {
         const { infoHash } = holding.spec.payload
         if (holding.wanted && !wanted.has(infoHash)) holdings.note(infoHash, { kind: 'unwanted' })
@@ -95,6 +148,9 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
       const path = join(dir, sha256)
       const stat = await disk.stat(path)
       if (stat?.size !== size) throw new Failure('not-found', `${path} is not the payload of ${spec.name}`)
+      const existing = holdings.get(infoHash)
+      const isOther = existing !== undefined && !isSamePayload(existing.spec, spec)
+      if (isOther && existing.progress.kind !== 'complete') await replace(infoHash)
       await holdings.add(spec)
       await holdings.happened(infoHash, { kind: 'adopted', at: clock.now() })
     },
@@ -110,7 +166,10 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
     },
     transfers: () => [...holdings.all()].filter(isHeld).map(transferOf),
     payloadPath: (sha256) => holdings.payloadPath(sha256),
-    forget: (infoHash) => openings.whileClosed(infoHash, () => holdings.remove(infoHash)),
+    forget: async (infoHash) => {
+      await openings.whileClosed(infoHash, () => holdings.remove(infoHash))
+      openings.meet(infoHash, [])
+    },
     setRates: (rates) => openings.setRates(rates),
     setRevoked: (nodes) => openings.setRevoked(nodes),
     renew: () => openings.renew(),

@@ -72,7 +72,7 @@ t.test('a payload whose pieces fit and whose digest does not is dropped, and lef
   t.equal(client.swarm.payloadPath(other), undefined)
   t.match(client.transfer(forged), { state: 'failed', have: 0, fromParent: MiB })
   await t.rejects(access(join(client.folder, other)), { code: 'ENOENT' })
-  await t.rejects(access(join(client.folder, `${other}.part`)), { code: 'ENOENT' })
+  await t.rejects(access(join(client.folder, `${forged.spec.payload.infoHash}.part`)), { code: 'ENOENT' })
 })
 
 t.test('metainfo that is not what the manifest says never reaches the engine', async (t) => {

@@ -126,7 +126,7 @@ function wholeOf(node: TestNode, payload: TestPayload): string {
 }
 
 function partOf(node: TestNode, payload: TestPayload): string {
-  return `${wholeOf(node, payload)}.part`
+  return join(node.folder, `${payload.spec.payload.infoHash}.part`)
 }
 
 /** Puts all data there without telling anybody. */

@@ -82,7 +82,7 @@ export async function openHolding(parts: HoldingParts): Promise<OpenHolding | un
     const torrent = await openTorrent(parts.client, opening, bits, file)
     report({ kind: 'opened', infoHash })
     if (prepared.kind === 'whole' && opening.state === 'incoming') report({ kind: 'completed', infoHash })
-    return run(parts, { torrent, file, fd: prepared.fd, isChecked: prepared.kind === 'whole', broken })
+    return run(parts, { torrent, file, isChecked: prepared.kind === 'whole', broken })
   } catch (error) {
     await new Promise((resolve) => file.close(resolve))
     throw error
@@ -109,13 +109,12 @@ function openTorrent(client: WebTorrent, opening: Opening, bits: Uint8Array, fil
 interface Running {
   torrent: Torrent
   file: PayloadFile
-  fd: number
   /** Whether its SHA-256 is known to be right. */
   isChecked: boolean
   broken: (error: Error) => void
 }
 
-function run(parts: HoldingParts, { torrent, file, fd, isChecked, broken }: Running): OpenHolding {
+function run(parts: HoldingParts, { torrent, file, isChecked, broken }: Running): OpenHolding {
   const { opening, report, clock, random } = parts
   const { infoHash } = opening
   const lengthOf = (piece: number) => lengthOfPiece(opening, piece)
@@ -196,12 +195,13 @@ function run(parts: HoldingParts, { torrent, file, fd, isChecked, broken }: Runn
     links.ban(from)
   }
   const complete = async () => {
+    file.seal()
     await file.settle()
     const found = await digest.finish()
     if (isClosed) return
     tellCounters()
     if (found === opening.sha256) {
-      await finishPayload(opening, fd)
+      await file.exchange((fd) => finishPayload(opening, fd))
       isChecked = true
       report({ kind: 'completed', infoHash })
       return

@@ -1,12 +1,17 @@
-// The files of one payload on disk: `<sha256>.part` while it comes in, `<sha256>` once it is whole and checked.
+// The files of one payload on disk: `<info hash>.part` while it comes in, `<sha256>` once it is whole and checked. Only
+// the first is ever written to: two manifests may name the same SHA-256, and what comes in for one of them must never
+// reach what was checked for the other.
 
 import { createHash } from 'node:crypto'
 import { close, fstat, fsync, ftruncate, open } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { hasBit, lengthOfPiece, piecesOf } from '../bits.ts'
+import { Failure } from '../../model/failure.ts'
+import { bitsFor, hasBit, lengthOfPiece, piecesOf } from '../bits.ts'
 import type { Opening } from '../engine.ts'
+import { pieceDigestsOf } from '../metainfo.ts'
+import { readWhole } from './piece-store.ts'
 
 export type Prepared =
   /** The whole payload lies there and has its digest. */
@@ -22,19 +27,17 @@ export async function preparePayload(opening: Opening): Promise<Prepared> {
     const fd = await openIfThere(whole, 'r')
     return fd === undefined ? { kind: 'gone' } : { kind: 'whole', fd }
   }
+  // A crash between the rename and its record leaves a whole payload that nobody has on record. Another holding of the
+  // same payload may have brought it too.
+  const found = await openIfRight(opening)
+  if (found !== undefined) {
+    await fs.rm(part, { force: true })
+    return { kind: 'whole', fd: found }
+  }
   const existing = await openIfThere(part, 'r+')
   if (existing !== undefined) {
     await ftruncateFile(existing, opening.size)
     return { kind: 'part', fd: existing, existed: true, lost: false }
-  }
-  // A crash between the rename and its record leaves a whole payload that nobody has on record.
-  const found = await openIfThere(whole, 'r')
-  if (found !== undefined) {
-    if ((await sizeOf(found)) === opening.size && (await digestOf(whole)) === opening.sha256) {
-      return { kind: 'whole', fd: found }
-    }
-    await closeFile(found)
-    await fs.rm(whole)
   }
   const fd = await openFile(part, 'wx+', 0o644)
   await ftruncateFile(fd, opening.size)
@@ -62,8 +65,8 @@ export async function findPieces(options: {
   return found
 }
 
-/** Gives the checked payload its final name; durable when it returns. */
-export async function finishPayload(opening: Opening, fd: number): Promise<void> {
+/** Gives the checked payload its final name; durable when it returns. Resolves with it, open for reading only. */
+export async function finishPayload(opening: Opening, fd: number): Promise<number> {
   const { whole, part } = pathsOf(opening)
   await fsyncFile(fd)
   await fs.rename(part, whole)
@@ -73,6 +76,7 @@ export async function finishPayload(opening: Opening, fd: number): Promise<void>
   } finally {
     await folder.close()
   }
+  return openFile(whole, 'r')
 }
 
 export async function removePart(opening: Opening): Promise<void> {
@@ -85,9 +89,31 @@ const fsyncFile = promisify(fsync)
 const fstatFile = promisify(fstat)
 const ftruncateFile = promisify(ftruncate)
 
-function pathsOf({ folder, sha256 }: Opening): { whole: string; part: string } {
-  const whole = join(folder, sha256)
-  return { whole, part: `${whole}.part` }
+function pathsOf({ folder, sha256, infoHash }: Opening): { whole: string; part: string } {
+  return { whole: join(folder, sha256), part: join(folder, `${infoHash}.part`) }
+}
+
+/**
+ * The whole payload, if it lies there and has its digest; a wrong file stays until the right one takes its name. Throws
+ * `digest-mismatch` if the payload is right and the metainfo is not: others would get wrong pieces from us.
+ */
+async function openIfRight(opening: Opening): Promise<number | undefined> {
+  const { whole } = pathsOf(opening)
+  const fd = await openIfThere(whole, 'r')
+  if (fd === undefined) return undefined
+  let isRight = false
+  try {
+    if ((await sizeOf(fd)) !== opening.size || (await digestOf(whole)) !== opening.sha256) return undefined
+    const pieces = piecesOf(opening)
+    const digests = pieceDigestsOf(opening.metainfo)
+    const read = (into: Uint8Array, position: number) => readWhole(fd, into, position)
+    const found = await findPieces({ opening, bits: bitsFor(pieces), digests, read })
+    if (found.length < pieces) throw new Failure('digest-mismatch', 'the payload is here, and its pieces do not fit it')
+    isRight = true
+    return fd
+  } finally {
+    if (!isRight) await closeFile(fd)
+  }
 }
 
 async function openIfThere(path: string, flags: string): Promise<number | undefined> {

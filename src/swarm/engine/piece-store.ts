@@ -14,6 +14,10 @@ export interface PayloadFile extends PieceStore {
   found(pieces: readonly number[]): void
   /** Resolves when all that was put or found so far is durable and was reported. */
   settle(): Promise<void>
+  /** From here on nothing can be put. */
+  seal(): void
+  /** Goes on with the file that `work` resolves with and closes the one that was written to. */
+  exchange(work: (fd: number) => Promise<number>): Promise<void>
 }
 
 export function openPayloadFile(options: {
@@ -24,7 +28,9 @@ export function openPayloadFile(options: {
   onDurable: (pieces: number[]) => void
   onError: (error: Error) => void
 }): PayloadFile {
-  const { fd, pieceLength, clock } = options
+  const { pieceLength, clock } = options
+  let { fd } = options
+  let isSealed = false
   let written: number[] = []
   let settling: Promise<void> | undefined
   let isTimed = false
@@ -75,6 +81,7 @@ export function openPayloadFile(options: {
   return {
     chunkLength: pieceLength,
     put: (piece, bytes, done) => {
+      if (isSealed) return done(new Error('the file is whole'))
       use(() => writeWhole(fd, bytes, piece * pieceLength)).then(() => {
         written.push(piece)
         settleSoon()
@@ -94,6 +101,19 @@ export function openPayloadFile(options: {
       written.push(...pieces)
     },
     settle,
+    seal: () => {
+      isSealed = true
+    },
+    exchange: async (work) => {
+      isSealed = true
+      await settle()
+      const next = await use(() => work(fd))
+      if (closing !== undefined) return closeFile(next)
+      const [before, users] = [fd, [...inUse]]
+      fd = next
+      await Promise.allSettled(users)
+      await closeFile(before)
+    },
     close,
     destroy: close,
   }
@@ -112,7 +132,7 @@ async function writeWhole(fd: number, bytes: Uint8Array, position: number): Prom
   }
 }
 
-async function readWhole(fd: number, into: Uint8Array, position: number): Promise<number> {
+export async function readWhole(fd: number, into: Uint8Array, position: number): Promise<number> {
   let done = 0
   while (done < into.length) {
     const { bytesRead } = await read(fd, into, done, into.length - done, position + done)
