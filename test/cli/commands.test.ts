@@ -187,7 +187,7 @@ t.test('apply tells what became of each package, and fails if one failed', async
   const { ended, asked } = await ask(
     t,
     ['apply'],
-    lines([{ progress: { applying: 'running', revision: 5, differences: [{}, {}] } }, { outcomes }]),
+    lines([{ progress: { applying: true, revision: 5, differences: [{}, {}] } }, { outcomes }]),
   )
   t.same(asked, [{ call: 'POST /apply', body: {} }])
   t.match(ended, { code: 1, stderr: 'apply: 2 differences to revision 5, applying\n' })

@@ -48,6 +48,8 @@ export const bannedWords = [
 
 /** Where a banned word is somebody else's name: an option or class of Node or of a package, a name in a foreign format. */
 const foreignWords: readonly RegExp[] = [
+  // ip-link(8)
+  /'master', 'bridge'/,
   /\b(host|agent|sync)\??:/g, // options of node:net, node:https, level
   /\bsync['"]?\]?: ?true/g,
   /\bAgent\b(?=[,>({\s)|[\]=]|$)/g, // the class of node:https

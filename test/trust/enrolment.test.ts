@@ -230,7 +230,7 @@ t.test('a node renews its certificate, as often as it likes', async (t) => {
   }
   root.clock.at += limits.certificateLifetimeMs + 1000
   const late = requestRenewal(identity, root.clock.at)
-  t.match(await failureOf(root.fleet.enrol(late)), { code: 'untrusted', message: /certificate of n1 ended at/ })
+  t.match(await failureOf(root.fleet.enrol(late)), { code: 'expired', message: /certificate of n1 ended at/ })
 })
 
 t.test('a renewal is for who signed it, and for now', async (t) => {
