@@ -2,15 +2,7 @@
 
 import * as v from 'valibot'
 import { limits } from './limits.ts'
-import {
-  countSchema,
-  infoHashSchema,
-  lineSchema,
-  nodeNameSchema,
-  portSchema,
-  sha256Schema,
-  wordSchema,
-} from './names.ts'
+import { atMost, countSchema, infoHashSchema, nodeNameSchema, portSchema, sha256Schema, wordSchema } from './names.ts'
 import { parserOf } from './parse.ts'
 
 export const announcedSwarmSchema = v.strictObject({
@@ -30,11 +22,19 @@ export const announceSchema = v.strictObject({
 export type Announce = v.InferOutput<typeof announceSchema>
 export const parseAnnounce = parserOf(announceSchema)
 
+/** No names: looking one up would tell somebody else's server, and it could stand for another machine each time. */
+const peerAddressSchema = v.pipe(
+  v.string(),
+  v.maxLength(45, 'expected an IP address'),
+  v.ip('expected an IP address'),
+  v.excludes('%', 'expected an IP address without zone'),
+)
+
 export const peerSchema = v.strictObject({
   node: nodeNameSchema,
   /** As the tracker sees the node; of the parent itself the child knows it already, then it is null. */
-  address: v.nullable(lineSchema),
-  port: portSchema,
+  address: v.nullable(peerAddressSchema),
+  port: v.pipe(portSchema, v.minValue(1, 'expected a port that can be dialled')),
   relation: v.picklist(['parent', 'sibling']),
   /** Null if the tracker does not know it. */
   site: v.nullable(wordSchema),
@@ -46,7 +46,15 @@ export const handoutSchema = v.strictObject({
   intervalMs: countSchema,
   /** The site that the tracker counts this node to. */
   site: wordSchema,
-  swarms: v.record(infoHashSchema, v.array(peerSchema)),
+  swarms: v.pipe(
+    atMost(limits.handoutPeersMax, 'swarms'),
+    v.record(infoHashSchema, v.pipe(v.array(peerSchema), v.maxLength(limits.peersPerHandoutMax + 1))),
+    // The one above could otherwise send all of its subtree to knock at somebody else's door.
+    v.check(
+      (swarms) => Object.values(swarms).reduce((sum, peers) => sum + peers.length, 0) <= limits.handoutPeersMax,
+      `expected at most ${limits.handoutPeersMax} peers`,
+    ),
+  ),
 })
 export type Handout = v.InferOutput<typeof handoutSchema>
 export const parseHandout = parserOf(handoutSchema)

@@ -9,6 +9,16 @@ export const limits = {
   tufFileMaxBytes: 2 * MiB,
   announceMaxBytes: 2 * MiB,
   announceSwarmsMax: 20_000,
+  /** Commas, colons and brackets, which cost more to parse than their bytes say: of announces and handouts, */
+  announceMarksMax: 200_000,
+  /** of a batch of reports, each an envelope, */
+  reportBatchMarksMax: 20_000,
+  /** of the report in an envelope, */
+  reportMarksMax: 100_000,
+  /** of a manifest, */
+  manifestMarksMax: 10_000,
+  /** and of what else another node says. */
+  messageMarksMax: 1_000,
   reportsMaxBytes: 8 * MiB,
   reportBatchMax: 500,
   reportMaxBytes: 256 * KiB,
@@ -111,6 +121,8 @@ export const limits = {
   idleConnectionsToOneMax: 2,
   identitiesPooledMax: 16,
   pendingSocketsMax: 256,
+  /** Of those, for one address. */
+  pendingPerAddressMax: 128,
   peersPerHandoutMax: 50,
   /** Peers in one handout, over all its swarms: keeps it below announceMaxBytes. */
   handoutPeersMax: 6_000,
@@ -138,13 +150,34 @@ export const limits = {
   wireRequestsMax: 1_024,
   wireRejectsMax: 64,
   wireMessageMaxBytes: 256 * KiB,
+  /** Of all that waits to be sent on one wire. */
+  wireQueuedMaxBytes: 512 * KiB,
+  wireHandshakeMaxBytes: 4 * KiB,
+  wireSiteMaxBytes: 256,
   wiresPerHoldingMax: 512,
   wiresMax: 4_096,
   swarmHandshakeMs: 10_000,
+  /** Callers of one address in the engine, and those of them of whom nothing is known yet. */
+  wiresPerAddressMax: 1_024,
+  handshakesPerAddressMax: 256,
+  /** So many strangers in a row from one address, and for a while nobody from there has an engine kept for him. */
+  strangersInARowMax: 3,
+  strangerDoubtedMs: 60_000,
+  /** Addresses of which it is known who called last. */
+  callersKnownMax: 1_024,
+  /** Dials under way in the whole engine. */
+  dialsMax: 16,
+  /** Failures in a row until a sibling is left alone; it may still call. The parent is tried for ever. */
+  dialsToSiblingMax: 12,
   /** A caller that names a holding which is not here yet waits this long for it. */
   callerWaitMs: 5_000,
+  /** One that nobody here has heard of. */
+  unknownCallerWaitMs: 1_000,
+  /** Callers of one node that may wait. */
+  waitingPerNodeMax: 32,
   engineStartMs: 20_000,
   engineStopMs: 1_500,
+  engineLinesPerMinuteMax: 20,
   /** A complete holding without wires stays loaded this long. */
   holdingIdleMs: 2_000,
   pieceDurableEveryMs: 50,

@@ -71,6 +71,14 @@ export const portSchema = v.pipe(
   v.minValue(0, portMessage),
   v.maxValue(65535, portMessage),
 )
+
+/** Stands before a record in a pipe: its entries are counted before they are looked at, which takes much longer. */
+export const atMost = (max: number, what: string) =>
+  v.custom<Record<string, unknown>>(
+    (input) => typeof input !== 'object' || input === null || Object.keys(input).length <= max,
+    `expected at most ${max} ${what}`,
+  )
+
 export const labelsSchema = v.pipe(
   v.record(wordSchema, lineSchema),
   v.check((labels) => Object.keys(labels).length <= limits.labelsMax, `expected at most ${limits.labelsMax} labels`),

@@ -2,6 +2,8 @@
 
 import * as v from 'valibot'
 import { Failure } from './failure.ts'
+import { limits } from './limits.ts'
+import { misplacedListLook } from './misplaced-list.ts'
 
 export type Parser<T> = (input: unknown, where: string) => T
 
@@ -10,22 +12,55 @@ export type Parser<T> = (input: unknown, where: string) => T
  * from, the path inside it and what was expected there.
  */
 export function parserOf<S extends v.GenericSchema>(schema: S): Parser<v.InferOutput<S>> {
+  const misplacedListIn = misplacedListLook(schema)
   return (input, where) => {
     const result = v.safeParse(schema, input, { abortEarly: true })
-    if (result.success) return result.output
-    const issue = result.issues[0]
-    const path = v.getDotPath(issue)
-    throw new Failure('bad-input', `${where}: ${path === null ? '' : `${path}: `}${issue.message}`)
+    if (!result.success) {
+      const issue = result.issues[0]
+      const path = v.getDotPath(issue)
+      // It may quote what came in, whatever its size.
+      const message = `${path === null ? '' : `${path}: `}${issue.message}`.slice(0, limits.reportTextMaxChars)
+      throw new Failure('bad-input', `${where}: ${message}`)
+    }
+    const list = misplacedListIn?.(input)
+    if (list === undefined) return result.output
+    const place = list.length === 0 ? '' : `${list.join('.')}: `
+    throw new Failure('bad-input', `${where}: ${place}expected keys and values, got a list`)
   }
 }
 
-/** JSON bytes to a value; a syntax error is a `bad-input` Failure. */
-export function parseJson(bytes: Uint8Array | string, where: string): unknown {
+/**
+ * JSON bytes to a value; a syntax error is a `bad-input` Failure. Text of another node comes with `marksMax`: so many
+ * commas, colons and opening brackets may be in it, wherever they stand. A few bytes can mean a value that takes a
+ * hundred times the room and takes a long time to check, so they are counted first.
+ */
+export function parseJson(bytes: Uint8Array | string, where: string, marksMax = Number.POSITIVE_INFINITY): unknown {
+  const raw = typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes
+  if (raw.length > marksMax && hasMoreMarks(raw, marksMax)) {
+    throw new Failure('bad-input', `${where}: more than ${marksMax} commas, colons and brackets`)
+  }
   const text = typeof bytes === 'string' ? bytes : new TextDecoder('utf-8').decode(bytes)
   try {
     // Keys that would reach an object's prototype are dropped, whoever sent them.
-    return JSON.parse(text, (key, value) => (key === '__proto__' ? undefined : value))
+    return mayNamePrototype.test(text)
+      ? JSON.parse(text, (key, value) => (key === '__proto__' ? undefined : value))
+      : JSON.parse(text)
   } catch (error) {
     throw new Failure('bad-input', `${where}: not JSON: ${(error as Error).message}`, { cause: error })
   }
+}
+
+/** As it is, or with any of its letters escaped. */
+const mayNamePrototype = /__proto__|\\u00(?:5f|6f|7[024])/i
+
+const isMark = new Uint8Array(256)
+for (const mark of ',:[{') isMark[mark.charCodeAt(0)] = 1
+
+function hasMoreMarks(bytes: Uint8Array, max: number): boolean {
+  let count = 0
+  for (let at = 0; at < bytes.length; at += 1) {
+    count += isMark[bytes[at] as number] as number
+    if (count > max) return true
+  }
+  return false
 }

@@ -5,6 +5,7 @@ import { limits } from './limits.ts'
 import { kindSchema } from './manifest.ts'
 import {
   archSchema,
+  atMost,
   countSchema,
   infoHashSchema,
   instantSchema,
@@ -81,7 +82,7 @@ export const reportSchema = v.strictObject({
   at: instantSchema,
   version: lineSchema,
   site: v.nullable(wordSchema),
-  labels: labelsSchema,
+  labels: v.pipe(atMost(limits.labelsMax, 'labels'), labelsSchema),
   /** The node it pulls from now; null at the root. */
   parent: v.nullable(nodeNameSchema),
   /** The newest revision it trusts, and the newest one it had no difference to. */
@@ -92,7 +93,10 @@ export const reportSchema = v.strictObject({
   transfers: v.array(transferSchema),
   attacks: v.pipe(v.array(attackSchema), v.maxLength(limits.attacksKept)),
   arch: archSchema,
-  facts: v.record(lineSchema, v.union([lineSchema, v.number(), v.boolean()])),
+  facts: v.pipe(
+    atMost(limits.reportFactsMax, 'facts'),
+    v.record(lineSchema, v.union([lineSchema, v.number(), v.boolean()])),
+  ),
   /** Sentences for a person: what is wrong right now. */
   problems: v.array(v.pipe(v.string(), v.maxLength(1024))),
 })
@@ -114,7 +118,10 @@ export type Envelope = v.InferOutput<typeof envelopeSchema>
 /** A batch of signed reports of a subtree, with the certificates (base64 DER, by key id) that their signatures need. */
 export const reportBatchSchema = v.strictObject({
   reports: v.pipe(v.array(envelopeSchema), v.maxLength(limits.reportBatchMax)),
-  certificates: v.record(lineSchema, v.pipe(v.string(), v.maxLength(4096))),
+  certificates: v.pipe(
+    atMost(limits.reportBatchMax, 'certificates'),
+    v.record(lineSchema, v.pipe(v.string(), v.maxLength(4096))),
+  ),
 })
 export type ReportBatch = v.InferOutput<typeof reportBatchSchema>
 export const parseReportBatch = parserOf(reportBatchSchema)

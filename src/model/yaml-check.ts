@@ -2,6 +2,7 @@
 
 import * as v from 'valibot'
 import type { Failure } from './failure.ts'
+import { misplacedListLook } from './misplaced-list.ts'
 import { didYouMean } from './nearest.ts'
 import { refusal, type YamlFile, type YamlPath } from './yaml.ts'
 
@@ -15,7 +16,7 @@ export function checkedYaml<S extends v.GenericSchema>(
   hints: Readonly<Record<string, string>> = {},
 ): v.InferOutput<S> {
   const value = yaml.value ?? {}
-  const list = misplacedListIn(value, schema, [])
+  const list = misplacedListLook(schema)?.(value)
   if (list !== undefined)
     throw refusal(yaml.file, yaml.lineOf(list), `${placeOf(list)}expected keys and values, got a list`)
   const result = v.safeParse(schema, value)
@@ -64,19 +65,6 @@ function innermostIssue(issue: v.BaseIssue<unknown>, above: (string | number)[])
   const path = [...above, ...(issue.path ?? []).map((item) => item.key as string | number)]
   const inside = issue.type === 'union' ? issue.issues?.find((inner) => inner.path !== undefined) : undefined
   return inside === undefined ? { issue, path } : innermostIssue(inside, path)
-}
-
-/** Valibot takes a list for an object with the keys 0, 1, 2. */
-function misplacedListIn(value: unknown, schema: unknown, path: YamlPath): YamlPath | undefined {
-  const parts = innermost(schema)
-  if (Array.isArray(value) && (parts.entries !== undefined || parts.value !== undefined)) return path
-  if (typeof value !== 'object' || value === null) return undefined
-  for (const [key, inner] of Object.entries(value)) {
-    const place = Array.isArray(value) ? Number(key) : key
-    const found = misplacedListIn(inner, insideOf(parts, place), [...path, place])
-    if (found !== undefined) return found
-  }
-  return undefined
 }
 
 /** The keys that a schema knows at a path, for a hint. */

@@ -55,11 +55,17 @@ export function openDownlink(parts: DownlinkParts): Downlink {
     if (caller.role !== 'node') throw new Failure('refused', 'an enrolment certificate is good for /v1/enrol only')
     if (call === 'GET /v1/watch') return watch(wholeNumber(request.query['timestamp']), request.signal)
     if (call === 'POST /v1/announce') {
-      const announce = parseAnnounce(parseJson(request.body, 'announce'), `announce of ${caller.name}`)
+      const announce = parseAnnounce(
+        parseJson(request.body, 'announce', limits.announceMarksMax),
+        `announce of ${caller.name}`,
+      )
       return json(200, await parts.announce(caller.name, request.peer.address, announce))
     }
     if (call === 'POST /v1/reports') {
-      const batch = parseReportBatch(parseJson(request.body, 'reports'), `reports from ${caller.name}`)
+      const batch = parseReportBatch(
+        parseJson(request.body, 'reports', limits.reportBatchMarksMax),
+        `reports from ${caller.name}`,
+      )
       return json(200, await parts.reports(caller.name, batch))
     }
     const tuf = /^GET \/v1\/tuf\/((?:\d+\.)?[a-z]+\.json)$/.exec(call)?.[1]

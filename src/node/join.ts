@@ -88,7 +88,7 @@ export async function join(
     if (reply === undefined) continue
     if (identityOf(reply.certificate).role !== 'node')
       throw new Failure('untrusted', `${url} does not answer as a node`)
-    const body = parseJson(reply.body, `answer of ${url}`)
+    const body = parseJson(reply.body, `answer of ${url}`, limits.messageMarksMax)
     if (reply.status !== 200) {
       await forgetKey()
       throw refusalOf(body, reply.status, url)

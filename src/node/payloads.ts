@@ -1,6 +1,7 @@
 // Which payloads have to be on this node, and what the swarm must know to get them.
 
 import { Failure } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
 import { type Manifest, parseManifest } from '../model/manifest.ts'
 import type { Sha256 } from '../model/names.ts'
 import { parseJson } from '../model/parse.ts'
@@ -23,7 +24,7 @@ export function ownPayloadsWanted(state: Pick<State, 'seen' | 'manifests'>): Map
 /** Loads one manifest by its digest. */
 export async function loadManifest(source: ObjectSource, digest: Sha256): Promise<Manifest> {
   const bytes = await source.need(digest, 'manifest')
-  return parseManifest(parseJson(bytes, `manifest ${digest}`), `manifest ${digest}`)
+  return parseManifest(parseJson(bytes, `manifest ${digest}`, limits.manifestMarksMax), `manifest ${digest}`)
 }
 
 /** What the swarm has to know of one payload. Null for a payload that travels as an object. */

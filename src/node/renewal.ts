@@ -66,5 +66,5 @@ async function renewed({ uplink, identity, clock }: RenewalParts): Promise<NodeI
     const text = new TextDecoder().decode(body.subarray(0, limits.textMaxChars))
     throw new Failure('refused', `the root answered ${status}: ${text}`, { retry: 'later' })
   }
-  return acceptRenewal(parseJson(body, 'renewal reply'), identity())
+  return acceptRenewal(parseJson(body, 'renewal reply', limits.messageMarksMax), identity())
 }

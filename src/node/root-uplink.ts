@@ -1,6 +1,7 @@
 // A root has nobody above it: it answers its own calls from its fleet folder.
 
 import { Failure, messageOf } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
 import { parseJson } from '../model/parse.ts'
 import type { Fleet } from '../trust/fleet.ts'
 import type { Clock } from '../world/world.ts'
@@ -16,7 +17,7 @@ export function openRootUplink(parts: { fleet: Fleet; clock: Clock }): Uplink {
     reports: async () => {},
     async enrol(body) {
       try {
-        const reply = await parts.fleet.enrol(parseJson(body, 'certificate request'))
+        const reply = await parts.fleet.enrol(parseJson(body, 'certificate request', limits.messageMarksMax))
         return { status: 200, body: new TextEncoder().encode(JSON.stringify(reply)) }
       } catch (error) {
         if (!(error instanceof Failure)) throw error

@@ -91,7 +91,7 @@ export function openUplink(parts: UplinkParts): Uplink {
         body: JSON.stringify(announce),
         responseMaxBytes: limits.announceMaxBytes,
       })
-      return parseHandout(parseJson(accepted(reply, 'announce').body, 'handout'), 'handout')
+      return parseHandout(parseJson(accepted(reply, 'announce').body, 'handout', limits.announceMarksMax), 'handout')
     },
     async reports(batch) {
       accepted(
@@ -116,7 +116,7 @@ export function openUplink(parts: UplinkParts): Uplink {
         timeoutMs: limits.watchHangMs + limits.requestTimeoutMs,
         signal,
       })
-      return parseNews(parseJson(accepted(reply, 'watch').body, 'news'), 'news').timestamp
+      return parseNews(parseJson(accepted(reply, 'watch').body, 'news', limits.messageMarksMax), 'news').timestamp
     },
     parent: () => answered,
   }

@@ -180,7 +180,7 @@ export async function openAdmissions(parts: AdmissionsParts): Promise<Admissions
       now,
       lateMs: 0,
     })
-    const renewal = parseRenewal(parseJson(opened.payload, 'renewal'), 'renewal')
+    const renewal = parseRenewal(parseJson(opened.payload, 'renewal', limits.messageMarksMax), 'renewal')
     if (renewal.node !== opened.node) {
       throw new Failure('untrusted', `${opened.node} asks for a certificate of ${renewal.node}`)
     }
