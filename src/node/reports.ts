@@ -47,7 +47,11 @@ export async function openReports(parts: {
   const take = async (batch: ReportBatch, from: NodeName) => {
     const { accepted, passUp, attacks, refused } = await inbox.accept(batch, from)
     for (const attack of attacks) parts.onAttack(attack)
-    for (const { node, reason } of refused) log.warn('report refused', { node, from, reason })
+    const [first] = refused
+    if (first !== undefined) {
+      const more = refused.length > 1 ? `, and ${refused.length - 1} more in one batch` : ''
+      log.warn('report refused', { node: first.node, from, reason: `${first.reason}${more}` })
+    }
     if (!isRoot && passUp.length > 0) {
       await outbox.put(passUp)
       reporter.flush()

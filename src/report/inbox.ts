@@ -32,7 +32,7 @@ export interface Accepted {
   accepted: NodeName[]
   /** What goes on to this node's own parent: the accepted ones, and those known already, in case they got no further. */
   passUp: SignedReport[]
-  /** At most limits.attacksKept. */
+  /** One of each kind, the first: a flood of them is one deed, and says in its detail how many they were. */
   attacks: Attack[]
   /** Genuine or at least not forged, yet nothing to keep: a clock far ahead, a format that is not known here. */
   refused: { node: NodeName | null; reason: string }[]
@@ -80,7 +80,8 @@ export async function openInbox({ store, verify, clock, maxFutureMs }: InboxPart
     try {
       const verified = verify(envelope, certificates)
       node = verified.node
-      const report = parseReport(parseJson(verified.payload, `report of ${node}`), `report of ${node}`)
+      const value = parseJson(verified.payload, `report of ${node}`, limits.reportMarksMax)
+      const report = parseReport(value, `report of ${node}`)
       if (report.node !== node) return { kind: 'forged', detail: `${node} signed a report of ${report.node}` }
       const aheadMs = report.at - clock.now()
       if (aheadMs > maxFutureMs) return { kind: 'refused', node, reason: `its clock is ${aheadMs} ms ahead of ours` }
@@ -98,11 +99,12 @@ export async function openInbox({ store, verify, clock, maxFutureMs }: InboxPart
       inTurn(async () => {
         const newest = new Map<NodeName, { knowledge: Knowledge; signed: SignedReport }>()
         const duplicates = new Map<NodeName, SignedReport>()
-        const attacks: Attack[] = []
+        const attacks = new Map<Attack['kind'], { detail: string; more: number }>()
         const refused: Accepted['refused'] = []
         const attack = (kind: Attack['kind'], detail: string): void => {
-          if (attacks.length === limits.attacksKept) return
-          attacks.push({ kind, from, at: clock.now(), detail: detail.slice(0, limits.reportTextMaxChars) })
+          const seen = attacks.get(kind)
+          if (seen === undefined) attacks.set(kind, { detail: detail.slice(0, limits.reportTextMaxChars / 2), more: 0 })
+          else seen.more += 1
         }
 
         for (const [index, envelope] of batch.reports.entries()) {
@@ -158,7 +160,14 @@ export async function openInbox({ store, verify, clock, maxFutureMs }: InboxPart
         return {
           accepted: [...newest.keys()].sort(),
           passUp: [...[...newest.values()].map(({ signed }) => signed), ...duplicates.values()],
-          attacks,
+          attacks: [...attacks].map(([kind, { detail, more }]) => {
+            return {
+              kind,
+              from,
+              at: clock.now(),
+              detail: more === 0 ? detail : `${detail}, and ${more} more in one batch`,
+            }
+          }),
           refused,
         }
       }),
