@@ -9,12 +9,19 @@ import { limits } from '../model/limits.ts'
 import type { Clock, Log } from '../world/world.ts'
 import { type Engine, type EngineFactory, parseEngineReport } from './engine.ts'
 import { listenForCallers } from './listener.ts'
+import { boundedSayings } from './sayings.ts'
 
 export function forkedEngine({ log, clock }: { log: Log; clock: Clock }): EngineFactory {
-  return { listen: listenForCallers, start: (options) => start(options, log, clock) }
+  const says = boundedSayings({ log, clock })
+  return { listen: listenForCallers, start: (options) => start(options, log, clock, says) }
 }
 
-function start({ onReport, onEnd }: Parameters<EngineFactory['start']>[0], log: Log, clock: Clock): Engine {
+function start(
+  { onReport, onEnd }: Parameters<EngineFactory['start']>[0],
+  log: Log,
+  clock: Clock,
+  says: (line: string) => void,
+): Engine {
   const main = join(import.meta.dirname, `engine-main${extname(import.meta.filename)}`)
   const child = fork(main, [], {
     serialization: 'advanced',
@@ -23,7 +30,7 @@ function start({ onReport, onEnd }: Parameters<EngineFactory['start']>[0], log: 
     env: environment(),
   })
   if (child.stderr !== null) {
-    createInterface({ input: child.stderr }).on('line', (line) => log.warn('engine says', { line }))
+    createInterface({ input: child.stderr }).on('line', says)
   }
   log.debug('engine started', { pid: child.pid })
   const ended = endOf(child)

@@ -42,7 +42,7 @@ t.test('whoever breaks the rules of the wire is hung up on', async (t) => {
       ...{ key: mallory.key, cert: mallory.certificate, ca: mallory.ca, checkServerIdentity: () => undefined },
     })
     socket.on('error', () => {})
-    const closed = once(socket, 'close')
+    const closed = new Promise((resolve) => socket.once('close', resolve))
     await greeted(socket)
     socket.write(Buffer.concat([interested, bytes]))
     // Nothing is read from here on: what is answered has to wait at the other end.
@@ -57,6 +57,26 @@ t.test('whoever breaks the rules of the wire is hung up on', async (t) => {
   await client.event('completed')
 })
 
+t.test('who asks for what is not here, and does not take the answers, is hung up on', async (t) => {
+  const nodes = await nodesFor(t)
+  const client = await nodes.start('client')
+  client.swarm.setWanted([payload.spec])
+  const mallory = await nodes.fleet.node('mallory')
+  const socket = connect({
+    ...{ port: client.swarm.port, host: '127.0.0.1', servername: `${infoHash}.swarm` },
+    ...{ ALPNProtocols: ['banyan-swarm/1'], checkServerIdentity: () => undefined },
+    ...{ key: mallory.key, cert: mallory.certificate, ca: mallory.ca },
+  })
+  socket.on('error', () => {})
+  await greeted(socket)
+  const isOver = new Promise((resolve) => socket.once('close', resolve))
+  socket.write(Buffer.concat([interested, ...Array<Buffer>(400_000).fill(message(6, 1, 0, limits.blockBytes))]))
+  await client.until('it was hung up on', () => client.lines.some((line) => /asks for too much/.test(line)))
+  socket.resume()
+  await isOver
+  t.equal(client.engineStarts(), 1)
+})
+
 t.test('messages that nobody understands do no harm', async (t) => {
   const nodes = await nodesFor(t)
   const root = await nodes.seed('root', payload)
@@ -69,9 +89,18 @@ t.test('messages that nobody understands do no harm', async (t) => {
   await greeted(socket)
   const extended = (id: number, text: string) => framed(Buffer.concat([Buffer.from([20, id]), Buffer.from(text)]))
   const odd = [
-    ...['', 'x', 'i1e', 'le', 'de', 'd1:mi1ee', 'd1:md1:aleee', 'd1:m3:abce', 'd1:md11:ut_metadatai1eee'].map((text) =>
-      extended(0, text),
-    ),
+    ...[
+      '',
+      'x',
+      'i1e',
+      'le',
+      'de',
+      'd1:mi1ee',
+      'd1:md1:aleee',
+      'd1:m3:abce',
+      'd1:md11:ut_metadatai1eee',
+      'd1:md1:xd8:toStringi1eeee',
+    ].map((text) => extended(0, text)),
     ...[0, 1, 2, 3, 200].flatMap((id) =>
       ['', 'de', 'i1e', 'd8:msg_typei0e5:piecei-1ee'].map((text) => extended(id, text)),
     ),

@@ -31,6 +31,10 @@ export function answerRequests(parts: {
       const { piece, offset, length, answer } = asked.shift() as Asked
       if (wire.destroyed) return
       if (!isWaitedFor(wire, piece, offset, length)) continue
+      if (!torrent.bitfield.get(piece)) {
+        answer(new Error('not here'))
+        continue
+      }
       reading += length
       store.get(piece, { offset, length }, (error, bytes) => {
         reading -= length
@@ -45,7 +49,6 @@ export function answerRequests(parts: {
     const isBlock = length > 0 && length <= 2 * limits.blockBytes && offset >= 0
     if (!isBlock || offset + length > parts.lengthOf(piece)) return parts.onAbuse('it asks for what is no block')
     if (wire.peerRequests.length > limits.wireRequestsMax) return parts.onAbuse('it asks for too much at once')
-    if (!torrent.bitfield.get(piece)) return answer(new Error('not here'))
     asked.push({ piece, offset, length, answer })
     pump()
   })

@@ -6,6 +6,7 @@ import type { Peer, PeerConnection, Torrent, Wire } from 'webtorrent'
 import { limits } from '../../model/limits.ts'
 import type { NodeName } from '../../model/names.ts'
 import { type Counters, type Meeting, noCounters, survivorOf } from '../engine.ts'
+import { tameWire, tellSite } from './wire.ts'
 
 /** A TLS connection whose other end was identified as a node of the fleet. */
 export interface Connection {
@@ -27,6 +28,8 @@ export interface Link {
   count: number
   delivered: number
   rejects: number
+  /** What it says of its site; serves for counting only. */
+  site: string | undefined
   speed(): number
   close(because: string): void
 }
@@ -102,7 +105,13 @@ export function openLinks(parts: {
     const link = linkOf({ node, direction, socket, peer, wire, pieces })
     const counting: Counting = { link, raw, overLinkCounted: 0 }
     links.set(node, counting)
-    if (parts.site !== null) wire.extendedHandshake = { ...wire.extendedHandshake, banyan_site: parts.site }
+    if (parts.site !== null) tellSite(wire, parts.site)
+    tameWire(wire, {
+      site: (site) => {
+        link.site = site
+      },
+      abuse: (because) => link.close(because),
+    })
     follow(counting, peer)
     events.onOpen(link)
   }
@@ -154,7 +163,8 @@ export function openLinks(parts: {
   }
   const countOverLink = (counting: Counting) => {
     const { link, raw } = counting
-    const elsewhere = meetings.get(link.node)?.elsewhere ?? isElsewhere(link.wire, parts.site)
+    const isElsewhere = parts.site !== null && link.site !== undefined && link.site !== parts.site
+    const elsewhere = meetings.get(link.node)?.elsewhere ?? isElsewhere
     const bytes = raw.bytesRead - counting.overLinkCounted
     if (!elsewhere || bytes <= 0) return
     counting.overLinkCounted += bytes
@@ -198,13 +208,8 @@ function linkOf(parts: Pick<Link, 'node' | 'direction' | 'socket' | 'wire'> & { 
   const { downloadSpeed } = wire
   return {
     ...{ node, direction, socket, wire, has: new Uint8Array(parts.pieces), count: 0, delivered: 0, rejects: 0 },
+    site: undefined,
     speed: () => downloadSpeed(),
     close: (because) => peer.destroy(new Error(because)),
   }
-}
-
-/** What the peer says of its site serves for counting only. */
-function isElsewhere(wire: Wire, site: string | null): boolean {
-  const theirs = wire.peerExtendedHandshake['banyan_site']
-  return site !== null && theirs instanceof Uint8Array && Buffer.from(theirs).toString('utf8') !== site
 }

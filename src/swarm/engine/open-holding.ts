@@ -18,7 +18,7 @@ import { startPayloadDigest } from './payload-digest.ts'
 import { findPieces, finishPayload, preparePayload, removePart } from './payload-files.ts'
 import { startPicker } from './picker.ts'
 import { openPayloadFile, type PayloadFile } from './piece-store.ts'
-import { tameWire, withoutExtensions } from './wire.ts'
+import { withoutExtensions } from './wire.ts'
 
 export interface OpenHolding {
   meet(meetings: readonly Meeting[]): void
@@ -177,7 +177,6 @@ function run(parts: HoldingParts, { torrent, file, isChecked, broken }: Running)
     const peer = torrent._peers.get(link.node)
     if (peer === undefined) return
     report({ kind: 'note', message: 'wire open', about: `${link.node} ${link.direction}` })
-    tameWire(link.wire, () => link.close('it sends too large a message'))
     picker.onOpen(link)
     tellBusy()
   }

@@ -30,7 +30,6 @@ declare module 'webtorrent' {
     amInterested: boolean
     readonly requests: readonly BlockRequest[]
     readonly peerRequests: readonly BlockRequest[]
-    readonly peerExtendedHandshake: Record<string, unknown>
     extendedHandshake: Record<string, unknown>
     extendedMapping: Record<number, string>
     _ext: Record<string, unknown>
@@ -46,6 +45,8 @@ declare module 'webtorrent' {
     _bufferSize: number
     _processBuffer(): void
     _write(data: Uint8Array, done: (error: null) => void): void
+    _push(bytes: Uint8Array): boolean | undefined
+    _onExtended(extension: number, bytes: Uint8Array): void
     readonly _readableState: { readonly buffered: number }
   }
 

@@ -1,8 +1,13 @@
-// What is changed on each of bittorrent-protocol's wires: bounded messages, and input gathered without copying it again
-// for every piece of network input.
+// What is changed on each of bittorrent-protocol's wires: bounded messages both ways, no extensions, nothing that a
+// message could throw at the whole engine, and input gathered without copying it again for every piece of network input.
 
 import type { Wire } from 'webtorrent'
+import { messageOf } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
+import { parseBencoded } from '../bencode.ts'
+
+/** The word for a site in the extended handshake (BEP 10). */
+const siteKey = 'banyan_site'
 
 /**
  * No extensions (BEP 9 and 54 are what webtorrent brings): everybody has the metainfo, nobody loses pieces, and a message
@@ -13,21 +18,75 @@ export function withoutExtensions(wire: Wire): void {
   wire._ext = {}
 }
 
-export function tameWire(wire: Wire, tooLarge: () => void): void {
+export function tellSite(wire: Wire, site: string): void {
+  wire.extendedHandshake = { ...wire.extendedHandshake, [siteKey]: site }
+}
+
+export function tameWire(
+  wire: Wire,
+  on: {
+    /** What the other end says of its site. */
+    site: (site: string) => void
+    /** It broke the rules. */
+    abuse: (because: string) => void
+  },
+): void {
   const parse = wire._parse
+  const push = wire._push
+  let isOver = false
+
+  const end = (because: string) => {
+    if (isOver) return
+    isOver = true
+    wire._buffer = []
+    wire._bufferSize = 0
+    parse.call(wire, Number.MAX_VALUE, () => {})
+    // Whoever sends to all wires must not find one less while he does.
+    queueMicrotask(() => on.abuse(because))
+  }
   wire._parse = (size, parser) => {
     // A closed wire waits for a number of bytes that never comes.
+    if (isOver) return
     if (size <= limits.wireMessageMaxBytes || size === Number.MAX_VALUE) return parse.call(wire, size, parser)
-    parse.call(wire, Number.MAX_VALUE, () => {})
-    tooLarge()
+    end('it sends too large a message')
   }
   wire._write = (data, done) => {
-    wire._bufferSize += data.length
-    wire._buffer.push(data)
-    if (wire._bufferSize >= wire._parserSize) {
-      if (wire._buffer.length > 1) wire._buffer = [Buffer.concat(wire._buffer, wire._bufferSize)]
-      wire._processBuffer()
+    if (!isOver) {
+      wire._bufferSize += data.length
+      wire._buffer.push(data)
+      if (wire._bufferSize >= wire._parserSize) {
+        if (wire._buffer.length > 1) wire._buffer = [Buffer.concat(wire._buffer, wire._bufferSize)]
+        try {
+          wire._processBuffer()
+        } catch (error) {
+          end(`it sends what cannot be taken: ${messageOf(error)}`)
+        }
+      }
     }
     done(null)
+  }
+  wire._push = (bytes) => {
+    if (isOver) return false
+    const isTaken = push.call(wire, bytes)
+    if (wire._readableState.buffered > limits.wireQueuedMaxBytes) end('it does not take what is sent to it')
+    return isTaken
+  }
+  // bittorrent-protocol's own believes what it reads.
+  wire._onExtended = (extension, bytes) => {
+    const site = extension === 0 ? siteIn(bytes) : undefined
+    if (site !== undefined) on.site(site)
+  }
+}
+
+/** Undefined for whatever else an extended handshake says. */
+function siteIn(bytes: Uint8Array): string | undefined {
+  if (bytes.length > limits.wireHandshakeMaxBytes) return undefined
+  try {
+    const said = parseBencoded(bytes, 'extended handshake')
+    const site = said.kind === 'dictionary' ? said.entries.get(siteKey) : undefined
+    if (site?.kind !== 'bytes' || site.value.length > limits.wireSiteMaxBytes) return undefined
+    return Buffer.from(site.value).toString('utf8')
+  } catch {
+    return undefined
   }
 }

@@ -1,0 +1,80 @@
+// A wire between its other end and bittorrent-protocol, and what the engine's process may say.
+
+import t from 'tap'
+import type { Wire } from 'webtorrent'
+import { limits } from '../../src/model/limits.ts'
+import { tameWire } from '../../src/swarm/engine/wire.ts'
+import { boundedSayings } from '../../src/swarm/sayings.ts'
+import type { Log } from '../../src/world/world.ts'
+import { createSimulation } from '../world/simulation.ts'
+
+t.test('a message that makes the reader throw ends its wire, and nothing else', async (t) => {
+  const { wire, abuses } = tamed({
+    process: () => {
+      throw new TypeError('no such thing')
+    },
+  })
+  wire._write(Buffer.alloc(4), () => {})
+  wire._write(Buffer.alloc(4), () => {})
+  await Promise.resolve()
+  t.same(abuses, ['it sends what cannot be taken: no such thing'])
+  t.equal(wire._bufferSize, 0, 'nothing of it is kept')
+})
+
+t.test('who does not take what is sent to him is hung up on', async (t) => {
+  const { wire, abuses, pushed } = tamed({})
+  for (let i = 0; i < 2 * (limits.wireQueuedMaxBytes / 1024); i += 1) wire._push(new Uint8Array(1024))
+  t.same(abuses, [], 'not while somebody sends to all')
+  await Promise.resolve()
+  t.same(abuses, ['it does not take what is sent to it'])
+  t.equal(pushed(), limits.wireQueuedMaxBytes + 1024)
+})
+
+t.test('of extended messages the site is taken, and only a sound one', async (t) => {
+  const { wire, abuses, sites } = tamed({})
+  const long = 'x'.repeat(limits.wireSiteMaxBytes + 1)
+  for (const said of [
+    ...['', 'd', 'de', 'i1e', 'd11:banyan_sitei1ee', 'd11:banyan_site9999:berline', 'd1:md1:xd8:toStringi1eeee'],
+    `d11:banyan_site${long.length}:${long}e`,
+    `d11:banyan_site6:berlin1:x${limits.wireHandshakeMaxBytes}:${'y'.repeat(limits.wireHandshakeMaxBytes)}e`,
+  ]) {
+    wire._onExtended(0, Buffer.from(said))
+  }
+  wire._onExtended(1, Buffer.from('d11:banyan_site6:berline'))
+  t.same([sites, abuses], [[], []])
+  wire._onExtended(0, Buffer.from('d11:banyan_site6:berlin1:mdee'))
+  t.same(sites, ['berlin'])
+})
+
+t.test('the process of the engine says only so much in a minute', async (t) => {
+  const simulation = createSimulation()
+  const { clock } = simulation.node({ address: '10.0.0.1' }).world
+  const lines: unknown[] = []
+  const warn = (_message: string, about?: object) => lines.push(about)
+  const log: Log = { debug: warn, info: warn, warn, error: warn, with: () => log }
+  const says = boundedSayings({ clock, log })
+  for (let i = 0; i < 1000; i += 1) says(`line ${i}`)
+  t.equal(lines.length, limits.engineLinesPerMinuteMax)
+  await simulation.run({ forMs: 60_001 })
+  says('later')
+  t.same(lines.slice(limits.engineLinesPerMinuteMax), [
+    { linesLeftOut: 1000 - limits.engineLinesPerMinuteMax },
+    { line: 'later' },
+  ])
+})
+
+function tamed({ process = () => {} }: { process?: () => void }) {
+  const state = { buffered: 0 }
+  const wire = {
+    ...{ _buffer: [], _bufferSize: 0, _parserSize: 0, _readableState: state, _processBuffer: process },
+    _parse: () => {},
+    _push: (bytes: Uint8Array) => {
+      state.buffered += bytes.length
+      return true
+    },
+  } as unknown as Wire
+  const abuses: string[] = []
+  const sites: string[] = []
+  tameWire(wire, { site: (site) => sites.push(site), abuse: (because) => abuses.push(because) })
+  return { wire, abuses, sites, pushed: () => state.buffered }
+}
