@@ -65,6 +65,8 @@ export const limits = {
   parentReturnMs: 10 * 60_000,
   renewalLookMs: 24 * 3600_000,
   newSwarmWaitMs: 2_000,
+  loadRetryMs: 5_000,
+  turnedAwayLookMs: 5_000,
   requestTimeoutMs: 30_000,
   connectTimeoutMs: 10_000,
   keepAliveMs: 75_000,
@@ -117,6 +119,15 @@ export const limits = {
   // Queues.
   connectionsMax: 4_096,
   connectionsPerAddressMax: 1_024,
+  /** More than connectionsToOneMax: after a break the old ones may still count. */
+  connectionsPerCertificateMax: 16,
+  requestsOnConnectionMax: 2,
+  /** Bodies that are read and answers that are not yet taken, at a control port; */
+  httpBytesUnderwayMax: 64 * MiB,
+  /** those of one certificate: one object of the largest size; */
+  httpBytesUnderwayOfOneMax: 16 * MiB,
+  /** and an answer of this size counts for nothing. */
+  httpFreeAnswerBytes: 64 * KiB,
   connectionsToOneMax: 8,
   idleConnectionsToOneMax: 2,
   identitiesPooledMax: 16,
@@ -167,8 +178,9 @@ export const limits = {
   callersKnownMax: 1_024,
   /** Dials under way in the whole engine. */
   dialsMax: 16,
-  /** Failures in a row until a sibling is left alone; it may still call. The parent is tried for ever. */
-  dialsToSiblingMax: 12,
+  /** After so many failures in a row nothing is kept open for a peer, and a sibling is tried seldom. */
+  dialsInVainMax: 12,
+  siblingRetryCeilingMs: 10 * 60_000,
   /** A caller that names a holding which is not here yet waits this long for it. */
   callerWaitMs: 5_000,
   /** One that nobody here has heard of. */

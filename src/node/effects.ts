@@ -69,7 +69,11 @@ export function openEffects(parts: EffectParts): Effects {
       const failure = failureOf(error)
       const attack = attackOf(failure)
       const from = parts.uplink.parent()?.node ?? 'parent'
-      if (attack !== undefined) parts.onAttack({ kind: attack, from, detail: failure.message })
+      if (attack !== undefined) {
+        parts.onAttack({ kind: attack, from, detail: failure.message })
+        parts.uplink.turnAway()
+        runLookLater(limits.turnedAwayLookMs)
+      }
       dispatch({ kind: 'refresh-failed', failure })
     }
   })
@@ -85,7 +89,7 @@ export function openEffects(parts: EffectParts): Effects {
   const loadFailed = (what: string, error: unknown) => {
     const failure = failureOf(error)
     dispatch({ kind: 'load-failed', what, failure })
-    if (failure.retry === 'later') runLookLater(5_000)
+    if (failure.retry === 'later') runLookLater(limits.loadRetryMs)
   }
   const loadingManifests = repeatable('load manifests', log, async () => {
     const { revision, desired } = state()

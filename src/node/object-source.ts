@@ -42,6 +42,7 @@ export function openObjectSource(parts: {
       const from = parts.uplink.parent()?.node ?? 'parent'
       const detail = `object ${digest} came with digest ${actual}`
       parts.onAttack({ kind: 'object-forged', from, detail })
+      parts.uplink.turnAway()
       throw new Failure('digest-mismatch', `${detail} from ${from}`, { retry: 'later' })
     }
     parts.named.learn(digest, bytes)

@@ -28,5 +28,6 @@ export function openRootUplink(parts: { fleet: Fleet; clock: Clock }): Uplink {
     watch: (_version, signal) =>
       new Promise((resolve) => signal.addEventListener('abort', () => resolve(0), { once: true })),
     parent: () => null,
+    turnAway() {},
   }
 }

@@ -24,6 +24,8 @@ export interface Uplink {
   watch(version: number, signal: AbortSignal): Promise<number>
   /** The parent that answered last; its address is where its swarm port is too. */
   parent(): { node: NodeName; address: string } | null
+  /** What the parent gave was forged or old: the next one is asked for a while, if there is one. */
+  turnAway(): void
 }
 
 const parseNews = parserOf(v.object({ timestamp: countSchema }))
@@ -119,6 +121,7 @@ export function openUplink(parts: UplinkParts): Uplink {
       return parseNews(parseJson(accepted(reply, 'watch').body, 'news', limits.messageMarksMax), 'news').timestamp
     },
     parent: () => answered,
+    turnAway: () => choice.failed(choice.current(parts.monotonicMs()), parts.monotonicMs()),
   }
 }
 

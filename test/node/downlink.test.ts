@@ -2,6 +2,7 @@
 
 import t from 'tap'
 import { Failure } from '../../src/model/failure.ts'
+import { limits } from '../../src/model/limits.ts'
 import { type DownlinkParts, openDownlink } from '../../src/node/downlink.ts'
 import type { HttpRequest } from '../../src/world/world.ts'
 import { createTestFleet } from '../world/fleet.ts'
@@ -14,6 +15,12 @@ const enrolment = certificateOf((await fleet.enrolment('0123456789abcdef')).cert
 
 function certificateOf(pem: string): Uint8Array {
   return Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ''), 'base64')
+}
+
+const authority = certificateOf((await fleet.node('leaf')).ca)
+
+function peerWith(certificate: Uint8Array) {
+  return { certificate, address: '10.0.0.2' }
 }
 
 function downlinkWith(parts: Partial<DownlinkParts> = {}) {
@@ -65,6 +72,29 @@ t.test(
   },
 )
 
+t.test('an enrolment certificate may send a body to that one door only, and many show it at once', async (t) => {
+  const downlink = downlinkWith()
+  for (const path of ['/v1/announce', '/v1/reports']) {
+    t.ok(downlink.bodyMaxBytes(path, peerWith(node)) > 0, path)
+    for (const other of [enrolment, authority, new Uint8Array(3)])
+      t.equal(downlink.bodyMaxBytes(path, peerWith(other)), 0)
+  }
+  t.equal(downlink.bodyMaxBytes('/v1/enrol', peerWith(enrolment)), limits.enrolMaxBytes)
+  t.equal(downlink.bodyMaxBytes('/v1/enrol', peerWith(authority)), 0)
+  t.equal(downlink.connectionsMax(peerWith(enrolment)), limits.connectionsPerAddressMax)
+  t.equal(downlink.connectionsMax(peerWith(node)), limits.connectionsPerCertificateMax)
+})
+
+t.test('a small body that means very many values is refused before it is parsed', async (t) => {
+  const downlink = downlinkWith()
+  const many = Array.from({ length: 100_000 }, (_, n) => `"${n.toString(36)}":""`).join(',')
+  const reply = await downlink.handle(call('POST', '/v1/reports', `{"reports":[],"certificates":{${many}}}`))
+  t.equal(reply.status, 400)
+  t.match(String(reply.body), /more than 20000 commas, colons and brackets/)
+  const announce = await downlink.handle(call('POST', '/v1/announce', `{"swarms":[${'[],'.repeat(100_000)}[]]}`))
+  t.match(String(announce.body), /more than 200000 commas, colons and brackets/)
+})
+
 t.test('a child that goes away is not kept waiting for', async (t) => {
   const gone = new AbortController()
   const hanging = downlinkWith().handle({ ...call('GET', '/v1/watch?timestamp=4'), signal: gone.signal })
@@ -87,7 +117,7 @@ t.test('bad calls are refused without a word too many', async (t) => {
     [call('POST', '/v1/watch'), 404],
   ]
   for (const [request, status] of rows) t.equal((await downlink.handle(request)).status, status, request.path)
-  t.equal(downlink.bodyMaxBytes('/v1/tuf/timestamp.json'), 0, 'and a GET has no body')
+  t.equal(downlink.bodyMaxBytes('/v1/tuf/timestamp.json', peerWith(node)), 0, 'and a GET has no body')
 })
 
 t.test('what is worth another try is 503, so that the child tries again', async (t) => {

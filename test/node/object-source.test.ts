@@ -17,6 +17,7 @@ function parentWith(answer: () => Promise<Uint8Array | undefined>, isNamed = tru
   const kept = new Map<string, Uint8Array>()
   const attacks: string[] = []
   let asked = 0
+  let turned = 0
   const objects: Objects = {
     get: async (sha256) => kept.get(sha256),
     put: async (bytes) => {
@@ -33,6 +34,9 @@ function parentWith(answer: () => Promise<Uint8Array | undefined>, isNamed = tru
       return answer()
     },
     parent: () => ({ node: 'berlin', address: '127.0.0.1' }),
+    turnAway: () => {
+      turned += 1
+    },
   } as unknown as Uplink
   const named = { has: () => isNamed, learn: () => {} }
   const source = openObjectSource({
@@ -42,7 +46,7 @@ function parentWith(answer: () => Promise<Uint8Array | undefined>, isNamed = tru
     named,
     onAttack: ({ kind }) => attacks.push(kind),
   })
-  return { source, kept, attacks, asked: () => asked }
+  return { source, kept, attacks, asked: () => asked, turned: () => turned }
 }
 
 t.test('a hundred callers at once cost one request, and later ones none', async (t) => {
@@ -58,6 +62,7 @@ t.test('bytes with another digest are refused, named as an attack and not kept',
   const parent = parentWith(async () => bytesOf('a forged manifest'))
   await t.rejects(parent.source.get(digest), { code: 'digest-mismatch', message: /from berlin/ })
   t.strictSame(parent.attacks, ['object-forged'])
+  t.equal(parent.turned(), 1, 'and the next parent is asked for a while')
   t.equal(parent.kept.size, 0)
 })
 
