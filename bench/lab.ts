@@ -1,5 +1,5 @@
 // The lab: banyan and its peers bring the same payload through the same shaped links, one after the other. Needs root, for
-// network namespaces, and Debian's nginx-light, curl, rsync and python3-libtorrent.
+// network namespaces, and Debian's nginx-light, curl, rsync, python3-libtorrent, aria2 and transmission-cli.
 // Run: node bench/lab.ts [--runs N] [--only NAME]... [--mib N] [--json]; NAME is a scenario or part of a system's name.
 
 import { randomBytes } from 'node:crypto'
@@ -8,6 +8,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { banyan } from './lab/banyan.ts'
+import { aria2, transmission } from './lab/peers/clients.ts'
 import { cachingProxy, plainHttp } from './lab/peers/http.ts'
 import { libtorrent } from './lab/peers/libtorrent.ts'
 import { rsync } from './lab/peers/rsync.ts'
@@ -16,7 +17,7 @@ import { type Lab, openLab, sweep } from './lab/site.ts'
 import type { System } from './lab/system.ts'
 import { type Measured, tableOf } from './lab/table.ts'
 
-const systems: readonly System[] = [banyan, plainHttp, cachingProxy, rsync, libtorrent]
+const systems: readonly System[] = [banyan, plainHttp, cachingProxy, rsync, libtorrent, aria2, transmission]
 /** For what was started to come to rest. */
 const restMs = 2_000
 
@@ -68,9 +69,17 @@ try {
     // Systems take turns, so that a slow minute of the machine meets all of them.
     for (let run = 0; run < runs; run += 1) {
       for (const system of chosenSystems) {
-        const result = await measure(scenario, system, payload)
-        measured.push(result)
-        process.stderr.write(`${scenario.name} ${run + 1}/${runs} ${system.name}: ${result.seconds.toFixed(2)} s\n`)
+        if (isEnding) break
+        const what = `${scenario.name} ${run + 1}/${runs} ${system.name}`
+        try {
+          const result = await measure(scenario, system, payload)
+          measured.push(result)
+          process.stderr.write(`${what}: ${result.seconds.toFixed(2)} s\n`)
+        } catch (error) {
+          // One that fails must not take the others' figures along.
+          if (!isEnding) process.stderr.write(`${what}: ${error instanceof Error ? error.message : error}\n`)
+          process.exitCode = 1
+        }
       }
     }
     if (!values.json) console.log(`\n${scenario.title}; ${mib} MiB, ${runs} runs\n\n${tableOf(measured)}`)

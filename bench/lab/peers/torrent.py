@@ -10,7 +10,7 @@ import libtorrent as lt
 def make(file, torrent, tracker):
     storage = lt.file_storage()
     lt.add_files(storage, file)
-    made = lt.create_torrent(storage)
+    made = lt.create_torrent(storage, 0, lt.create_torrent.v1_only)
     made.add_tracker(tracker)
     lt.set_piece_hashes(made, file.rsplit("/", 1)[0])
     with open(torrent, "wb") as out:
