@@ -7,8 +7,8 @@ import { limits } from '../model/limits.ts'
 import type { NodeName, Sha256 } from '../model/names.ts'
 import { parseJson } from '../model/parse.ts'
 import { parseReportBatch, type ReportBatch } from '../model/report.ts'
-import { identityOf } from '../trust/identity.ts'
-import type { Clock, HttpRequest, HttpResponse, Log } from '../world/world.ts'
+import { type Identity, identityOf } from '../trust/identity.ts'
+import type { Clock, HttpPeer, HttpRequest, HttpResponse, Log } from '../world/world.ts'
 
 export interface DownlinkParts {
   clock: Clock
@@ -23,7 +23,8 @@ export interface DownlinkParts {
 
 export interface Downlink {
   handle(request: HttpRequest): Promise<HttpResponse>
-  bodyMaxBytes(path: string): number
+  bodyMaxBytes(path: string, peer: HttpPeer): number
+  connectionsMax(peer: HttpPeer): number
   /** Answers every child that hangs in `watch`. */
   tellChildren(): void
 }
@@ -85,15 +86,30 @@ export function openDownlink(parts: DownlinkParts): Downlink {
         return json(statusOf(error), { failure: { code: error.code, message: error.message } })
       }
     },
-    bodyMaxBytes(path) {
+    bodyMaxBytes(path, peer) {
+      const role = roleOf(peer)
+      if (role === undefined || (role === 'enrol' && path !== '/v1/enrol')) return 0
       if (path === '/v1/announce') return limits.announceMaxBytes
       if (path === '/v1/reports') return limits.reportsMaxBytes
       if (path === '/v1/enrol') return limits.enrolMaxBytes
       return 0
     },
+    // All who join by one token show one certificate.
+    connectionsMax: (peer) =>
+      roleOf(peer) === 'enrol' ? limits.connectionsPerAddressMax : limits.connectionsPerCertificateMax,
     tellChildren() {
       for (const answer of [...watchers]) answer()
     },
+  }
+}
+
+/** Undefined for a certificate that is neither a node's nor a token's. */
+function roleOf({ certificate }: HttpPeer): Identity['role'] | undefined {
+  try {
+    return identityOf(certificate).role
+  } catch (error) {
+    if (error instanceof Failure) return undefined
+    throw error
   }
 }
 

@@ -79,7 +79,8 @@ export async function serveChildren(parts: {
     address: settings.listen,
     port: settings.controlPort,
     tls: parts.tls,
-    bodyMaxBytes: (path) => downlink.bodyMaxBytes(path),
+    bodyMaxBytes: (path, peer) => downlink.bodyMaxBytes(path, peer),
+    connectionsMax: (peer) => downlink.connectionsMax(peer),
     handler: (request) => downlink.handle(request),
     onStranger: (address, reason) => strangers.seen(address, reason),
   })

@@ -7,7 +7,9 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import type { Http, HttpRequest, HttpResponse, HttpServer, TlsIdentity } from './world.ts'
+import { type Budget, type Claim, openBudget } from './http-budget.ts'
+import { type Caller, watchCallers } from './http-callers.ts'
+import type { Http, HttpPeer, HttpRequest, HttpResponse, HttpServer, TlsIdentity } from './world.ts'
 
 type ServeOptions = Parameters<Http['serve']>[0] & { onError: (error: unknown, path: string) => void }
 
@@ -26,25 +28,38 @@ export async function serveHttps(options: ServeOptions): Promise<HttpServer> {
     keepAliveInitialDelay: limits.keepAliveProbeMs,
   })
   server.maxConnections = limits.connectionsMax
-  const sockets = limitedSockets(server)
+  const callers = watchCallers(server, options.connectionsMax ?? (() => limits.connectionsPerCertificateMax))
+  const budget = openBudget()
   const running = new Set<AbortController>()
+  const requestsOn = new WeakMap<Socket, number>()
   let closing = false
 
   server.on('tlsClientError', (error, socket) => {
     const reason = strangerReason(error, socket)
-    if (reason !== undefined) options.onStranger?.(sockets.addressOf(socket), reason)
+    if (reason !== undefined) options.onStranger?.(callers.addressOf(socket), reason)
   })
   server.on('request', (message, response) => {
-    const caller = new AbortController()
-    running.add(caller)
+    const caller = callers.callerOf(message.socket)
+    const underway = (requestsOn.get(message.socket) ?? 0) + 1
+    // Our own callers ask one thing at a time; the second is for one that the end of the first has not reached yet.
+    if (caller === undefined || underway > limits.requestsOnConnectionMax) {
+      message.socket.destroy()
+      return
+    }
+    requestsOn.set(message.socket, underway)
+    const gone = new AbortController()
+    running.add(gone)
     response.on('close', () => {
-      running.delete(caller)
-      if (!response.writableFinished) caller.abort()
+      running.delete(gone)
+      requestsOn.set(message.socket, (requestsOn.get(message.socket) ?? 1) - 1)
+      if (!response.writableFinished) gone.abort()
     })
-    answer(options, message, response, caller.signal, () => closing).catch((error) => {
-      options.onError(error, message.url ?? '')
-      response.destroy()
-    })
+    answer({ options, budget, message, response, caller, signal: gone.signal, isClosing: () => closing }).catch(
+      (error) => {
+        options.onError(error, message.url ?? '')
+        response.destroy()
+      },
+    )
   })
 
   await listen(server, options.address, options.port)
@@ -56,11 +71,11 @@ export async function serveHttps(options: ServeOptions): Promise<HttpServer> {
       closing = true
       const closed = new Promise<void>((resolve) => server.close(() => resolve()))
       // Handlers that hang for news return now; what then still runs is cut off.
-      for (const caller of running) caller.abort()
+      for (const gone of running) gone.abort()
       server.closeIdleConnections()
       const patience = setTimeout(() => {
         server.closeAllConnections()
-        sockets.destroyAll()
+        callers.destroyAll()
       }, limits.stopMs / 5)
       return closed.finally(() => clearTimeout(patience))
     },
@@ -78,44 +93,114 @@ function contextOf(tls: TlsIdentity) {
   } as const
 }
 
-async function answer(
-  options: ServeOptions,
-  message: IncomingMessage,
-  response: ServerResponse,
-  signal: AbortSignal,
-  isClosing: () => boolean,
-): Promise<void> {
+interface Exchange {
+  options: ServeOptions
+  budget: Budget
+  message: IncomingMessage
+  response: ServerResponse
+  caller: Caller
+  signal: AbortSignal
+  isClosing(): boolean
+}
+
+async function answer(exchange: Exchange): Promise<void> {
+  const { options, budget, message, response, caller, signal } = exchange
   const url = urlOf(message)
   if (url === undefined) return refuse(message, response, 400)
   const method = message.method
   if (method !== 'GET' && method !== 'POST') return refuse(message, response, 405)
-  const body = await bodyOf(message, options.bodyMaxBytes(url.pathname))
+  const peer: HttpPeer = { certificate: caller.certificate, address: caller.address }
+  const maxBytes = options.bodyMaxBytes(url.pathname, peer)
+  const expected = expectedBytes(message, maxBytes)
+  if (expected > maxBytes) return refuse(message, response, 413)
+  const bodyClaim = expected === 0 ? nothingHeld : budget.take(caller.fingerprint, expected)
+  if (bodyClaim === undefined) return refuse(message, response, 503)
+  response.on('close', bodyClaim.release)
+  const body = await bodyOf(message, maxBytes)
   if (body === 'gone') return
   if (body === 'too-large') return refuse(message, response, 413)
 
-  const request: HttpRequest = {
-    method,
-    path: url.pathname,
-    query: Object.fromEntries(url.searchParams),
-    body,
-    peer: peerOf(message.socket as TLSSocket),
-    signal,
-  }
-  const reply = await options.handler(request).catch((error): HttpResponse => {
-    options.onError(error, url.pathname)
-    return { status: 500 }
-  })
+  const query = Object.fromEntries(url.searchParams)
+  const request: HttpRequest = { method, path: url.pathname, query, body, peer, signal }
+  const handled = () =>
+    options.handler(request).catch((error): HttpResponse => {
+      options.onError(error, url.pathname)
+      return { status: 500 }
+    })
+  const reply = await handled()
+  bodyClaim.release()
   if (response.destroyed) return
-  const content = Buffer.from(reply.body ?? '')
-  // A caller that stops reading is cut off; each bit of progress starts the wait anew. Once all is written, Node sets
-  // the wait for the next request instead.
-  message.socket.setTimeout(limits.requestTimeoutMs)
+  // No caller of ours waits for longer, so whoever takes his answer in drops is cut off as well.
+  const patience = setTimeout(() => message.socket.destroy(), limits.requestTimeoutMs)
+  response.on('close', () => clearTimeout(patience))
+  await send(exchange, reply, handled)
+}
+
+/** What is small needs no room. The rest waits for it, and so as not to be held meanwhile, it is asked for again. */
+async function send(exchange: Exchange, first: HttpResponse, again: () => Promise<HttpResponse>): Promise<void> {
+  const { budget, message, response, caller } = exchange
+  const bytes = bytesOf(first)
+  if (bytes <= limits.httpFreeAnswerBytes) return write(exchange, first)
+  const claim = budget.take(caller.fingerprint, bytes)
+  if (claim === undefined) return sendInTurn(exchange, bytes, message.method === 'GET' ? again : async () => first)
+  response.on('close', claim.release)
+  return write(exchange, first)
+}
+
+async function sendInTurn(exchange: Exchange, bytes: number, ask: () => Promise<HttpResponse>): Promise<void> {
+  const { budget, message, response, caller, signal } = exchange
+  const claim = await budget.wait(caller.fingerprint, bytes, signal)
+  if (response.destroyed) return claim?.release()
+  if (claim === undefined) return refuse(message, response, 503)
+  response.on('close', claim.release)
+  const reply = await ask()
+  if (response.destroyed) return
+  return bytesOf(reply) > bytes ? refuse(message, response, 503) : write(exchange, reply)
+}
+
+/**
+ * Piece by piece, each when the one before has gone out: TLS would otherwise make its own copy of all of an answer that
+ * nobody takes.
+ */
+async function write({ response, isClosing }: Exchange, reply: HttpResponse): Promise<void> {
+  const body = reply.body ?? ''
+  const content =
+    typeof body === 'string' ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.byteLength)
   response.writeHead(reply.status, {
     'content-length': content.length,
     ...(isClosing() ? { connection: 'close' } : {}),
     ...(content.length === 0 ? {} : { 'content-type': reply.contentType ?? 'application/octet-stream' }),
   })
-  response.end(content)
+  const step = limits.httpFreeAnswerBytes
+  let at = 0
+  for (; at + step < content.length; at += step) {
+    if (!response.write(content.subarray(at, at + step))) await drained(response)
+    if (response.destroyed) return
+  }
+  response.end(content.subarray(at))
+}
+
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      response.off('drain', done)
+      response.off('close', done)
+      resolve()
+    }
+    response.on('drain', done)
+    response.on('close', done)
+  })
+}
+
+function bytesOf({ body }: HttpResponse): number {
+  return typeof body === 'string' ? Buffer.byteLength(body) : (body?.byteLength ?? 0)
+}
+
+const nothingHeld: Claim = { release: () => {} }
+
+/** A body that does not say its length may have all that it is allowed. */
+function expectedBytes(message: IncomingMessage, maxBytes: number): number {
+  return message.headers['transfer-encoding'] === undefined ? Number(message.headers['content-length'] ?? 0) : maxBytes
 }
 
 function urlOf(message: IncomingMessage): URL | undefined {
@@ -125,7 +210,6 @@ function urlOf(message: IncomingMessage): URL | undefined {
 }
 
 async function bodyOf(message: IncomingMessage, maxBytes: number): Promise<Uint8Array | 'too-large' | 'gone'> {
-  if (Number(message.headers['content-length'] ?? 0) > maxBytes) return 'too-large'
   return new Promise((resolve) => {
     const parts: Buffer[] = []
     let size = 0
@@ -136,7 +220,11 @@ async function bodyOf(message: IncomingMessage, maxBytes: number): Promise<Uint8
       parts.length = 0
       return resolve('too-large')
     })
-    message.on('end', () => resolve(new Uint8Array(Buffer.concat(parts))))
+    message.on('end', () => {
+      const whole = Buffer.concat(parts)
+      parts.length = 0
+      resolve(new Uint8Array(whole.buffer, whole.byteOffset, whole.length))
+    })
     message.on('error', () => resolve('gone'))
     message.on('close', () => resolve('gone'))
   })
@@ -147,7 +235,11 @@ async function bodyOf(message: IncomingMessage, maxBytes: number): Promise<Uint8
  * caller gets a moment to read it and to close.
  */
 function refuse(message: IncomingMessage, response: ServerResponse, status: number): void {
-  response.writeHead(status, { 'content-length': 0, connection: 'close' })
+  response.writeHead(status, {
+    'content-length': 0,
+    connection: 'close',
+    ...(status === 503 && { 'retry-after': '1' }),
+  })
   if (message.complete) {
     response.end()
     return
@@ -157,44 +249,6 @@ function refuse(message: IncomingMessage, response: ServerResponse, status: numb
   response.on('close', () => clearTimeout(linger))
 }
 
-function peerOf(socket: TLSSocket): HttpRequest['peer'] {
-  const certificate = socket.getPeerX509Certificate()
-  if (!socket.authorized || certificate === undefined) throw new TypeError('a request without a verified certificate')
-  return { certificate: new Uint8Array(certificate.raw), address: plainAddress(socket.remoteAddress) }
-}
-
-/** Counts the connections of each address, from before their handshake. */
-function limitedSockets(server: https.Server) {
-  const perAddress = new Map<string, number>()
-  const open = new Set<Socket>()
-  const addresses = new WeakMap<Socket, string>()
-  server.prependListener('connection', (socket: Socket) => {
-    const address = plainAddress(socket.remoteAddress)
-    const count = (perAddress.get(address) ?? 0) + 1
-    perAddress.set(address, count)
-    open.add(socket)
-    addresses.set(socket, address)
-    socket.on('close', () => {
-      open.delete(socket)
-      const left = (perAddress.get(address) ?? 1) - 1
-      if (left === 0) perAddress.delete(address)
-      else perAddress.set(address, left)
-    })
-    if (count > limits.connectionsPerAddressMax) socket.destroy()
-  })
-  return {
-    // Node has dropped the address of a TLS socket by the time that its handshake has failed; only the socket below it,
-    // which has no public name, tells which of ours it was.
-    addressOf: (socket: TLSSocket) => {
-      const below = (socket as unknown as { _parent?: Socket })._parent
-      return (below && addresses.get(below)) ?? plainAddress(socket.remoteAddress)
-    },
-    destroyAll: () => {
-      for (const socket of open) socket.destroy()
-    },
-  }
-}
-
 /** Undefined for a connection that merely broke: that is weather, not a stranger. */
 function strangerReason(error: Error, socket: TLSSocket): string | undefined {
   if (socket.authorizationError !== undefined && socket.authorizationError !== null) {
@@ -202,10 +256,6 @@ function strangerReason(error: Error, socket: TLSSocket): string | undefined {
   }
   const code = 'code' in error ? String(error.code) : error.message
   return code.startsWith('ERR_SSL_') ? code : undefined
-}
-
-function plainAddress(address: string | undefined): string {
-  return (address ?? 'unknown').replace(/^::ffff:/, '')
 }
 
 function listen(server: https.Server, address: string, port: number): Promise<void> {

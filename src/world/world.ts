@@ -167,7 +167,8 @@ export interface HttpReply {
 
 /**
  * HTTPS with mutual TLS 1.3 between nodes. A body over its limit is answered with 413 and never read to its end; a
- * handler that throws, with an empty 500.
+ * handler that throws, with an empty 500. What is under way has a bound for each certificate and for all together: for a
+ * body beyond it the answer is 503, a large answer waits, and for one to a GET the handler is then asked once more.
  */
 export interface Http {
   /** Throws `conflict` if the port is taken. Port 0 takes any free one. */
@@ -175,7 +176,10 @@ export interface Http {
     address: string
     port: number
     tls: TlsIdentity
-    bodyMaxBytes: (path: string) => number
+    /** Asked before any of the body is read, so that it is read only from those who may send one. */
+    bodyMaxBytes: (path: string, peer: HttpPeer) => number
+    /** The default is `limits.connectionsPerCertificateMax`. Of more, the oldest is closed. */
+    connectionsMax?: (peer: HttpPeer) => number
     handler: (request: HttpRequest) => Promise<HttpResponse>
     /**
      * Somebody spoke no TLS 1.3 or showed no certificate of our CA that holds now; the reason is OpenSSL's or Node's

@@ -24,6 +24,7 @@ interface Stage {
   childTls: TlsIdentity
   strangers: string[]
   requests: HttpRequest[]
+  bodyMaxBytes: Parameters<Http['serve']>[0]['bodyMaxBytes']
   /** Resolves with the first request. */
   reached: Promise<HttpRequest>
   ask(options?: Partial<Parameters<Http['request']>[0]>): ReturnType<Http['request']>
@@ -65,6 +66,20 @@ export function httpContract(t: Test, open: (t: Test) => Promise<HttpWorld>): vo
     const above = await stage.ask({ method: 'POST', body: new Uint8Array(1001) })
     t.equal(above.status, 413)
     t.equal(stage.requests.length, 1)
+  })
+
+  check(t, 'how large a body may be depends on its path and on who calls', async (t, stage) => {
+    const tls = await stage.fleet.enrolment('0123456789abcdef')
+    const body = new Uint8Array(1)
+    stage.bodyMaxBytes = (path, { certificate, address }) => {
+      t.match(address, /^[0-9a-f.:]+$/)
+      const calls = new X509Certificate(certificate)
+      return path === '/v1/enrol' || calls.raw.equals(new X509Certificate(stage.childTls.certificate).raw) ? 1 : 0
+    }
+    t.equal((await stage.ask({ method: 'POST', path: '/v1/reports', body })).status, 200)
+    t.equal((await stage.ask({ method: 'POST', path: '/v1/reports', body, tls })).status, 413)
+    t.equal((await stage.ask({ method: 'POST', path: '/v1/enrol', body, tls })).status, 200)
+    t.equal(stage.requests.length, 2)
   })
 
   check(t, 'a body far over its limit is answered with 413 too', async (t, stage) => {
@@ -224,12 +239,13 @@ export function httpContract(t: Test, open: (t: Test) => Promise<HttpWorld>): vo
       const strangers: string[] = []
       const requests: HttpRequest[] = []
       const reached = Promise.withResolvers<HttpRequest>()
+      const stage: Pick<Stage, 'bodyMaxBytes'> = { bodyMaxBytes: () => 1000 }
       const server = await world.passage.until(
         world.parent.serve({
           address: world.address,
           port: 0,
           tls: parentTls,
-          bodyMaxBytes: () => 1000,
+          bodyMaxBytes: (path, peer) => stage.bodyMaxBytes(path, peer),
           handler: (request) => {
             requests.push(request)
             reached.resolve(request)
@@ -251,7 +267,8 @@ export function httpContract(t: Test, open: (t: Test) => Promise<HttpWorld>): vo
           }),
         )
       try {
-        await body(t, { world, fleet, server, parentTls, childTls, strangers, requests, reached: reached.promise, ask })
+        const rest = { world, fleet, server, parentTls, childTls, strangers, requests, reached: reached.promise, ask }
+        await body(t, Object.assign(stage, rest))
       } finally {
         world.child.close()
         await world.passage.until(server.close())

@@ -203,7 +203,8 @@ export function simulatedHttp(parts: {
       function call(connection: Connection): void {
         server = connection.server
         const { pathname, searchParams } = new URL(options.path, 'https://node')
-        const tooLarge = body.length > server.options.bodyMaxBytes(pathname)
+        const peer = { certificate: derOf(options.tls.certificate), address }
+        const tooLarge = body.length > server.options.bodyMaxBytes(pathname, peer)
         send(headerBytes + (tooLarge ? 0 : body.length), () => {
           const { state } = connection.server
           if (state !== 'open') return fail('unreachable', `cannot reach ${options.url}: connection closed`)
@@ -219,7 +220,7 @@ export function simulatedHttp(parts: {
             path: pathname,
             query: Object.fromEntries(searchParams),
             body: Uint8Array.from(body),
-            peer: { certificate: derOf(options.tls.certificate), address },
+            peer,
             signal: running.caller.signal,
           })
           const ended = (response: HttpResponse) => {
