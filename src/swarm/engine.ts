@@ -113,6 +113,8 @@ export const engineReportSchema = v.variant('kind', [
   v.strictObject({ kind: v.literal('failed'), infoHash: infoHashSchema, because: v.string() }),
   v.strictObject({ kind: v.literal('closed'), infoHash: infoHashSchema }),
   v.strictObject({ kind: v.literal('stranger'), address: v.string(), because: v.string() }),
+  /** Somebody called from there. Of callers who are known it is told only after one who was not. */
+  v.strictObject({ kind: v.literal('caller'), address: v.string(), isKnown: v.boolean() }),
   v.strictObject({ kind: v.literal('note'), message: v.string(), about: v.string() }),
 ])
 export type EngineReport = v.InferOutput<typeof engineReportSchema>

@@ -82,7 +82,8 @@ export function keepEngine(parts: {
     parts.onCrash()
   }
   const hold = (caller: Caller) => {
-    if (callers.length >= limits.pendingSocketsMax) return caller.destroy()
+    const ofAddress = callers.filter((waiting) => waiting.caller.remoteAddress === caller.remoteAddress).length
+    if (callers.length >= limits.pendingSocketsMax || ofAddress >= limits.pendingPerAddressMax) return caller.destroy()
     const timer = clock.after(limits.swarmHandshakeMs, () => {
       callers = callers.filter((waiting) => waiting.caller !== caller)
       caller.destroy()

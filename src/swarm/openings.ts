@@ -5,6 +5,7 @@ import { Failure, messageOf, unreachable } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName } from '../model/names.ts'
 import type { Clock, Log, Random, Timer, TlsIdentity } from '../world/world.ts'
+import { openDoubts } from './doubts.ts'
 import type { Caller, EngineFactory, EngineReport, Rates } from './engine.ts'
 import type { SwarmEvent } from './holding.ts'
 import type { Holdings } from './holdings.ts'
@@ -65,6 +66,7 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
     port: 'swarm port',
     onAttack: (attack) => parts.onEvent({ kind: 'attack', attack }),
   })
+  const doubts = openDoubts({ clock })
   const background = (what: string, work: Promise<unknown>) => {
     work.catch((error) => log.error(what, { error: messageOf(error) }))
   }
@@ -146,6 +148,10 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
       case 'stranger':
         strangers.seen(report.address, report.because)
         break
+      case 'caller':
+        doubts.called(report.address, report.isKnown)
+        if (report.isKnown) neededUntilMs = clock.monotonicMs() + parts.engineIdleMs
+        break
       case 'note':
         log.debug(report.message, { about: report.about })
         break
@@ -161,7 +167,8 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
       called.delete(infoHash)
       if (!opened.has(infoHash)) keeper.send({ kind: 'refuse', infoHash })
     }
-    called.set(infoHash, clock.after(limits.callerWaitMs, refuse))
+    const isUnknown = holdings.get(infoHash) === undefined
+    called.set(infoHash, clock.after(isUnknown ? limits.unknownCallerWaitMs : limits.callerWaitMs, refuse))
     look()
   }
   const onPoisoned = (infoHash: InfoHash, from: NodeName, piece: number) => {
@@ -250,12 +257,14 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
   return {
     look,
     take: (caller) => {
-      if (stopped) {
+      const isDoubted = doubts.has(caller.remoteAddress ?? '')
+      const isAwake = keeper.kind() === 'running' || keeper.kind() === 'starting'
+      if (stopped || (isDoubted && !isAwake)) {
         caller.destroy()
         return
       }
       // Whoever he is: the engine must live long enough to find out.
-      neededUntilMs = clock.monotonicMs() + parts.engineIdleMs
+      if (!isDoubted) neededUntilMs = clock.monotonicMs() + parts.engineIdleMs
       keeper.take(caller)
       look()
     },

@@ -44,6 +44,14 @@ t.test('callers wait in bounded number, and not for ever', async (t) => {
   t.ok(callers.every(({ isDestroyed }) => isDestroyed))
 })
 
+t.test('no address has more than its share of the callers that wait', async (t) => {
+  const { keeper } = keeping()
+  for (let i = 0; i <= limits.pendingPerAddressMax; i += 1) keeper.take(callerNamed('crowd'))
+  t.equal(keeper.callersWaiting(), limits.pendingPerAddressMax)
+  keeper.take(callerNamed('another'))
+  t.equal(keeper.callersWaiting(), limits.pendingPerAddressMax + 1)
+})
+
 t.test('one that crashes is started again after longer and longer waits', async (t) => {
   const { keeper, starts, crash, simulation } = keeping({ needAlways: true })
   keeper.need()

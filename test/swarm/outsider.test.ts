@@ -5,6 +5,7 @@ import { readdir, readFile, readlink } from 'node:fs/promises'
 import { connect as connectTcp } from 'node:net'
 import { type ConnectionOptions, connect } from 'node:tls'
 import t, { type Test } from 'tap'
+import { limits } from '../../src/model/limits.ts'
 import type { TlsIdentity } from '../../src/world/world.ts'
 import { createTestFleet } from '../world/fleet.ts'
 import { MiB, type Nodes, nodesFor, payloadFrom, type TestNode, type TestPayload } from './kit.ts'
@@ -63,6 +64,23 @@ t.test('a node that asks for what is not here is let go without a word', async (
     [],
     'that is no attack',
   )
+})
+
+t.test('a node that asks for much that is not here is let go soon, and has only its share of patience', async (t) => {
+  const nodes = await nodesFor(t)
+  const { port, seed } = await freshSeed(t, nodes, 'much')
+  const friend = shown(await nodes.fleet.node('friend'))
+  seed.swarm.warmUp()
+  await bytesGot(port, friend, 68)
+  const startedMs = performance.now()
+  const ended = Array.from({ length: limits.waitingPerNodeMax + 4 }, async (_, i) => {
+    const servername = `${String(i).padStart(40, '0')}.swarm`
+    t.equal(await bytesGot(port, { ...friend, servername }), 0)
+    return performance.now() - startedMs
+  })
+  const waitedMs = (await Promise.all(ended)).sort((a, b) => a - b)
+  t.ok((waitedMs.at(-1) ?? 0) < limits.callerWaitMs, 'nobody waits long')
+  t.ok((waitedMs[3] ?? 0) < limits.unknownCallerWaitMs, 'those beyond the share do not wait at all')
 })
 
 t.test('a node whose certificate was revoked gets nothing', async (t) => {

@@ -38,6 +38,27 @@ t.test('an engine that is made warm is there when the transfer comes', async (t)
   t.equal(client.engineStarts(), 1)
 })
 
+t.test('an address from which strangers call has no engine started or kept', async (t) => {
+  const nodes = await nodesFor(t)
+  const root = await nodes.seed('root', payload, { engineIdleMs: 1500 })
+  for (let strangers = 1; strangers <= limits.strangersInARowMax; strangers += 1) await strangerAt(root)
+  await ended(root)
+  await strangerAt(root)
+  t.equal(root.engineStarts(), 1, 'the next one is hung up on unheard')
+  root.swarm.warmUp()
+  await root.until('it is there for another reason', () => root.engineStarts() === 2)
+  const client = await nodes.start('client')
+  client.swarm.setWanted([payload.spec])
+  client.swarm.setPeers(infoHash, [root.as('parent')])
+  await client.event('completed')
+  await ended(root)
+  const another = await nodes.start('another')
+  another.swarm.setWanted([payload.spec])
+  another.swarm.setPeers(infoHash, [root.as('parent')])
+  await another.event('completed')
+  t.equal(root.engineStarts(), 3, 'one who is known ends the doubt')
+})
+
 t.test('callers beyond the limit are hung up on while the engine starts', async (t) => {
   const nodes = await nodesFor(t)
   const root = await nodes.seed('root', payload)
@@ -70,6 +91,15 @@ t.test('a port that is taken is a conflict', async (t) => {
   const one = await nodes.start('one')
   await t.rejects(nodes.start('two', { listen: { address: '127.0.0.1', port: one.swarm.port } }), { code: 'conflict' })
 })
+
+/** Resolves when he was hung up on. */
+function strangerAt(node: TestNode): Promise<void> {
+  const socket = connect(node.swarm.port, '127.0.0.1')
+  socket.on('error', () => {})
+  socket.resume()
+  socket.write('whatever this is, it is no TLS')
+  return new Promise((resolve) => socket.once('close', () => resolve()))
+}
 
 function ended(node: TestNode): Promise<void> {
   return node.until('the engine ended', () => {

@@ -4,10 +4,11 @@ import { Socket } from 'node:net'
 import type WebTorrent from 'webtorrent'
 import { messageOf, unreachable } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
-import type { InfoHash } from '../../model/names.ts'
+import type { InfoHash, NodeName } from '../../model/names.ts'
 import type { Clock, Random, Timer } from '../../world/world.ts'
 import type { Command, EngineReport, Opening } from '../engine.ts'
 import { closedClient, setRates } from './client.ts'
+import { openLanes } from './lanes.ts'
 import type { Connection } from './links.ts'
 import { type OpenHolding, openHolding } from './open-holding.ts'
 import { openSwarmTls, type SwarmTls } from './tls.ts'
@@ -57,6 +58,10 @@ function start(parts: Parameters<typeof openEngineCore>[0], { self, tls, site, r
   const waiting = new Map<InfoHash, { connection: Connection; timer: Timer }[]>()
   let outcasts = new Set(revoked)
   let waitingCount = 0
+  const waitingOf = new Map<NodeName, number>()
+  const dials = openLanes(limits.dialsMax)
+  /** Addresses of which the control side knows that a node called last. */
+  const known = new Set<string>()
 
   const client: WebTorrent = closedClient((error) => {
     report({ kind: 'note', message: 'webtorrent failed', about: messageOf(error) })
@@ -67,18 +72,35 @@ function start(parts: Parameters<typeof openEngineCore>[0], { self, tls, site, r
     clock,
     onConnection: (infoHash, connection) => welcome(infoHash, connection),
     onStranger: (address, because) => report({ kind: 'stranger', address, because }),
+    onCaller: (address, isKnown) => {
+      if (isKnown && known.has(address)) return
+      if (known.size >= limits.callersKnownMax) known.clear()
+      if (isKnown) known.add(address)
+      else known.delete(address)
+      report({ kind: 'caller', address, isKnown })
+    },
   })
 
-  const welcome = (infoHash: InfoHash, connection: Connection) => {
+  const welcome = (infoHash: InfoHash, connection: Connection): boolean => {
     if (outcasts.has(connection.node)) {
       const because = `the certificate of ${connection.node} is revoked`
       report({ kind: 'stranger', address: connection.node, because })
-      return connection.socket.destroy()
+      connection.socket.destroy()
+      return false
     }
+    seat(infoHash, connection)
+    return true
+  }
+  const seat = (infoHash: InfoHash, connection: Connection) => {
+    const { node } = connection
     const place = places.get(infoHash)
     if (place?.kind === 'open') return place.holding.take(connection)
-    if (waitingCount >= limits.pendingSocketsMax) return connection.socket.destroy()
+    const ofNode = waitingOf.get(node) ?? 0
+    if (waitingCount >= limits.pendingSocketsMax || ofNode >= limits.waitingPerNodeMax) {
+      return connection.socket.destroy()
+    }
     waitingCount += 1
+    waitingOf.set(node, ofNode + 1)
     const timer = clock.after(limits.callerWaitMs * 2, () => refuse(infoHash))
     waiting.set(infoHash, [...(waiting.get(infoHash) ?? []), { connection, timer }])
     if (place === undefined) report({ kind: 'called', infoHash })
@@ -87,7 +109,12 @@ function start(parts: Parameters<typeof openEngineCore>[0], { self, tls, site, r
     const callers = waiting.get(infoHash) ?? []
     waiting.delete(infoHash)
     waitingCount -= callers.length
-    for (const { timer } of callers) timer.cancel()
+    for (const { connection, timer } of callers) {
+      timer.cancel()
+      const left = (waitingOf.get(connection.node) ?? 0) - 1
+      if (left > 0) waitingOf.set(connection.node, left)
+      else waitingOf.delete(connection.node)
+    }
     return callers.map(({ connection }) => connection)
   }
   const refuse = (infoHash: InfoHash) => {
@@ -111,7 +138,10 @@ function start(parts: Parameters<typeof openEngineCore>[0], { self, tls, site, r
     const holding = await openHolding({
       ...{ client, opening, self, site, clock, random, report },
       isRevoked: (node) => outcasts.has(node),
-      dial: ({ node, address, port }) => swarmTls.dial({ node, address, port, infoHash }),
+      dial: ({ node, address, port, relation }, isNeeded) => {
+        const first = relation === 'parent'
+        return dials.run(() => swarmTls.dial({ node, address, port, infoHash }), { first, isNeeded })
+      },
       onBroken: () => inTurn(infoHash, () => close(infoHash)),
     })
     if (holding === undefined) {

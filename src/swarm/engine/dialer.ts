@@ -1,5 +1,6 @@
 // Dials the peers that were handed out, again and again with back-off while they are handed out and needed.
 
+import { isIP } from 'node:net'
 import { Failure, messageOf } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { NodeName } from '../../model/names.ts'
@@ -27,7 +28,8 @@ type Target = { meeting: Meeting; attempts: number } & (
 export function startDialer<Connection>(parts: {
   clock: Clock
   random: Pick<Random, 'fraction'>
-  dial: (meeting: Meeting) => Promise<Connection>
+  /** May have it wait for its turn, and asks then whether it still is needed. */
+  dial: (meeting: Meeting, isNeeded: () => boolean) => Promise<Connection>
   /** Whether there is a link already, or there must be none. */
   isSettled: (node: NodeName) => boolean
   onConnection: (connection: Connection) => void
@@ -54,10 +56,14 @@ export function startDialer<Connection>(parts: {
     const { meeting, attempts } = target
     if (parts.isSettled(node)) return set(node, resting(meeting, attempts))
     set(node, { kind: 'dialling', meeting, attempts })
-    parts.dial(meeting).then(
+    const isNeeded = () => {
+      const current = targets.get(node)
+      return !stopped && current?.kind === 'dialling' && isSamePlace(current.meeting, meeting)
+    }
+    parts.dial(meeting, isNeeded).then(
       (connection) => {
         const current = targets.get(node)
-        if (stopped || current?.kind !== 'dialling') {
+        if (current === undefined || !isNeeded()) {
           parts.discard(connection)
           return
         }
@@ -65,19 +71,24 @@ export function startDialer<Connection>(parts: {
         parts.onConnection(connection)
       },
       (error) => {
-        parts.onFailure(meeting, error instanceof Failure ? error : new Failure('unreachable', messageOf(error)))
         const current = targets.get(node)
-        if (current?.kind === 'dialling') later(node, current.meeting, current.attempts + 1)
+        if (current === undefined || !isNeeded()) return
+        parts.onFailure(meeting, error instanceof Failure ? error : new Failure('unreachable', messageOf(error)))
+        later(node, current.meeting, current.attempts + 1)
       },
     )
   }
   const later = (node: NodeName, meeting: Meeting, attempts: number) => {
     if (stopped) return
-    const ms = delayBefore(attempts, parts.random.fraction(), limits.retryFirstMs, limits.retryCeilingMs)
+    // The parent has to be back soon once it can be reached; a sibling may call, too.
+    const isSlow = meeting.relation === 'sibling' && isInVain(attempts)
+    const ceilingMs = isSlow ? limits.siblingRetryCeilingMs : limits.retryCeilingMs
+    const ms = delayBefore(attempts, parts.random.fraction(), limits.retryFirstMs, ceilingMs)
     set(node, { kind: 'waiting', meeting, attempts, timer: parts.clock.after(ms, () => dial(node)) })
   }
   return {
-    meet: (meetings) => {
+    meet: (handout) => {
+      const meetings = handout.filter(mayBeDialled).slice(0, limits.peersPerHandoutMax + 1)
       const handedOut = new Set(meetings.map(({ node }) => node))
       for (const [node, target] of targets) {
         if (handedOut.has(node)) continue
@@ -85,10 +96,9 @@ export function startDialer<Connection>(parts: {
         targets.delete(node)
       }
       for (const meeting of meetings) {
-        const { node, address, port } = meeting
+        const { node } = meeting
         const known = targets.get(node)
-        const moved = known !== undefined && (known.meeting.address !== address || known.meeting.port !== port)
-        if (known !== undefined && !moved) {
+        if (known !== undefined && isSamePlace(known.meeting, meeting)) {
           targets.set(node, { ...known, meeting })
           continue
         }
@@ -105,11 +115,27 @@ export function startDialer<Connection>(parts: {
       const lasted = parts.clock.monotonicMs() - target.sinceMs > limits.retryCeilingMs
       later(node, target.meeting, lasted ? 1 : target.attempts + 1)
     },
-    isBusy: () => [...targets.values()].some(({ kind }) => kind === 'dialling' || kind === 'waiting'),
+    isBusy: () =>
+      [...targets.values()].some(({ kind, attempts }) => {
+        return (kind === 'dialling' || kind === 'waiting') && !isInVain(attempts)
+      }),
     stop: () => {
       stopped = true
       for (const target of targets.values()) if (target.kind === 'waiting') target.timer.cancel()
       targets.clear()
     },
   }
+}
+
+/** The parent's address comes from this node's own settings, the others' from somebody else. */
+function mayBeDialled({ address, relation }: Meeting): boolean {
+  return relation === 'parent' || isIP(address) !== 0
+}
+
+function isSamePlace(a: Meeting, b: Meeting): boolean {
+  return a.address === b.address && a.port === b.port
+}
+
+function isInVain(attempts: number): boolean {
+  return attempts > limits.dialsInVainMax
 }

@@ -36,7 +36,7 @@ export interface HoldingParts {
   clock: Clock
   random: Pick<Random, 'fraction'>
   isRevoked: (node: NodeName) => boolean
-  dial: (meeting: Meeting) => Promise<Connection>
+  dial: (meeting: Meeting, isNeeded: () => boolean) => Promise<Connection>
   report: (report: EngineReport) => void
   /** It cannot go on, and has been reported why. */
   onBroken: () => void

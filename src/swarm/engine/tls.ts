@@ -16,6 +16,7 @@ import type { InfoHash, NodeName } from '../../model/names.ts'
 import { identityOf } from '../../trust/identity.ts'
 import type { Clock, TlsIdentity } from '../../world/world.ts'
 import { infoHashFromServerName, serverNameOf } from '../engine.ts'
+import { countCallers } from './callers.ts'
 import type { Connection } from './links.ts'
 
 export const swarmProtocol = 'banyan-swarm/1'
@@ -32,11 +33,14 @@ export interface SwarmTls {
 export function openSwarmTls(parts: {
   tls: TlsIdentity
   clock: Clock
-  /** A node of the fleet asks for a holding. */
-  onConnection: (infoHash: InfoHash, connection: Connection) => void
+  /** A node of the fleet asks for a holding. False if it is not let in. */
+  onConnection: (infoHash: InfoHash, connection: Connection) => boolean
   onStranger: (address: string, because: string) => void
+  /** Somebody called; whether it is known who. */
+  onCaller: (address: string, isKnown: boolean) => void
 }): SwarmTls {
   const raws = new Set<Socket>()
+  const callers = countCallers<Socket>()
   /** Of callers: a socket that was closed has none any longer. */
   const addresses = new WeakMap<Socket, string>()
   let context = contextFrom(parts.tls)
@@ -51,6 +55,7 @@ export function openSwarmTls(parts: {
       const refused = socket.authorizationError ? String(socket.authorizationError) : undefined
       // Who leaves before the handshake is over, a node that ends perhaps, did nothing that could be held against him.
       if (refused !== undefined || error.code !== 'ECONNRESET') parts.onStranger(address, refused ?? reasonOf(error))
+      parts.onCaller(address, false)
       socket.destroy()
     })
     return made
@@ -63,7 +68,10 @@ export function openSwarmTls(parts: {
       return false
     }
     raws.add(raw)
-    raw.once('close', () => raws.delete(raw))
+    raw.once('close', () => {
+      raws.delete(raw)
+      callers.left(raw)
+    })
     return true
   }
   const welcome = (socket: TLSSocket) => {
@@ -73,10 +81,12 @@ export function openSwarmTls(parts: {
       const node = nodeOf(socket)
       const infoHash = infoHashFromServerName(socket.servername)
       if (infoHash === undefined) throw new Failure('bad-input', 'it names no holding')
-      parts.onConnection(infoHash, { node, direction: 'incoming', socket, raw })
+      callers.introduced(raw)
+      parts.onCaller(addressOf(raw), parts.onConnection(infoHash, { node, direction: 'incoming', socket, raw }))
     } catch (error) {
       if (!(error instanceof Failure)) throw error
       parts.onStranger(addressOf(raw), error.message)
+      parts.onCaller(addressOf(raw), false)
       socket.destroy()
     }
   }
@@ -87,7 +97,12 @@ export function openSwarmTls(parts: {
     },
     accept: (raw) => {
       if (!mayOpen(raw)) return
-      addresses.set(raw, raw.remoteAddress ?? 'unknown')
+      const address = raw.remoteAddress ?? 'unknown'
+      if (!callers.enter(raw, address)) {
+        raw.destroy()
+        return
+      }
+      addresses.set(raw, address)
       raw.setNoDelay(true)
       raw.setKeepAlive(true, limits.keepAliveMs)
       server.emit('connection', raw)

@@ -1,0 +1,148 @@
+// Whom an engine dials, and how often.
+
+import t from 'tap'
+import { Failure } from '../../src/model/failure.ts'
+import { limits } from '../../src/model/limits.ts'
+import { openDoubts } from '../../src/swarm/doubts.ts'
+import { countCallers } from '../../src/swarm/engine/callers.ts'
+import { startDialer } from '../../src/swarm/engine/dialer.ts'
+import { openLanes } from '../../src/swarm/engine/lanes.ts'
+import type { Meeting } from '../../src/swarm/engine.ts'
+import { createSimulation } from '../world/simulation.ts'
+
+t.test('names are looked up for nobody but the parent, whose address is from our own settings', async (t) => {
+  const { dialer, dialled } = dialling()
+  const siblings = ['evil.example', '', 'localhost', '10.0.0.1:80', '0x7f000001', '10.0.0.2', 'fe80::1']
+  dialer.meet([
+    ...siblings.map((address) => meeting(`at ${address}`, address)),
+    { ...meeting('up', 'up.example'), relation: 'parent' },
+  ])
+  t.same(
+    dialled.map(({ address }) => address),
+    ['10.0.0.2', 'fe80::1', 'up.example'],
+  )
+})
+
+t.test('only so many peers of one swarm are dialled', async (t) => {
+  const { dialer, dialled } = dialling()
+  dialer.meet(Array.from({ length: 1000 }, (_, i) => meeting(`node-${i}`)))
+  t.equal(dialled.length, limits.peersPerHandoutMax + 1)
+})
+
+t.test('who cannot be reached keeps nothing busy for long, and only the parent is tried often', async (t) => {
+  const { dialer, dialled, simulation } = dialling()
+  dialer.meet([meeting('gone'), { ...meeting('up'), relation: 'parent' }])
+  t.ok(dialer.isBusy())
+  await simulation.run({ forMs: 20 * limits.retryCeilingMs })
+  t.notOk(dialer.isBusy())
+  dialled.length = 0
+  await simulation.run({ forMs: 20 * limits.retryCeilingMs })
+  const siblings = dialled.filter(({ relation }) => relation === 'sibling').length
+  t.ok(siblings >= 1 && siblings <= 5, `a sibling: ${siblings} times`)
+  t.ok(dialled.length - siblings >= 19, 'the parent: at least once a minute')
+})
+
+t.test('a peer that moved is dialled where it is now, whatever becomes of the older attempt', async (t) => {
+  const attempts: { meeting: Meeting; resolve: (name: string) => void; reject: (error: Error) => void }[] = []
+  const { dialer, connected, discarded } = dialling((meeting) => {
+    return new Promise((resolve, reject) => attempts.push({ meeting, resolve, reject }))
+  })
+  dialer.meet([meeting('mover', '10.0.0.2')])
+  dialer.meet([meeting('mover', '10.0.0.3')])
+  attempts[0]?.reject(new Failure('unreachable', 'gone'))
+  await new Promise((resolve) => setImmediate(resolve))
+  attempts[1]?.resolve('here')
+  await new Promise((resolve) => setImmediate(resolve))
+  t.same([connected, discarded], [['here'], []])
+})
+
+t.test('dials wait for their turn, the parent first, and those that nobody needs are left out', async (t) => {
+  const lanes = openLanes(2)
+  const started: string[] = []
+  const ends = new Map<string, () => void>()
+  const run = (name: string, { first = false, isNeeded = true } = {}) => {
+    const work = () => {
+      started.push(name)
+      return new Promise<void>((resolve) => ends.set(name, resolve))
+    }
+    return lanes.run(work, { first, isNeeded: () => isNeeded })
+  }
+  const all = [
+    run('a'),
+    run('b'),
+    run('c'),
+    run('stale', { isNeeded: false }),
+    run('d'),
+    run('parent', { first: true }),
+  ]
+  const refused = t.rejects(all[3] ?? Promise.resolve(), { code: 'refused' })
+  t.same(started, ['a', 'b'])
+  for (const name of ['a', 'parent', 'c', 'b', 'd']) {
+    ends.get(name)?.()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  await refused
+  await Promise.all(all.filter((_, i) => i !== 3))
+  t.same(started, ['a', 'b', 'parent', 'c', 'd'])
+})
+
+t.test('an address has only so many callers, and fewer of whom nothing is known', async (t) => {
+  const callers = countCallers<number>()
+  const enter = (from: number, count: number, address: string) => {
+    return Array.from({ length: count }, (_, i) => i + from).filter((caller) => callers.enter(caller, address))
+  }
+  const first = enter(0, limits.handshakesPerAddressMax + 10, 'crowd')
+  t.equal(first.length, limits.handshakesPerAddressMax)
+  t.ok(callers.enter(1_000_000, 'another'))
+  for (const caller of first) callers.introduced(caller)
+  t.equal(enter(10_000, 10, 'crowd').length, 10, 'who is known leaves room')
+  for (let from = 20_000; from < 40_000; from += 1_000)
+    for (const caller of enter(from, 100, 'crowd')) callers.introduced(caller)
+  t.notOk(callers.enter(2_000_000, 'crowd'))
+  for (const caller of first) callers.left(caller)
+  t.ok(callers.enter(2_000_000, 'crowd'))
+})
+
+t.test('an address is doubted after some strangers in a row, for a while, until somebody known calls', async (t) => {
+  const simulation = createSimulation()
+  const { clock } = simulation.node({ address: '10.0.0.1' }).world
+  const doubts = openDoubts({ clock })
+  const strangers = (count: number, address = 'there') => {
+    for (let i = 0; i < count; i += 1) doubts.called(address, false)
+    return doubts.has(address)
+  }
+  t.notOk(strangers(limits.strangersInARowMax - 1))
+  doubts.called('there', true)
+  t.notOk(strangers(limits.strangersInARowMax - 1))
+  t.ok(strangers(1))
+  t.notOk(doubts.has('elsewhere'))
+  await simulation.run({ forMs: limits.strangerDoubtedMs + 1 })
+  t.notOk(doubts.has('there'))
+  t.ok(strangers(1), 'one more is enough now')
+  for (let i = 0; i < limits.callersKnownMax; i += 1) doubts.called(`address ${i}`, false)
+  t.notOk(doubts.has('there'), 'only so many addresses are kept in mind')
+})
+
+function meeting(node: string, address = '10.0.0.9'): Meeting {
+  return { node, address, port: 7000, relation: 'sibling', elsewhere: null }
+}
+
+function dialling(dial?: (meeting: Meeting) => Promise<string>) {
+  const simulation = createSimulation()
+  const { clock, random } = simulation.node({ address: '10.0.0.1' }).world
+  const [dialled, connected, discarded]: [Meeting[], string[], string[]] = [[], [], []]
+  const dialer = startDialer<string>({
+    ...{ clock, random },
+    dial: async (meeting) => {
+      dialled.push(meeting)
+      if (dial !== undefined) return dial(meeting)
+      throw new Failure('unreachable', 'nobody is there')
+    },
+    isSettled: () => false,
+    onConnection: (connection) => connected.push(connection),
+    discard: (connection) => discarded.push(connection),
+    onFailure: () => {},
+    onChange: () => {},
+  })
+  return { simulation, dialer, dialled, connected, discarded }
+}
