@@ -128,6 +128,7 @@ export const limits = {
   httpBytesUnderwayOfOneMax: 16 * MiB,
   /** and an answer of this size counts for nothing. */
   httpFreeAnswerBytes: 64 * KiB,
+  httpAnswerSizesMax: 1_024,
   connectionsToOneMax: 8,
   idleConnectionsToOneMax: 2,
   identitiesPooledMax: 16,

@@ -31,6 +31,8 @@ export async function serveHttps(options: ServeOptions): Promise<HttpServer> {
   const callers = watchCallers(server, options.connectionsMax ?? (() => limits.connectionsPerCertificateMax))
   const budget = openBudget()
   const running = new Set<AbortController>()
+  /** What large answers took, by path: they are made only when there is room for as much. */
+  const sizes = new Map<string, number>()
   const requestsOn = new WeakMap<Socket, number>()
   let closing = false
 
@@ -54,7 +56,7 @@ export async function serveHttps(options: ServeOptions): Promise<HttpServer> {
       requestsOn.set(message.socket, (requestsOn.get(message.socket) ?? 1) - 1)
       if (!response.writableFinished) gone.abort()
     })
-    answer({ options, budget, message, response, caller, signal: gone.signal, isClosing: () => closing }).catch(
+    answer({ options, budget, sizes, message, response, caller, signal: gone.signal, isClosing: () => closing }).catch(
       (error) => {
         options.onError(error, message.url ?? '')
         response.destroy()
@@ -96,6 +98,7 @@ function contextOf(tls: TlsIdentity) {
 interface Exchange {
   options: ServeOptions
   budget: Budget
+  sizes: Map<string, number>
   message: IncomingMessage
   response: ServerResponse
   caller: Caller
@@ -127,35 +130,56 @@ async function answer(exchange: Exchange): Promise<void> {
       options.onError(error, url.pathname)
       return { status: 500 }
     })
+  const foreseen = (method === 'GET' && exchange.sizes.get(message.url ?? '')) || 0
+  const early = foreseen === 0 ? nothingHeld : await room(exchange, foreseen)
+  if (early === undefined) return refuse(message, response, 503)
+  response.on('close', early.release)
   const reply = await handled()
   bodyClaim.release()
   if (response.destroyed) return
   // No caller of ours waits for longer, so whoever takes his answer in drops is cut off as well.
   const patience = setTimeout(() => message.socket.destroy(), limits.requestTimeoutMs)
   response.on('close', () => clearTimeout(patience))
-  await send(exchange, reply, handled)
+  const bytes = bytesOf(reply)
+  if (bytes <= Math.max(foreseen, limits.httpFreeAnswerBytes)) return write(exchange, reply)
+  early.release()
+  return sendLarge(exchange, reply, method === 'GET' ? handled : async () => reply)
 }
 
-/** What is small needs no room. The rest waits for it, and so as not to be held meanwhile, it is asked for again. */
-async function send(exchange: Exchange, first: HttpResponse, again: () => Promise<HttpResponse>): Promise<void> {
-  const { budget, message, response, caller } = exchange
+/** An answer for which there is no room yet waits, and so as not to be held meanwhile, it is asked for again. */
+async function sendLarge(exchange: Exchange, first: HttpResponse, again: () => Promise<HttpResponse>): Promise<void> {
+  const { budget, sizes, message, response, caller } = exchange
   const bytes = bytesOf(first)
-  if (bytes <= limits.httpFreeAnswerBytes) return write(exchange, first)
+  const path = message.url ?? ''
+  sizes.delete(path)
+  sizes.set(path, bytes)
+  for (const oldest of sizes.keys()) {
+    if (sizes.size <= limits.httpAnswerSizesMax) break
+    sizes.delete(oldest)
+  }
   const claim = budget.take(caller.fingerprint, bytes)
-  if (claim === undefined) return sendInTurn(exchange, bytes, message.method === 'GET' ? again : async () => first)
+  if (claim === undefined) return sendInTurn(exchange, bytes, again)
   response.on('close', claim.release)
   return write(exchange, first)
 }
 
 async function sendInTurn(exchange: Exchange, bytes: number, ask: () => Promise<HttpResponse>): Promise<void> {
-  const { budget, message, response, caller, signal } = exchange
-  const claim = await budget.wait(caller.fingerprint, bytes, signal)
-  if (response.destroyed) return claim?.release()
+  const { message, response } = exchange
+  const claim = await room(exchange, bytes)
   if (claim === undefined) return refuse(message, response, 503)
   response.on('close', claim.release)
   const reply = await ask()
   if (response.destroyed) return
   return bytesOf(reply) > bytes ? refuse(message, response, 503) : write(exchange, reply)
+}
+
+/** Undefined if there is none for as long as anybody waits for an answer. */
+async function room({ budget, caller, response, signal }: Exchange, bytes: number): Promise<Claim | undefined> {
+  const impatient = AbortSignal.any([signal, AbortSignal.timeout(limits.requestTimeoutMs)])
+  const claim = await budget.wait(caller.fingerprint, bytes, impatient)
+  if (!response.destroyed) return claim
+  claim?.release()
+  return undefined
 }
 
 /**
@@ -235,6 +259,7 @@ async function bodyOf(message: IncomingMessage, maxBytes: number): Promise<Uint8
  * caller gets a moment to read it and to close.
  */
 function refuse(message: IncomingMessage, response: ServerResponse, status: number): void {
+  if (response.destroyed) return
   response.writeHead(status, {
     'content-length': 0,
     connection: 'close',

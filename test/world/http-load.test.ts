@@ -62,7 +62,7 @@ check(
         begun += 1
       })
     }
-    await stage.until(async () => begun === inShare && stage.requests.length === connections.length)
+    await stage.until(async () => begun === inShare)
     t.equal((await stage.ask(stage.child, { path: '/small' })).status, 200, 'what is small needs no room')
     t.equal((await stage.ask(stage.sibling, { path: '/large' })).body.length, bodyBytes)
     t.equal(begun, inShare)
@@ -72,8 +72,7 @@ check(
       t.match(head, /^HTTP\/1.1 200 OK/)
       t.equal(body, 'x'.repeat(bodyBytes))
     }
-    const asked = stage.requests.filter(({ path }) => path === '/large').length
-    t.equal(asked, 1 + 5 + (5 - inShare), 'what waited was not held meanwhile, but asked for again')
+    t.equal(await madeBy(stage), inShare, 'of an answer whose size is known no more are made than there is room for')
   },
   async (request) => ({ status: 200, body: request.path === '/large' ? 'x'.repeat(bodyBytes) : 'small' }),
 )
@@ -118,6 +117,19 @@ check(
   },
   (request) => new Promise((resolve) => request.signal.addEventListener('abort', () => resolve({ status: 204 }))),
 )
+
+/** How many large answers are made for a caller that takes none of them. */
+async function madeBy(stage: Stage): Promise<number> {
+  const before = stage.requests.length
+  const connections = await Promise.all(Array.from({ length: 5 }, () => stage.connect(stage.child)))
+  for (const connection of connections) connection.write('GET /large HTTP/1.1\r\nhost: x\r\n\r\n')
+  await stage.until(async () => stage.requests.length > before)
+  // Sent after them all, and answered: they have arrived.
+  for (let n = 0; n < 3; n += 1) await stage.ask(stage.sibling, { path: '/small' })
+  const made = stage.requests.slice(before).filter(({ path }) => path === '/large').length
+  for (const connection of connections) connection.destroy()
+  return made
+}
 
 interface Stage {
   child: TlsIdentity
