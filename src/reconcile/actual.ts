@@ -39,7 +39,7 @@ export const installedRecordSchema = v.strictObject({
   /** unfinished: banyan put it there, and it did not end well. It is ours to remove, and not yet what was wanted. */
   state: v.picklist(['installed', 'unfinished']),
   /** Some version of it was there before banyan touched it: it is not ours to remove when the policy falls silent. */
-  foundThere: v.boolean(),
+  foundThere: v.optional(v.boolean(), false),
 })
 /** What banyan itself installed. */
 export type InstalledRecord = v.InferOutput<typeof installedRecordSchema>

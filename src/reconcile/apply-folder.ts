@@ -46,6 +46,11 @@ export function applyFolder(home: string, txid: string): ApplyFolder {
   }
 }
 
+/** Where a transaction keeps its own copies of the payloads as long as it works; 0700. */
+export function payloadsFolder(dir: string): string {
+  return path.join(dir, 'payloads')
+}
+
 /** Undefined if there is none: its transaction never began. */
 export async function readPlan(disk: Pick<Disk, 'read'>, folder: ApplyFolder): Promise<Plan | undefined> {
   const text = await readIfThere(disk, folder.plan, limits.planMaxBytes)

@@ -7,6 +7,7 @@ import { type Applied, applyFolder, readApplied, readPlan } from './apply-folder
 import { takeApplyLock } from './apply-lock.ts'
 import { runApply } from './apply-run.ts'
 import { openJournal, refusedStep } from './journal.ts'
+import { copyFileOnDisk } from './payload-copies.ts'
 import { providersFor } from './providers/providers.ts'
 
 export interface ApplyProcessParts {
@@ -41,6 +42,7 @@ export async function applyProcess(parts: ApplyProcessParts): Promise<boolean> {
       plan,
       home,
       disk,
+      copyFile: copyFileOnDisk,
       providers: providersFor({ targetRoot, exec, disk }),
       trustedRevision: parts.trustedRevision,
       isStopping: () => parts.isStopping() || clock.monotonicMs() > endBy,

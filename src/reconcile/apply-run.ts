@@ -1,5 +1,6 @@
 // Carries a plan out: everything that the plan says is checked again, from the signatures down to the payload's bytes,
 // right before it is used. The plan came through the daemon, which talks to the network; nothing is taken on its word.
+// What was hashed is what is installed: a copy that only this transaction has.
 
 import path from 'node:path'
 import { Failure, messageOf } from '../model/failure.ts'
@@ -10,7 +11,9 @@ import type { Outcome } from '../model/report.ts'
 import { parseRevision, type Revision } from '../model/revision.ts'
 import { openObjects } from '../world/objects.ts'
 import type { Disk } from '../world/world.ts'
+import { payloadsFolder } from './apply-folder.ts'
 import { actingStep } from './journal.ts'
+import { type CopyFile, openPayloadCopies, type PayloadCopies } from './payload-copies.ts'
 import type { Action, Plan } from './plan.ts'
 import { type ApplyContext, type Providers, refusedOutcome, type Step } from './providers/provider.ts'
 
@@ -21,6 +24,7 @@ export interface ApplyRunParts {
   disk: Disk
   /** The digest of the revision that the signed metadata on disk names, its signatures checked now. */
   trustedRevision(): Promise<Sha256>
+  copyFile: CopyFile
   context: ApplyContext
   /** Once true, what has not begun is left for the next time. */
   isStopping(): boolean
@@ -42,21 +46,36 @@ export async function runApply(parts: ApplyRunParts): Promise<Outcome[]> {
       outcomes.push(...batch.map((action) => skipped(action, 'the apply was stopped before it')))
       continue
     }
-    const judged = new Map<Action, Outcome>()
-    const steps: Step[] = []
-    for (const action of batch) {
-      const checked = await checkAction(parts, trusted, action)
-      if (checked.kind === 'step') steps.push(checked.step)
-      else judged.set(action, checked.outcome)
+    const copies = openPayloadCopies({ ...parts, dir: payloadsFolder(context.workFolder) })
+    try {
+      outcomes.push(...(await runBatch(parts, trusted, batch, copies)))
+    } finally {
+      await copies.remove()
     }
-    for (const { action } of steps) await context.journal(actingStep, action.name)
-    const done = steps.length === 0 ? [] : await ensure(parts.providers, steps, context)
-    steps.forEach(({ action }, index) => {
-      judged.set(originalOf(batch, action), done[index] ?? refusedOutcome(action, 'its provider said nothing of it'))
-    })
-    outcomes.push(...batch.map((action) => judged.get(action) as Outcome))
   }
   return outcomes
+}
+
+async function runBatch(
+  parts: ApplyRunParts,
+  trusted: Trusted,
+  batch: readonly Action[],
+  copies: PayloadCopies,
+): Promise<Outcome[]> {
+  const { context } = parts
+  const judged = new Map<Action, Outcome>()
+  const steps: Step[] = []
+  for (const action of batch) {
+    const checked = await checkAction(parts, trusted, action, copies)
+    if (checked.kind === 'step') steps.push(checked.step)
+    else judged.set(action, checked.outcome)
+  }
+  for (const { action } of steps) await context.journal(actingStep, action.name)
+  const done = steps.length === 0 ? [] : await ensure(parts.providers, steps, context)
+  steps.forEach(({ action }, index) => {
+    judged.set(originalOf(batch, action), done[index] ?? refusedOutcome(action, 'its provider said nothing of it'))
+  })
+  return batch.map((action) => judged.get(action) as Outcome)
 }
 
 interface Trusted {
@@ -90,9 +109,14 @@ function buildKey(name: PackageName, version: string | null, manifest: Sha256): 
 
 type Checked = { kind: 'step'; step: Step } | { kind: 'outcome'; outcome: Outcome }
 
-async function checkAction(parts: ApplyRunParts, trusted: Trusted, action: Action): Promise<Checked> {
-  const { plan, disk } = parts
-  const { source, previous } = action
+async function checkAction(
+  parts: ApplyRunParts,
+  trusted: Trusted,
+  action: Action,
+  copies: PayloadCopies,
+): Promise<Checked> {
+  const { plan } = parts
+  const { source } = action
   const moved = trusted.digest !== plan.digest
   const movedText = `revision ${trusted.number} took the place of ${plan.revision} meanwhile`
   if (source === null) {
@@ -111,12 +135,12 @@ async function checkAction(parts: ApplyRunParts, trusted: Trusted, action: Actio
     if (name !== action.name || version !== action.to || kind !== action.kind || payload.sha256 !== source.payload) {
       return refused(action, 'the plan and the signed manifest do not say the same')
     }
-    if ((await disk.sha256(source.path)) !== payload.sha256) {
+    const copy = await copies.of({ path: source.path, sha256: payload.sha256, size: payload.size })
+    if (copy === undefined) {
       return refused(action, `the payload ${source.path} is not what was signed: its SHA-256 differs`)
     }
-    // What goes back if this fails has been in force here before: its digest is our own record.
-    const keeps = previous !== null && (await isIntact(disk, previous))
-    return step(keeps ? action : { ...action, previous: null }, manifest)
+    const previous = await previousOf(action, copies)
+    return step({ ...action, source: { ...source, path: copy }, previous }, manifest)
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     return refused(action, messageOf(error))
@@ -129,9 +153,19 @@ async function loadManifest(parts: ApplyRunParts, digest: Sha256): Promise<Manif
   return parseManifest(parseJson(bytes, 'manifest'), 'manifest')
 }
 
-async function isIntact(disk: Disk, previous: NonNullable<Action['previous']>): Promise<boolean> {
-  if ((await disk.stat(previous.path)) === undefined) return false
-  return (await disk.sha256(previous.path)) === previous.payload
+/**
+ * What goes back if this fails has been in force here before: its digest is our own record. Trees keep the version
+ * before unpacked, and need no payload of it.
+ */
+async function previousOf({ kind, previous }: Action, copies: PayloadCopies): Promise<Action['previous']> {
+  if (previous === null || kind === 'tree') return null
+  try {
+    const copy = await copies.of({ path: previous.path, sha256: previous.payload })
+    return copy === undefined ? null : { ...previous, path: copy }
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'not-found') return null
+    throw error
+  }
 }
 
 async function ensure(providers: Providers, steps: readonly Step[], context: ApplyContext): Promise<Outcome[]> {

@@ -5,8 +5,8 @@ import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { PackageName } from '../model/names.ts'
 import type { Clock, Disk, Exec, Random } from '../world/world.ts'
-import { type Applied, applyFolder, readApplied, readIfThere, readPlan } from './apply-folder.ts'
-import { applyHolder } from './apply-lock.ts'
+import { type Applied, applyFolder, payloadsFolder, readApplied, readIfThere, readPlan } from './apply-folder.ts'
+import { applyEnd, isApplying } from './apply-lock.ts'
 import { actingStep, journalLinesOf, refusedStep } from './journal.ts'
 import type { Plan } from './plan.ts'
 
@@ -53,13 +53,14 @@ export async function startApply(parts: StartApplyParts, plan: Plan): Promise<{ 
 /** The transactions whose outcomes nobody has taken yet, oldest first. What never began is cleared away. */
 export async function findApply({ home, disk }: ApplyParts): Promise<FoundApply[]> {
   const found: FoundApply[] = []
-  const holder = await applyHolder(home)
   for (const txid of await transactionsIn({ home, disk })) {
     const folder = applyFolder(home, txid)
     if ((await disk.stat(folder.taken)) !== undefined) continue
+    // Asked for before the folder is read: a process that ends in between has written all it will.
+    const isRunning = await isApplying(home, txid)
     const plan = await planOf(disk, folder.plan, () => readPlan(disk, folder))
     if (plan === undefined) await disk.remove(folder.dir)
-    else found.push(await stateOf({ home, disk }, txid, plan, holder?.txid === txid))
+    else found.push(await stateOf({ home, disk }, txid, plan, isRunning))
   }
   return found
 }
@@ -73,12 +74,11 @@ export async function waitForApply(
   const { txid, plan, pid } = started
   const startBy = clock.monotonicMs() + limits.applyStartMs
   for (let waitMs = 10; ; waitMs = Math.min(2 * waitMs, 500)) {
-    // Asked for before the folder is read: a process that ends in between has written all it will.
-    const holder = await applyHolder(home)
-    const isStarting = holder?.txid !== txid && pid !== undefined && isAlive(pid) && clock.monotonicMs() < startBy
-    const state = await stateOf({ home, disk }, txid, plan, holder?.txid === txid || isStarting)
+    const isRunning = await isApplying(home, txid)
+    const isStarting = !isRunning && pid !== undefined && isAlive(pid) && clock.monotonicMs() < startBy
+    const state = await stateOf({ home, disk }, txid, plan, isRunning || isStarting)
     if (state.state !== 'running') return state
-    if (holder?.txid === txid) await holder.gone
+    if (isRunning) await applyEnd(home, txid)
     else await new Promise<void>((resolve) => clock.after(waitMs, resolve))
   }
 }
@@ -87,6 +87,8 @@ export async function waitForApply(
 export async function takeApply({ home, disk }: ApplyParts, txid: string): Promise<void> {
   const { dir, taken } = applyFolder(home, txid)
   if ((await disk.stat(dir)) === undefined) return
+  // Left by an apply that was killed.
+  await disk.remove(payloadsFolder(dir))
   await disk.write(taken, '')
   const done: string[] = []
   for (const one of await transactionsIn({ home, disk })) {

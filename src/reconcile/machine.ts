@@ -51,20 +51,18 @@ export interface LocalMachine {
   apply(plan: Plan): Promise<{ outcomes: Outcome[]; plan: Plan }>
   /** Outcomes of applies that outlived a former daemon, and of those that were killed; waits for the one that runs. */
   finishEarlier(): Promise<{ outcomes: Outcome[]; plan: Plan }[]>
+  /** All that was handed over is stored, so that none of it has to come again. */
+  stored(): Promise<void>
 }
 
 export function openLocalMachine(given: MachineParts): LocalMachine {
   // The apply process may have another working directory.
   const parts = { ...given, home: path.resolve(given.home), targetRoot: path.resolve(given.targetRoot) }
   const providers = providersFor(parts)
-  // Handed over, and perhaps not yet stored by whoever got them: the next look is by a daemon that has stored them.
+  // Handed over, and not said to be stored yet: a daemon that dies in between hands it over again.
   const handedOver = new Set<string>()
 
   async function look(look: MachineLook): Promise<MachineLooked> {
-    for (const txid of handedOver) {
-      await takeApply(parts, txid)
-      handedOver.delete(txid)
-    }
     const { desired, manifests, revision, converged } = look
     const about = { desired, manifests, installed: look.records }
     const actual = await inspectAll(providers, { ...about, depth: look.depth ?? 'quick' })
@@ -145,11 +143,18 @@ export function openLocalMachine(given: MachineParts): LocalMachine {
     async finishEarlier() {
       const ended = []
       for (const found of await findApply(parts)) {
-        if (found.state === 'refused') await takeApply(parts, found.txid)
-        else
-          ended.push(await outcomesOf(found.state === 'running' ? await waitForApply(parts, found) : found, 'skipped'))
+        const one = found.state === 'running' ? await waitForApply(parts, found) : found
+        if (one.state === 'refused') await takeApply(parts, one.txid)
+        else ended.push(await outcomesOf(one, 'skipped'))
       }
       return ended
+    },
+
+    async stored() {
+      for (const txid of handedOver) {
+        await takeApply(parts, txid)
+        handedOver.delete(txid)
+      }
     },
   }
 }

@@ -2,7 +2,7 @@ import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
 import { startApply } from '../../src/reconcile/apply.ts'
-import { applyHolder } from '../../src/reconcile/apply-lock.ts'
+import { isApplying } from '../../src/reconcile/apply-lock.ts'
 import { applyWorld, begun, until } from './apply-world.ts'
 
 // The apply process is real, and other tests run beside these.
@@ -54,7 +54,7 @@ t.test('whenever the apply is killed, a tree is the old or the new one, and conv
     } catch {
       // It was quicker.
     }
-    await until(async () => (await applyHolder(world.home)) === undefined)
+    await until(async () => !(await isApplying(world.home)))
     const seen = await whole()
     t.ok(seen === target.manifest.version || seen === other, `killed after ${Math.round(delayMs)} ms: ${seen}`)
     counts[seen === target.manifest.version ? 'new' : 'old'] += 1

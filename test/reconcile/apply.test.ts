@@ -3,8 +3,13 @@ import path from 'node:path'
 import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
 import { findApply, startApply, takeApply, waitForApply } from '../../src/reconcile/apply.ts'
-import { applyHolder } from '../../src/reconcile/apply-lock.ts'
+import { isApplying } from '../../src/reconcile/apply-lock.ts'
+import { runApply } from '../../src/reconcile/apply-run.ts'
+import { copyFileOnDisk } from '../../src/reconcile/payload-copies.ts'
 import type { Plan } from '../../src/reconcile/plan.ts'
+import type { Providers } from '../../src/reconcile/providers/provider.ts'
+import { providersFor } from '../../src/reconcile/providers/providers.ts'
+import { onSmallDisk } from '../world/small-disk.ts'
 import { type ApplyWorld, applyWorld, begun, until, waitFor } from './apply-world.ts'
 
 // apt, dpkg and the apply process are real, and other tests run beside these.
@@ -73,6 +78,78 @@ t.test('a payload that is altered between plan and apply is refused, and nothing
     { name: 'shop', outcome: 'failed', version: null, detail: /not what was signed: its SHA-256 differs/ },
   ])
   t.same(await fs.readdir(world.targetRoot), [])
+})
+
+t.test('what was hashed is what is installed, whatever whoever has the payload open writes into it then', async (t) => {
+  const world = await applyWorld(t)
+  const [old, tool, shop] = [
+    await world.deb({ name: 'tool', version: '1' }),
+    await world.deb({ name: 'tool', version: '2', scripts: { postInstall: 'exit 3' } }),
+    await world.tree({ name: 'shop', version: '1' }),
+  ]
+  await world.release({ tool: old })
+  await world.converge()
+  await world.release({ tool, shop })
+  const { plan } = await world.look()
+  const open = await Promise.all([old, tool, shop].map((built) => fs.open(built.path, 'r+')))
+  t.teardown(() => Promise.all(open.map((file) => file.close())))
+  const seen: { path: string; mode: number; folderMode: number }[] = []
+  const providers = new Map(providersFor(world.parts))
+  for (const [kind, provider] of providers) {
+    const ensure: typeof provider.ensure = async (steps, context) => {
+      for (const { action } of steps) {
+        for (const file of [action.source?.path, action.previous?.path]) {
+          if (file === undefined) continue
+          const [own, folder] = [await fs.stat(file), await fs.stat(path.dirname(file))]
+          seen.push({ path: file, mode: own.mode & 0o777, folderMode: folder.mode & 0o777 })
+        }
+      }
+      for (const file of open) await file.write('no longer what was signed', 0)
+      return await provider.ensure(steps, context)
+    }
+    providers.set(kind, { ...provider, ensure })
+  }
+  const outcomes = await runHere(world, plan, { providers })
+  t.match(outcomes, [
+    { name: 'tool', outcome: 'failed', version: '1', detail: /1 was put back/ },
+    { name: 'shop', outcome: 'failed', version: null, detail: /not what was signed/ },
+  ])
+  t.match((await world.look('full')).differences, [{ name: 'shop' }, { name: 'tool', what: 'upgrade' }])
+  t.equal(seen.length, 2, 'the new deb and the one before it')
+  for (const { path: file, mode, folderMode } of seen) {
+    t.equal(path.dirname(file), path.join(world.home, 'apply/here/payloads'))
+    t.equal(mode, 0o400)
+    t.equal(folderMode, 0o700)
+  }
+  t.same(await fs.readdir(path.join(world.home, 'apply/here')), ['deb'], 'the copies go when it has ended')
+})
+
+t.test('a tree is unpacked from what was hashed', async (t) => {
+  const world = await applyWorld(t)
+  const shop = await world.tree({ name: 'shop', version: '1' })
+  await world.release({ shop })
+  const { plan } = await world.look()
+  const file = await fs.open(shop.path, 'r+')
+  t.teardown(() => file.close())
+  const journal = async (step: string) => {
+    if (/^unpacking/.test(step)) await file.write('no longer what was signed', 0)
+  }
+  t.match(await runHere(world, plan, { journal }), [{ name: 'shop', outcome: 'changed', version: '1' }])
+  t.match((await world.look('full')).differences, [])
+})
+
+t.test('a copy for which there is no room refuses the package and leaves nothing', async (t) => {
+  const world = await applyWorld(t)
+  const shop = await world.tree({ name: 'shop', version: '1', files: { big: 'x'.repeat(2_000_000) } })
+  await world.release({ shop })
+  const { plan } = await world.look()
+  await t.test('on a disk of one megabyte', async (t) => {
+    await onSmallDisk(t, 1, async (folder) => {
+      const outcomes = await runHere(world, plan, { workFolder: folder })
+      t.match(outcomes, [{ name: 'shop', outcome: 'failed', version: null, detail: /^no space: \d+ bytes needed/ }])
+      t.same(await fs.readdir(folder), [])
+    })
+  })
 })
 
 t.test('a plan that names what the revision does not is refused', async (t) => {
@@ -179,7 +256,7 @@ t.test('an apply killed while dpkg works is found, repaired and finished', async
   const { txid, pid } = await startApply(world.parts, (await world.look()).plan)
   await begun(world, txid, /apt-get install/)
   process.kill(pid, 'SIGKILL')
-  await until(async () => (await applyHolder(world.home)) === undefined)
+  await until(async () => !(await isApplying(world.home)))
   t.same(await world.restart(), [{ name: 'slow', outcome: 'skipped' }])
   await fs.writeFile(path.join(world.home, 'go'), '')
   // Its apt may have gone on without it and be done by now: then there is nothing left to do, and it is ours all the same.
@@ -223,6 +300,27 @@ t.test('of old transactions only a few are kept', async (t) => {
   t.same(await findApply(world.parts), [])
   t.same(await fs.readdir(path.join(world.home, 'apply')), done.slice(-limits.appliesKept))
 })
+
+/** As the apply process does, but in this one. */
+async function runHere(
+  world: ApplyWorld,
+  plan: Plan,
+  more: { providers?: Providers; workFolder?: string; journal?: (step: string) => Promise<void> },
+) {
+  const { home, disk } = world.parts
+  const workFolder = more.workFolder ?? path.join(home, 'apply/here')
+  await fs.mkdir(workFolder, { recursive: true })
+  return await runApply({
+    plan,
+    home,
+    disk,
+    copyFile: copyFileOnDisk,
+    providers: more.providers ?? providersFor(world.parts),
+    trustedRevision: async () => plan.digest,
+    context: { workFolder, journal: more.journal ?? (async () => {}), output: () => {} },
+    isStopping: () => false,
+  })
+}
 
 async function applied(world: ApplyWorld, plan: Plan) {
   const { txid, pid } = await startApply(world.parts, plan)

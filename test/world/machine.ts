@@ -87,7 +87,7 @@ export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
     for (const see of onInstall) see({ name, version: next.version, sha256 })
     await after(packageMs)
     if (!broken.has(name)) put(next)
-    else if (before !== undefined && action.previous !== null) put(before)
+    else if (before !== undefined && (kind === 'tree' || action.previous !== null)) put(before)
     else installed.delete(`${kind}/${name}`)
     const problem = broken.has(name) ? `${name} does not want to be installed here` : undefined
     return outcomeOf({ action, before, after: find(kind, name), acted: true, problem })
@@ -124,6 +124,7 @@ export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
         home,
         providers,
         disk,
+        copyFile: async (from, to) => await disk.write(to, await disk.read(from), { mode: 0o400 }),
         trustedRevision: async () => {
           const { revision } = await verifyOffline(join(home, 'tuf'), disk)
           if (revision === null) throw new Failure('untrusted', 'the signed metadata names no revision')
