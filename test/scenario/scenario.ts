@@ -54,7 +54,11 @@ export async function scenario(
     ok: (holds, message) => checked(message, () => assert.ok(holds, message)),
     same: (found, wanted, message) => checked(message, () => assert.deepEqual(found, wanted)),
     match: (found, wanted, message) => checked(message, () => assert.partialDeepStrictEqual(found ?? {}, wanted)),
-    comment: (text) => findings.push({ kind: 'comment', text }),
+    comment: (text) => {
+      findings.push({ kind: 'comment', text })
+      // What a scenario says while it runs, for who waits for it.
+      if (process.env['BANYAN_SEED'] !== undefined) process.stderr.write(`# ${text}\n`)
+    },
   }
   const simulation = createSimulation({ seed, logLevel: 'info' })
   const planted: Tree[] = []

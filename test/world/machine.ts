@@ -160,9 +160,10 @@ export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
     }
     const machine: LocalMachine = {
       async look(look) {
-        // It stored the outcomes before it looks again.
-        transactions = transactions.filter(({ handedOverBy }) => handedOverBy !== machine)
         return await looked(world, home, look)
+      },
+      async stored() {
+        transactions = transactions.filter(({ handedOverBy }) => handedOverBy !== machine)
       },
       async apply(plan) {
         if (transactions.some(({ state }) => state.kind === 'running')) {

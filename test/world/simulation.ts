@@ -52,6 +52,11 @@ const epoch = Date.UTC(2030, 0, 1)
 
 const hourMs = 3600_000
 
+/** In whole microseconds: a timer that is set for what rounding left over would be set again at the same moment for ever. */
+function delayOf(ms: number): number {
+  return Math.max(0, Math.ceil(ms * 1000) / 1000)
+}
+
 export function createSimulation({ seed = '1', logLevel = 'debug' as LogLevel } = {}): Simulation {
   const timeline = createTimeline()
   const wires = createWires(timeline)
@@ -82,14 +87,14 @@ export function createSimulation({ seed = '1', logLevel = 'debug' as LogLevel } 
     function powerOn(): void {
       powered = beginLife(timeline, seededRandom(`${seed}/${address}/power cut ${lives}`))
       const current = powered
-      const clock: Clock = { ...machineClock, after: (ms, callback) => current.after(Math.max(0, ms), callback) }
+      const clock: Clock = { ...machineClock, after: (ms, callback) => current.after(delayOf(ms), callback) }
       machine = { clock, disk: simulatedDisk(platter, current), life: current }
     }
 
     function start(): void {
       lives += 1
       const current = beginLife(timeline, seededRandom(`${seed}/${address}/crash ${lives}`))
-      const clock: Clock = { ...machineClock, after: (ms, callback) => current.after(Math.max(0, ms), callback) }
+      const clock: Clock = { ...machineClock, after: (ms, callback) => current.after(delayOf(ms), callback) }
       const log = openLog({ write: (line) => lines.push(line.trimEnd()), level: logLevel, journal: false, clock })
       const onError = (error: unknown, path: string) => log.error('request failed', { path, error: String(error) })
       const openStores = new Set<string>()
