@@ -23,6 +23,7 @@ export function startAnnouncer(parts: {
   random: Random
   log: Log
   site: () => string | null
+  needsSite: () => boolean
   onSite: (site: string) => void
 }): Announcer {
   let timer: Timer | undefined
@@ -50,7 +51,8 @@ export function startAnnouncer(parts: {
   const announcing = repeatable('announce', parts.log, async () => {
     if (stopped) return
     const swarms: AnnouncedSwarm[] = parts.swarm.holdings()
-    if (swarms.length === 0 && !announcedAny) return later(limits.announceIntervalMs)
+    // With nothing to say a node still asks once: the tracker tells it which site it is at.
+    if (swarms.length === 0 && !announcedAny && !parts.needsSite()) return later(limits.announceIntervalMs)
     try {
       const handout = await parts.uplink.announce({ swarmPort: parts.swarm.port, site: parts.site(), swarms })
       announcedAny = swarms.length > 0

@@ -9,7 +9,7 @@ import type { Attack } from '../model/report.ts'
 import { parseRevision } from '../model/revision.ts'
 import type { Settings } from '../model/settings.ts'
 import { type InstalledRecord, parseInstalledRecords } from '../reconcile/actual.ts'
-import type { LocalMachine } from '../reconcile/machine.ts'
+import type { LocalMachine, MachineLooked } from '../reconcile/machine.ts'
 import { recordsAfter } from '../reconcile/records.ts'
 import type { Inbox } from '../report/inbox.ts'
 import type { Repository } from '../repository/repository.ts'
@@ -29,6 +29,7 @@ import type { Home } from './home.ts'
 import { namedObjects } from './named.ts'
 import { openObjectSource } from './object-source.ts'
 import { openReleasing, type Releasing } from './releasing.ts'
+import { loadRemembered } from './remembered.ts'
 import { startRenewal } from './renewal.ts'
 import { reportFrom } from './report-from.ts'
 import { openReports } from './reports.ts'
@@ -64,7 +65,8 @@ export interface RunningNode {
   releasing: Releasing | null
   /** Looks at the machine again and starts to remove what differs, also what failed a moment ago. */
   applyNow(): Promise<void>
-  /** Compares and changes nothing. */
+  /** Compares and changes nothing; null while the desired state is not known. */
+  look(): Promise<MachineLooked | null>
   check(): Promise<Check>
   onChange(listener: () => void): () => void
   stop(): Promise<void>
@@ -186,6 +188,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
         random,
         log,
         site: () => settings.site ?? null,
+        needsSite: () => state.site === null,
         onSite: (site) => {
           if (settings.site === undefined) dispatch({ kind: 'site-seen', site })
         },
@@ -243,7 +246,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
   })
   stops.push(() => renewal.stop())
 
-  const loaded = await loadSaved(store)
+  const loaded = { ...(await loadSaved(store)), remembered: await loadRemembered(store, log) }
   isUp = true
   dispatch({ kind: 'started', ...loaded })
   for (const event of early) dispatch(event)
@@ -257,12 +260,13 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
         await store.put('records', records)
         dispatch({ kind: 'applied', revision: plan.revision, outcomes, records, at: clock.now() })
       }
+      await parts.machine.stored()
     } finally {
       dispatch({ kind: 'earlier-finished' })
     }
   }
   const collectFacts = async () => {
-    dispatch({ kind: 'facts-collected', facts: await world.facts.collect(), site: settings.site ?? null })
+    dispatch({ kind: 'facts-collected', facts: await world.facts.collect() })
   }
   background('finish earlier applies', log, finishEarlier())
   background('collect facts', log, collectFacts())
@@ -294,9 +298,10 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
         refresh: () => effects.refresh(),
         lastReleased: async () => {
           const digest = trust.current()?.revision?.sha256
-          if (digest === undefined) return 0
-          return parseRevision(parseJson(await source.need(digest, 'revision'), 'revision'), 'revision').number
+          if (digest === undefined) return null
+          return parseRevision(parseJson(await source.need(digest, 'revision'), 'revision'), 'revision')
         },
+        trustedRevision: () => trust.current()?.revision?.sha256,
       })
     : null
   if (releasing) stops.push(() => releasing.stop())
@@ -311,6 +316,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
       dispatch({ kind: 'asked-to-apply' })
       await effects.looked()
     },
+    look: () => effects.look(),
     check: async () => checkFrom(state, await effects.look()),
     onChange(listener) {
       listeners.add(listener)

@@ -17,6 +17,7 @@ import { background, repeatable } from './background.ts'
 import type { Effect, Event, WantedSwarm } from './events.ts'
 import type { ObjectSource } from './object-source.ts'
 import { loadManifest, ownPayloadsWanted, specOf, specOfWanted } from './payloads.ts'
+import { saveRemembered } from './remembered.ts'
 import type { State } from './state.ts'
 import type { Uplink } from './uplink.ts'
 
@@ -155,6 +156,7 @@ export function openEffects(parts: EffectParts): Effects {
       log.debug('swarm of a child not loaded', { infoHash: asked.infoHash, error: failureOf(error).message })
     }
   }
+  const remembering = repeatable('remember', log, () => saveRemembered(parts.store, state()))
   const fetchSmall = async (manifest: Manifest) => {
     const { sha256 } = manifest.payload
     try {
@@ -191,6 +193,7 @@ export function openEffects(parts: EffectParts): Effects {
       const { outcomes, plan } = await parts.machine.apply(effect.plan)
       const records = recordsAfter(state().records, plan, outcomes)
       await parts.store.put('records', records)
+      await parts.machine.stored()
       dispatch({ kind: 'applied', revision: plan.revision, outcomes, records, at: parts.clock.now() })
     } catch (error) {
       if (!stopped) dispatch({ kind: 'apply-failed', failure: failureOf(error), at: parts.clock.now() })
@@ -229,6 +232,8 @@ export function openEffects(parts: EffectParts): Effects {
           return parts.tellChildren()
         case 'save-converged':
           return background('save converged', log, parts.store.put('converged', effect.revision))
+        case 'remember':
+          return remembering.ask()
         case 'announce':
           return parts.announceSoon()
         case 'report':
@@ -254,7 +259,7 @@ export function openEffects(parts: EffectParts): Effects {
     async stop() {
       stopped = true
       lookTimer?.cancel()
-      await Promise.all([refreshing, loadingManifests, holding, inspecting].map((work) => work.settled()))
+      await Promise.all([refreshing, loadingManifests, holding, inspecting, remembering].map((work) => work.settled()))
     },
   }
 }

@@ -10,6 +10,7 @@ import type { MachineLooked } from '../reconcile/machine.ts'
 import type { Plan } from '../reconcile/plan.ts'
 import type { TrustedState } from '../trust/trust-store.ts'
 import type { Facts } from '../world/world.ts'
+import type { Remembered } from './remembered.ts'
 
 /** A payload of a swarm that this node or its subtree wants, known by the manifest that names it. */
 export interface WantedSwarm {
@@ -18,10 +19,10 @@ export interface WantedSwarm {
 }
 
 export type Event =
-  | { kind: 'started'; records: InstalledRecord[]; converged: number | null }
+  | { kind: 'started'; records: InstalledRecord[]; converged: number | null; remembered: Remembered }
   /** No apply of a former daemon is at work any more, and what they came to is taken in. */
   | { kind: 'earlier-finished' }
-  | { kind: 'facts-collected'; facts: Facts; site: string | null }
+  | { kind: 'facts-collected'; facts: Facts }
   /** The parent's (for a root: its own) metadata was verified; it may be the same as before. */
   | { kind: 'refreshed'; trusted: TrustedState }
   | { kind: 'refresh-failed'; failure: Failure }
@@ -58,6 +59,8 @@ export type Effect =
   | { kind: 'tell-children' }
   | { kind: 'save-converged'; revision: number }
   | { kind: 'announce' }
+  /** Site, facts and place, for the next start. */
+  | { kind: 'remember' }
   | { kind: 'report' }
   /** All that is known of the subtree, to a parent that may not know it. */
   | { kind: 'report-again' }

@@ -14,8 +14,8 @@ import type { Clock } from '../world/world.ts'
 import { type Check, checkFrom } from './check.ts'
 import type { RunningNode } from './daemon.ts'
 import { linesOf } from './lines.ts'
-import { actionsReady } from './state.ts'
-import { whyOf } from './why.ts'
+import { actionsReady, type State } from './state.ts'
+import { type Why, whyOf } from './why.ts'
 
 export interface LocalApiParts {
   clock: Clock
@@ -86,7 +86,7 @@ export function openLocalApi(parts: LocalApiParts): (request: LocalRequest) => P
       }
     }
     const [, room, name] = /^GET \/(nodes|packages|why)\/([^/]+)$/.exec(call) ?? []
-    if (room === 'why') return ok(whyOf(node.state(), decodeURIComponent(name ?? ''), node.swarm.transfers()))
+    if (room === 'why') return ok(await whyNow(node, decodeURIComponent(name ?? '')))
     if (room === 'packages')
       return ok({ versions: await rootOnly().repository.package(decodeURIComponent(name ?? '')) })
     if (room === 'nodes') {
@@ -98,6 +98,14 @@ export function openLocalApi(parts: LocalApiParts): (request: LocalRequest) => P
     }
     throw new Failure('not-found', `no such call: ${call}`)
   }
+}
+
+/** Of the machine as it is now, not as it was at the last look. */
+async function whyNow(node: RunningNode, name: string): Promise<Why> {
+  const looked = await node.look()
+  const state = node.state()
+  const seen = looked === null ? state.seen : { ...looked, revision: looked.plan.revision }
+  return whyOf({ ...state, seen }, name, node.swarm.transfers())
 }
 
 /** Nodes as known here, this node among them. */
@@ -148,12 +156,21 @@ async function* applyLines(node: RunningNode, signal: AbortSignal): AsyncIterabl
       const isWaiting = state.seen !== null && state.seen.plan.waiting.length > 0
       const isSettled = lastLookOf(node).looked && !state.applying && !isWaiting && actionsReady(state).length === 0
       if (isSettled || signal.aborted) break
+      const blocked = isWaiting && !state.applying && actionsReady(state).length === 0 ? blockedBy(state) : undefined
+      if (blocked !== undefined) {
+        const names = state.seen?.plan.waiting.map((each) => each.name).join(', ')
+        throw new Failure('unreachable', `${names} cannot be had now: ${blocked}`, { retry: 'later' })
+      }
       await changed
     }
     yield { outcomes: node.state().outcomes }
   } finally {
     stopListening()
   }
+}
+
+function blockedBy({ link, problems }: State): string | undefined {
+  return problems.load ?? problems.transfer ?? (link.kind === 'island' ? link.because : undefined)
 }
 
 function ok(json: unknown): LocalResponse {

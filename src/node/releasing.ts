@@ -1,15 +1,20 @@
 // What only a root does: publish packages, release the policy, keep the signed time fresh.
 
-import { messageOf } from '../model/failure.ts'
+import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
+import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
+import type { Manifest } from '../model/manifest.ts'
+import type { Sha256 } from '../model/names.ts'
 import type { Report } from '../model/report.ts'
+import type { Revision } from '../model/revision.ts'
 import type { Progress, Published, Repository } from '../repository/repository.ts'
 import type { Swarm } from '../swarm/swarm.ts'
 import type { Fleet } from '../trust/fleet.ts'
 import type { Objects } from '../world/objects.ts'
 import type { Clock, Disk, Log, Timer } from '../world/world.ts'
 import type { ObjectSource } from './object-source.ts'
-import { specOf } from './payloads.ts'
+import { loadManifest, specOf } from './payloads.ts'
 import { checkRemovals, removalsOf } from './removals.ts'
 
 export interface ReleaseParts {
@@ -23,8 +28,9 @@ export interface ReleaseParts {
   log: Log
   policyFile: string
   reports: () => AsyncIterable<Report>
-  /** Number of the newest signed revision; 0 before the first. */
-  lastReleased: () => Promise<number>
+  /** The newest signed one. */
+  lastReleased: () => Promise<Revision | null>
+  trustedRevision: () => Sha256 | undefined
   /** The root takes its own metadata in like any other node. */
   refresh: () => Promise<void>
 }
@@ -54,9 +60,7 @@ export async function openReleasing(parts: ReleaseParts): Promise<Releasing> {
     queue = result.catch(() => {})
     return result
   }
-  const seed = async (digest: string) => {
-    const manifest = (await parts.repository.holdings()).find((held) => held.manifest === digest)?.manifestBody
-    if (manifest === undefined) return
+  const seed = async (digest: Sha256, manifest: Manifest) => {
     const spec = await specOf(parts.source, digest, manifest)
     if (spec !== null) await parts.swarm.adopt(spec)
   }
@@ -78,22 +82,31 @@ export async function openReleasing(parts: ReleaseParts): Promise<Releasing> {
     }
   }
 
-  // A publish that was cut between storing and seeding is seeded now.
-  for (const held of await parts.repository.holdings()) await seed(held.manifest)
+  // A publish that was cut between storing and seeding is seeded now. One payload that is gone stops nothing else.
+  for (const { manifest, manifestBody } of await parts.repository.holdings()) {
+    try {
+      await seed(manifest, manifestBody)
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      const { name, version } = manifestBody
+      parts.log.error('package cannot be given out, publish it again', { name, version, error: error.message })
+    }
+  }
   renewLater()
 
   return {
     publish: (path, options) =>
       inTurn(async () => {
         const published = await parts.repository.publish(path, options)
-        await seed(published.manifest)
+        await seed(published.manifest, await loadManifest(parts.source, published.manifest))
         return published
       }),
     release: (options) =>
       inTurn(async () => {
         options.onStep('compiling')
         const text = await parts.disk.read(parts.policyFile, { maxBytes: limits.policyMaxBytes })
-        const number = (await parts.lastReleased()) + 1
+        const last = await parts.lastReleased()
+        const number = (last?.number ?? 0) + 1
         const { revision, warnings } = await parts.repository.compile(text, {
           file: parts.policyFile,
           number,
@@ -109,6 +122,14 @@ export async function openReleasing(parts: ReleaseParts): Promise<Releasing> {
         await parts.fleet.publishRevision(bytes)
         options.onStep('publishing')
         await parts.refresh()
+        if (parts.trustedRevision() !== createHash('sha256').update(bytes).digest('hex')) {
+          throw new Failure('disk', `revision ${number} is signed, but this root could not take it in itself`, {
+            hint: 'see `banyan status` for what is wrong; it tries again by itself',
+          })
+        }
+        if (last !== null && isDeepStrictEqual(contentOf(last), contentOf(revision))) {
+          warnings.push(`revision ${number} says the same as revision ${last.number}`)
+        }
         const packages = new Set(revision.rules.flatMap((rule) => Object.keys(rule.packages))).size
         return { number, packages, warnings }
       }),
@@ -117,4 +138,8 @@ export async function openReleasing(parts: ReleaseParts): Promise<Releasing> {
       renewal?.cancel()
     },
   }
+}
+
+function contentOf({ groups, rules }: Revision) {
+  return { groups, rules }
 }

@@ -96,16 +96,25 @@ export function transition(state: State, event: Event): [State, Effect[]] {
     case 'started':
       return [
         // Until it is known that no earlier apply is at work.
-        { ...state, records: event.records, converged: event.converged, applying: true },
+        {
+          ...state,
+          records: event.records,
+          converged: event.converged,
+          applying: true,
+          site: state.site ?? event.remembered.site,
+          facts: event.remembered.facts,
+          reportedTo: event.remembered.reportedTo,
+        },
         [{ kind: 'refresh' }, { kind: 'look-later', ms: state.checkIntervalMs }],
       ]
     case 'earlier-finished':
       return [{ ...state, applying: false }, [{ kind: 'inspect' }]]
     case 'facts-collected':
-      return desiring({ ...state, facts: event.facts, site: event.site ?? state.site })
+      // Facts that could not be collected this time are as they were.
+      return remembering(desiring({ ...state, facts: { ...state.facts, ...event.facts } }))
     case 'site-seen':
       // What the tracker saw is only a default; a site in the settings never gets here.
-      return state.site === event.site ? [state, []] : desiring({ ...state, site: event.site })
+      return state.site === event.site ? [state, []] : remembering(desiring({ ...state, site: event.site }))
     case 'refreshed': {
       const next: State = { ...without(state, 'refresh'), trusted: event.trusted, refused: null }
       const effects: Effect[] = []
@@ -117,7 +126,8 @@ export function transition(state: State, event: Event): [State, Effect[]] {
     }
     case 'refresh-failed': {
       // A parent that cannot be reached is the link's business; this one answered and was refused.
-      if (attackOf(event.failure) === undefined && event.failure.retry === 'later') return [state, []]
+      const isUnanswered = event.failure.code === 'unreachable' || event.failure.code === 'timed-out'
+      if (attackOf(event.failure) === undefined && isUnanswered) return [state, []]
       const next = { ...withProblem(state, 'refresh', event.failure.message), refused: event.failure.message }
       return [next, [{ kind: 'report' }]]
     }
@@ -138,7 +148,7 @@ export function transition(state: State, event: Event): [State, Effect[]] {
     case 'load-failed':
       return [withProblem(state, 'load', `${event.what}: ${event.failure.message}`), [{ kind: 'report' }]]
     case 'payload-arrived':
-      return [without(state, 'transfer'), [{ kind: 'hold' }, { kind: 'inspect' }, { kind: 'report' }]]
+      return [without(without(state, 'transfer'), 'load'), [{ kind: 'hold' }, { kind: 'inspect' }, { kind: 'report' }]]
     case 'holding-changed':
       return [state, [{ kind: 'announce' }]]
     case 'children-wanted':
@@ -166,15 +176,14 @@ export function transition(state: State, event: Event): [State, Effect[]] {
       return [next, effects]
     }
     case 'apply-failed': {
+      const isOld = state.seen?.revision !== state.revision?.body.number
+      const until = event.at + limits.failedRetryMs
       const next: State = {
         ...withProblem(state, 'apply', event.failure.message),
         applying: false,
-        resting: {
-          names: state.seen?.plan.actions.map((action) => action.name) ?? [],
-          until: event.at + limits.failedRetryMs,
-        },
+        resting: isOld ? null : { names: actionsReady(state).map((action) => action.name), until },
       }
-      return [next, [{ kind: 'report' }, { kind: 'look-later', ms: limits.failedRetryMs }]]
+      return [next, [{ kind: 'inspect' }, { kind: 'report' }, { kind: 'look-later', ms: limits.failedRetryMs }]]
     }
     case 'parent-answered': {
       if (state.link.kind === 'connected' && state.link.parent === event.parent) return [state, []]
@@ -182,7 +191,7 @@ export function transition(state: State, event: Event): [State, Effect[]] {
       const next: State = { ...without(state, 'parent'), link, reportedTo: event.parent }
       const effects: Effect[] = [{ kind: 'refresh' }, { kind: 'hold' }, { kind: 'report' }]
       const moved = state.reportedTo !== null && state.reportedTo !== event.parent
-      return [next, moved ? [...effects, { kind: 'report-again' }] : effects]
+      return remembering([next, moved ? [...effects, { kind: 'report-again' }] : effects])
     }
     case 'parent-lost': {
       if (state.link.kind === 'root') return [state, []]
@@ -229,6 +238,10 @@ export function traitsOf(state: State): NodeTraits | null {
   }
 }
 
+function remembering([state, effects]: [State, Effect[]]): [State, Effect[]] {
+  return [state, [...effects, { kind: 'remember' }]]
+}
+
 function desiring(state: State): [State, Effect[]] {
   const traits = traitsOf(state)
   if (state.revision === null || traits === null) return [state, [{ kind: 'report' }]]
@@ -240,7 +253,7 @@ function inspected(state: State, event: Extract<Event, { kind: 'inspected' }>): 
   if (event.revision !== state.revision?.body.number) return [state, []]
   const seen = { revision: event.revision, differences: event.differences, plan: event.plan }
   const next: State = {
-    ...without(state, 'inspect'),
+    ...without(event.plan.waiting.length === 0 ? without(state, 'load') : state, 'inspect'),
     seen,
     records: event.records,
     outcomes: outcomesAfterLook(state, event),

@@ -6,8 +6,9 @@ import { limits } from '../../src/model/limits.ts'
 import type { Outcome } from '../../src/model/report.ts'
 import type { Revision } from '../../src/model/revision.ts'
 import type { Event } from '../../src/node/events.ts'
+import { nothingRemembered } from '../../src/node/remembered.ts'
 import { conditionOf } from '../../src/node/report-from.ts'
-import { initialState, type State, transition } from '../../src/node/state.ts'
+import { initialState, type State, traitsOf, transition } from '../../src/node/state.ts'
 import type { Difference } from '../../src/reconcile/differences.ts'
 import type { Action, Plan } from '../../src/reconcile/plan.ts'
 import type { TrustedState } from '../../src/trust/trust-store.ts'
@@ -96,7 +97,7 @@ function after(events: Event[], from = newState()): { state: State; effects: str
 }
 
 const desiring: Event[] = [
-  { kind: 'facts-collected', facts, site: null },
+  { kind: 'facts-collected', facts },
   { kind: 'refreshed', trusted },
   { kind: 'revision-loaded', digest, revision },
 ]
@@ -262,11 +263,42 @@ t.test('what an attacker does later is told of, however loud he was before', asy
 })
 
 t.test('while an apply of a former daemon may be at work, none is started', async (t) => {
-  const first = after([{ kind: 'started', records: [], converged: null }, ...ready, looked([difference], [action])])
+  const first = after([
+    { kind: 'started', records: [], converged: null, remembered: nothingRemembered },
+    ...ready,
+    looked([difference], [action]),
+  ])
   t.notOk(first.effects.includes('apply'))
   const second = after([{ kind: 'earlier-finished' }], first.state)
   t.strictSame(second.effects, ['inspect'])
   t.ok(after([looked([difference], [action])], second.state).effects.includes('apply'))
+})
+
+t.test('a node that starts without its parent is the node at the place that it was', async (t) => {
+  const remembered = { site: '10.0.0.0/24', facts: { ...facts, 'os.codename': 'trixie' }, reportedTo: 'berlin' }
+  const start = initialState({ name: 'shop-1', labels: {}, site: null, isRoot: false, checkIntervalMs: 1000 })
+  const events: Event[] = [
+    { kind: 'started', records: [], converged: 7, remembered },
+    { kind: 'refreshed', trusted },
+    { kind: 'revision-loaded', digest, revision },
+  ]
+  const { state, effects } = after(events, start)
+  t.strictSame(traitsOf(state)?.site, '10.0.0.0/24')
+  t.ok(effects.includes('load-manifests'), 'it knows what it should have before anybody is asked')
+  const fewer = after([{ kind: 'facts-collected', facts }], state)
+  t.equal(traitsOf(fewer.state)?.facts['os.codename'], 'trixie', 'a fact that could not be collected is as it was')
+  t.ok(fewer.effects.includes('remember'))
+})
+
+t.test('an apply that fails as a whole holds nothing of a newer revision back', async (t) => {
+  const failed: Event = { kind: 'apply-failed', failure: new Failure('locked', 'busy', { retry: 'later' }), at: 5_000 }
+  const newer: Event[] = [
+    { kind: 'refreshed', trusted: { ...trusted, timestampVersion: 5, revision: { sha256: manifest, size: 1 } } },
+    { kind: 'revision-loaded', digest: manifest, revision: { ...revision, number: 8 } },
+  ]
+  const { state, effects } = after([...ready, looked([difference], [action]), ...newer, failed])
+  t.equal(state.resting, null)
+  t.ok(effects.includes('inspect'))
 })
 
 t.test('the same attack twice is one attack', async (t) => {
@@ -292,7 +324,7 @@ t.test('every event may come twice: the second changes nothing more', async (t) 
     at: 5_000,
   }
   const story: Event[] = [
-    { kind: 'started', records: [], converged: null },
+    { kind: 'started', records: [], converged: null, remembered: nothingRemembered },
     { kind: 'earlier-finished' },
     ...ready,
     { kind: 'parent-answered', parent: 'berlin' },

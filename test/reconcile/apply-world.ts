@@ -33,7 +33,7 @@ export interface ApplyWorld {
   converge(): ReturnType<LocalMachine['apply']>
   records: InstalledRecord[]
   /** As a daemon does after it was started again. */
-  restart(): Promise<{ name: string; outcome: string }[]>
+  restart(options?: { dies?: boolean }): Promise<{ name: string; outcome: string }[]>
 }
 
 export async function applyWorld(t: Test): Promise<ApplyWorld> {
@@ -100,13 +100,17 @@ export async function applyWorld(t: Test): Promise<ApplyWorld> {
       const { plan } = await world.look()
       const applied = await world.machine.apply(plan)
       world.records = recordsAfter(world.records, applied.plan, applied.outcomes)
+      await world.machine.stored()
       return applied
     },
 
-    async restart() {
+    async restart({ dies = false } = {}) {
       world.machine = openLocalMachine(parts)
       const ended = await world.machine.finishEarlier()
-      for (const { plan, outcomes } of ended) world.records = recordsAfter(world.records, plan, outcomes)
+      if (!dies) {
+        for (const { plan, outcomes } of ended) world.records = recordsAfter(world.records, plan, outcomes)
+        await world.machine.stored()
+      }
       return ended.flatMap(({ outcomes }) => outcomes.map(({ name, outcome }) => ({ name, outcome })))
     },
   }
