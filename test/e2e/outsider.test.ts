@@ -108,8 +108,9 @@ t.test('outsiders', { timeout: 90_000 }, async (t) => {
     ]
     for (const [method, path] of calls) {
       const { got } = await askControl(control, enrolment, '127.0.0.20', method, path)
-      t.match(got.toString(), /^HTTP\/1\.1 403 /, `${method} ${path}`)
-      t.match(got.toString(), 'an enrolment certificate is good for /v1/enrol only')
+      // A body is not even read, so there is nothing to say about it.
+      const refusal = method === 'POST' ? /^HTTP\/1\.1 413 / : /^HTTP\/1\.1 403 [^]*is good for \/v1\/enrol only/
+      t.match(got.toString(), refusal, `${method} ${path}`)
       t.notMatch(got.toString(), /signed|rules|timestamp\.json/)
     }
     const { got } = await askControl(control, enrolment, '127.0.0.20', 'POST', '/v1/enrol')
