@@ -112,6 +112,12 @@ export async function openHoldings(parts: {
       const before = adding.get(infoHash) ?? Promise.resolve()
       const added = before
         .then(() => records.add({ ...held, metainfo }))
+        .catch((error) => {
+          // Known only here, it would pass for recorded when it is wanted again.
+          if (existing === undefined) holdings.delete(infoHash)
+          else holdings.set(infoHash, existing)
+          throw error
+        })
         .finally(() => {
           if (adding.get(infoHash) === added) adding.delete(infoHash)
         })
