@@ -167,11 +167,7 @@ function sendJson(response: ServerResponse, status: number, json: unknown): void
   response.end(`${JSON.stringify(json)}\n`)
 }
 
-async function sendLines(
-  response: ServerResponse,
-  lines: AsyncIterable<unknown>,
-  signal: AbortSignal,
-): Promise<void> {
+async function sendLines(response: ServerResponse, lines: AsyncIterable<unknown>, signal: AbortSignal): Promise<void> {
   for await (const line of lines) {
     if (response.destroyed) return
     if (response.write(`${JSON.stringify(line)}\n`)) continue
