@@ -4,7 +4,18 @@ import { createHash } from 'node:crypto'
 import type { Stats } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
+import type { Failure } from '../../model/failure.ts'
 import type { TreeEntry } from './tree-entries.ts'
+import {
+  barOf,
+  barred,
+  checkOwn,
+  openTreeFolders,
+  removeWhole,
+  type TreeFolder,
+  type TreeFolders,
+} from './tree-folders.ts'
+import type { TreePlace } from './tree-layout.ts'
 
 type Entries = Iterable<TreeEntry> | AsyncIterable<TreeEntry>
 
@@ -54,7 +65,8 @@ export async function findingsOf(folder: string, entries: Entries, depth: 'quick
 
 /**
  * Makes `to` hold what `from` holds, file by file, each replaced in one step (hard links: no second copy). What `to`
- * held of the `former` list and `from` does not have goes; what neither list names stays.
+ * held of the `former` list and `from` does not have goes; what neither list names stays. Throws `refused` at a folder
+ * that is not ours alone and into which something has to be written.
  */
 export async function renewTree(parts: {
   from: string
@@ -64,57 +76,145 @@ export async function renewTree(parts: {
 }): Promise<void> {
   const { from, to, entries } = parts
   const there = await lstatOf(to)
-  if (there !== undefined && !there.isDirectory()) await fs.rm(to)
+  if (there !== undefined && !there.isDirectory()) await fs.unlink(to)
   if (there === undefined || !there.isDirectory()) await fs.mkdir(to)
-  const kept = new Set(entries.map((entry) => entry.path))
-  await removeListed(to, parts.former, (entry) => kept.has(entry.path))
-  for (const entry of entries) {
-    const source = path.join(from, entry.path)
-    const target = path.join(to, entry.path)
-    const stat = await lstatOf(target)
-    if (entry.kind === 'folder') {
-      if (stat !== undefined && !stat.isDirectory()) await fs.rm(target)
-      if (stat === undefined || !stat.isDirectory()) await fs.mkdir(target)
-      await fs.chmod(target, entry.mode)
-      continue
+  const [sources, targets] = [openTreeFolders(from), openTreeFolders(to)]
+  try {
+    const kept = new Set(entries.map((entry) => entry.path))
+    await removeBelow(targets, parts.former, {
+      keep: (entry) => kept.has(entry.path),
+      check: (folder, below) => checkOwn(folder, path.join(to, below)),
+    })
+    for (const entry of entries) await renewEntry(sources, targets, entry, to)
+    for (const entry of entries) {
+      if (entry.kind === 'folder') await (await folderAt(targets, entry.path, to)).handle.sync()
     }
-    if (stat?.isDirectory()) await fs.rm(target, { recursive: true })
-    const unfinished = path.join(path.dirname(target), `.banyan-${process.pid}`)
-    await fs.rm(unfinished, { force: true })
-    if (entry.kind === 'link') await fs.symlink(entry.target, unfinished)
-    else await fs.link(source, unfinished)
-    // Renaming one name of a file onto another of the same file does nothing: an earlier try got this far.
-    await fs.rename(unfinished, target)
-    await fs.rm(unfinished, { force: true })
+    await (await folderAt(targets, '.', to)).handle.sync()
+  } finally {
+    await sources.close()
+    await targets.close()
   }
-  for (const entry of entries) if (entry.kind === 'folder') await syncFolder(path.join(to, entry.path))
-  await syncFolder(to)
 }
 
-/** Removes what is listed, and the folder itself once it is empty. What somebody else put there stays. */
-export async function removeListed(
-  folder: string,
-  entries: Entries,
-  keep?: (entry: TreeEntry) => boolean,
-): Promise<void> {
-  const realFolders = new Set((await lstatOf(folder))?.isDirectory() ? ['.'] : [])
-  const folders: string[] = []
-  for await (const entry of entries) {
-    // A folder that somebody replaced by a link leads elsewhere: nothing below it is ours any more.
-    if (!realFolders.has(path.dirname(entry.path))) continue
-    const full = path.join(folder, entry.path)
-    const stat = await lstatOf(full)
-    if (stat === undefined) continue
-    if (entry.kind === 'folder') {
-      if (!stat.isDirectory()) continue
-      realFolders.add(entry.path)
-      if (!keep?.(entry)) folders.push(full)
-    } else if (!stat.isDirectory() && !keep?.(entry)) {
-      await fs.unlink(full)
-    }
+async function renewEntry(sources: TreeFolders, targets: TreeFolders, entry: TreeEntry, to: string): Promise<void> {
+  const [above, name] = [path.dirname(entry.path), path.basename(entry.path)]
+  const folder = await folderAt(targets, above, to)
+  await checkOwn(folder, path.join(to, above))
+  const target = `${folder.path}/${name}`
+  const stat = await lstatOf(target)
+  if (entry.kind === 'folder') {
+    if (stat !== undefined && !stat.isDirectory()) await fs.unlink(target)
+    if (stat === undefined || !stat.isDirectory()) await fs.mkdir(target)
+    await (await folderAt(targets, entry.path, to)).handle.chmod(entry.mode)
+    return
   }
-  if (keep === undefined) folders.unshift(folder)
-  for (const one of folders.reverse()) await removeIfEmpty(one)
+  if (stat?.isDirectory()) await removeWhole(target)
+  const unfinished = `${folder.path}/.banyan-${process.pid}`
+  await fs.rm(unfinished, { force: true })
+  if (entry.kind === 'link') await fs.symlink(entry.target, unfinished)
+  else await fs.link(`${(await folderAt(sources, above, to)).path}/${name}`, unfinished)
+  // Renaming one name of a file onto another of the same file does nothing: an earlier try got this far.
+  await fs.rename(unfinished, target)
+  await fs.rm(unfinished, { force: true })
+}
+
+async function folderAt(folders: TreeFolders, below: string, to: string): Promise<TreeFolder> {
+  const folder = await folders.at(below)
+  if (folder === undefined) throw barred(path.join(to, below), 'was replaced by something else')
+  return folder
+}
+
+/**
+ * Why nothing of a package is changed: a folder that holds its versions or our records is not ours alone, so neither
+ * is to be believed. Undefined if there is no such reason.
+ */
+export async function barOfPlace({ base, versions, records }: TreePlace): Promise<string | undefined> {
+  for (const folder of [base, versions, records]) {
+    const stat = await lstatOf(folder)
+    if (stat === undefined) continue
+    const bar = stat.isDirectory() ? barOf(stat) : 'is no folder'
+    if (bar !== undefined) return barred(folder, bar).message
+  }
+  return undefined
+}
+
+/**
+ * Why a tree cannot be renewed in place: a folder of it is not ours alone, and something of the list lies in it. For
+ * asking before anything is changed; modes are as listed, for those are renewed. Undefined if it can be.
+ */
+export async function barToRenewal(folder: string, entries: readonly TreeEntry[]): Promise<Failure | undefined> {
+  const modes = new Map(entries.map((entry) => [entry.path, entry.kind === 'folder' ? entry.mode : undefined]))
+  for (const below of new Set(entries.map((entry) => path.dirname(entry.path)))) {
+    const full = path.join(folder, below)
+    const stat = await lstatOf(full)
+    if (stat === undefined || !stat.isDirectory()) continue
+    const bar = barOf({ ...stat, mode: modes.get(below) ?? stat.mode })
+    if (bar !== undefined) return barred(full, bar)
+  }
+  return undefined
+}
+
+/**
+ * Removes what is listed, and the folder itself once it is empty. What somebody else put there stays. Folders that were
+ * given to a service user are no obstacle, for what is listed in them may go and nothing outside can be reached.
+ */
+export async function removeListed(folder: string, entries: Entries): Promise<void> {
+  const folders = openTreeFolders(folder)
+  try {
+    await removeBelow(folders, entries, {})
+  } finally {
+    await folders.close()
+  }
+  await removeIfEmpty(folder)
+}
+
+async function removeBelow(
+  folders: TreeFolders,
+  entries: Entries,
+  options: {
+    keep?: (entry: TreeEntry) => boolean
+    /** Throws if nothing may be removed from it. */
+    check?: (folder: TreeFolder, below: string) => Promise<void>
+  },
+): Promise<void> {
+  const emptied: string[] = []
+  const find = async (entry: string) => {
+    // A folder that somebody replaced by a link leads elsewhere: nothing below it is ours any more.
+    const above = await folders.at(path.dirname(entry))
+    const full = above === undefined ? undefined : `${above.path}/${path.basename(entry)}`
+    const stat = full === undefined ? undefined : await lstatOf(full)
+    return above === undefined || full === undefined || stat === undefined ? undefined : { above, full, stat }
+  }
+  for await (const entry of entries) {
+    if (options.keep?.(entry)) continue
+    if (entry.kind === 'folder') {
+      emptied.push(entry.path)
+      continue
+    }
+    const found = await find(entry.path)
+    if (found === undefined || found.stat.isDirectory()) continue
+    await options.check?.(found.above, path.dirname(entry.path))
+    await fs.unlink(found.full)
+  }
+  for (const one of emptied.reverse()) {
+    const found = await find(one)
+    if (!found?.stat.isDirectory()) continue
+    await options.check?.(found.above, path.dirname(one))
+    await removeIfEmpty(found.full)
+  }
+}
+
+/** Of a version's folder, everything; durable when it resolves. What is not there is fine. */
+export async function removeFolder(folder: string): Promise<void> {
+  const folders = openTreeFolders(path.dirname(folder))
+  try {
+    const versions = await folders.at('.')
+    if (versions === undefined) return
+    await removeWhole(`${versions.path}/${path.basename(folder)}`)
+    await versions.handle.sync()
+  } finally {
+    await folders.close()
+  }
 }
 
 export async function removeIfEmpty(folder: string): Promise<void> {

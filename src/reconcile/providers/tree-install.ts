@@ -6,7 +6,7 @@ import type { Disk } from '../../world/world.ts'
 import type { Action } from '../plan.ts'
 import type { ApplyContext } from './provider.ts'
 import type { TreeEntry, TreeHeader } from './tree-entries.ts'
-import { renewTree, sealTree } from './tree-files.ts'
+import { barOfPlace, barToRenewal, removeFolder, renewTree, sealTree } from './tree-files.ts'
 import { type HookParts, missingHook, runHook } from './tree-hooks.ts'
 import {
   folderOfLink,
@@ -36,7 +36,7 @@ export async function installTree(
   const { source, manifest } = wanted
   const { name, version, hooks } = manifest
   const records = openTreeRecords(disk, place.records)
-  const foreign = await foreignAt(disk, place, records)
+  const foreign = (await barOfPlace(place)) ?? (await foreignAt(disk, place, records))
   if (foreign !== undefined) return foreign
   await disk.makeFolder(place.versions, { mode: 0o755 })
   const needed = Math.ceil(1.1 * manifest.installedSize)
@@ -54,6 +54,12 @@ export async function installTree(
   if (missing !== undefined) {
     await disk.remove(unfinished)
     return `the hook ${missing} is not a file of the tree`
+  }
+
+  const bar = await barToRenewal(place.folder(version), [...(await entriesOf(records, version)), ...entries])
+  if (bar !== undefined) {
+    await disk.remove(unfinished)
+    return bar.message
   }
 
   const former = await lastWhole(records, inUse)
@@ -75,7 +81,7 @@ export async function installTree(
   const hook = (which: 'preInstall' | 'postInstall') =>
     runHook(parts, { name: which, hooks, folder: place.folder(folder), package: name, version }, context)
   const discard = async () => {
-    await disk.remove(place.folder(folder))
+    await removeFolder(place.folder(folder))
     await records.remove(folder)
   }
   const refused = await hook('preInstall')
@@ -99,7 +105,7 @@ export async function installTree(
   await disk.pointLink(place.current, linkTargetOf(version))
   if (folder !== version) await discard()
   for (const old of await records.list()) {
-    if (old !== version && old !== previous) await removeVersion(disk, place, records, old)
+    if (old !== version && old !== previous) await removeVersion(place, records, old)
   }
   return undefined
 }
@@ -147,7 +153,7 @@ async function clean(disk: Disk, place: TreePlace, records: TreeRecords, inUse: 
   if ((await disk.stat(place.versions)) === undefined) return
   for (const folder of await disk.list(place.versions)) {
     if (folder === inUse || !(isUnfinishedFolder(folder) || isStagingFolder(folder))) continue
-    await disk.remove(place.folder(folder))
+    await removeFolder(place.folder(folder))
     await records.remove(folder)
   }
 }

@@ -4,7 +4,7 @@ import { Failure } from '../../model/failure.ts'
 import type { PackageName } from '../../model/names.ts'
 import type { Disk } from '../../world/world.ts'
 import type { ApplyContext } from './provider.ts'
-import { removeIfEmpty, removeListed } from './tree-files.ts'
+import { barOfPlace, removeFolder, removeIfEmpty, removeListed } from './tree-files.ts'
 import { type HookParts, runHook } from './tree-hooks.ts'
 import { folderOfLink, isStagingFolder, isUnfinishedFolder, linkTargetOf, type TreePlace } from './tree-layout.ts'
 import { openTreeRecords, type TreeRecords } from './tree-record.ts'
@@ -21,6 +21,8 @@ export async function removeTree(
   context: ApplyContext,
 ): Promise<string | undefined> {
   const { disk, place } = parts
+  const bar = await barOfPlace(place)
+  if (bar !== undefined) return bar
   const records = openTreeRecords(disk, place.records)
   const folder = folderOfLink(await disk.readLink(place.current))
   const header = folder === undefined ? undefined : await records.header(folder)
@@ -42,10 +44,10 @@ export async function removeTree(
     await context.journal(`removing what is left of ${name}`, name)
     if (folder !== undefined) await disk.remove(place.current)
   }
-  for (const version of await records.list()) await removeVersion(disk, place, records, version)
+  for (const version of await records.list()) await removeVersion(place, records, version)
   if ((await disk.stat(place.versions)) !== undefined) {
     for (const left of await disk.list(place.versions)) {
-      if (isUnfinishedFolder(left) || isStagingFolder(left)) await disk.remove(place.folder(left))
+      if (isUnfinishedFolder(left) || isStagingFolder(left)) await removeFolder(place.folder(left))
     }
   }
   for (const dir of [place.versions, place.records, place.base]) await removeIfEmpty(dir)
@@ -53,14 +55,14 @@ export async function removeTree(
 }
 
 /** The record goes last: until then it says what is still to be removed. */
-export async function removeVersion(disk: Disk, place: TreePlace, records: TreeRecords, folder: string): Promise<void> {
+export async function removeVersion(place: TreePlace, records: TreeRecords, folder: string): Promise<void> {
   try {
-    if ((await records.header(folder)) === undefined) await disk.remove(place.folder(folder))
+    if ((await records.header(folder)) === undefined) await removeFolder(place.folder(folder))
     else await removeListed(place.folder(folder), records.entries(folder))
   } catch (error) {
     // Without its list, all that can be said is that the folder was ours.
     if (!(error instanceof Failure && error.code === 'bad-input')) throw error
-    await disk.remove(place.folder(folder))
+    await removeFolder(place.folder(folder))
   }
   await records.remove(folder)
 }

@@ -1,0 +1,101 @@
+// The folders of an installed tree, gone down by open handles and never through a link. A package's hook may have given
+// some of them to a service user, who can swap what is in them at any moment: a path is looked at anew with every call,
+// an open folder stays what it is.
+
+import { constants, type Stats } from 'node:fs'
+import * as fs from 'node:fs/promises'
+import path from 'node:path'
+import { Failure } from '../../model/failure.ts'
+
+export interface TreeFolder {
+  /** `/proc/self/fd/N`: a name put behind it is one in this very folder. Valid until the next `at`. */
+  path: string
+  handle: fs.FileHandle
+}
+
+export interface TreeFolders {
+  /** `.` is the version's folder itself. Undefined if there is no such folder, or one on the way to it is a link. */
+  at(below: string): Promise<TreeFolder | undefined>
+  close(): Promise<void>
+}
+
+/** `folder` is `opt/<name>/versions/<version>`; nothing from `opt/<name>` on may be a link. */
+export function openTreeFolders(folder: string): TreeFolders {
+  const versions = path.dirname(folder)
+  const top = [path.dirname(versions), path.basename(versions), path.basename(folder)]
+  const open: { name: string; folder: TreeFolder }[] = []
+  return {
+    async at(below) {
+      const names = [...top, ...(below === '.' ? [] : below.split('/'))]
+      if (names.slice(1).some((name) => ['', '.', '..'].includes(name))) {
+        throw new Failure('bad-input', `${JSON.stringify(below)} is not a path below the tree`)
+      }
+      const same = open.findIndex(({ name }, depth) => name !== names[depth])
+      for (const { folder } of open.splice(same === -1 ? names.length : same)) await folder.handle.close()
+      for (const name of names.slice(open.length)) {
+        const above = open.at(-1)
+        const next = await openFolder(above === undefined ? name : `${above.folder.path}/${name}`)
+        if (next === undefined) return undefined
+        open.push({ name, folder: next })
+      }
+      return open.at(-1)?.folder
+    },
+    async close() {
+      for (const { folder } of open.splice(0)) await folder.handle.close()
+    },
+  }
+}
+
+/**
+ * Why nothing is written into a folder; undefined if it is ours alone. What is put where somebody else can write could
+ * be taken away or replaced at once. Members of our own group count as we do.
+ */
+export function barOf({ uid, gid, mode }: Pick<Stats, 'uid' | 'gid' | 'mode'>): string | undefined {
+  if (uid !== process.geteuid?.()) return `belongs to user ${uid}`
+  if ((mode & 0o002) !== 0) return 'can be written by anybody'
+  if ((mode & 0o020) !== 0 && gid !== process.getegid?.()) return `can be written by group ${gid}`
+  return undefined
+}
+
+/** Throws `refused` if it is not ours alone. `shown` is what a person calls it. */
+export async function checkOwn(folder: TreeFolder, shown: string): Promise<void> {
+  const bar = barOf(await folder.handle.stat())
+  if (bar !== undefined) throw barred(shown, bar)
+}
+
+export function barred(shown: string, bar: string): Failure {
+  return new Failure('refused', `the folder ${shown} ${bar}: nothing is changed in it`, { retry: 'later' })
+}
+
+/** Whatever it is, with everything below it; what is not there is fine. The last name only is looked up anew. */
+export async function removeWhole(at: string): Promise<void> {
+  try {
+    await fs.unlink(at)
+    return
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return
+    if (!['EISDIR', 'EPERM'].includes(codeOf(error))) throw error
+  }
+  const folder = await openFolder(at)
+  if (folder === undefined) return await fs.unlink(at)
+  try {
+    for (const name of await fs.readdir(folder.path)) await removeWhole(`${folder.path}/${name}`)
+  } finally {
+    await folder.handle.close()
+  }
+  await fs.rmdir(at)
+}
+
+async function openFolder(at: string): Promise<TreeFolder | undefined> {
+  try {
+    const handle = await fs.open(at, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+    return { path: `/proc/self/fd/${handle.fd}`, handle }
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(codeOf(error))) return undefined
+    throw error
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}
