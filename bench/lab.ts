@@ -9,7 +9,7 @@ import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { banyan } from './lab/banyan.ts'
 import { aria2, transmission } from './lab/peers/clients.ts'
-import { cachingProxy, plainHttp } from './lab/peers/http.ts'
+import { cachingProxy, oneTransfer, plainHttp } from './lab/peers/http.ts'
 import { libtorrent } from './lab/peers/libtorrent.ts'
 import { rsync } from './lab/peers/rsync.ts'
 import { type Scenario, scenarios } from './lab/scenarios.ts'
@@ -17,9 +17,20 @@ import { type Lab, openLab, sweep } from './lab/site.ts'
 import type { System } from './lab/system.ts'
 import { type Measured, tableOf } from './lab/table.ts'
 
-const systems: readonly System[] = [banyan, plainHttp, cachingProxy, rsync, libtorrent, aria2, transmission]
+const systems: readonly System[] = [
+  banyan,
+  oneTransfer,
+  plainHttp,
+  cachingProxy,
+  rsync,
+  libtorrent,
+  aria2,
+  transmission,
+]
 /** For what was started to come to rest. */
 const restMs = 2_000
+/** One that needs longer has failed. */
+const giveUpMs = 180_000
 
 const { values } = parseArgs({
   options: {
@@ -47,7 +58,8 @@ let folder = ''
 let isEnding = false
 const clean = async () => {
   await current?.close()
-  await rm(folder, { recursive: true, force: true })
+  await sweep()
+  if (folder !== '') await rm(folder, { recursive: true, force: true })
 }
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
@@ -60,7 +72,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 const results: { scenario: string; title: string; measured: Measured[] }[] = []
 try {
   await sweep()
-  folder = await mkdtemp(path.join(os.tmpdir(), 'banyanlab-payload-'))
+  folder = await mkdtemp(path.join(os.tmpdir(), 'banyanlab-'))
   const payload = path.join(folder, 'payload')
   await writeRandom(payload, mib)
   for (const scenario of chosenScenarios) {
@@ -90,14 +102,14 @@ try {
 }
 
 async function measure(scenario: Scenario, system: System, payload: string): Promise<Measured> {
-  const lab = await openLab(scenario.plan)
+  const lab = await openLab(scenario.plan, folder)
   current = lab
   try {
     const prepared = await system.prepare(lab, payload)
     await pause(restMs)
     const before = await lab.wanBytes()
     const startedAt = Date.now()
-    const endedAt = await prepared.go()
+    const endedAt = await inTime(prepared.go())
     const after = await lab.wanBytes()
     return {
       system: system.name,
@@ -110,6 +122,16 @@ async function measure(scenario: Scenario, system: System, payload: string): Pro
     if (!isEnding) await lab.close()
     current = undefined
   }
+}
+
+async function inTime(work: Promise<number>): Promise<number> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done after ${giveUpMs / 1000} s`)), giveUpMs)
+  })
+  // What is stopped when the lab closes fails once more, and nobody waits for it then.
+  work.catch(() => {})
+  return Promise.race([work, late]).finally(() => clearTimeout(timer))
 }
 
 async function writeRandom(file: string, mebibytes: number): Promise<void> {

@@ -5,7 +5,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import os from 'node:os'
 import path from 'node:path'
 import { run } from './shell.ts'
 
@@ -37,19 +36,19 @@ export interface Lab {
 const prefix = 'banyanlab'
 let labs = 0
 
-/** What an earlier run that was killed left behind. */
+/** Removes what this run has made, and what an earlier one that was killed left behind. */
 export async function sweep(): Promise<void> {
   for (const name of (await run('ip', ['netns', 'list'])).split('\n').map((line) => line.split(' ', 1)[0] ?? '')) {
     const owner = new RegExp(`^${prefix}-(\\d+)-`).exec(name)?.[1]
-    if (owner !== undefined && !isAlive(Number(owner))) await removeNamespace(name)
+    if (owner !== undefined && (Number(owner) === process.pid || !isAlive(Number(owner)))) await removeNamespace(name)
   }
 }
 
-/** Throws if it cannot be made; whatever was made is removed then. */
-export async function openLab(plan: Plan): Promise<Lab> {
+/** Its files lie in a new folder within `parent`. Throws if it cannot be made; whatever was made is removed then. */
+export async function openLab(plan: Plan, parent: string): Promise<Lab> {
   labs += 1
   const space = (name: string) => `${prefix}-${process.pid}-${labs}-${name}`
-  const folder = await mkdtemp(path.join(os.tmpdir(), `${prefix}-`))
+  const folder = await mkdtemp(path.join(parent, 'lab-'))
   const sites = [...new Set(plan.machines.map(({ site }) => site))]
   const spaces: string[] = []
   const children: ChildProcess[] = []

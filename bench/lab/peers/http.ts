@@ -1,22 +1,27 @@
 // Plain HTTP: nginx at the root, every machine takes the whole file from it. And with a caching proxy on every machine that
-// others take from.
+// others take from. And one transfer alone, which tells what a link gives.
 
 import { mkdir, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Lab } from '../site.ts'
 import { ended, listening, type Prepared, rootOf, type System, stagingOf, takersOf } from '../system.ts'
 
-export const plainHttp: System = { name: 'every node by HTTP', prepare: (lab, payload) => prepare(lab, payload, false) }
-export const cachingProxy: System = {
-  name: 'nginx caching proxy',
-  prepare: (lab, payload) => prepare(lab, payload, true),
+type Way = 'one' | 'each' | 'cached'
+
+/** What the link itself gives: nobody can be faster over TCP, whose headers the shaping counts and the ideal does not. */
+export const oneTransfer: System = systemOf('one HTTP transfer', 'one')
+export const plainHttp: System = systemOf('every node by HTTP', 'each')
+export const cachingProxy: System = systemOf('nginx caching proxy', 'cached')
+
+function systemOf(name: string, way: Way): System {
+  return { name, prepare: (lab, payload) => prepare(lab, payload, way) }
 }
 
-async function prepare(lab: Lab, payload: string, isCached: boolean): Promise<Prepared> {
+async function prepare(lab: Lab, payload: string, way: Way): Promise<Prepared> {
   const root = rootOf(lab)
   await nginx(lab, root, `location / { root ${path.dirname(payload)}; }`)
   const staging = stagingOf(lab)
-  for (const { name, parent } of isCached ? staging : []) {
+  for (const { name, parent } of way === 'cached' ? staging : []) {
     const lines = [
       `proxy_pass http://${lab.address(parent)}:8080; proxy_http_version 1.1; proxy_cache all;`,
       'proxy_cache_valid 200 1h; proxy_cache_lock on; proxy_cache_lock_timeout 1h; proxy_cache_lock_age 1h;',
@@ -30,8 +35,8 @@ async function prepare(lab: Lab, payload: string, isCached: boolean): Promise<Pr
     bytes: (await stat(payload)).size,
     go: async () => {
       await Promise.all(
-        takers.map(({ name, parent }) => {
-          const url = `http://${lab.address(isCached ? parent : root)}:8080/${file}`
+        takers.slice(way === 'one' ? -1 : 0).map(({ name, parent }) => {
+          const url = `http://${lab.address(way === 'cached' ? parent : root)}:8080/${file}`
           return ended(lab.spawn(name, 'curl', ['-sSf', '-o', 'payload', url]), `curl on ${name}`)
         }),
       )
