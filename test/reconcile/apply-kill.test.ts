@@ -65,4 +65,10 @@ t.test('whenever the apply is killed, a tree is the old or the new one, and conv
     t.match(world.records, [{ name: 'shop', version: target.manifest.version, state: 'installed' }])
   }
   t.comment(JSON.stringify(counts))
+  const left = await fs.readdir(path.join(world.home, 'apply'), { recursive: true })
+  t.same(
+    left.filter((file) => /payloads/.test(file)),
+    [],
+    'no copies of payloads are left',
+  )
 })
