@@ -86,7 +86,7 @@ export async function tellTap(): Promise<void> {
       for (const finding of findings) {
         if (finding.kind === 'comment') t.comment(finding.text)
         if (finding.kind === 'pass') t.pass(finding.text)
-        if (finding.kind === 'fail') t.fail(finding.text, { because: finding.because })
+        if (finding.kind === 'fail') t.fail(finding.text, { because: finding.because, at: null, stack: '' })
       }
       t.comment(`it took ${(tookMs / 1000).toFixed(1)} s`)
     })

@@ -12,6 +12,8 @@ export interface Promises {
   releasing(policy: Policy): void
   released(revision: number, policy: Policy): void
   newestRevision(): number | null
+  /** What the node has installed, and what it should have, where that is not the same. */
+  machineDiffers(node: TreeNode): string | undefined
   /** What was broken so far, each once. */
   broken(): string[]
   /** What does not fit together once a tree has converged. */
@@ -43,7 +45,17 @@ export function watchPromises(simulation: Simulation): Promises {
     height[what] = now
   }
 
+  const machineDiffers = (node: TreeNode): string | undefined => {
+    const installed = node.machine.packages().map(({ name, version, state }) => `${name} ${version} ${state}`)
+    const wanted = Object.entries(newest?.policy ?? {})
+      .filter(([, version]) => version !== 'absent')
+      .map(([name, version]) => `${name} ${version} whole`)
+      .sort()
+    return installed.join() === wanted.join() ? undefined : `${node.name} has ${installed}, and should have ${wanted}`
+  }
+
   return {
+    machineDiffers,
     watch(node, running) {
       const look = () => {
         const { revision, trusted, converged } = running.state()
@@ -79,12 +91,8 @@ export function watchPromises(simulation: Simulation): Promises {
     async inconsistent(nodes, root) {
       const wrong: string[] = []
       for (const node of nodes) {
-        const installed = node.machine.packages().map(({ name, version, state }) => `${name} ${version} ${state}`)
-        const wanted = Object.entries(newest?.policy ?? {})
-          .filter(([, version]) => version !== 'absent')
-          .map(([name, version]) => `${name} ${version} whole`)
-          .sort()
-        if (installed.join() !== wanted.join()) wrong.push(`${node.name} has ${installed}, and should have ${wanted}`)
+        const differs = machineDiffers(node)
+        if (differs !== undefined) wrong.push(differs)
         const report = await simulation.until(root.inbox.report(node.name))
         const outcomes = (report?.packages ?? []).map(({ name, version, outcome }) => `${name} ${version} ${outcome}`)
         for (const { name, version, outcome } of report?.packages ?? []) {

@@ -228,6 +228,7 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
       }
       if (state.converged !== newest) late.push(`${node.name} converged to ${state.converged}, not ${newest}`)
       else if (state.seen?.differences.length !== 0) late.push(`${node.name} has differences`)
+      late.push(...[promises.machineDiffers(node)].filter((differs) => differs !== undefined))
       const known = root.running?.inbox.knowledgeOf(node.name)
       if (reports && (known?.converged !== newest || known.state !== 'converged')) {
         late.push(`the root knows of ${node.name}: ${known?.state} with ${known?.converged}`)
