@@ -33,7 +33,9 @@ async function show(tree: Tree, args: Arguments, interrupted: Promise<void>): Pr
   await (jsonOf(args) ? printJson(result) : print(resultText(result)))
   const exitCode = result.ok ? exitCodes.done : exitCodes.failed
   if (args['once'] === true) return exitCode
-  await note(`\nThe tree stays up: try \`src/cli/banyan.js status --home ${tree.nodes.get('root')?.home}\`. Ctrl-C ends it.`)
+  await note(
+    `\nThe tree stays up: try \`src/cli/banyan.js status --home ${tree.nodes.get('root')?.home}\`. Ctrl-C ends it.`,
+  )
   await interrupted
   return exitCode
 }
