@@ -1,5 +1,6 @@
 // A random walk: whatever can happen to a tree happens, in an order that follows from the seed, and then all is healed.
 
+import { Failure } from '../../src/model/failure.ts'
 import type { Random } from '../../src/world/world.ts'
 import { seededRandom } from '../world/seeded-random.ts'
 import type { Simulation } from '../world/simulation.ts'
@@ -24,6 +25,8 @@ const versions = ['1.0', '2.0', '3.0']
 export async function beginWalk(simulation: Simulation, tree: Tree): Promise<Walk> {
   const random = seededRandom(`${simulation.seed}/walk`)
   const cuts = new Set<string>()
+  /** Whether a release failed, so that nobody here knows what is signed. */
+  let isUnsure = false
   const sites = [...new Set(tree.nodes.map(({ simulated }) => simulated.site))].filter((site) => site !== 'main')
   for (const { name, size } of packages) for (const version of versions) await tree.publish(name, version, { size })
 
@@ -40,8 +43,13 @@ export async function beginWalk(simulation: Simulation, tree: Tree): Promise<Wal
         for (const { name } of packages) {
           if (random.fraction() < 0.8) policy[name] = drawn(random, versions)
         }
-        const number = await tree.release(policy)
-        return `release ${number}: ${JSON.stringify(policy)}`
+        try {
+          return `release ${await tree.release(policy)}: ${JSON.stringify(policy)}`
+        } catch (error) {
+          if (!(error instanceof Failure)) throw error
+          isUnsure = true
+          return `a release was refused: ${error.message}`
+        }
       },
     ],
     [
@@ -78,8 +86,15 @@ export async function beginWalk(simulation: Simulation, tree: Tree): Promise<Wal
         const down = tree.nodes.filter((node) => !isUp(node))
         if (down.length === 0) return 'all are up'
         const node = some(down)
-        await simulation.until(node.start())
-        return `${node.name} starts`
+        try {
+          await simulation.until(node.start())
+          return `${node.name} starts`
+        } catch (error) {
+          // Its disk is full. Whatever runs it starts it again later.
+          if (!(error instanceof Failure)) throw error
+          node.crash()
+          return `${node.name} cannot start: ${error.message}`
+        }
       },
     ],
     [
@@ -139,8 +154,9 @@ export async function beginWalk(simulation: Simulation, tree: Tree): Promise<Wal
       1,
       () => {
         const node = some(tree.nodes)
-        node.simulated.storage.fill(200_000)
-        return `the disk of ${node.name} is full`
+        const freeBytes = random.fraction() < 0.5 ? 0 : Math.round(300_000 * random.fraction())
+        node.simulated.storage.fill(freeBytes)
+        return `the disk of ${node.name} has ${freeBytes} bytes left`
       },
     ],
     [
@@ -171,6 +187,7 @@ export async function beginWalk(simulation: Simulation, tree: Tree): Promise<Wal
         for (const { name } of packages) machine.mendPackage(name)
         if (!isUp(node)) await simulation.until(node.start())
       }
+      if (isUnsure) await tree.release({ base: '1.0', shop: '2.0' })
     },
   }
 }
