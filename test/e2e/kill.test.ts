@@ -2,15 +2,16 @@
 
 import { randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
+import { limits } from '../../src/model/limits.ts'
 import type { Transfer } from '../../src/model/report.ts'
 import { type RealTree, realTree } from './real-tree.ts'
 import { until } from './until.ts'
 
 const MiB = 1024 * 1024
-const payloadBytes = 16 * MiB
+const payloadBytes = 8 * MiB
 const pieceBytes = 256 * 1024
 // Slow enough that the middle of a transfer can be met.
-const uploadLimit = 4 * MiB
+const uploadLimit = 2 * MiB
 
 async function transfersOf(tree: RealTree, name: string): Promise<Transfer[]> {
   return ((await tree.ask(name, '/status')) as { transfers: Transfer[] }).transfers
@@ -33,14 +34,15 @@ async function killedHalfway(t: Test, tree: RealTree, victim: string, giver: str
   await tree.start(victim)
   const resumed = await until('the transfer is known again', () => atlasOf(tree, victim))
   t.ok(resumed.have >= before.have, `${resumed.have} bytes are kept, of ${before.have} seen before`)
-  return until(
-    `${giver} has given all`,
-    async () => {
-      const transfer = await atlasOf(tree, victim)
-      return transfer?.state === 'complete' && (await atlasOf(tree, giver))?.given
-    },
-    60_000,
-  )
+  await until(`${victim} has all`, async () => (await atlasOf(tree, victim))?.state === 'complete', 60_000)
+  // Counters come in every limits.countersEveryMs: they are all there once none has come for twice that long.
+  let given = -1
+  let since = 0
+  return until(`${giver} has counted all that it gave`, async () => {
+    const now = (await atlasOf(tree, giver))?.given ?? 0
+    if (now !== given) [given, since] = [now, performance.now()]
+    return given >= payloadBytes && performance.now() - since > 2 * limits.countersEveryMs && given
+  })
 }
 
 t.test('a client killed in mid-transfer goes on where it was', async (t) => {
