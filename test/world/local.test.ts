@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import t, { type Test } from 'tap'
 import { Failure } from '../../src/model/failure.ts'
 import { limits } from '../../src/model/limits.ts'
@@ -172,10 +173,15 @@ t.test('a home may lie deeper than a socket’s path can be long', async (t) => 
 })
 
 t.test('who hangs up without an answer has gone away', async (t) => {
-  const path = `${t.testdir({})}/control.sock`
+  // A path of its own, and a short one: the checkout may lie deeper than a socket's path can be long.
+  const folder = await mkdtemp(`${tmpdir()}/banyan-`)
+  const path = `${folder}/control.sock`
   const server = createServer((socket) => socket.destroy())
   await new Promise<void>((resolve) => server.listen(path, resolve))
-  t.teardown(() => server.close())
+  t.teardown(async () => {
+    server.close()
+    await rm(folder, { recursive: true })
+  })
   t.equal(await failureCodeOf(requestLocal({ path, method: 'GET', url: '/' })), 'stopped')
 })
 
