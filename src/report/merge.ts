@@ -21,8 +21,8 @@ export interface Arrived {
 
 /**
  * The child through which a node's newest report came has no older one any more: its own outbox and inbox keep the
- * newest only. Another child may still have one if the node was in its subtree when it signed, that is, if the parent
- * which the report names is that child or reports through it.
+ * newest only. Any other child may still have one. Whom the report names as its node's parent says nothing against that:
+ * a node signs as an island, or below a parent that is gone a moment later, and hands over to the next one on its list.
  */
 export function verdictOn(
   { report, digest, from }: Arrived,
@@ -30,7 +30,6 @@ export function verdictOn(
 ): Verdict {
   const newest = known(report.node)
   if (newest === undefined || report.counter > newest.counter) return 'newer'
-  if (report.counter === newest.counter && digest === newest.digest) return 'duplicate'
-  if (report.counter === newest.counter || from === newest.via || report.parent === null) return 'replayed'
-  return report.parent === from || known(report.parent)?.via === from ? 'late' : 'replayed'
+  if (report.counter === newest.counter) return digest === newest.digest ? 'duplicate' : 'replayed'
+  return from === newest.via ? 'replayed' : 'late'
 }
