@@ -52,9 +52,12 @@ const epoch = Date.UTC(2030, 0, 1)
 
 const hourMs = 3600_000
 
-/** In whole microseconds: a timer that is set for what rounding left over would be set again at the same moment for ever. */
+/**
+ * In whole microseconds, and never none: a timer that is set for what rounding left over would be set again at the same
+ * moment for ever. The shortest real one is a millisecond.
+ */
 function delayOf(ms: number): number {
-  return Math.max(0, Math.ceil(ms * 1000) / 1000)
+  return Math.max(0.001, Math.ceil(ms * 1000) / 1000)
 }
 
 export function createSimulation({ seed = '1', logLevel = 'debug' as LogLevel } = {}): Simulation {
