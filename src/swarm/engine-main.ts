@@ -3,7 +3,7 @@
 import module from 'node:module'
 import { systemClock } from '../world/clock.ts'
 import { systemRandom } from '../world/random.ts'
-import { openEngineCore } from './engine/core.ts'
+import { leaveOutWaysOut } from './engine/left-out.ts'
 import { type EngineReport, parseCommand } from './engine.ts'
 
 const send = process.send?.bind(process)
@@ -12,6 +12,8 @@ if (send === undefined) throw new Error('the swarm engine is started by the daem
 const report = (message: EngineReport) => {
   if (process.connected) send(message, undefined, {}, () => {})
 }
+leaveOutWaysOut()
+const { openEngineCore } = await import('./engine/core.ts')
 const core = openEngineCore({
   clock: systemClock,
   random: systemRandom,

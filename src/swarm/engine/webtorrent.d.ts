@@ -121,5 +121,7 @@ declare module 'webtorrent' {
     throttleDownload(bytesPerSecond: number): void
     destroy(done: (error?: Error | null) => void): void
     _onListening(): void
+    /** Its own listener, where it has one. */
+    readonly _connPool?: unknown
   }
 }
