@@ -94,6 +94,9 @@ export const limits = {
   factsTimeoutMs: 15_000,
   applyTimeoutMs: 60 * 60_000,
   failedRetryMs: 60_000,
+  /** A package that failed is left alone for so long, and twice as long after each further failure. */
+  quarantineFirstMs: 2 * 60_000,
+  quarantineCeilingMs: 6 * 3600_000,
 
   // Applying.
   packageQueryTimeoutMs: 60_000,

@@ -32,6 +32,8 @@ export const outcomeSchema = v.strictObject({
   difference: v.nullable(v.picklist(['pending', 'drift'])),
   /** One line that a person can act on; what was found, or what failed. */
   detail: v.exactOptional(v.pipe(v.string(), v.maxLength(4096))),
+  /** How often in a row it failed, and when it is tried again: until then it is left alone. */
+  quarantine: v.exactOptional(v.strictObject({ failures: countSchema, nextTry: instantSchema })),
 })
 export type Outcome = v.InferOutput<typeof outcomeSchema>
 

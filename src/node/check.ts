@@ -19,6 +19,6 @@ export function checkFrom(state: State, look: Pick<MachineLooked, 'plan' | 'diff
     revision: state.revision?.body.number ?? null,
     converged: state.converged,
     looked: look !== null,
-    differences: look === null ? [] : describePlan(look.plan, look.differences),
+    differences: look === null ? [] : describePlan(look.plan, look.differences, state.quarantine),
   }
 }

@@ -29,7 +29,7 @@ import type { Home } from './home.ts'
 import { namedObjects } from './named.ts'
 import { openObjectSource } from './object-source.ts'
 import { openReleasing, type Releasing } from './releasing.ts'
-import { loadRemembered } from './remembered.ts'
+import { loadQuarantine, loadRemembered, momentOf } from './remembered.ts'
 import { startRenewal } from './renewal.ts'
 import { reportFrom } from './report-from.ts'
 import { openReports } from './reports.ts'
@@ -246,7 +246,11 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
   })
   stops.push(() => renewal.stop())
 
-  const loaded = { ...(await loadSaved(store)), remembered: await loadRemembered(store, log) }
+  const loaded = {
+    ...(await loadSaved(store)),
+    quarantine: await loadQuarantine(store, clock, log),
+    remembered: await loadRemembered(store, log),
+  }
   isUp = true
   dispatch({ kind: 'started', ...loaded })
   for (const event of early) dispatch(event)
@@ -258,7 +262,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
       for (const { outcomes, plan } of await parts.machine.finishEarlier()) {
         const records = recordsAfter(state.records, plan, outcomes)
         await store.put('records', records)
-        dispatch({ kind: 'applied', revision: plan.revision, outcomes, records, at: clock.now() })
+        dispatch({ kind: 'applied', plan, outcomes, records, moment: momentOf(clock) })
       }
       await parts.machine.stored()
     } finally {

@@ -17,7 +17,7 @@ import { background, repeatable } from './background.ts'
 import type { Effect, Event, WantedSwarm } from './events.ts'
 import type { ObjectSource } from './object-source.ts'
 import { loadManifest, ownPayloadsWanted, specOf, specOfWanted } from './payloads.ts'
-import { saveRemembered } from './remembered.ts'
+import { momentOf, saveQuarantine, saveRemembered } from './remembered.ts'
 import type { State } from './state.ts'
 import type { Uplink } from './uplink.ts'
 
@@ -156,6 +156,7 @@ export function openEffects(parts: EffectParts): Effects {
       log.debug('swarm of a child not loaded', { infoHash: asked.infoHash, error: failureOf(error).message })
     }
   }
+  const savingQuarantine = repeatable('save quarantine', log, () => saveQuarantine(parts.store, state()))
   const remembering = repeatable('remember', log, () => saveRemembered(parts.store, state()))
   const fetchSmall = async (manifest: Manifest) => {
     const { sha256 } = manifest.payload
@@ -194,9 +195,10 @@ export function openEffects(parts: EffectParts): Effects {
       const records = recordsAfter(state().records, plan, outcomes)
       await parts.store.put('records', records)
       await parts.machine.stored()
-      dispatch({ kind: 'applied', revision: plan.revision, outcomes, records, at: parts.clock.now() })
+      dispatch({ kind: 'applied', plan, outcomes, records, moment: momentOf(parts.clock) })
     } catch (error) {
-      if (!stopped) dispatch({ kind: 'apply-failed', failure: failureOf(error), at: parts.clock.now() })
+      const monotonicMs = parts.clock.monotonicMs()
+      if (!stopped) dispatch({ kind: 'apply-failed', failure: failureOf(error), monotonicMs })
     }
   }
   const runLookLater = (ms: number) => {
@@ -206,7 +208,7 @@ export function openEffects(parts: EffectParts): Effects {
     lookAt = at
     lookTimer = parts.clock.after(ms, () => {
       lookAt = Number.POSITIVE_INFINITY
-      dispatch({ kind: 'look-due', now: parts.clock.now() })
+      dispatch({ kind: 'look-due', monotonicMs: parts.clock.monotonicMs() })
     })
   }
 
@@ -234,6 +236,8 @@ export function openEffects(parts: EffectParts): Effects {
           return background('save converged', log, parts.store.put('converged', effect.revision))
         case 'remember':
           return remembering.ask()
+        case 'save-quarantine':
+          return savingQuarantine.ask()
         case 'announce':
           return parts.announceSoon()
         case 'report':
@@ -259,7 +263,8 @@ export function openEffects(parts: EffectParts): Effects {
     async stop() {
       stopped = true
       lookTimer?.cancel()
-      await Promise.all([refreshing, loadingManifests, holding, inspecting, remembering].map((work) => work.settled()))
+      const repeated = [refreshing, loadingManifests, holding, inspecting, remembering, savingQuarantine]
+      await Promise.all(repeated.map((work) => work.settled()))
     },
   }
 }

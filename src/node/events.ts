@@ -8,6 +8,7 @@ import type { Revision } from '../model/revision.ts'
 import type { InstalledRecord } from '../reconcile/actual.ts'
 import type { MachineLooked } from '../reconcile/machine.ts'
 import type { Plan } from '../reconcile/plan.ts'
+import type { Moment, Quarantined } from '../reconcile/quarantine.ts'
 import type { TrustedState } from '../trust/trust-store.ts'
 import type { Facts } from '../world/world.ts'
 import type { Remembered } from './remembered.ts'
@@ -19,7 +20,13 @@ export interface WantedSwarm {
 }
 
 export type Event =
-  | { kind: 'started'; records: InstalledRecord[]; converged: number | null; remembered: Remembered }
+  | {
+      kind: 'started'
+      records: InstalledRecord[]
+      converged: number | null
+      quarantine: Quarantined[]
+      remembered: Remembered
+    }
   /** No apply of a former daemon is at work any more, and what they came to is taken in. */
   | { kind: 'earlier-finished' }
   | { kind: 'facts-collected'; facts: Facts }
@@ -34,8 +41,8 @@ export type Event =
   | { kind: 'children-wanted'; wanted: WantedSwarm[] }
   | ({ kind: 'inspected'; revision: number } & MachineLooked)
   | { kind: 'inspect-failed'; failure: Failure }
-  | { kind: 'applied'; revision: number; outcomes: Outcome[]; records: InstalledRecord[]; at: Instant }
-  | { kind: 'apply-failed'; failure: Failure; at: Instant }
+  | { kind: 'applied'; plan: Plan; outcomes: Outcome[]; records: InstalledRecord[]; moment: Moment }
+  | { kind: 'apply-failed'; failure: Failure; monotonicMs: number }
   | { kind: 'parent-answered'; parent: NodeName }
   | { kind: 'parent-lost'; failure: Failure; at: Instant }
   | { kind: 'site-seen'; site: string }
@@ -44,7 +51,7 @@ export type Event =
   | { kind: 'certificate-renewed' }
   | { kind: 'asked-to-apply' }
   /** Time passed. */
-  | { kind: 'look-due'; now: Instant }
+  | { kind: 'look-due'; monotonicMs: number }
 
 export type Effect =
   | { kind: 'refresh' }
@@ -58,6 +65,7 @@ export type Effect =
   /** Children that hang in `watch` get their answer. */
   | { kind: 'tell-children' }
   | { kind: 'save-converged'; revision: number }
+  | { kind: 'save-quarantine' }
   | { kind: 'announce' }
   /** Site, facts and place, for the next start. */
   | { kind: 'remember' }

@@ -5,7 +5,14 @@ import * as v from 'valibot'
 import { Failure } from '../model/failure.ts'
 import { lineSchema, nodeNameSchema, wordSchema } from '../model/names.ts'
 import { parserOf } from '../model/parse.ts'
-import type { Log, Store } from '../world/world.ts'
+import {
+  type Moment,
+  parseSavedQuarantines,
+  type Quarantined,
+  quarantineRestored,
+  quarantineToSave,
+} from '../reconcile/quarantine.ts'
+import type { Clock, Log, Store } from '../world/world.ts'
 import type { State } from './state.ts'
 
 const rememberedSchema = v.object({
@@ -19,19 +26,40 @@ const parseRemembered = parserOf(rememberedSchema)
 export const nothingRemembered: Remembered = { site: null, facts: null, reportedTo: null }
 
 const key = 'remembered'
+const quarantineKey = 'quarantine'
 
 /** What cannot be read any more is forgotten: it only stands in until the node has looked again. */
 export async function loadRemembered(store: Pick<Store, 'get'>, log: Log): Promise<Remembered> {
-  try {
-    return parseRemembered((await store.get(key)) ?? nothingRemembered, key)
-  } catch (error) {
-    if (!(error instanceof Failure) || error.code !== 'bad-input') throw error
-    log.warn('what was remembered is forgotten', { error: error.message })
-    return nothingRemembered
-  }
+  return parsedOr(nothingRemembered, log, async () => parseRemembered((await store.get(key)) ?? nothingRemembered, key))
 }
 
 export async function saveRemembered(store: Pick<Store, 'put'>, state: State): Promise<void> {
   const { site, facts, reportedTo } = state
   await store.put(key, { site, facts, reportedTo } satisfies Remembered)
+}
+
+/** What failed before the restart is left alone for the rest of its time. */
+export async function loadQuarantine(store: Pick<Store, 'get'>, clock: Clock, log: Log): Promise<Quarantined[]> {
+  const saved = await parsedOr([], log, async () => {
+    return parseSavedQuarantines((await store.get(quarantineKey)) ?? [], quarantineKey)
+  })
+  return quarantineRestored(saved, momentOf(clock))
+}
+
+export async function saveQuarantine(store: Pick<Store, 'put'>, { quarantine }: State): Promise<void> {
+  await store.put(quarantineKey, quarantineToSave(quarantine))
+}
+
+export function momentOf(clock: Pick<Clock, 'now' | 'monotonicMs'>): Moment {
+  return { at: clock.now(), monotonicMs: clock.monotonicMs() }
+}
+
+async function parsedOr<T>(otherwise: T, log: Log, load: () => Promise<T>): Promise<T> {
+  try {
+    return await load()
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== 'bad-input') throw error
+    log.warn('what was remembered is forgotten', { error: error.message })
+    return otherwise
+  }
 }

@@ -1,7 +1,7 @@
 // What a node's state says in its report.
 
 import type { Arch, Instant } from '../model/names.ts'
-import type { Report, Transfer } from '../model/report.ts'
+import type { Outcome, Report, Transfer } from '../model/report.ts'
 import { buildReport } from '../report/build.ts'
 import type { State } from './state.ts'
 
@@ -25,13 +25,19 @@ export function reportFrom(parts: {
     revision: state.revision?.body.number ?? null,
     converged: state.converged,
     state: conditionOf(state, at),
-    packages: state.outcomes,
+    packages: state.outcomes.map((outcome) => withQuarantine(outcome, state)),
     transfers,
     attacks: state.attacks,
     arch: (state.facts?.['arch'] ?? 'all') as Arch,
     facts: state.facts ?? {},
     problems: Object.values(state.problems),
   })
+}
+
+function withQuarantine(outcome: Outcome, { quarantine }: State): Outcome {
+  const known = quarantine.find(({ name, kind }) => name === outcome.name && kind === outcome.kind)
+  if (outcome.outcome !== 'failed' || known === undefined) return outcome
+  return { ...outcome, quarantine: { failures: known.failures, nextTry: known.nextTry } }
 }
 
 /** The worst thing first: what a person has to know. */

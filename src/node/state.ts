@@ -4,12 +4,22 @@ import { type DesiredPackage, desiredFor, type NodeTraits } from '../model/desir
 import { unreachable } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Manifest } from '../model/manifest.ts'
-import type { Arch, Instant, Labels, NodeName, PackageName, Sha256 } from '../model/names.ts'
+import type { Arch, Instant, Labels, NodeName, Sha256 } from '../model/names.ts'
 import type { Attack, Outcome } from '../model/report.ts'
 import { manifestsOf, type Revision } from '../model/revision.ts'
 import type { InstalledRecord } from '../reconcile/actual.ts'
 import type { Difference } from '../reconcile/differences.ts'
 import type { Action, Plan } from '../reconcile/plan.ts'
+import {
+  isQuarantined,
+  nextTryInMs,
+  type Quarantined,
+  quarantineAfter,
+  quarantineAt,
+  quarantineOf,
+  quarantineStanding,
+  quarantineUnder,
+} from '../reconcile/quarantine.ts'
 import { attackOf, type TrustedState } from '../trust/trust-store.ts'
 import type { Facts } from '../world/world.ts'
 import type { Effect, Event, WantedSwarm } from './events.ts'
@@ -19,12 +29,6 @@ export type Link =
   | { kind: 'seeking' }
   | { kind: 'connected'; parent: NodeName }
   | { kind: 'island'; since: Instant; because: string }
-
-/** What failed is left alone for a while; the others go on. */
-export interface Resting {
-  names: PackageName[]
-  until: Instant
-}
 
 export interface State {
   name: NodeName
@@ -49,7 +53,10 @@ export interface State {
   seen: { revision: number; differences: Difference[]; plan: Plan } | null
   outcomes: Outcome[]
   applying: boolean
-  resting: Resting | null
+  /** What failed is left alone for a while; the others go on. */
+  quarantine: readonly Quarantined[]
+  /** No apply could be started: not before this, on the clock that never goes back. */
+  applyNotBeforeMs: number | null
   converged: number | null
   /** The newest last. */
   attacks: Attack[]
@@ -83,7 +90,8 @@ export function initialState(options: {
     seen: null,
     outcomes: [],
     applying: false,
-    resting: null,
+    quarantine: [],
+    applyNotBeforeMs: null,
     converged: null,
     attacks: [],
     problems: {},
@@ -100,6 +108,7 @@ export function transition(state: State, event: Event): [State, Effect[]] {
           ...state,
           records: event.records,
           converged: event.converged,
+          quarantine: event.quarantine,
           applying: true,
           site: state.site ?? event.remembered.site,
           facts: event.remembered.facts,
@@ -134,8 +143,11 @@ export function transition(state: State, event: Event): [State, Effect[]] {
     case 'revision-loaded': {
       if (event.digest === state.revision?.digest) return [state, []]
       if (event.digest !== state.trusted?.revision?.sha256) return [state, []]
-      // What failed under the former revision may be just what this one mends.
-      const loaded: State = { ...without(state, 'load'), resting: null }
+      const loaded: State = {
+        ...without(state, 'load'),
+        quarantine: quarantineUnder(state.quarantine, event.revision.number),
+        applyNotBeforeMs: null,
+      }
       const named = manifestsOf(event.revision)
       // What children want may be named only now.
       const [next, effects] = desiring({ ...loaded, revision: { digest: event.digest, body: event.revision, named } })
@@ -157,31 +169,14 @@ export function transition(state: State, event: Event): [State, Effect[]] {
       return inspected(state, event)
     case 'inspect-failed':
       return [withProblem(state, 'inspect', event.failure.message), [{ kind: 'report' }]]
-    case 'applied': {
-      const failed = event.outcomes.filter((each) => each.outcome === 'failed').map((each) => each.name)
-      const succeeded = new Set(event.outcomes.map((each) => each.name).filter((name) => !failed.includes(name)))
-      const earlier = state.resting?.names.filter((name) => !succeeded.has(name)) ?? []
-      const isOld = event.revision !== state.revision?.body.number
-      const names = isOld ? [] : [...new Set([...earlier, ...failed])]
-      const until = failed.length > 0 ? event.at + limits.failedRetryMs : (state.resting?.until ?? 0)
-      const next: State = {
-        ...without(state, 'apply'),
-        records: event.records,
-        outcomes: mergedOutcomes(state.outcomes, event.outcomes),
-        applying: false,
-        resting: names.length > 0 ? { names, until } : null,
-      }
-      const effects: Effect[] = [{ kind: 'inspect' }, { kind: 'report' }]
-      if (failed.length > 0) effects.push({ kind: 'look-later', ms: limits.failedRetryMs })
-      return [next, effects]
-    }
+    case 'applied':
+      return applied(state, event)
     case 'apply-failed': {
       const isOld = state.seen?.revision !== state.revision?.body.number
-      const until = event.at + limits.failedRetryMs
       const next: State = {
         ...withProblem(state, 'apply', event.failure.message),
         applying: false,
-        resting: isOld ? null : { names: actionsReady(state).map((action) => action.name), until },
+        applyNotBeforeMs: isOld ? null : event.monotonicMs + limits.failedRetryMs,
       }
       return [next, [{ kind: 'inspect' }, { kind: 'report' }, { kind: 'look-later', ms: limits.failedRetryMs }]]
     }
@@ -210,16 +205,26 @@ export function transition(state: State, event: Event): [State, Effect[]] {
     case 'certificate-renewed':
       return [state, [{ kind: 'refresh' }]]
     case 'asked-to-apply':
-      return [{ ...state, resting: null }, [{ kind: 'inspect' }]]
+      // How often something failed still counts.
+      return [
+        { ...state, quarantine: quarantineAt(state.quarantine, Number.POSITIVE_INFINITY), applyNotBeforeMs: null },
+        [{ kind: 'inspect' }],
+      ]
     case 'look-due': {
-      const rested = state.resting !== null && state.resting.until <= event.now
-      const next: State = rested ? { ...state, resting: null } : state
+      const { monotonicMs } = event
+      const mayApply = state.applyNotBeforeMs === null || state.applyNotBeforeMs <= monotonicMs
+      const next: State = {
+        ...state,
+        quarantine: quarantineAt(state.quarantine, monotonicMs),
+        applyNotBeforeMs: mayApply ? null : state.applyNotBeforeMs,
+      }
       // Whatever is missing is asked for again: a lost answer costs one interval, never the node.
       const effects: Effect[] = [{ kind: 'refresh' }, { kind: 'hold' }]
       if (next.revision !== null && next.manifests === null) effects.push({ kind: 'load-manifests' })
       const digest = next.trusted?.revision?.sha256
       if (digest !== undefined && digest !== next.revision?.digest) effects.push({ kind: 'load-revision', digest })
-      return [next, [...effects, { kind: 'inspect' }, { kind: 'look-later', ms: state.checkIntervalMs }]]
+      const ms = Math.min(state.checkIntervalMs, nextTryInMs(next.quarantine, monotonicMs) ?? Number.POSITIVE_INFINITY)
+      return [next, [...effects, { kind: 'inspect' }, { kind: 'look-later', ms }]]
     }
     default:
       return unreachable(event)
@@ -249,30 +254,49 @@ function desiring(state: State): [State, Effect[]] {
   return [{ ...state, desired, manifests: null }, [{ kind: 'load-manifests' }, { kind: 'report' }]]
 }
 
+function applied(state: State, event: Extract<Event, { kind: 'applied' }>): [State, Effect[]] {
+  const { plan, outcomes, moment } = event
+  const quarantine = quarantineAfter(state.quarantine, { plan, outcomes, node: state.name, moment })
+  const next: State = {
+    ...without(state, 'apply'),
+    records: event.records,
+    outcomes: mergedOutcomes(state.outcomes, outcomes),
+    applying: false,
+    applyNotBeforeMs: null,
+    quarantine: quarantineUnder(quarantine, state.revision?.body.number ?? plan.revision),
+  }
+  const effects: Effect[] = [{ kind: 'inspect' }, { kind: 'report' }, { kind: 'save-quarantine' }]
+  const ms = nextTryInMs(next.quarantine, moment.monotonicMs)
+  return [next, ms === undefined ? effects : [...effects, { kind: 'look-later', ms }]]
+}
+
 function inspected(state: State, event: Extract<Event, { kind: 'inspected' }>): [State, Effect[]] {
   if (event.revision !== state.revision?.body.number) return [state, []]
   const seen = { revision: event.revision, differences: event.differences, plan: event.plan }
+  const quarantine = quarantineStanding(state.quarantine, event.differences)
   const next: State = {
     ...without(event.plan.waiting.length === 0 ? without(state, 'load') : state, 'inspect'),
     seen,
     records: event.records,
+    quarantine,
     outcomes: outcomesAfterLook(state, event),
   }
   const impossible = event.kept.some((outcome) => outcome.outcome === 'failed')
-  if (event.differences.length === 0 && !impossible) {
-    const effects: Effect[] = [{ kind: 'hold' }, { kind: 'report' }]
-    if (next.converged !== event.revision) effects.push({ kind: 'save-converged', revision: event.revision })
-    return [{ ...next, converged: event.revision, resting: null }, effects]
-  }
   const effects: Effect[] = [{ kind: 'hold' }, { kind: 'report' }]
+  if (quarantine.length < state.quarantine.length) effects.push({ kind: 'save-quarantine' })
+  if (event.differences.length === 0 && !impossible) {
+    if (next.converged !== event.revision) effects.push({ kind: 'save-converged', revision: event.revision })
+    return [{ ...next, converged: event.revision, applyNotBeforeMs: null }, effects]
+  }
   const actions = actionsReady(next)
   if (next.applying || actions.length === 0) return [next, effects]
   return [{ ...next, applying: true }, [...effects, { kind: 'apply', plan: { ...event.plan, actions } }]]
 }
 
 /** What the next apply would do: the plan of the last look without what failed a moment ago. */
-export function actionsReady({ seen, resting }: Pick<State, 'seen' | 'resting'>): Action[] {
-  return seen?.plan.actions.filter((action) => !resting?.names.includes(action.name)) ?? []
+export function actionsReady(state: Pick<State, 'seen' | 'quarantine' | 'applyNotBeforeMs'>): Action[] {
+  if (state.applyNotBeforeMs !== null) return []
+  return state.seen?.plan.actions.filter((action) => !isQuarantined(state.quarantine, action)) ?? []
 }
 
 /** Kept packages as just seen; of those that differ, what the last apply said of them if it is still about them. */
@@ -289,7 +313,15 @@ function outcomesAfterLook(state: State, event: Extract<Event, { kind: 'inspecte
   const others = state.outcomes.filter(
     (outcome) => differing.has(outcome.name) && !keptNames.has(outcome.name) && fromApply(outcome),
   )
-  return [...kept, ...others].sort(byName)
+  // A failure outlasts a restart, which forgets outcomes.
+  const told = new Set([...keptNames, ...others.map(({ name }) => name)])
+  const quarantined = event.differences.flatMap((difference): Outcome[] => {
+    const known = told.has(difference.name) ? undefined : quarantineOf(state.quarantine, difference)
+    if (known === undefined) return []
+    const { name, kind, from, cause } = difference
+    return [{ name, kind, outcome: 'failed', version: from, before: from, difference: cause, detail: known.because }]
+  })
+  return [...kept, ...others, ...quarantined].sort(byName)
 }
 
 function mergedOutcomes(before: Outcome[], after: Outcome[]): Outcome[] {

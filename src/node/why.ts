@@ -1,8 +1,9 @@
 // Why a package is as it is on this node, in words for a person.
 
 import { Failure } from '../model/failure.ts'
-import type { PackageName } from '../model/names.ts'
+import type { Instant, PackageName } from '../model/names.ts'
 import type { Transfer } from '../model/report.ts'
+import { quarantineOf, quarantineText } from '../reconcile/quarantine.ts'
 import type { State } from './state.ts'
 
 export interface Why {
@@ -15,6 +16,8 @@ export interface Why {
   byBanyan: boolean
   difference: string | null
   payload: { have: number; size: number; state: Transfer['state'] } | null
+  /** What failed of late, and when it is tried again (milliseconds since 1970). */
+  quarantine: { failures: number; nextTry: Instant; because: string } | null
   reason: string
 }
 
@@ -24,6 +27,7 @@ export function whyOf(state: State, name: PackageName, transfers: Transfer[]): W
   const record = state.records.find((installed) => installed.name === name)
   const outcome = state.outcomes.find((known) => known.name === name)
   const difference = state.seen?.differences.find((found) => found.name === name)
+  const failed = difference && quarantineOf(state.quarantine, difference)
   if (wanted === undefined && record === undefined && outcome === undefined) {
     throw new Failure('not-found', `package ${name}: the policy does not mention it and banyan did not install it`, {
       hint: 'see `banyan check` for what concerns this node',
@@ -49,6 +53,8 @@ export function whyOf(state: State, name: PackageName, transfers: Transfer[]): W
     byBanyan: record !== undefined,
     difference: difference === undefined ? null : `${difference.what} (${difference.cause}): ${difference.found}`,
     payload: transfer === undefined ? null : { have: transfer.have, size: transfer.size, state: transfer.state },
+    quarantine:
+      failed === undefined ? null : { failures: failed.failures, nextTry: failed.nextTry, because: failed.because },
     reason: reasonOf(),
   }
 
@@ -56,12 +62,8 @@ export function whyOf(state: State, name: PackageName, transfers: Transfer[]): W
     const rule = wanted === undefined ? 'no rule mentions it' : `the rule in line ${wanted.line} of the policy decides`
     if (wanted?.state === 'no-build') return `${rule}, and no build of it fits ${state.facts?.['arch']}`
     if (difference === undefined) return `${rule}; nothing is to be done`
-    if (outcome?.outcome === 'failed') {
-      const rest = state.resting?.names.includes(name)
-        ? `; next try at ${new Date(state.resting.until).toISOString()}`
-        : ''
-      return `${rule}; the last try failed: ${outcome.detail ?? 'no detail'}${rest}`
-    }
+    if (failed !== undefined) return `${rule}; ${quarantineText(failed)}: ${failed.because}`
+    if (outcome?.outcome === 'failed') return `${rule}; the last try failed: ${outcome.detail ?? 'no detail'}`
     if (transfer !== undefined && transfer.state !== 'complete') {
       return `${rule}; its payload is on the way: ${transfer.have} of ${transfer.size} bytes`
     }

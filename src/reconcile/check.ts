@@ -5,6 +5,7 @@ import type { PackageName, PackageVersion } from '../model/names.ts'
 import type { Difference, What } from './differences.ts'
 import { waitingText } from './kept.ts'
 import type { Plan } from './plan.ts'
+import { type Quarantined, quarantineOf, quarantineText } from './quarantine.ts'
 
 export interface DescribedDifference {
   name: PackageName
@@ -12,26 +13,36 @@ export interface DescribedDifference {
   what: What
   from: PackageVersion | null
   to: PackageVersion | null
-  /** planned: the next apply does it. */
-  state: 'planned' | 'waiting' | 'held'
+  /** planned: the next apply does it. quarantined: it failed and is left alone for a while. */
+  state: 'planned' | 'waiting' | 'held' | 'quarantined'
   why: string
 }
 
 /** One line for each difference, in the order of the plan; what the plan leaves out comes last. */
-export function describePlan(plan: Plan, differences: readonly Difference[]): DescribedDifference[] {
+export function describePlan(
+  plan: Plan,
+  differences: readonly Difference[],
+  quarantine: readonly Quarantined[] = [],
+): DescribedDifference[] {
   const places = new Map(plan.actions.map((action, place) => [`${action.kind}/${action.name}`, place]))
   const orderOf = ({ kind, name }: Difference) => places.get(`${kind}/${name}`) ?? plan.actions.length
-  return [...differences].sort((a, b) => orderOf(a) - orderOf(b)).map((difference) => describe(plan, difference))
+  return [...differences]
+    .sort((a, b) => orderOf(a) - orderOf(b))
+    .map((difference) => {
+      return describe(plan, difference, quarantineOf(quarantine, difference))
+    })
 }
 
-function describe(plan: Plan, difference: Difference): DescribedDifference {
+function describe(plan: Plan, difference: Difference, failed: Quarantined | undefined): DescribedDifference {
   const { name, kind, what, from, to, held } = difference
   const waits = difference.manifest === null ? undefined : plan.waiting.find((one) => one.name === name)
   const reason = reasonOf(plan, difference)
   const described = { name, kind, what, from, to }
   if (held) return { ...described, state: 'held', why: `${reason}; held by this machine's administrator` }
   if (waits !== undefined) return { ...described, state: 'waiting', why: `${reason}; ${waitingText(waits)}` }
-  return { ...described, state: 'planned', why: reason }
+  if (failed === undefined) return { ...described, state: 'planned', why: reason }
+  const state = failed.untilMs === null ? 'planned' : 'quarantined'
+  return { ...described, state, why: `${reason}; ${quarantineText(failed)}: ${failed.because}` }
 }
 
 function reasonOf(plan: Plan, { cause, what, to, found }: Difference): string {

@@ -71,6 +71,13 @@ const outcome = (word: Outcome['outcome'], version: string | null): Outcome => (
   before: null,
   difference: 'pending',
 })
+const applied = (outcomes: Outcome[], at: number, actions: Action[] = [action]): Event => ({
+  kind: 'applied',
+  plan: planOf(actions),
+  outcomes,
+  records: [],
+  moment: { at, monotonicMs: at },
+})
 const looked = (differences: Difference[], actions: Action[], kept: Outcome[] = []): Event => ({
   kind: 'inspected',
   revision: 7,
@@ -151,32 +158,85 @@ t.test('a package without a build for this machine keeps it from converging', as
   t.equal(conditionOf(state, 2_000), 'failed')
 })
 
-t.test('after a failed apply the node rests, and tries again when its time has come', async (t) => {
-  const failed: Event = { kind: 'applied', revision: 7, outcomes: [outcome('failed', null)], records: [], at: 5_000 }
-  const first = after([...ready, looked([difference], [action]), failed])
-  t.strictSame(first.state.resting?.names, ['shop'])
-  t.ok(first.effects.includes('look-later'))
-  t.notOk(after([looked([difference], [action])], first.state).effects.includes('apply'))
-  const rested = after([{ kind: 'look-due', now: 5_000 + 60_000 }], first.state)
-  t.equal(rested.state.resting, null)
-  t.ok(after([looked([difference], [action])], rested.state).effects.includes('apply'))
+t.test('a package that fails is left alone for longer each time, and tried again when its time has come', (t) => {
+  let { state } = after([...ready, looked([difference], [action])])
+  let now = 5_000
+  let waited = 0
+  for (const failures of [1, 2, 3, 4]) {
+    const failed = after([applied([outcome('failed', null)], now)], state)
+    t.ok(failed.effects.includes('look-later'))
+    t.ok(failed.effects.includes('save-quarantine'))
+    const [quarantined] = failed.state.quarantine
+    t.equal(quarantined?.failures, failures)
+    const restMs = (quarantined?.untilMs ?? 0) - now
+    t.ok(restMs > waited, `${restMs} ms after ${failures}`)
+    waited = restMs
+    const early = after([{ kind: 'look-due', monotonicMs: now + restMs - 1 }], failed.state)
+    t.notOk(after([looked([difference], [action])], early.state).effects.includes('apply'), 'not before')
+    const due = after([{ kind: 'look-due', monotonicMs: now + restMs }], early.state)
+    const again = after([looked([difference], [action])], due.state)
+    t.ok(again.effects.includes('apply'), 'then again')
+    state = again.state
+    now += restMs
+  }
+  const { state: mended } = after([applied([outcome('changed', '1.0.0')], now)], state)
+  t.strictSame(mended.quarantine, [], 'and once it went well all is forgotten')
+  t.end()
 })
 
-t.test('what failed rests alone: the others go on, and a person can have it tried at once', async (t) => {
-  const failed: Event = { kind: 'applied', revision: 7, outcomes: [outcome('failed', null)], records: [], at: 5_000 }
+t.test('what failed is left alone by itself: the others go on, and a person can have it tried at once', async (t) => {
   const other: Action = { ...action, name: 'atlas' }
-  const first = after([...ready, looked([difference], [action]), failed])
-  const [second, effects] = transition(
-    first.state,
-    looked([difference, { ...difference, name: 'atlas' }], [action, other]),
-  )
+  const first = after([...ready, looked([difference], [action]), applied([outcome('failed', null)], 5_000)])
+  const both = looked([difference, { ...difference, name: 'atlas' }], [action, other])
+  const [second, effects] = transition(first.state, both)
   const apply = effects.find((effect) => effect.kind === 'apply')
   t.strictSame(apply?.kind === 'apply' && apply.plan.actions, [other])
-  t.strictSame(after([{ kind: 'asked-to-apply' }], second).state.resting, null)
+  const asked = after([applied([], 6_000, []), { kind: 'asked-to-apply' }, both], second)
+  t.ok(asked.effects.includes('apply'))
+  t.equal(asked.state.quarantine[0]?.failures, 1, 'how often it failed still counts')
+})
+
+t.test('another version of what failed is tried at once', async (t) => {
+  const failed = after([...ready, looked([difference], [action]), applied([outcome('failed', null)], 5_000)])
+  const other = { ...difference, to: '1.0.1', manifest: 'e'.repeat(64) }
+  const better: Action = {
+    ...action,
+    to: '1.0.1',
+    source: { manifest: 'e'.repeat(64), payload: 'c'.repeat(64), path: '/store/c' },
+  }
+  const { state, effects } = after([looked([other], [better])], failed.state)
+  t.ok(effects.includes('apply'))
+  t.strictSame(state.quarantine, [])
+})
+
+t.test('a failure outlasts a restart, and so does what is said of it', async (t) => {
+  const failed = after([
+    ...ready,
+    looked([difference], [action]),
+    applied([{ ...outcome('failed', null), detail: 'its script ended with 3' }], 5_000),
+  ])
+  const started: Event = {
+    kind: 'started',
+    records: [],
+    converged: null,
+    quarantine: [...failed.state.quarantine],
+    remembered: nothingRemembered,
+  }
+  const { state, effects } = after([
+    started,
+    { kind: 'earlier-finished' },
+    ...desiring,
+    { kind: 'manifests-loaded', revision: 7, manifests: new Map() },
+  ])
+  t.ok(effects.includes('inspect'))
+  const look = after([looked([difference], [action])], state)
+  t.match(look.state.outcomes, [{ name: 'shop', outcome: 'failed', detail: 'its script ended with 3' }])
+  t.equal(conditionOf(look.state, 2_000), 'failed')
+  t.notOk(look.effects.includes('apply'), 'and it is not tried before its time')
 })
 
 t.test('a new revision is tried at once, whatever failed under the one before', async (t) => {
-  const failed: Event = { kind: 'applied', revision: 7, outcomes: [outcome('failed', null)], records: [], at: 5_000 }
+  const failed = applied([outcome('failed', null)], 5_000)
   const next = 'f'.repeat(64)
   const released: Event[] = [
     { kind: 'refreshed', trusted: { ...trusted, timestampVersion: 5, revision: { sha256: next, size: 10 } } },
@@ -191,17 +251,10 @@ t.test('a new revision is tried at once, whatever failed under the one before', 
 })
 
 t.test('a changed package stays reported as changed until something new happens to it', async (t) => {
-  const applied: Event = {
-    kind: 'applied',
-    revision: 7,
-    outcomes: [outcome('changed', '1.0.0')],
-    records: [],
-    at: 5_000,
-  }
   const { state } = after([
     ...ready,
     looked([difference], [action]),
-    applied,
+    applied([outcome('changed', '1.0.0')], 5_000),
     looked([], [], [outcome('kept', '1.0.0')]),
   ])
   t.equal(state.outcomes[0]?.outcome, 'changed')
@@ -264,7 +317,7 @@ t.test('what an attacker does later is told of, however loud he was before', asy
 
 t.test('while an apply of a former daemon may be at work, none is started', async (t) => {
   const first = after([
-    { kind: 'started', records: [], converged: null, remembered: nothingRemembered },
+    { kind: 'started', records: [], converged: null, quarantine: [], remembered: nothingRemembered },
     ...ready,
     looked([difference], [action]),
   ])
@@ -278,7 +331,7 @@ t.test('a node that starts without its parent is the node at the place that it w
   const remembered = { site: '10.0.0.0/24', facts: { ...facts, 'os.codename': 'trixie' }, reportedTo: 'berlin' }
   const start = initialState({ name: 'shop-1', labels: {}, site: null, isRoot: false, checkIntervalMs: 1000 })
   const events: Event[] = [
-    { kind: 'started', records: [], converged: 7, remembered },
+    { kind: 'started', records: [], converged: 7, quarantine: [], remembered },
     { kind: 'refreshed', trusted },
     { kind: 'revision-loaded', digest, revision },
   ]
@@ -291,14 +344,24 @@ t.test('a node that starts without its parent is the node at the place that it w
 })
 
 t.test('an apply that fails as a whole holds nothing of a newer revision back', async (t) => {
-  const failed: Event = { kind: 'apply-failed', failure: new Failure('locked', 'busy', { retry: 'later' }), at: 5_000 }
+  const failure = new Failure('locked', 'busy', { retry: 'later' })
+  const failed: Event = { kind: 'apply-failed', failure, monotonicMs: 5_000 }
   const newer: Event[] = [
     { kind: 'refreshed', trusted: { ...trusted, timestampVersion: 5, revision: { sha256: manifest, size: 1 } } },
     { kind: 'revision-loaded', digest: manifest, revision: { ...revision, number: 8 } },
   ]
   const { state, effects } = after([...ready, looked([difference], [action]), ...newer, failed])
-  t.equal(state.resting, null)
+  t.equal(state.applyNotBeforeMs, null)
   t.ok(effects.includes('inspect'))
+})
+
+t.test('an apply that cannot even begin is tried again later, and is no failure of the packages', async (t) => {
+  const failure = new Failure('locked', 'busy', { retry: 'later' })
+  const first = after([...ready, looked([difference], [action]), { kind: 'apply-failed', failure, monotonicMs: 5_000 }])
+  t.strictSame(first.state.quarantine, [])
+  t.notOk(after([looked([difference], [action])], first.state).effects.includes('apply'))
+  const due = after([{ kind: 'look-due', monotonicMs: 5_000 + limits.failedRetryMs }], first.state)
+  t.ok(after([looked([difference], [action])], due.state).effects.includes('apply'))
 })
 
 t.test('the same attack twice is one attack', async (t) => {
@@ -316,21 +379,14 @@ t.test('metadata past its signed life makes a node stale', async (t) => {
 })
 
 t.test('every event may come twice: the second changes nothing more', async (t) => {
-  const applied: Event = {
-    kind: 'applied',
-    revision: 7,
-    outcomes: [outcome('changed', '1.0.0')],
-    records: [],
-    at: 5_000,
-  }
   const story: Event[] = [
-    { kind: 'started', records: [], converged: null, remembered: nothingRemembered },
+    { kind: 'started', records: [], converged: null, quarantine: [], remembered: nothingRemembered },
     { kind: 'earlier-finished' },
     ...ready,
     { kind: 'parent-answered', parent: 'berlin' },
     { kind: 'children-wanted', wanted: [] },
     looked([difference], [action]),
-    applied,
+    applied([outcome('changed', '1.0.0')], 5_000),
     looked([], [], [outcome('kept', '1.0.0')]),
     { kind: 'site-seen', site: 'oslo' },
     { kind: 'transfer-failed', name: 'shop', because: 'no peer' },

@@ -1,5 +1,7 @@
 // Ages, sizes and counts as people read them.
 
+import type { Instant } from '../../model/names.ts'
+
 /** `12s ago`, `5m ago`, `3h ago`, `2d ago`; what lies ahead, because clocks differ, is `just now`. */
 export function agoText(ageMs: number): string {
   const seconds = Math.floor(ageMs / 1000)
@@ -25,4 +27,9 @@ export function bytesText(bytes: number): string {
 
 export function countText(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
+
+/** `2026-11-24 13:58:00Z`. */
+export function timeText(at: Instant): string {
+  return new Date(at).toISOString().replace('T', ' ').replace(/\.\d+/, '')
 }

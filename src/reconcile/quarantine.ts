@@ -1,0 +1,157 @@
+// Packages whose installation or removal failed: each is left alone for a while, longer every time, and the others go on.
+// Pure.
+
+import { createHash } from 'node:crypto'
+import * as v from 'valibot'
+import { limits } from '../model/limits.ts'
+import { kindSchema } from '../model/manifest.ts'
+import {
+  countSchema,
+  type Instant,
+  instantSchema,
+  type NodeName,
+  packageNameSchema,
+  sha256Schema,
+} from '../model/names.ts'
+import { parserOf } from '../model/parse.ts'
+import type { Outcome } from '../model/report.ts'
+import type { Difference } from './differences.ts'
+import type { Action, Plan } from './plan.ts'
+
+/** As it outlasts a restart. */
+const savedSchema = v.strictObject({
+  name: packageNameSchema,
+  kind: kindSchema,
+  /** Of what did not want to be installed: another version is tried at once. Null for a removal. */
+  manifest: v.nullable(sha256Schema),
+  /** Of the plan that it last failed under: a newer one is a reason to try again at once. */
+  revision: countSchema,
+  /** In a row. */
+  failures: countSchema,
+  because: v.pipe(v.string(), v.maxLength(limits.detailMaxChars)),
+  failedAt: instantSchema,
+  /** By the wall clock, for people. */
+  nextTry: instantSchema,
+})
+export type SavedQuarantine = v.InferOutput<typeof savedSchema>
+export const parseSavedQuarantines = parserOf(v.array(savedSchema))
+
+export interface Quarantined extends SavedQuarantine {
+  /** On the clock that never goes back. Null once it may be tried again; its failures still count. */
+  untilMs: number | null
+}
+
+export interface Moment {
+  at: Instant
+  monotonicMs: number
+}
+
+/**
+ * How long a package is left alone after so many failures in a row. Nodes that failed together come back apart: the
+ * upper half of each step follows from what they are called, and is the same whenever it is asked for.
+ */
+export function quarantineMs(failures: number, node: NodeName, name: string): number {
+  const step = Math.min(limits.quarantineCeilingMs, limits.quarantineFirstMs * 2 ** Math.min(failures - 1, 30))
+  const fraction = createHash('sha256').update(`${node} ${name} ${failures}`).digest().readUInt32BE() / 2 ** 32
+  return Math.round(step / 2 + (step / 2) * fraction)
+}
+
+/** After an apply: what failed is in, or stays longer; what went well is out. */
+export function quarantineAfter(
+  before: readonly Quarantined[],
+  applied: { plan: Plan; outcomes: readonly Outcome[]; node: NodeName; moment: Moment },
+): Quarantined[] {
+  const { plan, outcomes, node, moment } = applied
+  const after = new Map(before.map((one) => [keyOf(one), one]))
+  for (const action of plan.actions) {
+    const outcome = outcomes.find((one) => one.name === action.name && one.kind === action.kind)
+    if (outcome === undefined || outcome.outcome === 'skipped') continue
+    const key = keyOf(action)
+    const known = after.get(key)
+    if (outcome.outcome !== 'failed') {
+      after.delete(key)
+      continue
+    }
+    const isSame = known !== undefined && isOf(known, action)
+    // The same outcomes may be handed over twice.
+    if (isSame && known.failedAt === moment.at) continue
+    const failures = isSame ? known.failures + 1 : 1
+    const restMs = quarantineMs(failures, node, action.name)
+    after.set(key, {
+      name: action.name,
+      kind: action.kind,
+      manifest: action.source?.manifest ?? null,
+      revision: plan.revision,
+      failures,
+      because: outcome.detail ?? 'no detail',
+      failedAt: moment.at,
+      nextTry: moment.at + restMs,
+      untilMs: moment.monotonicMs + restMs,
+    })
+  }
+  return [...after.values()]
+}
+
+/** What the next apply leaves out. */
+export function isQuarantined(quarantine: readonly Quarantined[], action: Action): boolean {
+  return quarantine.some((one) => one.untilMs !== null && isOf(one, action))
+}
+
+/** Of a difference, whether or not it may be tried again. */
+export function quarantineOf(
+  quarantine: readonly Quarantined[],
+  { name, kind, manifest }: Pick<Difference, 'name' | 'kind' | 'manifest'>,
+): Quarantined | undefined {
+  return quarantine.find((one) => one.name === name && one.kind === kind && one.manifest === manifest)
+}
+
+/** What failed under a former revision may be just what this one mends. */
+export function quarantineUnder(quarantine: readonly Quarantined[], revision: number): Quarantined[] {
+  return quarantine.map((one) => (one.revision < revision ? { ...one, untilMs: null } : one))
+}
+
+/** Those whose time has come may be tried again; at infinity, all of them. */
+export function quarantineAt(quarantine: readonly Quarantined[], monotonicMs: number): Quarantined[] {
+  return quarantine.map((one) => (one.untilMs !== null && one.untilMs <= monotonicMs ? { ...one, untilMs: null } : one))
+}
+
+/** What no difference asks for any more is over: somebody mended it, or something else is wanted. */
+export function quarantineStanding(
+  quarantine: readonly Quarantined[],
+  differences: readonly Difference[],
+): Quarantined[] {
+  return quarantine.filter((one) => differences.some((difference) => quarantineOf([one], difference) !== undefined))
+}
+
+/** Until the first of them may be tried again; undefined if none waits. */
+export function nextTryInMs(quarantine: readonly Quarantined[], monotonicMs: number): number | undefined {
+  const waits = quarantine.flatMap(({ untilMs }) => (untilMs === null ? [] : [Math.max(0, untilMs - monotonicMs)]))
+  return waits.length === 0 ? undefined : Math.min(...waits)
+}
+
+/** After a restart, whatever became of the wall clock meanwhile: nothing waits longer than it was to. */
+export function quarantineRestored(saved: readonly SavedQuarantine[], { at, monotonicMs }: Moment): Quarantined[] {
+  return saved.map((one) => {
+    const restMs = Math.max(0, Math.min(one.nextTry - at, one.nextTry - one.failedAt, limits.quarantineCeilingMs))
+    return { ...one, untilMs: restMs === 0 ? null : monotonicMs + restMs }
+  })
+}
+
+export function quarantineToSave(quarantine: readonly Quarantined[]): SavedQuarantine[] {
+  return quarantine.map(({ untilMs: _, ...saved }) => saved)
+}
+
+/** In words for `check` and `why`. */
+export function quarantineText({ failures, nextTry, untilMs }: Quarantined): string {
+  const times = failures === 1 ? 'once' : `${failures} times in a row`
+  const next = untilMs === null ? 'it is tried again now' : `next try at ${new Date(nextTry).toISOString()}`
+  return `it failed ${times}; ${next}`
+}
+
+function isOf(one: Quarantined, action: Action): boolean {
+  return keyOf(one) === keyOf(action) && one.manifest === (action.source?.manifest ?? null)
+}
+
+function keyOf({ kind, name }: Pick<Action, 'kind' | 'name'>): string {
+  return `${kind}/${name}`
+}
