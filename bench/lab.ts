@@ -1,57 +1,48 @@
-// The lab: banyan and its peers bring the same payload through the same shaped links, one after the other. Needs root, for
+// The lab: banyan and its peers bring the same load through the same shaped links, one after the other. Needs root, for
 // network namespaces, and Debian's nginx-light, curl, rsync, python3-libtorrent, aria2 and transmission-cli.
-// Run: node bench/lab.ts [--runs N] [--only NAME]... [--mib N] [--json]; NAME is a scenario or part of a system's name.
+//
+//   node bench/lab.ts [--only NAME]... [--runs N] [--mib N] [--into FILE] [--write] [--json]
+//
+// NAME is a scenario or part of a system's name. FILE keeps what was measured: later runs are added to it, so that a long
+// measurement can be made in pieces. --write puts the tables into docs/benchmarks.md; with --runs 0, those of FILE alone.
 
-import { randomBytes } from 'node:crypto'
-import { mkdtemp, open, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
-import { banyan } from './lab/banyan.ts'
-import { aria2, transmission } from './lab/peers/clients.ts'
-import { cachingProxy, oneTransfer, plainHttp } from './lab/peers/http.ts'
-import { libtorrent } from './lab/peers/libtorrent.ts'
-import { rsync } from './lab/peers/rsync.ts'
+import { type Load, writeLoad } from './lab/load.ts'
+import { earlier, keep, type Measured } from './lab/measured.ts'
+import { sweep } from './lab/namespaces.ts'
+import { writePage } from './lab/page.ts'
+import { measure } from './lab/run.ts'
 import { type Scenario, scenarios } from './lab/scenarios.ts'
-import { type Lab, openLab, sweep } from './lab/site.ts'
-import type { System } from './lab/system.ts'
-import { type Measured, tableOf } from './lab/table.ts'
-
-const systems: readonly System[] = [
-  banyan,
-  oneTransfer,
-  plainHttp,
-  cachingProxy,
-  rsync,
-  libtorrent,
-  aria2,
-  transmission,
-]
-/** For what was started to come to rest. */
-const restMs = 2_000
-/** One that needs longer has failed. */
-const giveUpMs = 180_000
+import { run as runProgram } from './lab/shell.ts'
+import { type Lab, openLab } from './lab/site.ts'
+import { has } from './lab/system.ts'
+import { tableOf } from './lab/table.ts'
 
 const { values } = parseArgs({
   options: {
-    runs: { type: 'string', default: '1' },
+    runs: { type: 'string', default: '3' },
     only: { type: 'string', multiple: true, default: [] },
-    mib: { type: 'string', default: '32' },
+    mib: { type: 'string' },
+    into: { type: 'string' },
+    write: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 })
-const [runs, mib] = [Number(values.runs), Number(values.mib)]
+const runs = Number(values.runs)
 const isScenario = (name: string) => scenarios.some((each) => each.name === name)
 const asked = values.only.filter(isScenario)
 const parts = values.only.filter((name) => !isScenario(name))
-const chosenScenarios = scenarios.filter(({ name }) => asked.length === 0 || asked.includes(name))
-const chosenSystems = systems.filter(({ name }) => parts.length === 0 || parts.some((part) => name.includes(part)))
-if (!(runs >= 1) || !(mib >= 1) || chosenSystems.length === 0) {
-  refuse(
-    `nothing to measure; scenarios: ${scenarios.map(({ name }) => name).join(', ')}; systems: ${systems.map(({ name }) => name).join(', ')}`,
-  )
-}
-if (process.getuid?.() !== 0) refuse('the lab makes network namespaces, and only root may do that')
+const chosen = scenarios
+  .filter(({ name, isForTests }) => (asked.length === 0 ? isForTests !== true : asked.includes(name)))
+  .map((scenario) => ({
+    ...scenario,
+    load: values.mib !== undefined && scenario.load.kind === 'one' ? oneOf(Number(values.mib)) : scenario.load,
+    chosen: scenario.systems.filter(({ name }) => parts.length === 0 || parts.some((part) => name.includes(part))),
+  }))
+await refuseWhatCannotBe()
 
 let current: Lab | undefined
 let folder = ''
@@ -69,79 +60,81 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   })
 }
 
-const results: { scenario: string; title: string; measured: Measured[] }[] = []
+const measured: Measured[] = values.into === undefined ? [] : await earlier(values.into)
 try {
   await sweep()
   folder = await mkdtemp(path.join(os.tmpdir(), 'banyanlab-'))
-  const payload = path.join(folder, 'payload')
-  await writeRandom(payload, mib)
-  for (const scenario of chosenScenarios) {
-    const measured: Measured[] = []
-    results.push({ scenario: scenario.name, title: scenario.title, measured })
+  const commit = await commitNow()
+  for (const [index, scenario] of (runs > 0 ? chosen : []).entries()) {
+    if (isEnding) break
+    const load = await writeLoad(path.join(folder, `load${index}`), scenario.load)
     // Systems take turns, so that a slow minute of the machine meets all of them.
-    for (let run = 0; run < runs; run += 1) {
-      for (const system of chosenSystems) {
-        if (isEnding) break
-        const what = `${scenario.name} ${run + 1}/${runs} ${system.name}`
-        try {
-          const result = await measure(scenario, system, payload)
-          measured.push(result)
-          process.stderr.write(`${what}: ${result.seconds.toFixed(2)} s\n`)
-        } catch (error) {
-          // One that fails must not take the others' figures along.
-          if (!isEnding) process.stderr.write(`${what}: ${error instanceof Error ? error.message : error}\n`)
-          process.exitCode = 1
-        }
-      }
+    for (let run = 1; run <= runs; run += 1) {
+      for (const system of scenario.chosen) if (!isEnding) await measureOne(scenario, system, load, commit, run)
     }
-    if (!values.json) console.log(`\n${scenario.title}; ${mib} MiB, ${runs} runs\n\n${tableOf(measured)}`)
+    await rm(load.folder, { recursive: true })
+    if (!values.json) console.log(`\n${scenario.title}\n\n${tableOf(scenario, measured)}`)
   }
-  if (values.json) console.log(JSON.stringify({ at: new Date().toISOString(), mib, runs, results }))
+  if (values.json) console.log(JSON.stringify(measured))
+  if (values.write && !isEnding) await writePage(scenarios, measured)
 } finally {
   if (!isEnding) await clean()
 }
 
-async function measure(scenario: Scenario, system: System, payload: string): Promise<Measured> {
+async function measureOne(
+  scenario: Scenario,
+  system: Scenario['systems'][number],
+  load: Load,
+  commit: string,
+  run: number,
+): Promise<void> {
+  const what = `${scenario.name} ${run}/${runs} ${system.name}`
   const lab = await openLab(scenario.plan, folder)
   current = lab
   try {
-    const prepared = await system.prepare(lab, payload)
-    await pause(restMs)
-    const before = await lab.wanBytes()
-    const startedAt = Date.now()
-    const endedAt = await inTime(prepared.go())
-    const after = await lab.wanBytes()
-    return {
-      system: system.name,
-      bytes: prepared.bytes,
-      seconds: (endedAt - startedAt) / 1000,
-      idealSeconds: scenario.idealSeconds(prepared.bytes),
-      wanBytes: after.map((bytes, index) => bytes - (before[index] ?? 0)),
-    }
+    const result = await measure(lab, scenario, system, load, commit)
+    measured.push(result)
+    if (values.into !== undefined) await keep(values.into, measured)
+    process.stderr.write(`${what}: ${result.seconds.toFixed(2)} s\n`)
+  } catch (error) {
+    // One that fails must not take the others' figures along.
+    if (!isEnding) process.stderr.write(`${what}: ${error instanceof Error ? error.message : error}\n`)
+    process.exitCode = 1
   } finally {
     if (!isEnding) await lab.close()
     current = undefined
   }
 }
 
-async function inTime(work: Promise<number>): Promise<number> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`not done after ${giveUpMs / 1000} s`)), giveUpMs)
-  })
-  // What is stopped when the lab closes fails once more, and nobody waits for it then.
-  work.catch(() => {})
-  return Promise.race([work, late]).finally(() => clearTimeout(timer))
+/** `+` stands for changes that are not committed. */
+async function commitNow(): Promise<string> {
+  const git = (...args: string[]) => runProgram('git', ['-C', import.meta.dirname, ...args]).catch(() => '')
+  const changed = (await git('status', '--porcelain', '--', ':/src', ':/package-lock.json')).trim() !== ''
+  return `${(await git('rev-parse', '--short', 'HEAD')).trim() || 'unknown'}${changed ? '+' : ''}`
 }
 
-async function writeRandom(file: string, mebibytes: number): Promise<void> {
-  const handle = await open(file, 'w')
-  for (let each = 0; each < mebibytes; each += 1) await handle.write(randomBytes(1024 * 1024))
-  await handle.close()
+async function refuseWhatCannotBe(): Promise<void> {
+  if (
+    !(runs >= 0) ||
+    (values.mib !== undefined && !(Number(values.mib) >= 1)) ||
+    chosen.every((each) => each.chosen.length === 0)
+  ) {
+    const systems = new Set(scenarios.flatMap((each) => each.systems.map(({ name }) => name)))
+    const names = scenarios.map(({ name }) => name)
+    refuse(`nothing to measure; scenarios: ${names.join(', ')}; systems: ${[...systems].join(', ')}`)
+  }
+  if (runs === 0) return
+  if (process.getuid?.() !== 0) refuse('the lab makes network namespaces, and only root may do that')
+  const needs = chosen.flatMap((each) => each.chosen.flatMap((system) => Object.entries(system.needs)))
+  const missing = new Set<string>()
+  for (const [program, name] of [['ip', 'iproute2'], ['tc', 'iproute2'], ...needs] as [string, string][]) {
+    if (!(await has(program))) missing.add(name)
+  }
+  if (missing.size > 0) refuse(`these Debian packages are missing: ${[...missing].join(' ')}`)
 }
 
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
+function oneOf(mib: number): { kind: 'one'; mib: number } {
+  return { kind: 'one', mib }
 }
 
 function refuse(because: string): never {

@@ -1,99 +1,130 @@
-// Banyan itself: a root, staging servers and clients as real daemons, one in each namespace.
+// Banyan itself: packages published at the root, and the time from `release` to the last payload verified.
 
-import { once } from 'node:events'
-import { createWriteStream } from 'node:fs'
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { link, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { requestLocal } from '../../src/world/local.ts'
+import { type Daemons, openDaemons, type Payload } from './daemons.ts'
+import { bytesOf, type Load, treeOverheadBytes } from './load.ts'
+import { familyOf, memoryOf } from './processes.ts'
 import type { Lab } from './site.ts'
-import { lineOf, type Prepared, rootOf, type System, takersOf } from './system.ts'
+import { type Details, type Prepared, rootOf, type System, type Trouble, takersOf } from './system.ts'
 
-const program = fileURLToPath(new URL('../../src/cli/banyan.js', import.meta.url))
-const lookEveryMs = 250
+/** One look is a few system calls of the lab's own process; the daemons are not asked before all is there. */
+const lookEveryMs = 200
+const statusEveryMs = 1_000
 const timeoutMs = 300_000
 
 interface Transfer {
-  name: string
   size: number
   state: string
+  fromParent: number
+  startedAt: number | null
   completedAt: number | null
 }
 
-export const banyan: System = { name: 'banyan', prepare }
+export const banyan: System = { name: 'banyan', needs: {}, prepare }
 
-async function prepare(lab: Lab, payload: string): Promise<Prepared> {
+async function prepare(lab: Lab, load: Load, trouble: Trouble): Promise<Prepared> {
+  const daemons = openDaemons(lab)
+  await daemons.plant()
   const root = rootOf(lab)
-  const takers = takersOf(lab)
-  const homeOf = (name: string) => path.join(lab.folder, name, 'home')
-  const command = async (machine: string, args: readonly string[]) => {
-    const child = lab.spawn(machine, process.execPath, [program, ...args, '--home', homeOf(machine)])
-    let [stdout, stderr] = ['', '']
-    child.stdout?.on('data', (data) => {
-      stdout += data
-    })
-    child.stderr?.on('data', (data) => {
-      stderr += data
-    })
-    const [code] = await once(child, 'close')
-    if (code !== 0) throw new Error(`banyan ${args[0]} on ${machine} ended with ${code}: ${stderr.trim()}`)
-    return stdout.trim()
-  }
-  const start = async (machine: string) => {
-    const child = lab.spawn(machine, process.execPath, [program, 'node', '--home', homeOf(machine)])
-    child.stderr?.pipe(createWriteStream(path.join(lab.folder, `${machine}.log`)))
-    await lineOf(child, /^ready\b/m, `banyan on ${machine}`)
-  }
-  const settingsFor = async (machine: string) => {
-    const target = path.join(lab.folder, machine, 'machine')
-    await mkdir(target)
-    return ['--name', machine, '--target-root', target]
-  }
-  const ask = async (machine: string, method: 'GET' | 'POST', url: string, body?: unknown) => {
-    const socket = path.join(homeOf(machine), 'run', 'control.sock')
-    const lines: unknown[] = []
-    const onLine = (line: unknown) => lines.push(line)
-    const sent = body === undefined ? {} : { body, onLine }
-    return (await requestLocal({ path: socket, method, url, ...sent })).json ?? lines.at(-1)
-  }
-  const transferOf = async (machine: string) => {
-    const { transfers } = (await ask(machine, 'GET', '/status')) as { transfers: Transfer[] }
-    return transfers.find(({ name }) => name === 'load')
-  }
-
-  const source = path.join(lab.folder, 'package')
-  await mkdir(source)
-  await symlink(payload, path.join(lab.folder, 'payload'))
-  await writeFile(path.join(source, 'load.bin'), await readFile(payload))
-  await command(root, ['init', ...(await settingsFor(root)), '--listen', lab.address(root)])
-  await start(root)
-  const token = await command(root, ['token', 'create', '--uses', String(takers.length)])
-  // One after the other: a parent has to be there before its children.
-  for (const { name, site, parent } of takers) {
-    const up = ['--parent', `https://${lab.address(parent)}:7420`, '--site', site, '--listen', lab.address(name)]
-    await command(name, ['join', token, ...(await settingsFor(name)), ...up])
-    await start(name)
-  }
-  await command(root, ['publish', source, '--name', 'load', '--version', '1.0.0'])
-  await writeFile(path.join(homeOf(root), 'policy.yaml'), 'rules:\n  - nodes: all\n    packages: { load: latest }\n')
-  const { size } = (await transferOf(root)) ?? { size: 0 }
-
+  const payloads = await publish(lab, daemons, load)
+  const isOne = payloads.length === 1
   return {
-    bytes: size,
+    bytes: payloads.reduce((sum, { size }) => sum + size, 0),
     go: async () => {
-      await ask(root, 'POST', '/release', { message: 'lab', allowRemovals: false })
-      const until = Date.now() + timeoutMs
-      const completed = new Map<string, number>()
-      while (completed.size < takers.length) {
-        if (Date.now() > until) throw new Error(`${completed.size} of ${takers.length} nodes after ${timeoutMs} ms`)
-        await new Promise((resolve) => setTimeout(resolve, lookEveryMs))
-        for (const { name } of takers) {
-          if (completed.has(name)) continue
-          const at = (await transferOf(name))?.completedAt
-          if (at !== undefined && at !== null) completed.set(name, at)
-        }
-      }
-      return Math.max(...completed.values())
+      await daemons.ask(root, 'POST', '/release', { message: 'lab', allowRemovals: false })
+      const gone = trouble === 'kill-taker' ? await killTaker(lab, daemons, bytesOf(load)) : undefined
+      const takers = takersOf(lab).flatMap(({ name }) => (name === gone ? [] : [name]))
+      const files = takers.flatMap((name) => payloads.map((payload) => daemons.fileOf(name, payload)))
+      const times = await appeared(files)
+      if (!isOne) return Math.max(...times)
+      const transfers = await Promise.all(takers.map((name) => completed(daemons, name)))
+      return Math.max(...transfers.map(({ completedAt }) => completedAt ?? 0))
     },
+    details: async (): Promise<Details> => {
+      if (lab.plan.isLoopback !== true) return {}
+      const [leech = ''] = takersOf(lab).map(({ name }) => name)
+      const { startedAt, completedAt } = await completed(daemons, leech)
+      const [seedPeak, leechPeak] = await Promise.all([root, leech].map((name) => enginePeak(daemons.pid(name))))
+      const transferSeconds = ((completedAt ?? 0) - (startedAt ?? 0)) / 1000
+      return { transferSeconds, ...(seedPeak && { seedPeak }), ...(leechPeak && { leechPeak }) }
+    },
+  }
+}
+
+/** Each file as a package of its own, wanted by all nodes but the root. */
+async function publish(lab: Lab, daemons: Daemons, load: Load): Promise<Payload[]> {
+  const root = rootOf(lab)
+  const sources: string[] = []
+  for (const [name, size] of load.sizes) {
+    const source = path.join(lab.folder, 'packages', name)
+    await mkdir(source, { recursive: true })
+    await writeFile(path.join(source, 'banyan.yaml'), `name: ${name}\nversion: 1.0.0\n`)
+    const [file, data] = [path.join(load.folder, name), path.join(source, 'data')]
+    // Small files are cut, so that they have the size when packed that the others bring.
+    if (load.sizes.size === 1) await link(file, data)
+    else await writeFile(data, (await readFile(file)).subarray(0, size - treeOverheadBytes))
+    sources.push(source)
+  }
+  const published = JSON.parse(await daemons.command(root, ['publish', ...sources, '--json'])) as { payload: Payload }[]
+  const packages = [...load.sizes.keys()].map((name) => `${name}: latest`).join(', ')
+  const rules = `rules:\n  - nodes: all\n    except: [headquarters]\n    packages: { ${packages} }\n`
+  const groups = `groups:\n  headquarters: { names: [${root}] }\n`
+  await writeFile(path.join(daemons.homeOf(root), 'policy.yaml'), groups + rules)
+  return published.map(({ payload }) => payload)
+}
+
+/** The node that takes most from the parent, when half of the load has come over the first link. Returns its name. */
+async function killTaker(lab: Lab, daemons: Daemons, bytes: number): Promise<string> {
+  const before = (await lab.counted())[0]?.bytes ?? 0
+  await until(async () => ((await lab.counted())[0]?.bytes ?? 0) - before >= bytes / 2, lookEveryMs)
+  const takers = await Promise.all(
+    takersOf(lab).map(async ({ name }) => ({ name, taken: (await transferOf(daemons, name))?.fromParent ?? 0 })),
+  )
+  const most = takers.reduce((a, b) => (b.taken > a.taken ? b : a))
+  await lab.kill(most.name)
+  return most.name
+}
+
+/** The times, in milliseconds since 1970, at which the files got their names. */
+async function appeared(files: readonly string[]): Promise<number[]> {
+  const times = new Map<string, number>()
+  await until(async () => {
+    for (const file of files) {
+      if (times.has(file)) continue
+      const found = await stat(file).catch(() => undefined)
+      if (found === undefined) return false
+      times.set(file, found.ctimeMs)
+    }
+    return true
+  }, lookEveryMs)
+  return [...times.values()]
+}
+
+async function completed(daemons: Daemons, machine: string): Promise<Transfer> {
+  let transfer: Transfer | undefined
+  await until(async () => {
+    transfer = await transferOf(daemons, machine)
+    return transfer?.state === 'complete'
+  }, statusEveryMs)
+  if (transfer === undefined) throw new Error(`${machine} has no transfer`)
+  return transfer
+}
+
+async function transferOf(daemons: Daemons, machine: string): Promise<Transfer | undefined> {
+  const { transfers } = (await daemons.ask(machine, 'GET', '/status')) as { transfers: Transfer[] }
+  return transfers[0]
+}
+
+async function enginePeak(daemon: number): Promise<number | undefined> {
+  const engine = (await familyOf(daemon)).find(({ command }) => command.includes('engine-main'))
+  return engine === undefined ? undefined : (await memoryOf(engine.pid)).peak
+}
+
+async function until(isSo: () => Promise<boolean>, everyMs: number): Promise<void> {
+  const giveUpAt = Date.now() + timeoutMs
+  while (!(await isSo())) {
+    if (Date.now() > giveUpAt) throw new Error(`not so after ${timeoutMs} ms`)
+    await new Promise((resolve) => setTimeout(resolve, everyMs))
   }
 }

@@ -1,31 +1,75 @@
-// The trees that payloads are brought through.
+// The trees that loads are brought through, by which systems, and what is aimed at.
 
+import { banyan } from './banyan.ts'
+import type { LoadPlan } from './load.ts'
+import { aria2, transmission } from './peers/clients.ts'
+import { cachingProxy, oneTransfer, plainHttp } from './peers/http.ts'
+import { libtorrent } from './peers/libtorrent.ts'
+import { rsync } from './peers/rsync.ts'
+import { webtorrent } from './peers/webtorrent.ts'
 import type { Machine, Plan } from './site.ts'
+import type { System, Trouble } from './system.ts'
 
 export interface Scenario {
   name: string
   title: string
   plan: Plan
-  /** Seconds that the payload takes over the thinnest link; null where there is none. */
-  idealSeconds(bytes: number): number | null
+  load: LoadPlan
+  systems: readonly System[]
+  trouble: Trouble
+  /** Mbit/s of the thinnest link; null where there is none. */
+  mbit: number | null
+  /** For banyan: WAN bytes / payload, and time of the last node / ideal. */
+  aims: { wan: number; time: number } | null
+  /** Not among what is measured when no scenario is named. */
+  isForTests?: boolean
 }
 
-const wanMbit = 50
-const overWan = (bytes: number) => (bytes * 8) / (wanMbit * 1e6)
 const root: Machine = { name: 'root', site: 'headquarters', parent: null }
 const staging = (site: string, parent: string): Machine => ({ name: site, site: `at-${site}`, parent })
 const clients = (parent: string, count: number): Machine[] =>
   Array.from({ length: count }, (_, index) => ({ name: `${parent}${index + 1}`, site: `at-${parent}`, parent }))
+const withStaging = (count: number, mbit: number): Plan => ({
+  machines: [root, staging('berlin', 'root'), ...clients('berlin', count)],
+  links: [{ above: 'headquarters', below: 'at-berlin', mbit }],
+})
+/** Every node is a child of the root, over one thin link. */
+const open: Plan = {
+  machines: [root, ...clients('berlin', 8).map((each) => ({ ...each, parent: 'root' }))],
+  links: [{ above: 'headquarters', below: 'at-berlin', mbit: 50 }],
+}
+const one = (mib: number): LoadPlan => ({ kind: 'one', mib })
 
 export const scenarios: readonly Scenario[] = [
   {
     name: 'site',
     title: 'A site with a staging server and 8 nodes behind 50 Mbit/s',
-    plan: {
-      machines: [root, staging('berlin', 'root'), ...clients('berlin', 8)],
-      links: [{ above: 'headquarters', below: 'at-berlin', mbit: wanMbit }],
-    },
-    idealSeconds: overWan,
+    plan: withStaging(8, 50),
+    load: one(64),
+    systems: [oneTransfer, banyan, plainHttp, cachingProxy, rsync, libtorrent, aria2, transmission],
+    trouble: 'none',
+    mbit: 50,
+    aims: { wan: 1.01, time: 1.05 },
+  },
+  {
+    name: 'open-site',
+    title: 'A site of 8 nodes without a staging server, behind 50 Mbit/s',
+    plan: open,
+    load: one(64),
+    systems: [oneTransfer, banyan, plainHttp, libtorrent, aria2, transmission],
+    trouble: 'none',
+    mbit: 50,
+    aims: { wan: 1.02, time: 1.1 },
+  },
+  {
+    name: 'open-site-killed',
+    title: 'The same, and the node that takes from the parent is killed at half time; the last of the other 7 counts',
+    plan: open,
+    load: one(64),
+    systems: [oneTransfer, banyan],
+    trouble: 'kill-taker',
+    mbit: 50,
+    aims: { wan: 1.1, time: 1.5 },
   },
   {
     name: 'levels',
@@ -36,17 +80,61 @@ export const scenarios: readonly Scenario[] = [
         ...[...clients('berlin', 1), ...clients('mitte', 1), ...clients('hall', 2)],
       ],
       links: [
-        { above: 'headquarters', below: 'at-berlin', mbit: wanMbit },
-        { above: 'at-berlin', below: 'at-mitte', mbit: wanMbit },
-        { above: 'at-mitte', below: 'at-hall', mbit: wanMbit },
+        { above: 'headquarters', below: 'at-berlin', mbit: 50 },
+        { above: 'at-berlin', below: 'at-mitte', mbit: 50 },
+        { above: 'at-mitte', below: 'at-hall', mbit: 50 },
       ],
     },
-    idealSeconds: overWan,
+    load: one(64),
+    systems: [oneTransfer, banyan, cachingProxy, rsync, libtorrent],
+    trouble: 'none',
+    mbit: 50,
+    aims: { wan: 1.01, time: 1.1 },
+  },
+  {
+    name: 'many',
+    title: 'A site with a staging server and 24 nodes behind 100 Mbit/s, each with 100 Mbit/s at its site',
+    plan: { ...withStaging(24, 100), lanMbit: 100 },
+    load: one(64),
+    systems: [oneTransfer, banyan, cachingProxy, libtorrent],
+    trouble: 'none',
+    mbit: 100,
+    aims: { wan: 1.01, time: 1.25 },
   },
   {
     name: 'pair',
-    title: 'One seed and one node, no thin link between them',
-    plan: { machines: [root, { name: 'leaf', site: 'headquarters', parent: 'root' }], links: [] },
-    idealSeconds: () => null,
+    title: 'One seed and one leech on loopback',
+    plan: {
+      machines: [root, { name: 'leaf', site: 'headquarters', parent: 'root' }],
+      links: [],
+      isLoopback: true,
+    },
+    load: one(1024),
+    systems: [oneTransfer, banyan, webtorrent, libtorrent],
+    trouble: 'none',
+    mbit: null,
+    aims: null,
+  },
+  {
+    name: 'small',
+    title:
+      'A repository of 2,000 small payloads (median 60 KiB) to a site with a staging server and 4 nodes behind 50 Mbit/s',
+    plan: withStaging(4, 50),
+    load: { kind: 'many', files: 2000, medianBytes: 60 * 1024 },
+    systems: [oneTransfer, banyan, cachingProxy, rsync],
+    trouble: 'none',
+    mbit: 50,
+    aims: null,
+  },
+  {
+    name: 'smoke',
+    title: 'A staging server and 2 nodes behind 50 Mbit/s',
+    plan: withStaging(2, 50),
+    load: one(4),
+    systems: [oneTransfer, banyan, cachingProxy],
+    trouble: 'none',
+    mbit: 50,
+    aims: null,
+    isForTests: true,
   },
 ]

@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { run } from './shell.ts'
+import * as net from './namespaces.ts'
 
 export interface Machine {
   name: string
@@ -19,6 +19,10 @@ export interface Plan {
   machines: readonly Machine[]
   /** `below` hangs at `above` by a link of so many Mbit/s in each direction. */
   links: readonly { above: string; below: string; mbit: number }[]
+  /** What every machine but the root has at its own site, in each direction; unlimited without. */
+  lanMbit?: number
+  /** All machines in one namespace, at loopback addresses of their own. */
+  isLoopback?: boolean
 }
 
 export interface Lab {
@@ -28,26 +32,21 @@ export interface Lab {
   address(machine: string): string
   /** Runs in the namespace of the machine until it ends or the lab is closed. */
   spawn(machine: string, program: string, args: readonly string[], env?: Record<string, string>): ChildProcess
-  /** Bytes that came down each link so far, as its lower end counts them. */
-  wanBytes(): Promise<number[]>
+  /** Every process of the machine, at once and without a farewell. Not on loopback. */
+  kill(machine: string): Promise<void>
+  /** What came down each link so far. */
+  counted(): Promise<net.Counted[]>
   close(): Promise<void>
 }
 
-const prefix = 'banyanlab'
 let labs = 0
-
-/** Removes what this run has made, and what an earlier one that was killed left behind. */
-export async function sweep(): Promise<void> {
-  for (const name of (await run('ip', ['netns', 'list'])).split('\n').map((line) => line.split(' ', 1)[0] ?? '')) {
-    const owner = new RegExp(`^${prefix}-(\\d+)-`).exec(name)?.[1]
-    if (owner !== undefined && (Number(owner) === process.pid || !isAlive(Number(owner)))) await removeNamespace(name)
-  }
-}
 
 /** Its files lie in a new folder within `parent`. Throws if it cannot be made; whatever was made is removed then. */
 export async function openLab(plan: Plan, parent: string): Promise<Lab> {
   labs += 1
-  const space = (name: string) => `${prefix}-${process.pid}-${labs}-${name}`
+  const lab = labs
+  const isLoopback = plan.isLoopback === true
+  const space = (name: string) => net.spaceOf(lab, isLoopback ? 'loopback' : name)
   const folder = await mkdtemp(path.join(parent, 'lab-'))
   const sites = [...new Set(plan.machines.map(({ site }) => site))]
   const spaces: string[] = []
@@ -56,54 +55,55 @@ export async function openLab(plan: Plan, parent: string): Promise<Lab> {
     const at = plan.machines.findIndex((machine) => machine.name === name)
     const site = sites.indexOf(plan.machines[at]?.site ?? '')
     if (at === -1) throw new Error(`no machine ${name}`)
-    return `10.77.${site + 1}.${at + 1}`
+    return isLoopback ? `127.0.0.${at + 1}` : `10.77.${site + 1}.${at + 1}`
   }
-  const addSpace = async (name: string) => {
+  const add = async (name: string) => {
     spaces.push(space(name))
-    await run('ip', ['netns', 'add', space(name)])
-    await run('ip', ['-n', space(name), 'link', 'set', 'lo', 'up'])
-    await run('ip', ['netns', 'exec', space(name), 'sysctl', '-qw', 'net.ipv6.conf.all.disable_ipv6=1'])
+    await net.addSpace(space(name))
   }
-  /** A cable between two namespaces. */
-  const join = async (one: [string, string], other: [string, string]) => {
-    const [[a, nameA], [b, nameB]] = [one, other]
-    const peer = ['peer', 'name', nameB, 'netns', space(b)]
-    await run('ip', ['link', 'add', nameA, 'netns', space(a), 'type', 'veth', ...peer])
-  }
-  const plug = async (site: string, port: string) => {
-    await run('ip', ['-n', space(site), 'link', 'set', port, 'master', 'bridge', 'up'])
-  }
+  const linkAt = ({ above, below }: Plan['links'][number]) => ({
+    upper: { space: space(above), name: `to-${below}` },
+    lower: { space: space(below), name: 'wan' },
+  })
   const close = async () => {
     for (const child of children) if (child.exitCode === null && child.signalCode === null) child.kill('SIGTERM')
     const gone = children.map((child) => child.exitCode ?? child.signalCode ?? once(child, 'exit'))
     await Promise.race([Promise.all(gone), new Promise((resolve) => setTimeout(resolve, 5000).unref())])
-    for (const name of spaces) await removeNamespace(name)
+    for (const name of spaces) await net.removeSpace(name)
     await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 })
+  }
+  const lay = async () => {
+    for (const site of sites) {
+      await add(site)
+      await net.addBridge(space(site))
+    }
+    for (const [index, { name, site, parent }] of plan.machines.entries()) {
+      await add(name)
+      const [own, port] = [
+        { space: space(name), name: 'lan' },
+        { space: space(site), name: `port${index}` },
+      ]
+      await net.join(own, port)
+      await net.plug(port)
+      await net.address(own, `${addressOf(name)}/16`)
+      if (plan.lanMbit === undefined || parent === null) continue
+      await net.shape(own, plan.lanMbit)
+      await net.shape(port, plan.lanMbit)
+    }
+    for (const link of plan.links) {
+      const { upper, lower } = linkAt(link)
+      await net.join(upper, lower)
+      for (const port of [upper, lower]) {
+        await net.plug(port)
+        await net.shape(port, link.mbit)
+      }
+    }
   }
 
   try {
-    for (const site of sites) {
-      await addSpace(site)
-      await run('ip', ['-n', space(site), 'link', 'add', 'bridge', 'type', 'bridge', 'forward_delay', '0'])
-      await run('ip', ['-n', space(site), 'link', 'set', 'bridge', 'up'])
-    }
-    for (const [index, { name, site }] of plan.machines.entries()) {
-      await addSpace(name)
-      await join([name, 'lan'], [site, `port${index}`])
-      await plug(site, `port${index}`)
-      await run('ip', ['-n', space(name), 'address', 'add', `${addressOf(name)}/16`, 'dev', 'lan'])
-      await run('ip', ['-n', space(name), 'link', 'set', 'lan', 'up'])
-      await mkdir(path.join(folder, name))
-    }
-    for (const { above, below, mbit } of plan.links) {
-      await join([above, `to-${below}`], [below, 'wan'])
-      for (const [site, port] of [[above, `to-${below}`] as const, [below, 'wan'] as const]) {
-        await plug(site, port)
-        // A burst of a whole segment as the sender's kernel builds it, so that none has to be cut.
-        const shape = ['tbf', 'rate', `${mbit}mbit`, 'burst', '128kb', 'latency', '50ms']
-        await run('tc', ['-n', space(site), 'qdisc', 'add', 'dev', port, 'root', ...shape])
-      }
-    }
+    if (isLoopback) await add('loopback')
+    else await lay()
+    for (const { name } of plan.machines) await mkdir(path.join(folder, name))
   } catch (error) {
     await close()
     throw error
@@ -121,36 +121,14 @@ export async function openLab(plan: Plan, parent: string): Promise<Lab> {
       children.push(child)
       return child
     },
-    wanBytes: () =>
+    kill: (machine) => net.killIn(space(machine)),
+    counted: () =>
       Promise.all(
-        plan.links.map(async ({ below }) => {
-          const text = await run('ip', ['-n', space(below), '-j', '-s', 'link', 'show', 'dev', 'wan'])
-          const [link] = JSON.parse(text) as { stats64: { rx: { bytes: number } } }[]
-          return link?.stats64.rx.bytes ?? Number.NaN
+        plan.links.map((link) => {
+          const { upper, lower } = linkAt(link)
+          return net.countedOn(upper, lower)
         }),
       ),
     close,
-  }
-}
-
-/** With every process that is still in it: all of them are ours, since the namespace is. */
-async function removeNamespace(name: string): Promise<void> {
-  const pids = await run('ip', ['netns', 'pids', name]).catch(() => '')
-  for (const pid of pids.split('\n').filter((line) => line !== '')) {
-    try {
-      process.kill(Number(pid), 'SIGKILL')
-    } catch {
-      // It ended meanwhile.
-    }
-  }
-  await run('ip', ['netns', 'del', name]).catch(() => '')
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
   }
 }

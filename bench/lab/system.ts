@@ -1,20 +1,36 @@
-// What the lab compares: ways to bring one file from the root to every other machine.
+// What the lab compares: ways to bring files from the root to every other machine.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import type { Load } from './load.ts'
 import type { Lab } from './site.ts'
 
 export interface System {
   name: string
-  /** Everything that may be there before the file is known runs when it resolves. */
-  prepare(lab: Lab, payload: string): Promise<Prepared>
+  /** Programs, with the Debian packages that bring them. */
+  needs: Readonly<Record<string, string>>
+  /** Everything that may be there before the load is known runs when it resolves. */
+  prepare(lab: Lab, load: Load, trouble: Trouble): Promise<Prepared>
 }
+
+/** `kill-taker`: the node that takes most from the parent dies when half of the load has come over the first link. */
+export type Trouble = 'none' | 'kill-taker'
 
 export interface Prepared {
   /** What each machine has to get, in bytes. */
   bytes: number
-  /** Brings the payload to all machines; resolves with the time, in milliseconds since 1970, at which the last one had it. */
+  /** Brings the load to all machines; resolves with the time, in milliseconds since 1970, at which the last one had it. */
   go(): Promise<number>
+  /** What else is known afterwards. */
+  details?(): Promise<Details>
+}
+
+export interface Details {
+  /** Bytes that the programs which moved the payload had resident at most. */
+  seedPeak?: number
+  leechPeak?: number
+  /** From the moment that the last node began to want it. */
+  transferSeconds?: number
 }
 
 /** Every machine but the root. */
@@ -37,6 +53,7 @@ export function stagingOf(lab: Lab) {
 /** Resolves when it has ended with 0. */
 export async function ended(child: ChildProcess, what: string): Promise<void> {
   const said = tailOf(child)
+  child.stdout?.resume()
   const [code, signal] = child.exitCode === null ? await once(child, 'exit') : [child.exitCode, null]
   if (code !== 0) throw new Error(`${what} ended with ${code ?? signal}: ${said()}`)
 }
@@ -69,8 +86,9 @@ export async function listening(lab: Lab, machine: string, port: number): Promis
   throw new Error(`nobody listens at ${address}:${port}`)
 }
 
+/** Whether it is installed. */
 export async function has(program: string): Promise<boolean> {
-  const child = spawn('which', [program], { stdio: 'ignore' })
+  const child = spawn('sh', ['-c', 'command -v "$0"', program], { stdio: 'ignore' })
   const [code] = await once(child, 'exit')
   return code === 0
 }

@@ -1,12 +1,14 @@
 // aria2 and transmission: every machine in one swarm, with their ordinary settings but for what would look outside the lab.
 
-import { stat, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { bytesOf, type Load } from '../load.ts'
 import type { Lab } from '../site.ts'
 import { lineOf, type Prepared, rootOf, type System, takersOf } from '../system.ts'
-import { prepareSwarm } from './torrent-file.ts'
+import { prepareSwarm, swarmNeeds } from './torrent-file.ts'
 
 interface Client {
+  needs: Record<string, string>
   program: string
   /** Run in the machine's folder, where the payload is or comes to be. */
   args(machine: { folder: string; address: string; torrent: string }): string[]
@@ -16,6 +18,7 @@ interface Client {
 }
 
 export const aria2: System = systemOf('aria2 swarm', {
+  needs: { aria2c: 'aria2' },
   program: 'aria2c',
   args: ({ torrent }) => [
     ...['--no-conf', '--enable-dht=false', '--enable-dht6=false', '--bt-enable-lpd=true', '--seed-ratio=0'],
@@ -26,6 +29,7 @@ export const aria2: System = systemOf('aria2 swarm', {
 })
 
 export const transmission: System = systemOf('transmission swarm', {
+  needs: { 'transmission-cli': 'transmission-cli' },
   program: 'stdbuf',
   // It says how it stands without ever ending a line.
   args: ({ folder, torrent }) => ['-o0', 'transmission-cli', '-g', folder, '-w', folder, '-M', '-D', '-U', torrent],
@@ -42,16 +46,16 @@ function systemOf(name: string, client: Client): System {
     }
     return lineOf(lab.spawn(machine, client.program, client.args(at)), client.done, `${name} on ${machine}`)
   }
-  const prepare = async (lab: Lab, payload: string): Promise<Prepared> => {
-    const torrent = await prepareSwarm(lab, payload)
+  const prepare = async (lab: Lab, load: Load): Promise<Prepared> => {
+    const torrent = await prepareSwarm(lab, load)
     await start(lab, rootOf(lab), torrent)
     return {
-      bytes: (await stat(payload)).size,
+      bytes: bytesOf(load),
       go: async () => {
         await Promise.all(takersOf(lab).map((taker) => start(lab, taker.name, torrent)))
         return Date.now()
       },
     }
   }
-  return { name, prepare }
+  return { name, needs: { ...swarmNeeds, ...client.needs }, prepare }
 }

@@ -1,15 +1,15 @@
 // libtorrent: every machine in one swarm, with its ordinary settings.
 
-import { stat } from 'node:fs/promises'
 import path from 'node:path'
+import { bytesOf, type Load } from '../load.ts'
 import type { Lab } from '../site.ts'
 import { lineOf, type Prepared, rootOf, type System, takersOf } from '../system.ts'
-import { prepareSwarm, python, torrentScript } from './torrent-file.ts'
+import { prepareSwarm, python, swarmNeeds, torrentScript } from './torrent-file.ts'
 
-export const libtorrent: System = { name: 'libtorrent swarm', prepare }
+export const libtorrent: System = { name: 'libtorrent swarm', needs: swarmNeeds, prepare }
 
-async function prepare(lab: Lab, payload: string): Promise<Prepared> {
-  const torrent = await prepareSwarm(lab, payload)
+async function prepare(lab: Lab, load: Load): Promise<Prepared> {
+  const torrent = await prepareSwarm(lab, load)
   const start = async (name: string, part: 'seed' | 'leech') => {
     const folder = path.join(lab.folder, name)
     const child = lab.spawn(name, python, [torrentScript, 'run', torrent, folder, lab.address(name), part])
@@ -19,7 +19,7 @@ async function prepare(lab: Lab, payload: string): Promise<Prepared> {
   await start(rootOf(lab), 'seed')
   const children = await Promise.all(takersOf(lab).map(({ name }) => start(name, 'leech')))
   return {
-    bytes: (await stat(payload)).size,
+    bytes: bytesOf(load),
     go: async () => {
       await Promise.all(
         children.map((child) => {

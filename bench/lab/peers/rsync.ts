@@ -1,28 +1,29 @@
-// rsync through staging servers: each level takes the whole file from the one above, then gives it on.
+// rsync through staging servers: each level takes all files from the one above, then gives them on.
 
-import { copyFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { bytesOf, type Load } from '../load.ts'
 import type { Lab } from '../site.ts'
 import { ended, listening, type Prepared, rootOf, type System, stagingOf, takersOf } from '../system.ts'
 
-export const rsync: System = { name: 'rsync through staging', prepare }
+export const rsync: System = { name: 'rsync through staging', needs: { rsync: 'rsync' }, prepare }
 
-async function prepare(lab: Lab, payload: string): Promise<Prepared> {
+async function prepare(lab: Lab, load: Load): Promise<Prepared> {
   const root = rootOf(lab)
-  await copyFile(payload, path.join(lab.folder, root, 'payload'))
-  for (const name of [root, ...stagingOf(lab).map(({ name }) => name)]) await daemon(lab, name)
+  await daemon(lab, root, load.folder)
+  for (const { name } of stagingOf(lab)) await daemon(lab, name, path.join(lab.folder, name, 'load'))
   const fetch = async (parent: string): Promise<void> => {
     const children = takersOf(lab).filter((each) => each.parent === parent)
     await Promise.all(
       children.map(async ({ name }) => {
-        const source = `rsync://${lab.address(parent)}:8730/all/payload`
-        await ended(lab.spawn(name, 'rsync', ['--whole-file', source, 'payload']), `rsync on ${name}`)
+        const source = `rsync://${lab.address(parent)}:8730/all/`
+        await ended(lab.spawn(name, 'rsync', ['-r', '--whole-file', source, 'load']), `rsync on ${name}`)
         await fetch(name)
       }),
     )
   }
   return {
-    bytes: (await stat(payload)).size,
+    bytes: bytesOf(load),
     go: async () => {
       await fetch(root)
       return Date.now()
@@ -30,9 +31,9 @@ async function prepare(lab: Lab, payload: string): Promise<Prepared> {
   }
 }
 
-async function daemon(lab: Lab, machine: string): Promise<void> {
-  const folder = path.join(lab.folder, machine)
-  const file = path.join(folder, 'rsyncd.conf')
+async function daemon(lab: Lab, machine: string, folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  const file = path.join(lab.folder, machine, 'rsyncd.conf')
   const lines = [`address = ${lab.address(machine)}`, 'port = 8730', 'use chroot = no', 'uid = root', 'gid = root']
   await writeFile(file, `${lines.join('\n')}\n[all]\npath = ${folder}\nread only = yes\n`)
   // Node's pipes are sockets, and with one as its input rsync takes itself for a child of inetd.
