@@ -1,7 +1,7 @@
 // What a revision means for one node.
 
 import type { Arch, Labels, NodeName, PackageName, PackageVersion, Sha256 } from './names.ts'
-import type { Revision, Selector } from './revision.ts'
+import type { Revision, Selector, Terms } from './revision.ts'
 
 /** What a policy can tell nodes apart by. Facts are flat: `os.codename`. */
 export interface NodeTraits {
@@ -12,11 +12,16 @@ export interface NodeTraits {
   facts: Readonly<Record<string, string | number | boolean>>
 }
 
-export type DesiredPackage =
-  | { state: 'present'; name: PackageName; version: PackageVersion; manifest: Sha256; line: number }
-  | { state: 'absent'; name: PackageName; line: number }
+export type DesiredPackage = (
+  | { state: 'present'; name: PackageName; version: PackageVersion; manifest: Sha256 }
+  | { state: 'absent'; name: PackageName }
   /** The rule matches this node, and no build fits its architecture. */
-  | { state: 'no-build'; name: PackageName; line: number }
+  | { state: 'no-build'; name: PackageName }
+) & {
+  /** Of the rule that decides, in policy.yaml. */
+  line: number
+  terms?: Terms
+}
 
 /** The desired state of one node, sorted by package name. A package that no rule mentions is not in it. */
 export function desiredFor(revision: Revision, traits: NodeTraits): DesiredPackage[] {
@@ -25,17 +30,20 @@ export function desiredFor(revision: Revision, traits: NodeTraits): DesiredPacka
   for (const rule of revision.rules) {
     if (rule.nodes !== 'all' && !rule.nodes.some((group) => groups.has(group))) continue
     if (rule.except.some((group) => groups.has(group))) continue
+    const { line, terms } = rule
+    const by = terms === undefined ? { line } : { line, terms }
     for (const [name, wanted] of Object.entries(rule.packages)) {
       if (wanted.state === 'absent') {
-        desired.set(name, { state: 'absent', name, line: rule.line })
+        desired.set(name, { state: 'absent', name, ...by })
         continue
       }
       const build = wanted.builds[traits.arch] ?? wanted.builds['all']
+      const { version, manifest } = build ?? {}
       desired.set(
         name,
-        build === undefined
-          ? { state: 'no-build', name, line: rule.line }
-          : { state: 'present', name, version: build.version, manifest: build.manifest, line: rule.line },
+        version === undefined || manifest === undefined
+          ? { state: 'no-build', name, ...by }
+          : { state: 'present', name, version, manifest, ...by },
       )
     }
   }

@@ -37,6 +37,7 @@ export const limits = {
   policyMaxBytes: 4 * MiB,
   policyPackagesMax: 10_000,
   policyGroupsMax: 1_000,
+  policyWindowsMax: 100,
   policyRulesMax: 10_000,
   yamlDepthMax: 32,
   yamlValuesMax: 500_000,

@@ -5,12 +5,16 @@ import { limits } from './limits.ts'
 import { lineSchema, packageNameSchema, packageVersionSchema, wordSchema } from './names.ts'
 import { parserOf } from './parse.ts'
 import { selectorSchema } from './revision.ts'
+import { policyWindowSchema } from './windows.ts'
 
 /** `latest`, `absent`, or one version. */
 export const wantedVersionSchema = v.pipe(
   v.union([v.literal('latest'), v.literal('absent'), packageVersionSchema], 'expected latest, absent, or a version'),
   v.description('latest, absent, or one published version'),
 )
+
+/** Policies are read as text; an editor sees a boolean. */
+const yesSchema = v.union([v.picklist(['true', 'false']), v.boolean()], 'expected true or false')
 
 const groupNamesSchema = v.array(wordSchema, 'expected a list of groups, e.g. [web, db]')
 
@@ -30,6 +34,19 @@ export const policyRuleSchema = v.strictObject(
     packages: v.pipe(
       v.record(packageNameSchema, wantedVersionSchema, 'expected packages and their versions, e.g. { shop: latest }'),
       v.description('package by package: latest, absent, or one published version'),
+    ),
+    window: v.exactOptional(
+      v.pipe(
+        wordSchema,
+        v.description('one of windows: nothing is changed outside of it; payloads are fetched at once'),
+      ),
+    ),
+    urgent: v.exactOptional(v.pipe(yesSchema, v.description('waits for no window: for security fixes'))),
+    mode: v.exactOptional(
+      v.pipe(
+        v.picklist(['correct', 'audit'], 'expected correct or audit'),
+        v.description('audit: differences are reported, and nothing is changed'),
+      ),
     ),
     note: v.exactOptional(v.pipe(lineSchema, v.description('why the rule is there, for people'))),
   },
@@ -70,6 +87,21 @@ export const policySchema = v.strictObject(
       v.optional(v.array(policyRuleSchema, 'expected a list of rules'), []),
       v.maxLength(limits.policyRulesMax, `over ${limits.policyRulesMax} rules`),
       v.description('later rules win, package by package'),
+    ),
+    windows: v.pipe(
+      v.optional(
+        v.record(
+          wordSchema,
+          policyWindowSchema,
+          "expected windows by name, e.g. nights: { from: '22:00', until: '05:00' }",
+        ),
+        {},
+      ),
+      v.check(
+        (windows) => Object.keys(windows).length <= limits.policyWindowsMax,
+        `over ${limits.policyWindowsMax} windows`,
+      ),
+      v.description('when nodes may change'),
     ),
   },
   'expected groups: and rules:',

@@ -16,6 +16,7 @@ import {
   wordSchema,
 } from './names.ts'
 import { parserOf } from './parse.ts'
+import { windowSchema } from './windows.ts'
 
 /** A node is in a group when everything that the selector names holds for it; facts compare as text. */
 export const selectorSchema = v.strictObject({
@@ -40,12 +41,24 @@ const wantedSchema = v.variant('state', [
 ])
 export type Wanted = v.InferOutput<typeof wantedSchema>
 
+/** When and how what a rule wants is carried out. Absent is at once, by all nodes. */
+const termsSchema = v.strictObject({
+  /** One of the revision's windows. */
+  window: v.exactOptional(wordSchema),
+  /** Waits for no window. */
+  urgent: v.exactOptional(v.literal(true)),
+  /** Differences are told, and left as they are. */
+  mode: v.exactOptional(v.literal('audit')),
+})
+export type Terms = v.InferOutput<typeof termsSchema>
+
 const ruleSchema = v.strictObject({
   /** Line of the rule in policy.yaml, for `banyan why`. */
   line: countSchema,
   nodes: v.union([v.literal('all'), v.array(wordSchema)]),
   except: v.array(wordSchema),
   packages: v.record(packageNameSchema, wantedSchema),
+  terms: v.exactOptional(termsSchema),
 })
 export type Rule = v.InferOutput<typeof ruleSchema>
 
@@ -57,6 +70,7 @@ export const revisionSchema = v.strictObject({
   groups: v.record(wordSchema, selectorSchema),
   /** Later rules win, package by package. */
   rules: v.array(ruleSchema),
+  windows: v.exactOptional(v.record(wordSchema, windowSchema)),
 })
 export type Revision = v.InferOutput<typeof revisionSchema>
 

@@ -8,6 +8,7 @@ import { parseJson } from '../model/parse.ts'
 import type { Attack } from '../model/report.ts'
 import { parseRevision } from '../model/revision.ts'
 import type { LocalMachine, MachineLooked } from '../reconcile/machine.ts'
+import { nextLookAt } from '../reconcile/plan.ts'
 import { recordsAfter } from '../reconcile/records.ts'
 import type { HoldingSpec } from '../swarm/holding.ts'
 import type { Swarm } from '../swarm/swarm.ts'
@@ -172,7 +173,12 @@ export function openEffects(parts: EffectParts): Effects {
     const { revision, manifests, desired, records, converged } = state()
     if (revision === null || manifests === null) return null
     const { number } = revision.body
-    const about = { revision: { number, digest: revision.digest }, desired, manifests, records, converged, payloadPath }
+    const { windows = {} } = revision.body
+    const timing = { windows, now: parts.clock.now(), timeZone: () => parts.clock.timeZone() }
+    const about = {
+      ...{ desired, manifests, records, converged, payloadPath, timing },
+      revision: { number, digest: revision.digest },
+    }
     return { number, looked: await parts.machine.look(about) }
   }
   const inspecting = repeatable('inspect', log, async () => {
@@ -185,6 +191,8 @@ export function openEffects(parts: EffectParts): Effects {
       const { number, looked } = result
       if (looked.records.length !== records.length) await parts.store.put('records', looked.records)
       dispatch({ kind: 'inspected', revision: number, ...looked })
+      const next = nextLookAt(looked.plan)
+      if (next !== undefined) runLookLater(Math.max(0, next - parts.clock.now()))
     } catch (error) {
       dispatch({ kind: 'inspect-failed', failure: failureOf(error) })
     }

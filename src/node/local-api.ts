@@ -6,6 +6,7 @@ import { limits } from '../model/limits.ts'
 import { lineSchema, packageNameSchema, packageVersionSchema } from '../model/names.ts'
 import { parseJson, parserOf } from '../model/parse.ts'
 import { parentUrlSchema } from '../model/settings.ts'
+import { isComing } from '../reconcile/plan.ts'
 import { type NodeInfo, nodeInfoOf, statusOf } from '../report/summary.ts'
 import type { Repository } from '../repository/repository.ts'
 import type { Fleet } from '../trust/fleet.ts'
@@ -153,12 +154,13 @@ async function* applyLines(node: RunningNode, signal: AbortSignal): AsyncIterabl
       const line = JSON.stringify({ progress: { applying: state.applying, ...lastLookOf(node) } })
       if (line !== said) yield JSON.parse(line)
       said = line
-      const isWaiting = state.seen !== null && state.seen.plan.waiting.length > 0
+      const coming = state.seen?.plan.waiting.filter(isComing) ?? []
+      const isWaiting = coming.length > 0
       const isSettled = lastLookOf(node).looked && !state.applying && !isWaiting && actionsReady(state).length === 0
       if (isSettled || signal.aborted) break
       const blocked = isWaiting && !state.applying && actionsReady(state).length === 0 ? blockedBy(state) : undefined
       if (blocked !== undefined) {
-        const names = state.seen?.plan.waiting.map((each) => each.name).join(', ')
+        const names = coming.map((each) => each.name).join(', ')
         throw new Failure('unreachable', `${names} cannot be had now: ${blocked}`, { retry: 'later' })
       }
       await changed

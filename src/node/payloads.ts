@@ -5,15 +5,19 @@ import { limits } from '../model/limits.ts'
 import { type Manifest, parseManifest } from '../model/manifest.ts'
 import type { Sha256 } from '../model/names.ts'
 import { parseJson } from '../model/parse.ts'
+import { differencesToRemove } from '../reconcile/plan.ts'
 import type { HoldingSpec } from '../swarm/holding.ts'
 import type { WantedSwarm } from './events.ts'
 import type { ObjectSource } from './object-source.ts'
 import type { State } from './state.ts'
 
-/** The manifests whose payload this node needs for its own machine: those of packages to be put there. Pure. */
+/**
+ * The manifests whose payload this node needs for its own machine: those of packages to be put there. What waits for a
+ * maintenance window is fetched at once, so that the window is spent on applying it. Pure.
+ */
 export function ownPayloadsWanted(state: Pick<State, 'seen' | 'manifests'>): Map<Sha256, Manifest> {
   const wanted = new Map<Sha256, Manifest>()
-  for (const difference of state.seen?.differences ?? []) {
+  for (const difference of state.seen === null ? [] : differencesToRemove(state.seen)) {
     if (difference.manifest === null) continue
     const manifest = state.manifests?.get(difference.manifest)
     if (manifest !== undefined) wanted.set(difference.manifest, manifest)

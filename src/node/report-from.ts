@@ -2,6 +2,7 @@
 
 import type { Arch, Instant } from '../model/names.ts'
 import type { Outcome, Report, Transfer } from '../model/report.ts'
+import { differencesToRemove } from '../reconcile/plan.ts'
 import { buildReport } from '../report/build.ts'
 import type { State } from './state.ts'
 
@@ -48,7 +49,6 @@ export function conditionOf(state: State, now: Instant): Report['state'] {
   if (failed || state.problems.apply !== undefined || state.problems.inspect !== undefined) return 'failed'
   if (state.link.kind === 'island') return 'island'
   const number = state.revision?.body.number
-  return number !== undefined && state.converged === number && state.seen?.differences.length === 0
-    ? 'converged'
-    : 'pending'
+  const differs = state.seen === null || differencesToRemove(state.seen).length > 0
+  return number !== undefined && state.converged === number && !differs ? 'converged' : 'pending'
 }

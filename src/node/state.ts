@@ -9,7 +9,7 @@ import type { Attack, Outcome } from '../model/report.ts'
 import { manifestsOf, type Revision } from '../model/revision.ts'
 import type { InstalledRecord } from '../reconcile/actual.ts'
 import type { Difference } from '../reconcile/differences.ts'
-import type { Action, Plan } from '../reconcile/plan.ts'
+import { type Action, differencesToRemove, isComing, type Plan } from '../reconcile/plan.ts'
 import {
   isQuarantined,
   nextTryInMs,
@@ -275,7 +275,7 @@ function inspected(state: State, event: Extract<Event, { kind: 'inspected' }>): 
   const seen = { revision: event.revision, differences: event.differences, plan: event.plan }
   const quarantine = quarantineStanding(state.quarantine, event.differences)
   const next: State = {
-    ...without(event.plan.waiting.length === 0 ? without(state, 'load') : state, 'inspect'),
+    ...without(event.plan.waiting.some(isComing) ? state : without(state, 'load'), 'inspect'),
     seen,
     records: event.records,
     quarantine,
@@ -284,7 +284,7 @@ function inspected(state: State, event: Extract<Event, { kind: 'inspected' }>): 
   const impossible = event.kept.some((outcome) => outcome.outcome === 'failed')
   const effects: Effect[] = [{ kind: 'hold' }, { kind: 'report' }]
   if (quarantine.length < state.quarantine.length) effects.push({ kind: 'save-quarantine' })
-  if (event.differences.length === 0 && !impossible) {
+  if (differencesToRemove(event).length === 0 && !impossible) {
     if (next.converged !== event.revision) effects.push({ kind: 'save-converged', revision: event.revision })
     return [{ ...next, converged: event.revision, applyNotBeforeMs: null }, effects]
   }
@@ -306,7 +306,8 @@ function outcomesAfterLook(state: State, event: Extract<Event, { kind: 'inspecte
   const earlier = new Map(state.outcomes.map((outcome) => [outcome.name, outcome]))
   const kept = event.kept.map((now) => {
     const before = earlier.get(now.name)
-    return before?.outcome === 'changed' && before.version === now.version ? before : now
+    const stands = now.outcome === 'kept' && before?.outcome === 'changed' && before.version === now.version
+    return stands ? before : now
   })
   // What an earlier look said of waiting or held ones is over.
   const fromApply = (outcome: Outcome) => outcome.outcome === 'changed' || outcome.outcome === 'failed'

@@ -3,6 +3,8 @@
 import { Failure } from '../model/failure.ts'
 import type { Instant, PackageName } from '../model/names.ts'
 import type { Transfer } from '../model/report.ts'
+import { waitingText } from '../reconcile/kept.ts'
+import { isComing, waitsIn } from '../reconcile/plan.ts'
 import { quarantineOf, quarantineText } from '../reconcile/quarantine.ts'
 import type { State } from './state.ts'
 
@@ -62,8 +64,11 @@ export function whyOf(state: State, name: PackageName, transfers: Transfer[]): W
     const rule = wanted === undefined ? 'no rule mentions it' : `the rule in line ${wanted.line} of the policy decides`
     if (wanted?.state === 'no-build') return `${rule}, and no build of it fits ${state.facts?.['arch']}`
     if (difference === undefined) return `${rule}; nothing is to be done`
-    if (failed !== undefined) return `${rule}; ${quarantineText(failed)}: ${failed.because}`
+    const waits = state.seen && waitsIn(state.seen.plan, difference)
+    const later = waits == null || isComing(waits) ? '' : `; ${waitingText(waits)}`
+    if (failed !== undefined) return `${rule}${later}; ${quarantineText(failed)}: ${failed.because}`
     if (outcome?.outcome === 'failed') return `${rule}; the last try failed: ${outcome.detail ?? 'no detail'}`
+    if (later !== '') return `${rule}${later}`
     if (transfer !== undefined && transfer.state !== 'complete') {
       return `${rule}; its payload is on the way: ${transfer.have} of ${transfer.size} bytes`
     }

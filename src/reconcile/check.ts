@@ -4,7 +4,7 @@ import type { Kind } from '../model/manifest.ts'
 import type { PackageName, PackageVersion } from '../model/names.ts'
 import type { Difference, What } from './differences.ts'
 import { waitingText } from './kept.ts'
-import type { Plan } from './plan.ts'
+import { type Plan, waitsIn } from './plan.ts'
 import { type Quarantined, quarantineOf, quarantineText } from './quarantine.ts'
 
 export interface DescribedDifference {
@@ -13,8 +13,11 @@ export interface DescribedDifference {
   what: What
   from: PackageVersion | null
   to: PackageVersion | null
-  /** planned: the next apply does it. quarantined: it failed and is left alone for a while. */
-  state: 'planned' | 'waiting' | 'held' | 'quarantined'
+  /**
+   * planned: the next apply does it. quarantined: it failed and is left alone for a while. audit: nothing does it, it is
+   * only told.
+   */
+  state: 'planned' | 'waiting' | 'held' | 'quarantined' | 'audit'
   why: string
 }
 
@@ -35,11 +38,14 @@ export function describePlan(
 
 function describe(plan: Plan, difference: Difference, failed: Quarantined | undefined): DescribedDifference {
   const { name, kind, what, from, to, held } = difference
-  const waits = difference.manifest === null ? undefined : plan.waiting.find((one) => one.name === name)
+  const waits = waitsIn(plan, difference)
   const reason = reasonOf(plan, difference)
   const described = { name, kind, what, from, to }
   if (held) return { ...described, state: 'held', why: `${reason}; held by this machine's administrator` }
-  if (waits !== undefined) return { ...described, state: 'waiting', why: `${reason}; ${waitingText(waits)}` }
+  if (waits !== undefined) {
+    const state = waits.for === 'audit' ? 'audit' : 'waiting'
+    return { ...described, state, why: `${reason}; ${waitingText(waits)}` }
+  }
   if (failed === undefined) return { ...described, state: 'planned', why: reason }
   const state = failed.untilMs === null ? 'planned' : 'quarantined'
   return { ...described, state, why: `${reason}; ${quarantineText(failed)}: ${failed.because}` }

@@ -4,7 +4,7 @@ import type { DesiredPackage } from '../model/desired.ts'
 import type { Outcome } from '../model/report.ts'
 import type { Actual } from './actual.ts'
 import { byNameAndKind, type Difference } from './differences.ts'
-import type { Plan, Waiting } from './plan.ts'
+import { type Plan, type Waiting, waitsIn } from './plan.ts'
 
 export interface Seen {
   desired: readonly DesiredPackage[]
@@ -17,7 +17,6 @@ export interface Seen {
 export function outcomesKept({ desired, actual, differences, plan }: Seen): Outcome[] {
   const outcomes: Outcome[] = []
   const differing = new Map(differences.map((difference) => [difference.name, difference]))
-  const waiting = new Map(plan.waiting.map((one) => [one.name, one]))
   for (const wanted of desired) {
     const there = actual.find((one) => one.name === wanted.name)
     const difference = differing.get(wanted.name)
@@ -43,8 +42,8 @@ export function outcomesKept({ desired, actual, differences, plan }: Seen): Outc
     }
   }
   for (const difference of differences) {
-    const { name, kind, cause, from } = difference
-    const waits = difference.manifest === null ? undefined : waiting.get(name)
+    const { name, kind, cause, from, to } = difference
+    const waits = waitsIn(plan, difference)
     if (!difference.held && waits === undefined) continue
     outcomes.push({
       name,
@@ -56,7 +55,9 @@ export function outcomesKept({ desired, actual, differences, plan }: Seen): Outc
       detail:
         waits === undefined
           ? `${difference.what} held by this machine's administrator (apt-mark unhold ${name})`
-          : waitingText(waits),
+          : waits.for === 'audit'
+            ? `${waitingText(waits)}: ${difference.found}, to ${difference.what}${to === null ? '' : ` ${to}`}`
+            : waitingText(waits),
     })
   }
   return outcomes.sort(byNameAndKind)
@@ -65,5 +66,6 @@ export function outcomesKept({ desired, actual, differences, plan }: Seen): Outc
 /** What a waiting package waits for, in words. */
 export function waitingText(waiting: Waiting): string {
   if (waiting.for === 'dependency') return `waiting for ${waiting.dependency}, which it depends on`
-  return `waiting for its ${waiting.for}`
+  if (waiting.for === 'audit') return 'its rule only reports (mode: audit)'
+  return `waiting for its ${waiting.for}${waiting.detail === undefined ? '' : ` ${waiting.detail}`}`
 }

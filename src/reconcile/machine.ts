@@ -17,6 +17,7 @@ import { type Plan, planFor } from './plan.ts'
 import type { Look as Depth } from './providers/provider.ts'
 import { inspectAll, providersFor } from './providers/providers.ts'
 import { recordsStanding } from './records.ts'
+import { type Timing, waitsFor } from './waits.ts'
 
 export interface MachineParts {
   home: string
@@ -33,6 +34,7 @@ export interface MachineLook {
   manifests: ReadonlyMap<Sha256, Manifest>
   records: InstalledRecord[]
   converged: number | null
+  timing: Timing
   payloadPath(manifest: Manifest): Promise<string | undefined>
   /** The default is quick. */
   depth?: Depth['depth']
@@ -70,7 +72,8 @@ export function openLocalMachine(given: MachineParts): LocalMachine {
     const compared = { desired, manifests, actual, installed: records, revision: revision.number, converged }
     const differences = differencesBetween(compared)
     const payloadsHere = await payloadsFor(look, differences, records)
-    const plan = planFor(differences, { revision, manifests, payloadsHere, installed: records })
+    const waitOf = waitsFor(desired, look.timing)
+    const plan = planFor(differences, { revision, manifests, payloadsHere, installed: records, waitOf })
     return { differences, plan, kept: outcomesKept({ desired, actual, differences, plan }), records }
   }
 

@@ -5,6 +5,8 @@ import type { Kind, Manifest } from '../model/manifest.ts'
 import { kindSchema } from '../model/manifest.ts'
 import {
   countSchema,
+  type Instant,
+  instantSchema,
   type PackageName,
   packageNameSchema,
   packageVersionSchema,
@@ -34,11 +36,16 @@ export type Action = v.InferOutput<typeof actionSchema>
 
 export const waitingSchema = v.strictObject({
   name: packageNameSchema,
-  version: packageVersionSchema,
-  manifest: sha256Schema,
-  for: v.picklist(['manifest', 'payload', 'dependency']),
+  /** Null, as its manifest, for a removal. */
+  version: v.nullable(packageVersionSchema),
+  manifest: v.nullable(sha256Schema),
+  for: v.picklist(['manifest', 'payload', 'dependency', 'window', 'audit']),
   /** The waiting package that this one depends on; null unless it waits for that. */
   dependency: v.nullable(packageNameSchema),
+  /** When to look again; absent if nobody knows. */
+  until: v.exactOptional(instantSchema),
+  /** What it waits for, in words, where that is not said by the above. */
+  detail: v.exactOptional(v.string()),
 })
 export type Waiting = v.InferOutput<typeof waitingSchema>
 
@@ -54,12 +61,17 @@ export const planSchema = v.strictObject({
 export type Plan = v.InferOutput<typeof planSchema>
 export const parsePlan = parserOf(planSchema)
 
+/** Why a difference is left as it is for now, though all that it takes may be here. */
+export type Wait = Pick<Waiting, 'until' | 'detail'> & { for: 'window' | 'audit' }
+
 export interface PlanParts {
   revision: { number: number; digest: Sha256 }
   manifests: ReadonlyMap<Sha256, Manifest>
   /** Where the whole payloads lie that are here. */
   payloadsHere: ReadonlyMap<Sha256, string>
   installed: readonly InstalledRecord[]
+  /** Null if it may be removed at once; the default is that for all. */
+  waitOf?: (difference: Difference) => Wait | null
 }
 
 /**
@@ -69,12 +81,11 @@ export interface PlanParts {
 export function planFor(differences: readonly Difference[], parts: PlanParts): Plan {
   const records = new Map(parts.installed.map((record) => [keyOf(record.kind, record.name), record]))
   const waiting = waitingOf(differences, parts)
-  const waitingNames = new Set(waiting.map((one) => one.name))
   const actions: Action[] = []
   for (const difference of differences) {
     const { name, kind, what, cause, from, to, found, manifest } = difference
     if (difference.held || kind === null) continue
-    if (manifest !== null && waitingNames.has(name)) continue
+    if (waitsIn({ waiting }, difference) !== undefined) continue
     const payload = manifest === null ? undefined : parts.manifests.get(manifest)?.payload.sha256
     const path = payload === undefined ? undefined : parts.payloadsHere.get(payload)
     const source = manifest === null || payload === undefined || path === undefined ? null : { manifest, payload, path }
@@ -84,6 +95,30 @@ export function planFor(differences: readonly Difference[], parts: PlanParts): P
   actions.sort((a, b) => rankOf(a) - rankOf(b) || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
   const { number, digest } = parts.revision
   return { schema: 1, revision: number, digest, actions, waiting }
+}
+
+/** What a difference waits for; undefined if the plan acts on it. */
+export function waitsIn(
+  { waiting }: Pick<Plan, 'waiting'>,
+  { name, manifest }: Pick<Difference, 'name' | 'manifest'>,
+): Waiting | undefined {
+  return waiting.find((one) => one.name === name && one.manifest === manifest)
+}
+
+/** Whether it waits for something that is on its way, and not for its time. */
+export function isComing(waiting: Waiting): boolean {
+  return waiting.for === 'manifest' || waiting.for === 'payload'
+}
+
+/** Those that are to be removed sooner or later: what a rule in audit mode found is only told. */
+export function differencesToRemove(seen: { differences: readonly Difference[]; plan: Plan }): Difference[] {
+  return seen.differences.filter((difference) => waitsIn(seen.plan, difference)?.for !== 'audit')
+}
+
+/** When the first of what waits for its time may go on; undefined if nothing does. */
+export function nextLookAt({ waiting }: Pick<Plan, 'waiting'>): Instant | undefined {
+  const times = waiting.flatMap(({ until }) => until ?? [])
+  return times.length === 0 ? undefined : Math.min(...times)
 }
 
 /** The package names in one clause of Debian's `Depends`: `libjq1 (= 1.6) | jq-bin:any` names `libjq1` and `jq-bin`. */
@@ -113,14 +148,22 @@ function previousOf(
 
 function waitingOf(differences: readonly Difference[], parts: PlanParts): Waiting[] {
   const waiting = new Map<PackageName, Waiting>()
+  const removals: Waiting[] = []
   const dependents = new Map<PackageName, PackageName[]>()
   const wanted = new Map<PackageName, { version: string; manifest: Sha256; kind: Kind | null }>()
-  for (const { name, to, manifest, kind, held } of differences) {
-    if (held || manifest === null || to === null) continue
+  for (const difference of differences) {
+    const { name, to, manifest, kind, held } = difference
+    if (held) continue
+    const wait = parts.waitOf?.(difference) ?? null
+    if (manifest === null || to === null) {
+      if (wait !== null) removals.push({ name, version: null, manifest: null, dependency: null, ...wait })
+      continue
+    }
     wanted.set(name, { version: to, manifest, kind })
     const body = parts.manifests.get(manifest)
     const missing = body === undefined ? 'manifest' : parts.payloadsHere.has(body.payload.sha256) ? null : 'payload'
-    if (missing !== null) waiting.set(name, { name, version: to, manifest, for: missing, dependency: null })
+    const waits = wait ?? (missing === null ? null : { for: missing })
+    if (waits !== null) waiting.set(name, { name, version: to, manifest, dependency: null, ...waits })
     if (body?.kind !== 'deb') continue
     for (const needed of body.depends.flatMap(dependencyNamesOf)) {
       dependents.set(needed, [...(dependents.get(needed) ?? []), name])
@@ -138,5 +181,5 @@ function waitingOf(differences: readonly Difference[], parts: PlanParts): Waitin
       spreading.push(dependent)
     }
   }
-  return [...waiting.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+  return [...waiting.values(), ...removals].sort((a, b) => (a.name < b.name ? -1 : 1))
 }

@@ -33,6 +33,14 @@ groups: {}
 #     packages:
 #       shop: 4.2.0              # exactly this version
 #     note: berlin gets it after the fair
+#     window: nights             # only then; payloads are fetched at once
 rules: []
+
+# Windows say when nodes may change, in the local time of each node. On a rule, urgent: true waits for none, and
+# mode: audit tells what differs and changes nothing.
+#
+# windows:
+#   nights: { days: mon-fri, from: '22:00', until: '05:00' }
+windows: {}
 `
 }

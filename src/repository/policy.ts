@@ -5,8 +5,9 @@ import { limits } from '../model/limits.ts'
 import type { Instant, PackageName } from '../model/names.ts'
 import { didYouMean } from '../model/nearest.ts'
 import { type PolicyRule, policySchema } from '../model/policy.ts'
-import { type Build, parseRevision, type Revision, type Rule, type Wanted } from '../model/revision.ts'
+import { type Build, parseRevision, type Revision, type Rule, type Terms, type Wanted } from '../model/revision.ts'
 import { compareVersions } from '../model/versions.ts'
+import { windowOf } from '../model/windows.ts'
 import { readYaml, refusal, type YamlFile, type YamlPath } from '../model/yaml.ts'
 import { checkedYaml } from '../model/yaml-check.ts'
 import type { Entries, Entry } from './entries.ts'
@@ -28,7 +29,7 @@ export interface Compiled {
 type Catalogue = Pick<Entries, 'all' | 'of' | 'checkWhole'>
 
 const later = 'this version of banyan does not have it yet'
-const keyHints = { rollouts: later, rollout: later, windows: later, window: later }
+const keyHints = { rollouts: later, rollout: later }
 
 /** Every refusal is a Failure whose message starts with `FILE:LINE: `. */
 export async function compilePolicy(
@@ -41,19 +42,29 @@ export async function compilePolicy(
   checkCount(policy.rules, yaml)
   const rules = policy.rules.map((rule, index): Rule => {
     checkGroups(rule, index, Object.keys(policy.groups), yaml)
+    checkWindow(rule, index, Object.keys(policy.windows), yaml)
     const wanted = Object.entries(rule.packages).map(([name, version]): [PackageName, Wanted] => {
       const refuse = refusalAt(yaml, ['rules', index, 'packages', name])
       return [name, version === 'absent' ? { state: 'absent' } : presentOf(name, version, catalogue, refuse)]
     })
+    const terms = termsOf(rule)
     return {
       line: yaml.lineOf(['rules', index]),
       nodes: rule.nodes,
       except: rule.except ?? [],
       packages: Object.fromEntries(wanted),
+      ...(Object.keys(terms).length > 0 && { terms }),
     }
   })
+  const windows = Object.entries(policy.windows).map(([name, window]) => [name, windowOf(window)])
   const { number, released, message } = options
-  const revision = parseRevision({ schema: 1, number, released, message, groups: policy.groups, rules }, 'the revision')
+  const revision = parseRevision(
+    {
+      ...{ schema: 1, number, released, message, groups: policy.groups, rules },
+      ...(windows.length > 0 && { windows: Object.fromEntries(windows) }),
+    },
+    'the revision',
+  )
   const size = Buffer.byteLength(JSON.stringify(revision))
   if (size > limits.objectMaxBytes) {
     const what = `its revision is ${size} bytes, over the limit of ${limits.objectMaxBytes}`
@@ -86,6 +97,24 @@ function checkGroups(rule: PolicyRule, index: number, known: readonly string[], 
       const hint = didYouMean(group, known) ?? (known.length === 0 ? 'no groups are defined under groups:' : undefined)
       throw refuse(`there is no group ${group}`, hint ?? `the groups are ${listOf([...known].sort())}`)
     }
+  }
+}
+
+function checkWindow({ window }: PolicyRule, index: number, known: readonly string[], yaml: YamlFile): void {
+  if (window === undefined || known.includes(window)) return
+  const refuse = refusalAt(yaml, ['rules', index, 'window'])
+  const none = 'no windows are defined under windows:'
+  throw refuse(
+    `there is no window ${window}`,
+    didYouMean(window, known) ?? (known.length === 0 ? none : `the windows are ${listOf([...known].sort())}`),
+  )
+}
+
+function termsOf({ window, urgent, mode }: PolicyRule): Terms {
+  return {
+    ...(window !== undefined && { window }),
+    ...(String(urgent) === 'true' && { urgent: true as const }),
+    ...(mode === 'audit' && { mode }),
   }
 }
 
@@ -154,6 +183,10 @@ function warningsOf(revision: Revision, file: string): string[] {
         warnings.push(`${file}:${line}: the newest ${name} is not the same everywhere: ${list}`)
       }
     }
+  }
+  const named = new Set(revision.rules.map(({ terms }) => terms?.window))
+  for (const window of Object.keys(revision.windows ?? {})) {
+    if (!named.has(window)) warnings.push(`${file}: no rule uses the window ${window}`)
   }
   return warnings
 }

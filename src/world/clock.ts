@@ -9,6 +9,7 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
   after,
+  timeZone: () => Temporal.Now.timeZoneId(),
 }
 
 function after(ms: number, callback: () => void): Timer {

@@ -14,6 +14,8 @@ export interface Clock {
   monotonicMs(): number
   /** Calls back once. Timers do not keep the process alive. */
   after(ms: number, callback: () => void): Timer
+  /** What the machine's clocks on the wall go by, as IANA names it: `Europe/Berlin`. */
+  timeZone(): string
 }
 
 export interface Random {

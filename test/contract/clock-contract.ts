@@ -48,6 +48,12 @@ export function clockContract(t: Test, open: () => { clock: Clock; passage: Pass
     t.equal(calls, 1)
   })
 
+  t.test('the time zone is one that a local time can be told in', async (t) => {
+    const { clock } = open()
+    const zone = clock.timeZone()
+    t.equal(Temporal.Instant.fromEpochMilliseconds(clock.now()).toZonedDateTimeISO(zone).timeZoneId, zone)
+  })
+
   t.test('a timer for months does not call back today', async (t) => {
     const { clock, passage } = open()
     let calls = 0

@@ -3,14 +3,16 @@
 import t from 'tap'
 import { Failure } from '../../src/model/failure.ts'
 import { limits } from '../../src/model/limits.ts'
+import type { Manifest } from '../../src/model/manifest.ts'
 import type { Outcome } from '../../src/model/report.ts'
 import type { Revision } from '../../src/model/revision.ts'
 import type { Event } from '../../src/node/events.ts'
+import { ownPayloadsWanted } from '../../src/node/payloads.ts'
 import { nothingRemembered } from '../../src/node/remembered.ts'
 import { conditionOf } from '../../src/node/report-from.ts'
 import { initialState, type State, traitsOf, transition } from '../../src/node/state.ts'
 import type { Difference } from '../../src/reconcile/differences.ts'
-import type { Action, Plan } from '../../src/reconcile/plan.ts'
+import type { Action, Plan, Waiting } from '../../src/reconcile/plan.ts'
 import type { TrustedState } from '../../src/trust/trust-store.ts'
 
 const digest = 'a'.repeat(64)
@@ -78,6 +80,7 @@ const applied = (outcomes: Outcome[], at: number, actions: Action[] = [action]):
   records: [],
   moment: { at, monotonicMs: at },
 })
+const auditOf = (name: string): Waiting => ({ name, version: '1.0.0', manifest, for: 'audit', dependency: null })
 const looked = (differences: Difference[], actions: Action[], kept: Outcome[] = []): Event => ({
   kind: 'inspected',
   revision: 7,
@@ -150,6 +153,20 @@ t.test('no difference means converged, and that is saved once', async (t) => {
   t.ok(first.effects.includes('save-converged'))
   t.notOk(after([looked([], [])], first.state).effects.includes('save-converged'))
   t.equal(conditionOf(first.state, 2_000), 'converged')
+})
+
+t.test('what a rule in audit mode finds keeps no node from converging', async (t) => {
+  const audited = { ...looked([difference], []), plan: { ...planOf([]), waiting: [auditOf('shop')] } } as Event
+  const { state, effects } = after([...ready, { kind: 'earlier-finished' }, audited])
+  t.equal(state.converged, 7)
+  t.ok(effects.includes('save-converged'))
+  t.notOk(effects.includes('apply'))
+  t.equal(conditionOf(state, 2_000), 'converged')
+  t.same(
+    [...ownPayloadsWanted({ ...state, manifests: new Map([[manifest, {} as Manifest]]) })],
+    [],
+    'nothing is fetched',
+  )
 })
 
 t.test('a package without a build for this machine keeps it from converging', async (t) => {
@@ -258,6 +275,12 @@ t.test('a changed package stays reported as changed until something new happens 
     looked([], [], [outcome('kept', '1.0.0')]),
   ])
   t.equal(state.outcomes[0]?.outcome, 'changed')
+})
+
+t.test('what was changed once and waits now is reported as waiting', async (t) => {
+  const changed = applied([outcome('changed', '1.0.0')], 5_000)
+  const waits = looked([difference], [], [{ ...outcome('skipped', '1.0.0'), detail: 'waiting for its window nights' }])
+  t.match(after([...ready, changed, waits]).state.outcomes, [{ outcome: 'skipped' }])
 })
 
 t.test('a lost parent makes an island once, and its return a connected node', async (t) => {

@@ -8,9 +8,10 @@ import type { Actual, InstalledRecord } from '../../src/reconcile/actual.ts'
 import { describePlan } from '../../src/reconcile/check.ts'
 import { differencesBetween, keyOf } from '../../src/reconcile/differences.ts'
 import { outcomesKept } from '../../src/reconcile/kept.ts'
-import { type Plan, parsePlan, planFor } from '../../src/reconcile/plan.ts'
+import { differencesToRemove, nextLookAt, type Plan, parsePlan, planFor } from '../../src/reconcile/plan.ts'
 import { isReached, outcomeOf } from '../../src/reconcile/providers/provider.ts'
 import { recordsAfter, recordsStanding } from '../../src/reconcile/records.ts'
+import { waitsFor } from '../../src/reconcile/waits.ts'
 
 const digest = (text: string) => Buffer.from(text.padEnd(32, '.')).toString('hex').slice(0, 64)
 const revision = { number: 7, digest: digest('revision 7') }
@@ -62,7 +63,7 @@ function differences({ desired = [], manifests = [], actual = [], installed = []
   return differencesBetween({ desired, manifests: known, actual, installed, revision: revision.number, converged })
 }
 
-function planOf(some: Case, payloads?: Manifest[]): Plan {
+function planOf(some: Case, payloads?: Manifest[], timing?: Parameters<typeof waitsFor>[1]): Plan {
   const manifests = some.manifests ?? []
   const here = (payloads ?? manifests).map(({ payload }) => [payload.sha256, pathOf(payload.sha256)] as const)
   return planFor(differences(some), {
@@ -70,6 +71,7 @@ function planOf(some: Case, payloads?: Manifest[]): Plan {
     manifests: new Map(manifests.map((manifest) => [digestOf(manifest), manifest])),
     payloadsHere: new Map(here),
     installed: some.installed ?? [],
+    ...(timing && { waitOf: waitsFor(some.desired ?? [], timing) }),
   })
 }
 
@@ -168,6 +170,87 @@ t.test('a package waits for its manifest, its payload, and for what it depends o
   t.match(
     describePlan(plan, differences(some)).map(({ name, state }) => `${name} ${state}`),
     ['free planned', 'base waiting', 'middle waiting', 'top waiting'],
+  )
+})
+
+const nights = { days: [1, 2, 3, 4, 5] as (1 | 2 | 3 | 4 | 5)[], from: 22 * 60, until: 5 * 60 }
+const timingAt = (time: string, drift?: 'wait') => ({
+  windows: { nights: { ...nights, ...(drift && { drift }) } },
+  now: Date.parse(time),
+  timeZone: () => 'UTC',
+})
+const noon = timingAt('2026-11-24T12:00Z')
+const midnight = timingAt('2026-11-24T23:59Z')
+
+t.test('what a rule with a window wants waits for it, also removals and what depends on it', async (t) => {
+  const top = manifestOf('top', '1', { depends: ['shop'] })
+  const some: Case = {
+    desired: [
+      { ...present(two), terms: { window: 'nights' } },
+      { state: 'absent', name: 'telnetd', line: 1, terms: { window: 'nights' } },
+      present(top),
+    ],
+    manifests: [two, top],
+    actual: [actualOf(one), actualOf(manifestOf('telnetd', '1'))],
+    installed: [recordOf(one)],
+  }
+  const plan = planOf(some, undefined, noon)
+  t.same(plan.actions, [])
+  t.match(plan.waiting, [
+    { name: 'shop', for: 'window', until: Date.parse('2026-11-24T22:00Z') },
+    { name: 'telnetd', for: 'window', version: null },
+    { name: 'top', for: 'dependency', dependency: 'shop' },
+  ])
+  t.same(parsePlan(JSON.parse(JSON.stringify(plan)), 'plan'), plan)
+  t.match(describePlan(plan, differences(some)), [
+    { name: 'shop', state: 'waiting', why: /waiting for its window nights, which opens at 2026-11-24 22:00 UTC$/ },
+    { name: 'telnetd', state: 'waiting' },
+    { name: 'top', state: 'waiting' },
+  ])
+  t.equal(nextLookAt(plan), Date.parse('2026-11-24T22:00Z'))
+  t.equal(planOf(some, undefined, midnight).actions.length, 3)
+  const urgent = some.desired?.map((wanted) => ({ ...wanted, terms: { window: 'nights', urgent: true as const } }))
+  t.equal(planOf({ ...some, desired: urgent ?? [] }, undefined, noon).actions.length, 3)
+})
+
+t.test('drift is corrected outside of a window, unless the window says that it waits', async (t) => {
+  const some: Case = {
+    desired: [{ ...present(two), terms: { window: 'nights' } }],
+    manifests: [two],
+    actual: [actualOf(one)],
+    installed: [recordOf(two)],
+  }
+  t.match(planOf(some, undefined, noon).actions, [{ what: 'upgrade', cause: 'drift' }])
+  t.match(planOf(some, undefined, timingAt('2026-11-24T12:00Z', 'wait')).waiting, [{ for: 'window' }])
+})
+
+t.test('a rule in audit mode tells what it found and changes nothing', async (t) => {
+  const audit = { terms: { mode: 'audit' as const } }
+  const some: Case = {
+    desired: [
+      { ...present(two), ...audit },
+      { state: 'absent', name: 'telnetd', line: 1, ...audit },
+    ],
+    manifests: [two],
+    actual: [actualOf(one), actualOf(manifestOf('telnetd', '1'))],
+    installed: [recordOf(one)],
+  }
+  const [plan, found] = [planOf(some, undefined, noon), differences(some)]
+  t.same(plan.actions, [])
+  t.same(differencesToRemove({ plan, differences: found }), [])
+  t.equal(nextLookAt(plan), undefined)
+  t.match(outcomesKept({ desired: some.desired ?? [], actual: some.actual ?? [], differences: found, plan }), [
+    {
+      name: 'shop',
+      outcome: 'skipped',
+      version: '1.0',
+      detail: 'its rule only reports (mode: audit): 1.0 is installed, to upgrade 2.0',
+    },
+    { name: 'telnetd', outcome: 'skipped', detail: /1 is installed, to remove$/ },
+  ])
+  t.match(
+    describePlan(plan, found).map(({ state }) => state),
+    ['audit', 'audit'],
   )
 })
 

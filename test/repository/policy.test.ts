@@ -91,6 +91,36 @@ rules:                                  # later rules win
   ])
 })
 
+t.test('windows and the terms of rules come out as minutes and weekdays', async (t) => {
+  const repository = await withPackages(t, {})
+  const { revision, warnings } = await repository.compile(
+    `windows:
+  nights: { days: mon-fri, from: '22:00', until: 05:00 }
+  around: { days: [sat-mon, wed], from: '00:00', until: '24:00', drift: wait }
+  always: { from: '09:30', until: '09:00' }
+rules:
+  - { nodes: all, packages: { one: absent }, window: nights }
+  - { nodes: all, packages: { two: absent }, window: around, urgent: true }
+  - { nodes: all, packages: { three: absent }, mode: audit, urgent: false }
+  - { nodes: all, packages: { four: absent }, mode: correct }
+`,
+    options,
+  )
+  t.same(revision.windows, {
+    nights: { days: [1, 2, 3, 4, 5], from: 1320, until: 300 },
+    around: { days: [1, 3, 6, 7], from: 0, until: 1440, drift: 'wait' },
+    always: { days: [1, 2, 3, 4, 5, 6, 7], from: 570, until: 540 },
+  })
+  t.same(
+    revision.rules.map(({ terms }) => terms),
+    [{ window: 'nights' }, { window: 'around', urgent: true }, { mode: 'audit' }, undefined],
+  )
+  t.same(warnings, ['policy.yaml: no rule uses the window always'])
+  t.same(parseRevision(JSON.parse(JSON.stringify(revision)), 'revision'), revision)
+  const { windows: _, ...older } = revision
+  t.same(parseRevision(older, 'a revision from before there were windows'), older)
+})
+
 t.test('a version is what is written, not the number that YAML would make of it', async (t) => {
   const repository = await withPackages(t, { shop: ['4.1', '4.10', '010', '1e3', '0x10', '2026-01-01', 'true'] })
   for (const version of ['4.10', '4.1', '010', '1e3', '0x10', '2026-01-01', 'true', '"4.10"', "'4.1'"]) {
@@ -170,12 +200,13 @@ t.test('the policy that a new root begins with compiles to nothing, and points e
 t.test('the examples in its comments work when they are taken out of the comments', async (t) => {
   const repository = await withPackages(t, { openssl: ['3.0'], shop: ['4.2.0'] })
   const examples = policyTemplate()
-    .replace(/^(groups: \{\}|rules: \[\])$/gm, '')
-    .replace(/^# ((groups|rules):| {2}.*)$/gm, '$1')
+    .replace(/^(groups: \{\}|rules: \[\]|windows: \{\})$/gm, '')
+    .replace(/^# ((groups|rules|windows):| {2}.*)$/gm, '$1')
     .replace(/^ {2}banyan .*$/gm, '')
   const { revision, warnings } = await repository.compile(examples, options)
   t.same(Object.keys(revision.groups), ['web', 'berlin', 'trixie', 'canary'])
   t.equal(revision.rules.length, 2)
+  t.same(Object.keys(revision.windows ?? {}), ['nights'])
   t.same(
     warnings,
     ['trixie', 'canary'].map((group) => `policy.yaml: no rule uses the group ${group}`),
@@ -223,10 +254,36 @@ const refusals: Record<
     message: 'policy.yaml:4: rules.0: unknown key "rollout"',
     hint: 'this version of banyan does not have it yet',
   },
-  'windows, which are not there yet': {
-    text: 'windows: {}\n',
-    message: 'policy.yaml:1: unknown key "windows"',
-    hint: 'this version of banyan does not have it yet',
+  'an unknown window': {
+    text: `windows:\n  nights: { from: '22:00', until: '05:00' }\nrules:\n  - nodes: all\n    packages: {}\n    window: night\n`,
+    message: 'policy.yaml:6: there is no window night',
+    hint: 'did you mean nights?',
+  },
+  'a window where there are none': {
+    text: 'rules:\n  - nodes: all\n    packages: {}\n    window: nights\n',
+    message: 'policy.yaml:4: there is no window nights',
+    hint: 'no windows are defined under windows:',
+  },
+  'a window without an end': {
+    text: "windows:\n  nights: { from: '22:00' }\n",
+    message: 'policy.yaml:2: windows.nights: until is missing',
+  },
+  'a window that begins as it ends': {
+    text: "windows:\n  nights: { from: '22:00', until: '22:00' }\n",
+    message: /^policy\.yaml:2: windows\.nights: begins and ends at the same time/,
+  },
+  'a time that no clock shows': {
+    text: "windows:\n  nights:\n    from: '22:00'\n    until: '25:00'\n",
+    message:
+      "policy.yaml:4: windows.nights.until: expected a time such as '05:00', at the latest '24:00', got \"25:00\"",
+  },
+  'a day that no week has': {
+    text: "windows:\n  nights: { days: mon-fry, from: '22:00', until: '05:00' }\n",
+    message: 'policy.yaml:2: windows.nights.days: expected days such as mon-fri or [sat, sun], got "mon-fry"',
+  },
+  'a mode that there is not': {
+    text: 'rules:\n  - nodes: all\n    packages: {}\n    mode: look\n',
+    message: 'policy.yaml:4: rules.0.mode: expected correct or audit, got "look"',
   },
   'rules that are no list': {
     text: 'rules: { nodes: all }\n',

@@ -14,6 +14,7 @@ export function handClock(start = 1_800_000_000_000): HandClock {
   return {
     now: () => start + elapsedMs,
     monotonicMs: () => elapsedMs,
+    timeZone: () => 'UTC',
     after(ms, callback) {
       const timer = { at: elapsedMs + ms, callback }
       timers.add(timer)

@@ -15,6 +15,7 @@ import type { LocalMachine, MachineLook } from '../../src/reconcile/machine.ts'
 import { type Plan, planFor } from '../../src/reconcile/plan.ts'
 import { outcomeOf, type Provider, type Step } from '../../src/reconcile/providers/provider.ts'
 import { recordsStanding } from '../../src/reconcile/records.ts'
+import { waitsFor } from '../../src/reconcile/waits.ts'
 import { verifyOffline } from '../../src/trust/trust-store.ts'
 import type { World } from '../../src/world/world.ts'
 import type { SimulatedNode } from './simulation.ts'
@@ -207,7 +208,8 @@ export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
         if ((await world.disk.stat(kept))?.kind === 'file') payloadsHere.set(former?.payload ?? '', kept)
       }
     }
-    const plan = planFor(differences, { revision, manifests, payloadsHere, installed: records })
+    const waitOf = waitsFor(desired, look.timing)
+    const plan = planFor(differences, { revision, manifests, payloadsHere, installed: records, waitOf })
     return { differences, plan, kept: outcomesKept({ desired, actual, differences, plan }), records }
   }
 

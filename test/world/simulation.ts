@@ -25,6 +25,8 @@ export interface SimulatedNode {
   setFacts(facts: Facts): void
   /** Sets the wall clock off by so much. */
   skewClock(ms: number): void
+  /** Of the machine's clocks on the wall; UTC at first. */
+  setTimeZone(name: string): void
   /** Ends the program at once, as SIGKILL or (`power`) a power cut does: then nobody hears of it. Disk and store stay. */
   crash(options?: { power?: boolean }): void
   /** Starts a new life, ending the one before if it still runs. */
@@ -73,6 +75,7 @@ export function createSimulation({ seed = '1', logLevel = 'debug' as LogLevel } 
     const lines: string[] = []
     let facts: Facts = { arch: 'amd64', hostname: address }
     let skewMs = 0
+    let timeZone = 'UTC'
     let lives = 0
     let life: Life
     let world: World
@@ -81,6 +84,7 @@ export function createSimulation({ seed = '1', logLevel = 'debug' as LogLevel } 
     const machineClock: Clock = {
       now: () => Math.floor(epoch + timeline.nowMs() + skewMs),
       monotonicMs: () => timeline.nowMs(),
+      timeZone: () => timeZone,
       after: (ms, callback) => timeline.at(timeline.nowMs() + ms, callback),
     }
     wires.place(address, site)
@@ -132,6 +136,9 @@ export function createSimulation({ seed = '1', logLevel = 'debug' as LogLevel } 
       },
       skewClock: (ms) => {
         skewMs = ms
+      },
+      setTimeZone: (name) => {
+        timeZone = name
       },
       crash({ power = false } = {}) {
         if (power) {

@@ -70,8 +70,14 @@ export interface Tree {
   below(parent: NodeName): TreeNode[]
   /** With bytes that follow from name and version. */
   publish(name: PackageName, version: PackageVersion, options?: { size?: number }): Promise<void>
-  /** The number of the revision; undefined if the root was to crash before that was known. */
-  release(policy: Policy, options?: { crashAfterMs?: number }): Promise<number | undefined>
+  /**
+   * The number of the revision; undefined if the root was to crash before that was known. `terms` are lines of the one
+   * rule for all nodes, `sections` stand beside it.
+   */
+  release(
+    policy: Policy,
+    options?: { crashAfterMs?: number; terms?: string[]; sections?: string[] },
+  ): Promise<number | undefined>
   /** What keeps running nodes, and what the root knows of all, from being as the newest revision wants them. */
   lagging(options?: Lag): string[]
   /** Runs until nothing is lagging; throws what is after that time. Returns how long it took, in virtual milliseconds. */
@@ -249,13 +255,14 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
       await simulation.until(releasingOf(root).publish(path, {}))
       promises.published(name, version, createHash('sha256').update(bytes).digest('hex'))
     },
-    async release(policy, { crashAfterMs } = {}) {
+    async release(policy, { crashAfterMs, terms = [], sections = [] } = {}) {
       const packages = Object.entries(policy).map(([name, version]) => `      ${name}: ${version}\n`)
+      const more = terms.map((term) => `    ${term}\n`).join('')
       const rules =
-        packages.length === 0 ? 'rules: []\n' : `rules:\n  - nodes: all\n    packages:\n${packages.join('')}`
+        packages.length === 0 ? 'rules: []\n' : `rules:\n  - nodes: all\n${more}    packages:\n${packages.join('')}`
       const { disk } = root.simulated.world
       const work = async () => {
-        await disk.write(root.home.policy, rules)
+        await disk.write(root.home.policy, rules + sections.map((section) => `${section}\n`).join(''))
         return await releasingOf(root).release({ message: '', allowRemovals: true, onStep: () => {} })
       }
       promises.releasing(policy)

@@ -1,0 +1,40 @@
+// What the terms of a rule make of a difference: whether it is removed now, later, or only told. Pure.
+
+import type { DesiredPackage } from '../model/desired.ts'
+import type { Instant } from '../model/names.ts'
+import type { Terms } from '../model/revision.ts'
+import type { Window } from '../model/windows.ts'
+import type { Difference } from './differences.ts'
+import type { Wait } from './plan.ts'
+import { localTimeText, openingOf } from './windows.ts'
+
+export interface Timing {
+  windows: Readonly<Record<string, Window>>
+  now: Instant
+  /** Of the node, an IANA name; asked only if there is a window to look at. */
+  timeZone: () => string
+}
+
+/** For `planFor`: the terms are those of the rule that decides about the package. */
+export function waitsFor(desired: readonly DesiredPackage[], timing: Timing): (difference: Difference) => Wait | null {
+  const terms = new Map(desired.flatMap((wanted) => (wanted.terms === undefined ? [] : [[wanted.name, wanted.terms]])))
+  return (difference) => {
+    const own = terms.get(difference.name)
+    return own === undefined ? null : waitUnder(own, difference, timing)
+  }
+}
+
+function waitUnder(terms: Terms, { cause }: Difference, timing: Timing): Wait | null {
+  if (terms.mode === 'audit') return { for: 'audit' }
+  if (terms.window === undefined || terms.urgent) return null
+  const window = timing.windows[terms.window]
+  // A revision names no window that it does not have.
+  if (window === undefined) return { for: 'window', detail: `${terms.window}, which is not known` }
+  if (cause === 'drift' && window.drift !== 'wait') return null
+  const zone = timing.timeZone()
+  const opening = openingOf(window, timing.now, zone)
+  if (opening === undefined) return { for: 'window', detail: `${terms.window}, which does not open within a year` }
+  if (opening.opens <= timing.now) return null
+  const opens = localTimeText(opening.opens, zone)
+  return { for: 'window', until: opening.opens, detail: `${terms.window}, which opens at ${opens}` }
+}
