@@ -10,6 +10,7 @@ import { nodeCommand } from './commands/node.ts'
 import { nodeInfoCommand } from './commands/node-info.ts'
 import { nodesCommand } from './commands/nodes.ts'
 import { packageCommand, packagesCommand } from './commands/packages.ts'
+import { planCommand } from './commands/plan.ts'
 import { publishCommand } from './commands/publish.ts'
 import { releaseCommand } from './commands/release.ts'
 import { statusCommand } from './commands/status.ts'
@@ -24,6 +25,7 @@ export const commands: readonly Command[] = [
   publishCommand,
   packagesCommand,
   packageCommand,
+  planCommand,
   releaseCommand,
   statusCommand,
   nodesCommand,

@@ -50,10 +50,11 @@ export function parserFor(
       .example('$0 init --home /srv/root', 'make a root')
       .example('$0 token create --ttl 1h', 'let one node join')
       .example('$0 publish ./shop shop-db_2.1_amd64.deb', 'take packages into the repository')
+      .example('$0 plan', 'what releasing the policy would change')
       .example('$0 release -m "shop 4.2"', 'sign and publish the policy')
       .example('$0 check --json', 'what differs on this node')
       .epilogue(
-        'Exit codes: 0 done, 1 failed, 2 wrong usage, 3 differences exist (check).\n' +
+        'Exit codes: 0 done, 1 failed, 2 wrong usage, 3 differences exist (check, plan).\n' +
           'Environment: BANYAN_HOME stands in for --home; BANYAN_DEBUG=1 shows stacks of errors.\n' +
           'Manual: man banyan',
       )

@@ -299,6 +299,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
         log,
         policyFile: parts.home.policy,
         reports: () => reports.inbox.reports(),
+        knowledge: () => reports.inbox.knowledge(),
         refresh: () => effects.refresh(),
         lastReleased: async () => {
           const digest = trust.current()?.revision?.sha256

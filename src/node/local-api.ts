@@ -58,6 +58,8 @@ export function openLocalApi(parts: LocalApiParts): (request: LocalRequest) => P
         return ok({ packages: await rootOnly().repository.packages() })
       case 'GET /check':
         return ok(await node.check())
+      case 'GET /plan':
+        return ok(await rootOnly().releasing.plan())
       case 'POST /apply':
         return { status: 200, lines: applyLines(node, request.signal) }
       case 'POST /tokens': {

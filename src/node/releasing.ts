@@ -8,6 +8,8 @@ import type { Manifest } from '../model/manifest.ts'
 import type { Sha256 } from '../model/names.ts'
 import type { Report } from '../model/report.ts'
 import type { Revision } from '../model/revision.ts'
+import type { Knowledge } from '../report/knowledge.ts'
+import { conditionOf } from '../report/summary.ts'
 import type { Progress, Published, Repository } from '../repository/repository.ts'
 import type { Swarm } from '../swarm/swarm.ts'
 import type { Fleet } from '../trust/fleet.ts'
@@ -15,6 +17,7 @@ import type { Objects } from '../world/objects.ts'
 import type { Clock, Disk, Log, Timer } from '../world/world.ts'
 import type { ObjectSource } from './object-source.ts'
 import { loadManifest, specOf } from './payloads.ts'
+import { type ReleasePlan, releasePlanner } from './release-plan.ts'
 import { checkRemovals, removalsOf } from './removals.ts'
 
 export interface ReleaseParts {
@@ -28,6 +31,7 @@ export interface ReleaseParts {
   log: Log
   policyFile: string
   reports: () => AsyncIterable<Report>
+  knowledge: () => Knowledge[]
   /** The newest signed one. */
   lastReleased: () => Promise<Revision | null>
   trustedRevision: () => Sha256 | undefined
@@ -46,6 +50,8 @@ export interface Releasing {
     path: string,
     options: { name?: string; version?: string; onProgress?: (progress: Progress) => void },
   ): Promise<Published>
+  /** What a release would change now; signs nothing. Reports are read one after the other, and other work has its turn. */
+  plan(): Promise<ReleasePlan & { warnings: string[] }>
   release(options: { message: string; allowRemovals: boolean; onStep: (step: string) => void }): Promise<Released>
   stop(): void
 }
@@ -94,6 +100,14 @@ export async function openReleasing(parts: ReleaseParts): Promise<Releasing> {
   }
   renewLater()
 
+  const compile = async (message: string) => {
+    const text = await parts.disk.read(parts.policyFile, { maxBytes: limits.policyMaxBytes })
+    const last = await parts.lastReleased()
+    const number = (last?.number ?? 0) + 1
+    const options = { file: parts.policyFile, number, released: parts.clock.now(), message }
+    return { last, ...(await parts.repository.compile(text, options)) }
+  }
+
   return {
     publish: (path, options) =>
       inTurn(async () => {
@@ -101,18 +115,22 @@ export async function openReleasing(parts: ReleaseParts): Promise<Releasing> {
         await seed(published.manifest, await loadManifest(parts.source, published.manifest))
         return published
       }),
+    async plan() {
+      const { last, revision, warnings } = await compile('')
+      const manifests = new Map(
+        (await parts.repository.holdings()).map(({ manifest, manifestBody }) => [manifest, manifestBody]),
+      )
+      const before = last?.number ?? null
+      const planner = releasePlanner({ revision, before, manifest: (digest) => manifests.get(digest) })
+      for await (const report of parts.reports()) planner.take(report)
+      const silent = parts.knowledge().filter((each) => conditionOf(each, parts.clock.now(), before) === 'silent')
+      return { ...planner.plan(silent.map(({ node }) => node)), warnings }
+    },
     release: (options) =>
       inTurn(async () => {
         options.onStep('compiling')
-        const text = await parts.disk.read(parts.policyFile, { maxBytes: limits.policyMaxBytes })
-        const last = await parts.lastReleased()
-        const number = (last?.number ?? 0) + 1
-        const { revision, warnings } = await parts.repository.compile(text, {
-          file: parts.policyFile,
-          number,
-          released: parts.clock.now(),
-          message: options.message,
-        })
+        const { last, revision, warnings } = await compile(options.message)
+        const { number } = revision
         const reports: Report[] = []
         for await (const report of parts.reports()) reports.push(report)
         checkRemovals(removalsOf(revision, reports), options.allowRemovals)

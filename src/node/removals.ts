@@ -38,12 +38,14 @@ export function removalsOf(revision: Revision, reports: Iterable<Report>): Remov
   return { installed, removed: [...removed.values()].reduce((sum, count) => sum + count, 0), examples }
 }
 
+export function isTooMuch({ removed, installed }: Pick<Removals, 'removed' | 'installed'>): boolean {
+  return removed > 0 && removed / installed > limits.removalsShareMax
+}
+
 /** Refuses a release that takes away more than a set share, unless a person said so. */
 export function checkRemovals(removals: Removals, allowed: boolean): void {
-  if (allowed || removals.removed === 0) return
-  const share = removals.removed / removals.installed
-  if (share <= limits.removalsShareMax) return
-  const percent = Math.round(share * 100)
+  if (allowed || !isTooMuch(removals)) return
+  const percent = Math.round((removals.removed / removals.installed) * 100)
   throw new Failure(
     'would-remove-too-much',
     `this release would remove ${removals.removed} of ${removals.installed} installed packages (${percent} %): ${removals.examples.slice(0, 3).join(', ')}`,

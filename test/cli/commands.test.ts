@@ -72,6 +72,52 @@ t.test('names from other machines cannot steer the terminal', async (t) => {
   t.same(JSON.parse(asJson.stdout), [hostile])
 })
 
+const plan = {
+  revision: 6,
+  before: 5,
+  nodes: 4,
+  changing: 3,
+  changes: [
+    {
+      name: 'shop',
+      what: 'upgrade',
+      from: '4.1.0',
+      to: '4.2.0',
+      state: 'planned',
+      nodes: ['shop-1', 'shop-2', 'shop-3', 'shop-4'],
+    },
+  ],
+  sites: [
+    { site: 'berlin', packages: 1, bytes: 2 ** 21, observedRate: 2 ** 20, seconds: 2, changing: 2 },
+    { site: 'oslo', packages: 1, bytes: 2 ** 21, observedRate: null, seconds: null, changing: 1 },
+  ],
+  removals: { installed: 9, removed: 3, refused: true },
+  unknown: { silent: ['shop-9'], behind: [], cut: [], absent: [{ name: 'telnetd', nodes: 2 }], unbuilt: [] },
+  warnings: ['policy.yaml: no rule uses the group web'],
+}
+
+t.test('a plan says what changes where, what crosses the links, and what is not known', async (t) => {
+  for (const command of [['plan'], ['release', '--dry-run']]) {
+    const { ended, asked } = await ask(t, command, json(plan))
+    t.same(asked, [{ call: 'GET /plan', body: undefined }])
+    t.match(ended, { code: 3, stderr: /no rule uses the group web/ })
+    for (const line of [
+      /^revision 6 would change 3 of 4 known nodes$/m,
+      /^shop +upgrade +4\.1\.0 -> 4\.2\.0 +planned +4 +shop-1, shop-2, shop-3 and 1 more$/m,
+      /^berlin +2 +1 +2\.0 MiB +2\.0 s +1\.0 MiB\/s, as observed$/m,
+      /^oslo +1 +1 +2\.0 MiB +unknown +unknown$/m,
+      /^ {2}1 node is silent, and counted as it last was: shop-9$/m,
+      /^ {2}telnetd on 2 nodes: not known whether there is one to remove$/m,
+      /refused without --allow-removals: it removes 3 of 9 installed packages$/m,
+    ]) {
+      t.match(ended.stdout, line)
+    }
+  }
+  const { ended } = await ask(t, ['plan', '--json'], json({ ...plan, changing: 0 }))
+  t.match(ended, { code: 0 })
+  t.same(JSON.parse(ended.stdout), { ...plan, changing: 0 })
+})
+
 t.test('one node is shown with its newest report', async (t) => {
   const report = {
     labels: { role: 'shop' },

@@ -8,6 +8,7 @@ import { parseSettings, type Settings } from '../../src/model/settings.ts'
 import { type RunningNode, startNode } from '../../src/node/daemon.ts'
 import { type Home, homeAt } from '../../src/node/home.ts'
 import { join, makeFolders } from '../../src/node/join.ts'
+import type { ReleasePlan } from '../../src/node/release-plan.ts'
 import { loadSettings, saveSettings } from '../../src/node/settings-file.ts'
 import { openSwarm } from '../../src/swarm/swarm.ts'
 import { initFleet, openFleet } from '../../src/trust/fleet.ts'
@@ -78,6 +79,8 @@ export interface Tree {
     policy: Policy,
     options?: { crashAfterMs?: number; terms?: string[]; sections?: string[] },
   ): Promise<number | undefined>
+  /** What releasing this policy would change. */
+  plan(policy: Policy): Promise<ReleasePlan>
   /** What keeps running nodes, and what the root knows of all, from being as the newest revision wants them. */
   lagging(options?: Lag): string[]
   /** Runs until nothing is lagging; throws what is after that time. Returns how long it took, in virtual milliseconds. */
@@ -255,14 +258,14 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
       await simulation.until(releasingOf(root).publish(path, {}))
       promises.published(name, version, createHash('sha256').update(bytes).digest('hex'))
     },
+    async plan(policy) {
+      await simulation.until(root.simulated.world.disk.write(root.home.policy, yamlOf(policy)))
+      return await simulation.until(releasingOf(root).plan())
+    },
     async release(policy, { crashAfterMs, terms = [], sections = [] } = {}) {
-      const packages = Object.entries(policy).map(([name, version]) => `      ${name}: ${version}\n`)
-      const more = terms.map((term) => `    ${term}\n`).join('')
-      const rules =
-        packages.length === 0 ? 'rules: []\n' : `rules:\n  - nodes: all\n${more}    packages:\n${packages.join('')}`
       const { disk } = root.simulated.world
       const work = async () => {
-        await disk.write(root.home.policy, rules + sections.map((section) => `${section}\n`).join(''))
+        await disk.write(root.home.policy, yamlOf(policy, terms) + sections.map((section) => `${section}\n`).join(''))
         return await releasingOf(root).release({ message: '', allowRemovals: true, onStep: () => {} })
       }
       promises.releasing(policy)
@@ -289,6 +292,12 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
     },
     promises,
   }
+}
+
+function yamlOf(policy: Policy, terms: string[] = []): string {
+  const packages = Object.entries(policy).map(([name, version]) => `      ${name}: ${version}\n`)
+  const more = terms.map((term) => `    ${term}\n`).join('')
+  return packages.length === 0 ? 'rules: []\n' : `rules:\n  - nodes: all\n${more}    packages:\n${packages.join('')}`
 }
 
 function releasingOf(root: TreeNode) {

@@ -6,6 +6,7 @@ import { note, print, printJson } from '../output.ts'
 import { openProgress } from '../progress.ts'
 import { fieldsOf, numberOf, textOf, textsOf } from '../text/fields.ts'
 import { countText } from '../text/units.ts'
+import { showPlan } from './plan.ts'
 
 export const releaseCommand: Command = {
   command: 'release',
@@ -18,8 +19,10 @@ export const releaseCommand: Command = {
         default: false,
         describe: 'release even if it removes a large share of what is installed',
       })
+      .option('dry-run', { type: 'boolean', default: false, describe: 'sign nothing; the same as banyan plan' })
       .example('$0 release -m "openssl 3.0.19"', ''),
   run: async (args) => {
+    if (args['dry-run'] === true) return await showPlan(homeOf(args), jsonOf(args))
     const progress = openProgress('release')
     const body = { message: optionalTextOf(args, 'message') ?? '', allowRemovals: args['allow-removals'] === true }
     const released = await askForLines(homeOf(args), '/release', body, 'released', (line) => {

@@ -33,3 +33,11 @@ export function countText(count: number, noun: string): string {
 export function timeText(at: Instant): string {
   return new Date(at).toISOString().replace('T', ' ').replace(/\.\d+/, '')
 }
+
+/** `0.4 s`, `12 s`, `3 min`, `2.5 h`. */
+export function durationText(ms: number): string {
+  if (ms < 10_000) return `${(ms / 1000).toFixed(1)} s`
+  if (ms < 120_000) return `${Math.round(ms / 1000)} s`
+  if (ms < 2 * 3600_000) return `${Math.round(ms / 60_000)} min`
+  return `${(ms / 3600_000).toFixed(1)} h`
+}
