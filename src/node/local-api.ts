@@ -108,7 +108,10 @@ async function whyNow(node: RunningNode, name: string): Promise<Why> {
   const looked = await node.look()
   const state = node.state()
   const seen = looked === null ? state.seen : { ...looked, revision: looked.plan.revision }
-  return whyOf({ ...state, seen }, name, node.swarm.transfers())
+  const desired = state.desired.find((each) => each.name === name)
+  const payload = desired?.state === 'present' ? state.manifests?.get(desired.manifest)?.payload : undefined
+  const transfer = payload?.via === 'swarm' ? node.swarm.transfer(payload.infoHash) : undefined
+  return whyOf({ ...state, seen }, name, transfer ?? null)
 }
 
 /** Nodes as known here, this node among them. */
@@ -130,6 +133,7 @@ function statusNow(node: RunningNode, clock: Clock) {
     link,
     applying,
     problems: Object.values(problems),
+    payloads: { whole: node.swarm.whole(), unfinished: node.swarm.unfinished() },
     transfers: node.swarm.transfers(),
   }
 }

@@ -23,8 +23,8 @@ export interface Why {
   reason: string
 }
 
-/** Pure. Throws `not-found` for a package that neither the policy nor this node knows. */
-export function whyOf(state: State, name: PackageName, transfers: Transfer[]): Why {
+/** Pure. `transfer` brings the payload that it should have. Throws `not-found` for a package that neither the policy nor this node knows. */
+export function whyOf(state: State, name: PackageName, transfer: Transfer | null): Why {
   const wanted = state.desired.find((desired) => desired.name === name)
   const record = state.records.find((installed) => installed.name === name)
   const outcome = state.outcomes.find((known) => known.name === name)
@@ -35,8 +35,6 @@ export function whyOf(state: State, name: PackageName, transfers: Transfer[]): W
       hint: 'see `banyan check` for what concerns this node',
     })
   }
-  const version = wanted?.state === 'present' ? wanted.version : null
-  const transfer = transfers.find((each) => each.name === name && each.version === version)
   const desired =
     wanted === undefined
       ? 'not mentioned'
@@ -54,7 +52,7 @@ export function whyOf(state: State, name: PackageName, transfers: Transfer[]): W
     installed,
     byBanyan: record !== undefined,
     difference: difference === undefined ? null : `${difference.what} (${difference.cause}): ${difference.found}`,
-    payload: transfer === undefined ? null : { have: transfer.have, size: transfer.size, state: transfer.state },
+    payload: transfer === null ? null : { have: transfer.have, size: transfer.size, state: transfer.state },
     quarantine:
       failed === undefined ? null : { failures: failed.failures, nextTry: failed.nextTry, because: failed.because },
     reason: reasonOf(),
@@ -69,7 +67,7 @@ export function whyOf(state: State, name: PackageName, transfers: Transfer[]): W
     if (failed !== undefined) return `${rule}${later}; ${quarantineText(failed)}: ${failed.because}`
     if (outcome?.outcome === 'failed') return `${rule}; the last try failed: ${outcome.detail ?? 'no detail'}`
     if (later !== '') return `${rule}${later}`
-    if (transfer !== undefined && transfer.state !== 'complete') {
+    if (transfer !== null && transfer.state !== 'complete') {
       return `${rule}; its payload is on the way: ${transfer.have} of ${transfer.size} bytes`
     }
     if (state.applying) return `${rule}; it is being applied now`

@@ -13,12 +13,11 @@ import {
   type SwarmEvent,
   transition,
 } from './holding.ts'
+import { type HoldingsIndex, indexHoldings } from './holdings-index.ts'
 import { checkedMetainfo } from './metainfo.ts'
 import { openRecords } from './records.ts'
 
-export interface Holdings {
-  all(): Iterable<Holding>
-  get(infoHash: InfoHash): Holding | undefined
+export interface Holdings extends Omit<HoldingsIndex, 'set' | 'delete'> {
   /** Whether pieces may lie in it that nobody recorded. */
   isUnsure(infoHash: InfoHash): boolean
   setUnsure(infoHash: InfoHash, isUnsure: boolean): void
@@ -35,6 +34,8 @@ export interface Holdings {
   note(infoHash: InfoHash, event: HoldingEvent): void
   /** Time to try a failed one again. */
   retry(infoHash: InfoHash): void
+  /** Whether the file of a whole one has its size. */
+  hasFile(infoHash: InfoHash): Promise<boolean>
   /** Where a whole and checked payload lies. */
   payloadPath(sha256: Sha256): string | undefined
   /** With its files. */
@@ -46,7 +47,7 @@ export interface Holdings {
 export async function openHoldings(parts: {
   dir: string
   store: Store
-  disk: Pick<Disk, 'stat' | 'remove'>
+  disk: Pick<Disk, 'list' | 'stat' | 'remove'>
   log: Log
   onEvent: (event: SwarmEvent) => void
   /** What is wanted or how far it got changed. */
@@ -54,30 +55,30 @@ export async function openHoldings(parts: {
 }): Promise<Holdings> {
   const { dir, disk, log } = parts
   const records = await openRecords(parts.store)
-  const holdings = new Map<InfoHash, Holding>()
+  const index = indexHoldings()
   const adding = new Map<InfoHash, Promise<void>>()
   const unsure = new Set<InfoHash>()
 
+  const files = new Set(await disk.list(dir))
   for (const holding of records.holdings) {
-    const { infoHash, sha256, size } = holding.spec.payload
-    holdings.set(infoHash, holding)
-    if (holding.progress.kind !== 'complete') {
-      if (!records.endedClean) unsure.add(infoHash)
-      continue
-    }
-    const stat = await disk.stat(join(dir, sha256))
-    if (stat?.kind === 'file' && stat.size === size) continue
-    log.warn('payload is gone', { payload: sha256 })
-    const [lost] = transition(holding, { kind: 'lost' })
-    holdings.set(infoHash, lost)
-    await records.save(lost)
+    const { infoHash, sha256 } = holding.spec.payload
+    const isWhole = holding.progress.kind === 'complete'
+    if (!isWhole && !records.endedClean) unsure.add(infoHash)
+    if (!isWhole || files.has(sha256)) index.set(holding)
+    else await lose(holding)
   }
 
+  async function lose(holding: Holding): Promise<void> {
+    log.warn('payload is gone', { payload: holding.spec.payload.sha256 })
+    const [lost] = transition(holding, { kind: 'lost' })
+    index.set(lost)
+    await records.save(lost)
+  }
   const happened = async (infoHash: InfoHash, event: HoldingEvent): Promise<void> => {
-    const holding = holdings.get(infoHash)
+    const holding = index.get(infoHash)
     if (holding === undefined) return
     const [next, effects] = transition(holding, event)
-    holdings.set(infoHash, next)
+    index.set(next)
     const isRecorded = effects.some(({ kind }) => kind === 'record')
     const recorded = isRecorded ? records.save(next) : undefined
     if (next.progress !== holding.progress || next.wanted !== holding.wanted) parts.onChange()
@@ -85,14 +86,11 @@ export async function openHoldings(parts: {
     for (const effect of effects) if (effect.kind === 'tell') parts.onEvent(effect.event)
   }
   const payloadPath = (sha256: Sha256): string | undefined => {
-    for (const { progress, spec } of holdings.values()) {
-      if (progress.kind === 'complete' && spec.payload.sha256 === sha256) return join(dir, sha256)
-    }
+    for (const { progress } of index.ofPayload(sha256)) if (progress.kind === 'complete') return join(dir, sha256)
     return undefined
   }
   return {
-    all: () => holdings.values(),
-    get: (infoHash) => holdings.get(infoHash),
+    ...index,
     isUnsure: (infoHash) => unsure.has(infoHash),
     setUnsure: (infoHash, isUnsure) => {
       if (isUnsure) unsure.add(infoHash)
@@ -100,7 +98,7 @@ export async function openHoldings(parts: {
     },
     add: (spec) => {
       const { infoHash } = spec.payload
-      const existing = holdings.get(infoHash)
+      const existing = index.get(infoHash)
       const isKnown = existing !== undefined && isSamePayload(existing.spec, spec)
       if (isKnown && existing.spec.manifest === spec.manifest) return adding.get(infoHash) ?? Promise.resolve()
       const metainfo = checkedMetainfo(spec.metainfo, spec.payload)
@@ -108,14 +106,14 @@ export async function openHoldings(parts: {
         throw new Failure('conflict', `${infoHash} is known as the swarm of another payload`)
       }
       const { metainfo: _, ...held } = spec
-      holdings.set(infoHash, existing === undefined ? newHolding(held) : { ...existing, spec: held })
+      index.set(existing === undefined ? newHolding(held) : { ...existing, spec: held })
       const before = adding.get(infoHash) ?? Promise.resolve()
       const added = before
         .then(() => records.add({ ...held, metainfo }))
         .catch((error) => {
           // Known only here, it would pass for recorded when it is wanted again.
-          if (existing === undefined) holdings.delete(infoHash)
-          else holdings.set(infoHash, existing)
+          if (existing === undefined) index.delete(infoHash)
+          else index.set(existing)
           throw error
         })
         .finally(() => {
@@ -133,16 +131,21 @@ export async function openHoldings(parts: {
       happened(infoHash, event).catch((error) => log.error('holding not recorded', { error: messageOf(error) }))
     },
     retry: (infoHash) => {
-      const holding = holdings.get(infoHash)
-      if (holding !== undefined) holdings.set(infoHash, transition(holding, { kind: 'retry' })[0])
+      const holding = index.get(infoHash)
+      if (holding !== undefined) index.set(transition(holding, { kind: 'retry' })[0])
+    },
+    hasFile: async (infoHash) => {
+      const payload = index.get(infoHash)?.spec.payload
+      const stat = payload && (await disk.stat(join(dir, payload.sha256)))
+      return stat?.kind === 'file' && stat.size === payload?.size
     },
     payloadPath,
     remove: async (infoHash) => {
-      const holding = holdings.get(infoHash)
+      const holding = index.get(infoHash)
       if (holding === undefined) return
       await adding.get(infoHash)
       await records.remove(infoHash)
-      holdings.delete(infoHash)
+      index.delete(infoHash)
       const { sha256 } = holding.spec.payload
       // Another holding may be of the same payload.
       if (payloadPath(sha256) === undefined) await disk.remove(join(dir, sha256))

@@ -198,10 +198,11 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
   const wantedNow = (nowMs: number): [Set<InfoHash>, lookAtMs: number] => {
     const wanted = new Set<InfoHash>()
     let lookAtMs = Number.POSITIVE_INFINITY
-    for (const { spec, progress, wanted: isWanted } of holdings.all()) {
-      const { infoHash } = spec.payload
+    for (const infoHash of awake()) {
       if (keptClosed.has(infoHash)) continue
-      if (isWanted && progress.kind === 'failed' && progress.retryAtMs <= nowMs) holdings.retry(infoHash)
+      const before = holdings.get(infoHash)
+      const isOver = before?.progress.kind === 'failed' && before.progress.retryAtMs <= nowMs
+      if (before?.wanted && isOver) holdings.retry(infoHash)
       const holding = holdings.get(infoHash)
       if (holding === undefined) continue
       const use = uses.get(infoHash)
@@ -211,6 +212,13 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
       if (atMs > nowMs) lookAtMs = Math.min(lookAtMs, atMs)
     }
     return [wanted, lookAtMs]
+  }
+  /** All others sleep, and there may be thousands of them. */
+  function* awake(): Generator<InfoHash> {
+    for (const { spec } of holdings.unfinished()) yield spec.payload.infoHash
+    for (const infoHash of uses.keys()) {
+      if (holdings.get(infoHash)?.progress.kind === 'complete') yield infoHash
+    }
   }
   const open = async (infoHash: InfoHash) => {
     opened.set(infoHash, 'loading')

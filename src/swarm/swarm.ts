@@ -17,7 +17,7 @@ export interface SwarmParts {
   /** The folder of the payloads; it exists. */
   dir: string
   store: Store
-  disk: Pick<Disk, 'stat' | 'remove'>
+  disk: Pick<Disk, 'list' | 'stat' | 'remove'>
   clock: Clock
   random: Pick<Random, 'fraction'>
   log: Log
@@ -44,7 +44,14 @@ export interface Swarm {
   holdings(): { infoHash: InfoHash; manifest: Sha256; have: Have }[]
   /** Of one payload; undefined if this node neither has nor wants it. */
   have(infoHash: InfoHash): Have | undefined
-  transfers(): Transfer[]
+  /** The unfinished ones and then the newest whole ones, limits.reportTransfersMax at most unless it says otherwise. */
+  transfers(max?: number): Transfer[]
+  /** Of one payload; undefined if this node neither has nor wants it. */
+  transfer(infoHash: InfoHash): Transfer | undefined
+  /** How many payloads are whole, */
+  whole(): number
+  /** and how many are wanted and not whole. */
+  unfinished(): number
   /** Where the payload lies; undefined unless it is complete and its SHA-256 was checked. */
   payloadPath(sha256: Sha256): string | undefined
   /** Removes the payload and its record. */
@@ -66,6 +73,7 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
   /** Wanted, and waiting for another holding to be removed or to get on. */
   let heldBack = new Map<InfoHash, HoldingSpec>()
   const replacing = new Set<InfoHash>()
+  let stopped = false
   const holdings = await openHoldings({
     ...parts,
     onChange: () => {
@@ -118,10 +126,8 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
     return waits
   }
   const isComingFor = (sha256: Sha256, apartFrom: InfoHash) => {
-    for (const { spec, wanted, progress } of holdings.all()) {
-      const { payload } = spec
-      if (payload.sha256 !== sha256 || payload.infoHash === apartFrom) continue
-      if (wanted && progress.kind === 'incoming') return true
+    for (const { spec, wanted, progress } of holdings.ofPayload(sha256)) {
+      if (spec.payload.infoHash !== apartFrom && wanted && progress.kind === 'incoming') return true
     }
     return false
   }
@@ -132,6 +138,17 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
     const removed = openings.whileClosed(infoHash, () => holdings.remove(infoHash))
     return removed.finally(() => replacing.delete(infoHash))
   }
+  // At the start only the names are looked at: thousands of files would have the node wait for their sizes.
+  const checkFiles = async () => {
+    for (const { spec, progress } of [...holdings.all()]) {
+      if (stopped) return
+      const { infoHash } = spec.payload
+      if (progress.kind !== 'complete' || (await holdings.hasFile(infoHash))) continue
+      log.warn('payload is cut', { payload: spec.payload.sha256 })
+      await openings.whileClosed(infoHash, () => holdings.happened(infoHash, { kind: 'lost' }))
+    }
+  }
+  const checking = checkFiles().catch((error) => log.error('files not checked', { error: messageOf(error) }))
   return {
     port: port.port,
     setWanted: (specs) => {
@@ -164,7 +181,16 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
       const holding = holdings.get(infoHash)
       return holding !== undefined && isHeld(holding) ? haveOf(holding) : undefined
     },
-    transfers: () => [...holdings.all()].filter(isHeld).map(transferOf),
+    transfers: (max = limits.reportTransfersMax) => {
+      const unfinished = [...holdings.unfinished()].filter(isHeld).slice(0, max)
+      return [...unfinished, ...holdings.newest(max - unfinished.length)].map(transferOf)
+    },
+    transfer: (infoHash) => {
+      const holding = holdings.get(infoHash)
+      return holding !== undefined && isHeld(holding) ? transferOf(holding) : undefined
+    },
+    whole: () => holdings.whole(),
+    unfinished: () => [...holdings.unfinished()].filter(isHeld).length,
     payloadPath: (sha256) => holdings.payloadPath(sha256),
     forget: async (infoHash) => {
       await openings.whileClosed(infoHash, () => holdings.remove(infoHash))
@@ -175,9 +201,11 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
     renew: () => openings.renew(),
     warmUp: () => openings.warmUp(),
     close: async () => {
+      stopped = true
       const closed = port.close()
       await openings.stop()
       await closed
+      await checking
       await holdings.close()
     },
   }

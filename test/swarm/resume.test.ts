@@ -92,11 +92,17 @@ t.test('a whole payload that is gone or cut is fetched again once it is wanted',
   await first.close()
   await truncate(wholeOf(first, payload), MiB)
   const second = await nodes.start('client')
+  t.match(await second.event('changed'), { have: 'none' }, 'its size is looked at after the start')
   t.equal(second.swarm.payloadPath(payload.spec.payload.sha256), undefined)
   t.same(second.swarm.holdings(), [], 'it is not announced')
   want(second, payload, root)
   await second.event('completed')
   await checkBytes(t, second, payload)
+  await second.close()
+  await rm(wholeOf(second, payload))
+  const third = await nodes.start('client')
+  t.same(third.swarm.holdings(), [])
+  t.match(third.lines.filter((line) => line.includes('payload is gone')).length, 1)
 })
 
 t.test('a payload that was renamed and not recorded is taken as it is', async (t) => {

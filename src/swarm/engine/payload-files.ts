@@ -25,7 +25,10 @@ export async function preparePayload(opening: Opening): Promise<Prepared> {
   const { whole, part } = pathsOf(opening)
   if (opening.state === 'complete') {
     const fd = await openIfThere(whole, 'r')
-    return fd === undefined ? { kind: 'gone' } : { kind: 'whole', fd }
+    if (fd === undefined) return { kind: 'gone' }
+    if ((await sizeOf(fd)) === opening.size) return { kind: 'whole', fd }
+    await closeFile(fd)
+    return { kind: 'gone' }
   }
   // A crash between the rename and its record leaves a whole payload that nobody has on record. Another holding of the
   // same payload may have brought it too.
