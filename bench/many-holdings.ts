@@ -7,9 +7,9 @@ import path from 'node:path'
 import { homeAt } from '../src/node/home.ts'
 import type { HoldingSpec } from '../src/swarm/holding.ts'
 import { openHoldings } from '../src/swarm/holdings.ts'
+import { systemClock } from '../src/world/clock.ts'
 import { systemDisk } from '../src/world/disk.ts'
 import { openLog } from '../src/world/log.ts'
-import { systemClock } from '../src/world/clock.ts'
 import { openLevelStore } from '../src/world/store.ts'
 
 const pieceLength = 256 * 1024
@@ -41,7 +41,9 @@ export async function fillHome(dir: string, { count, size }: { count: number; si
 function sparseSpec(index: number, size: number): HoldingSpec {
   const name = `sparse-${index}`
   const digest = (what: string) => createHash('sha256').update(`${what} of ${name}`).digest('hex')
-  const pieces = createHash('shake256', { outputLength: 20 * Math.ceil(size / pieceLength) }).update(name).digest()
+  const pieces = createHash('shake256', { outputLength: 20 * Math.ceil(size / pieceLength) })
+    .update(name)
+    .digest()
   const info = Buffer.concat([
     Buffer.from(`d6:lengthi${size}e4:name${name.length}:${name}12:piece lengthi${pieceLength}e6:pieces`),
     Buffer.from(`${pieces.length}:`),
@@ -50,6 +52,13 @@ function sparseSpec(index: number, size: number): HoldingSpec {
   ])
   const metainfo = Buffer.concat([Buffer.from('d4:info'), info, Buffer.from('e')])
   const infoHash = createHash('sha1').update(info).digest('hex')
-  const payload = { via: 'swarm' as const, sha256: digest('payload'), size, infoHash, pieceLength, metainfo: digest('metainfo') }
+  const payload = {
+    via: 'swarm' as const,
+    sha256: digest('payload'),
+    size,
+    infoHash,
+    pieceLength,
+    metainfo: digest('metainfo'),
+  }
   return { manifest: digest('manifest'), name, version: '1.0', payload, metainfo: Uint8Array.from(metainfo) }
 }

@@ -3,6 +3,7 @@
 import * as v from 'valibot'
 import { limits } from './limits.ts'
 import { atMost, countSchema, infoHashSchema, nodeNameSchema, portSchema, sha256Schema, wordSchema } from './names.ts'
+import { packedSchema } from './packed.ts'
 import { parserOf } from './parse.ts'
 
 export const announcedSwarmSchema = v.strictObject({
@@ -13,10 +14,27 @@ export const announcedSwarmSchema = v.strictObject({
 })
 export type AnnouncedSwarm = v.InferOutput<typeof announcedSwarmSchema>
 
+const setDigestSchema = v.pipe(v.string(), v.regex(/^[0-9a-f]{40}$/, 'expected 40 lower-case hex digits'))
+
+/**
+ * The payloads that a node has whole, of which there may be thousands and which seldom change: their digest, and what is
+ * new since the tracker was last told, or all of them.
+ */
+export const announcedWholeSchema = v.strictObject({
+  digest: setDigestSchema,
+  listed: v.picklist(['changes', 'all']),
+  infoHashes: packedSchema,
+  /** What it does not have any longer. */
+  gone: packedSchema,
+})
+export type AnnouncedWhole = v.InferOutput<typeof announcedWholeSchema>
+
 export const announceSchema = v.strictObject({
   swarmPort: portSchema,
   site: v.nullable(wordSchema),
   swarms: v.pipe(v.array(announcedSwarmSchema), v.maxLength(limits.announceSwarmsMax)),
+  /** What it has whole besides those. */
+  whole: v.exactOptional(announcedWholeSchema),
 })
 /** All of a node's swarms at once: what is not in it, the node has left. */
 export type Announce = v.InferOutput<typeof announceSchema>
@@ -46,6 +64,8 @@ export const handoutSchema = v.strictObject({
   intervalMs: countSchema,
   /** The site that the tracker counts this node to. */
   site: wordSchema,
+  /** The tracker does not know what the node has whole, and is to be told all of it. */
+  tellAll: v.exactOptional(v.literal(true)),
   swarms: v.pipe(
     atMost(limits.handoutPeersMax, 'swarms'),
     v.record(infoHashSchema, v.pipe(v.array(peerSchema), v.maxLength(limits.peersPerHandoutMax + 1))),

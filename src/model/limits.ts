@@ -9,6 +9,10 @@ export const limits = {
   tufFileMaxBytes: 2 * MiB,
   announceMaxBytes: 2 * MiB,
   announceSwarmsMax: 20_000,
+  /** Unfinished ones in one announce: those of one node fit into announceMaxBytes. */
+  announcedUnfinishedMax: 5_000,
+  /** Whoever is to tell all that it has waits up to so long for each, so that not all children tell it at once. */
+  tellAllSpreadMs: 1,
   /** Commas, colons and brackets, which cost more to parse than their bytes say: of announces and handouts, */
   announceMarksMax: 200_000,
   /** of a batch of reports, each an envelope, */
@@ -144,6 +148,8 @@ export const limits = {
   handoutPeersMax: 6_000,
   trackerMembersMax: 20_000,
   trackerMembershipsMax: 500_000,
+  /** Payloads of which a tracker knows who has them whole. Each takes one bit for each child. */
+  trackerWholesMax: 50_000,
   attacksKept: 20,
   attacksKeptOfOne: 3,
   attacksKeptOfKind: 8,

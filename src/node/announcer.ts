@@ -8,6 +8,7 @@ import type { Swarm } from '../swarm/swarm.ts'
 import type { Clock, Log, Random, Timer } from '../world/world.ts'
 import { repeatable } from './background.ts'
 import { retryDelayMs } from './retry.ts'
+import { tellWhole } from './telling.ts'
 import type { Uplink } from './uplink.ts'
 
 export interface Announcer {
@@ -31,6 +32,7 @@ export function startAnnouncer(parts: {
   let attempt = 0
   let handedOut = new Set<InfoHash>()
   let announcedAny = false
+  const telling = tellWhole()
 
   const later = (ms: number) => {
     timer?.cancel()
@@ -50,16 +52,23 @@ export function startAnnouncer(parts: {
   }
   const announcing = repeatable('announce', parts.log, async () => {
     if (stopped) return
-    const swarms: AnnouncedSwarm[] = parts.swarm.holdings()
+    const swarms: AnnouncedSwarm[] = parts.swarm.unfinished().slice(0, limits.announcedUnfinishedMax)
+    const whole = parts.swarm.whole()
+    const isSilent = swarms.length === 0 && whole.size === 0
     // With nothing to say a node still asks once: the tracker tells it which site it is at.
-    if (swarms.length === 0 && !announcedAny && !parts.needsSite()) return later(limits.announceIntervalMs)
+    if (isSilent && !announcedAny && !parts.needsSite()) return later(limits.announceIntervalMs)
     try {
-      const handout = await parts.uplink.announce({ swarmPort: parts.swarm.port, site: parts.site(), swarms })
-      announcedAny = swarms.length > 0
+      const handout = await parts.uplink.announce({
+        ...{ swarmPort: parts.swarm.port, site: parts.site(), swarms },
+        whole: telling.next(whole),
+      })
+      announcedAny = !isSilent
       attempt = 0
+      telling.answered(whole, handout.tellAll === true)
       meet(handout)
       parts.onSite(handout.site)
-      later(handout.intervalMs)
+      const spreadMs = parts.random.fraction() * whole.size * limits.tellAllSpreadMs
+      later(handout.tellAll ? Math.min(spreadMs, handout.intervalMs) : handout.intervalMs)
     } catch (error) {
       if (!(error instanceof Failure)) throw error
       parts.log.debug('announce failed', { error: error.message })

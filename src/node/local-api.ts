@@ -133,7 +133,7 @@ function statusNow(node: RunningNode, clock: Clock) {
     link,
     applying,
     problems: Object.values(problems),
-    payloads: { whole: node.swarm.whole(), unfinished: node.swarm.unfinished() },
+    payloads: { whole: node.swarm.whole().size, unfinished: node.swarm.unfinished().length },
     transfers: node.swarm.transfers(),
   }
 }

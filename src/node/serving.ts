@@ -53,6 +53,7 @@ export async function serveChildren(parts: {
         return parts.site()
       },
       holds: (infoHash) => swarm.have(infoHash),
+      lacks: () => swarm.unfinished(),
     },
     onWantedChanged: () => parts.onWanted(tracker.wanted()),
   })

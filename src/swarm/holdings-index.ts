@@ -10,8 +10,8 @@ export interface HoldingsIndex {
   delete(infoHash: InfoHash): void
   all(): Iterable<Holding>
   unfinished(): Iterable<Holding>
-  /** How many are whole. */
-  whole(): number
+  /** Those that are whole: another set whenever they are others. */
+  whole(): ReadonlySet<InfoHash>
   /** The newest whole ones, the newest first. */
   newest(max: number): Holding[]
   ofPayload(sha256: Sha256): Iterable<Holding>
@@ -22,6 +22,8 @@ export function indexHoldings(): HoldingsIndex {
   const unfinished = new Map<InfoHash, Holding>()
   /** Nearly always one. */
   const byPayload = new Map<Sha256, readonly InfoHash[]>()
+  /** Made when it is asked for. */
+  let whole: Set<InfoHash> | undefined
 
   const remove = (infoHash: InfoHash) => {
     const holding = holdings.get(infoHash)
@@ -30,6 +32,7 @@ export function indexHoldings(): HoldingsIndex {
     const others = byPayload.get(sha256)?.filter((each) => each !== infoHash) ?? []
     if (others.length === 0) byPayload.delete(sha256)
     else byPayload.set(sha256, others)
+    if (holding.progress.kind === 'complete') whole = undefined
     holdings.delete(infoHash)
     unfinished.delete(infoHash)
   }
@@ -42,14 +45,19 @@ export function indexHoldings(): HoldingsIndex {
         remove(infoHash)
         byPayload.set(sha256, [...known, infoHash])
       }
+      const isWhole = holding.progress.kind === 'complete'
+      if (isWhole !== (holdings.get(infoHash)?.progress.kind === 'complete')) whole = undefined
       holdings.set(infoHash, holding)
-      if (holding.progress.kind === 'complete') unfinished.delete(infoHash)
+      if (isWhole) unfinished.delete(infoHash)
       else unfinished.set(infoHash, holding)
     },
     delete: remove,
     all: () => holdings.values(),
     unfinished: () => unfinished.values(),
-    whole: () => holdings.size - unfinished.size,
+    whole: () => {
+      whole ??= new Set([...holdings.keys()].filter((infoHash) => !unfinished.has(infoHash)))
+      return whole
+    },
     newest: (max) => {
       const newest: Holding[] = []
       for (const holding of holdings.values()) {

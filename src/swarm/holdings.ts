@@ -59,7 +59,7 @@ export async function openHoldings(parts: {
   const adding = new Map<InfoHash, Promise<void>>()
   const unsure = new Set<InfoHash>()
 
-  const files = new Set(await disk.list(dir))
+  const files = new Set(await filesIn(dir, disk))
   for (const holding of records.holdings) {
     const { infoHash, sha256 } = holding.spec.payload
     const isWhole = holding.progress.kind === 'complete'
@@ -158,4 +158,14 @@ export async function openHoldings(parts: {
 
 export function isSamePayload({ payload: a }: HeldSpec, { payload: b }: HeldSpec): boolean {
   return a.infoHash === b.infoHash && a.sha256 === b.sha256 && a.size === b.size && a.pieceLength === b.pieceLength
+}
+
+/** None in a folder that is gone. */
+async function filesIn(dir: string, disk: Pick<Disk, 'list'>): Promise<string[]> {
+  try {
+    return await disk.list(dir)
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'not-found') return []
+    throw error
+  }
 }

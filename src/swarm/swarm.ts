@@ -40,18 +40,18 @@ export interface Swarm {
   adopt(spec: HoldingSpec): Promise<void>
   /** Whom to dial for it. */
   setPeers(infoHash: InfoHash, peers: readonly ReachablePeer[]): void
-  /** What this node gives and takes: for the announce. */
+  /** What this node gives and takes. */
   holdings(): { infoHash: InfoHash; manifest: Sha256; have: Have }[]
+  /** Of those the ones that are wanted and not whole, for the announce; */
+  unfinished(): { infoHash: InfoHash; manifest: Sha256; have: Have }[]
+  /** and those that are whole, which may be thousands. The set is another one only when its contents are. */
+  whole(): ReadonlySet<InfoHash>
   /** Of one payload; undefined if this node neither has nor wants it. */
   have(infoHash: InfoHash): Have | undefined
   /** The unfinished ones and then the newest whole ones, limits.reportTransfersMax at most unless it says otherwise. */
   transfers(max?: number): Transfer[]
   /** Of one payload; undefined if this node neither has nor wants it. */
   transfer(infoHash: InfoHash): Transfer | undefined
-  /** How many payloads are whole, */
-  whole(): number
-  /** and how many are wanted and not whole. */
-  unfinished(): number
   /** Where the payload lies; undefined unless it is complete and its SHA-256 was checked. */
   payloadPath(sha256: Sha256): string | undefined
   /** Removes the payload and its record. */
@@ -172,11 +172,9 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
       await holdings.happened(infoHash, { kind: 'adopted', at: clock.now() })
     },
     setPeers: (infoHash, peers) => openings.meet(infoHash, peers),
-    holdings: () =>
-      [...holdings.all()].filter(isHeld).map((holding) => {
-        const { manifest, payload } = holding.spec
-        return { infoHash: payload.infoHash, manifest, have: haveOf(holding) }
-      }),
+    holdings: () => [...holdings.all()].filter(isHeld).map(announcedOf),
+    unfinished: () => [...holdings.unfinished()].filter(isHeld).map(announcedOf),
+    whole: () => holdings.whole(),
     have: (infoHash) => {
       const holding = holdings.get(infoHash)
       return holding !== undefined && isHeld(holding) ? haveOf(holding) : undefined
@@ -189,8 +187,6 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
       const holding = holdings.get(infoHash)
       return holding !== undefined && isHeld(holding) ? transferOf(holding) : undefined
     },
-    whole: () => holdings.whole(),
-    unfinished: () => [...holdings.unfinished()].filter(isHeld).length,
     payloadPath: (sha256) => holdings.payloadPath(sha256),
     forget: async (infoHash) => {
       await openings.whileClosed(infoHash, () => holdings.remove(infoHash))
@@ -214,4 +210,9 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
 /** A paused one gives and takes nothing. */
 function isHeld(holding: Holding): boolean {
   return holding.wanted || holding.progress.kind === 'complete'
+}
+
+function announcedOf(holding: Holding): { infoHash: InfoHash; manifest: Sha256; have: Have } {
+  const { manifest, payload } = holding.spec
+  return { infoHash: payload.infoHash, manifest, have: haveOf(holding) }
 }

@@ -4,7 +4,7 @@ import type { Announce, Handout, Peer } from '../model/announce.ts'
 import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName } from '../model/names.ts'
 import type { Random } from '../world/world.ts'
-import type { Have, Member, Membership, Table } from './table.ts'
+import type { Have, Member, Membership, Table, Wanted } from './table.ts'
 
 /** The parent, as its own children meet it. */
 export interface Self {
@@ -14,6 +14,8 @@ export interface Self {
   readonly site: string | null
   /** How much of a payload is here; undefined if it is neither here nor being fetched. */
   holds(infoHash: InfoHash): Have | undefined
+  /** What it lacks itself; the manifests are those that name them. */
+  lacks(): Iterable<Wanted>
 }
 
 export interface HandoutParts {

@@ -54,8 +54,11 @@ export interface Table {
    * remembered, so nobody is sent there, yet the node itself can be answered.
    */
   put(arrival: Arrival): Member
-  /** Drops the members that have been silent for limits.peerForgottenAfterMs. */
-  forget(nowMs: number): void
+  /** A member has this one too. */
+  add(node: NodeName, swarm: AnnouncedSwarm): void
+  /** Drops the members that have been silent for limits.peerForgottenAfterMs, and returns them. */
+  forget(nowMs: number): Member[]
+  get(node: NodeName): Member | undefined
   /** The one that has been silent longest. */
   oldest(): Member | undefined
   members(): Iterable<Member>
@@ -94,7 +97,7 @@ const nobody: ReadonlyMap<NodeName, Membership> = new Map()
 
 export function createTable(): Table {
   /** The one that announced longest ago comes first. */
-  const members = new Map<NodeName, Member>()
+  const members = new Map<NodeName, Member & { infoHashes: InfoHash[] }>()
   const swarms = new Map<InfoHash, Swarm>()
   let memberships = 0
   let joins = 0
@@ -167,7 +170,7 @@ export function createTable(): Table {
 
       const isRoom = before !== undefined || members.size < limits.trackerMembersMax
       const infoHashes: InfoHash[] = []
-      const member: Member = {
+      const member: Member & { infoHashes: InfoHash[] } = {
         node,
         address,
         scope: scopeOf(address),
@@ -188,13 +191,25 @@ export function createTable(): Table {
       return member
     },
 
+    add(node, swarm) {
+      const member = members.get(node)
+      const isMember = swarms.get(swarm.infoHash)?.members.has(node) ?? false
+      if (member === undefined || isMember || memberships >= limits.trackerMembershipsMax) return
+      member.infoHashes.push(join(member, swarm))
+    },
+
     forget(nowMs) {
+      const forgotten: Member[] = []
       for (const member of members.values()) {
-        if (nowMs - member.lastSeenMs < limits.peerForgottenAfterMs) return
+        if (nowMs - member.lastSeenMs < limits.peerForgottenAfterMs) break
         for (const infoHash of member.infoHashes) leave(member.node, infoHash)
         members.delete(member.node)
+        forgotten.push(member)
       }
+      return forgotten
     },
+
+    get: (node) => members.get(node),
 
     oldest: () => members.values().next().value,
     members: () => members.values(),

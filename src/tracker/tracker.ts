@@ -1,13 +1,14 @@
 // The tracker of one subtree: takes in its children's announces, tells each whom to meet, and tells its own node what
 // the children lack.
 
-import type { Announce, Handout } from '../model/announce.ts'
+import type { Announce, AnnouncedSwarm, Handout } from '../model/announce.ts'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import type { NodeName } from '../model/names.ts'
+import type { InfoHash, NodeName } from '../model/names.ts'
 import type { Clock, Random, Timer } from '../world/world.ts'
 import { handoutFor, type Self } from './handout.ts'
-import { createTable, type Wanted } from './table.ts'
+import { createTable, type Member, type Wanted } from './table.ts'
+import { keepWholes } from './wholes.ts'
 
 export interface TrackerParts {
   clock: Pick<Clock, 'monotonicMs' | 'after'>
@@ -48,6 +49,7 @@ export interface Tracker {
 
 export function createTracker({ clock, random, self, onWantedChanged }: TrackerParts): Tracker {
   const table = createTable()
+  const wholes = keepWholes()
   let timer: Timer | undefined
 
   function changing<T>(change: () => T): T {
@@ -57,11 +59,52 @@ export function createTracker({ clock, random, self, onWantedChanged }: TrackerP
     return result
   }
 
+  function forgetSilent(nowMs: number): void {
+    for (const { node } of table.forget(nowMs)) wholes.forget(node)
+  }
+
+  /**
+   * Who has a payload whole takes part in its swarm only while this node or somebody else lacks it: the table is for
+   * those, and thousands of payloads that everybody has cost nothing.
+   */
+  function withWholes(node: NodeName, announce: Announce): Announce {
+    const listed = new Set(announce.swarms.map(({ infoHash }) => infoHash))
+    const swarms: AnnouncedSwarm[] = [...announce.swarms]
+    for (const { infoHash, manifest } of [...lackedNow().wanted, ...self.lacks()]) {
+      if (listed.has(infoHash) || !wholes.has(node, infoHash)) continue
+      listed.add(infoHash)
+      swarms.push({ infoHash, manifest, have: 'all' })
+    }
+    return { ...announce, swarms }
+  }
+
+  let lacked = { edition: -1, wanted: [] as Wanted[], infoHashes: new Set<InfoHash>() }
+  /** What members lack. */
+  function lackedNow(): typeof lacked {
+    const edition = table.wantedEdition()
+    if (edition === lacked.edition) return lacked
+    const wanted = table.wanted()
+    lacked = { edition, wanted, infoHashes: new Set(wanted.map(({ infoHash }) => infoHash)) }
+    return lacked
+  }
+
+  /** Those who have it whole join the swarms that come to life. */
+  function wake(swarms: readonly AnnouncedSwarm[]): void {
+    for (const { infoHash, manifest } of swarms) {
+      for (const node of wholes.nodesWith(infoHash)) table.add(node, { infoHash, manifest, have: 'all' })
+    }
+  }
+
   function forget(): void {
-    changing(() => table.forget(clock.monotonicMs()))
+    changing(() => forgetSilent(clock.monotonicMs()))
     const oldest = table.oldest()
     timer?.cancel()
     timer = oldest && clock.after(oldest.lastSeenMs + limits.peerForgottenAfterMs - clock.monotonicMs(), forget)
+  }
+
+  /** Some of those that it has whole are in the table, too. */
+  function swarmsOf({ node, infoHashes }: Member): number {
+    return wholes.count(node) + infoHashes.filter((infoHash) => !wholes.has(node, infoHash)).length
   }
 
   return {
@@ -69,12 +112,15 @@ export function createTracker({ clock, random, self, onWantedChanged }: TrackerP
       if (node === self.node) throw new Failure('conflict', `${node} announces to itself`)
       const nowMs = clock.monotonicMs()
       const draw = Math.floor(random.fraction() * 2 ** 32)
-      const caller = changing(() => {
-        table.forget(nowMs)
-        return table.put({ node, address, announce, nowMs, draw })
-      })
+      changing(() => forgetSilent(nowMs))
+      const isKnown = announce.whole === undefined || wholes.take(node, announce.whole)
+      const lackedBefore = lackedNow().infoHashes
+      const caller = changing(() => table.put({ node, address, announce: withWholes(node, announce), nowMs, draw }))
+      if (table.get(node) === undefined) wholes.forget(node)
+      wake(announce.swarms.filter(({ infoHash, have }) => have !== 'all' && !lackedBefore.has(infoHash)))
       if (timer === undefined) forget()
-      return handoutFor({ table, caller, announce, self, random })
+      const handout = handoutFor({ table, caller, announce: withWholes(node, announce), self, random })
+      return isKnown ? handout : { ...handout, tellAll: true }
     },
 
     wanted: () => table.wanted(),
@@ -88,7 +134,7 @@ export function createTracker({ clock, random, self, onWantedChanged }: TrackerP
           port: member.port,
           site: member.site,
           silentMs: nowMs - member.lastSeenMs,
-          swarms: member.infoHashes.length,
+          swarms: swarmsOf(member),
           missing: member.missing,
         }))
         .sort((a, b) => (a.node < b.node ? -1 : 1))

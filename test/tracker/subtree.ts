@@ -32,9 +32,11 @@ export interface Subtree {
 export function subtree({
   holds = () => undefined,
   seed = 'subtree',
+  lacks = () => [],
   onWantedChanged = () => {},
 }: {
   holds?: Self['holds']
+  lacks?: Self['lacks']
   onWantedChanged?: (wanted: Wanted[]) => void
   seed?: string
 } = {}): Subtree {
@@ -43,7 +45,7 @@ export function subtree({
   const tracker = createTracker({
     clock,
     random: seededRandom(seed),
-    self: { node: 'parent', swarmPort: 7421, site: 'here', holds },
+    self: { node: 'parent', swarmPort: 7421, site: 'here', holds, lacks },
     onWantedChanged: () => {
       changes += 1
       onWantedChanged(tracker.wanted())

@@ -1,0 +1,81 @@
+import t from 'tap'
+import type { AnnouncedWhole } from '../../src/model/announce.ts'
+import { limits } from '../../src/model/limits.ts'
+import { packed, setDigest } from '../../src/model/packed.ts'
+import { keepWholes } from '../../src/tracker/wholes.ts'
+import { announceOf, infoHashOf, manifestOf, peersIn, siblingsIn, subtree, swarmOf } from './subtree.ts'
+
+const allOf = (...indexes: number[]): AnnouncedWhole => {
+  const infoHashes = indexes.map(infoHashOf)
+  return { digest: setDigest(infoHashes), listed: 'all', infoHashes: packed(infoHashes), gone: '' }
+}
+const unchanged = (...indexes: number[]): AnnouncedWhole => ({
+  ...{ digest: setDigest(indexes.map(infoHashOf)), listed: 'changes', infoHashes: '', gone: '' },
+})
+
+t.test('who has a payload whole is found by one that lacks it, without naming it again', async (t) => {
+  const { announce } = subtree()
+  t.equal(announce('a', announceOf([], { whole: allOf(1, 2, 3) })).tellAll, undefined)
+  t.equal(announce('a', announceOf([], { whole: unchanged(1, 2, 3) })).tellAll, undefined)
+  t.same(siblingsIn(announce('b', announceOf([swarmOf(2, 'none')])), 2), ['a'])
+  t.same(siblingsIn(announce('c', announceOf([swarmOf(4, 'none')])), 4), [])
+})
+
+t.test('a tracker that does not know what a child has asks for all of it, once', async (t) => {
+  const { announce } = subtree()
+  t.equal(announce('a', announceOf([], { whole: unchanged(1) })).tellAll, true)
+  t.equal(announce('a', announceOf([], { whole: allOf(1) })).tellAll, undefined)
+  t.same(siblingsIn(announce('b', announceOf([swarmOf(1, 'some')])), 1), ['a'])
+  t.equal(announce('n', announceOf([], { whole: unchanged() })).tellAll, undefined, 'nothing needs no telling')
+})
+
+t.test('changes are taken in, also twice, and what is gone is not handed out', async (t) => {
+  const { announce } = subtree()
+  announce('a', announceOf([], { whole: allOf(1, 2) }))
+  const change: AnnouncedWhole = {
+    ...{ digest: setDigest([2, 3].map(infoHashOf)), listed: 'changes' },
+    ...{ infoHashes: packed([infoHashOf(3)]), gone: packed([infoHashOf(1)]) },
+  }
+  for (const _ of [1, 2]) t.equal(announce('a', announceOf([], { whole: change })).tellAll, undefined)
+  const handout = announce('b', announceOf([1, 2, 3].map((index) => swarmOf(index, 'none'))))
+  t.same(
+    [1, 2, 3].map((index) => siblingsIn(handout, index)),
+    [[], ['a'], ['a']],
+  )
+})
+
+t.test('a payload that only the parent lacks is fed by the child that has it whole', async (t) => {
+  const { announce } = subtree({
+    holds: (infoHash) => (infoHash === infoHashOf(7) ? 'none' : 'all'),
+    lacks: () => [{ infoHash: infoHashOf(7), manifest: manifestOf(7) }],
+  })
+  const handout = announce('a', announceOf([], { whole: allOf(7, 8) }))
+  t.equal(peersIn(handout, 7, 'parent').length, 1)
+  t.same(Object.keys(handout.swarms), [infoHashOf(7)])
+})
+
+t.test('a child that has fallen silent is handed out no longer', async (t) => {
+  const { announce, clock, tracker } = subtree()
+  announce('a', announceOf([], { whole: allOf(1) }))
+  t.equal(tracker.members()[0]?.swarms, 1)
+  clock.pass(limits.peerForgottenAfterMs)
+  t.same(siblingsIn(announce('b', announceOf([swarmOf(1, 'none')])), 1), [])
+  t.equal(announce('a', announceOf([], { whole: unchanged(1) })).tellAll, true)
+})
+
+t.test('of more payloads than there is room for nobody is asked again and again', async (t) => {
+  const wholes = keepWholes()
+  const many = (from: number) => Array.from({ length: limits.announceSwarmsMax }, (_, index) => from + index)
+  for (const from of [0, 1, 2].map((each) => each * limits.announceSwarmsMax)) {
+    t.equal(wholes.take(`n${from}`, allOf(...many(from))), true)
+    t.equal(wholes.take(`n${from}`, unchanged(...many(from))), true)
+  }
+  const counts = [0, 1, 2].map((each) => wholes.count(`n${each * limits.announceSwarmsMax}`))
+  t.equal(
+    counts.reduce((sum, each) => sum + each, 0),
+    limits.trackerWholesMax,
+  )
+  wholes.forget('n0')
+  t.equal(wholes.take('late', allOf(...many(limits.trackerWholesMax * 2))), true)
+  t.equal(wholes.count('late'), limits.announceSwarmsMax, 'room that is given back is used again')
+})
