@@ -129,6 +129,13 @@ export function countOf(args: Arguments, name: string, min: number, max: number)
   return count
 }
 
+/** The same of an argument that stands by its place, from 1. */
+export function countArgumentOf(args: Arguments, name: string): number {
+  const text = positionalOf(args, name)
+  if (!/^[1-9]\d{0,14}$/.test(text)) throw new UsageError(`<${name}>: expected a whole number from 1, not ${text}`)
+  return Number(text)
+}
+
 function portOf(args: Arguments, name: string): number | undefined {
   return countOf(args, name, 0, 65535)
 }

@@ -4,6 +4,7 @@ import type { Command } from './command.ts'
 import { applyCommand } from './commands/apply.ts'
 import { checkCommand } from './commands/check.ts'
 import { demoCommand } from './commands/demo.ts'
+import { diffCommand, historyCommand } from './commands/history.ts'
 import { initCommand } from './commands/init.ts'
 import { joinCommand } from './commands/join.ts'
 import { nodeCommand } from './commands/node.ts'
@@ -13,6 +14,7 @@ import { packageCommand, packagesCommand } from './commands/packages.ts'
 import { planCommand } from './commands/plan.ts'
 import { publishCommand } from './commands/publish.ts'
 import { releaseCommand } from './commands/release.ts'
+import { rollbackCommand } from './commands/rollback.ts'
 import { statusCommand } from './commands/status.ts'
 import { tokenCommand } from './commands/token.ts'
 import { whyCommand } from './commands/why.ts'
@@ -27,6 +29,9 @@ export const commands: readonly Command[] = [
   packageCommand,
   planCommand,
   releaseCommand,
+  rollbackCommand,
+  historyCommand,
+  diffCommand,
   statusCommand,
   nodesCommand,
   nodeInfoCommand,

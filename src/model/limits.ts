@@ -43,6 +43,8 @@ export const limits = {
   policyGroupsMax: 1_000,
   policyWindowsMax: 100,
   policyRulesMax: 10_000,
+  /** Revisions that `banyan history` lists. */
+  historyMax: 100,
   yamlDepthMax: 32,
   yamlValuesMax: 500_000,
   labelsMax: 64,

@@ -70,6 +70,10 @@ export const revisionSchema = v.strictObject({
   groups: v.record(wordSchema, selectorSchema),
   /** Later rules win, package by package. */
   rules: v.array(ruleSchema),
+  /** The one before, by its digest. */
+  previous: v.exactOptional(sha256Schema),
+  /** The revision whose desired state this one brought back; lines are of the policy of that one. */
+  rollbackTo: v.exactOptional(countSchema),
   windows: v.exactOptional(v.record(wordSchema, windowSchema)),
 })
 export type Revision = v.InferOutput<typeof revisionSchema>

@@ -4,9 +4,8 @@ import * as v from 'valibot'
 import { messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { countSchema } from '../model/names.ts'
-import { parseJson, parserOf } from '../model/parse.ts'
+import { parserOf } from '../model/parse.ts'
 import type { Attack } from '../model/report.ts'
-import { parseRevision } from '../model/revision.ts'
 import type { Settings } from '../model/settings.ts'
 import { type InstalledRecord, parseInstalledRecords } from '../reconcile/actual.ts'
 import type { LocalMachine, MachineLooked } from '../reconcile/machine.ts'
@@ -301,11 +300,6 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
         reports: () => reports.inbox.reports(),
         knowledge: () => reports.inbox.knowledge(),
         refresh: () => effects.refresh(),
-        lastReleased: async () => {
-          const digest = trust.current()?.revision?.sha256
-          if (digest === undefined) return null
-          return parseRevision(parseJson(await source.need(digest, 'revision'), 'revision'), 'revision')
-        },
         trustedRevision: () => trust.current()?.revision?.sha256,
       })
     : null

@@ -32,6 +32,12 @@ const parsePublish = parserOf(
   }),
 )
 const parseRelease = parserOf(v.strictObject({ message: lineSchema, allowRemovals: v.boolean() }))
+const revisionSchema = v.pipe(v.number(), v.safeInteger(), v.minValue(1))
+const parseRollback = parserOf(
+  v.strictObject({ revision: revisionSchema, message: lineSchema, allowRemovals: v.boolean() }),
+)
+const parseRollbackPlan = parserOf(v.strictObject({ revision: revisionSchema }))
+const parseDiff = parserOf(v.strictObject({ from: revisionSchema, to: revisionSchema }))
 const parseToken = parserOf(
   v.strictObject({
     ttlMs: v.pipe(v.number(), v.integer(), v.minValue(1000), v.maxValue(365 * 24 * 3600_000)),
@@ -60,6 +66,26 @@ export function openLocalApi(parts: LocalApiParts): (request: LocalRequest) => P
         return ok(await node.check())
       case 'GET /plan':
         return ok(await rootOnly().releasing.plan())
+      case 'POST /rollback/plan': {
+        const { revision } = parseRollbackPlan(body(), 'rollback')
+        return ok(await rootOnly().releasing.plan({ rollbackTo: revision }))
+      }
+      case 'POST /rollback': {
+        const { releasing } = rootOnly()
+        const options = parseRollback(body(), 'rollback')
+        return {
+          status: 200,
+          lines: linesOf(async (say) => {
+            say({ released: await releasing.rollback({ ...options, onStep: (step) => say({ step }) }) })
+          }),
+        }
+      }
+      case 'GET /history':
+        return ok({ revisions: await rootOnly().releasing.history() })
+      case 'POST /diff': {
+        const { from, to } = parseDiff(body(), 'diff')
+        return ok(await rootOnly().releasing.diff(from, to))
+      }
       case 'POST /apply':
         return { status: 200, lines: applyLines(node, request.signal) }
       case 'POST /tokens': {

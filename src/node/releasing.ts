@@ -1,13 +1,12 @@
 // What only a root does: publish packages, release the policy, keep the signed time fresh.
 
 import { createHash } from 'node:crypto'
-import { isDeepStrictEqual } from 'node:util'
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Sha256 } from '../model/names.ts'
 import type { Report } from '../model/report.ts'
-import type { Revision } from '../model/revision.ts'
+import { manifestsOf, type Revision } from '../model/revision.ts'
 import type { Knowledge } from '../report/knowledge.ts'
 import { conditionOf } from '../report/summary.ts'
 import type { Progress, Published, Repository } from '../repository/repository.ts'
@@ -19,6 +18,8 @@ import type { ObjectSource } from './object-source.ts'
 import { loadManifest, specOf } from './payloads.ts'
 import { type ReleasePlan, releasePlanner } from './release-plan.ts'
 import { checkRemovals, removalsOf } from './removals.ts'
+import { changesBetween, type HistoryEntry, historyOf, type RevisionChanges, saySame } from './revision-changes.ts'
+import { openRevisions } from './revisions.ts'
 
 export interface ReleaseParts {
   fleet: Fleet
@@ -32,8 +33,6 @@ export interface ReleaseParts {
   policyFile: string
   reports: () => AsyncIterable<Report>
   knowledge: () => Knowledge[]
-  /** The newest signed one. */
-  lastReleased: () => Promise<Revision | null>
   trustedRevision: () => Sha256 | undefined
   /** The root takes its own metadata in like any other node. */
   refresh: () => Promise<void>
@@ -45,14 +44,29 @@ export interface Released {
   warnings: string[]
 }
 
+export interface ReleaseOptions {
+  message: string
+  allowRemovals: boolean
+  onStep: (step: string) => void
+}
+
 export interface Releasing {
   publish(
     path: string,
     options: { name?: string; version?: string; onProgress?: (progress: Progress) => void },
   ): Promise<Published>
-  /** What a release would change now; signs nothing. Reports are read one after the other, and other work has its turn. */
-  plan(): Promise<ReleasePlan & { warnings: string[] }>
-  release(options: { message: string; allowRemovals: boolean; onStep: (step: string) => void }): Promise<Released>
+  /**
+   * What a release of the policy, or a rollback, would change now; signs nothing. Reports are read one after the other,
+   * and other work has its turn.
+   */
+  plan(options?: { rollbackTo: number }): Promise<ReleasePlan & { warnings: string[] }>
+  release(options: ReleaseOptions): Promise<Released>
+  /** An earlier revision's desired state again, as a new revision. The policy stays as it is. */
+  rollback(options: ReleaseOptions & { revision: number }): Promise<Released>
+  /** What was released, newest first, at most `limits.historyMax`. */
+  history(): Promise<HistoryEntry[]>
+  /** What revision `to` wants otherwise than revision `from`. */
+  diff(from: number, to: number): Promise<RevisionChanges>
   stop(): void
 }
 
@@ -100,12 +114,65 @@ export async function openReleasing(parts: ReleaseParts): Promise<Releasing> {
   }
   renewLater()
 
-  const compile = async (message: string) => {
+  const revisions = openRevisions(parts)
+
+  /** The present policy as the next revision. */
+  const compile = async (message: string): Promise<Drafted> => {
     const text = await parts.disk.read(parts.policyFile, { maxBytes: limits.policyMaxBytes })
-    const last = await parts.lastReleased()
-    const number = (last?.number ?? 0) + 1
+    const last = await revisions.newest()
+    const number = (last?.body.number ?? 0) + 1
     const options = { file: parts.policyFile, number, released: parts.clock.now(), message }
-    return { last, ...(await parts.repository.compile(text, options)) }
+    const { revision, warnings } = await parts.repository.compile(text, options)
+    if (last?.body.rollbackTo !== undefined) {
+      const what = `revision ${last.body.number} was a rollback to revision ${last.body.rollbackTo}`
+      warnings.unshift(`${what}; this puts ${parts.policyFile} in force again`)
+    }
+    return { last: last?.body ?? null, revision: { ...revision, ...(last && { previous: last.digest }) }, warnings }
+  }
+
+  /** An earlier revision as the next one. What it names has to be there still. */
+  const recall = async (number: number, message: string): Promise<Drafted> => {
+    const last = await revisions.newest()
+    const earlier = await revisions.find(number)
+    if (last === null || last.body.number === number) {
+      throw new Failure('conflict', `revision ${number} is the newest already`, { hint: 'see banyan history' })
+    }
+    const published = new Set((await parts.repository.holdings()).map(({ manifest }) => manifest))
+    const gone = [...manifestsOf(earlier)].find((manifest) => !published.has(manifest))
+    if (gone !== undefined) throw new Failure('not-found', `revision ${number} needs what is not published any more`)
+    const revision: Revision = {
+      ...earlier,
+      number: last.body.number + 1,
+      released: parts.clock.now(),
+      message: message || `rollback to revision ${number}`,
+      previous: last.digest,
+      rollbackTo: number,
+    }
+    const warning = `${parts.policyFile} is left as it is and differs from this now; the next release puts it in force again`
+    return { last: last.body, revision, warnings: [warning] }
+  }
+
+  const publishRevision = async ({ last, revision, warnings }: Drafted, options: ReleaseOptions): Promise<Released> => {
+    const { number } = revision
+    const reports: Report[] = []
+    for await (const report of parts.reports()) reports.push(report)
+    checkRemovals(removalsOf(revision, reports), options.allowRemovals)
+    options.onStep('signing')
+    const bytes = new TextEncoder().encode(JSON.stringify(revision))
+    await parts.objects.put(bytes)
+    await parts.fleet.publishRevision(bytes)
+    options.onStep('publishing')
+    await parts.refresh()
+    if (parts.trustedRevision() !== createHash('sha256').update(bytes).digest('hex')) {
+      throw new Failure('disk', `revision ${number} is signed, but this root could not take it in itself`, {
+        hint: 'see `banyan status` for what is wrong; it tries again by itself',
+      })
+    }
+    if (last !== null && saySame(last, revision)) {
+      warnings.push(`revision ${number} says the same as revision ${last.number}`)
+    }
+    const packages = new Set(revision.rules.flatMap((rule) => Object.keys(rule.packages))).size
+    return { number, packages, warnings }
   }
 
   return {
@@ -115,11 +182,11 @@ export async function openReleasing(parts: ReleaseParts): Promise<Releasing> {
         await seed(published.manifest, await loadManifest(parts.source, published.manifest))
         return published
       }),
-    async plan() {
-      const { last, revision, warnings } = await compile('')
-      const manifests = new Map(
-        (await parts.repository.holdings()).map(({ manifest, manifestBody }) => [manifest, manifestBody]),
-      )
+    async plan(options) {
+      const drafted = options === undefined ? await compile('') : await recall(options.rollbackTo, '')
+      const { last, revision, warnings } = drafted
+      const holdings = await parts.repository.holdings()
+      const manifests = new Map(holdings.map(({ manifest, manifestBody }) => [manifest, manifestBody]))
       const before = last?.number ?? null
       const planner = releasePlanner({ revision, before, manifest: (digest) => manifests.get(digest) })
       for await (const report of parts.reports()) planner.take(report)
@@ -129,28 +196,15 @@ export async function openReleasing(parts: ReleaseParts): Promise<Releasing> {
     release: (options) =>
       inTurn(async () => {
         options.onStep('compiling')
-        const { last, revision, warnings } = await compile(options.message)
-        const { number } = revision
-        const reports: Report[] = []
-        for await (const report of parts.reports()) reports.push(report)
-        checkRemovals(removalsOf(revision, reports), options.allowRemovals)
-        options.onStep('signing')
-        const bytes = new TextEncoder().encode(JSON.stringify(revision))
-        await parts.objects.put(bytes)
-        await parts.fleet.publishRevision(bytes)
-        options.onStep('publishing')
-        await parts.refresh()
-        if (parts.trustedRevision() !== createHash('sha256').update(bytes).digest('hex')) {
-          throw new Failure('disk', `revision ${number} is signed, but this root could not take it in itself`, {
-            hint: 'see `banyan status` for what is wrong; it tries again by itself',
-          })
-        }
-        if (last !== null && isDeepStrictEqual(contentOf(last), contentOf(revision))) {
-          warnings.push(`revision ${number} says the same as revision ${last.number}`)
-        }
-        const packages = new Set(revision.rules.flatMap((rule) => Object.keys(rule.packages))).size
-        return { number, packages, warnings }
+        return await publishRevision(await compile(options.message), options)
       }),
+    rollback: (options) =>
+      inTurn(async () => await publishRevision(await recall(options.revision, options.message), options)),
+    async history() {
+      const found = await revisions.list(limits.historyMax + 1)
+      return historyOf(found.slice(0, limits.historyMax), found[limits.historyMax] ?? null)
+    },
+    diff: async (from, to) => changesBetween(await revisions.find(from), await revisions.find(to)),
     stop() {
       stopped = true
       renewal?.cancel()
@@ -158,6 +212,8 @@ export async function openReleasing(parts: ReleaseParts): Promise<Releasing> {
   }
 }
 
-function contentOf({ groups, rules }: Revision) {
-  return { groups, rules }
+interface Drafted {
+  last: Revision | null
+  revision: Revision
+  warnings: string[]
 }

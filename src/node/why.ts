@@ -59,7 +59,8 @@ export function whyOf(state: State, name: PackageName, transfer: Transfer | null
   }
 
   function reasonOf(): string {
-    const rule = wanted === undefined ? 'no rule mentions it' : `the rule in line ${wanted.line} of the policy decides`
+    const rule =
+      wanted === undefined ? 'no rule mentions it' : `the rule in line ${wanted.line} of ${policyText()} decides`
     if (wanted?.state === 'no-build') return `${rule}, and no build of it fits ${state.facts?.['arch']}`
     if (difference === undefined) return `${rule}; nothing is to be done`
     const waits = state.seen && waitsIn(state.seen.plan, difference)
@@ -73,5 +74,11 @@ export function whyOf(state: State, name: PackageName, transfer: Transfer | null
     if (state.applying) return `${rule}; it is being applied now`
     if (state.problems.load !== undefined) return `${rule}; ${state.problems.load}`
     return `${rule}; ${difference.what} is planned`
+  }
+
+  /** A rollback brings back what an earlier policy said. */
+  function policyText(): string {
+    const from = state.revision?.body.rollbackTo
+    return from === undefined ? 'the policy' : `the policy of revision ${from}`
   }
 }

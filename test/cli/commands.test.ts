@@ -118,6 +118,36 @@ t.test('a plan says what changes where, what crosses the links, and what is not 
   t.same(JSON.parse(ended.stdout), { ...plan, changing: 0 })
 })
 
+t.test('a rollback is asked for by its number, and what it leaves is said', async (t) => {
+  const released = { number: 8, packages: 3, warnings: ['policy.yaml is left as it is'] }
+  const { ended, asked } = await ask(
+    t,
+    ['rollback', '4', '-m', 'as before'],
+    lines([{ step: 'signing' }, { released }]),
+  )
+  t.same(asked, [{ call: 'POST /rollback', body: { revision: 4, message: 'as before', allowRemovals: false } }])
+  t.match(ended, { code: 0, stdout: 'released revision 8 with 3 packages\n', stderr: /warning: policy.yaml is left/ })
+  const dry = await ask(t, ['rollback', '4', '--dry-run'], json(plan))
+  t.same(dry.asked, [{ call: 'POST /rollback/plan', body: { revision: 4 } }])
+  t.match(dry.ended, { code: 3, stdout: /^revision 6 would change 3 of 4 known nodes$/m })
+  t.match((await ask(t, ['rollback', 'four'], json({}))).ended, { code: 2, stderr: /expected a whole number/ })
+})
+
+t.test('history and diff say what changed', async (t) => {
+  const at = Date.UTC(2026, 10, 24, 14, 0, 5)
+  const change = { name: 'shop', from: ['4.1.0'], to: ['4.2.0'] }
+  const revisions = [
+    { number: 3, released: at, message: 'back', rollbackTo: 1, packages: [change], terms: false },
+    { number: 2, released: at, message: '', rollbackTo: null, packages: [], terms: true },
+  ]
+  const { ended } = await ask(t, ['history'], json({ revisions }))
+  t.match(ended.stdout, /^ +3 +2026-11-24 14:00:05Z +rollback to 1, shop 4\.1\.0 -> 4\.2\.0 +back$/m)
+  t.match(ended.stdout, /^ +2 .*groups or rules$/m)
+  const diff = await ask(t, ['diff', '1', '3'], json({ packages: [{ ...change, from: [] }], terms: false }))
+  t.same(diff.asked, [{ call: 'POST /diff', body: { from: 1, to: 3 } }])
+  t.match(diff.ended.stdout, /^shop +- -> 4\.2\.0$/m)
+})
+
 t.test('one node is shown with its newest report', async (t) => {
   const report = {
     labels: { role: 'shop' },

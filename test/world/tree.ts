@@ -79,6 +79,8 @@ export interface Tree {
     policy: Policy,
     options?: { crashAfterMs?: number; terms?: string[]; sections?: string[] },
   ): Promise<number | undefined>
+  /** To the state of an earlier revision, which wanted this. The policy file stays as it is. */
+  rollback(revision: number, policy: Policy): Promise<number>
   /** What releasing this policy would change. */
   plan(policy: Policy): Promise<ReleasePlan>
   /** What keeps running nodes, and what the root knows of all, from being as the newest revision wants them. */
@@ -275,6 +277,13 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
         return undefined
       }
       const { number } = await simulation.until(work())
+      promises.released(number, policy)
+      return number
+    },
+    async rollback(revision, policy) {
+      promises.releasing(policy)
+      const options = { revision, message: '', allowRemovals: true, onStep: () => {} }
+      const { number } = await simulation.until(releasingOf(root).rollback(options))
       promises.released(number, policy)
       return number
     },

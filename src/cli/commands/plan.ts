@@ -3,18 +3,17 @@
 import { type Command, type ExitCode, exitCodes, homeOf, homeOption, jsonOf, jsonOption } from '../command.ts'
 import { ask } from '../daemon.ts'
 import { note, print, printJson } from '../output.ts'
-import { numberOf, textsOf } from '../text/fields.ts'
+import { type Fields, numberOf, textsOf } from '../text/fields.ts'
 import { planText } from '../text/plan.ts'
 
 export const planCommand: Command = {
   command: 'plan',
   describe: 'what releasing the present policy would change; exit code 3 if anything does',
   builder: (argv) => jsonOption(homeOption(argv)),
-  run: async (args) => await showPlan(homeOf(args), jsonOf(args)),
+  run: async (args) => await showPlan(await ask(homeOf(args), 'GET', '/plan'), jsonOf(args)),
 }
 
-export async function showPlan(home: string, isJson: boolean): Promise<ExitCode> {
-  const plan = await ask(home, 'GET', '/plan')
+export async function showPlan(plan: Fields, isJson: boolean): Promise<ExitCode> {
   if (isJson) await printJson(plan)
   else {
     for (const warning of textsOf(plan['warnings'])) await note(`warning: ${warning}`)

@@ -1,7 +1,7 @@
 // `banyan release`: compiles, signs and publishes the policy as the next revision.
 
 import { type Command, exitCodes, homeOf, homeOption, jsonOf, jsonOption, optionalTextOf } from '../command.ts'
-import { askForLines } from '../daemon.ts'
+import { ask, askForLines } from '../daemon.ts'
 import { note, print, printJson } from '../output.ts'
 import { openProgress } from '../progress.ts'
 import { fieldsOf, numberOf, textOf, textsOf } from '../text/fields.ts'
@@ -22,19 +22,23 @@ export const releaseCommand: Command = {
       .option('dry-run', { type: 'boolean', default: false, describe: 'sign nothing; the same as banyan plan' })
       .example('$0 release -m "openssl 3.0.19"', ''),
   run: async (args) => {
-    if (args['dry-run'] === true) return await showPlan(homeOf(args), jsonOf(args))
+    if (args['dry-run'] === true) return await showPlan(await ask(homeOf(args), 'GET', '/plan'), jsonOf(args))
     const progress = openProgress('release')
     const body = { message: optionalTextOf(args, 'message') ?? '', allowRemovals: args['allow-removals'] === true }
     const released = await askForLines(homeOf(args), '/release', body, 'released', (line) => {
       progress.show({ step: textOf(line['step']) ?? '', done: numberOf(line['done']), total: numberOf(line['total']) })
     }).finally(() => progress.end())
-    if (jsonOf(args)) {
-      await printJson(released)
-      return exitCodes.done
-    }
-    const { number, packages, warnings } = fieldsOf(released)
-    for (const warning of textsOf(warnings)) await note(`warning: ${warning}`)
-    await print(`released revision ${textOf(number) ?? '?'} with ${countText(numberOf(packages) ?? 0, 'package')}`)
+    await showReleased(released, jsonOf(args))
     return exitCodes.done
   },
+}
+
+export async function showReleased(released: unknown, isJson: boolean): Promise<void> {
+  if (isJson) {
+    await printJson(released)
+    return
+  }
+  const { number, packages, warnings } = fieldsOf(released)
+  for (const warning of textsOf(warnings)) await note(`warning: ${warning}`)
+  await print(`released revision ${textOf(number) ?? '?'} with ${countText(numberOf(packages) ?? 0, 'package')}`)
 }

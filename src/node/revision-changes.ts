@@ -1,0 +1,79 @@
+// What one revision wants otherwise than another. Pure.
+
+import { isDeepStrictEqual } from 'node:util'
+import type { Instant, PackageName } from '../model/names.ts'
+import type { Revision } from '../model/revision.ts'
+
+export interface PackageChange {
+  name: PackageName
+  /** The versions that rules want of it, `absent` among them; none if no rule mentions it. */
+  from: string[]
+  to: string[]
+}
+
+export interface RevisionChanges {
+  packages: PackageChange[]
+  /** Which nodes, when or how: groups, rules, windows. */
+  terms: boolean
+}
+
+export interface HistoryEntry extends RevisionChanges {
+  number: number
+  released: Instant
+  message: string
+  /** The revision that this one brought back. */
+  rollbackTo: number | null
+}
+
+/** Sorted by package name. */
+export function changesBetween(before: Revision | null, after: Revision): RevisionChanges {
+  const [from, to] = [versionsOf(before), versionsOf(after)]
+  const names = [...new Set([...from.keys(), ...to.keys()])].sort()
+  const packages = names.flatMap((name): PackageChange[] => {
+    const change = { name, from: sorted(from.get(name)), to: sorted(to.get(name)) }
+    return isDeepStrictEqual(change.from, change.to) ? [] : [change]
+  })
+  return { packages, terms: before !== null && !isDeepStrictEqual(termsOf(before), termsOf(after)) }
+}
+
+/** Newest first; `earlier` is the one before the last of them. */
+export function historyOf(revisions: readonly Revision[], earlier: Revision | null): HistoryEntry[] {
+  return revisions.map((revision, index) => {
+    const { number, released, message, rollbackTo } = revision
+    const changes = changesBetween(revisions[index + 1] ?? earlier, revision)
+    return { number, released, message, rollbackTo: rollbackTo ?? null, ...changes }
+  })
+}
+
+/** Whether two revisions want the same of every node. */
+export function saySame(a: Revision, b: Revision): boolean {
+  return isDeepStrictEqual(contentOf(a), contentOf(b))
+}
+
+/** What it wants, without where in the policy it stands and when it was released. */
+function contentOf(revision: Revision) {
+  const { number: _, released: __, message: ___, previous: ____, rollbackTo: _____, rules, ...rest } = revision
+  return { ...rest, rules: rules.map(({ line: _, ...rule }) => rule) }
+}
+
+function termsOf(revision: Revision) {
+  const { rules, ...rest } = contentOf(revision)
+  return { ...rest, rules: rules.map(({ packages, ...terms }) => ({ ...terms, names: Object.keys(packages).sort() })) }
+}
+
+function versionsOf(revision: Revision | null): Map<PackageName, Set<string>> {
+  const versions = new Map<PackageName, Set<string>>()
+  for (const { packages } of revision?.rules ?? []) {
+    for (const [name, wanted] of Object.entries(packages)) {
+      const known = versions.get(name) ?? new Set()
+      versions.set(name, known)
+      if (wanted.state === 'absent') known.add('absent')
+      else for (const { version } of Object.values(wanted.builds)) known.add(version)
+    }
+  }
+  return versions
+}
+
+function sorted(versions: ReadonlySet<string> | undefined): string[] {
+  return [...(versions ?? [])].sort()
+}
