@@ -25,6 +25,8 @@ def run(torrent, folder, address, part):
             "enable_upnp": False,
             "enable_natpmp": False,
             "alert_mask": 0,
+            "enable_outgoing_utp": False,
+            "enable_incoming_utp": False,
         }
     )
     what = {"ti": lt.torrent_info(torrent), "save_path": folder}
