@@ -1,4 +1,5 @@
 // aria2 and transmission: every machine in one swarm, with their ordinary settings but for what would look outside the lab.
+// No local discovery either, which both have off by default: the lab's links are bridges and would carry it over the WAN.
 
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -11,8 +12,9 @@ interface Client {
   needs: Record<string, string>
   program: string
   /** Run in the machine's folder, where the payload is or comes to be. */
-  args(machine: { folder: string; address: string; torrent: string }): string[]
-  settings?: (machine: { address: string }) => Record<string, unknown>
+  args(machine: { folder: string; torrent: string }): string[]
+  /** Files for its folder. */
+  files(machine: { address: string }): Record<string, string>
   /** What it says once it has everything. */
   done: RegExp
 }
@@ -20,12 +22,15 @@ interface Client {
 export const aria2: System = systemOf('aria2 swarm', {
   needs: { aria2c: 'aria2' },
   program: 'aria2c',
-  args: ({ torrent }) => [
-    ...['--no-conf', '--enable-dht=false', '--enable-dht6=false', '--bt-enable-lpd=true', '--seed-ratio=0'],
+  args: ({ folder, torrent }) => [
+    ...['--no-conf', '--enable-dht=false', '--enable-dht6=false', '--disable-ipv6=true', '--seed-ratio=0'],
     ...['--check-integrity=true', '--console-log-level=notice', '--summary-interval=0', '--show-console-readout=false'],
+    // It says "Download complete" when it has stopped to seed.
+    `--on-bt-download-complete=${path.join(folder, 'complete.sh')}`,
     torrent,
   ],
-  done: /Download complete|Verification finished successfully/,
+  files: () => ({ 'complete.sh': '#!/bin/sh\necho; echo complete\n' }),
+  done: /^complete$|Verification finished successfully/m,
 })
 
 export const transmission: System = systemOf('transmission swarm', {
@@ -33,18 +38,23 @@ export const transmission: System = systemOf('transmission swarm', {
   program: 'stdbuf',
   // It says how it stands without ever ending a line.
   args: ({ folder, torrent }) => ['-o0', 'transmission-cli', '-g', folder, '-w', folder, '-M', '-D', '-U', torrent],
-  settings: ({ address }) => ({ 'dht-enabled': false, 'bind-address-ipv4': address, 'lpd-enabled': true }),
+  files: ({ address }) => ({
+    'settings.json': JSON.stringify({ 'dht-enabled': false, 'bind-address-ipv4': address }),
+  }),
   done: /Seeding/,
 })
 
 function systemOf(name: string, client: Client): System {
   const start = async (lab: Lab, machine: string, torrent: string) => {
     const folder = path.join(lab.folder, machine)
-    const at = { folder, address: lab.address(machine), torrent }
-    if (client.settings !== undefined) {
-      await writeFile(path.join(folder, 'settings.json'), JSON.stringify(client.settings(at)))
+    for (const [file, text] of Object.entries(client.files({ address: lab.address(machine) }))) {
+      await writeFile(path.join(folder, file), text, { mode: 0o755 })
     }
-    return lineOf(lab.spawn(machine, client.program, client.args(at)), client.done, `${name} on ${machine}`)
+    return lineOf(
+      lab.spawn(machine, client.program, client.args({ folder, torrent })),
+      client.done,
+      `${name} on ${machine}`,
+    )
   }
   const prepare = async (lab: Lab, load: Load): Promise<Prepared> => {
     const torrent = await prepareSwarm(lab, load)
