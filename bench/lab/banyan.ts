@@ -6,7 +6,7 @@ import { type Daemons, openDaemons, type Payload } from './daemons.ts'
 import { bytesOf, type Load, treeOverheadBytes } from './load.ts'
 import { familyOf, memoryOf } from './processes.ts'
 import type { Lab } from './site.ts'
-import { type Details, type Prepared, rootOf, type System, type Trouble, takersOf } from './system.ts'
+import { type Details, type Options, type Prepared, rootOf, type System, takersOf } from './system.ts'
 
 /** One look is a few system calls of the lab's own process; the daemons are not asked before all is there. */
 const lookEveryMs = 200
@@ -23,7 +23,7 @@ interface Transfer {
 
 export const banyan: System = { name: 'banyan', needs: {}, prepare }
 
-async function prepare(lab: Lab, load: Load, trouble: Trouble): Promise<Prepared> {
+async function prepare(lab: Lab, load: Load, { trouble, settles }: Options): Promise<Prepared> {
   const daemons = openDaemons(lab)
   await daemons.plant()
   const root = rootOf(lab)
@@ -42,6 +42,7 @@ async function prepare(lab: Lab, load: Load, trouble: Trouble): Promise<Prepared
       return Math.max(...transfers.map(({ completedAt }) => completedAt ?? 0))
     },
     details: async (): Promise<Details> => {
+      if (settles) return { converged: await convergedOf(lab, daemons) }
       if (lab.plan.isLoopback !== true) return {}
       const [leech = ''] = takersOf(lab).map(({ name }) => name)
       const { startedAt, completedAt } = await completed(daemons, leech)
@@ -109,6 +110,19 @@ async function completed(daemons: Daemons, machine: string): Promise<Transfer> {
   }, statusEveryMs)
   if (transfer === undefined) throw new Error(`${machine} has no transfer`)
   return transfer
+}
+
+/** Waits until all have. */
+async function convergedOf(lab: Lab, daemons: Daemons): Promise<number> {
+  const takers = takersOf(lab)
+  for (const { name } of takers) {
+    const isConverged = async () => {
+      const { self } = (await daemons.ask(name, 'GET', '/status')) as { self: { converged: number | null } | null }
+      return self?.converged === 1
+    }
+    await until(isConverged, statusEveryMs)
+  }
+  return takers.length
 }
 
 async function transferOf(daemons: Daemons, machine: string): Promise<Transfer | undefined> {

@@ -19,7 +19,7 @@ export async function measure(
   load: Load,
   commit: string,
 ): Promise<Measured> {
-  const prepared = await system.prepare(lab, load, scenario.trouble)
+  const prepared = await system.prepare(lab, load, { trouble: scenario.trouble, settles: scenario.isForTests === true })
   await new Promise((resolve) => setTimeout(resolve, restMs))
   const [linksBefore, coresBefore] = [await lab.counted(), await coreSeconds()]
   const startedAt = Date.now()

@@ -10,7 +10,13 @@ export interface System {
   /** Programs, with the Debian packages that bring them. */
   needs: Readonly<Record<string, string>>
   /** Everything that may be there before the load is known runs when it resolves. */
-  prepare(lab: Lab, load: Load, trouble: Trouble): Promise<Prepared>
+  prepare(lab: Lab, load: Load, options: Options): Promise<Prepared>
+}
+
+export interface Options {
+  trouble: Trouble
+  /** Whether to wait afterwards until all nodes have installed it, and say how many did. */
+  settles: boolean
 }
 
 /** `kill-taker`: the node that takes most from the parent dies when half of the load has come over the first link. */
@@ -31,6 +37,8 @@ export interface Details {
   leechPeak?: number
   /** From the moment that the last node began to want it. */
   transferSeconds?: number
+  /** Nodes that have converged. */
+  converged?: number
 }
 
 /** Every machine but the root. */
