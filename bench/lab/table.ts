@@ -75,7 +75,7 @@ function over(value: number | undefined, by: number | undefined): number[] {
   return value === undefined || by === undefined ? [] : [value / by]
 }
 
-function markdownOf([head = [], ...rows]: readonly (readonly string[])[]): string {
+export function markdownOf([head = [], ...rows]: readonly (readonly string[])[]): string {
   return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
 
@@ -86,7 +86,7 @@ function medianOf(values: readonly number[]): number | undefined {
   return low === undefined || high === undefined ? undefined : (low + high) / 2
 }
 
-function spread(values: readonly number[]): string {
+export function spread(values: readonly number[]): string {
   const median = medianOf(values)
   if (median === undefined) return '-'
   if (values.length === 1) return digits(median)
