@@ -58,6 +58,10 @@ export const limits = {
   treePathMaxBytes: 2_048,
   descriptionMaxBytes: 64 * KiB,
   debControlMaxBytes: 8 * MiB,
+  rpmHeaderMaxBytes: 32 * MiB,
+  /** Clauses of one package; with what it provides they have to fit into manifestMarksMax. */
+  dependsMax: 4_000,
+  providesMax: 2_000,
   publishQueueMax: 64,
   payloadCheckTimeoutMs: 30 * 60_000,
   pieceMinBytes: 256 * KiB,
@@ -113,6 +117,10 @@ export const limits = {
   debRepairTimeoutMs: 10 * 60_000,
   /** How long apt waits for another program that holds the package lock. */
   debLockWaitMs: 5 * 60_000,
+  /** One run of rpm, dnf or zypper, with every scriptlet. */
+  rpmTransactionTimeoutMs: 30 * 60_000,
+  /** How long another program that holds the lock of rpm or zypper is waited for. */
+  rpmLockWaitMs: 5 * 60_000,
   /** Of package lists and simulations. */
   packageListMaxBytes: 16 * MiB,
   treeRecordLineMaxBytes: 64 * KiB,

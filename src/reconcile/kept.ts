@@ -5,6 +5,7 @@ import type { Outcome } from '../model/report.ts'
 import type { Actual } from './actual.ts'
 import { byNameAndKind, type Difference } from './differences.ts'
 import { type Plan, type Waiting, waitsIn } from './plan.ts'
+import { heldText } from './providers/provider.ts'
 
 export interface Seen {
   desired: readonly DesiredPackage[]
@@ -54,7 +55,7 @@ export function outcomesKept({ desired, actual, differences, plan }: Seen): Outc
       difference: cause,
       detail:
         waits === undefined
-          ? `${difference.what} held by this machine's administrator (apt-mark unhold ${name})`
+          ? heldText(difference)
           : waits.for === 'audit'
             ? `${waitingText(waits)}: ${difference.found}, to ${difference.what}${to === null ? '' : ` ${to}`}`
             : waitingText(waits),

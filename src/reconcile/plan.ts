@@ -15,6 +15,7 @@ import {
 } from '../model/names.ts'
 import { parserOf } from '../model/parse.ts'
 import type { InstalledRecord } from './actual.ts'
+import { neededBy, offeredBy } from './dependencies.ts'
 import { type Difference, keyOf } from './differences.ts'
 
 const pathSchema = v.pipe(v.string(), v.startsWith('/'), v.maxLength(4096))
@@ -75,8 +76,8 @@ export interface PlanParts {
 }
 
 /**
- * The same differences give the same plan. Held ones are left out. A deb that depends on one that waits, waits too:
- * apt would refuse it alone.
+ * The same differences give the same plan. Held ones are left out. A package that depends on one that waits, waits
+ * too: its package manager would refuse it alone.
  */
 export function planFor(differences: readonly Difference[], parts: PlanParts): Plan {
   const records = new Map(parts.installed.map((record) => [keyOf(record.kind, record.name), record]))
@@ -121,14 +122,6 @@ export function nextLookAt({ waiting }: Pick<Plan, 'waiting'>): Instant | undefi
   return times.length === 0 ? undefined : Math.min(...times)
 }
 
-/** The package names in one clause of Debian's `Depends`: `libjq1 (= 1.6) | jq-bin:any` names `libjq1` and `jq-bin`. */
-export function dependencyNamesOf(clause: string): PackageName[] {
-  return clause
-    .split(/[|,]/)
-    .map((alternative) => /^\s*([A-Za-z0-9][A-Za-z0-9+._-]*)/.exec(alternative)?.[1])
-    .filter((name) => name !== undefined)
-}
-
 // Hooks of a tree may need what debs bring: trees go first and come last. Within the debs one transaction does it all,
 // so that a package may replace one that goes.
 function rankOf(action: Action): number {
@@ -164,18 +157,20 @@ function waitingOf(differences: readonly Difference[], parts: PlanParts): Waitin
     const missing = body === undefined ? 'manifest' : parts.payloadsHere.has(body.payload.sha256) ? null : 'payload'
     const waits = wait ?? (missing === null ? null : { for: missing })
     if (waits !== null) waiting.set(name, { name, version: to, manifest, dependency: null, ...waits })
-    if (body?.kind !== 'deb') continue
-    for (const needed of body.depends.flatMap(dependencyNamesOf)) {
+    for (const needed of body === undefined ? [] : neededBy(body)) {
       dependents.set(needed, [...(dependents.get(needed) ?? []), name])
     }
   }
   const spreading = [...waiting.keys()]
   for (let name = spreading.pop(); name !== undefined; name = spreading.pop()) {
-    const kind = wanted.get(name)?.kind
-    if (kind !== 'deb' && kind !== null) continue
-    for (const dependent of dependents.get(name) ?? []) {
+    const late = wanted.get(name)
+    const body = late === undefined ? undefined : parts.manifests.get(late.manifest)
+    const offered = body === undefined ? [name] : offeredBy(body)
+    for (const dependent of offered.flatMap((one) => dependents.get(one) ?? [])) {
       const own = wanted.get(dependent)
       if (own === undefined || waiting.has(dependent)) continue
+      // A tree, or a package of another package manager, is nothing to it.
+      if (late?.kind !== null && own.kind !== late?.kind) continue
       const { version, manifest } = own
       waiting.set(dependent, { name: dependent, version, manifest, for: 'dependency', dependency: name })
       spreading.push(dependent)

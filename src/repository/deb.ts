@@ -9,8 +9,8 @@ import { limits } from '../model/limits.ts'
 import type { Exec, RunResult } from '../world/world.ts'
 import { type ArMember, arMagic, arMembersOf, contentOfMember } from './ar.ts'
 import { descriptionOfControl } from './deb-control.ts'
-import { type StagedPayload, stagePayload } from './payload-file.ts'
-import type { Taken, Taking } from './taking.ts'
+import { type StagedPayload, stageCopy } from './payload-file.ts'
+import { checkGiven, type Taken, type Taking } from './taking.ts'
 import { fileInTar } from './tar.ts'
 
 type Programs = Pick<Exec, 'run' | 'which'>
@@ -22,7 +22,7 @@ export async function takeDeb(exec: Programs, taking: Taking): Promise<Taken> {
   try {
     // Refuses most damaged files before anything is copied.
     await partsOf(source, taking.path)
-    payload = await copy(source, taking)
+    payload = await stageCopy(source, taking)
   } finally {
     await source.close()
   }
@@ -31,7 +31,7 @@ export async function takeDeb(exec: Programs, taking: Taking): Promise<Taken> {
     const deb = { exec, file: staged, staged: payload.file, path: taking.path, signal: taking.signal }
     const { control, data } = await partsOf(staged, taking.path)
     const description = descriptionOfControl(await controlTextOf(deb, control), taking.path, payload.size)
-    checkGiven(description, taking)
+    checkGiven(description, taking, 'a Debian package')
     await checkData(deb, data)
     return { description, payload }
   } finally {
@@ -67,20 +67,6 @@ async function partsOf(file: FileHandle, path: string): Promise<{ control: ArMem
     throw new Failure('too-large', `${path}: its ${control.name} is over ${limits.debControlMaxBytes} bytes`)
   }
   return { control, data }
-}
-
-async function copy(source: FileHandle, taking: Taking): Promise<StagedPayload> {
-  const { size } = await source.stat()
-  let done = 0
-  return stagePayload(taking.target, async (append) => {
-    const stream = source.createReadStream({ start: 0, autoClose: false, highWaterMark: 1024 * 1024 })
-    for await (const bytes of stream as AsyncIterable<Uint8Array>) {
-      taking.signal.throwIfAborted()
-      await append(bytes)
-      done += bytes.byteLength
-      taking.onBytes(done, size)
-    }
-  })
 }
 
 async function controlTextOf(deb: OpenDeb, control: ArMember): Promise<string> {
@@ -145,16 +131,6 @@ async function runDpkgDeb(deb: OpenDeb, member: string, action: '--field' | '--c
   })
   if (result.timedOut) throw new Failure('timed-out', `${deb.path}: dpkg-deb ${action} took too long`)
   return result
-}
-
-function checkGiven({ name, version }: { name: string; version: string }, { given, path }: Taking): void {
-  const hint = 'the name and version of a Debian package are inside it'
-  if (given.name !== undefined && given.name !== name) {
-    throw new Failure('conflict', `${path}: the package is named ${name}, not ${given.name}`, { hint })
-  }
-  if (given.version !== undefined && given.version !== version) {
-    throw new Failure('conflict', `${path}: the package is version ${version}, not ${given.version}`, { hint })
-  }
 }
 
 function utf8Of(bytes: Uint8Array, path: string): string {

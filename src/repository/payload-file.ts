@@ -6,6 +6,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Sha256 } from '../model/names.ts'
+import type { Taking } from './taking.ts'
 
 /** The payload of a version that is being published, in a file of our own that nobody else writes to. */
 export interface StagedPayload {
@@ -36,6 +37,24 @@ export async function stagePayload(path: string, fill: (append: Append) => Promi
   } finally {
     await file.close()
   }
+}
+
+/** The file as it is. */
+export async function stageCopy(
+  source: FileHandle,
+  { target, onBytes, signal }: Pick<Taking, 'target' | 'onBytes' | 'signal'>,
+): Promise<StagedPayload> {
+  const { size } = await source.stat()
+  let done = 0
+  return stagePayload(target, async (append) => {
+    const stream = source.createReadStream({ start: 0, autoClose: false, highWaterMark: 1024 * 1024 })
+    for await (const bytes of stream as AsyncIterable<Uint8Array>) {
+      signal.throwIfAborted()
+      await append(bytes)
+      done += bytes.byteLength
+      onBytes(done, size)
+    }
+  })
 }
 
 async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {

@@ -12,6 +12,7 @@ import type { Entries, Entry } from './entries.ts'
 import { metainfoFor } from './metainfo.ts'
 import type { StagedPayload } from './payload-file.ts'
 import type { Progress, Published, PublishedVersion, PublishOptions, RepositoryParts } from './repository.ts'
+import { looksLikeRpm, takeRpm } from './rpm.ts'
 import type { Taken, Taking } from './taking.ts'
 import { takeTree } from './tree.ts'
 
@@ -63,25 +64,28 @@ function checked(schema: v.GenericSchema<string>, text: string, option: string):
 }
 
 async function take({ disk, exec }: RepositoryParts, taking: Taking): Promise<Taken> {
-  return (await sourceOf(taking.path)) === 'folder' ? takeTree(disk, taking) : takeDeb(exec, taking)
+  switch (await kindOf(taking.path)) {
+    case 'tree':
+      return takeTree(disk, taking)
+    case 'deb':
+      return takeDeb(exec, taking)
+    case 'rpm':
+      return takeRpm(taking)
+  }
 }
 
-async function sourceOf(path: string): Promise<'folder' | 'deb'> {
+async function kindOf(path: string): Promise<Kind> {
   const found = await readable(path, () => stat(path))
-  if (found.isDirectory()) return 'folder'
+  if (found.isDirectory()) return 'tree'
   if (!found.isFile()) throw new Failure('bad-input', `${path}: neither a file nor a folder`)
   if (found.size > limits.payloadMaxBytes) {
     throw new Failure('too-large', `${path}: ${found.size} bytes are over the limit of ${limits.payloadMaxBytes}`)
   }
   const start = await readable(path, () => startOf(path))
-  if (path.endsWith('.rpm') || start.subarray(0, 4).equals(Buffer.from('edabeedb', 'hex'))) {
-    throw new Failure('unsupported', `${path}: .rpm packages cannot be published yet`, {
-      hint: 'publish a .deb, or a folder with a banyan.yaml',
-    })
-  }
+  if (looksLikeRpm(start) || path.endsWith('.rpm')) return 'rpm'
   if (looksLikeDeb(start) || path.endsWith('.deb')) return 'deb'
-  throw new Failure('bad-input', `${path}: neither a Debian package nor a folder`, {
-    hint: 'publish a .deb, or a folder with a banyan.yaml',
+  throw new Failure('bad-input', `${path}: neither a package nor a folder`, {
+    hint: 'publish a .deb, an .rpm, or a folder with a banyan.yaml',
   })
 }
 
@@ -133,10 +137,15 @@ async function readyToStore(
           pieceLength: metainfo.pieceLength,
           metainfo: sha256Of(metainfo.bytes),
         }
-  const { name, version, kind, arch, installedSize, depends, summary, hooks } = description
+  const { name, version, kind, arch, installedSize, depends, provides = [], summary, hooks } = description
   // One order of the keys: the manifest is found by the digest of these bytes.
   const body = parseManifest(
-    { schema: 1, name, version, kind, arch, payload: travel, installedSize, depends, summary, hooks },
+    {
+      schema: 1,
+      ...{ name, version, kind, arch, payload: travel, installedSize, depends },
+      ...(provides.length === 0 ? {} : { provides }),
+      ...{ summary, hooks },
+    },
     path,
   )
   return {

@@ -13,13 +13,15 @@ export interface ProviderWorld {
   build(wanted: Wanted): Promise<Built>
   /** Where the files of an installed package lie. */
   filesOf(name: string): string
-  /** What the package manager notes for itself and changes at every call. */
+  /** A file below the target root, as scripts of packages have to call it. */
+  insidePath(file: string): string
+  /** What the package manager notes for itself and changes at every call, and what a machine has before. */
   isNote(path: string): boolean
   context: ApplyContext & { steps: string[] }
 }
 
-const version1: Wanted = { name: 'shop', version: '1.0', files: { 'bin/shop': '#!/bin/sh\necho 1\n', 'lib/a': 'a' } }
-const version2: Wanted = { name: 'shop', version: '2.0', files: { 'bin/shop': '#!/bin/sh\necho 2\n', 'lib/b': 'b' } }
+const version1: Wanted = { name: 'shop', version: '1.0-1', files: { 'bin/shop': '#!/bin/sh\necho 1\n', 'lib/a': 'a' } }
+const version2: Wanted = { name: 'shop', version: '2.0-1', files: { 'bin/shop': '#!/bin/sh\necho 2\n', 'lib/b': 'b' } }
 
 /** `patience: 'short'` is for scripts that hang: their time must be over soon. */
 export function providerContract(
@@ -38,9 +40,9 @@ export function providerContract(
 
   check('an installation is there with its version and its files', async (t, world) => {
     const built = await world.build(version1)
-    t.match(await run(world, stepOf('install', built)), { outcome: 'changed', version: '1.0', before: null })
-    t.match(await seen(world), { name: 'shop', version: '1.0', state: 'whole', found: '', held: false })
-    t.equal(await read(world, 'VERSION'), '1.0\n')
+    t.match(await run(world, stepOf('install', built)), { outcome: 'changed', version: '1.0-1', before: null })
+    t.match(await seen(world), { name: 'shop', version: '1.0-1', state: 'whole', found: '', held: false })
+    t.equal(await read(world, 'VERSION'), '1.0-1\n')
     t.equal((await fs.stat(path.join(world.filesOf('shop'), 'bin/shop'))).mode & 0o111, 0o111)
   })
 
@@ -48,8 +50,8 @@ export function providerContract(
     const [one, two] = [await world.build(version1), await world.build(version2)]
     const steps = [
       stepOf('install', one),
-      stepOf('upgrade', two, { from: '1.0', previous: one }),
-      stepOf('downgrade', one, { from: '2.0', previous: two }),
+      stepOf('upgrade', two, { from: '1.0-1', previous: one }),
+      stepOf('downgrade', one, { from: '2.0-1', previous: two }),
       stepOf('remove', one),
     ]
     for (const step of steps) {
@@ -64,30 +66,30 @@ export function providerContract(
   check('an upgrade and a downgrade leave only the files of the version wanted', async (t, world) => {
     const [one, two] = [await world.build(version1), await world.build(version2)]
     await run(world, stepOf('install', one))
-    t.match(await run(world, stepOf('upgrade', two, { from: '1.0' })), {
+    t.match(await run(world, stepOf('upgrade', two, { from: '1.0-1' })), {
       outcome: 'changed',
-      version: '2.0',
-      before: '1.0',
+      version: '2.0-1',
+      before: '1.0-1',
     })
     t.same(await filesIn(world), ['VERSION', 'bin/shop', 'lib/b'])
-    t.match(await run(world, stepOf('downgrade', one, { from: '2.0' })), {
+    t.match(await run(world, stepOf('downgrade', one, { from: '2.0-1' })), {
       outcome: 'changed',
-      version: '1.0',
-      before: '2.0',
+      version: '1.0-1',
+      before: '2.0-1',
     })
     t.same(await filesIn(world), ['VERSION', 'bin/shop', 'lib/a'])
-    t.equal(await read(world, 'VERSION'), '1.0\n')
+    t.equal(await read(world, 'VERSION'), '1.0-1\n')
   })
 
   check('a removal takes everything that was put there and nothing else', async (t, world) => {
     const built = await world.build(version1)
-    await run(world, stepOf('install', await world.build({ name: 'other', version: '1' })))
+    await run(world, stepOf('install', await world.build({ name: 'other', version: '1-1' })))
     const before = await snapshot(world)
     await run(world, stepOf('install', built))
     const mine = path.join(world.filesOf('shop'), 'lib', 'written-by-the-program')
     await fs.writeFile(mine, 'precious')
     const real = await fs.realpath(mine)
-    t.match(await run(world, stepOf('remove', built)), { outcome: 'changed', version: null, before: '1.0' })
+    t.match(await run(world, stepOf('remove', built)), { outcome: 'changed', version: null, before: '1.0-1' })
     t.equal(await fs.readFile(real, 'utf8'), 'precious')
     await fs.rm(real)
     const isFile = (file: string) => !file.endsWith('/')
@@ -98,8 +100,8 @@ export function providerContract(
   check('other content of the same version takes the place of the first', async (t, world) => {
     const [one, other] = [await world.build(version1), await world.build({ ...version1, files: { 'lib/c': 'c' } })]
     await run(world, stepOf('install', one))
-    const step = stepOf('reinstall', other, { from: '1.0', previous: one })
-    t.match(await run(world, step), { outcome: 'changed', version: '1.0', before: '1.0' })
+    const step = stepOf('reinstall', other, { from: '1.0-1', previous: one })
+    t.match(await run(world, step), { outcome: 'changed', version: '1.0-1', before: '1.0-1' })
     t.same(await filesIn(world), ['VERSION', 'lib/c'])
   })
 
@@ -110,10 +112,10 @@ export function providerContract(
     await fs.rm(path.join(world.filesOf('shop'), 'lib/a'))
     await fs.writeFile(path.join(world.filesOf('shop'), 'bin/own'), 'own')
     const drifted = await seen(world)
-    t.match(drifted, { state: 'drifted', version: '1.0', found: /changed .*bin\/shop/ })
+    t.match(drifted, { state: 'drifted', version: '1.0-1', found: /changed .*bin\/shop/ })
     t.match(drifted?.found, /missing .*lib\/a/)
-    const step = stepOf('reinstall', built, { from: '1.0', cause: 'drift', found: drifted?.found ?? '' })
-    t.match(await run(world, step), { outcome: 'changed', version: '1.0', difference: 'drift', detail: /bin\/shop/ })
+    const step = stepOf('reinstall', built, { from: '1.0-1', cause: 'drift', found: drifted?.found ?? '' })
+    t.match(await run(world, step), { outcome: 'changed', version: '1.0-1', difference: 'drift', detail: /bin\/shop/ })
     t.match(await seen(world), { state: 'whole' })
     t.equal(await read(world, 'bin/shop'), '#!/bin/sh\necho 1\n')
     t.equal(await read(world, 'lib/a'), 'a')
@@ -132,10 +134,10 @@ export function providerContract(
   check('scripts run, and what they print is kept', async (t, world) => {
     const said: string[] = []
     const context = { ...world.context, output: (text: string) => void said.push(text) }
-    const log = path.join(world.targetRoot, 'ran')
+    const log = world.insidePath('ran')
     const scripts = { preInstall: `echo pre >>${log}`, postInstall: `echo hello from shop; echo post >>${log}` }
     await world.provider.ensure([stepOf('install', await world.build({ ...version1, scripts }))], context)
-    t.equal(await fs.readFile(log, 'utf8'), 'pre\npost\n')
+    t.equal(await fs.readFile(path.join(world.targetRoot, 'ran'), 'utf8'), 'pre\npost\n')
     t.match(said.join('\n'), /hello from shop/)
   })
 
@@ -152,17 +154,17 @@ export function providerContract(
       const one = await world.build(version1)
       await run(world, stepOf('install', one))
       const bad = await world.build({ ...version2, scripts: { [script]: 'exit 3' } })
-      const other = await world.build({ name: 'other', version: '1.0' })
-      const steps = [stepOf('upgrade', bad, { from: '1.0', previous: one }), stepOf('install', other)]
+      const other = await world.build({ name: 'other', version: '1.0-1' })
+      const steps = [stepOf('upgrade', bad, { from: '1.0-1', previous: one }), stepOf('install', other)]
       const outcomes = await world.provider.ensure(steps, world.context)
       t.match(outcomes, [
-        { name: 'shop', outcome: 'failed', version: '1.0', before: '1.0' },
-        { name: 'other', outcome: 'changed', version: '1.0' },
+        { name: 'shop', outcome: 'failed', version: '1.0-1', before: '1.0-1' },
+        { name: 'other', outcome: 'changed', version: '1.0-1' },
       ])
-      t.match(await seen(world), { state: 'whole', version: '1.0' })
+      t.match(await seen(world), { state: 'whole', version: '1.0-1' })
       t.same(await filesIn(world), ['VERSION', 'bin/shop', 'lib/a'])
-      const good = await world.build({ ...version2, version: '2.1' })
-      t.match(await run(world, stepOf('upgrade', good, { from: '1.0', previous: one })), { outcome: 'changed' })
+      const good = await world.build({ ...version2, version: '2.1-1' })
+      t.match(await run(world, stepOf('upgrade', good, { from: '1.0-1', previous: one })), { outcome: 'changed' })
     })
   }
 
@@ -172,12 +174,12 @@ export function providerContract(
       const one = await world.build(version1)
       await run(world, stepOf('install', one))
       const asks = await world.build({ ...version2, scripts: { postInstall: 'read answer || exit 4' } })
-      const step = stepOf('upgrade', asks, { from: '1.0', previous: one })
-      t.match(await run(world, step), { outcome: 'failed', version: '1.0', detail: /4/ })
-      const hangs = await world.build({ ...version2, version: '2.1', scripts: { postInstall: 'sleep 600' } })
-      const outcome = await run(world, stepOf('upgrade', hangs, { from: '1.0', previous: one }))
-      t.match(outcome, { outcome: 'failed', version: '1.0', detail: /too long|longer than/ })
-      t.match(await seen(world), { state: 'whole', version: '1.0' })
+      const step = stepOf('upgrade', asks, { from: '1.0-1', previous: one })
+      t.match(await run(world, step), { outcome: 'failed', version: '1.0-1', detail: /4/ })
+      const hangs = await world.build({ ...version2, version: '2.1-1', scripts: { postInstall: 'sleep 600' } })
+      const outcome = await run(world, stepOf('upgrade', hangs, { from: '1.0-1', previous: one }))
+      t.match(outcome, { outcome: 'failed', version: '1.0-1', detail: /too long|longer than/ })
+      t.match(await seen(world), { state: 'whole', version: '1.0-1' })
     },
     'short',
   )
@@ -187,12 +189,12 @@ export function providerContract(
     await run(world, stepOf('install', built))
     t.match(await run(world, stepOf('remove', built)), {
       outcome: 'failed',
-      version: '1.0',
-      before: '1.0',
+      version: '1.0-1',
+      before: '1.0-1',
       detail: /5/,
     })
     t.match(await seen(world), { state: 'whole' })
-    t.equal(await read(world, 'VERSION'), '1.0\n')
+    t.equal(await read(world, 'VERSION'), '1.0-1\n')
   })
 
   check('every step is in the journal before it is done', async (t, world) => {
@@ -224,10 +226,10 @@ async function read({ filesOf }: ProviderWorld, file: string): Promise<string> {
 
 async function filesIn(world: ProviderWorld): Promise<string[]> {
   const folder = await fs.realpath(world.filesOf('shop'))
-  return (await filesBelow(folder, world)).filter((file) => !file.endsWith('/'))
+  return (await filesBelow(folder, { isNote: () => false })).filter((file) => !file.endsWith('/'))
 }
 
-async function filesBelow(folder: string, world: ProviderWorld): Promise<string[]> {
+async function filesBelow(folder: string, world: Pick<ProviderWorld, 'isNote'>): Promise<string[]> {
   const entries = await fs.readdir(folder, { recursive: true, withFileTypes: true })
   return entries
     .map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)) + (entry.isDirectory() ? '/' : ''))

@@ -360,14 +360,14 @@ async function publishRows(scene: Scene): Promise<Row[]> {
       hint: /are inside it/,
     },
     {
-      what: 'an .rpm',
+      what: 'an .rpm that is none',
       args: [await file('shop.rpm', 'rpm')],
-      says: /shop\.rpm: \.rpm packages cannot be published yet/,
+      says: /shop\.rpm: not an rpm package/,
     },
     {
       what: 'a text file',
       args: [await file('readme.txt', 'x')],
-      says: /readme\.txt: neither a Debian package nor a folder/,
+      says: /readme\.txt: neither a package nor a folder/,
     },
     {
       what: 'a folder that does not say what it is',

@@ -15,7 +15,7 @@ import { systemClock } from '../../src/world/clock.ts'
 import { systemDisk } from '../../src/world/disk.ts'
 import { systemExec } from '../../src/world/exec.ts'
 import { systemRandom } from '../../src/world/random.ts'
-import { type Built, buildDeb, buildTree, type Wanted } from './packages.ts'
+import { type Built, buildDeb, buildRpm, buildTree, type Wanted } from './packages.ts'
 
 export type Released = Record<string, Built | 'absent'>
 
@@ -26,6 +26,7 @@ export interface ApplyWorld {
   machine: LocalMachine
   tree(wanted: Wanted): Promise<Built>
   deb(wanted: Wanted): Promise<Built>
+  rpm(wanted: Wanted): Promise<Built>
   /** Signs a revision that wants exactly this. */
   release(packages: Released): Promise<void>
   look(depth?: MachineLook['depth']): ReturnType<LocalMachine['look']>
@@ -60,6 +61,7 @@ export async function applyWorld(t: Test): Promise<ApplyWorld> {
     machine: openLocalMachine(parts),
     tree: (wanted) => buildTree(store, wanted),
     deb: (wanted) => buildDeb(store, wanted),
+    rpm: (wanted) => buildRpm(store, wanted),
     records: [],
 
     async release(packages) {

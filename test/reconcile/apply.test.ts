@@ -266,18 +266,35 @@ t.test('an apply killed while dpkg works is found, repaired and finished', async
   t.pass('it converged')
 })
 
-t.test('a kind that is not supported fails and keeps nobody back', async (t) => {
+t.test('a machine without the package manager of a kind refuses that kind, and keeps nobody back', async (t) => {
   const world = await applyWorld(t)
-  const shop = await world.tree({ name: 'shop', version: '1' })
-  const built = await world.tree({ name: 'foreign', version: '1' })
-  const manifest = { ...built.manifest, kind: 'rpm' as const }
-  const { hash } = await import('node:crypto')
-  const foreign = { ...built, manifest, digest: hash('sha256', JSON.stringify(manifest), 'hex') }
-  await world.release({ foreign, shop })
-  t.match((await world.converge()).outcomes, [
-    { name: 'foreign', kind: 'rpm', outcome: 'failed', detail: 'unsupported kind: rpm' },
+  const [shop, tool, foreign] = [
+    await world.tree({ name: 'shop', version: '1' }),
+    await world.deb({ name: 'tool', version: '1' }),
+    await world.rpm({ name: 'foreign', version: '1-1' }),
+  ]
+  await world.release({ foreign, tool, shop })
+  const { plan } = await world.look()
+  const exec = { ...world.parts.exec, which: async () => undefined }
+  const outcomes = await runHere(world, plan, { providers: providersFor({ ...world.parts, exec }) })
+  t.match(outcomes, [
+    {
+      name: 'tool',
+      kind: 'deb',
+      outcome: 'failed',
+      version: null,
+      detail: /^there is no apt here: name other packages/,
+    },
+    {
+      name: 'foreign',
+      kind: 'rpm',
+      outcome: 'failed',
+      version: null,
+      detail: /^there is no rpm here: .*install the package rpm/,
+    },
     { name: 'shop', outcome: 'changed' },
   ])
+  t.same(await fs.readdir(world.targetRoot), ['opt'])
 })
 
 t.test('of old transactions only a few are kept', async (t) => {

@@ -19,6 +19,7 @@ providerContract(t, async (t, patience) => {
     targetRoot,
     build: (wanted) => buildDeb(`${folder}/store`, wanted),
     filesOf: (name) => `${targetRoot}/opt/${name}`,
+    insidePath: (file) => `${targetRoot}/${file}`,
     isNote: (file) => /^(var|etc)\//.test(file),
     context: { workFolder: `${folder}/work`, journal: async (step) => void steps.push(step), output: () => {}, steps },
   }

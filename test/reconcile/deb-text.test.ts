@@ -1,8 +1,7 @@
 // The texts below are dpkg's and apt's own (Debian 12, LC_ALL=C).
 
 import t from 'tap'
-import { dependencyNamesOf } from '../../src/reconcile/plan.ts'
-import { groupsOf } from '../../src/reconcile/providers/deb-groups.ts'
+import { dependencyNamesOf } from '../../src/reconcile/dependencies.ts'
 import {
   parseComplaints,
   parseControl,
@@ -15,6 +14,7 @@ import {
   parseVerify,
   pathExcludedBy,
 } from '../../src/reconcile/providers/deb-text.ts'
+import { groupsOf } from '../../src/reconcile/providers/groups.ts'
 import type { Step } from '../../src/reconcile/providers/provider.ts'
 
 t.test('packages and their states', async (t) => {
@@ -140,7 +140,7 @@ t.test('control fields and dependency clauses', async (t) => {
 
 t.test('packages that need each other are one group, removals come last', async (t) => {
   const step = (name: string, depends: string[], what: 'install' | 'remove' = 'install') =>
-    ({ action: { name, what }, manifest: what === 'remove' ? null : { depends } }) as unknown as Step
+    ({ action: { name, what }, manifest: what === 'remove' ? null : { name, kind: 'deb', depends } }) as unknown as Step
   const steps = [
     step('gone', [], 'remove'),
     step('a', ['b (>= 1) | x']),

@@ -7,6 +7,7 @@ import type { Manifest } from '../../src/model/manifest.ts'
 import type { Action } from '../../src/reconcile/plan.ts'
 import type { Step } from '../../src/reconcile/providers/provider.ts'
 import { systemExec } from '../../src/world/exec.ts'
+import { buildRpm as buildRpmFile } from '../repository/build-rpm.ts'
 import { tarOf, treeOf } from './tar-writer.ts'
 
 export interface Wanted {
@@ -17,9 +18,9 @@ export interface Wanted {
   depends?: string[]
   /** Shell lines of each script. */
   scripts?: Partial<Record<'preInstall' | 'postInstall' | 'preRemove' | 'postRemove', string>>
-  /** Path on the machine and content; debs only. */
+  /** Path on the machine and content; debs and rpms only. */
   conffiles?: Readonly<Record<string, string>>
-  /** More lines of the control file; debs only. */
+  /** More lines of the control file or the spec; debs and rpms only. */
   fields?: readonly string[]
 }
 
@@ -71,6 +72,31 @@ export async function buildDeb(folder: string, wanted: Wanted): Promise<Built> {
   const result = await systemExec.run({ program: 'dpkg-deb', args, timeoutMs: 20_000 })
   if (result.code !== 0) throw new Error(result.stderr)
   return await built(folder, wanted, 'deb', await fs.readFile(file), {})
+}
+
+/** Its files lie in /opt/<name>; its version is `version-release`. */
+export async function buildRpm(folder: string, wanted: Wanted): Promise<Built> {
+  const { name, version, depends = [], scripts = {}, conffiles = {}, fields = [] } = wanted
+  const dash = version.lastIndexOf('-')
+  const [epoch, upstream] = /^(?:(\d+):)?(.*)$/.exec(version.slice(0, dash))?.slice(1) ?? []
+  const files = Object.entries(filesOf(wanted)).map(([file, content]) => [`/opt/${name}/${file}`, content])
+  const scriptlet = { preInstall: 'pre', postInstall: 'post', preRemove: 'preun', postRemove: 'postun' } as const
+  const file = buildRpmFile(path.join(await fs.mkdtemp(path.join(folder, 'rpm-')), 'it.rpm'), {
+    name,
+    version: upstream ?? '',
+    release: version.slice(dash + 1),
+    preamble: [
+      ...(epoch === undefined ? [] : [`Epoch: ${epoch}`]),
+      ...depends.map((clause) => `Requires: ${clause}`),
+      ...fields,
+    ],
+    files: Object.fromEntries(files),
+    config: conffiles,
+    scriptlets: Object.fromEntries(
+      Object.entries(scripts).map(([script, lines]) => [scriptlet[script as keyof typeof scriptlet], lines]),
+    ),
+  })
+  return await built(folder, wanted, 'rpm', await fs.readFile(file), {})
 }
 
 /** The step that a plan would have for it. */

@@ -19,6 +19,7 @@ providerContract(t, async (t, patience) => {
     targetRoot,
     build: (wanted) => buildTree(`${folder}/store`, wanted),
     filesOf: (name) => `${targetRoot}/opt/${name}/current`,
+    insidePath: (file) => `${targetRoot}/${file}`,
     isNote: () => false,
     context: { workFolder: `${folder}/work`, journal: async (step) => void steps.push(step), output: () => {}, steps },
   }

@@ -50,21 +50,18 @@ const refusals: Record<string, Refusal> = {
   'a device': { path: () => '/dev/null', message: '/dev/null: neither a file nor a folder' },
   'some other file': {
     path: (dir) => `${dir}/greeter/share/words`,
-    message: 'DIR/greeter/share/words: neither a Debian package nor a folder',
-    hint: 'publish a .deb, or a folder with a banyan.yaml',
+    message: 'DIR/greeter/share/words: neither a package nor a folder',
+    hint: 'publish a .deb, an .rpm, or a folder with a banyan.yaml',
   },
-  'an .rpm': {
+  'an empty .rpm': {
     make: (folder) => fs.writeFileSync(`${folder}/../a.rpm`, ''),
     path: (dir) => `${dir}/a.rpm`,
-    code: 'unsupported',
-    message: 'DIR/a.rpm: .rpm packages cannot be published yet',
-    hint: 'publish a .deb, or a folder with a banyan.yaml',
+    message: 'DIR/a.rpm: the file is empty',
   },
-  'an .rpm by another name': {
+  'a cut .rpm by another name': {
     make: (folder) => fs.writeFileSync(`${folder}/../a.pkg`, Buffer.from('edabeedb0300', 'hex')),
     path: (dir) => `${dir}/a.pkg`,
-    code: 'unsupported',
-    message: 'DIR/a.pkg: .rpm packages cannot be published yet',
+    message: 'DIR/a.pkg: not a whole rpm package: it is cut off',
   },
   'a file larger than any payload': {
     make: (folder) => {

@@ -20,9 +20,11 @@ import { publishedText } from '../text/package-list.ts'
 
 export const publishCommand: Command = {
   command: 'publish <path..>',
-  describe: 'take .deb files or directories into the repository',
+  describe: 'take .deb or .rpm files or directories into the repository',
   builder: (argv) =>
-    jsonOption(homeOption(argv.positional('path', { type: 'string', array: true, describe: '.deb or directory' })))
+    jsonOption(
+      homeOption(argv.positional('path', { type: 'string', array: true, describe: '.deb, .rpm or directory' })),
+    )
       .option('name', {
         type: 'string',
         requiresArg: true,

@@ -23,7 +23,7 @@ export const debWaits: DebWaits = {
 
 export interface DebProgramParts {
   targetRoot: string
-  exec: Pick<Exec, 'run'>
+  exec: Pick<Exec, 'run' | 'which'>
   disk: Pick<Disk, 'read' | 'write' | 'makeFolder' | 'list' | 'stat' | 'remove' | 'pointLink' | 'freeBytes'>
   waits: DebWaits
 }
@@ -45,8 +45,13 @@ export interface DebPrograms {
   /** Folds in what a killed dpkg left in its own journal, without running any script. */
   closeJournal(): Promise<RunResult>
   control(file: string): Promise<string>
-  /** `apt-get … install`, with files to install and `name-` for what goes. */
-  apt(work: string, words: readonly string[], options: readonly string[]): Promise<RunResult>
+  /** `apt-get … install`, with files to install and `name-` for what goes. Says when it waits for somebody's lock. */
+  apt(
+    work: string,
+    words: readonly string[],
+    options: readonly string[],
+    onWait?: (line: string) => void,
+  ): Promise<RunResult>
 }
 
 export function debPrograms({ targetRoot, exec, disk, waits }: DebProgramParts): DebPrograms {
@@ -65,8 +70,21 @@ export function debPrograms({ targetRoot, exec, disk, waits }: DebProgramParts):
     NEEDRESTART_SUSPEND: '1',
     APT_LISTCHANGES_FRONTEND: 'none',
   }
-  const run = (program: string, args: readonly string[], timeoutMs: number, more: Record<string, string> = {}) =>
-    exec.run({ program, args, timeoutMs, env: { ...env, ...more }, outputMaxBytes: limits.packageListMaxBytes })
+  const run = (
+    program: string,
+    args: readonly string[],
+    timeoutMs: number,
+    more: Record<string, string> = {},
+    onLine: (line: string) => void = () => {},
+  ) =>
+    exec.run({
+      program,
+      args,
+      timeoutMs,
+      env: { ...env, ...more },
+      outputMaxBytes: limits.packageListMaxBytes,
+      onLine: (_stream, line) => onLine(line),
+    })
   const read = async (program: string, args: readonly string[]): Promise<string> => {
     const result = await run(program, args, waits.queryMs)
     if (result.code === 0) return result.stdout
@@ -128,7 +146,7 @@ export function debPrograms({ targetRoot, exec, disk, waits }: DebProgramParts):
 
     control: (file) => read('dpkg-deb', ['-f', file, 'Package', 'Version', 'Architecture']),
 
-    async apt(work, words, options) {
+    async apt(work, words, options, onWait) {
       const own = path.join(work, 'apt')
       for (const name of ['lists/partial', 'cache/archives/partial']) await disk.makeFolder(path.join(own, name))
       const settings = [
@@ -157,7 +175,9 @@ export function debPrograms({ targetRoot, exec, disk, waits }: DebProgramParts):
       const file = path.join(own, 'apt.conf')
       if (isolated) await disk.write(file, `Dir "${targetRoot}";\n`, { mode: 0o600 })
       const args = ['-y', ...settings, ...options, 'install', '--', ...words]
-      return run('apt-get', args, waits.transactionMs, isolated ? { APT_CONFIG: file } : {})
+      return run('apt-get', args, waits.transactionMs, isolated ? { APT_CONFIG: file } : {}, (line) => {
+        if (/^Waiting for .*lock/.test(line)) onWait?.(line)
+      })
     },
   }
 }

@@ -4,8 +4,9 @@ import type { PackageName } from '../../model/names.ts'
 import type { Actual } from '../actual.ts'
 import { type DebProgramParts, type DebPrograms, debPrograms } from './deb-programs.ts'
 import { type DpkgEntry, parseDpkgQuery, parseVerify, pathExcludedBy } from './deb-text.ts'
-import { ensureDebs } from './deb-transaction.ts'
-import { findingsText, type Look, type Provider } from './provider.ts'
+import { debSystem } from './deb-transaction.ts'
+import { findingsText, type Look, type Provider, refusedOutcome } from './provider.ts'
+import { ensureTogether } from './transaction.ts'
 
 export function debProvider(parts: DebProgramParts): Provider {
   const programs = debPrograms(parts)
@@ -13,7 +14,13 @@ export function debProvider(parts: DebProgramParts): Provider {
   return {
     kind: 'deb',
     inspect: look,
-    ensure: (steps, context) => ensureDebs({ ...parts, programs, inspect: look }, steps, context),
+    async ensure(steps, context) {
+      if ((await parts.exec.which('apt-get')) === undefined) {
+        const problem = 'there is no apt here: name other packages for machines without dpkg'
+        return steps.map(({ action }) => refusedOutcome(action, problem))
+      }
+      return await ensureTogether(debSystem({ ...parts, programs, inspect: look }), parts, steps, context)
+    },
   }
 }
 

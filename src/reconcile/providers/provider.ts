@@ -92,11 +92,18 @@ export function refusedOutcome(action: Action, problem: string): Outcome {
 /** The outcome of a step that its administrator's hold forbids. */
 export function heldOutcome(action: Action, there: Actual): Outcome {
   return {
-    ...refusedOutcome(action, `${action.what} held by this machine's administrator (apt-mark unhold ${action.name})`),
+    ...refusedOutcome(action, heldText(action)),
     outcome: 'held',
     version: there.version,
     before: there.version,
   }
+}
+
+/** That the administrator holds a package, and how to let it go. */
+export function heldText({ what, kind, name }: { what: string; kind: Kind | null; name: PackageName }): string {
+  const release =
+    kind === 'rpm' ? `dnf versionlock delete ${name}, or zypper removelock ${name}` : `apt-mark unhold ${name}`
+  return `${what} held by this machine's administrator (${release})`
 }
 
 /** A few findings in one line. */

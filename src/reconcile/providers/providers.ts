@@ -9,21 +9,33 @@ import { byNameAndKind } from '../differences.ts'
 import { debProvider } from './deb.ts'
 import { type DebWaits, debWaits } from './deb-programs.ts'
 import type { Look, Provider, Providers } from './provider.ts'
+import { rpmProvider } from './rpm.ts'
+import { type RpmFrontEnd, type RpmWaits, rpmWaits } from './rpm-programs.ts'
 import { treeProvider } from './tree.ts'
-import { unsupportedProvider } from './unsupported.ts'
 
 export interface ProvidersParts {
   /** Packages are installed below this folder. */
   targetRoot: string
-  exec: Pick<Exec, 'run'>
+  exec: Pick<Exec, 'run' | 'which'>
   disk: Disk
   hookTimeoutMs?: number
   debWaits?: Partial<DebWaits>
+  rpmWaits?: Partial<RpmWaits>
+  /** The default is what the machine has. */
+  rpmFrontEnd?: RpmFrontEnd
 }
 
 export function providersFor(parts: ProvidersParts): Providers {
-  const waits = { ...debWaits, ...parts.debWaits }
-  const all: Provider[] = [debProvider({ ...parts, waits }), treeProvider(parts), unsupportedProvider('rpm')]
+  const rpmParts = {
+    ...{ targetRoot: parts.targetRoot, exec: parts.exec, disk: parts.disk },
+    waits: { ...rpmWaits, ...parts.rpmWaits },
+    ...(parts.rpmFrontEnd === undefined ? {} : { frontEnd: parts.rpmFrontEnd }),
+  }
+  const all: Provider[] = [
+    debProvider({ ...parts, waits: { ...debWaits, ...parts.debWaits } }),
+    treeProvider(parts),
+    rpmProvider(rpmParts),
+  ]
   return new Map(all.map((provider) => [provider.kind, provider]))
 }
 

@@ -1,7 +1,7 @@
 // Which steps of a plan belong together: a package and what it depends on go in one transaction. Pure.
 
 import type { PackageName } from '../../model/names.ts'
-import { dependencyNamesOf } from '../plan.ts'
+import { neededBy, offeredBy } from '../dependencies.ts'
 import type { Step } from './provider.ts'
 
 /** The parts that do not depend on each other. Installations come first, so that what goes is no longer needed. */
@@ -14,9 +14,15 @@ export function groupsOf(steps: readonly Step[]): Step[][] {
     leaders.set(name, leader)
     return leader
   }
+  const offering = new Map<string, PackageName[]>()
   for (const { action, manifest } of steps) {
-    for (const needed of (manifest?.depends ?? []).flatMap(dependencyNamesOf)) {
-      if (leaders.has(needed)) leaders.set(leaderOf(needed), leaderOf(action.name))
+    for (const offered of manifest === null ? [action.name] : offeredBy(manifest)) {
+      offering.set(offered, [...(offering.get(offered) ?? []), action.name])
+    }
+  }
+  for (const { action, manifest } of steps) {
+    for (const needed of manifest === null ? [] : neededBy(manifest)) {
+      for (const name of offering.get(needed) ?? []) leaders.set(leaderOf(name), leaderOf(action.name))
     }
   }
   const groups = [...Map.groupBy(steps, ({ action }) => leaderOf(action.name)).values()]

@@ -1,0 +1,29 @@
+// How rpm writes versions and architectures, and how banyan does.
+
+import type { Arch } from './names.ts'
+
+/** `[epoch:]version-release`; an epoch of 0 is as good as none, and left out. */
+export function rpmVersionOf(epoch: string | number, version: string, release: string): string {
+  const number = String(epoch).replace(/^0+(?=\d)/, '')
+  return `${/^\d+$/.test(number) && number !== '0' ? `${number}:` : ''}${version}-${release}`
+}
+
+const archs: Readonly<Record<string, Arch>> = {
+  noarch: 'all',
+  x86_64: 'amd64',
+  aarch64: 'arm64',
+  armv7hl: 'armhf',
+  armv7hnl: 'armhf',
+  i386: 'i386',
+  i486: 'i386',
+  i586: 'i386',
+  i686: 'i386',
+  riscv64: 'riscv64',
+  ppc64le: 'ppc64el',
+  s390x: 's390x',
+}
+
+/** Debian's name for an architecture of rpm; undefined if banyan knows no such machines. */
+export function archOfRpm(arch: string): Arch | undefined {
+  return Object.hasOwn(archs, arch) ? archs[arch] : undefined
+}

@@ -1,0 +1,125 @@
+// Packages of kind `rpm`: read without rpm, on any machine, and checked to their last byte.
+
+import { open } from 'node:fs/promises'
+import * as v from 'valibot'
+import { Failure } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import { packageNameSchema, packageVersionSchema } from '../model/names.ts'
+import { archOfRpm, rpmVersionOf } from '../model/rpm.ts'
+import { type StagedPayload, stageCopy } from './payload-file.ts'
+import { checkRpmDigests, type RpmHeader, type RpmParts, rpmMagic, rpmPartsOf } from './rpm-header.ts'
+import { checkGiven, type PackageDescription, type Taken, type Taking } from './taking.ts'
+
+/** The package is copied first and the copy is checked, so that nobody can change it in between. */
+export async function takeRpm(taking: Taking): Promise<Taken> {
+  const source = await open(taking.path, 'r')
+  let payload: StagedPayload
+  try {
+    // Refuses most damaged files before anything is copied.
+    await rpmPartsOf(source, taking.path)
+    payload = await stageCopy(source, taking)
+  } finally {
+    await source.close()
+  }
+  const staged = await open(payload.file, 'r')
+  try {
+    const parts = await rpmPartsOf(staged, taking.path)
+    const description = descriptionOfRpm(parts, taking.path)
+    checkGiven(description, taking, 'an rpm package')
+    await checkRpmDigests(staged, parts, taking.path, taking.signal)
+    return { description, payload }
+  } finally {
+    await staged.close()
+  }
+}
+
+/** Whether a file says of itself that it is, or was, an rpm package. */
+export function looksLikeRpm(start: Uint8Array): boolean {
+  return Buffer.from(start).subarray(0, rpmMagic.length).equals(rpmMagic)
+}
+
+const tags = {
+  name: 1000,
+  version: 1001,
+  release: 1002,
+  epoch: 1003,
+  summary: 1004,
+  size: 1009,
+  arch: 1022,
+  sourceRpm: 1044,
+  provides: 1047,
+  requireFlags: 1048,
+  requires: 1049,
+  requireVersions: 1050,
+  sourcePackage: 1106,
+  longSize: 5009,
+}
+
+function descriptionOfRpm({ header, isSource, size }: RpmParts, path: string): PackageDescription {
+  if (isSource || header.number(tags.sourcePackage) !== undefined || header.text(tags.sourceRpm) === undefined) {
+    throw new Failure('unsupported', `${path}: it is a source package`, {
+      hint: 'build it, and publish what it is built into',
+    })
+  }
+  const required = (tag: number, what: string) => {
+    const text = header.text(tag)
+    if (text === undefined || text === '') throw new Failure('bad-input', `${path}: its header has no ${what}`)
+    return text
+  }
+  const checked = (schema: v.GenericSchema<string>, text: string, what: string): string => {
+    const result = v.safeParse(schema, text)
+    if (result.success) return result.output
+    throw new Failure('bad-input', `${path}: ${what} ${JSON.stringify(text.slice(0, 80))}: ${result.issues[0].message}`)
+  }
+  const rpmArch = required(tags.arch, 'architecture')
+  const arch = archOfRpm(rpmArch)
+  if (arch === undefined) {
+    throw new Failure('unsupported', `${path}: architecture ${JSON.stringify(rpmArch.slice(0, 80))} is not known here`)
+  }
+  const name = checked(packageNameSchema, required(tags.name, 'name'), 'name')
+  const [version, release] = [required(tags.version, 'version'), required(tags.release, 'release')]
+  // A dash would move the border between the two.
+  const [badPart] = [version, release].filter((part) => part.includes('-'))
+  if (badPart !== undefined) {
+    throw new Failure('bad-input', `${path}: version or release ${JSON.stringify(badPart.slice(0, 80))} has a dash`)
+  }
+  const provides = [...new Set(header.texts(tags.provides))].filter((one) => one !== name && /^[^(\s]/.test(one))
+  return {
+    kind: 'rpm',
+    name,
+    version: checked(packageVersionSchema, rpmVersionOf(header.number(tags.epoch) ?? 0, version, release), 'version'),
+    arch,
+    installedSize: header.number(tags.longSize) ?? header.number(tags.size) ?? size,
+    depends: dependsOf(header, path),
+    provides: provides.slice(0, limits.providesMax),
+    summary: (header.text(tags.summary) ?? '').replace(/\p{Cc}/gu, ' ').slice(0, limits.textMaxChars),
+    hooks: {},
+  }
+}
+
+const [less, greater, equal, isRpmlib] = [1 << 1, 1 << 2, 1 << 3, 1 << 24]
+
+/** As rpm writes them: `base >= 1.0`. What rpm itself has to be able to do is none of other packages' business. */
+function dependsOf(header: RpmHeader, path: string): string[] {
+  const [names, flags, versions] = [
+    header.texts(tags.requires),
+    header.numbers(tags.requireFlags),
+    header.texts(tags.requireVersions),
+  ]
+  if (
+    (flags.length > 0 && flags.length !== names.length) ||
+    (versions.length > 0 && versions.length !== names.length)
+  ) {
+    throw new Failure('bad-input', `${path}: not a whole rpm package: its requirements do not fit together`)
+  }
+  const clauses = names.flatMap((name, index) => {
+    const flag = flags[index] ?? 0
+    if ((flag & isRpmlib) !== 0 || name.startsWith('rpmlib(')) return []
+    const sign = `${flag & less ? '<' : ''}${flag & greater ? '>' : ''}${flag & equal ? '=' : ''}`
+    const version = versions[index] ?? ''
+    return [sign === '' || version === '' ? name : `${name} ${sign} ${version}`]
+  })
+  const depends = [...new Set(clauses)]
+  if (depends.length <= limits.dependsMax) return depends
+  throw new Failure('too-large', `${path}: it depends on more than ${limits.dependsMax} others`)
+}

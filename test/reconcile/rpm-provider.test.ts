@@ -1,0 +1,40 @@
+import t from 'tap'
+import { rpmProvider } from '../../src/reconcile/providers/rpm.ts'
+import { rpmWaits } from '../../src/reconcile/providers/rpm-programs.ts'
+import { systemDisk } from '../../src/world/disk.ts'
+import { systemExec } from '../../src/world/exec.ts'
+import { providerContract } from '../contract/provider-contract.ts'
+import { needs } from '../repository/workbench.ts'
+import { buildRpm } from './packages.ts'
+import { isOfRpmMachine, makeRpmMachine } from './rpm-machine.ts'
+
+// rpm, dnf and zypper are real, and other tests run beside these.
+t.setTimeout(600_000)
+
+for (const frontEnd of ['rpm', 'dnf', 'zypper'] as const) {
+  t.test(`carried out by ${frontEnd}`, needs(frontEnd), async (t) => {
+    t.setTimeout(300_000)
+    const shared = t.testdir({})
+    providerContract(t, async (t, patience) => {
+      const folder = t.testdir({ root: {}, store: {}, work: {} })
+      const targetRoot = `${folder}/root`
+      await makeRpmMachine(targetRoot, shared)
+      const steps: string[] = []
+      const waits = patience === 'short' ? { ...rpmWaits, transactionMs: 5000 } : rpmWaits
+      return {
+        provider: rpmProvider({ targetRoot, exec: systemExec, disk: systemDisk, waits, frontEnd }),
+        targetRoot,
+        build: (wanted) => buildRpm(`${folder}/store`, wanted),
+        filesOf: (name) => `${targetRoot}/opt/${name}`,
+        insidePath: (file) => `/${file}`,
+        isNote: isOfRpmMachine,
+        context: {
+          workFolder: `${folder}/work`,
+          journal: async (step) => void steps.push(step),
+          output: () => {},
+          steps,
+        },
+      }
+    })
+  })
+}

@@ -1,0 +1,140 @@
+import t from 'tap'
+import type { Manifest } from '../../src/model/manifest.ts'
+import { neededBy, offeredBy } from '../../src/reconcile/dependencies.ts'
+import { groupsOf } from '../../src/reconcile/providers/groups.ts'
+import type { Step } from '../../src/reconcile/providers/provider.ts'
+import { holdFiles, isHeldBy } from '../../src/reconcile/providers/rpm-holds.ts'
+import {
+  isLocked,
+  lastBegun,
+  nameInNevra,
+  parseConfigNotes,
+  parseObsoletes,
+  parseRpmComplaints,
+  parseRpmQuery,
+  parseRpmVerify,
+} from '../../src/reconcile/providers/rpm-text.ts'
+
+const nothing = { removes: new Set<string>() }
+
+t.test('installed packages, and what is not installed', async (t) => {
+  const text =
+    'shop\t1\t2.0\t3.fc40\tnoarch\tabc\tdef\npackage other is not installed\nold\t0\t1\t1\tx86_64\t(none)\tdef\n'
+  t.same(parseRpmQuery(text), [
+    { name: 'shop', version: '1:2.0-3.fc40', arch: 'noarch', build: 'abc' },
+    { name: 'old', version: '1-1', arch: 'x86_64', build: 'def' },
+  ])
+  t.same(parseObsoletes('x\ty\nobsoletes\tshop-old\t<\t2\nobsoletes\tall\t\t\nobsoletes\t(none)\t(none)\t(none)\n'), [
+    { name: 'shop-old', sign: '<', version: '2' },
+    { name: 'all', sign: '', version: '' },
+  ])
+})
+
+t.test('changed and missing files, without configuration files and times', async (t) => {
+  const text = `S.5....T.  c /etc/shop.conf
+missing     /opt/shop/lib/a
+missing   d /usr/share/doc/a b
+.M.......    /opt/shop/bin/shop
+.......T.    /opt/user/VERSION
+.......T.  g /var/ghost
+`
+  t.same(parseRpmVerify(text), {
+    isTouched: true,
+    findings: [
+      { path: '/opt/shop/lib/a' },
+      { path: '/usr/share/doc/a b' },
+      { path: '/opt/shop/bin/shop', changed: '.M.......' },
+    ],
+  })
+  t.same(parseRpmVerify(''), { findings: [], isTouched: false })
+})
+
+t.test('what went wrong, in rpm’s, dnf’s and zypper’s own words, and whose fault it was', async (t) => {
+  const rpm = `rpm: RPM should not be used directly install RPM packages, use Alien instead!
+error: Failed dependencies:
+\tnothere >= 3 is needed by needs-1-1.noarch
+\tbase is needed by (installed) user-1-1.noarch
+`
+  const lacking = parseRpmComplaints(rpm, nothing)
+  t.same([...lacking.unmet], ['needs'])
+  t.equal(lacking.about('needs'), 'nothere >= 3 is needed by needs-1-1.noarch')
+  const dnf = ` Problem: conflicting requests
+  - nothing provides nothere >= 3 needed by needs-1:1-1.noarch from @commandline
+Error: Transaction failed
+`
+  t.same([...parseRpmComplaints(dnf, nothing).unmet], ['needs'])
+  const zypper =
+    'Problem: nothing provides nothere >= 3 needed by needs-1-1.noarch\n Solution 1: do not install needs-1-1.noarch\n'
+  t.same([...parseRpmComplaints(zypper, nothing).unmet], ['needs'])
+  const failing = `error: %prein(bad-pre-1:4.0-1.noarch) scriptlet failed, exit status 4
+error: bad-pre-1:4.0-1.noarch: install failed
+warning: %post(bad-1-1.noarch) scriptlet failed, exit status 3
+warning: %postun(shop-1.0-1.noarch) scriptlet failed, exit status 5
+`
+  const failed = parseRpmComplaints(failing, nothing)
+  t.same([...failed.culprits], ['bad-pre', 'bad'])
+  t.same([...failed.late], [['shop', '%postun(shop-1.0-1.noarch) scriptlet failed, exit status 5']])
+  t.equal(failed.about('bad'), '%post(bad-1-1.noarch) scriptlet failed, exit status 3')
+  const removal = 'error: %preun(shop-1.0-1.noarch) scriptlet failed, exit status 5\nerror: shop: erase failed\n'
+  t.same([...parseRpmComplaints(removal, { removes: new Set(['shop']) }).culprits], ['shop'])
+  const files = '\tfile /opt/x from install of a-1-1.noarch conflicts with file from package b-1-1.noarch\n'
+  t.same(
+    [...parseRpmComplaints(files, nothing).unmet],
+    ['a', 'b-1-1.noarch'].map((one) => nameInNevra(one)),
+  )
+  t.equal(lastBegun('(1/2) Installing: a-1-1.noarch [....done]\n(2/2) Installing: b-c-1:1-1.noarch [..'), 'b-c')
+  t.equal(lastBegun('Nothing to do.'), undefined)
+})
+
+t.test('a lock that somebody else holds', async (t) => {
+  t.ok(isLocked("error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource temporarily unavailable)"))
+  t.ok(isLocked('System management is locked by the application with pid 77 (zypper).'))
+  t.notOk(isLocked('error: Failed dependencies:'))
+})
+
+t.test('configuration files that were kept or saved', async (t) => {
+  const text = `warning: /etc/a.conf created as /etc/a.conf.rpmnew
+  warning: /etc/b c.conf saved as /etc/b c.conf.rpmsave
+`
+  t.same(parseConfigNotes(text), [
+    { path: '/etc/a.conf', beside: '/etc/a.conf.rpmnew', isSaved: false },
+    { path: '/etc/b c.conf', beside: '/etc/b c.conf.rpmsave', isSaved: true },
+  ])
+})
+
+t.test('what the administrator holds, as dnf and zypper write it down', async (t) => {
+  const read = (file: string, text: string) => isHeldBy(holdFiles[file]?.(text) ?? [])
+  const listed = read(
+    'etc/dnf/plugins/versionlock.list',
+    '# Added lock on Tue\nbash-0:5.1.8-6.el9.*\n!zsh-0:5-1.*\nkernel*\nbash-completion-1:2-1.el9.*\n',
+  )
+  t.same(['bash', 'bash-completion', 'kernel-core', 'zsh', 'base'].filter(listed), [
+    'bash',
+    'bash-completion',
+    'kernel-core',
+  ])
+  const toml = read('etc/dnf/versionlock.toml', 'version = "1.0"\n[[packages]]\nname = "bash"\ncomment = "x"\n')
+  t.same(['bash', 'zsh'].filter(toml), ['bash'])
+  const locks =
+    '\ntype: package\nmatch_type: glob\nsolvable_name: shop-*\n\ntype: pattern\nsolvable_name: games\n\nsolvable_name: a[b\n'
+  t.same(['shop-db', 'games', 'shop', 'a[b'].filter(read('etc/zypp/locks', locks)), ['shop-db', 'a[b'])
+})
+
+t.test('rpm packages that need each other are one group, by what they provide too', async (t) => {
+  const manifest = (name: string, depends: string[], provides: string[] = []) =>
+    ({ name, kind: 'rpm', depends, provides }) as unknown as Manifest
+  t.same(neededBy(manifest('a', ['base >= 1', '/bin/sh', 'libx.so.1()(64bit)', '(dnf or (zypper >= 2 if kde))'])), [
+    ...['base', '/bin/sh', 'libx.so.1()(64bit)', 'dnf', 'zypper', 'kde'],
+  ])
+  t.same(offeredBy(manifest('a', [], ['b'])), ['a', 'b'])
+  const step = (body: Manifest) => ({ action: { name: body.name, what: 'install' }, manifest: body }) as unknown as Step
+  const groups = groupsOf([
+    step(manifest('a', ['libx.so.1()(64bit)'])),
+    step(manifest('b', [])),
+    step(manifest('x', [], ['libx.so.1()(64bit)'])),
+  ])
+  t.same(
+    groups.map((group) => group.map(({ action }) => action.name)),
+    [['a', 'x'], ['b']],
+  )
+})
