@@ -111,10 +111,10 @@ export function parseRpmComplaints(text: string, change: { removes: ReadonlySet<
     culprits,
     late,
     about(name) {
-      const own = lines.filter((line) =>
-        line.split(/[\s:(),]+/).some((word) => word === name || word.startsWith(`${name}-`)),
-      )
-      return [...new Set(own.length > 0 ? own : lines)].map((line) => line.replace(/^(error|warning): /, '')).join('; ')
+      const isAbout = (word: string) => word === name || nameInNevra(word) === name
+      const own = lines.filter((line) => line.split(/:?[\s(),]+/).some(isAbout))
+      const chosen = [...new Set(own.length > 0 ? own : lines)]
+      return chosen.map((line) => line.replace(/^(error|warning): /, '')).join('; ')
     },
   }
 }
