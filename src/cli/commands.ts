@@ -14,6 +14,7 @@ import { packageCommand, packagesCommand } from './commands/packages.ts'
 import { planCommand } from './commands/plan.ts'
 import { publishCommand } from './commands/publish.ts'
 import { releaseCommand } from './commands/release.ts'
+import { reloadCommand } from './commands/reload.ts'
 import { rollbackCommand } from './commands/rollback.ts'
 import { statusCommand } from './commands/status.ts'
 import { tokenCommand } from './commands/token.ts'
@@ -38,5 +39,6 @@ export const commands: readonly Command[] = [
   checkCommand,
   applyCommand,
   whyCommand,
+  reloadCommand,
   demoCommand,
 ]

@@ -216,6 +216,14 @@ export const limits = {
   pieceDurableEveryMs: 50,
   countersEveryMs: 500,
   pickAgainEveryMs: 250,
+  /** How long a rate that was not used up lasts, in seconds: what may then pass at once. */
+  burstS: 0.25,
+  /** Of a rate, or of foreground's speed, what background gets in any case. */
+  backgroundShare: 0.05,
+  backgroundMinBytesPerSecond: 16 * KiB,
+  /** Where no rate is set, background has the way to itself when foreground has rested for so long. */
+  foregroundQuietMs: 1_000,
+  meterLookMs: 1_000,
   /** A wire that has been at work for less time is not yet judged by its speed. */
   slowAfterMs: 1_000,
   strangersToldMax: 64,

@@ -3,6 +3,7 @@
 import * as v from 'valibot'
 import { countSchema, labelsSchema, lineSchema, nodeNameSchema, portSchema, wordSchema } from './names.ts'
 import { parserOf } from './parse.ts'
+import { bandwidthEntries } from './rates.ts'
 
 export const controlPortDefault = 7420
 export const swarmPortDefault = 7421
@@ -27,9 +28,7 @@ export const settingsSchema = v.strictObject({
   swarmPort: v.optional(portSchema, swarmPortDefault),
   /** Packages are installed below this folder. */
   targetRoot: v.optional(lineSchema, '/'),
-  /** Bytes per second; absent means no limit. */
-  uploadLimit: v.exactOptional(countSchema),
-  downloadLimit: v.exactOptional(countSchema),
+  ...bandwidthEntries,
   /** Milliseconds between two looks at the machine when nothing happens. */
   checkInterval: v.exactOptional(countSchema),
   /** Milliseconds that a signed timestamp lives; the root renews it after a quarter of that. Root only. */

@@ -5,6 +5,7 @@ import { messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { countSchema } from '../model/names.ts'
 import { parserOf } from '../model/parse.ts'
+import type { Rates } from '../model/rates.ts'
 import type { Attack } from '../model/report.ts'
 import type { Settings } from '../model/settings.ts'
 import { type InstalledRecord, parseInstalledRecords } from '../reconcile/actual.ts'
@@ -21,6 +22,7 @@ import type { Objects } from '../world/objects.ts'
 import type { OpenStore, World } from '../world/world.ts'
 import { startAnnouncer } from './announcer.ts'
 import { background } from './background.ts'
+import { startBandwidth } from './bandwidth.ts'
 import { type Check, checkFrom } from './check.ts'
 import { openEffects } from './effects.ts'
 import type { Event } from './events.ts'
@@ -28,6 +30,7 @@ import type { Home } from './home.ts'
 import { namedObjects } from './named.ts'
 import { openObjectSource } from './object-source.ts'
 import { openReleasing, type Releasing } from './releasing.ts'
+import { type Reloaded, reloadedFrom } from './reload.ts'
 import { loadQuarantine, loadRemembered, momentOf } from './remembered.ts'
 import { startRenewal } from './renewal.ts'
 import { reportFrom } from './report-from.ts'
@@ -42,6 +45,8 @@ export interface NodeParts {
   world: World
   home: Home
   settings: Settings
+  /** The settings as they are in the file by now. */
+  readSettings: () => Promise<Settings>
   /** Of this program. */
   version: string
   identity: () => NodeIdentity
@@ -67,6 +72,9 @@ export interface RunningNode {
   /** Compares and changes nothing; null while the desired state is not known. */
   look(): Promise<MachineLooked | null>
   check(): Promise<Check>
+  /** Takes on what was changed in the settings, as far as it can be while running. Throws what the settings are refused for. */
+  reload(): Promise<Reloaded>
+  rates(): Required<Rates>
   onChange(listener: () => void): () => void
   stop(): Promise<void>
 }
@@ -163,6 +171,9 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
   }
   const swarm = await parts.openSwarm({ onEvent: onSwarmEvent, site: () => state.site })
   stops.push(() => swarm.close())
+  let live = settings
+  const bandwidth = startBandwidth({ clock, log, swarm, settings: () => live })
+  stops.push(() => bandwidth.stop())
 
   const reports = await openReports({
     clock,
@@ -317,6 +328,17 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     },
     look: () => effects.look(),
     check: async () => checkFrom(state, await effects.look()),
+    rates: () => bandwidth.rates(),
+    async reload() {
+      const reloaded = reloadedFrom(settings, live, await parts.readSettings())
+      live = reloaded.settings
+      log.info('settings reloaded', {
+        changed: reloaded.changed.join(' '),
+        needRestart: reloaded.needRestart.join(' '),
+      })
+      bandwidth.look()
+      return reloaded
+    },
     onChange(listener) {
       listeners.add(listener)
       return () => listeners.delete(listener)

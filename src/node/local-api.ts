@@ -86,6 +86,10 @@ export function openLocalApi(parts: LocalApiParts): (request: LocalRequest) => P
         const { from, to } = parseDiff(body(), 'diff')
         return ok(await rootOnly().releasing.diff(from, to))
       }
+      case 'POST /reload': {
+        const { changed, needRestart } = await node.reload()
+        return ok({ changed, needRestart })
+      }
       case 'POST /apply':
         return { status: 200, lines: applyLines(node, request.signal) }
       case 'POST /tokens': {
@@ -161,6 +165,7 @@ function statusNow(node: RunningNode, clock: Clock) {
     problems: Object.values(problems),
     payloads: { whole: node.swarm.whole().size, unfinished: node.swarm.unfinished().length },
     transfers: node.swarm.transfers(),
+    rates: node.rates(),
   }
 }
 

@@ -43,6 +43,9 @@ try {
       },
     )
   }
+  process.on('SIGHUP', () => {
+    node.reload().catch((error) => log.error('settings not reloaded', { error: messageOf(error) }))
+  })
   process.on('SIGTERM', () => stop('SIGTERM'))
   process.on('SIGINT', () => stop('SIGINT'))
   process.stdout.write(`ready ${node.name} control ${node.controlPort} swarm ${node.swarmPort}\n`)

@@ -2,6 +2,7 @@
 
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
+import { unlimited } from '../model/rates.ts'
 import type { Settings } from '../model/settings.ts'
 import { openLocalMachine } from '../reconcile/machine.ts'
 import { forkedEngine } from '../swarm/engine-process.ts'
@@ -15,6 +16,7 @@ import type { World } from '../world/world.ts'
 import { type RunningNode, startNode } from './daemon.ts'
 import type { Home } from './home.ts'
 import { openLocalApi } from './local-api.ts'
+import type { Reloaded } from './reload.ts'
 import { loadSettings } from './settings-file.ts'
 import { programVersion } from './version.ts'
 
@@ -22,6 +24,7 @@ export interface RealNode {
   name: string
   controlPort: number
   swarmPort: number
+  reload(): Promise<Reloaded>
   stop(): Promise<void>
 }
 
@@ -49,6 +52,7 @@ export async function startRealNode({ world, home }: { world: World; home: Home 
       world,
       home,
       settings,
+      readSettings: () => loadSettings(world.disk, home.settings),
       version: programVersion(),
       identity: () => identity,
       setIdentity: async (next: NodeIdentity) => {
@@ -71,7 +75,7 @@ export async function startRealNode({ world, home }: { world: World; home: Home 
           self: settings.name,
           site,
           listen: { address: settings.listen, port: settings.swarmPort },
-          rates: { upload: settings.uploadLimit ?? null, download: settings.downloadLimit ?? null },
+          rates: unlimited,
           engine: forkedEngine({ log: world.log, clock: world.clock }),
           onEvent,
         }),
@@ -91,6 +95,7 @@ export async function startRealNode({ world, home }: { world: World; home: Home 
       name: settings.name,
       controlPort: running.controlPort,
       swarmPort: running.swarm.port,
+      reload: () => running.reload(),
       async stop() {
         await local.close()
         await running.stop()

@@ -49,7 +49,9 @@ export async function saveSettings(disk: Pick<Disk, 'write'>, file: string, sett
 
 /** One key a line. Values are JSON, which every YAML parser reads the same way. */
 export function settingsText(settings: Settings): string {
-  const lines = ['# Settings of this banyan node. Restart it after a change.']
+  const lines = [
+    '# Settings of this banyan node. After a change: banyan reload says what is taken on at once, and what needs a restart.',
+  ]
   for (const [key, value] of Object.entries(settings)) lines.push(`${key}: ${JSON.stringify(value)}`)
   return `${lines.join('\n')}\n`
 }

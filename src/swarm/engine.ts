@@ -13,6 +13,7 @@ import {
   sha256Schema,
 } from '../model/names.ts'
 import { parserOf } from '../model/parse.ts'
+import { ratesSchema } from '../model/rates.ts'
 
 export const meetingSchema = v.strictObject({
   node: nodeNameSchema,
@@ -26,9 +27,6 @@ export const meetingSchema = v.strictObject({
 export type Meeting = v.InferOutput<typeof meetingSchema>
 
 const tlsSchema = v.strictObject({ key: v.string(), certificate: v.string(), ca: v.string() })
-/** Bytes per second; null means no limit. */
-const ratesSchema = v.strictObject({ upload: v.nullable(countSchema), download: v.nullable(countSchema) })
-export type Rates = v.InferOutput<typeof ratesSchema>
 
 const bytesSchema = v.instance<new () => Uint8Array>(Uint8Array)
 
@@ -47,8 +45,19 @@ export const openingSchema = v.strictObject({
   /** Whether pieces without a recorded bit may lie there too, because the last engine did not end in order. */
   look: v.boolean(),
   meetings: v.array(meetingSchema),
+  /** Whether it yields to the others. */
+  background: v.boolean(),
 })
 export type Opening = v.InferOutput<typeof openingSchema>
+
+const spendingSchema = v.strictObject({
+  direction: v.picklist(['upload', 'download']),
+  bytes: countSchema,
+  /** Whether over a link between sites. */
+  elsewhere: v.boolean(),
+})
+/** Bytes that did not come or go as pieces; they count all the same. */
+export type Spending = v.InferOutput<typeof spendingSchema>
 
 export const commandSchema = v.variant('kind', [
   v.strictObject({
@@ -61,6 +70,8 @@ export const commandSchema = v.variant('kind', [
   }),
   v.strictObject({ kind: v.literal('tls'), tls: tlsSchema }),
   v.strictObject({ kind: v.literal('rates'), rates: ratesSchema }),
+  v.strictObject({ kind: v.literal('background'), infoHash: infoHashSchema, background: v.boolean() }),
+  v.strictObject({ kind: v.literal('spent'), ...spendingSchema.entries }),
   v.strictObject({ kind: v.literal('revoked'), nodes: v.array(nodeNameSchema) }),
   v.strictObject({ kind: v.literal('open'), opening: openingSchema }),
   v.strictObject({ kind: v.literal('close'), infoHash: infoHashSchema }),

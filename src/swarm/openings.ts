@@ -3,10 +3,11 @@
 
 import { Failure, messageOf, unreachable } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import type { InfoHash, NodeName } from '../model/names.ts'
+import type { InfoHash, NodeName, Sha256 } from '../model/names.ts'
+import type { Rates } from '../model/rates.ts'
 import type { Clock, Log, Random, Timer, TlsIdentity } from '../world/world.ts'
 import { openDoubts } from './doubts.ts'
-import type { Caller, EngineFactory, EngineReport, Rates } from './engine.ts'
+import type { Caller, EngineFactory, EngineReport, Spending } from './engine.ts'
 import type { SwarmEvent } from './holding.ts'
 import type { Holdings } from './holdings.ts'
 import { keepEngine } from './keeper.ts'
@@ -23,6 +24,10 @@ export interface Openings {
   /** Resolves when the holding is closed, and keeps it so until the work is done. */
   whileClosed(infoHash: InfoHash, work: () => Promise<void>): Promise<void>
   setRates(rates: Rates): void
+  /** By manifest: whose holdings yield to the others. */
+  setBackground(manifests: ReadonlySet<Sha256>): void
+  /** What went over the network without the engine, and counts all the same. */
+  spent(spending: Spending): void
   setRevoked(nodes: readonly NodeName[]): void
   renew(): void
   warmUp(): void
@@ -56,6 +61,7 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
   const closedTurns = new Map<InfoHash, Promise<void>>()
   const called = new Map<InfoHash, Timer>()
   let { rates } = parts
+  let background: ReadonlySet<Sha256> = new Set()
   let revoked: readonly NodeName[] = []
   let neededUntilMs = 0
   let timer: Timer | undefined
@@ -67,7 +73,7 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
     onAttack: (attack) => parts.onEvent({ kind: 'attack', attack }),
   })
   const doubts = openDoubts({ clock })
-  const background = (what: string, work: Promise<unknown>) => {
+  const alone = (what: string, work: Promise<unknown>) => {
     work.catch((error) => log.error(what, { error: messageOf(error) }))
   }
   const retryAtMs = (infoHash: InfoHash) => {
@@ -86,6 +92,8 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
     log,
     onRunning: () => {
       neededUntilMs = clock.monotonicMs() + parts.engineIdleMs
+      // However long it took to start, whom it was started for still waits.
+      for (const [infoHash, { busy }] of uses) inUse(infoHash, busy)
       const tls = parts.tls()
       keeper.send({ kind: 'start', self: parts.self, tls, site: parts.site(), rates, revoked: [...revoked] })
       look()
@@ -187,9 +195,9 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
       keeper.need()
     }
     if (keeper.kind() === 'running') {
-      for (const infoHash of wanted) if (!opened.has(infoHash)) background('holding not opened', open(infoHash))
+      for (const infoHash of wanted) if (!opened.has(infoHash)) alone('holding not opened', open(infoHash))
       for (const [infoHash, state] of opened) if (state === 'open' && !wanted.has(infoHash)) close(infoHash)
-      if (opened.size === 0 && neededUntilMs <= nowMs) background('engine not ended', keeper.end())
+      if (opened.size === 0 && neededUntilMs <= nowMs) alone('engine not ended', keeper.end())
       else if (opened.size === 0) againAtMs = Math.min(againAtMs, neededUntilMs)
     }
     timer?.cancel()
@@ -236,6 +244,7 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
           state: holding.progress.kind === 'complete' ? 'complete' : 'incoming',
           look: holdings.isUnsure(infoHash),
           meetings: meetingsWith(handouts.get(infoHash) ?? [], parts.self, parts.site()),
+          background: background.has(holding.spec.manifest),
         },
       })
       look()
@@ -299,6 +308,17 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
       rates = next
       keeper.send({ kind: 'rates', rates })
     },
+    setBackground: (manifests) => {
+      const before = background
+      background = manifests
+      for (const infoHash of opened.keys()) {
+        const manifest = holdings.get(infoHash)?.spec.manifest ?? ''
+        const isBackground = manifests.has(manifest)
+        if (before.has(manifest) === isBackground) continue
+        keeper.send({ kind: 'background', infoHash, background: isBackground })
+      }
+    },
+    spent: (spending) => keeper.send({ kind: 'spent', ...spending }),
     setRevoked: (nodes) => {
       revoked = nodes
       keeper.send({ kind: 'revoked', nodes: [...nodes] })

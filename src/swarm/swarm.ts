@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName, Sha256 } from '../model/names.ts'
+import type { Rates } from '../model/rates.ts'
 import type { Transfer } from '../model/report.ts'
 import type { Clock, Disk, Log, Random, Store, TlsIdentity } from '../world/world.ts'
-import type { EngineFactory, Rates } from './engine.ts'
+import type { EngineFactory, Spending } from './engine.ts'
 import { type Have, type Holding, type HoldingSpec, haveOf, type SwarmEvent, transferOf } from './holding.ts'
 import { isSamePayload, openHoldings } from './holdings.ts'
 import { checkedMetainfo } from './metainfo.ts'
@@ -57,6 +58,10 @@ export interface Swarm {
   /** Removes the payload and its record. */
   forget(infoHash: InfoHash): Promise<void>
   setRates(rates: Rates): void
+  /** By manifest: the payloads whose pieces yield to all others. */
+  setBackground(manifests: ReadonlySet<Sha256>): void
+  /** What went over the network in another way counts for the rates. */
+  spent(spending: Spending): void
   /** Nodes whose certificates have ended before their time; their wires are cut. */
   setRevoked(nodes: readonly NodeName[]): void
   /** The certificate changed. */
@@ -193,6 +198,8 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
       openings.meet(infoHash, [])
     },
     setRates: (rates) => openings.setRates(rates),
+    setBackground: (manifests) => openings.setBackground(manifests),
+    spent: (spending) => openings.spent(spending),
     setRevoked: (nodes) => openings.setRevoked(nodes),
     renew: () => openings.renew(),
     warmUp: () => openings.warmUp(),

@@ -176,6 +176,50 @@ export function engineContract(t: Test, open: (t: Test) => Promise<EngineWorld>)
     t.equal(client.transfer(payload).have, 0)
   })
 
+  check('a limit of the link holds for other sites and leaves the own site free', async (t, world) => {
+    const payload = payloadFrom('link limit', { size: 4 * MiB, pieceLength })
+    const rates = { upload: null, download: null, link: { upload: null, download: MiB / 4 } }
+    const far = await seed(world, 'far', payload)
+    const near = await seed(world, 'near', payload)
+    const client = await start(world, 'client', { rates })
+    want(client, payload, [far.as('parent', 'far away'), near.as('sibling')])
+    await checkWhole(t, world, client, payload)
+    const { fromParent, fromSiblings } = client.transfer(payload)
+    t.ok(fromSiblings > 2 * fromParent, `${fromSiblings} came from the own site, ${fromParent} over the link`)
+  })
+
+  check('who may give nothing is not waited for, and gives again when it may', async (t, world) => {
+    const payload = payloadFrom('nothing', { size: 2 * MiB, pieceLength })
+    const nothing = { upload: 0, download: null }
+    const root = await seed(world, 'root', payload, { rates: { upload: MiB, download: null } })
+    const client = await fetching(world, 'client', payload, [root.as('parent')])
+    await world.passage.until(client.event('changed', ({ have }) => have === 'some'))
+    root.swarm.setRates(nothing)
+    const another = await seed(world, 'another', payload, { rates: nothing })
+    client.swarm.setPeers(payload.spec.payload.infoHash, [root.as('parent'), another.as('sibling')])
+    await world.passage.pass(2000)
+    t.not(client.transfer(payload).state, 'complete')
+    another.swarm.setRates({ upload: null, download: null })
+    await checkWhole(t, world, client, payload)
+    t.ok(client.transfer(payload).fromSiblings > 0)
+  })
+
+  check('a payload in the background leaves the rate to the others', async (t, world) => {
+    const [first, second] = ['behind', 'before'].map((name) => payloadFrom(name, { size: 2 * MiB, pieceLength }))
+    if (first === undefined || second === undefined) return
+    const root = await seed(world, 'root', first, { rates: { upload: MiB, download: null } })
+    await world.passage.until(root.disk.write(`${root.folder}/${second.spec.payload.sha256}`, second.bytes))
+    await world.passage.until(root.swarm.adopt(second.spec))
+    root.swarm.setBackground(new Set([first.spec.manifest]))
+    const one = await fetching(world, 'one', first, [root.as('parent')])
+    await world.passage.until(one.event('changed', ({ have }) => have === 'some'))
+    const two = await fetching(world, 'two', second, [root.as('parent')])
+    await checkWhole(t, world, two, second)
+    t.not(one.transfer(first).state, 'complete', 'which began earlier')
+    root.swarm.setBackground(new Set())
+    await checkWhole(t, world, one, first)
+  })
+
   check('a revoked node gets nothing', async (t, world) => {
     const payload = payloadFrom('revoked', { size: MiB, pieceLength })
     const root = await seed(world, 'root', payload)

@@ -130,7 +130,7 @@ function openingOf({ spec }: TestPayload, folder: string): Opening {
   const { size, pieceLength, infoHash, sha256 } = spec.payload
   return {
     ...{ infoHash, sha256, size, pieceLength, folder, metainfo: spec.metainfo, bits: bitsFor(piecesOf(spec.payload)) },
-    ...{ state: 'incoming', look: false, meetings: [] },
+    ...{ state: 'incoming', look: false, meetings: [], background: false },
   }
 }
 

@@ -75,6 +75,10 @@ function tamed({ process = () => {} }: { process?: () => void }) {
   } as unknown as Wire
   const abuses: string[] = []
   const sites: string[] = []
-  tameWire(wire, { site: (site) => sites.push(site), abuse: (because) => abuses.push(because) })
+  tameWire(wire, {
+    site: (site) => sites.push(site),
+    arrived: (_bytes, goOn) => goOn(),
+    abuse: (because) => abuses.push(because),
+  })
   return { wire, abuses, sites, pushed: () => state.buffered }
 }

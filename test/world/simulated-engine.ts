@@ -3,7 +3,9 @@
 import { Failure } from '../../src/model/failure.ts'
 import { limits } from '../../src/model/limits.ts'
 import type { InfoHash, NodeName } from '../../src/model/names.ts'
-import type { Caller, Command, Engine, EngineFactory, EngineReport, Meeting, Rates } from '../../src/swarm/engine.ts'
+import { unlimited } from '../../src/model/rates.ts'
+import { openMeters } from '../../src/swarm/engine/meter.ts'
+import type { Caller, Command, Engine, EngineFactory, EngineReport, Meeting } from '../../src/swarm/engine.ts'
 import type { Clock, TlsIdentity } from '../../src/world/world.ts'
 import type { Wires } from './network.ts'
 import { type LinkEnd, type LinkMessage, openSimulatedHolding, type SimulatedHolding } from './simulated-holding.ts'
@@ -120,9 +122,8 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
     const waiting = new Map<InfoHash, SimulatedCaller[]>()
     let self = ''
     let tls: TlsIdentity = { key: '', certificate: '', ca: '' }
-    let rates: Rates = { upload: null, download: null }
+    const meters = openMeters({ clock, rates: unlimited })
     let revoked = new Set<NodeName>()
-    let freeAtMs = 0
     let isDead = false
 
     // Reports come later, as they do over IPC, and none comes from the dead.
@@ -146,11 +147,7 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
         part: parts.of(node, `${opening.folder}/${infoHash}`),
         isRevoked: (name) => revoked.has(name),
         dial: (meeting) => dial(party(), infoHash, meeting),
-        whenMayGive: (bytes, give) => {
-          const nowMs = clock.monotonicMs()
-          freeAtMs = Math.max(nowMs, freeAtMs) + (rates.upload === null ? 0 : (bytes / rates.upload) * 1000)
-          clock.after(freeAtMs - nowMs, () => isDead || give())
-        },
+        meters,
         onBroken: () => inTurn(infoHash, () => close(infoHash)),
       })
       if (holding === undefined) {
@@ -194,15 +191,26 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
         case 'start':
           self = command.self
           tls = command.tls
-          rates = command.rates
+          meters.setRates(command.rates)
           revoked = new Set(command.revoked)
           break
         case 'tls':
           tls = command.tls
           break
         case 'rates':
-          rates = command.rates
+          meters.setRates(command.rates)
+          for (const place of places.values()) if (place !== 'changing') place.ratesChanged()
           break
+        case 'background': {
+          const place = places.get(command.infoHash)
+          if (place !== undefined && place !== 'changing') place.setBackground(command.background)
+          break
+        }
+        case 'spent': {
+          const lane = { isBackground: () => false, isElsewhere: () => command.elsewhere }
+          meters[command.direction].spend(command.bytes, lane)
+          break
+        }
         case 'revoked':
           revoked = new Set(command.nodes)
           for (const place of places.values()) {

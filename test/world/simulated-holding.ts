@@ -5,6 +5,7 @@ import { limits } from '../../src/model/limits.ts'
 import type { NodeName } from '../../src/model/names.ts'
 import { hasBit, lengthOfPiece, piecesOf } from '../../src/swarm/bits.ts'
 import { startDialer } from '../../src/swarm/engine/dialer.ts'
+import type { Lane, Meters } from '../../src/swarm/engine/meter.ts'
 import {
   type Counters,
   type EngineReport,
@@ -21,6 +22,8 @@ import type { SimulatedPart } from './simulated-part.ts'
 
 export type LinkMessage =
   | { kind: 'has'; pieces: number[] }
+  /** Whether anything is given at present. */
+  | { kind: 'choke'; isOn: boolean }
   | { kind: 'ask'; piece: number }
   | { kind: 'piece'; piece: number; bytes: Uint8Array }
   /** `isAnswer` keeps two from pinging each other for ever. */
@@ -40,6 +43,8 @@ export interface SimulatedHolding {
   meet(meetings: readonly Meeting[]): void
   take(end: LinkEnd): void
   drop(node: NodeName): void
+  ratesChanged(): void
+  setBackground(background: boolean): void
   close(): Promise<void>
   /** The engine was killed: connections break, nothing else is done. */
   breakOff(): void
@@ -51,6 +56,10 @@ interface Link {
   asked: Map<number, Timer>
   heardAtMs: number
   keepAlive: Timer | undefined
+  lane: Lane
+  /** Whether it gives nothing to us, and we nothing to it. */
+  isChoking: boolean
+  isChoked: boolean
 }
 
 /** Pieces asked for at once, per link. */
@@ -68,14 +77,13 @@ export interface SimulatedHoldingParts {
   part: SimulatedPart
   isRevoked: (node: NodeName) => boolean
   dial: (meeting: Meeting) => Promise<LinkEnd>
-  /** Lets the piece go when the upload rate allows it. */
-  whenMayGive: (bytes: number, give: () => void) => void
+  meters: Meters
   report: (report: EngineReport) => void
   onBroken: () => void
 }
 
 export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promise<SimulatedHolding | undefined> {
-  const { opening, clock, disk, part, report } = parts
+  const { opening, clock, disk, part, report, meters } = parts
   const { infoHash, sha256 } = opening
   const [whole, partPath] = [`${opening.folder}/${sha256}`, `${opening.folder}/${infoHash}.part`]
   const count = piecesOf(opening)
@@ -87,6 +95,7 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
   let unstored: number[] = []
   let isWhole = opening.state === 'complete'
   let wasBusy: boolean | undefined
+  let { background } = opening
   let isClosed = false
 
   const takeWhole = async () => {
@@ -144,12 +153,23 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     })
   }
 
+  const isOver = (link: Link) => isClosed || links.get(link.end.node) !== link
+  const chokeOrNot = (link: Link) => {
+    const isOn = !meters.upload.isOpen(link.lane)
+    if (isOn === link.isChoked) return
+    link.isChoked = isOn
+    link.end.send({ kind: 'choke', isOn })
+  }
+  const forgetAsked = (link: Link) => {
+    for (const timer of link.asked.values()) timer.cancel()
+    link.asked.clear()
+  }
   const askAll = () => {
     for (const link of links.values()) ask(link)
   }
   const ask = (link: Link) => {
     const isAsked = (piece: number) => [...links.values()].some(({ asked }) => asked.has(piece))
-    while (!isWhole && link.asked.size < askedMax) {
+    while (!isWhole && !link.isChoking && link.asked.size < askedMax) {
       const others = [...links.keys()].filter((node) => meetings.get(node)?.relation !== 'parent').length
       const piece = nextPieceFor({
         ...{ strategy: strategyFor({ others }), from: 0, pieces: count, fraction: parts.random.fraction() },
@@ -166,7 +186,6 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     }
   }
   const received = (link: Link, piece: number, bytes: Uint8Array) => {
-    link.asked.get(piece)?.cancel()
     link.asked.delete(piece)
     const meeting = meetings.get(link.end.node)
     const from = meeting?.relation === 'parent' ? 'fromParent' : 'fromSiblings'
@@ -210,22 +229,38 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     parts.onBroken()
   }
   const onMessage = (link: Link, message: LinkMessage) => {
-    if (isClosed || links.get(link.end.node) !== link) return
+    if (isOver(link)) return
     link.heardAtMs = clock.monotonicMs()
     if (message.kind === 'close') return end(link)
     if (message.kind === 'ping') return message.isAnswer ? undefined : link.end.send({ kind: 'ping', isAnswer: true })
-    if (message.kind === 'piece') return received(link, message.piece, message.bytes)
+    if (message.kind === 'choke') {
+      link.isChoking = message.isOn
+      if (message.isOn) forgetAsked(link)
+      return askAll()
+    }
+    if (message.kind === 'piece') {
+      const { piece, bytes } = message
+      link.asked.get(piece)?.cancel()
+      // As the connection does, it waits for what may come in.
+      meters.download.pass(bytes.length, link.lane, () => {
+        if (isOver(link)) return false
+        received(link, piece, bytes)
+        return true
+      })
+      return
+    }
     if (message.kind === 'has') {
       for (const piece of message.pieces) link.has.add(piece)
       if (isWhole && link.has.size === count) return hangUp(link)
       return ask(link)
     }
     const bytes = here.get(message.piece)
-    if (bytes === undefined) return
-    parts.whenMayGive(bytes.length, () => {
-      if (isClosed || links.get(link.end.node) !== link) return
+    if (bytes === undefined || link.isChoked) return
+    meters.upload.pass(bytes.length, link.lane, () => {
+      if (isOver(link) || link.isChoked) return false
       countBytes({ given: bytes.length })
       link.end.send({ kind: 'piece', piece: message.piece, bytes })
+      return true
     })
   }
   const take = (linkEnd: LinkEnd) => {
@@ -237,11 +272,16 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     }
     if (existing !== undefined) hangUp(existing)
     const heardAtMs = clock.monotonicMs()
-    const link: Link = { end: linkEnd, has: new Set(), asked: new Map(), heardAtMs, keepAlive: undefined }
+    const lane: Lane = { isBackground: () => background, isElsewhere: () => meetings.get(node)?.elsewhere ?? false }
+    const link: Link = {
+      ...{ end: linkEnd, has: new Set(), asked: new Map(), heardAtMs, keepAlive: undefined },
+      ...{ lane, isChoking: false, isChoked: false },
+    }
     links.set(node, link)
     keepAlive(link)
     linkEnd.listen((message) => onMessage(link, message))
     linkEnd.send({ kind: 'has', pieces: [...here.keys()] })
+    chokeOrNot(link)
     tellBusy()
   }
 
@@ -307,6 +347,12 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
   return {
     meet,
     take,
+    ratesChanged: () => {
+      for (const link of links.values()) chokeOrNot(link)
+    },
+    setBackground: (next) => {
+      background = next
+    },
     drop: (node) => {
       const link = links.get(node)
       if (link !== undefined) hangUp(link)

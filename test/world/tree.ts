@@ -4,6 +4,7 @@
 
 import { createHash } from 'node:crypto'
 import type { NodeName, PackageName, PackageVersion } from '../../src/model/names.ts'
+import { unlimited } from '../../src/model/rates.ts'
 import { parseSettings, type Settings } from '../../src/model/settings.ts'
 import { type RunningNode, startNode } from '../../src/node/daemon.ts'
 import { type Home, homeAt } from '../../src/node/home.ts'
@@ -164,6 +165,7 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
     const repositoryParts = { ...world, dir: home.repository, payloads: home.store, objects }
     return await startNode({
       ...{ world, home, settings, store, objects, version: '0' },
+      readSettings: () => loadSettings(world.disk, home.settings),
       identity: () => identity,
       setIdentity: async (next) => {
         await saveIdentity(home.keys, next.tls, world.disk)
@@ -176,7 +178,7 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
           ...{ ...world, dir: home.store, store: store.sub('swarm'), self: settings.name, site, onEvent },
           tls: () => identity.tls,
           listen: { address: settings.listen, port: settings.swarmPort },
-          rates: { upload: settings.uploadLimit ?? null, download: settings.downloadLimit ?? null },
+          rates: unlimited,
           engine: swarms.engineFor(simulated),
         }),
       root:

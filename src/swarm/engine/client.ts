@@ -2,7 +2,6 @@
 
 import assert from 'node:assert/strict'
 import WebTorrent from 'webtorrent'
-import type { Rates } from '../engine.ts'
 
 /** Never bound. webtorrent wants a number to announce, and it announces nothing. */
 const noPort = 1
@@ -25,9 +24,4 @@ export function closedClient(onError: (error: Error) => void): WebTorrent {
   client.on('error', onError)
   client._onListening()
   return client
-}
-
-export function setRates(client: WebTorrent, { upload, download }: Rates): void {
-  client.throttleUpload(upload ?? -1)
-  client.throttleDownload(download ?? -1)
 }

@@ -7,9 +7,10 @@ import { limits } from '../../model/limits.ts'
 import type { InfoHash, NodeName } from '../../model/names.ts'
 import type { Clock, Random, Timer } from '../../world/world.ts'
 import type { Command, EngineReport, Opening } from '../engine.ts'
-import { closedClient, setRates } from './client.ts'
+import { closedClient } from './client.ts'
 import { openLanes } from './lanes.ts'
 import type { Connection } from './links.ts'
+import { openMeters } from './meter.ts'
 import { type OpenHolding, openHolding } from './open-holding.ts'
 import { openSwarmTls, type SwarmTls } from './tls.ts'
 
@@ -66,7 +67,7 @@ function start(parts: Parameters<typeof openEngineCore>[0], { self, tls, site, r
   const client: WebTorrent = closedClient((error) => {
     report({ kind: 'note', message: 'webtorrent failed', about: messageOf(error) })
   })
-  setRates(client, rates)
+  const meters = openMeters({ clock, rates })
   const swarmTls: SwarmTls = openSwarmTls({
     tls,
     clock,
@@ -136,7 +137,7 @@ function start(parts: Parameters<typeof openEngineCore>[0], { self, tls, site, r
     if (places.has(infoHash)) return
     places.set(infoHash, { kind: 'changing' })
     const holding = await openHolding({
-      ...{ client, opening, self, site, clock, random, report },
+      ...{ client, opening, self, site, clock, random, meters, report },
       isRevoked: (node) => outcasts.has(node),
       dial: ({ node, address, port, relation }, isNeeded) => {
         const first = relation === 'parent'
@@ -179,7 +180,19 @@ function start(parts: Parameters<typeof openEngineCore>[0], { self, tls, site, r
         case 'tls':
           return swarmTls.renew(command.tls)
         case 'rates':
-          return setRates(client, command.rates)
+          meters.setRates(command.rates)
+          return forEachOpen((holding) => holding.ratesChanged())
+        case 'background': {
+          const { infoHash, background } = command
+          return inTurn(infoHash, async () => {
+            const place = places.get(infoHash)
+            if (place?.kind === 'open') place.holding.setBackground(background)
+          })
+        }
+        case 'spent': {
+          const { direction, bytes, elsewhere } = command
+          return meters[direction].spend(bytes, { isBackground: () => false, isElsewhere: () => elsewhere })
+        }
         case 'revoked':
           outcasts = new Set(command.nodes)
           return forEachOpen((holding) => {

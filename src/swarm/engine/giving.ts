@@ -3,6 +3,7 @@
 
 import type { Peer, PieceStore, Torrent, Wire } from 'webtorrent'
 import { limits } from '../../model/limits.ts'
+import type { Lane, Meter } from './meter.ts'
 
 type Answer = (error: Error | null, bytes?: Uint8Array) => void
 
@@ -18,12 +19,15 @@ export function answerRequests(parts: {
   peer: Peer
   wire: Wire
   store: PieceStore
+  meter: Meter
+  lane: Lane
   lengthOf: (piece: number) => number
   /** The peer broke the rules. */
   onAbuse: (because: string) => void
 }): void {
   const { torrent, wire, store } = parts
   let asked: Asked[] = []
+  /** Bytes that are read, or wait until they may pass. */
   let reading = 0
 
   const pump = () => {
@@ -36,11 +40,19 @@ export function answerRequests(parts: {
         continue
       }
       reading += length
-      store.get(piece, { offset, length }, (error, bytes) => {
-        reading -= length
-        if (wire.destroyed) return
-        answer(error, bytes)
-        pump()
+      parts.meter.pass(length, parts.lane, () => {
+        if (wire.destroyed || !isWaitedFor(wire, piece, offset, length)) {
+          reading -= length
+          queueMicrotask(pump)
+          return false
+        }
+        store.get(piece, { offset, length }, (error, bytes) => {
+          reading -= length
+          if (wire.destroyed) return
+          answer(error, bytes)
+          pump()
+        })
+        return true
       })
     }
   }

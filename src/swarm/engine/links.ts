@@ -6,6 +6,7 @@ import type { Peer, PeerConnection, Torrent, Wire } from 'webtorrent'
 import { limits } from '../../model/limits.ts'
 import type { NodeName } from '../../model/names.ts'
 import { type Counters, type Meeting, noCounters, survivorOf } from '../engine.ts'
+import type { Lane, Meters } from './meter.ts'
 import { tameWire, tellSite } from './wire.ts'
 
 /** A TLS connection whose other end was identified as a node of the fleet. */
@@ -28,8 +29,9 @@ export interface Link {
   count: number
   delivered: number
   rejects: number
-  /** What it says of its site; serves for counting only. */
+  /** What it says of its site; decides what counts as over a link, and nothing else. */
   site: string | undefined
+  readonly lane: Lane
   speed(): number
   close(because: string): void
 }
@@ -53,6 +55,8 @@ export interface Links {
 /** What a link tells: `onOpen` once it can be used, then its pieces, then `onClose`. */
 export interface LinkEvents {
   onOpen(link: Link): void
+  /** By which way its bytes go may have changed. */
+  onLane(link: Link): void
   onHas(link: Link, piece: number): void
   onHasAnew(link: Link): void
   onBlock(link: Link, piece: number, offset: number, bytes: Uint8Array): void
@@ -71,9 +75,11 @@ export function openLinks(parts: {
   self: NodeName
   /** This node's own site, told to the peers. */
   site: string | null
+  meters: Meters
+  isBackground: () => boolean
   events: LinkEvents
 }): Links {
-  const { torrent, events } = parts
+  const { torrent, events, meters } = parts
   const pieces = torrent.pieces.length
   const links = new Map<NodeName, Counting>()
   const banned = new Set<NodeName>()
@@ -102,14 +108,21 @@ export function openLinks(parts: {
       socket.destroy()
       return
     }
-    const link = linkOf({ node, direction, socket, peer, wire, pieces })
+    const lane: Lane = { isBackground: parts.isBackground, isElsewhere: () => isElsewhere(link) }
+    const link = linkOf({ node, direction, socket, peer, wire, pieces, lane })
     const counting: Counting = { link, raw, overLinkCounted: 0 }
     links.set(node, counting)
     if (parts.site !== null) tellSite(wire, parts.site)
     tameWire(wire, {
       site: (site) => {
         link.site = site
+        events.onLane(link)
       },
+      arrived: (bytes, goOn) =>
+        meters.download.pass(bytes, lane, () => {
+          goOn()
+          return true
+        }),
       abuse: (because) => link.close(because),
     })
     follow(counting, peer)
@@ -148,6 +161,8 @@ export function openLinks(parts: {
       counters.given += bytes
     })
     wire.on('reject', () => {
+      // Who gives nothing at the moment takes back what it was asked for.
+      if (wire.peerChoking) return
       link.rejects += 1
       if (link.rejects > limits.wireRejectsMax) link.close('it refuses what it says it has')
     })
@@ -161,12 +176,14 @@ export function openLinks(parts: {
   const dropIfIdle = (link: Link) => {
     if (torrent.done && isWhole(link)) link.close('both have all')
   }
+  const isElsewhere = (link: Link): boolean => {
+    const says = parts.site !== null && link.site !== undefined && link.site !== parts.site
+    return meetings.get(link.node)?.elsewhere ?? says
+  }
   const countOverLink = (counting: Counting) => {
     const { link, raw } = counting
-    const isElsewhere = parts.site !== null && link.site !== undefined && link.site !== parts.site
-    const elsewhere = meetings.get(link.node)?.elsewhere ?? isElsewhere
     const bytes = raw.bytesRead - counting.overLinkCounted
-    if (!elsewhere || bytes <= 0) return
+    if (!isElsewhere(link) || bytes <= 0) return
     counting.overLinkCounted += bytes
     counters.overLink += bytes
   }
@@ -181,6 +198,7 @@ export function openLinks(parts: {
       for (const [node, { relation }] of before) {
         if (relation === 'parent' && meetings.get(node)?.relation !== 'parent') drop(node, 'no longer handed out')
       }
+      for (const { link } of links.values()) events.onLane(link)
     },
     add,
     ban: (node) => {
@@ -203,11 +221,13 @@ export function openLinks(parts: {
   }
 }
 
-function linkOf(parts: Pick<Link, 'node' | 'direction' | 'socket' | 'wire'> & { peer: Peer; pieces: number }): Link {
-  const { node, direction, socket, wire, peer } = parts
+function linkOf(
+  parts: Pick<Link, 'node' | 'direction' | 'socket' | 'wire' | 'lane'> & { peer: Peer; pieces: number },
+): Link {
+  const { node, direction, socket, wire, lane, peer } = parts
   const { downloadSpeed } = wire
   return {
-    ...{ node, direction, socket, wire, has: new Uint8Array(parts.pieces), count: 0, delivered: 0, rejects: 0 },
+    ...{ node, direction, socket, wire, lane, has: new Uint8Array(parts.pieces), count: 0, delivered: 0, rejects: 0 },
     site: undefined,
     speed: () => downloadSpeed(),
     close: (because) => peer.destroy(new Error(because)),

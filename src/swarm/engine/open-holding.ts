@@ -14,6 +14,7 @@ import { keepBlame } from './blame.ts'
 import { startDialer } from './dialer.ts'
 import { answerRequests } from './giving.ts'
 import { type Connection, type Link, openLinks } from './links.ts'
+import type { Meters } from './meter.ts'
 import { startPayloadDigest } from './payload-digest.ts'
 import { findPieces, finishPayload, preparePayload, removePart } from './payload-files.ts'
 import { startPicker } from './picker.ts'
@@ -24,6 +25,9 @@ export interface OpenHolding {
   meet(meetings: readonly Meeting[]): void
   take(connection: Connection): void
   drop(node: NodeName, because: string): void
+  /** What may pass, and by which way, is not what it was. */
+  ratesChanged(): void
+  setBackground(background: boolean): void
   /** What was received is durable and reported when it resolves. */
   close(): Promise<void>
 }
@@ -35,6 +39,7 @@ export interface HoldingParts {
   site: string | null
   clock: Clock
   random: Pick<Random, 'fraction'>
+  meters: Meters
   isRevoked: (node: NodeName) => boolean
   dial: (meeting: Meeting, isNeeded: () => boolean) => Promise<Connection>
   report: (report: EngineReport) => void
@@ -119,16 +124,22 @@ function run(parts: HoldingParts, { torrent, file, isChecked, broken }: Running)
   const { infoHash } = opening
   const lengthOf = (piece: number) => lengthOfPiece(opening, piece)
   const givers = new Set<NodeName>()
+  /** Past their handshake. */
+  const ready = new WeakSet<Link>()
   const blame = keepBlame()
   let wasBusy: boolean | undefined
+  let { background } = opening
   let isClosed = false
 
   const links = openLinks({
     torrent,
     self: parts.self,
     site: parts.site,
+    meters: parts.meters,
+    isBackground: () => background,
     events: {
       onOpen: (link) => opened(link),
+      onLane: (link) => chokeOrNot(link),
       onHas: (link, piece) => picker.onHas(link, piece),
       onHasAnew: (link) => picker.onHasAnew(link),
       onBlock: (link, piece, offset, bytes) => {
@@ -173,6 +184,12 @@ function run(parts: HoldingParts, { torrent, file, isChecked, broken }: Running)
     wasBusy = busy
     report({ kind: 'busy', infoHash, busy })
   }
+  /** Nobody is choked, for the aim is that the last node finishes early, unless nothing may be given to him at all. */
+  const chokeOrNot = (link: Link) => {
+    if (!ready.has(link)) return
+    if (parts.meters.upload.isOpen(link.lane)) link.wire.unchoke()
+    else link.wire.choke()
+  }
   const opened = (link: Link) => {
     const peer = torrent._peers.get(link.node)
     if (peer === undefined) return
@@ -215,9 +232,12 @@ function run(parts: HoldingParts, { torrent, file, isChecked, broken }: Running)
     const peer = link === undefined ? undefined : torrent._peers.get(link.node)
     if (link === undefined || peer === undefined || peer.wire !== wire) return wire.destroy()
     onWireWithMetadata.call(torrent, wire)
-    answerRequests({ ...{ torrent, peer, wire, lengthOf }, store: file, onAbuse: (because) => link.close(because) })
-    // Nobody is choked here: the aim is that the last node finishes early.
-    wire.unchoke()
+    answerRequests({
+      ...{ torrent, peer, wire, lengthOf, store: file, meter: parts.meters.upload, lane: link.lane },
+      onAbuse: (because) => link.close(because),
+    })
+    ready.add(link)
+    chokeOrNot(link)
   }
   torrent.on('wire', withoutExtensions)
   torrent.on('verified', (piece: number) => {
@@ -259,6 +279,12 @@ function run(parts: HoldingParts, { torrent, file, isChecked, broken }: Running)
     },
     take: (connection) => links.add(connection),
     drop: (node, because) => links.drop(node, because),
+    ratesChanged: () => {
+      for (const link of links.all()) chokeOrNot(link)
+    },
+    setBackground: (next) => {
+      background = next
+    },
     close: async () => {
       if (isClosed) return
       dialer.stop()

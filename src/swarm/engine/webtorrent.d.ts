@@ -35,6 +35,7 @@ declare module 'webtorrent' {
     _ext: Record<string, unknown>
     /** Bytes per second; with an argument it counts them. */
     downloadSpeed: (bytes?: number) => number
+    choke(): void
     unchoke(): void
     destroy(): void
     cancel(piece: number, offset: number, length: number): void
@@ -117,8 +118,6 @@ declare module 'webtorrent' {
   export default class WebTorrent extends EventEmitter {
     constructor(options: ClientOptions)
     add(metainfo: Uint8Array, options: TorrentOptions): Torrent
-    throttleUpload(bytesPerSecond: number): void
-    throttleDownload(bytesPerSecond: number): void
     destroy(done: (error?: Error | null) => void): void
     _onListening(): void
     /** Its own listener, where it has one. */

@@ -27,6 +27,8 @@ export function tameWire(
   on: {
     /** What the other end says of its site. */
     site: (site: string) => void
+    /** So many bytes came in. More are read from the connection once it is told to go on. */
+    arrived: (bytes: number, goOn: () => void) => void
     /** It broke the rules. */
     abuse: (because: string) => void
   },
@@ -63,7 +65,8 @@ export function tameWire(
         }
       }
     }
-    done(null)
+    if (isOver) return done(null)
+    on.arrived(data.length, () => done(null))
   }
   wire._push = (bytes) => {
     if (isOver) return false
