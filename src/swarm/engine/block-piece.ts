@@ -38,6 +38,12 @@ export class BlockPiece implements PieceBuffer {
     this.onFreed()
   }
 
+  /** Nobody was asked for any of it, as it turned out. */
+  freeAll(): void {
+    this.free = []
+    for (let block = 0; block < this.reserved; block += 1) if (this.arrived[block] === 0) this.free.push(block)
+  }
+
   chunkOffset(block: number): number {
     return block * limits.blockBytes
   }

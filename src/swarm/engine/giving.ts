@@ -1,16 +1,15 @@
 // Answers a wire's requests, only as fast as its other end takes the answers: so a cancelled request costs nothing, and
 // nobody can fill our memory by asking.
 
-import type { Peer, PieceStore, Torrent, Wire } from 'webtorrent'
+import type { BlockRequest, Peer, PieceStore, Torrent, Wire } from 'webtorrent'
 import { limits } from '../../model/limits.ts'
 import type { Lane, Meter } from './meter.ts'
 
 type Answer = (error: Error | null, bytes?: Uint8Array) => void
 
 interface Asked {
-  piece: number
-  offset: number
-  length: number
+  /** The wire's own note of it, which is gone once it was cancelled. A second request may say the same as the first. */
+  request: BlockRequest
   answer: Answer
 }
 
@@ -32,9 +31,10 @@ export function answerRequests(parts: {
 
   const pump = () => {
     while (asked.length > 0 && wire._readableState.buffered + reading < limits.wireBufferedBytes) {
-      const { piece, offset, length, answer } = asked.shift() as Asked
+      const { request, answer } = asked.shift() as Asked
+      const { piece, offset, length } = request
       if (wire.destroyed) return
-      if (!isWaitedFor(wire, piece, offset, length)) continue
+      if (!wire.peerRequests.includes(request)) continue
       if (!torrent.bitfield.get(piece)) {
         answer(new Error('not here'))
         continue
@@ -61,18 +61,13 @@ export function answerRequests(parts: {
     const isBlock = length > 0 && length <= 2 * limits.blockBytes && offset >= 0
     if (!isBlock || offset + length > parts.lengthOf(piece)) return parts.onAbuse('it asks for what is no block')
     if (wire.peerRequests.length > limits.wireRequestsMax) return parts.onAbuse('it asks for too much at once')
-    asked.push({ piece, offset, length, answer })
+    const request = wire.peerRequests.at(-1)
+    if (request === undefined) return
+    asked.push({ request, answer })
     pump()
   })
   parts.peer.on('upload', pump)
   wire.once('close', () => {
     asked = []
   })
-}
-
-/** It is not once it was cancelled. */
-function isWaitedFor(wire: Wire, piece: number, offset: number, length: number): boolean {
-  return wire.peerRequests.some(
-    (request) => request.piece === piece && request.offset === offset && request.length === length,
-  )
 }

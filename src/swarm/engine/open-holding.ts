@@ -157,6 +157,7 @@ function run(parts: HoldingParts, { torrent, file, isChecked, broken }: Running)
   const picker = startPicker({
     ...{ torrent, lengthOf, clock, random },
     strategy: () => strategyFor({ others: links.others() }),
+    onRecount: (about) => report({ kind: 'note', message: 'picker counted anew', about }),
   })
   const dialer = startDialer({
     clock,

@@ -40,6 +40,8 @@ export function startPicker(parts: {
   strategy: () => Strategy
   clock: Clock
   random: Pick<Random, 'fraction'>
+  /** Something was missing and nobody was asked for it: what was counted wrongly is counted anew. */
+  onRecount: (about: string) => void
 }): Picker {
   const { torrent, clock } = parts
   const links = new Map<Wire, Link>()
@@ -55,6 +57,7 @@ export function startPicker(parts: {
   /** When each link was last given work while it had none. */
   const busySinceMs = new Map<Link, number>()
   let lowest = 0
+  let isDue = false
   let stopped = false
 
   const renew = (piece: number): BlockPiece => {
@@ -125,8 +128,16 @@ export function startPicker(parts: {
       if (wire.requests.length === 0) busySinceMs.set(link, clock.monotonicMs())
       const before = wire.requests.length
       ask(link, piece, depth)
-      if (wire.requests.length === before) open.delete(piece)
+      // It takes no requests any longer, and the piece is another one's to fetch.
+      if (wire.requests.length === before && open.has(piece)) return
     }
+  }
+
+  /** Beginning with another one each time, so that nobody always gets the first choice. */
+  const updateAll = () => {
+    const all = [...links.values()]
+    const first = Math.floor(parts.random.fraction() * all.length)
+    for (const link of [...all.slice(first), ...all.slice(0, first)]) update(link)
   }
 
   /** Near the end, an idle wire relieves one that still needs long. */
@@ -158,16 +169,53 @@ export function startPicker(parts: {
       if (state.alone && state.buffer.missing > 0) state.buffer = renew(piece)
     }
   }
+  const countNewsOf = (link: Link) => {
+    let count = 0
+    for (let piece = 0; piece < copies.length; piece += 1) if (link.has[piece] === 1 && isNew(piece)) count += 1
+    news.set(link, count)
+  }
+  /** Every decision can be taken anew: a mistake in keeping count must cost a moment and never the transfer. */
+  const recount = () => {
+    for (const { wire } of links.values()) if (wire.requests.length > 0) return
+    const lost = [...begun].filter(([, { buffer }]) => buffer.missing > 0)
+    for (const [piece, { buffer }] of lost) {
+      buffer.freeAll()
+      open.add(piece)
+    }
+    lowest = 0
+    for (const link of links.values()) countNewsOf(link)
+    const isWork = [...links.values()].some((link) => {
+      if (link.wire.destroyed || link.wire.peerChoking) return false
+      return (news.get(link) ?? 0) > 0 || lost.some(([piece]) => link.has[piece] === 1)
+    })
+    if (!isWork) return
+    parts.onRecount(`${lost.length} of ${begun.size} pieces begun`)
+    updateAll()
+  }
   const lookAgain = () => {
     if (stopped || torrent.done || torrent.destroyed) return
-    torrent._update()
+    updateAll()
     for (const link of links.values()) takeOver(link)
+    recount()
     clock.after(limits.pickAgainEveryMs, lookAgain)
   }
 
   torrent._updateWire = (wire) => {
     const link = links.get(wire)
     if (link !== undefined) update(link)
+  }
+  // webtorrent asks for it at every block and every HAVE, and walks all pieces to see whether it is interested.
+  torrent._update = () => {
+    if (isDue) return
+    isDue = true
+    setImmediate(() => {
+      isDue = false
+      updateAll()
+    })
+  }
+  torrent._updateWireInterest = (wire) => {
+    if (torrent.done) wire.uninterested()
+    else wire.interested()
   }
   clock.after(limits.pickAgainEveryMs, lookAgain)
   return {
@@ -186,14 +234,12 @@ export function startPicker(parts: {
       if (isNew(piece)) news.set(link, (news.get(link) ?? 0) + 1)
     },
     onHasAnew: (link) => {
-      let count = 0
       copies.fill(0)
       for (const each of links.values()) {
         for (let piece = 0; piece < copies.length; piece += 1)
           copies[piece] = (copies[piece] ?? 0) + (each.has[piece] ?? 0)
       }
-      for (let piece = 0; piece < copies.length; piece += 1) if (link.has[piece] === 1 && isNew(piece)) count += 1
-      news.set(link, count)
+      countNewsOf(link)
     },
     onClose: (link) => {
       links.delete(link.wire)

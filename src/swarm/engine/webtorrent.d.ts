@@ -37,6 +37,8 @@ declare module 'webtorrent' {
     downloadSpeed: (bytes?: number) => number
     choke(): void
     unchoke(): void
+    interested(): void
+    uninterested(): void
     destroy(): void
     cancel(piece: number, offset: number, length: number): void
     _parse(size: number, parser: (bytes: Uint8Array) => void): void
@@ -95,7 +97,8 @@ declare module 'webtorrent' {
     removePeer(id: string): void
     destroy(options: { destroyStore: false }, done: (error?: Error | null) => void): void
     _request(wire: Wire, piece: number, hotswap: false): boolean
-    _update(): void
+    _update: () => void
+    _updateWireInterest: (wire: Wire) => void
     _updateWire: (wire: Wire) => void
     _rechoke: () => void
     _verifyPieces: (done: (error: Error | null) => void) => void

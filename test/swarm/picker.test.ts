@@ -1,0 +1,180 @@
+// The choice of pieces and wires, with everything around it simulated: what is promised for every course of events.
+
+import fc from 'fast-check'
+import t from 'tap'
+import type { BlockRequest, PieceBuffer, Torrent, Wire } from 'webtorrent'
+import { limits } from '../../src/model/limits.ts'
+import type { Link } from '../../src/swarm/engine/links.ts'
+import { startPicker } from '../../src/swarm/engine/picker.ts'
+import { handClock } from '../tracker/hand-clock.ts'
+
+const blocksPerPiece = 24
+const pieceLength = blocksPerPiece * limits.blockBytes
+
+interface FakeRequest extends BlockRequest {
+  callback: (error: Error | null) => void
+}
+
+interface FakeWire {
+  wire: Wire
+  link: Link
+  requests: FakeRequest[]
+  /** What the other end has on its way; a cancelled request may be among them. */
+  coming: BlockRequest[]
+  blocksPerStep: number
+  /** It accepts requests and drops them; nobody has been told yet that it is closed. */
+  isOver: boolean
+  close(): void
+}
+
+/** As far as a picker sees them: webtorrent's `_request` with its callbacks, `_update`, pieces and bitfield. */
+function fakeSwarm(pieces: number, strategy: 'rarest' | 'sequential', fractions: () => number) {
+  const clock = handClock()
+  const wires: FakeWire[] = []
+  const here = new Set<number>()
+  let recounts = 0
+  const torrent = {
+    done: false,
+    destroyed: false,
+    pieces: Array.from({ length: pieces }, () => ({}) as PieceBuffer | null),
+    bitfield: { get: (piece: number) => here.has(piece) },
+    _updateWire: (_wire: Wire) => {},
+    _update: () => {
+      for (const { wire } of wires) torrent._updateWire(wire)
+    },
+    _request: (wire: Wire, index: number) => {
+      const fake = wires.find((each) => each.wire === wire)
+      const piece = torrent.pieces[index]
+      if (here.has(index) || piece === null || piece === undefined || fake === undefined) return false
+      const block = piece.reserve()
+      if (block === -1) return false
+      const request: FakeRequest = {
+        piece: index,
+        offset: piece.chunkOffset(block),
+        length: piece.chunkLength(block),
+        callback: (error) => {
+          if (piece !== torrent.pieces[index]) return
+          if (error !== null) {
+            piece.cancel(block)
+            queueMicrotask(torrent._update)
+            return
+          }
+          if (!piece.set(block, new Uint8Array(request.length), null)) {
+            queueMicrotask(torrent._update)
+            return
+          }
+          piece.flush()
+          torrent.pieces[index] = null
+          here.add(index)
+          picker.onVerified(index)
+          torrent.done = here.size === pieces
+          queueMicrotask(torrent._update)
+        },
+      }
+      if (fake.isOver) request.callback(new Error('wire is closed'))
+      else {
+        fake.requests.push(request)
+        fake.coming.push(request)
+      }
+      return true
+    },
+  }
+  const picker = startPicker({
+    torrent: torrent as unknown as Torrent,
+    lengthOf: () => pieceLength,
+    clock,
+    random: { fraction: fractions },
+    strategy: () => strategy,
+    onRecount: () => {
+      recounts += 1
+    },
+  })
+  return {
+    here,
+    wires,
+    recounts: () => recounts,
+    has: ({ link }: FakeWire, piece: number) => {
+      if (link.has[piece] === 1) return
+      link.has[piece] = 1
+      link.count += 1
+      picker.onHas(link, piece)
+      torrent._update()
+    },
+    connect: (blocksPerStep: number): FakeWire => {
+      const requests: FakeRequest[] = []
+      const wire = {
+        destroyed: false,
+        peerChoking: false,
+        interested: () => {},
+        uninterested: () => {},
+        requests,
+        downloadSpeed: () => 0,
+        cancel: (piece: number, offset: number) => {
+          const at = requests.findIndex((each) => each.piece === piece && each.offset === offset)
+          const [pulled] = at === -1 ? [] : requests.splice(at, 1)
+          pulled?.callback(new Error('request was cancelled'))
+        },
+      }
+      const link = {
+        ...{ node: `node-${wires.length}`, has: new Uint8Array(pieces), count: 0, delivered: 0, rejects: 0, wire },
+        speed: () => blocksPerStep * limits.blockBytes * 4,
+      } as unknown as Link
+      const fake: FakeWire = {
+        ...{ wire: wire as unknown as Wire, link, requests, coming: [], blocksPerStep, isOver: false },
+        close: () => {
+          fake.isOver = true
+          // webtorrent calls back for each request first, and looks for other work meanwhile.
+          for (const request of requests.splice(0)) request.callback(new Error('wire was closed'))
+          torrent._update()
+          wire.destroyed = true
+          picker.onClose(link)
+          wires.splice(wires.indexOf(fake), 1)
+        },
+      }
+      wires.push(fake)
+      picker.onOpen(link)
+      return fake
+    },
+    /** A quarter of a second. */
+    step: async () => {
+      for (const { link, requests, coming, blocksPerStep } of [...wires]) {
+        for (const { piece, offset, length } of coming.splice(0, blocksPerStep)) {
+          const at = requests.findIndex((each) => each.piece === piece && each.offset === offset)
+          link.delivered += length
+          if (at !== -1) requests.splice(at, 1)[0]?.callback(null)
+        }
+      }
+      await new Promise(setImmediate)
+      clock.pass(limits.pickAgainEveryMs)
+    },
+  }
+}
+
+t.test('whatever comes when, all pieces are fetched once somebody has them', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 1, max: 12 }),
+      fc.constantFrom('rarest', 'sequential'),
+      fc.array(fc.integer({ min: 0, max: 40 }), { minLength: 1, maxLength: 5 }),
+      fc.array(fc.tuple(fc.nat(4), fc.nat(11), fc.nat(9)), { maxLength: 120 }),
+      async (pieces, strategy, speeds, events) => {
+        let drawn = 0
+        const swarm = fakeSwarm(pieces, strategy, () => ((drawn += 7) % 10) / 10)
+        const [first] = [swarm.connect(3), ...speeds.map((speed) => swarm.connect(speed))]
+        for (const [who, piece, what] of events) {
+          const wire = swarm.wires[who % swarm.wires.length]
+          if (wire === undefined) continue
+          if (what <= 5) swarm.has(wire, piece % pieces)
+          else if (what === 6 && wire !== first) {
+            wire.close()
+            swarm.connect(speeds[who] ?? 1)
+          } else await swarm.step()
+        }
+        for (let piece = 0; piece < pieces; piece += 1) swarm.has(first, piece)
+        for (let steps = 0; steps < 1500 && swarm.here.size < pieces; steps += 1) await swarm.step()
+        return swarm.here.size === pieces && swarm.recounts() === 0
+      },
+    ),
+    { numRuns: 300 },
+  )
+})
