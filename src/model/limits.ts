@@ -179,6 +179,9 @@ export const limits = {
   pipelineMaxBytes: 4 * MiB,
   /** What one wire may keep in memory of answers that its other end does not take. */
   wireBufferedBytes: 128 * KiB,
+  /** What the engine keeps in memory of the payloads that it wrote or read last, and how much is read at once. */
+  pieceMemoryBytes: 24 * MiB,
+  pieceSpanBytes: 1 * MiB,
   wireRequestsMax: 1_024,
   wireRejectsMax: 64,
   wireMessageMaxBytes: 256 * KiB,
@@ -213,7 +216,8 @@ export const limits = {
   engineLinesPerMinuteMax: 20,
   /** A complete holding without wires stays loaded this long. */
   holdingIdleMs: 2_000,
-  pieceDurableEveryMs: 50,
+  /** What a killed engine has written is found again by its digest; a power cut costs what is not durable yet. */
+  pieceDurableEveryMs: 250,
   countersEveryMs: 500,
   pickAgainEveryMs: 250,
   /** How long a rate that was not used up lasts, in seconds: what may then pass at once. */

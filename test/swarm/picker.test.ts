@@ -159,7 +159,10 @@ t.test('whatever comes when, all pieces are fetched once somebody has them', asy
       fc.array(fc.tuple(fc.nat(4), fc.nat(11), fc.nat(9)), { maxLength: 120 }),
       async (pieces, strategy, speeds, events) => {
         let drawn = 0
-        const swarm = fakeSwarm(pieces, strategy, () => ((drawn += 7) % 10) / 10)
+        const swarm = fakeSwarm(pieces, strategy, () => {
+          drawn += 7
+          return (drawn % 10) / 10
+        })
         const [first] = [swarm.connect(3), ...speeds.map((speed) => swarm.connect(speed))]
         for (const [who, piece, what] of events) {
           const wire = swarm.wires[who % swarm.wires.length]

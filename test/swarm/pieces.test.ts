@@ -10,6 +10,7 @@ import { limits } from '../../src/model/limits.ts'
 import { keepBlame } from '../../src/swarm/engine/blame.ts'
 import { BlockPiece } from '../../src/swarm/engine/block-piece.ts'
 import { startPayloadDigest } from '../../src/swarm/engine/payload-digest.ts'
+import { openPieceMemory } from '../../src/swarm/engine/piece-memory.ts'
 import { openPayloadFile } from '../../src/swarm/engine/piece-store.ts'
 import { systemClock } from '../../src/world/clock.ts'
 import { sha256Of } from './kit.ts'
@@ -78,7 +79,7 @@ t.test('pieces are reported as durable after they are in the file, all of them, 
   const path = await fileOf(t, Buffer.alloc(0))
   const durable: number[] = []
   const file = openPayloadFile({
-    ...{ fd: openSync(path, 'r+'), pieceLength: 4, clock: systemClock },
+    ...{ fd: openSync(path, 'r+'), pieceLength: 4, size: 10, memory: openPieceMemory(8).of(4), clock: systemClock },
     onDurable: (pieces) => durable.push(...pieces),
     onError: (error) => t.fail(error.message),
   })
@@ -104,11 +105,43 @@ t.test('pieces are reported as durable after they are in the file, all of them, 
   t.equal(await read(0, null), 'the file is closed')
 })
 
+t.test('what was read or written last is given from memory, up to a limit, and the rest from the file', async (t) => {
+  const path = await fileOf(t, Buffer.from('aaaabbbbccccdd'))
+  const file = openPayloadFile({
+    ...{ fd: openSync(path, 'r+'), pieceLength: 8, size: 14, memory: openPieceMemory(8).of(4), clock: systemClock },
+    onDurable: () => {},
+    onError: (error) => t.fail(error.message),
+  })
+  const read = (piece: number, offset: number, length: number) =>
+    new Promise((resolve) =>
+      file.get(piece, { offset, length }, (error, bytes) =>
+        resolve(error?.message ?? Buffer.from(bytes ?? []).toString()),
+      ),
+    )
+  t.same(await Promise.all([read(0, 0, 2), read(0, 2, 2), read(0, 1, 3)]), ['aa', 'aa', 'aaa'])
+  await writeFile(path, 'AAAABBBBCCCCDD')
+  t.equal(await read(0, 1, 2), 'aa', 'it was read whole before')
+  t.equal(await read(0, 2, 4), 'AABB', 'across two of them the file is asked')
+  t.same([await read(1, 4, 2), await read(0, 4, 4), await read(0, 0, 4)], ['DD', 'BBBB', 'AAAA'], 'the oldest has gone')
+  const into = new Uint8Array(3)
+  t.equal(await file.read(into, 4), 3)
+  t.equal(Buffer.from(into).toString(), 'BBB')
+  await new Promise((resolve) => file.close(resolve))
+})
+
 t.test('what cannot be written is told to whoever puts it', async (t) => {
   const path = await fileOf(t, Buffer.alloc(4))
   const fd = openSync(path, 'r')
   t.teardown(() => closeSync(fd))
-  const file = openPayloadFile({ fd, pieceLength: 4, clock: systemClock, onDurable: () => {}, onError: () => {} })
+  const file = openPayloadFile({
+    fd,
+    memory: openPieceMemory(8).of(4),
+    size: 10,
+    pieceLength: 4,
+    clock: systemClock,
+    onDurable: () => {},
+    onError: () => {},
+  })
   const error = await new Promise<Error | null>((resolve) => file.put(0, Buffer.from('aaaa'), resolve))
   t.match(error, { code: 'EBADF' })
 })

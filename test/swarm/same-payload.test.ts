@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { bitsFor, piecesOf } from '../../src/swarm/bits.ts'
 import { finishPayload, preparePayload } from '../../src/swarm/engine/payload-files.ts'
+import { openPieceMemory } from '../../src/swarm/engine/piece-memory.ts'
 import { openPayloadFile } from '../../src/swarm/engine/piece-store.ts'
 import type { Opening } from '../../src/swarm/engine.ts'
 import { systemClock } from '../../src/world/clock.ts'
@@ -67,7 +68,10 @@ t.test('what comes in for two holdings of one payload goes to two files', async 
   if (one.kind !== 'part' || other.kind !== 'part') throw new Error('nothing is there yet')
   t.same((await readdir(folder)).sort(), [`${first.infoHash}.part`, `${second.infoHash}.part`].sort())
   const files = [one.fd, other.fd].map((fd) => {
-    return openPayloadFile({ fd, pieceLength, clock: systemClock, onDurable: () => {}, onError: t.fail })
+    const memory = openPieceMemory(pieceLength).of(pieceLength)
+    return openPayloadFile({
+      ...{ fd, memory, size: first.size, pieceLength, clock: systemClock, onDurable: () => {}, onError: t.fail },
+    })
   })
   const put = (file: (typeof files)[0] | undefined, piece: number, bytes: Uint8Array) => {
     return new Promise<Error | null>((resolve) => file?.put(piece, bytes, resolve))

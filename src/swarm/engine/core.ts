@@ -12,6 +12,7 @@ import { openLanes } from './lanes.ts'
 import type { Connection } from './links.ts'
 import { openMeters } from './meter.ts'
 import { type OpenHolding, openHolding } from './open-holding.ts'
+import { openPieceMemory } from './piece-memory.ts'
 import { openSwarmTls, type SwarmTls } from './tls.ts'
 
 export interface EngineCore {
@@ -61,6 +62,7 @@ function start(parts: Parameters<typeof openEngineCore>[0], { self, tls, site, r
   let waitingCount = 0
   const waitingOf = new Map<NodeName, number>()
   const dials = openLanes(limits.dialsMax)
+  const memory = openPieceMemory(limits.pieceMemoryBytes)
   /** Addresses of which the control side knows that a node called last. */
   const known = new Set<string>()
 
@@ -137,7 +139,7 @@ function start(parts: Parameters<typeof openEngineCore>[0], { self, tls, site, r
     if (places.has(infoHash)) return
     places.set(infoHash, { kind: 'changing' })
     const holding = await openHolding({
-      ...{ client, opening, self, site, clock, random, meters, report },
+      ...{ client, memory, opening, self, site, clock, random, meters, report },
       isRevoked: (node) => outcasts.has(node),
       dial: ({ node, address, port, relation }, isNeeded) => {
         const first = relation === 'parent'

@@ -18,6 +18,7 @@ import type { Meters } from './meter.ts'
 import { startPayloadDigest } from './payload-digest.ts'
 import { findPieces, finishPayload, preparePayload, removePart } from './payload-files.ts'
 import { startPicker } from './picker.ts'
+import type { PieceMemory } from './piece-memory.ts'
 import { openPayloadFile, type PayloadFile } from './piece-store.ts'
 import { withoutExtensions } from './wire.ts'
 
@@ -34,6 +35,7 @@ export interface OpenHolding {
 
 export interface HoldingParts {
   client: WebTorrent
+  memory: PieceMemory
   opening: Opening
   self: NodeName
   site: string | null
@@ -66,6 +68,8 @@ export async function openHolding(parts: HoldingParts): Promise<OpenHolding | un
   const file = openPayloadFile({
     fd: prepared.fd,
     pieceLength: opening.pieceLength,
+    size: opening.size,
+    memory: parts.memory.of(Math.min(opening.pieceLength, limits.pieceSpanBytes)),
     clock: parts.clock,
     onDurable: (pieces) => report({ kind: 'stored', infoHash, pieces }),
     onError: broken,

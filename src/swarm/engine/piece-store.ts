@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import type { PieceStore } from 'webtorrent'
 import { limits } from '../../model/limits.ts'
 import type { Clock } from '../../world/world.ts'
+import type { SpanMemory } from './piece-memory.ts'
 
 export interface PayloadFile extends PieceStore {
   /** Reads into the buffer; fewer bytes than asked for means that the file ends there. */
@@ -24,11 +25,14 @@ export function openPayloadFile(options: {
   /** Closed by `close`. */
   fd: number
   pieceLength: number
+  /** Of the whole payload. */
+  size: number
+  memory: SpanMemory
   clock: Clock
   onDurable: (pieces: number[]) => void
   onError: (error: Error) => void
 }): PayloadFile {
-  const { pieceLength, clock } = options
+  const { pieceLength, clock, memory, size } = options
   let { fd } = options
   let isSealed = false
   let written: number[] = []
@@ -37,6 +41,7 @@ export function openPayloadFile(options: {
   let isClosed = false
   let closing: Promise<void> | undefined
   const inUse = new Set<Promise<unknown>>()
+  const loading = new Map<number, Promise<Uint8Array>>()
 
   const settle = (): Promise<void> => {
     if (settling !== undefined) return settling.then(settle)
@@ -69,10 +74,30 @@ export function openPayloadFile(options: {
       inUse.delete(running)
     }
   }
+  const readNew = async (position: number, length: number): Promise<Uint8Array> => {
+    const bytes = Buffer.allocUnsafeSlow(length)
+    return bytes.subarray(0, await use(() => readWhole(fd, bytes, position)))
+  }
+  /** Others will ask for what lies beside it. */
+  const bytesAt = async (position: number, length: number): Promise<Uint8Array> => {
+    const { spanBytes } = memory
+    const start = position - (position % spanBytes)
+    if (position + length > start + spanBytes) return readNew(position, length)
+    const reading = loading.get(start) ?? readNew(start, Math.min(spanBytes, size - start))
+    loading.set(start, reading)
+    try {
+      const span = await reading
+      if (loading.get(start) === reading && !isClosed) memory.keep(start, span)
+      return span.subarray(position - start, position - start + length)
+    } finally {
+      loading.delete(start)
+    }
+  }
   const close = (done: (error: Error | null) => void) => {
     closing ??= (async () => {
       await settle().catch(options.onError)
       isClosed = true
+      memory.forget()
       await Promise.allSettled(inUse)
       await closeFile(fd)
     })()
@@ -84,19 +109,27 @@ export function openPayloadFile(options: {
       if (isSealed) return done(new Error('the file is whole'))
       use(() => writeWhole(fd, bytes, piece * pieceLength)).then(() => {
         written.push(piece)
+        memory.keep(piece * pieceLength, bytes)
         settleSoon()
         done(null)
       }, done)
     },
     get: (piece, part, done) => {
-      const offset = part?.offset ?? 0
-      const bytes = Buffer.allocUnsafeSlow(part?.length ?? pieceLength - offset)
-      use(() => readWhole(fd, bytes, piece * pieceLength + offset)).then((size) => {
-        if (size === bytes.length) done(null, bytes)
-        else done(new Error(`the file ends ${bytes.length - size} bytes too early`))
+      const position = piece * pieceLength + (part?.offset ?? 0)
+      const length = part?.length ?? pieceLength
+      const kept = memory.at(position, length)
+      if (kept !== undefined) return done(null, kept)
+      bytesAt(position, length).then((bytes) => {
+        if (bytes.length === length) done(null, bytes)
+        else done(new Error(`the file ends ${length - bytes.length} bytes too early`))
       }, done)
     },
-    read: (into, position) => use(() => readWhole(fd, into, position)),
+    read: async (into, position) => {
+      const kept = memory.at(position, into.length)
+      if (kept === undefined) return use(() => readWhole(fd, into, position))
+      into.set(kept)
+      return into.length
+    },
     found: (pieces) => {
       written.push(...pieces)
     },

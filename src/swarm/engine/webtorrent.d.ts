@@ -44,9 +44,6 @@ declare module 'webtorrent' {
     _parse(size: number, parser: (bytes: Uint8Array) => void): void
     _parser: (bytes: Uint8Array) => void
     _parserSize: number
-    _buffer: Uint8Array[]
-    _bufferSize: number
-    _processBuffer(): void
     _write(data: Uint8Array, done: (error: null) => void): void
     _push(bytes: Uint8Array): boolean | undefined
     _onExtended(extension: number, bytes: Uint8Array): void

@@ -1,10 +1,11 @@
-// What is changed on each of bittorrent-protocol's wires: bounded messages both ways, no extensions, nothing that a
-// message could throw at the whole engine, and input gathered without copying it again for every piece of network input.
+// What is changed on each of bittorrent-protocol's wires: bounded messages both ways, no extensions, and nothing
+// that a message could throw at the whole engine.
 
 import type { Wire } from 'webtorrent'
 import { messageOf } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import { parseBencoded } from '../bencode.ts'
+import { openIntake } from './intake.ts'
 
 /** The word for a site in the extended handshake (BEP 10). */
 const siteKey = 'banyan_site'
@@ -40,8 +41,6 @@ export function tameWire(
   const end = (because: string) => {
     if (isOver) return
     isOver = true
-    wire._buffer = []
-    wire._bufferSize = 0
     parse.call(wire, Number.MAX_VALUE, () => {})
     // Whoever sends to all wires must not find one less while he does.
     queueMicrotask(() => on.abuse(because))
@@ -52,17 +51,13 @@ export function tameWire(
     if (size <= limits.wireMessageMaxBytes || size === Number.MAX_VALUE) return parse.call(wire, size, parser)
     end('it sends too large a message')
   }
+  const takeIn = openIntake({ size: () => wire._parserSize, parse: (part) => wire._parser(part) })
   wire._write = (data, done) => {
     if (!isOver) {
-      wire._bufferSize += data.length
-      wire._buffer.push(data)
-      if (wire._bufferSize >= wire._parserSize) {
-        if (wire._buffer.length > 1) wire._buffer = [Buffer.concat(wire._buffer, wire._bufferSize)]
-        try {
-          wire._processBuffer()
-        } catch (error) {
-          end(`it sends what cannot be taken: ${messageOf(error)}`)
-        }
+      try {
+        takeIn(data)
+      } catch (error) {
+        end(`it sends what cannot be taken: ${messageOf(error)}`)
       }
     }
     if (isOver) return done(null)
