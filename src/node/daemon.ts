@@ -216,6 +216,9 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     state: () => state,
     dispatch,
     tellChildren: () => serving.tellChildren(),
+    warmUp: () => {
+      if (serving.hasChildren()) swarm.warmUp()
+    },
     reportAgain: () => reports.again(),
     // Without its facts a node has nothing to say that anybody could use.
     report: () => {

@@ -27,6 +27,8 @@ export interface Downlink {
   connectionsMax(peer: HttpPeer): number
   /** Answers every child that hangs in `watch`. */
   tellChildren(): void
+  /** Whether any hangs in `watch`. */
+  hasChildren(): boolean
 }
 
 export function openDownlink(parts: DownlinkParts): Downlink {
@@ -100,6 +102,7 @@ export function openDownlink(parts: DownlinkParts): Downlink {
     tellChildren() {
       for (const answer of [...watchers]) answer()
     },
+    hasChildren: () => watchers.size > 0,
   }
 }
 

@@ -34,6 +34,7 @@ export interface EffectParts {
   state: () => State
   dispatch: (event: Event) => void
   tellChildren: () => void
+  warmUp: () => void
   report: () => void
   reportAgain: () => Promise<void>
   announceSoon: () => void
@@ -240,6 +241,8 @@ export function openEffects(parts: EffectParts): Effects {
           return runLookLater(effect.ms)
         case 'tell-children':
           return parts.tellChildren()
+        case 'warm-up':
+          return parts.warmUp()
         case 'save-converged':
           return background('save converged', log, parts.store.put('converged', effect.revision))
         case 'remember':

@@ -64,6 +64,8 @@ export type Effect =
   | { kind: 'look-later'; ms: number }
   /** Children that hang in `watch` get their answer. */
   | { kind: 'tell-children' }
+  /** Children will soon want payloads: an engine should be ready by then. */
+  | { kind: 'warm-up' }
   | { kind: 'save-converged'; revision: number }
   | { kind: 'save-quarantine' }
   | { kind: 'announce' }

@@ -18,6 +18,8 @@ export interface Serving {
   controlPort: number
   /** Children that hang in `watch` get their answer. */
   tellChildren(): void
+  /** Whether any waits for news just now. */
+  hasChildren(): boolean
   renew(tls: TlsIdentity): void
   stop(): Promise<void>
 }
@@ -88,6 +90,7 @@ export async function serveChildren(parts: {
   return {
     controlPort: server.port,
     tellChildren: () => downlink.tellChildren(),
+    hasChildren: () => downlink.hasChildren(),
     renew: (tls) => server.renew(tls),
     async stop() {
       tracker.stop()

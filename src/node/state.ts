@@ -127,9 +127,12 @@ export function transition(state: State, event: Event): [State, Effect[]] {
     case 'refreshed': {
       const next: State = { ...without(state, 'refresh'), trusted: event.trusted, refused: null }
       const effects: Effect[] = []
-      if (event.trusted.timestampVersion !== state.trusted?.timestampVersion) effects.push({ kind: 'tell-children' })
+      const isNews = event.trusted.timestampVersion !== state.trusted?.timestampVersion
       const digest = event.trusted.revision?.sha256
-      if (digest !== undefined && digest !== state.revision?.digest) effects.push({ kind: 'load-revision', digest })
+      if (digest !== undefined && digest !== state.revision?.digest) {
+        // Children ask for it as soon as they are told, and so they are told once it is here.
+        effects.push({ kind: 'warm-up' }, { kind: 'load-revision', digest })
+      } else if (isNews) effects.push({ kind: 'tell-children' })
       if (state.refused !== null) effects.push({ kind: 'report' })
       return [next, effects]
     }
@@ -151,14 +154,18 @@ export function transition(state: State, event: Event): [State, Effect[]] {
       const named = manifestsOf(event.revision)
       // What children want may be named only now.
       const [next, effects] = desiring({ ...loaded, revision: { digest: event.digest, body: event.revision, named } })
-      return [next, [...effects, { kind: 'hold' }]]
+      return [next, [{ kind: 'tell-children' }, ...effects, { kind: 'hold' }]]
     }
     case 'manifests-loaded': {
       if (event.revision !== state.revision?.body.number) return [state, []]
       return [{ ...without(state, 'load'), manifests: event.manifests }, [{ kind: 'inspect' }]]
     }
     case 'load-failed':
-      return [withProblem(state, 'load', `${event.what}: ${event.failure.message}`), [{ kind: 'report' }]]
+      return [
+        withProblem(state, 'load', `${event.what}: ${event.failure.message}`),
+        // What cannot be had here just now, a child may have already.
+        event.what === 'revision' ? [{ kind: 'tell-children' }, { kind: 'report' }] : [{ kind: 'report' }],
+      ]
     case 'payload-arrived':
       return [without(without(state, 'transfer'), 'load'), [{ kind: 'hold' }, { kind: 'inspect' }, { kind: 'report' }]]
     case 'holding-changed':

@@ -12,6 +12,12 @@ export function strategyFor({ others }: { others: number }): Strategy {
   return others > 0 ? 'rarest' : 'sequential'
 }
 
+/**
+ * Of equals one of the first so many is drawn: enough for siblings to begin different ones, and few enough for the
+ * payload's digest to keep up.
+ */
+const drawnFrom = 16
+
 /** Of the pieces that qualify the next to begin, or -1. `fraction` in [0, 1) decides between equals. */
 export function nextPieceFor(choice: {
   strategy: Strategy
@@ -31,7 +37,7 @@ export function nextPieceFor(choice: {
     if (choice.strategy === 'sequential') return piece
     const found = copies(piece)
     if (found < fewest) [rarest, fewest] = [[], found]
-    if (found === fewest) rarest.push(piece)
+    if (found === fewest && rarest.length < drawnFrom) rarest.push(piece)
   }
   return rarest[Math.floor(choice.fraction * rarest.length)] ?? -1
 }

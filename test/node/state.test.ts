@@ -114,11 +114,25 @@ const desiring: Event[] = [
 const ready: Event[] = [...desiring, { kind: 'manifests-loaded', revision: 7, manifests: new Map() }]
 
 t.test('a trusted revision is loaded, then its manifests, then the machine is looked at', async (t) => {
-  t.strictSame(after(desiring.slice(0, 2)).effects, ['tell-children', 'load-revision'])
+  t.strictSame(after(desiring.slice(0, 2)).effects, ['warm-up', 'load-revision'])
   const { state, effects } = after(desiring)
-  t.strictSame(effects, ['load-manifests', 'report', 'hold'])
+  t.strictSame(effects, ['tell-children', 'load-manifests', 'report', 'hold'])
   t.strictSame(state.desired, [{ state: 'present', name: 'shop', version: '1.0.0', manifest, line: 3 }])
   t.ok(after(ready).effects.includes('inspect'))
+})
+
+t.test('children are told of a revision once it is here or cannot be had, and of other news at once', async (t) => {
+  const failure = new Failure('unreachable', 'gone', { retry: 'later' })
+  const trusted = desiring.slice(0, 2)
+  const tells = (...events: Event[]) => after([...trusted, ...events]).effects.includes('tell-children')
+  t.notOk(tells())
+  t.ok(tells({ kind: 'revision-loaded', digest, revision }))
+  t.ok(tells({ kind: 'load-failed', what: 'revision', failure }))
+  t.notOk(tells({ kind: 'load-failed', what: 'manifests', failure }))
+  const [refreshed] = trusted.slice(-1)
+  if (refreshed?.kind !== 'refreshed') throw new Error('the second one is of trusted metadata')
+  const newer = { ...refreshed.trusted, timestampVersion: refreshed.trusted.timestampVersion + 1 }
+  t.ok(after([...desiring, { kind: 'refreshed', trusted: newer }]).effects.includes('tell-children'))
 })
 
 t.test('the order in which facts and revision come does not matter', async (t) => {

@@ -41,7 +41,7 @@ export function answerRequests(parts: {
       }
       reading += length
       parts.meter.pass(length, parts.lane, () => {
-        if (wire.destroyed || !isWaitedFor(wire, piece, offset, length)) {
+        if (wire.destroyed || !wire.peerRequests.includes(request)) {
           reading -= length
           queueMicrotask(pump)
           return false
