@@ -99,6 +99,7 @@ export const limits = {
   checkIntervalMs: 15 * 60_000,
   engineIdleMs: 30_000,
   stopMs: 5_000,
+  notifyTimeoutMs: 5_000,
   hookTimeoutMs: 60_000,
   killAfterTermMs: 5_000,
   outputDrainMs: 500,

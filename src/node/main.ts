@@ -6,6 +6,7 @@ import { openWorld } from '../world/real-world.ts'
 import { homeAt } from './home.ts'
 import { processLog } from './process-log.ts'
 import { startRealNode } from './real-node.ts'
+import { openSupervisor } from './supervisor.ts'
 
 const [flag, dir] = process.argv.slice(2)
 if (flag !== '--home' || dir === undefined) {
@@ -15,6 +16,7 @@ if (flag !== '--home' || dir === undefined) {
 
 const log = processLog('info')
 const world = openWorld({ log })
+const supervisor = openSupervisor({ env: process.env, exec: world.exec, clock: world.clock, log })
 
 process.on('unhandledRejection', (reason) => {
   log.error('unhandled rejection', { error: messageOf(reason), stack: reason instanceof Error ? reason.stack : '' })
@@ -32,7 +34,7 @@ try {
       log.error('did not stop in time', { ms: limits.stopMs })
       process.exit(1)
     }, limits.stopMs - 500)
-    node.stop().then(
+    Promise.all([node.stop(), supervisor.stopping()]).then(
       () => {
         clearTimeout(patience)
         process.exit(0)
@@ -48,6 +50,7 @@ try {
   })
   process.on('SIGTERM', () => stop('SIGTERM'))
   process.on('SIGINT', () => stop('SIGINT'))
+  await supervisor.ready(`node ${node.name}, control ${node.controlPort}, swarm ${node.swarmPort}`)
   process.stdout.write(`ready ${node.name} control ${node.controlPort} swarm ${node.swarmPort}\n`)
 } catch (error) {
   process.stderr.write(`error: ${messageOf(error)}\n`)

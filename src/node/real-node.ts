@@ -4,6 +4,7 @@ import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { unlimited } from '../model/rates.ts'
 import type { Settings } from '../model/settings.ts'
+import { isService } from '../reconcile/apply-unit.ts'
 import { openLocalMachine } from '../reconcile/machine.ts'
 import { forkedEngine } from '../swarm/engine-process.ts'
 import { openSwarm } from '../swarm/swarm.ts'
@@ -62,7 +63,12 @@ export async function startRealNode({ world, home }: { world: World; home: Home 
       store,
       objects,
       trust,
-      machine: openLocalMachine({ ...world, home: home.dir, targetRoot: settings.targetRoot }),
+      machine: openLocalMachine({
+        ...world,
+        home: home.dir,
+        targetRoot: settings.targetRoot,
+        asUnit: isService(process.env, process.pid),
+      }),
       openSwarm: ({ onEvent, site }) =>
         openSwarm({
           dir: home.store,

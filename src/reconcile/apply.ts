@@ -7,6 +7,7 @@ import type { PackageName } from '../model/names.ts'
 import type { Clock, Disk, Exec, Random } from '../world/world.ts'
 import { type Applied, applyFolder, payloadsFolder, readApplied, readIfThere, readPlan } from './apply-folder.ts'
 import { applyEnd, isApplying } from './apply-lock.ts'
+import { asUnit } from './apply-unit.ts'
 import { actingStep, journalLinesOf, refusedStep } from './journal.ts'
 import type { Plan } from './plan.ts'
 
@@ -22,6 +23,8 @@ export interface StartApplyParts extends ApplyParts {
   random: Random
   /** The program to run; the default is `apply-main` beside this file. */
   program?: string
+  /** As a unit of systemd, for a daemon that is one itself; otherwise as a child. */
+  asUnit?: boolean
 }
 
 export type FoundApply =
@@ -41,12 +44,13 @@ export async function startApply(parts: StartApplyParts, plan: Plan): Promise<{ 
   await disk.write(folder.plan, JSON.stringify(plan), { mode: 0o600 })
   const program = parts.program ?? path.join(import.meta.dirname, `apply-main${path.extname(import.meta.filename)}`)
   const cache = process.env['NODE_COMPILE_CACHE']
-  const { pid } = await exec.detach({
+  const child = {
     program: process.execPath,
     args: [program, home, txid, parts.targetRoot],
     outputFile: folder.output,
     ...(cache === undefined ? {} : { env: { NODE_COMPILE_CACHE: cache } }),
-  })
+  }
+  const { pid } = await exec.detach(parts.asUnit === true ? asUnit(child, txid) : child)
   return { txid, pid }
 }
 

@@ -26,6 +26,8 @@ export interface MachineParts {
   disk: Disk
   clock: Clock
   random: Random
+  /** See `startApply`. */
+  asUnit?: boolean
 }
 
 export interface MachineLook {
