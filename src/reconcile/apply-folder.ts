@@ -30,6 +30,8 @@ export interface ApplyFolder {
   applied: string
   /** Everything that the process and its programs print, for a person. */
   output: string
+  /** There once the daemon no longer waits for a beginning: what has not begun must not begin any more. */
+  givenUp: string
   /** There once the daemon has taken the outcomes over. */
   taken: string
 }
@@ -42,6 +44,7 @@ export function applyFolder(home: string, txid: string): ApplyFolder {
     journal: path.join(dir, 'journal.ndjson'),
     applied: path.join(dir, 'outcomes.json'),
     output: path.join(dir, 'output.log'),
+    givenUp: path.join(dir, 'given-up'),
     taken: path.join(dir, 'taken'),
   }
 }
@@ -57,10 +60,19 @@ export async function readPlan(disk: Pick<Disk, 'read'>, folder: ApplyFolder): P
   return text === undefined ? undefined : parsePlan(parseJson(text, folder.plan), folder.plan)
 }
 
-/** Undefined as long as the apply has not ended. */
-export async function readApplied(disk: Pick<Disk, 'read'>, folder: ApplyFolder): Promise<Applied | undefined> {
+/** Undefined as long as the apply has not ended; `unreadable` if another version of this program wrote it. */
+export async function readApplied(
+  disk: Pick<Disk, 'read'>,
+  folder: ApplyFolder,
+): Promise<Applied | 'unreadable' | undefined> {
   const text = await readIfThere(disk, folder.applied, limits.planMaxBytes)
-  return text === undefined ? undefined : parseApplied(parseJson(text, folder.applied), folder.applied)
+  if (text === undefined) return undefined
+  try {
+    return parseApplied(parseJson(text, folder.applied), folder.applied)
+  } catch (error) {
+    if (!(error instanceof Failure && error.code === 'bad-input')) throw error
+    return 'unreadable'
+  }
 }
 
 export async function readIfThere(

@@ -22,7 +22,7 @@ export interface ApplyProcessParts {
   isStopping(): boolean
 }
 
-/** False if another apply is at work: then nothing was done. */
+/** False if another apply is at work, or nobody waits for this one any more: then nothing was done. */
 export async function applyProcess(parts: ApplyProcessParts): Promise<boolean> {
   const { home, txid, targetRoot, exec, disk, clock } = parts
   const folder = applyFolder(home, txid)
@@ -32,6 +32,8 @@ export async function applyProcess(parts: ApplyProcessParts): Promise<boolean> {
       await journal.write(refusedStep)
       return false
     }
+    // Whoever gives up says so first and then looks whether we are at work; we are to be seen, and look now.
+    if ((await disk.stat(folder.givenUp)) !== undefined) return false
     const plan = await readPlan(disk, folder)
     if (plan === undefined || (await readApplied(disk, folder)) !== undefined) return true
     const startedAt = clock.now()

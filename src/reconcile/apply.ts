@@ -119,10 +119,16 @@ async function transactionsIn({ home, disk }: ApplyParts): Promise<string[]> {
 async function stateOf(parts: ApplyParts, txid: string, plan: Plan, isRunning: boolean): Promise<FoundApply> {
   const folder = applyFolder(parts.home, txid)
   const applied = await readApplied(parts.disk, folder)
-  if (applied !== undefined) return { txid, plan, state: 'finished', applied }
+  // What cannot be read is judged by the machine, as after a kill.
+  if (applied !== undefined && applied !== 'unreadable') return { txid, plan, state: 'finished', applied }
   const lines = journalLinesOf(await readIfThere(parts.disk, folder.journal, limits.journalMaxBytes))
   if (lines.at(-1)?.step === refusedStep) return { txid, plan, state: 'refused' }
   if (isRunning) return { txid, plan, state: 'running' }
+  if (applied === undefined && (await parts.disk.stat(folder.givenUp)) === undefined) {
+    await parts.disk.write(folder.givenUp, '')
+    // It may have begun, or even ended, a moment before; now it can begin no more.
+    return await stateOf(parts, txid, plan, await isApplying(parts.home, txid))
+  }
   const attempted = lines.flatMap(({ step, name }) => (step === actingStep && name !== undefined ? [name] : []))
   return { txid, plan, state: 'aborted', attempted, lastStep: lines.at(-1)?.step ?? null }
 }

@@ -248,6 +248,56 @@ t.test('an apply that dies at once is reported and does not hang anybody', async
   t.match((await world.converge()).outcomes, [{ outcome: 'changed' }])
 })
 
+t.test('an apply that begins after its daemon gave up on it does nothing', async (t) => {
+  const world = await applyWorld(t)
+  await world.release({ shop: await world.tree({ name: 'shop', version: '1' }) })
+  const { plan } = await world.look()
+  const { txid, pid } = await startApply(world.parts, plan)
+  process.kill(pid, 'SIGSTOP')
+  let nowMs = 0
+  const clock = {
+    ...world.parts.clock,
+    monotonicMs: () => {
+      nowMs += limits.applyStartMs
+      return nowMs
+    },
+  }
+  // It may have been quicker than the signal.
+  if (await isApplying(world.home)) return t.comment('it had begun already')
+  t.match(await waitForApply({ ...world.parts, clock }, { txid, pid, plan }), { state: 'aborted', attempted: [] })
+  process.kill(pid, 'SIGCONT')
+  await until(async () => !isAlive(pid))
+  t.same(await fs.readdir(world.targetRoot), [], 'nothing is installed')
+  t.match(await findApply(world.parts), [{ txid, state: 'aborted', attempted: [] }])
+  t.same(await world.restart(), [{ name: 'shop', outcome: 'skipped' }])
+  t.match((await world.converge()).outcomes, [{ outcome: 'changed' }])
+})
+
+t.test('outcomes that cannot be read are judged by the machine, and keep no others back', async (t) => {
+  const world = await applyWorld(t)
+  const [shop, tool] = [
+    await world.tree({ name: 'shop', version: '1' }),
+    await world.deb({ name: 'tool', version: '1' }),
+  ]
+  await world.release({ shop })
+  const first = await startApply(world.parts, (await world.look()).plan)
+  await waitForApply(world.parts, { ...first, plan: (await world.look()).plan })
+  await world.release({ shop, tool })
+  const { plan } = await world.look()
+  const second = await startApply(world.parts, plan)
+  await waitForApply(world.parts, { ...second, plan })
+  await fs.writeFile(path.join(world.home, 'apply', first.txid, 'outcomes.json'), '{"schema":0}')
+  t.same(await world.restart(), [
+    { name: 'shop', outcome: 'changed' },
+    { name: 'tool', outcome: 'changed' },
+  ])
+  t.match(world.records, [
+    { name: 'shop', state: 'installed' },
+    { name: 'tool', state: 'installed' },
+  ])
+  t.same(await world.restart(), [])
+})
+
 t.test('an apply killed while dpkg works is found, repaired and finished', async (t) => {
   const world = await applyWorld(t)
   const script = { postInstall: waitFor(world, 'go') }
@@ -342,4 +392,13 @@ async function runHere(
 async function applied(world: ApplyWorld, plan: Plan) {
   const { txid, pid } = await startApply(world.parts, plan)
   return await waitForApply(world.parts, { txid, pid, plan })
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
 }
