@@ -20,6 +20,14 @@ export interface ProviderWorld {
   context: ApplyContext & { steps: string[] }
 }
 
+/** What not every kind can. */
+export interface ProviderFeatures {
+  /** The words for needing at least a version of another package. */
+  needing?: (name: string, version: string) => string
+  /** Whether a file's mode is known, and so can be found foreign. */
+  knowsModes: boolean
+}
+
 const version1: Wanted = { name: 'shop', version: '1.0-1', files: { 'bin/shop': '#!/bin/sh\necho 1\n', 'lib/a': 'a' } }
 const version2: Wanted = { name: 'shop', version: '2.0-1', files: { 'bin/shop': '#!/bin/sh\necho 2\n', 'lib/b': 'b' } }
 
@@ -27,6 +35,7 @@ const version2: Wanted = { name: 'shop', version: '2.0-1', files: { 'bin/shop': 
 export function providerContract(
   t: Test,
   open: (t: Test, patience: 'short' | 'usual') => Promise<ProviderWorld>,
+  { needing, knowsModes }: ProviderFeatures,
 ): void {
   const check = (
     sentence: string,
@@ -121,6 +130,68 @@ export function providerContract(
     t.equal(await read(world, 'lib/a'), 'a')
     t.equal(await read(world, 'bin/own'), 'own')
     t.match(await run(world, step), { outcome: 'kept' })
+  })
+
+  if (knowsModes) {
+    check('a foreign mode is drift, and healed', async (t, world) => {
+      const built = await world.build(version1)
+      await run(world, stepOf('install', built))
+      const file = path.join(world.filesOf('shop'), 'bin/shop')
+      await fs.chmod(file, 0o4777)
+      const drifted = await seen(world)
+      t.match(drifted, { state: 'drifted', version: '1.0-1', found: /bin\/shop/ })
+      const step = stepOf('reinstall', built, { from: '1.0-1', cause: 'drift', found: drifted?.found ?? '' })
+      t.match(await run(world, step), { outcome: 'changed', difference: 'drift' })
+      t.equal((await fs.stat(file)).mode & 0o7777, 0o755)
+    })
+  }
+
+  if (needing !== undefined) {
+    check('packages that need each other stand or fall together, and others go on', async (t, world) => {
+      const base = (version: string, scripts = {}) => world.build({ name: 'base', version, scripts })
+      const shop = (version: string) => world.build({ name: 'shop', version, depends: [needing('base', version)] })
+      const [base1, shop1, base2, shop2] = [
+        await base('1.0-1'),
+        await shop('1.0-1'),
+        await base('2.0-1', { postInstall: 'exit 7' }),
+        await shop('2.0-1'),
+      ]
+      const context = world.context
+      const both = await world.provider.ensure([stepOf('install', shop1), stepOf('install', base1)], context)
+      t.match(both, [
+        { name: 'shop', outcome: 'changed', version: '1.0-1' },
+        { name: 'base', outcome: 'changed', version: '1.0-1' },
+      ])
+      const other = await world.build({ name: 'other', version: '1-1' })
+      const outcomes = await world.provider.ensure(
+        [
+          stepOf('upgrade', base2, { from: '1.0-1', previous: base1 }),
+          stepOf('upgrade', shop2, { from: '1.0-1', previous: shop1 }),
+          stepOf('install', other),
+        ],
+        context,
+      )
+      t.match(outcomes, [
+        { name: 'base', outcome: 'failed', version: '1.0-1', detail: /7/ },
+        { name: 'shop', outcome: 'failed', version: '1.0-1' },
+        { name: 'other', outcome: 'changed' },
+      ])
+      for (const name of ['base', 'shop']) {
+        const look = await world.provider.inspect([name], { owned: new Set([name]), depth: 'full' })
+        t.match(look, [{ name, version: '1.0-1', state: 'whole' }])
+      }
+    })
+  }
+
+  check('a package that failed and could not be put back does not keep others back', async (t, world) => {
+    await run(world, stepOf('install', await world.build(version1)))
+    const bad = await world.build({ ...version2, scripts: { postInstall: 'exit 3' } })
+    t.match(await run(world, stepOf('upgrade', bad, { from: '1.0-1' })), { outcome: 'failed', before: '1.0-1' })
+    const other = await world.build({ name: 'other', version: '1-1' })
+    t.match(await run(world, stepOf('install', other)), { outcome: 'changed' })
+    const good = await world.build({ ...version2, version: '2.1-1' })
+    t.match(await run(world, stepOf('upgrade', good, { from: '1.0-1' })), { outcome: 'changed', version: '2.1-1' })
+    t.match(await seen(world), { state: 'whole', version: '2.1-1' })
   })
 
   check('a look changes nothing', async (t, world) => {

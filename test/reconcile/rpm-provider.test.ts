@@ -15,26 +15,30 @@ for (const frontEnd of ['rpm', 'dnf', 'zypper'] as const) {
   t.test(`carried out by ${frontEnd}`, needs(frontEnd), async (t) => {
     t.setTimeout(300_000)
     const shared = t.testdir({})
-    providerContract(t, async (t, patience) => {
-      const folder = t.testdir({ root: {}, store: {}, work: {} })
-      const targetRoot = `${folder}/root`
-      await makeRpmMachine(targetRoot, shared)
-      const steps: string[] = []
-      const waits = patience === 'short' ? { ...rpmWaits, transactionMs: 5000 } : rpmWaits
-      return {
-        provider: rpmProvider({ targetRoot, exec: systemExec, disk: systemDisk, waits, frontEnd }),
-        targetRoot,
-        build: (wanted) => buildRpm(`${folder}/store`, wanted),
-        filesOf: (name) => `${targetRoot}/opt/${name}`,
-        insidePath: (file) => `/${file}`,
-        isNote: isOfRpmMachine,
-        context: {
-          workFolder: `${folder}/work`,
-          journal: async (step) => void steps.push(step),
-          output: () => {},
-          steps,
-        },
-      }
-    })
+    providerContract(
+      t,
+      async (t, patience) => {
+        const folder = t.testdir({ root: {}, store: {}, work: {} })
+        const targetRoot = `${folder}/root`
+        await makeRpmMachine(targetRoot, shared)
+        const steps: string[] = []
+        const waits = patience === 'short' ? { ...rpmWaits, transactionMs: 5000 } : rpmWaits
+        return {
+          provider: rpmProvider({ targetRoot, exec: systemExec, disk: systemDisk, waits, frontEnd }),
+          targetRoot,
+          build: (wanted) => buildRpm(`${folder}/store`, wanted),
+          filesOf: (name) => `${targetRoot}/opt/${name}`,
+          insidePath: (file) => `/${file}`,
+          isNote: isOfRpmMachine,
+          context: {
+            workFolder: `${folder}/work`,
+            journal: async (step) => void steps.push(step),
+            output: () => {},
+            steps,
+          },
+        }
+      },
+      { needing: (name, version) => `${name} >= ${version}`, knowsModes: true },
+    )
   })
 }

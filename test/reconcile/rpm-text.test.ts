@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Manifest } from '../../src/model/manifest.ts'
 import { neededBy, offeredBy } from '../../src/reconcile/dependencies.ts'
-import { groupsOf } from '../../src/reconcile/providers/groups.ts'
+import { dependentsOf, groupsOf } from '../../src/reconcile/providers/groups.ts'
 import type { Step } from '../../src/reconcile/providers/provider.ts'
 import { holdFiles, isHeldBy } from '../../src/reconcile/providers/rpm-holds.ts'
 import {
@@ -133,6 +133,19 @@ t.test('rpm packages that need each other are one group, by what they provide to
     step(manifest('b', [])),
     step(manifest('x', [], ['libx.so.1()(64bit)'])),
   ])
+  const steps = [
+    step(manifest('a', ['b'])),
+    step(manifest('b', ['lib'])),
+    step(manifest('c', [])),
+    step(manifest('d', [], ['lib'])),
+  ]
+  t.same(
+    [...dependentsOf(steps, new Set(['d']))],
+    [
+      ['b', 'd'],
+      ['a', 'b'],
+    ],
+  )
   t.same(
     groups.map((group) => group.map(({ action }) => action.name)),
     [['a', 'x'], ['b']],

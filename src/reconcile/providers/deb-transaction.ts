@@ -117,6 +117,8 @@ export function debSystem({ targetRoot, disk, programs, inspect }: DebSystemPart
       return isMeant && (tried === undefined || (tried.kind === 'ran' && tried.failed))
     },
 
+    leavesDependents: false,
+
     async tidy() {
       await programs.closeJournal()
     },

@@ -4,6 +4,29 @@ import type { PackageName } from '../../model/names.ts'
 import { neededBy, offeredBy } from '../dependencies.ts'
 import type { Step } from './provider.ts'
 
+/** Those of the steps that need one of the failed, at first or at second hand; each with the name of the one it needs. */
+export function dependentsOf(steps: readonly Step[], failed: ReadonlySet<PackageName>): Map<PackageName, PackageName> {
+  const needing = new Map<PackageName, PackageName>()
+  const fallen = new Map<string, PackageName>()
+  const fall = (name: PackageName) => {
+    const manifest = steps.find(({ action }) => action.name === name)?.manifest
+    for (const offered of manifest ? offeredBy(manifest) : [name]) fallen.set(offered, name)
+  }
+  for (const name of failed) fall(name)
+  for (let isNew = true; isNew; ) {
+    isNew = false
+    for (const { action, manifest } of steps) {
+      if (manifest === null || failed.has(action.name) || needing.has(action.name)) continue
+      const cause = neededBy(manifest).flatMap((needed) => fallen.get(needed) ?? [])[0]
+      if (cause === undefined) continue
+      needing.set(action.name, cause)
+      fall(action.name)
+      isNew = true
+    }
+  }
+  return needing
+}
+
 /** The parts that do not depend on each other. Installations come first, so that what goes is no longer needed. */
 export function groupsOf(steps: readonly Step[]): Step[][] {
   const leaders = new Map<PackageName, PackageName>(steps.map(({ action }) => [action.name, action.name]))

@@ -106,7 +106,8 @@ export function rpmPrograms({ targetRoot, exec, disk, waits, ...given }: RpmProg
   async function patiently(once: () => Promise<RunResult>, onWait: (line: string) => void): Promise<RunResult> {
     for (let waitedMs = 0; ; waitedMs += lockPollMs) {
       const result = await once()
-      if (result.code === 0 || waitedMs >= waits.lockMs || !isLocked(result.stdout + result.stderr)) return result
+      // dnf's shell ends with 0 whatever became of it.
+      if (waitedMs >= waits.lockMs || !isLocked(result.stdout + result.stderr)) return result
       if (waitedMs === 0) onWait('Waiting for the lock of another package manager')
       // Not the clock: its timers do not keep the apply process alive.
       await run('sleep', [String(lockPollMs / 1000)], waits.queryMs)

@@ -27,7 +27,8 @@ export interface RpmSystemParts extends Pick<RpmProgramParts, 'disk'> {
 }
 
 export function rpmSystem({ frontEnd, disk, programs, inspect }: RpmSystemParts): PackageSystem {
-  async function transact(change: Change, context: ApplyContext): Promise<Tried> {
+  async function transact(asked: Change, context: ApplyContext): Promise<Tried> {
+    const change = { ...asked, reinstalls: asked.reinstalls || (await isInTwo([...asked.installs.keys()])) }
     const call = await callOf(change, context)
     const beyond = await beyondOf(change)
     if (beyond.length > 0) {
@@ -91,6 +92,13 @@ export function rpmSystem({ frontEnd, disk, programs, inspect }: RpmSystemParts)
     return { files, removes: [...removes], downgrades, reinstalls }
   }
 
+  /** Whether one of them is there twice: one of the two is, or will be, what is wanted. */
+  async function isInTwo(names: readonly PackageName[]): Promise<boolean> {
+    if (names.length === 0) return false
+    const there = parseRpmQuery(await programs.query(names)).map(({ name, arch }) => `${name}.${arch}`)
+    return new Set(there).size < there.length
+  }
+
   /** What others would lose, and what a new package calls obsolete: rpm takes that away without a word. */
   async function beyondOf({ installs, removes }: Change): Promise<string[]> {
     const gone = new Set<PackageName>()
@@ -136,6 +144,7 @@ export function rpmSystem({ frontEnd, disk, programs, inspect }: RpmSystemParts)
     // rpm ends what it began by the next transaction: there is nothing to be repaired first.
     prepare: async () => {},
     tidy: async () => {},
+    leavesDependents: true,
 
     async problemOf(manifest, payload) {
       let text: string

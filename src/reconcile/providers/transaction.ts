@@ -6,7 +6,7 @@ import type { PackageName } from '../../model/names.ts'
 import type { Outcome } from '../../model/report.ts'
 import type { Disk } from '../../world/world.ts'
 import type { Actual } from '../actual.ts'
-import { groupsOf } from './groups.ts'
+import { dependentsOf, groupsOf } from './groups.ts'
 import { type ApplyContext, heldOutcome, isReached, outcomeOf, type Provider, type Step } from './provider.ts'
 
 /** What one transaction is to do. */
@@ -47,6 +47,8 @@ export interface PackageSystem {
   transact(change: Change, context: ApplyContext): Promise<Tried>
   /** After one that was ended for taking too long. */
   tidy(): Promise<void>
+  /** Whether it goes on with what needs a package that failed: then that has to go back as well. */
+  leavesDependents: boolean
   /** Leaves nothing of its own in the work folder that is of no use to anybody later. */
   finish(context: ApplyContext): Promise<void>
 }
@@ -103,6 +105,11 @@ export async function ensureTogether(
     }
     if (missed.length === 0) return
     for (const { action } of missed) problems.set(action.name, tried.complaint(action.name))
+    const failed = new Set(missed.map(({ action }) => action.name))
+    for (const [name, cause] of system.leavesDependents ? dependentsOf(batch, failed) : []) {
+      missed.push(...batch.filter(({ action }) => action.name === name))
+      problems.set(name, `it needs ${cause}, which failed`)
+    }
     await putBack(missed, after, tried.timedOut)
     if (groups.length === 1) return
     for (const group of groups) {
