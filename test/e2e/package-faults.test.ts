@@ -15,11 +15,11 @@ import { realTree } from './real-tree.ts'
 import { until } from './until.ts'
 
 // apt, dpkg, rpm and the apply process are real, and other tests run beside these.
-t.setTimeout(600_000)
+t.setTimeout(1_800_000)
 const patienceMs = 120_000
 
 t.test('SIGKILL of the apply at 20 random moments', async (t) => {
-  t.setTimeout(400_000)
+  t.setTimeout(900_000)
   const world = await applyWorld(t)
   const versions = await Promise.all(['1', '2'].map((version) => pairOf(world, version)))
   await world.release(versions[0] as never)
@@ -92,7 +92,7 @@ t.test('SIGKILL of apt and dpkg inside a maintainer script', async (t) => {
 t.test('SIGKILL of rpm inside a scriptlet', needs('rpmbuild'), async (t) => {
   for (const script of ['preInstall', 'postInstall'] as const) {
     const world = await applyWorld(t)
-    await makeRpmMachine(world.targetRoot, t.testdir({}))
+    await makeRpmMachine(world.targetRoot, path.dirname(world.home))
     const lines = 'echo $$ >/script; until test -e /go; do sleep 0.05; done'
     const one = await world.rpm({ name: 'tool', version: '1-1' })
     const two = await world.rpm({ name: 'tool', version: '2-1', scripts: { [script]: lines } })
@@ -146,7 +146,7 @@ t.test('a disk that is full while dpkg unpacks', async (t) => {
 
 t.test('a disk that is full while the outcomes are stored', async (t) => {
   const world = await applyWorld(t)
-  await onDisk(t, path.join(world.home, 'apply'), 1, async () => {
+  await onDisk(t, path.join(world.home, 'apply'), 32, async () => {
     const fill = `dd if=/dev/zero of='${world.home}/apply/filler' bs=64k 2>/dev/null; true`
     const tool = await world.deb({ name: 'tool', version: '1', scripts: { postInstall: fill } })
     await world.release({ tool })
@@ -172,7 +172,8 @@ t.test('the lock held by another dpkg is waited for, and never broken', async (t
     await world.deb({ name: 'tool', version: '1' }),
   ]
   // The database is there already.
-  await world.release({ first: await world.deb({ name: 'first', version: '1' }) })
+  const first = await world.deb({ name: 'first', version: '1' })
+  await world.release({ first })
   await world.converge()
   const dpkg = run(
     'dpkg',
@@ -183,7 +184,7 @@ t.test('the lock held by another dpkg is waited for, and never broken', async (t
     theirs.path,
   )
   await until('dpkg holds its lock', () => exists(`${world.home}/held`), patienceMs)
-  await world.release({ first: await world.deb({ name: 'first', version: '1' }), tool })
+  await world.release({ first, tool })
   const { plan } = await world.look()
   const started = await startApply(world.parts, plan)
   const output = path.join(world.home, 'apply', started.txid, 'output.log')

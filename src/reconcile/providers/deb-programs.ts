@@ -70,20 +70,13 @@ export function debPrograms({ targetRoot, exec, disk, waits }: DebProgramParts):
     NEEDRESTART_SUSPEND: '1',
     APT_LISTCHANGES_FRONTEND: 'none',
   }
-  const run = (
-    program: string,
-    args: readonly string[],
-    timeoutMs: number,
-    more: Record<string, string> = {},
-    onLine: (line: string) => void = () => {},
-  ) =>
+  const run = (program: string, args: readonly string[], timeoutMs: number, more: Record<string, string> = {}) =>
     exec.run({
       program,
       args,
       timeoutMs,
       env: { ...env, ...more },
       outputMaxBytes: limits.packageListMaxBytes,
-      onLine: (_stream, line) => onLine(line),
     })
   const read = async (program: string, args: readonly string[]): Promise<string> => {
     const result = await run(program, args, waits.queryMs)
@@ -159,7 +152,6 @@ export function debPrograms({ targetRoot, exec, disk, waits }: DebProgramParts):
         'APT::Install-Recommends=false',
         'APT::Install-Suggests=false',
         'DPkg::Use-Pty=0',
-        `DPkg::Lock::Timeout=${Math.ceil(waits.lockMs / 1000)}`,
         ...(isolated
           ? [
               `Dir=${targetRoot}`,
@@ -175,9 +167,16 @@ export function debPrograms({ targetRoot, exec, disk, waits }: DebProgramParts):
       const file = path.join(own, 'apt.conf')
       if (isolated) await disk.write(file, `Dir "${targetRoot}";\n`, { mode: 0o600 })
       const args = ['-y', ...settings, ...options, 'install', '--', ...words]
-      return run('apt-get', args, waits.transactionMs, isolated ? { APT_CONFIG: file } : {}, (line) => {
-        if (/^Waiting for .*lock/.test(line)) onWait?.(line)
-      })
+      const once = (lockMs: number) => {
+        const patience = ['-o', `DPkg::Lock::Timeout=${Math.ceil(lockMs / 1000)}`]
+        return run('apt-get', [...patience, ...args], waits.transactionMs, isolated ? { APT_CONFIG: file } : {})
+      }
+      // apt waits without a word.
+      const first = await once(0)
+      const held = /^E: (Could not get lock .*)$/m.exec(first.stderr)?.[1]
+      if (held === undefined) return first
+      onWait?.(`Waiting for the lock of another package manager: ${held}`)
+      return await once(waits.lockMs)
     },
   }
 }
