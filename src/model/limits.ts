@@ -221,6 +221,9 @@ export const limits = {
   pieceDurableEveryMs: 250,
   countersEveryMs: 500,
   pickAgainEveryMs: 250,
+  /** The revision in force and those before it whose payloads are not evicted. */
+  revisionsKept: 3,
+  diskReserveBytes: 64 * MiB,
   /** How long a rate that was not used up lasts, in seconds: what may then pass at once. */
   burstS: 0.25,
   /** Of a rate, or of foreground's speed, what background gets in any case. */

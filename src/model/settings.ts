@@ -1,9 +1,18 @@
 // The settings of one node (`node.yaml`).
 
 import * as v from 'valibot'
-import { countSchema, labelsSchema, lineSchema, nodeNameSchema, portSchema, wordSchema } from './names.ts'
+import {
+  countSchema,
+  labelsSchema,
+  lineSchema,
+  nodeNameSchema,
+  packageNameSchema,
+  portSchema,
+  wordSchema,
+} from './names.ts'
 import { parserOf } from './parse.ts'
 import { bandwidthEntries } from './rates.ts'
+import { sizeSchema } from './sizes.ts'
 
 export const controlPortDefault = 7420
 export const swarmPortDefault = 7421
@@ -29,6 +38,12 @@ export const settingsSchema = v.strictObject({
   /** Packages are installed below this folder. */
   targetRoot: v.optional(lineSchema, '/'),
   ...bandwidthEntries,
+  /** What the payloads and small objects on this node may take on the disk. */
+  storeQuota: v.exactOptional(sizeSchema),
+  /** What is left free on the disk in any case. */
+  diskReserve: v.exactOptional(sizeSchema),
+  /** Packages whose payloads are never evicted. */
+  pins: v.exactOptional(v.array(packageNameSchema)),
   /** Milliseconds between two looks at the machine when nothing happens. */
   checkInterval: v.exactOptional(countSchema),
   /** Milliseconds that a signed timestamp lives; the root renews it after a quarter of that. Root only. */

@@ -27,6 +27,7 @@ import { type Check, checkFrom } from './check.ts'
 import { openEffects } from './effects.ts'
 import type { Event } from './events.ts'
 import type { Home } from './home.ts'
+import { openKeeping } from './keeping.ts'
 import { namedObjects } from './named.ts'
 import { openObjectSource } from './object-source.ts'
 import { openReleasing, type Releasing } from './releasing.ts'
@@ -204,7 +205,16 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
         },
       })
   stops.push(() => announcer.stop())
+  const keeping = isRoot
+    ? null
+    : openKeeping({
+        ...{ clock, log, store, disk: world.disk, home: parts.home, swarm, objects: parts.objects, named },
+        state: () => state,
+        settings: () => live,
+        onProblem: (problem) => dispatch({ kind: 'room-looked', problem }),
+      })
   const effects = openEffects({
+    keeping,
     clock,
     log,
     store,
@@ -340,6 +350,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
         needRestart: reloaded.needRestart.join(' '),
       })
       bandwidth.look()
+      effects.run({ kind: 'hold' })
       return reloaded
     },
     onChange(listener) {

@@ -16,6 +16,7 @@ import { attackOf, type Trust } from '../trust/trust-store.ts'
 import type { Clock, Log, Store, Timer } from '../world/world.ts'
 import { background, repeatable } from './background.ts'
 import type { Effect, Event, WantedSwarm } from './events.ts'
+import type { Keeping } from './keeping.ts'
 import type { ObjectSource } from './object-source.ts'
 import { loadManifest, ownPayloadsWanted, specOf, specOfWanted } from './payloads.ts'
 import { momentOf, saveQuarantine, saveRemembered } from './remembered.ts'
@@ -31,6 +32,8 @@ export interface EffectParts {
   source: ObjectSource
   swarm: Swarm
   machine: LocalMachine
+  /** A root keeps everything. */
+  keeping: Keeping | null
   state: () => State
   dispatch: (event: Event) => void
   tellChildren: () => void
@@ -122,16 +125,21 @@ export function openEffects(parts: EffectParts): Effects {
       ({ infoHash, manifest }) => named?.has(manifest) && !own.has(infoHash) && parts.swarm.have(infoHash) !== 'all',
     )
     childSpecs = new Map([...childSpecs].filter(([infoHash]) => asked.some((each) => each.infoHash === infoHash)))
-    const want = () => {
-      if (!stopped) parts.swarm.setWanted([...new Map([...childSpecs, ...own]).values()])
+    const want = async () => {
+      const wanted = { own: [...own.values()], subtree: [...childSpecs.values()] }
+      const specs = (await parts.keeping?.fitting(wanted)) ?? [...wanted.own, ...wanted.subtree]
+      if (!stopped) parts.swarm.setWanted(specs)
       parts.announceSoon()
     }
-    want()
+    await want()
     const unknown = asked.filter(({ infoHash }) => !childSpecs.has(infoHash))
     for (let done = 0; done < unknown.length && !stopped; done += limits.loadsAtOnce) {
       await Promise.all(unknown.slice(done, done + limits.loadsAtOnce).map(loadChildSpec))
-      want()
+      await want()
     }
+    await parts.keeping?.tidy()
+    // Room comes back without a word.
+    if (state().problems.room !== undefined) runLookLater(limits.failedRetryMs)
   })
   const ownSpecs = async (): Promise<Map<InfoHash, HoldingSpec>> => {
     const specs = new Map<InfoHash, HoldingSpec>()

@@ -48,6 +48,8 @@ export type Event =
   | { kind: 'site-seen'; site: string }
   | { kind: 'attack-seen'; attack: Attack }
   | { kind: 'transfer-failed'; name: PackageName; because: string }
+  /** What does not fit on the disk, in words; null if everything does. */
+  | { kind: 'room-looked'; problem: string | null }
   | { kind: 'certificate-renewed' }
   | { kind: 'asked-to-apply' }
   /** Time passed. */

@@ -209,7 +209,7 @@ async function* applyLines(node: RunningNode, signal: AbortSignal): AsyncIterabl
 }
 
 function blockedBy({ link, problems }: State): string | undefined {
-  return problems.load ?? problems.transfer ?? (link.kind === 'island' ? link.because : undefined)
+  return problems.load ?? problems.room ?? problems.transfer ?? (link.kind === 'island' ? link.because : undefined)
 }
 
 function ok(json: unknown): LocalResponse {

@@ -41,7 +41,8 @@ export function namedObjects(parts: {
   }
 }
 
-function namesIn(digest: Sha256, bytes: Uint8Array): Sha256[] {
+/** What a manifest names in turn. */
+export function namesIn(digest: Sha256, bytes: Uint8Array): Sha256[] {
   try {
     const { payload } = parseManifest(parseJson(bytes, digest), digest)
     return payload.via === 'swarm' ? [payload.metainfo] : [payload.sha256]

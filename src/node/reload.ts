@@ -11,6 +11,9 @@ const liveKeys = [
   'linkUploadLimit',
   'linkDownloadLimit',
   'limitTimes',
+  'storeQuota',
+  'diskReserve',
+  'pins',
 ] as const satisfies readonly (keyof Settings)[]
 
 export interface Reloaded {

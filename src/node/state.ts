@@ -63,7 +63,7 @@ export interface State {
   problems: Readonly<Partial<Record<ProblemSource, string>>>
 }
 
-export type ProblemSource = 'refresh' | 'load' | 'inspect' | 'apply' | 'transfer' | 'parent'
+export type ProblemSource = 'refresh' | 'load' | 'inspect' | 'apply' | 'transfer' | 'room' | 'parent'
 
 export function initialState(options: {
   name: NodeName
@@ -209,6 +209,11 @@ export function transition(state: State, event: Event): [State, Effect[]] {
     }
     case 'transfer-failed':
       return [withProblem(state, 'transfer', `${event.name}: ${event.because}`), [{ kind: 'report' }]]
+    case 'room-looked': {
+      const { problem } = event
+      if ((state.problems.room ?? null) === problem) return [state, []]
+      return [problem === null ? without(state, 'room') : withProblem(state, 'room', problem), [{ kind: 'report' }]]
+    }
     case 'certificate-renewed':
       return [state, [{ kind: 'refresh' }]]
     case 'asked-to-apply':

@@ -35,6 +35,8 @@ export interface Holding {
   counters: Counters
   startedAt: Instant | null
   completedAt: Instant | null
+  /** When its bytes last went in or out. */
+  usedAt: Instant | null
   /** Failures since the last success. */
   attempts: number
 }
@@ -54,7 +56,7 @@ export type HoldingEvent =
   /** Its whole payload was put there and hashed by others. */
   | { kind: 'adopted'; at: Instant }
   | { kind: 'stored'; pieces: readonly number[] }
-  | { kind: 'counted'; counters: Counters }
+  | { kind: 'counted'; counters: Counters; at: Instant }
   | { kind: 'completed'; at: Instant }
   | { kind: 'lost' }
   | { kind: 'forged'; found: Sha256; from: readonly string[]; at: Instant; retryAtMs: number }
@@ -73,6 +75,7 @@ export function newHolding(spec: HeldSpec): Holding {
     counters: noCounters,
     startedAt: null,
     completedAt: null,
+    usedAt: null,
     attempts: 0,
   }
 }
@@ -108,7 +111,7 @@ export function transition(holding: Holding, event: HoldingEvent): [Holding, Hol
       return [next, recordedAndTold(holding, next)]
     }
     case 'counted':
-      return [{ ...holding, counters: sumOf(holding.counters, event.counters) }, [{ kind: 'record' }]]
+      return [{ ...holding, counters: sumOf(holding.counters, event.counters), usedAt: event.at }, [{ kind: 'record' }]]
     case 'lost': {
       const next: Holding = { ...holding, ...fresh, progress: { kind: 'incoming' } }
       return [next, recordedAndTold(holding, next)]

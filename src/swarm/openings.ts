@@ -126,8 +126,10 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
         break
       case 'lost':
       case 'stored':
-      case 'counted':
         holdings.note(report.infoHash, report)
+        break
+      case 'counted':
+        holdings.note(report.infoHash, { ...report, at: clock.now() })
         break
       case 'busy':
         inUse(report.infoHash, report.busy)

@@ -38,6 +38,7 @@ const recordSchema = v.strictObject({
   }),
   startedAt: v.nullable(instantSchema),
   completedAt: v.nullable(instantSchema),
+  usedAt: v.optional(v.nullable(instantSchema), null),
 })
 const parseRecord = parserOf(recordSchema)
 const parseMetainfo = parserOf(base64Schema)
@@ -140,7 +141,14 @@ function holdingFrom(stored: unknown, storedProgress: unknown): Holding {
   return { ...empty, ...kept, bits: pieces.length === empty.bits.length ? pieces : bitsFor(piecesOf(payload)) }
 }
 
-function recordOf({ progress, bits, counters, startedAt, completedAt }: Holding): v.InferOutput<typeof recordSchema> {
+function recordOf({
+  progress,
+  bits,
+  counters,
+  startedAt,
+  completedAt,
+  usedAt,
+}: Holding): v.InferOutput<typeof recordSchema> {
   const complete = progress.kind === 'complete'
-  return { complete, bits: Buffer.from(bits).toString('base64'), counters, startedAt, completedAt }
+  return { complete, bits: Buffer.from(bits).toString('base64'), counters, startedAt, completedAt, usedAt }
 }

@@ -3,10 +3,11 @@
 import { join } from 'node:path'
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import type { InfoHash, NodeName, Sha256 } from '../model/names.ts'
+import type { InfoHash, Instant, NodeName, PackageName, PackageVersion, Sha256 } from '../model/names.ts'
 import type { Rates } from '../model/rates.ts'
 import type { Transfer } from '../model/report.ts'
 import type { Clock, Disk, Log, Random, Store, TlsIdentity } from '../world/world.ts'
+import { bytesOf } from './bits.ts'
 import type { EngineFactory, Spending } from './engine.ts'
 import { type Have, type Holding, type HoldingSpec, haveOf, type SwarmEvent, transferOf } from './holding.ts'
 import { isSamePayload, openHoldings } from './holdings.ts'
@@ -55,6 +56,8 @@ export interface Swarm {
   transfer(infoHash: InfoHash): Transfer | undefined
   /** Where the payload lies; undefined unless it is complete and its SHA-256 was checked. */
   payloadPath(sha256: Sha256): string | undefined
+  /** All that lies in the store, whole or in part, wanted or not. */
+  stored(): StoredPayload[]
   /** Removes the payload and its record. */
   forget(infoHash: InfoHash): Promise<void>
   setRates(rates: Rates): void
@@ -69,6 +72,18 @@ export interface Swarm {
   /** A transfer is likely to start soon: have an engine ready. */
   warmUp(): void
   close(): Promise<void>
+}
+
+export interface StoredPayload {
+  infoHash: InfoHash
+  sha256: Sha256
+  manifest: Sha256
+  name: PackageName
+  version: PackageVersion
+  /** On the disk. */
+  bytes: number
+  /** When it came, or its bytes last went in or out. */
+  usedAt: Instant
 }
 
 export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
@@ -193,6 +208,13 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
       return holding !== undefined && isHeld(holding) ? transferOf(holding) : undefined
     },
     payloadPath: (sha256) => holdings.payloadPath(sha256),
+    stored: () =>
+      [...holdings.all()].map(({ spec, progress, bits, usedAt, completedAt, startedAt }) => ({
+        ...{ infoHash: spec.payload.infoHash, sha256: spec.payload.sha256, manifest: spec.manifest },
+        ...{ name: spec.name, version: spec.version },
+        bytes: progress.kind === 'complete' ? spec.payload.size : bytesOf(bits, spec.payload),
+        usedAt: Math.max(usedAt ?? 0, completedAt ?? 0, startedAt ?? 0),
+      })),
     forget: async (infoHash) => {
       await openings.whileClosed(infoHash, () => holdings.remove(infoHash))
       openings.meet(infoHash, [])

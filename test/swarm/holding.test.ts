@@ -25,7 +25,7 @@ t.test('from wanted to whole, told once each', async (t) => {
     { kind: 'wanted', at: 20 },
     { kind: 'stored', pieces: [0, 9] },
     { kind: 'stored', pieces: [0] },
-    { kind: 'counted', counters: { fromParent: 200, fromSiblings: 1, overLink: 2, given: 3 } },
+    { kind: 'counted', counters: { fromParent: 200, fromSiblings: 1, overLink: 2, given: 3 }, at: 7 },
     { kind: 'completed', at: 30 },
     { kind: 'completed', at: 40 },
   )
@@ -69,7 +69,7 @@ t.test('a failure keeps the pieces, and a whole payload stays whole', async (t) 
 
 t.test('a lost payload begins anew and keeps its counters', async (t) => {
   const counters = { fromParent: 5, fromSiblings: 0, overLink: 0, given: 9 }
-  const [holding, events] = after({ kind: 'adopted', at: 1 }, { kind: 'counted', counters }, { kind: 'lost' })
+  const [holding, events] = after({ kind: 'adopted', at: 1 }, { kind: 'counted', counters, at: 7 }, { kind: 'lost' })
   t.same(kindsOf(events), ['all', 'none'])
   t.match(transferOf(holding), { ...counters, state: 'wanted', have: 0, completedAt: null })
 })

@@ -18,7 +18,7 @@ t.test('a holding comes back as it was saved last', async (t) => {
   t.same((await opened()).holdings, [newHolding(held)])
   const [some] = transition(newHolding(held), { kind: 'stored', pieces: [0, 9] })
   const counters = { fromParent: 1, fromSiblings: 2, overLink: 3, given: 4 }
-  const [counted] = transition(some, { kind: 'counted', counters })
+  const [counted] = transition(some, { kind: 'counted', counters, at: 7 })
   await records.save(counted)
   t.same((await opened()).holdings, [counted])
   const [whole] = transition(counted, { kind: 'completed', at: 7 })
