@@ -42,6 +42,12 @@ export const policyRuleSchema = v.strictObject(
       ),
     ),
     urgent: v.exactOptional(v.pipe(yesSchema, v.description('waits for no window: for security fixes'))),
+    background: v.exactOptional(
+      v.pipe(
+        yesSchema,
+        v.description('its payloads yield to all others on the way, where no other rule wants them too'),
+      ),
+    ),
     mode: v.exactOptional(
       v.pipe(
         v.picklist(['correct', 'audit'], 'expected correct or audit'),

@@ -47,6 +47,8 @@ const termsSchema = v.strictObject({
   window: v.exactOptional(wordSchema),
   /** Waits for no window. */
   urgent: v.exactOptional(v.literal(true)),
+  /** Payloads yield to others on the way. */
+  background: v.exactOptional(v.literal(true)),
   /** Differences are told, and left as they are. */
   mode: v.exactOptional(v.literal('audit')),
 })
@@ -79,6 +81,13 @@ export const revisionSchema = v.strictObject({
 export type Revision = v.InferOutput<typeof revisionSchema>
 
 export const parseRevision = parserOf(revisionSchema)
+
+/** The manifests that only rules for the background name: what some node wants in the foreground is brought so by all. */
+export function backgroundOf(revision: Pick<Revision, 'rules'>): Set<Sha256> {
+  const isBackground = ({ terms }: Rule) => terms?.background === true
+  const foreground = manifestsOf({ rules: revision.rules.filter((rule) => !isBackground(rule)) })
+  return manifestsOf({ rules: revision.rules.filter(isBackground) }).difference(foreground)
+}
 
 /** The digests of all manifests that a revision names, for any node. */
 export function manifestsOf(revision: Pick<Revision, 'rules'>): Set<Sha256> {

@@ -7,6 +7,7 @@ import { countSchema } from '../model/names.ts'
 import { parserOf } from '../model/parse.ts'
 import type { Rates } from '../model/rates.ts'
 import type { Attack } from '../model/report.ts'
+import { backgroundOf } from '../model/revision.ts'
 import type { Settings } from '../model/settings.ts'
 import { type InstalledRecord, parseInstalledRecords } from '../reconcile/actual.ts'
 import type { LocalMachine, MachineLooked } from '../reconcile/machine.ts'
@@ -126,6 +127,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
   // What happens before all parts are there waits until they are.
   const early: Event[] = []
   let isUp = false
+  let backgroundFrom = state.revision
   const dispatch = (event: Event) => {
     if (!isUp) {
       early.push(event)
@@ -134,6 +136,9 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     const [next, wanted] = transition(state, event)
     state = next
     for (const effect of wanted) effects.run(effect)
+    if (state.revision !== backgroundFrom && state.revision !== null)
+      swarm.setBackground(backgroundOf(state.revision.body))
+    backgroundFrom = state.revision
     for (const listener of listeners) listener()
   }
   const attacked = (attack: Omit<Attack, 'at'>) => {

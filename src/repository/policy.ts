@@ -110,10 +110,11 @@ function checkWindow({ window }: PolicyRule, index: number, known: readonly stri
   )
 }
 
-function termsOf({ window, urgent, mode }: PolicyRule): Terms {
+function termsOf({ window, urgent, background, mode }: PolicyRule): Terms {
   return {
     ...(window !== undefined && { window }),
     ...(String(urgent) === 'true' && { urgent: true as const }),
+    ...(String(background) === 'true' && { background: true as const }),
     ...(mode === 'audit' && { mode }),
   }
 }

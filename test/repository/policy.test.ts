@@ -101,7 +101,7 @@ t.test('windows and the terms of rules come out as minutes and weekdays', async 
 rules:
   - { nodes: all, packages: { one: absent }, window: nights }
   - { nodes: all, packages: { two: absent }, window: around, urgent: true }
-  - { nodes: all, packages: { three: absent }, mode: audit, urgent: false }
+  - { nodes: all, packages: { three: absent }, mode: audit, urgent: false, background: true }
   - { nodes: all, packages: { four: absent }, mode: correct }
 `,
     options,
@@ -113,7 +113,7 @@ rules:
   })
   t.same(
     revision.rules.map(({ terms }) => terms),
-    [{ window: 'nights' }, { window: 'around', urgent: true }, { mode: 'audit' }, undefined],
+    [{ window: 'nights' }, { window: 'around', urgent: true }, { background: true, mode: 'audit' }, undefined],
   )
   t.same(warnings, ['policy.yaml: no rule uses the window always'])
   t.same(parseRevision(JSON.parse(JSON.stringify(revision)), 'revision'), revision)
