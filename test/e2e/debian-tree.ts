@@ -49,9 +49,13 @@ export async function debianTree(): Promise<string> {
 
 /**
  * Boots the tree with the project at /usr/lib/banyan, runs a bash script there and powers off. Whatever the script writes
- * below /result is in the folder that this resolves with, `log` with all that it printed among it.
+ * below /result is in the folder that this resolves with, `log` with all that it printed among it. `prepare` puts things there.
  */
-export async function boot(tree: string, script: string): Promise<string> {
+export async function boot(
+  tree: string,
+  script: string,
+  prepare: (result: string) => Promise<void> = async () => {},
+): Promise<string> {
   const result = await mkdtemp(path.join(os.tmpdir(), 'banyan-boot-'))
   const unit = [
     ...['[Unit]', 'Description=test', '[Service]', 'Type=oneshot'],
@@ -59,6 +63,7 @@ export async function boot(tree: string, script: string): Promise<string> {
     ...['ExecStart=/bin/bash /result/script', 'ExecStopPost=/bin/systemctl --no-block poweroff'],
   ]
   await writeFile(path.join(result, 'script'), script)
+  await prepare(result)
   await writeFile(path.join(result, 'test.service'), `${unit.join('\n')}\n`)
   const units = '/etc/systemd/system'
   const node = path.join(project, 'packaging/systemd/banyan.service')

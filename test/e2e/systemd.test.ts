@@ -71,6 +71,7 @@ is watchdog changed NRestarts 0
 is again banyan status
 note watchdog-log journalctl -u banyan --no-pager -o cat
 
+note reload systemctl reload banyan
 note stop systemctl stop banyan
 note stopped systemctl show banyan -p ActiveState -p Result -p ExecMainStatus
 `
@@ -115,7 +116,8 @@ t.test('a service of systemd', { skip: isCi ? false : (missing ?? false) }, asyn
     t.equal(noted('again'), 'yes', 'and answers again')
   })
 
-  await t.test('it stops cleanly', async (t) => {
+  await t.test('it reads its settings again, and stops cleanly', async (t) => {
+    t.equal(noted('reload'), '')
     t.equal(noted('stop'), '')
     t.same(noted('stopped').split('\n').sort(), ['ActiveState=inactive', 'ExecMainStatus=0', 'Result=success'])
   })
