@@ -16,6 +16,7 @@ import { publishCommand } from './commands/publish.ts'
 import { releaseCommand } from './commands/release.ts'
 import { reloadCommand } from './commands/reload.ts'
 import { rollbackCommand } from './commands/rollback.ts'
+import { rolloutCommand } from './commands/rollout.ts'
 import { statusCommand } from './commands/status.ts'
 import { tokenCommand } from './commands/token.ts'
 import { whyCommand } from './commands/why.ts'
@@ -33,6 +34,7 @@ export const commands: readonly Command[] = [
   rollbackCommand,
   historyCommand,
   diffCommand,
+  rolloutCommand,
   statusCommand,
   nodesCommand,
   nodeInfoCommand,

@@ -17,22 +17,27 @@ export type DesiredPackage = (
   | { state: 'absent'; name: PackageName }
   /** The rule matches this node, and no build fits its architecture. */
   | { state: 'no-build'; name: PackageName }
+  /** Whatever is there is left alone: nothing is known that this node should have until its wave opens. */
+  | { state: 'as-is'; name: PackageName }
 ) & {
   /** Of the rule that decides, in policy.yaml. */
   line: number
   terms?: Terms
+  /** It is being rolled out since that revision. */
+  since?: number
 }
 
 /** The desired state of one node, sorted by package name. A package that no rule mentions is not in it. */
-export function desiredFor(revision: Revision, traits: NodeTraits): DesiredPackage[] {
+export function desiredFor(revision: Pick<Revision, 'groups' | 'rules'>, traits: NodeTraits): DesiredPackage[] {
   const groups = groupsOf(revision, traits)
   const desired = new Map<PackageName, DesiredPackage>()
   for (const rule of revision.rules) {
     if (rule.nodes !== 'all' && !rule.nodes.some((group) => groups.has(group))) continue
     if (rule.except.some((group) => groups.has(group))) continue
     const { line, terms } = rule
-    const by = terms === undefined ? { line } : { line, terms }
     for (const [name, wanted] of Object.entries(rule.packages)) {
+      const since = rule.since?.[name]
+      const by = { line, ...(terms !== undefined && { terms }), ...(since !== undefined && { since }) }
       if (wanted.state === 'absent') {
         desired.set(name, { state: 'absent', name, ...by })
         continue

@@ -42,6 +42,12 @@ export const limits = {
   policyPackagesMax: 10_000,
   policyGroupsMax: 1_000,
   policyWindowsMax: 100,
+  policyRolloutsMax: 100,
+  wavesMax: 20,
+  /** Under way at once. */
+  rolloutsMax: 1_000,
+  /** Former states of what is being rolled out, so that nodes whose wave is closed know what to keep. */
+  earlierMax: 8,
   policyRulesMax: 10_000,
   /** Revisions that `banyan history` lists. */
   historyMax: 100,
@@ -260,5 +266,13 @@ export const limits = {
   lateEnvelopeMs: 7 * 24 * 3600_000,
 
   // Policy.
+  /** So many nodes are enough to bear one that fails. */
+  rolloutOneFailureNodes: 10,
+  /** Of the nodes that are heard of, so few may still be at it when a wave counts as through. */
+  rolloutUnderwayShare: 0.05,
+  /** How often the root looks at rollouts when nobody reports: nodes become silent by themselves. */
+  rolloutLookMs: 60_000,
+  rolloutDebounceMs: 1_000,
+  rolloutFailedShown: 20,
   removalsShareMax: 0.2,
 } as const

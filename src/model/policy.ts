@@ -5,6 +5,7 @@ import { limits } from './limits.ts'
 import { lineSchema, packageNameSchema, packageVersionSchema, wordSchema } from './names.ts'
 import { parserOf } from './parse.ts'
 import { selectorSchema } from './revision.ts'
+import { policyRolloutSchema } from './rollouts.ts'
 import { policyWindowSchema } from './windows.ts'
 
 /** `latest`, `absent`, or one version. */
@@ -41,7 +42,8 @@ export const policyRuleSchema = v.strictObject(
         v.description('one of windows: nothing is changed outside of it; payloads are fetched at once'),
       ),
     ),
-    urgent: v.exactOptional(v.pipe(yesSchema, v.description('waits for no window: for security fixes'))),
+    rollout: v.exactOptional(v.pipe(wordSchema, v.description('one of rollouts: it reaches the nodes in waves'))),
+    urgent: v.exactOptional(v.pipe(yesSchema, v.description('waits for no window and no wave: for security fixes'))),
     background: v.exactOptional(
       v.pipe(
         yesSchema,
@@ -93,6 +95,21 @@ export const policySchema = v.strictObject(
       v.optional(v.array(policyRuleSchema, 'expected a list of rules'), []),
       v.maxLength(limits.policyRulesMax, `over ${limits.policyRulesMax} rules`),
       v.description('later rules win, package by package'),
+    ),
+    rollouts: v.pipe(
+      v.optional(
+        v.record(
+          wordSchema,
+          policyRolloutSchema,
+          'expected rollouts by name, e.g. careful: { waves: [1%, 10%, 100%] }',
+        ),
+        {},
+      ),
+      v.check(
+        (rollouts) => Object.keys(rollouts).length <= limits.policyRolloutsMax,
+        `over ${limits.policyRolloutsMax} rollouts`,
+      ),
+      v.description('how carefully changes reach the nodes'),
     ),
     windows: v.pipe(
       v.optional(

@@ -9,6 +9,7 @@ import {
   labelsSchema,
   lineSchema,
   nodeNameSchema,
+  type PackageName,
   packageNameSchema,
   packageVersionSchema,
   type Sha256,
@@ -16,6 +17,7 @@ import {
   wordSchema,
 } from './names.ts'
 import { parserOf } from './parse.ts'
+import { rolloutSchema } from './rollouts.ts'
 import { windowSchema } from './windows.ts'
 
 /** A node is in a group when everything that the selector names holds for it; facts compare as text. */
@@ -45,7 +47,9 @@ export type Wanted = v.InferOutput<typeof wantedSchema>
 const termsSchema = v.strictObject({
   /** One of the revision's windows. */
   window: v.exactOptional(wordSchema),
-  /** Waits for no window. */
+  /** One of the revision's rollouts. */
+  rollout: v.exactOptional(wordSchema),
+  /** Waits for no window and no wave. */
   urgent: v.exactOptional(v.literal(true)),
   /** Payloads yield to others on the way. */
   background: v.exactOptional(v.literal(true)),
@@ -61,8 +65,14 @@ const ruleSchema = v.strictObject({
   except: v.array(wordSchema),
   packages: v.record(packageNameSchema, wantedSchema),
   terms: v.exactOptional(termsSchema),
+  /** Of what is rolled out: the revision that began it. What is not in here is out. */
+  since: v.exactOptional(v.record(packageNameSchema, countSchema)),
 })
 export type Rule = v.InferOutput<typeof ruleSchema>
+
+/** What was wanted before of the packages that are rolled out, for nodes whose wave is not open. */
+const earlierSchema = v.strictObject({ groups: v.record(wordSchema, selectorSchema), rules: v.array(ruleSchema) })
+export type Earlier = v.InferOutput<typeof earlierSchema>
 
 export const revisionSchema = v.strictObject({
   schema: v.literal(1),
@@ -77,6 +87,9 @@ export const revisionSchema = v.strictObject({
   /** The revision whose desired state this one brought back; lines are of the policy of that one. */
   rollbackTo: v.exactOptional(countSchema),
   windows: v.exactOptional(v.record(wordSchema, windowSchema)),
+  rollouts: v.exactOptional(v.record(wordSchema, rolloutSchema)),
+  /** The newest first; the last is what every node may have. */
+  earlier: v.exactOptional(v.pipe(v.array(earlierSchema), v.maxLength(limits.earlierMax))),
 })
 export type Revision = v.InferOutput<typeof revisionSchema>
 
@@ -90,8 +103,20 @@ export function backgroundOf(revision: Pick<Revision, 'rules'>): Set<Sha256> {
 }
 
 /** The digests of all manifests that a revision names, for any node. */
-export function manifestsOf(revision: Pick<Revision, 'rules'>): Set<Sha256> {
-  const wanted = revision.rules.flatMap((rule) => Object.values(rule.packages))
-  const builds = wanted.flatMap((each) => (each.state === 'present' ? Object.values(each.builds) : []))
-  return new Set(builds.map((build) => build.manifest))
+export function manifestsOf(revision: Pick<Revision, 'rules' | 'earlier'>): Set<Sha256> {
+  return new Set(buildsOf(revision).map(({ build }) => build.manifest))
+}
+
+/** All that a revision lets nodes install, what it only lets them keep among it. */
+export function buildsOf({ rules, earlier = [] }: Pick<Revision, 'rules' | 'earlier'>): {
+  name: PackageName
+  build: Build
+}[] {
+  return [rules, ...earlier.map((each) => each.rules)]
+    .flat()
+    .flatMap(({ packages }) =>
+      Object.entries(packages).flatMap(([name, wanted]) =>
+        wanted.state === 'present' ? Object.values(wanted.builds).map((build) => ({ name, build })) : [],
+      ),
+    )
 }

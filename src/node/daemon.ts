@@ -31,14 +31,17 @@ import type { Home } from './home.ts'
 import { openKeeping } from './keeping.ts'
 import { namedObjects } from './named.ts'
 import { openObjectSource } from './object-source.ts'
-import { openReleasing, type Releasing } from './releasing.ts'
+import type { Releasing } from './releasing.ts'
 import { type Reloaded, reloadedFrom } from './reload.ts'
 import { loadQuarantine, loadRemembered, momentOf } from './remembered.ts'
 import { startRenewal } from './renewal.ts'
 import { reportFrom } from './report-from.ts'
 import { openReports } from './reports.ts'
+import type { Rollouts } from './rollouts.ts'
+import { openRoot, type Root } from './root.ts'
 import { openRootUplink } from './root-uplink.ts'
 import { serveChildren } from './serving.ts'
+import { signedNow } from './signed.ts'
 import { initialState, type State, transition } from './state.ts'
 import { openUplink } from './uplink.ts'
 import { startWatcher } from './watcher.ts'
@@ -68,7 +71,9 @@ export interface RunningNode {
   state(): State
   swarm: Swarm
   inbox: Inbox
+  /** Only a root has them. */
   releasing: Releasing | null
+  rollouts: Rollouts | null
   /** Looks at the machine again and starts to remove what differs, also what failed a moment ago. */
   applyNow(): Promise<void>
   /** Compares and changes nothing; null while the desired state is not known. */
@@ -116,6 +121,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
   const { clock, random, log } = world
   const isRoot = parts.root !== null
   const listeners = new Set<() => void>()
+  let root: Root | null = null
 
   let state = initialState({
     name: settings.name,
@@ -192,6 +198,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     build: (counter, at) => reportFrom({ state, counter, at, version: parts.version, transfers: swarm.transfers() }),
     send: (batch) => uplink.reports(batch),
     onAttack: attacked,
+    onAccepted: (nodes) => root?.rollouts.heard(nodes),
   })
   stops.push(() => reports.stop())
 
@@ -316,30 +323,26 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     })
     stops.push(() => watcher.stop())
   }
-  const releasing = parts.root
-    ? await openReleasing({
+  root = parts.root
+    ? await openRoot({
         ...parts.root,
-        swarm,
-        source,
-        objects: parts.objects,
-        disk: world.disk,
-        clock,
-        log,
+        ...{ swarm, source, clock, log, store, objects: parts.objects, disk: world.disk },
         policyFile: parts.home.policy,
-        reports: () => reports.inbox.reports(),
-        knowledge: () => reports.inbox.knowledge(),
+        inbox: reports.inbox,
         refresh: () => effects.refresh(),
+        signed: signedNow({ trust, source }),
         trustedRevision: () => trust.current()?.revision?.sha256,
       })
     : null
-  if (releasing) stops.push(() => releasing.stop())
+  stops.push(() => root?.stop())
 
   return {
     controlPort: serving.controlPort,
     state: () => state,
     swarm,
     inbox: reports.inbox,
-    releasing,
+    releasing: root?.releasing ?? null,
+    rollouts: root?.rollouts ?? null,
     applyNow: async () => {
       dispatch({ kind: 'asked-to-apply' })
       await effects.looked()

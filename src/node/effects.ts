@@ -7,9 +7,11 @@ import type { InfoHash, Sha256 } from '../model/names.ts'
 import { parseJson } from '../model/parse.ts'
 import type { Attack } from '../model/report.ts'
 import { parseRevision } from '../model/revision.ts'
+import { parseRollouts } from '../model/rollouts.ts'
 import type { LocalMachine, MachineLooked } from '../reconcile/machine.ts'
 import { nextLookAt } from '../reconcile/plan.ts'
 import { recordsAfter } from '../reconcile/records.ts'
+import { permittedFor } from '../reconcile/waves.ts'
 import type { HoldingSpec } from '../swarm/holding.ts'
 import type { Swarm } from '../swarm/swarm.ts'
 import { attackOf, type Trust } from '../trust/trust-store.ts'
@@ -20,7 +22,7 @@ import type { Keeping } from './keeping.ts'
 import type { ObjectSource } from './object-source.ts'
 import { loadManifest, ownPayloadsWanted, specOf, specOfWanted } from './payloads.ts'
 import { momentOf, saveQuarantine, saveRemembered } from './remembered.ts'
-import type { State } from './state.ts'
+import { rolloutsInForce, type State } from './state.ts'
 import type { Uplink } from './uplink.ts'
 
 export interface EffectParts {
@@ -92,16 +94,25 @@ export function openEffects(parts: EffectParts): Effects {
       loadFailed('revision', error)
     }
   }
+  const loadRollouts = async (digest: Sha256) => {
+    try {
+      const bytes = await parts.source.need(digest, 'rollouts')
+      dispatch({ kind: 'rollouts-loaded', digest, rollouts: parseRollouts(parseJson(bytes, 'rollouts'), 'rollouts') })
+    } catch (error) {
+      loadFailed('rollouts', error)
+    }
+  }
   const loadFailed = (what: string, error: unknown) => {
     const failure = failureOf(error)
     dispatch({ kind: 'load-failed', what, failure })
     if (failure.retry === 'later') runLookLater(limits.loadRetryMs)
   }
   const loadingManifests = repeatable('load manifests', log, async () => {
-    const { revision, desired } = state()
+    const { revision, desired, earlier } = state()
     if (revision === null) return
+    const all = [desired, ...earlier].flat()
     try {
-      const digests = new Set(desired.flatMap((wanted) => (wanted.state === 'present' ? [wanted.manifest] : [])))
+      const digests = new Set(all.flatMap((wanted) => (wanted.state === 'present' ? [wanted.manifest] : [])))
       const loaded = await Promise.all(
         [...digests].map(async (digest) => [digest, await loadManifest(parts.source, digest)] as const),
       )
@@ -178,17 +189,22 @@ export function openEffects(parts: EffectParts): Effects {
     }
   }
 
-  const look = async (): Promise<{ number: number; looked: MachineLooked } | null> => {
-    const { revision, manifests, desired, records, converged } = state()
+  const look = async (): Promise<{ number: number; rollouts: Sha256 | null; looked: MachineLooked } | null> => {
+    const { name: node, revision, manifests, records, converged, earlier } = state()
+    const rollouts = rolloutsInForce(state())
     if (revision === null || manifests === null) return null
     const { number } = revision.body
     const { windows = {} } = revision.body
     const timing = { windows, now: parts.clock.now(), timeZone: () => parts.clock.timeZone() }
+    const { desired, later } = permittedFor({
+      ...{ node, records, earlier, rollouts: rollouts?.states ?? null },
+      desired: state().desired,
+    })
     const about = {
-      ...{ desired, manifests, records, converged, payloadPath, timing },
+      ...{ desired, later, manifests, records, converged, payloadPath, timing },
       revision: { number, digest: revision.digest },
     }
-    return { number, looked: await parts.machine.look(about) }
+    return { number, rollouts: rollouts?.digest ?? null, looked: await parts.machine.look(about) }
   }
   const inspecting = repeatable('inspect', log, async () => {
     // Halfway through an apply a machine differs from everything; another look comes when it has ended.
@@ -197,9 +213,9 @@ export function openEffects(parts: EffectParts): Effects {
       const { records } = state()
       const result = await look()
       if (result === null) return
-      const { number, looked } = result
+      const { number, rollouts, looked } = result
       if (looked.records.length !== records.length) await parts.store.put('records', looked.records)
-      dispatch({ kind: 'inspected', revision: number, ...looked })
+      dispatch({ kind: 'inspected', revision: number, rollouts, ...looked })
       const next = nextLookAt(looked.plan)
       if (next !== undefined) runLookLater(Math.max(0, next - parts.clock.now()))
     } catch (error) {
@@ -237,6 +253,8 @@ export function openEffects(parts: EffectParts): Effects {
           return refreshing.ask()
         case 'load-revision':
           return background('load revision', log, loadRevision(effect.digest))
+        case 'load-rollouts':
+          return background('load rollouts', log, loadRollouts(effect.digest))
         case 'load-manifests':
           return loadingManifests.ask()
         case 'hold':

@@ -5,6 +5,7 @@ import type { Manifest } from '../model/manifest.ts'
 import type { InfoHash, Instant, NodeName, PackageName, Sha256 } from '../model/names.ts'
 import type { Attack, Outcome } from '../model/report.ts'
 import type { Revision } from '../model/revision.ts'
+import type { RolloutState } from '../model/rollouts.ts'
 import type { InstalledRecord } from '../reconcile/actual.ts'
 import type { MachineLooked } from '../reconcile/machine.ts'
 import type { Plan } from '../reconcile/plan.ts'
@@ -34,12 +35,15 @@ export type Event =
   | { kind: 'refreshed'; trusted: TrustedState }
   | { kind: 'refresh-failed'; failure: Failure }
   | { kind: 'revision-loaded'; digest: Sha256; revision: Revision }
+  /** The signed state of the rollouts that the trusted metadata names. */
+  | { kind: 'rollouts-loaded'; digest: Sha256; rollouts: RolloutState[] }
   | { kind: 'manifests-loaded'; revision: number; manifests: ReadonlyMap<Sha256, Manifest> }
   | { kind: 'load-failed'; what: string; failure: Failure }
   | { kind: 'payload-arrived'; sha256: Sha256 }
   | { kind: 'holding-changed' }
   | { kind: 'children-wanted'; wanted: WantedSwarm[] }
-  | ({ kind: 'inspected'; revision: number } & MachineLooked)
+  /** `rollouts`: the digest of the state that the look went by. */
+  | ({ kind: 'inspected'; revision: number; rollouts: Sha256 | null } & MachineLooked)
   | { kind: 'inspect-failed'; failure: Failure }
   | { kind: 'applied'; plan: Plan; outcomes: Outcome[]; records: InstalledRecord[]; moment: Moment }
   | { kind: 'apply-failed'; failure: Failure; monotonicMs: number }
@@ -58,6 +62,7 @@ export type Event =
 export type Effect =
   | { kind: 'refresh' }
   | { kind: 'load-revision'; digest: Sha256 }
+  | { kind: 'load-rollouts'; digest: Sha256 }
   | { kind: 'load-manifests' }
   /** Tell the swarm which payloads have to be here, and fetch the small ones. */
   | { kind: 'hold' }

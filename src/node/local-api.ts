@@ -38,6 +38,13 @@ const parseRollback = parserOf(
 )
 const parseRollbackPlan = parserOf(v.strictObject({ revision: revisionSchema }))
 const parseDiff = parserOf(v.strictObject({ from: revisionSchema, to: revisionSchema }))
+const parseSteering = parserOf(
+  v.strictObject({
+    rollout: lineSchema,
+    action: v.picklist(['halt', 'resume', 'advance']),
+    because: v.exactOptional(lineSchema),
+  }),
+)
 const parseToken = parserOf(
   v.strictObject({
     ttlMs: v.pipe(v.number(), v.integer(), v.minValue(1000), v.maxValue(365 * 24 * 3600_000)),
@@ -49,7 +56,8 @@ const parseToken = parserOf(
 export function openLocalApi(parts: LocalApiParts): (request: LocalRequest) => Promise<LocalResponse> {
   const { node, clock } = parts
   const rootOnly = () => {
-    if (parts.root !== null && node.releasing !== null) return { ...parts.root, releasing: node.releasing }
+    const { releasing, rollouts } = node
+    if (parts.root !== null && releasing !== null && rollouts !== null) return { ...parts.root, releasing, rollouts }
     throw new Failure('unsupported', 'only a root does that', { hint: 'run it on the root, with its --home' })
   }
   return async (request) => {
@@ -64,6 +72,14 @@ export function openLocalApi(parts: LocalApiParts): (request: LocalRequest) => P
         return ok({ packages: await rootOnly().repository.packages() })
       case 'GET /check':
         return ok(await node.check())
+      case 'GET /rollouts':
+        return ok({ rollouts: await rootOnly().rollouts.list() })
+      case 'POST /rollouts': {
+        const { rollouts } = rootOnly()
+        const { rollout, action, because } = parseSteering(body(), 'rollout')
+        if (action === 'halt') return ok(await rollouts.halt(rollout, haltText(because)))
+        return ok(await (action === 'resume' ? rollouts.resume(rollout) : rollouts.advance(rollout)))
+      }
       case 'GET /plan':
         return ok(await rootOnly().releasing.plan())
       case 'POST /rollback/plan': {
@@ -167,6 +183,10 @@ function statusNow(node: RunningNode, clock: Clock) {
     transfers: node.swarm.transfers(),
     rates: node.rates(),
   }
+}
+
+function haltText(because: string | undefined): string {
+  return because === undefined ? 'by hand' : `by hand: ${because}`.slice(0, limits.textMaxChars)
 }
 
 function lastLookOf(node: RunningNode): Check {

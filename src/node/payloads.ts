@@ -5,7 +5,7 @@ import { limits } from '../model/limits.ts'
 import { type Manifest, parseManifest } from '../model/manifest.ts'
 import type { Sha256 } from '../model/names.ts'
 import { parseJson } from '../model/parse.ts'
-import { differencesToRemove } from '../reconcile/plan.ts'
+import { differencesToFetch } from '../reconcile/plan.ts'
 import type { HoldingSpec } from '../swarm/holding.ts'
 import type { WantedSwarm } from './events.ts'
 import type { ObjectSource } from './object-source.ts'
@@ -17,7 +17,7 @@ import type { State } from './state.ts'
  */
 export function ownPayloadsWanted(state: Pick<State, 'seen' | 'manifests'>): Map<Sha256, Manifest> {
   const wanted = new Map<Sha256, Manifest>()
-  for (const difference of state.seen === null ? [] : differencesToRemove(state.seen)) {
+  for (const difference of state.seen === null ? [] : differencesToFetch(state.seen)) {
     if (difference.manifest === null) continue
     const manifest = state.manifests?.get(difference.manifest)
     if (manifest !== undefined) wanted.set(difference.manifest, manifest)

@@ -98,6 +98,8 @@ export function releasePlanner(parts: {
       unbuilt.set(name, (unbuilt.get(name) ?? 0) + 1)
       return undefined
     }
+    // Which nothing is called when it is compiled.
+    if (wanted.state === 'as-is') return undefined
     const to = wanted.version
     if (from === null) return { name, what: 'install', from, to, state }
     if (from !== to) {

@@ -7,6 +7,7 @@ import type { Manifest } from '../model/manifest.ts'
 import type { Sha256 } from '../model/names.ts'
 import type { Report } from '../model/report.ts'
 import { manifestsOf, type Revision } from '../model/revision.ts'
+import { type RolloutState, rolloutsBytes } from '../model/rollouts.ts'
 import type { Knowledge } from '../report/knowledge.ts'
 import { conditionOf } from '../report/summary.ts'
 import type { Progress, Published, Repository } from '../repository/repository.ts'
@@ -20,6 +21,8 @@ import { type ReleasePlan, releasePlanner } from './release-plan.ts'
 import { checkRemovals, removalsOf } from './removals.ts'
 import { changesBetween, type HistoryEntry, historyOf, type RevisionChanges, saySame } from './revision-changes.ts'
 import { openRevisions } from './revisions.ts'
+import { revisionAtOnce, revisionRollingOut, statesUnder } from './rollout-release.ts'
+import type { Signed } from './signed.ts'
 
 export interface ReleaseParts {
   fleet: Fleet
@@ -33,6 +36,10 @@ export interface ReleaseParts {
   policyFile: string
   reports: () => AsyncIterable<Report>
   knowledge: () => Knowledge[]
+  /** What was signed last; null before the first release. */
+  signed: () => Promise<Signed | null>
+  /** Shared with all that signs: two releases at once would take the same number. */
+  inTurn: <T>(work: () => Promise<T>) => Promise<T>
   trustedRevision: () => Sha256 | undefined
   /** The root takes its own metadata in like any other node. */
   refresh: () => Promise<void>
@@ -73,13 +80,7 @@ export interface Releasing {
 export async function openReleasing(parts: ReleaseParts): Promise<Releasing> {
   let renewal: Timer | undefined
   let stopped = false
-  let queue: Promise<unknown> = Promise.resolve()
-  // Two releases at once would take the same number.
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const result = queue.then(work, work)
-    queue = result.catch(() => {})
-    return result
-  }
+  const { inTurn } = parts
   const seed = async (digest: Sha256, manifest: Manifest) => {
     const spec = await specOf(parts.source, digest, manifest)
     if (spec !== null) await parts.swarm.adopt(spec)
@@ -122,12 +123,15 @@ export async function openReleasing(parts: ReleaseParts): Promise<Releasing> {
     const last = await revisions.newest()
     const number = (last?.body.number ?? 0) + 1
     const options = { file: parts.policyFile, number, released: parts.clock.now(), message }
-    const { revision, warnings } = await parts.repository.compile(text, options)
+    const { revision: draft, warnings } = await parts.repository.compile(text, options)
     if (last?.body.rollbackTo !== undefined) {
       const what = `revision ${last.body.number} was a rollback to revision ${last.body.rollbackTo}`
       warnings.unshift(`${what}; this puts ${parts.policyFile} in force again`)
     }
-    return { last: last?.body ?? null, revision: { ...revision, ...(last && { previous: last.digest }) }, warnings }
+    const before = (await parts.signed())?.states ?? []
+    const body = last?.body ?? null
+    const revision = revisionRollingOut({ ...draft, ...(last && { previous: last.digest }) }, body, before)
+    return { last: body, revision, states: statesUnder(revision, before), warnings }
   }
 
   /** An earlier revision as the next one. What it names has to be there still. */
@@ -138,10 +142,11 @@ export async function openReleasing(parts: ReleaseParts): Promise<Releasing> {
       throw new Failure('conflict', `revision ${number} is the newest already`, { hint: 'see banyan history' })
     }
     const published = new Set((await parts.repository.holdings()).map(({ manifest }) => manifest))
-    const gone = [...manifestsOf(earlier)].find((manifest) => !published.has(manifest))
+    const gone = [...manifestsOf(revisionAtOnce(earlier))].find((manifest) => !published.has(manifest))
     if (gone !== undefined) throw new Failure('not-found', `revision ${number} needs what is not published any more`)
+    // What went wrong reaches its end everywhere at once.
     const revision: Revision = {
-      ...earlier,
+      ...revisionAtOnce(earlier),
       number: last.body.number + 1,
       released: parts.clock.now(),
       message: message || `rollback to revision ${number}`,
@@ -149,10 +154,13 @@ export async function openReleasing(parts: ReleaseParts): Promise<Releasing> {
       rollbackTo: number,
     }
     const warning = `${parts.policyFile} is left as it is and differs from this now; the next release puts it in force again`
-    return { last: last.body, revision, warnings: [warning] }
+    return { last: last.body, revision, states: [], warnings: [warning] }
   }
 
-  const publishRevision = async ({ last, revision, warnings }: Drafted, options: ReleaseOptions): Promise<Released> => {
+  const publishRevision = async (
+    { last, revision, states, warnings }: Drafted,
+    options: ReleaseOptions,
+  ): Promise<Released> => {
     const { number } = revision
     const reports: Report[] = []
     for await (const report of parts.reports()) reports.push(report)
@@ -160,7 +168,7 @@ export async function openReleasing(parts: ReleaseParts): Promise<Releasing> {
     options.onStep('signing')
     const bytes = new TextEncoder().encode(JSON.stringify(revision))
     await parts.objects.put(bytes)
-    await parts.fleet.publishRevision(bytes)
+    await parts.fleet.publishRelease({ revision: bytes, rollouts: rolloutsBytes(states) })
     options.onStep('publishing')
     await parts.refresh()
     if (parts.trustedRevision() !== createHash('sha256').update(bytes).digest('hex')) {
@@ -215,5 +223,7 @@ export async function openReleasing(parts: ReleaseParts): Promise<Releasing> {
 interface Drafted {
   last: Revision | null
   revision: Revision
+  /** Of its rollouts. */
+  states: RolloutState[]
   warnings: string[]
 }

@@ -32,6 +32,7 @@ export async function openReports(parts: {
   build: (counter: number, at: Instant) => Report
   send: (batch: ReportBatch) => Promise<void>
   onAttack: (attack: Omit<Attack, 'at'>) => void
+  onAccepted?: (nodes: NodeName[]) => void
 }): Promise<Reports> {
   const { clock, random, log, store, isRoot, identity } = parts
   const verify = (envelope: Envelope, certificates: ReportBatch['certificates']) =>
@@ -47,6 +48,7 @@ export async function openReports(parts: {
   const take = async (batch: ReportBatch, from: NodeName) => {
     const { accepted, passUp, attacks, refused } = await inbox.accept(batch, from)
     for (const attack of attacks) parts.onAttack(attack)
+    if (accepted.length > 0) parts.onAccepted?.(accepted)
     const [first] = refused
     if (first !== undefined) {
       const more = refused.length > 1 ? `, and ${refused.length - 1} more in one batch` : ''

@@ -52,8 +52,17 @@ export function saySame(a: Revision, b: Revision): boolean {
 
 /** What it wants, without where in the policy it stands and when it was released. */
 function contentOf(revision: Revision) {
-  const { number: _, released: __, message: ___, previous: ____, rollbackTo: _____, rules, ...rest } = revision
-  return { ...rest, rules: rules.map(({ line: _, ...rule }) => rule) }
+  const {
+    number: _,
+    released: __,
+    message: ___,
+    previous: ____,
+    rollbackTo: _____,
+    earlier: ______,
+    rules,
+    ...rest
+  } = revision
+  return { ...rest, rules: rules.map(({ line: _, since: __, ...rule }) => rule) }
 }
 
 function termsOf(revision: Revision) {

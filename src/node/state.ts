@@ -7,6 +7,7 @@ import type { Manifest } from '../model/manifest.ts'
 import type { Arch, Instant, Labels, NodeName, Sha256 } from '../model/names.ts'
 import type { Attack, Outcome } from '../model/report.ts'
 import { manifestsOf, type Revision } from '../model/revision.ts'
+import type { RolloutState } from '../model/rollouts.ts'
 import type { InstalledRecord } from '../reconcile/actual.ts'
 import type { Difference } from '../reconcile/differences.ts'
 import { type Action, differencesToRemove, isComing, type Plan } from '../reconcile/plan.ts'
@@ -16,13 +17,13 @@ import {
   type Quarantined,
   quarantineAfter,
   quarantineAt,
-  quarantineOf,
   quarantineStanding,
   quarantineUnder,
 } from '../reconcile/quarantine.ts'
 import { attackOf, type TrustedState } from '../trust/trust-store.ts'
 import type { Facts } from '../world/world.ts'
 import type { Effect, Event, WantedSwarm } from './events.ts'
+import { mergedOutcomes, outcomesAfterLook, outcomesUnder } from './outcomes.ts'
 
 export type Link =
   | { kind: 'root' }
@@ -44,7 +45,11 @@ export interface State {
   refused: string | null
   /** `named`: the manifests that it names for any node. */
   revision: { digest: Sha256; body: Revision; named: ReadonlySet<Sha256> } | null
+  /** The signed state of the rollouts, as it was loaded last. */
+  rollouts: { digest: Sha256; states: RolloutState[] } | null
   desired: DesiredPackage[]
+  /** What earlier revisions wanted of this node, the newest first, in packages that are rolled out. */
+  earlier: DesiredPackage[][]
   /** Of the desired packages of this revision; null until all of them are here. */
   manifests: ReadonlyMap<Sha256, Manifest> | null
   childrenWant: WantedSwarm[]
@@ -83,7 +88,9 @@ export function initialState(options: {
     trusted: null,
     refused: null,
     revision: null,
+    rollouts: null,
     desired: [],
+    earlier: [],
     manifests: null,
     childrenWant: [],
     records: [],
@@ -133,6 +140,10 @@ export function transition(state: State, event: Event): [State, Effect[]] {
         // Children ask for it as soon as they are told, and so they are told once it is here.
         effects.push({ kind: 'warm-up' }, { kind: 'load-revision', digest })
       } else if (isNews) effects.push({ kind: 'tell-children' })
+      const rollouts = event.trusted.rollouts?.sha256
+      if (rollouts !== undefined && rollouts !== state.rollouts?.digest) {
+        effects.push({ kind: 'load-rollouts', digest: rollouts })
+      }
       if (state.refused !== null) effects.push({ kind: 'report' })
       return [next, effects]
     }
@@ -155,6 +166,11 @@ export function transition(state: State, event: Event): [State, Effect[]] {
       // What children want may be named only now.
       const [next, effects] = desiring({ ...loaded, revision: { digest: event.digest, body: event.revision, named } })
       return [next, [{ kind: 'tell-children' }, ...effects, { kind: 'hold' }]]
+    }
+    case 'rollouts-loaded': {
+      const { digest, rollouts } = event
+      if (digest === state.rollouts?.digest || digest !== state.trusted?.rollouts?.sha256) return [state, []]
+      return [{ ...without(state, 'load'), rollouts: { digest, states: rollouts } }, [{ kind: 'inspect' }]]
     }
     case 'manifests-loaded': {
       if (event.revision !== state.revision?.body.number) return [state, []]
@@ -235,12 +251,21 @@ export function transition(state: State, event: Event): [State, Effect[]] {
       if (next.revision !== null && next.manifests === null) effects.push({ kind: 'load-manifests' })
       const digest = next.trusted?.revision?.sha256
       if (digest !== undefined && digest !== next.revision?.digest) effects.push({ kind: 'load-revision', digest })
+      const rollouts = next.trusted?.rollouts?.sha256
+      if (rollouts !== undefined && rollouts !== next.rollouts?.digest) {
+        effects.push({ kind: 'load-rollouts', digest: rollouts })
+      }
       const ms = Math.min(state.checkIntervalMs, nextTryInMs(next.quarantine, monotonicMs) ?? Number.POSITIVE_INFINITY)
       return [next, [...effects, { kind: 'inspect' }, { kind: 'look-later', ms }]]
     }
     default:
       return unreachable(event)
   }
+}
+
+/** The newest signed state of the rollouts; null while it is not here. */
+export function rolloutsInForce({ rollouts, trusted }: Pick<State, 'rollouts' | 'trusted'>): State['rollouts'] {
+  return rollouts !== null && rollouts.digest === trusted?.rollouts?.sha256 ? rollouts : null
 }
 
 /** How the policy knows this node; null while its facts are not collected. */
@@ -263,7 +288,9 @@ function desiring(state: State): [State, Effect[]] {
   const traits = traitsOf(state)
   if (state.revision === null || traits === null) return [state, [{ kind: 'report' }]]
   const desired = desiredFor(state.revision.body, traits)
-  return [{ ...state, desired, manifests: null }, [{ kind: 'load-manifests' }, { kind: 'report' }]]
+  const earlier = (state.revision.body.earlier ?? []).map((each) => desiredFor(each, traits))
+  const outcomes = outcomesUnder(state, desired)
+  return [{ ...state, desired, earlier, outcomes, manifests: null }, [{ kind: 'load-manifests' }, { kind: 'report' }]]
 }
 
 function applied(state: State, event: Extract<Event, { kind: 'applied' }>): [State, Effect[]] {
@@ -284,6 +311,8 @@ function applied(state: State, event: Extract<Event, { kind: 'applied' }>): [Sta
 
 function inspected(state: State, event: Extract<Event, { kind: 'inspected' }>): [State, Effect[]] {
   if (event.revision !== state.revision?.body.number) return [state, []]
+  // Halted or opened in the middle of the look.
+  if (event.rollouts !== (rolloutsInForce(state)?.digest ?? null)) return [state, [{ kind: 'inspect' }]]
   const seen = { revision: event.revision, differences: event.differences, plan: event.plan }
   const quarantine = quarantineStanding(state.quarantine, event.differences)
   const next: State = {
@@ -309,42 +338,6 @@ function inspected(state: State, event: Extract<Event, { kind: 'inspected' }>): 
 export function actionsReady(state: Pick<State, 'seen' | 'quarantine' | 'applyNotBeforeMs'>): Action[] {
   if (state.applyNotBeforeMs !== null) return []
   return state.seen?.plan.actions.filter((action) => !isQuarantined(state.quarantine, action)) ?? []
-}
-
-/** Kept packages as just seen; of those that differ, what the last apply said of them if it is still about them. */
-function outcomesAfterLook(state: State, event: Extract<Event, { kind: 'inspected' }>): Outcome[] {
-  const differing = new Set(event.differences.map((difference) => difference.name))
-  const keptNames = new Set(event.kept.map((outcome) => outcome.name))
-  const earlier = new Map(state.outcomes.map((outcome) => [outcome.name, outcome]))
-  const kept = event.kept.map((now) => {
-    const before = earlier.get(now.name)
-    const stands = now.outcome === 'kept' && before?.outcome === 'changed' && before.version === now.version
-    return stands ? before : now
-  })
-  // What an earlier look said of waiting or held ones is over.
-  const fromApply = (outcome: Outcome) => outcome.outcome === 'changed' || outcome.outcome === 'failed'
-  const others = state.outcomes.filter(
-    (outcome) => differing.has(outcome.name) && !keptNames.has(outcome.name) && fromApply(outcome),
-  )
-  // A failure outlasts a restart, which forgets outcomes.
-  const told = new Set([...keptNames, ...others.map(({ name }) => name)])
-  const quarantined = event.differences.flatMap((difference): Outcome[] => {
-    const known = told.has(difference.name) ? undefined : quarantineOf(state.quarantine, difference)
-    if (known === undefined) return []
-    const { name, kind, from, cause } = difference
-    return [{ name, kind, outcome: 'failed', version: from, before: from, difference: cause, detail: known.because }]
-  })
-  return [...kept, ...others, ...quarantined].sort(byName)
-}
-
-function mergedOutcomes(before: Outcome[], after: Outcome[]): Outcome[] {
-  const merged = new Map(before.map((outcome) => [outcome.name, outcome]))
-  for (const outcome of after) merged.set(outcome.name, outcome)
-  return [...merged.values()].sort(byName)
-}
-
-function byName(a: { name: string }, b: { name: string }): number {
-  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0
 }
 
 /**

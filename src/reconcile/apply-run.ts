@@ -8,7 +8,7 @@ import { type Manifest, parseManifest } from '../model/manifest.ts'
 import type { PackageName, Sha256 } from '../model/names.ts'
 import { parseJson } from '../model/parse.ts'
 import type { Outcome } from '../model/report.ts'
-import { parseRevision, type Revision } from '../model/revision.ts'
+import { buildsOf, parseRevision } from '../model/revision.ts'
 import { openObjects } from '../world/objects.ts'
 import type { Disk } from '../world/world.ts'
 import { payloadsFolder } from './apply-folder.ts'
@@ -89,18 +89,8 @@ async function loadTrusted(parts: ApplyRunParts): Promise<Trusted> {
   const bytes = await openObjects({ disk: parts.disk, dir: path.join(parts.home, 'objects') }).get(digest)
   if (bytes === undefined) throw new Failure('not-found', `revision ${digest} is not here`, { retry: 'later' })
   const revision = parseRevision(parseJson(bytes, 'revision'), 'revision')
-  return { digest, number: revision.number, builds: buildsOf(revision) }
-}
-
-function buildsOf(revision: Revision): Set<string> {
-  const builds = new Set<string>()
-  for (const { packages } of revision.rules) {
-    for (const [name, wanted] of Object.entries(packages)) {
-      if (wanted.state !== 'present') continue
-      for (const build of Object.values(wanted.builds)) builds.add(buildKey(name, build.version, build.manifest))
-    }
-  }
-  return builds
+  const builds = buildsOf(revision).map(({ name, build }) => buildKey(name, build.version, build.manifest))
+  return { digest, number: revision.number, builds: new Set(builds) }
 }
 
 function buildKey(name: PackageName, version: string | null, manifest: Sha256): string {

@@ -71,6 +71,7 @@ export function differencesBetween(compared: Compared): Difference[] {
         }
         break
       case 'no-build':
+      case 'as-is':
         break
       default:
         unreachable(wanted)

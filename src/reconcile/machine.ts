@@ -11,13 +11,14 @@ import type { Clock, Disk, Exec, Random } from '../world/world.ts'
 import { outcomesAfterAbort } from './aborted.ts'
 import type { InstalledRecord } from './actual.ts'
 import { type FoundApply, findApply, lastWordsOf, startApply, takeApply, waitForApply } from './apply.ts'
-import { type Difference, differencesBetween } from './differences.ts'
+import type { Difference } from './differences.ts'
 import { outcomesKept } from './kept.ts'
 import { type Plan, planFor } from './plan.ts'
 import type { Look as Depth } from './providers/provider.ts'
 import { inspectAll, providersFor } from './providers/providers.ts'
 import { recordsStanding } from './records.ts'
 import { type Timing, waitsFor } from './waits.ts'
+import { differencesWithLater, type Later } from './waves.ts'
 
 export interface MachineParts {
   home: string
@@ -36,6 +37,8 @@ export interface MachineLook {
   manifests: ReadonlyMap<Sha256, Manifest>
   records: InstalledRecord[]
   converged: number | null
+  /** What `desired` has to go without until its wave opens. */
+  later: readonly Later[]
   timing: Timing
   payloadPath(manifest: Manifest): Promise<string | undefined>
   /** The default is quick. */
@@ -72,9 +75,9 @@ export function openLocalMachine(given: MachineParts): LocalMachine {
     const actual = await inspectAll(providers, { ...about, depth: look.depth ?? 'quick' })
     const records = recordsStanding(look.records, { desired, actual })
     const compared = { desired, manifests, actual, installed: records, revision: revision.number, converged }
-    const differences = differencesBetween(compared)
+    const differences = differencesWithLater(compared, look.later)
     const payloadsHere = await payloadsFor(look, differences, records)
-    const waitOf = waitsFor(desired, look.timing)
+    const waitOf = waitsFor(desired, look.later, look.timing)
     const plan = planFor(differences, { revision, manifests, payloadsHere, installed: records, waitOf })
     return { differences, plan, kept: outcomesKept({ desired, actual, differences, plan }), records }
   }

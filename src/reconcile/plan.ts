@@ -40,7 +40,7 @@ export const waitingSchema = v.strictObject({
   /** Null, as its manifest, for a removal. */
   version: v.nullable(packageVersionSchema),
   manifest: v.nullable(sha256Schema),
-  for: v.picklist(['manifest', 'payload', 'dependency', 'window', 'audit']),
+  for: v.picklist(['manifest', 'payload', 'dependency', 'window', 'wave', 'audit']),
   /** The waiting package that this one depends on; null unless it waits for that. */
   dependency: v.nullable(packageNameSchema),
   /** When to look again; absent if nobody knows. */
@@ -63,7 +63,7 @@ export type Plan = v.InferOutput<typeof planSchema>
 export const parsePlan = parserOf(planSchema)
 
 /** Why a difference is left as it is for now, though all that it takes may be here. */
-export type Wait = Pick<Waiting, 'until' | 'detail'> & { for: 'window' | 'audit' }
+export type Wait = Pick<Waiting, 'until' | 'detail'> & { for: 'window' | 'wave' | 'audit' }
 
 export interface PlanParts {
   revision: { number: number; digest: Sha256 }
@@ -109,6 +109,11 @@ export function waitsIn(
 /** Whether it waits for something that is on its way, and not for its time. */
 export function isComing(waiting: Waiting): boolean {
   return waiting.for === 'manifest' || waiting.for === 'payload'
+}
+
+/** Of those to be removed, the ones whose payload is to be here before: what waits for its wave is fetched with that. */
+export function differencesToFetch(seen: { differences: readonly Difference[]; plan: Plan }): Difference[] {
+  return differencesToRemove(seen).filter((difference) => waitsIn(seen.plan, difference)?.for !== 'wave')
 }
 
 /** Those that are to be removed sooner or later: what a rule in audit mode found is only told. */

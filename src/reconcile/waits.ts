@@ -6,6 +6,7 @@ import type { Terms } from '../model/revision.ts'
 import type { Window } from '../model/windows.ts'
 import type { Difference } from './differences.ts'
 import type { Wait } from './plan.ts'
+import type { Later } from './waves.ts'
 import { localTimeText, openingOf } from './windows.ts'
 
 export interface Timing {
@@ -16,12 +17,22 @@ export interface Timing {
 }
 
 /** For `planFor`: the terms are those of the rule that decides about the package. */
-export function waitsFor(desired: readonly DesiredPackage[], timing: Timing): (difference: Difference) => Wait | null {
+export function waitsFor(
+  desired: readonly DesiredPackage[],
+  later: readonly Later[],
+  timing: Timing,
+): (difference: Difference) => Wait | null {
   const terms = new Map(desired.flatMap((wanted) => (wanted.terms === undefined ? [] : [[wanted.name, wanted.terms]])))
   return (difference) => {
+    const wave = later.find(({ wanted }) => wanted.name === difference.name && isOf(wanted, difference))
+    if (wave !== undefined) return { for: 'wave', detail: wave.detail }
     const own = terms.get(difference.name)
     return own === undefined ? null : waitUnder(own, difference, timing)
   }
+}
+
+function isOf(wanted: DesiredPackage, { manifest }: Difference): boolean {
+  return (wanted.state === 'present' ? wanted.manifest : null) === manifest
 }
 
 function waitUnder(terms: Terms, { cause }: Difference, timing: Timing): Wait | null {

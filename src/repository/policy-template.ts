@@ -34,6 +34,7 @@ groups: {}
 #       shop: 4.2.0              # exactly this version
 #     note: berlin gets it after the fair
 #     window: nights             # only then; payloads are fetched at once
+#     rollout: careful           # not on all of them at once
 rules: []
 
 # Windows say when nodes may change, in the local time of each node. On a rule, urgent: true waits for none, and
@@ -42,5 +43,12 @@ rules: []
 # windows:
 #   nights: { days: mon-fri, from: '22:00', until: '05:00' }
 windows: {}
+
+# Rollouts say how carefully changes reach the nodes: in waves, which halt by themselves when too many nodes fail.
+# \`banyan rollout\` shows how far they are.
+#
+# rollouts:
+#   careful: { waves: [1%, 10%, 100%], soak: 30m, halt: { failed: 2% } }
+rollouts: {}
 `
 }

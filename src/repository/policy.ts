@@ -6,6 +6,7 @@ import type { Instant, PackageName } from '../model/names.ts'
 import { didYouMean } from '../model/nearest.ts'
 import { type PolicyRule, policySchema } from '../model/policy.ts'
 import { type Build, parseRevision, type Revision, type Rule, type Terms, type Wanted } from '../model/revision.ts'
+import { rolloutOf } from '../model/rollouts.ts'
 import { compareVersions } from '../model/versions.ts'
 import { windowOf } from '../model/windows.ts'
 import { readYaml, refusal, type YamlFile, type YamlPath } from '../model/yaml.ts'
@@ -28,9 +29,6 @@ export interface Compiled {
 
 type Catalogue = Pick<Entries, 'all' | 'of' | 'checkWhole'>
 
-const later = 'this version of banyan does not have it yet'
-const keyHints = { rollouts: later, rollout: later }
-
 /** Every refusal is a Failure whose message starts with `FILE:LINE: `. */
 export async function compilePolicy(
   text: Uint8Array | string,
@@ -38,11 +36,12 @@ export async function compilePolicy(
   options: CompileOptions,
 ): Promise<Compiled> {
   const yaml = await readYaml(text, { file: options.file, maxBytes: limits.policyMaxBytes, scalars: 'text' })
-  const policy = checkedYaml(yaml, policySchema, keyHints)
+  const policy = checkedYaml(yaml, policySchema)
   checkCount(policy.rules, yaml)
   const rules = policy.rules.map((rule, index): Rule => {
     checkGroups(rule, index, Object.keys(policy.groups), yaml)
-    checkWindow(rule, index, Object.keys(policy.windows), yaml)
+    checkTerm('window', rule, index, Object.keys(policy.windows), yaml)
+    checkTerm('rollout', rule, index, Object.keys(policy.rollouts), yaml)
     const wanted = Object.entries(rule.packages).map(([name, version]): [PackageName, Wanted] => {
       const refuse = refusalAt(yaml, ['rules', index, 'packages', name])
       return [name, version === 'absent' ? { state: 'absent' } : presentOf(name, version, catalogue, refuse)]
@@ -57,11 +56,13 @@ export async function compilePolicy(
     }
   })
   const windows = Object.entries(policy.windows).map(([name, window]) => [name, windowOf(window)])
+  const rollouts = Object.entries(policy.rollouts).map(([name, rollout]) => [name, rolloutOf(rollout)])
   const { number, released, message } = options
   const revision = parseRevision(
     {
       ...{ schema: 1, number, released, message, groups: policy.groups, rules },
       ...(windows.length > 0 && { windows: Object.fromEntries(windows) }),
+      ...(rollouts.length > 0 && { rollouts: Object.fromEntries(rollouts) }),
     },
     'the revision',
   )
@@ -100,19 +101,26 @@ function checkGroups(rule: PolicyRule, index: number, known: readonly string[], 
   }
 }
 
-function checkWindow({ window }: PolicyRule, index: number, known: readonly string[], yaml: YamlFile): void {
-  if (window === undefined || known.includes(window)) return
-  const refuse = refusalAt(yaml, ['rules', index, 'window'])
-  const none = 'no windows are defined under windows:'
+function checkTerm(
+  key: 'window' | 'rollout',
+  { [key]: name }: PolicyRule,
+  index: number,
+  known: readonly string[],
+  yaml: YamlFile,
+): void {
+  if (name === undefined || known.includes(name)) return
+  const refuse = refusalAt(yaml, ['rules', index, key])
+  const none = `no ${key}s are defined under ${key}s:`
   throw refuse(
-    `there is no window ${window}`,
-    didYouMean(window, known) ?? (known.length === 0 ? none : `the windows are ${listOf([...known].sort())}`),
+    `there is no ${key} ${name}`,
+    didYouMean(name, known) ?? (known.length === 0 ? none : `the ${key}s are ${listOf([...known].sort())}`),
   )
 }
 
-function termsOf({ window, urgent, background, mode }: PolicyRule): Terms {
+function termsOf({ window, rollout, urgent, background, mode }: PolicyRule): Terms {
   return {
     ...(window !== undefined && { window }),
+    ...(rollout !== undefined && { rollout }),
     ...(String(urgent) === 'true' && { urgent: true as const }),
     ...(String(background) === 'true' && { background: true as const }),
     ...(mode === 'audit' && { mode }),
@@ -185,9 +193,11 @@ function warningsOf(revision: Revision, file: string): string[] {
       }
     }
   }
-  const named = new Set(revision.rules.map(({ terms }) => terms?.window))
-  for (const window of Object.keys(revision.windows ?? {})) {
-    if (!named.has(window)) warnings.push(`${file}: no rule uses the window ${window}`)
+  for (const key of ['window', 'rollout'] as const) {
+    const named = new Set(revision.rules.map(({ terms }) => terms?.[key]))
+    for (const name of Object.keys(revision[`${key}s`] ?? {})) {
+      if (!named.has(name)) warnings.push(`${file}: no rule uses the ${key} ${name}`)
+    }
   }
   return warnings
 }

@@ -42,6 +42,8 @@ export interface Fleet {
   publishRevision(bytes: Uint8Array): Promise<void>
   /** The same for the state of the rollouts. */
   publishRollouts(bytes: Uint8Array): Promise<void>
+  /** Both at once: no node sees the one without the other. */
+  publishRelease(bytes: { revision: Uint8Array; rollouts: Uint8Array }): Promise<void>
   /** A new timestamp, and whatever else has lived for half of its life. */
   renewTimestamp(): Promise<void>
   timestamp(): { version: number; expires: Instant; renewAt: Instant }
@@ -175,6 +177,14 @@ export async function openFleet(parts: {
     publishRollouts: (bytes) =>
       inTurn(async () => {
         const change = { rollouts: await storedObject(home, bytes, disk) }
+        if (isNews(published, change)) await publish(change)
+      }),
+    publishRelease: (bytes) =>
+      inTurn(async () => {
+        const change = {
+          revision: await storedObject(home, bytes.revision, disk),
+          rollouts: await storedObject(home, bytes.rollouts, disk),
+        }
         if (isNews(published, change)) await publish(change)
       }),
     renewTimestamp: () => inTurn(() => publish({})),

@@ -37,6 +37,45 @@ const published = {
   outcome: 'published',
 }
 
+const rollout = {
+  ...{
+    name: 'careful@12',
+    state: 'halted',
+    halted: '3 of 98 nodes failed',
+    waves: [1, 10, 100],
+    open: 2,
+    nextInMs: null,
+  },
+  packages: [{ name: 'shop', versions: ['4.2.0'] }],
+  tally: { nodes: 98, done: 90, failed: 3, underway: 5, held: 0, silent: 0 },
+  failed: [{ node: 'shop-7', package: 'shop', detail: 'exit code 1' }],
+}
+
+t.test('rollouts are listed with what halted them', async (t) => {
+  const { ended } = await ask(t, ['rollout'], json({ rollouts: [rollout] }))
+  t.equal(
+    ended.stdout,
+    `ROLLOUT     PACKAGES    STATE   WAVE           NODES  DONE  FAILED  UNDERWAY  SILENT  NEXT WAVE
+careful@12  shop 4.2.0  halted  2 of 3 (10 %)     98    90       3         5       0  -
+
+careful@12 is halted: 3 of 98 nodes failed
+  shop-7: shop: exit code 1
+`,
+  )
+})
+
+t.test('a rollout is halted, resumed and advanced by its name', async (t) => {
+  const running = { ...rollout, state: 'running', halted: null, failed: [], nextInMs: 60_000 }
+  const { ended, asked } = await ask(t, ['rollout', 'halt', 'shop', '--because', 'orders get lost'], json(running))
+  t.equal(ended.code, 0)
+  t.same(asked, [{ call: 'POST /rollouts', body: { action: 'halt', rollout: 'shop', because: 'orders get lost' } }])
+  t.match(ended.stdout, /running .* in 60 s\n$/)
+  for (const wrong of [['resume'], ['advance', 'shop', '--because', 'x'], ['stop', 'shop']]) {
+    const { ended, asked } = await ask(t, ['rollout', ...wrong], json(running))
+    t.same([ended.code, asked], [2, []], wrong.join(' '))
+  }
+})
+
 t.test('nodes are listed in aligned columns', async (t) => {
   const { ended, asked } = await ask(t, ['nodes'], json({ nodes: [{ ...node, node: 'root', parent: null }, node] }))
   t.same(asked, [{ call: 'GET /nodes', body: undefined }])

@@ -84,6 +84,7 @@ const auditOf = (name: string): Waiting => ({ name, version: '1.0.0', manifest, 
 const looked = (differences: Difference[], actions: Action[], kept: Outcome[] = []): Event => ({
   kind: 'inspected',
   revision: 7,
+  rollouts: null,
   differences,
   plan: planOf(actions),
   kept,

@@ -91,6 +91,7 @@ export async function applyWorld(t: Test): Promise<ApplyWorld> {
         manifests,
         records: world.records,
         converged: null,
+        later: [],
         timing: { windows: {}, now: 0, timeZone: () => 'UTC' },
         payloadPath: async ({ payload }) => path.join(store, payload.sha256),
         ...(depth === undefined ? {} : { depth }),

@@ -11,7 +11,7 @@ import { outcomesKept } from '../../src/reconcile/kept.ts'
 import { differencesToRemove, nextLookAt, type Plan, parsePlan, planFor } from '../../src/reconcile/plan.ts'
 import { isReached, outcomeOf } from '../../src/reconcile/providers/provider.ts'
 import { recordsAfter, recordsStanding } from '../../src/reconcile/records.ts'
-import { waitsFor } from '../../src/reconcile/waits.ts'
+import { type Timing, waitsFor } from '../../src/reconcile/waits.ts'
 
 const digest = (text: string) => Buffer.from(text.padEnd(32, '.')).toString('hex').slice(0, 64)
 const revision = { number: 7, digest: digest('revision 7') }
@@ -63,7 +63,7 @@ function differences({ desired = [], manifests = [], actual = [], installed = []
   return differencesBetween({ desired, manifests: known, actual, installed, revision: revision.number, converged })
 }
 
-function planOf(some: Case, payloads?: Manifest[], timing?: Parameters<typeof waitsFor>[1]): Plan {
+function planOf(some: Case, payloads?: Manifest[], timing?: Timing): Plan {
   const manifests = some.manifests ?? []
   const here = (payloads ?? manifests).map(({ payload }) => [payload.sha256, pathOf(payload.sha256)] as const)
   return planFor(differences(some), {
@@ -71,7 +71,7 @@ function planOf(some: Case, payloads?: Manifest[], timing?: Parameters<typeof wa
     manifests: new Map(manifests.map((manifest) => [digestOf(manifest), manifest])),
     payloadsHere: new Map(here),
     installed: some.installed ?? [],
-    ...(timing && { waitOf: waitsFor(some.desired ?? [], timing) }),
+    ...(timing && { waitOf: waitsFor(some.desired ?? [], [], timing) }),
   })
 }
 

@@ -98,11 +98,14 @@ t.test('windows and the terms of rules come out as minutes and weekdays', async 
   nights: { days: mon-fri, from: '22:00', until: 05:00 }
   around: { days: [sat-mon, wed], from: '00:00', until: '24:00', drift: wait }
   always: { from: '09:30', until: '09:00' }
+rollouts:
+  careful: { waves: [0.5%, 10%, 100%], soak: 2h, halt: { failed: 0% } }
+  usual: { waves: [100%] }
 rules:
   - { nodes: all, packages: { one: absent }, window: nights }
   - { nodes: all, packages: { two: absent }, window: around, urgent: true }
   - { nodes: all, packages: { three: absent }, mode: audit, urgent: false, background: true }
-  - { nodes: all, packages: { four: absent }, mode: correct }
+  - { nodes: all, packages: { four: absent }, mode: correct, rollout: careful }
 `,
     options,
   )
@@ -113,11 +116,20 @@ rules:
   })
   t.same(
     revision.rules.map(({ terms }) => terms),
-    [{ window: 'nights' }, { window: 'around', urgent: true }, { background: true, mode: 'audit' }, undefined],
+    [
+      { window: 'nights' },
+      { window: 'around', urgent: true },
+      { background: true, mode: 'audit' },
+      { rollout: 'careful' },
+    ],
   )
-  t.same(warnings, ['policy.yaml: no rule uses the window always'])
+  t.same(revision.rollouts, {
+    careful: { waves: [0.5, 10, 100], soakMs: 2 * 3600_000, haltFailed: 0 },
+    usual: { waves: [100], soakMs: 30 * 60_000, haltFailed: 2 },
+  })
+  t.same(warnings, ['policy.yaml: no rule uses the window always', 'policy.yaml: no rule uses the rollout usual'])
   t.same(parseRevision(JSON.parse(JSON.stringify(revision)), 'revision'), revision)
-  const { windows: _, ...older } = revision
+  const { windows: _, rollouts: __, ...older } = revision
   t.same(parseRevision(older, 'a revision from before there were windows'), older)
 })
 
@@ -200,13 +212,13 @@ t.test('the policy that a new root begins with compiles to nothing, and points e
 t.test('the examples in its comments work when they are taken out of the comments', async (t) => {
   const repository = await withPackages(t, { openssl: ['3.0'], shop: ['4.2.0'] })
   const examples = policyTemplate()
-    .replace(/^(groups: \{\}|rules: \[\]|windows: \{\})$/gm, '')
-    .replace(/^# ((groups|rules|windows):| {2}.*)$/gm, '$1')
+    .replace(/^(groups: \{\}|rules: \[\]|windows: \{\}|rollouts: \{\})$/gm, '')
+    .replace(/^# ((groups|rules|windows|rollouts):| {2}.*)$/gm, '$1')
     .replace(/^ {2}banyan .*$/gm, '')
   const { revision, warnings } = await repository.compile(examples, options)
   t.same(Object.keys(revision.groups), ['web', 'berlin', 'trixie', 'canary'])
   t.equal(revision.rules.length, 2)
-  t.same(Object.keys(revision.windows ?? {}), ['nights'])
+  t.same([Object.keys(revision.windows ?? {}), Object.keys(revision.rollouts ?? {})], [['nights'], ['careful']])
   t.same(
     warnings,
     ['trixie', 'canary'].map((group) => `policy.yaml: no rule uses the group ${group}`),
@@ -244,15 +256,30 @@ const refusals: Record<
     text: 'groups:\n  web:\n    role: web\n',
     message: 'policy.yaml:3: groups.web: unknown key "role"',
   },
-  'rollouts, which are not there yet': {
-    text: 'rollouts:\n  careful: { waves: [1%, 100%] }\n',
-    message: 'policy.yaml:1: unknown key "rollouts"',
-    hint: 'this version of banyan does not have it yet',
+  'an unknown rollout': {
+    text: 'rollouts:\n  careful: { waves: [1%, 100%] }\nrules:\n  - nodes: all\n    packages: {}\n    rollout: carefull\n',
+    message: 'policy.yaml:6: there is no rollout carefull',
+    hint: 'did you mean careful?',
   },
-  'the rollout of a rule': {
-    text: 'rules:\n  - nodes: all\n    packages: {}\n    rollout: careful\n',
-    message: 'policy.yaml:4: rules.0: unknown key "rollout"',
-    hint: 'this version of banyan does not have it yet',
+  'waves that do not grow': {
+    text: 'rollouts:\n  careful:\n    waves: [10%, 10%, 100%]\n',
+    message: /^policy\.yaml:3: rollouts\.careful\.waves: each wave has all nodes of the one before it and more/,
+  },
+  'waves that leave nodes out': {
+    text: 'rollouts:\n  careful: { waves: [1%, 10%] }\n',
+    message: 'policy.yaml:2: rollouts.careful.waves: expected 100% as the last wave',
+  },
+  'a wave of more than all': {
+    text: 'rollouts:\n  careful: { waves: [1%, 110%] }\n',
+    message: /^policy\.yaml:2: rollouts\.careful\.waves\.1: expected at most 100%/,
+  },
+  'a wave without its percent': {
+    text: 'rollouts:\n  careful: { waves: [1, 100] }\n',
+    message: 'policy.yaml:2: rollouts.careful.waves.0: expected a share such as 10%, got "1"',
+  },
+  'a soak that is no duration': {
+    text: 'rollouts:\n  careful: { waves: [100%], soak: long }\n',
+    message: 'policy.yaml:2: rollouts.careful.soak: expected a duration such as 30m, got "long"',
   },
   'an unknown window': {
     text: `windows:\n  nights: { from: '22:00', until: '05:00' }\nrules:\n  - nodes: all\n    packages: {}\n    window: night\n`,

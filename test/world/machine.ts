@@ -9,13 +9,13 @@ import type { Outcome } from '../../src/model/report.ts'
 import { outcomesAfterAbort } from '../../src/reconcile/aborted.ts'
 import type { Actual } from '../../src/reconcile/actual.ts'
 import { runApply } from '../../src/reconcile/apply-run.ts'
-import { differencesBetween } from '../../src/reconcile/differences.ts'
 import { outcomesKept } from '../../src/reconcile/kept.ts'
 import type { LocalMachine, MachineLook } from '../../src/reconcile/machine.ts'
 import { type Plan, planFor } from '../../src/reconcile/plan.ts'
 import { outcomeOf, type Provider, type Step } from '../../src/reconcile/providers/provider.ts'
 import { recordsStanding } from '../../src/reconcile/records.ts'
 import { waitsFor } from '../../src/reconcile/waits.ts'
+import { differencesWithLater } from '../../src/reconcile/waves.ts'
 import { verifyOffline } from '../../src/trust/trust-store.ts'
 import type { World } from '../../src/world/world.ts'
 import type { SimulatedNode } from './simulation.ts'
@@ -33,8 +33,8 @@ export interface SimulatedMachine {
   open(world: World, home: string): LocalMachine
   /** What is installed, sorted by name. */
   packages(): Actual[]
-  /** The package's installation fails, until it is mended. */
-  breakPackage(name: PackageName): void
+  /** The package's installation fails, or that of one version, until it is mended. */
+  breakPackage(name: PackageName, version?: PackageVersion): void
   mendPackage(name: PackageName): void
   /** Somebody changes the machine by hand. */
   change(name: PackageName, to: 'removed' | 'damaged' | { version: PackageVersion }): void
@@ -55,7 +55,8 @@ const packageMs = 400
 
 export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
   const installed = new Map<string, Actual>()
-  const broken = new Set<PackageName>()
+  /** Names, or names and versions. */
+  const broken = new Set<string>()
   const onInstall = new Set<(installation: Installation) => void>()
   let transactions: Transaction[] = []
 
@@ -87,10 +88,11 @@ export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
     const sha256 = await node.machine.disk.sha256(source.path)
     for (const see of onInstall) see({ name, version: next.version, sha256 })
     await after(packageMs)
-    if (!broken.has(name)) put(next)
+    const fails = broken.has(name) || broken.has(`${name} ${next.version}`)
+    if (!fails) put(next)
     else if (before !== undefined && (kind === 'tree' || action.previous !== null)) put(before)
     else installed.delete(`${kind}/${name}`)
-    const problem = broken.has(name) ? `${name} does not want to be installed here` : undefined
+    const problem = fails ? `${name} does not want to be installed here` : undefined
     return outcomeOf({ action, before, after: find(kind, name), acted: true, problem })
   }
 
@@ -192,11 +194,8 @@ export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
     const names = new Set([...desired, ...look.records].map(({ name }) => name))
     const actual = sorted().filter(({ name }) => names.has(name))
     const records = recordsStanding(look.records, { desired, actual })
-    const differences = differencesBetween({
-      ...{ desired, manifests, actual, converged },
-      installed: records,
-      revision: revision.number,
-    })
+    const compared = { desired, manifests, actual, converged, installed: records, revision: revision.number }
+    const differences = differencesWithLater(compared, look.later)
     const payloadsHere = new Map<Sha256, string>()
     for (const { manifest: digest, name, kind } of differences) {
       const manifest = digest === null ? undefined : manifests.get(digest)
@@ -208,7 +207,7 @@ export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
         if ((await world.disk.stat(kept))?.kind === 'file') payloadsHere.set(former?.payload ?? '', kept)
       }
     }
-    const waitOf = waitsFor(desired, look.timing)
+    const waitOf = waitsFor(desired, look.later, look.timing)
     const plan = planFor(differences, { revision, manifests, payloadsHere, installed: records, waitOf })
     return { differences, plan, kept: outcomesKept({ desired, actual, differences, plan }), records }
   }
@@ -216,7 +215,7 @@ export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
   return {
     open,
     packages: sorted,
-    breakPackage: (name) => broken.add(name),
+    breakPackage: (name, version) => broken.add(version === undefined ? name : `${name} ${version}`),
     mendPackage: (name) => broken.delete(name),
     change: (name, to) => {
       const there = sorted().find((each) => each.name === name)

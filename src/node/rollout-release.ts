@@ -1,0 +1,107 @@
+// What a release means for rollouts: what of it begins one, what goes on, and what nodes keep meanwhile. Pure.
+
+import { isDeepStrictEqual } from 'node:util'
+import { limits } from '../model/limits.ts'
+import type { PackageName } from '../model/names.ts'
+import type { Earlier, Revision, Rule } from '../model/revision.ts'
+import { isOut, type RolloutState, rolloutNameOf } from '../model/rollouts.ts'
+
+/**
+ * The revision with what it rolls out marked: a package that a rule with a rollout wants as the same rule did in the last
+ * revision goes on as it was, any other begins now. What was wanted before goes along, back to what every node may have.
+ */
+export function revisionRollingOut(draft: Revision, last: Revision | null, states: readonly RolloutState[]): Revision {
+  const rules = draft.rules.map((rule): Rule => {
+    const since = sinceOf(rule, last, draft.number)
+    return Object.keys(since).length === 0 ? rule : { ...rule, since }
+  })
+  const unfinished = (rule: Rule, name: PackageName) => {
+    const since = rule.since?.[name]
+    const rollout = rule.terms?.rollout
+    if (since === undefined || rollout === undefined) return false
+    return !isFinished({ rollout, since }, states)
+  }
+  const begun = packagesOf(rules, (since) => since === draft.number)
+  const going = packagesOf(rules, (since) => since !== draft.number)
+  const stillGoing = new Set(
+    rules.flatMap((rule) => Object.keys(rule.packages).filter((name) => going.has(name) && unfinished(rule, name))),
+  )
+  const replaced = new Set(
+    last?.rules.flatMap((rule) =>
+      Object.keys(rule.packages).filter((name) => begun.has(name) && unfinished(rule, name)),
+    ),
+  )
+  const earlier: Earlier[] = last === null ? [] : [restricted(last, begun)]
+  const kept = new Set([...stillGoing, ...replaced])
+  for (const each of last?.earlier ?? []) earlier.push(restricted(each, kept))
+  const useful = earlier.filter((each) => each.rules.length > 0)
+  // The last one is for nodes that never had any of it.
+  const bounded = [...useful.slice(0, -1).slice(0, limits.earlierMax - 1), ...useful.slice(-1)]
+  return { ...draft, rules, ...(bounded.length > 0 && { earlier: bounded }) }
+}
+
+/** The state of every rollout that the revision names: those under way as they are, new ones with their first wave open. */
+export function statesUnder(revision: Revision, states: readonly RolloutState[]): RolloutState[] {
+  const named = new Map<string, Pick<RolloutState, 'rollout' | 'since'>>()
+  for (const { terms, since = {} } of revision.rules) {
+    for (const number of Object.values(since)) {
+      if (terms?.rollout === undefined) continue
+      const one = { rollout: terms.rollout, since: number }
+      named.set(rolloutNameOf(one), one)
+    }
+  }
+  const replaced = states.filter((state) => !named.has(rolloutNameOf(state)) && !isOut(state))
+  return [...named.values()].flatMap((one) => {
+    const state = states.find((each) => rolloutNameOf(each) === rolloutNameOf(one))
+    const rollout = revision.rollouts?.[one.rollout]
+    if (state !== undefined || rollout === undefined) return state ?? []
+    // Who has the version that is replaced gets the one that mends it first, and nobody else is touched before.
+    const seed = replaced.find(({ rollout }) => rollout === one.rollout)?.seed ?? rolloutNameOf(one)
+    return { ...one, seed, waves: rollout.waves, open: 1 }
+  })
+}
+
+/** The revision for every node, without waves. */
+export function revisionAtOnce({ earlier: _, rules, ...revision }: Revision): Revision {
+  return { ...revision, rules: rules.map(({ since: _, ...rule }) => rule) }
+}
+
+function sinceOf(rule: Rule, last: Revision | null, number: number): Record<PackageName, number> {
+  const since: Record<PackageName, number> = {}
+  if (rule.terms?.rollout === undefined) return since
+  const alike = last?.rules.filter(
+    ({ nodes, except }) => isDeepStrictEqual(nodes, rule.nodes) && isDeepStrictEqual(except, rule.except),
+  )
+  for (const [name, wanted] of Object.entries(rule.packages)) {
+    const before = alike?.findLast(({ packages }) => packages[name] !== undefined)
+    const isSame = before !== undefined && isDeepStrictEqual(before.packages[name], wanted)
+    if (!isSame) since[name] = number
+    else if (before.terms?.rollout === rule.terms.rollout) {
+      // Absent if it was never rolled out: then it was for every node at once.
+      const known = before.since?.[name]
+      if (known !== undefined) since[name] = known
+    }
+  }
+  return since
+}
+
+function isFinished(one: Pick<RolloutState, 'rollout' | 'since'>, states: readonly RolloutState[]): boolean {
+  const state = states.find((each) => rolloutNameOf(each) === rolloutNameOf(one))
+  return state !== undefined && isOut(state)
+}
+
+function packagesOf(rules: readonly Rule[], is: (since: number) => boolean): Set<PackageName> {
+  return new Set(
+    rules.flatMap(({ since = {} }) => Object.entries(since).flatMap(([name, number]) => (is(number) ? [name] : []))),
+  )
+}
+
+/** Of some packages only, and without the groups that nobody asks for then. */
+function restricted({ groups, rules }: Earlier, names: ReadonlySet<PackageName>): Earlier {
+  const kept = rules.flatMap(({ line, nodes, except, packages }): Rule[] => {
+    const own = Object.entries(packages).filter(([name]) => names.has(name))
+    return own.length === 0 ? [] : [{ line, nodes, except, packages: Object.fromEntries(own) }]
+  })
+  const used = new Set(kept.flatMap(({ nodes, except }) => [...(nodes === 'all' ? [] : nodes), ...except]))
+  return { groups: Object.fromEntries(Object.entries(groups).filter(([name]) => used.has(name))), rules: kept }
+}

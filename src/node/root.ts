@@ -1,0 +1,43 @@
+// What a root has beside a node's parts: releasing, and the rollouts of what is released. Both sign, so they take turns.
+
+import type { Inbox } from '../report/inbox.ts'
+import { takingTurns } from '../trust/turns.ts'
+import type { Store } from '../world/world.ts'
+import { openReleasing, type ReleaseParts, type Releasing } from './releasing.ts'
+import { openRollouts, type Rollouts } from './rollouts.ts'
+
+export interface Root {
+  releasing: Releasing
+  rollouts: Rollouts
+  stop(): Promise<void>
+}
+
+export async function openRoot(
+  parts: Omit<ReleaseParts, 'inTurn' | 'reports' | 'knowledge'> & { store: Store; inbox: Inbox },
+): Promise<Root> {
+  const { inbox } = parts
+  const inTurn = takingTurns()
+  const rollouts = openRollouts({ ...parts, store: parts.store.sub('rollouts'), inTurn })
+  const releasing = await openReleasing({
+    ...parts,
+    inTurn,
+    reports: () => inbox.reports(),
+    knowledge: () => inbox.knowledge(),
+  })
+  rollouts.look()
+  return {
+    rollouts,
+    releasing: {
+      ...releasing,
+      async release(options) {
+        const released = await releasing.release(options)
+        rollouts.look()
+        return released
+      },
+    },
+    async stop() {
+      releasing.stop()
+      await rollouts.stop()
+    },
+  }
+}

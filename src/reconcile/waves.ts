@@ -1,0 +1,97 @@
+// What a rollout lets one node have now, and what it has to leave as it is until its wave opens. Pure.
+
+import type { DesiredPackage } from '../model/desired.ts'
+import type { NodeName } from '../model/names.ts'
+import { mayHave, type RolloutState, rolloutNameOf, waveOf } from '../model/rollouts.ts'
+import type { InstalledRecord } from './actual.ts'
+import { type Compared, type Difference, differencesBetween } from './differences.ts'
+
+/** What this node is to have once its wave opens. */
+export interface Later {
+  wanted: DesiredPackage
+  /** Which wave of which rollout it waits for, in words. */
+  detail: string
+}
+
+export interface Permitted {
+  /** What this node is to have now. */
+  desired: DesiredPackage[]
+  later: Later[]
+}
+
+export interface WaveParts {
+  node: NodeName
+  desired: readonly DesiredPackage[]
+  /** What earlier revisions wanted of this node, the newest first, in packages that are rolled out. */
+  earlier: readonly (readonly DesiredPackage[])[]
+  /** Null while the newest signed state is not here: then no wave is taken for open. */
+  rollouts: readonly RolloutState[] | null
+  records: readonly InstalledRecord[]
+}
+
+/**
+ * A node whose wave is not open, or whose rollout is halted, keeps the version that banyan put there if an earlier
+ * revision names it, also if that was halted later; a node that never had one gets the last that reached every node. What
+ * this node has already stays.
+ */
+export function permittedFor(parts: WaveParts): Permitted {
+  const later: Later[] = []
+  const desired = parts.desired.map((wanted) => {
+    const waits = waveAwaited(wanted, parts)
+    if (waits === null || hasIt(wanted, parts.records)) return wanted
+    const before = beforeOf(wanted, parts)
+    if (isSame(before, wanted)) return wanted
+    later.push({ wanted, detail: waits })
+    return before
+  })
+  return { desired, later }
+}
+
+/** The differences to what may be had now, and those to what comes later where the former has none. By name. */
+export function differencesWithLater(compared: Compared, later: readonly Later[]): Difference[] {
+  const now = differencesBetween(compared)
+  const busy = new Set(now.map(({ name }) => name))
+  const waiting = later.map(({ wanted }) => wanted).filter(({ name }) => !busy.has(name))
+  const names = new Set(waiting.map(({ name }) => name))
+  const installed = compared.installed.filter(({ name }) => names.has(name))
+  const then = differencesBetween({ ...compared, desired: waiting, installed })
+  return [...now, ...then].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+}
+
+/** Null if the node may have it now. */
+function waveAwaited({ terms, since }: DesiredPackage, { rollouts, node }: WaveParts): string | null {
+  if (terms?.rollout === undefined || since === undefined) return null
+  if (terms.urgent || terms.mode === 'audit') return null
+  const name = rolloutNameOf({ rollout: terms.rollout, since })
+  const state = rollouts?.find((one) => one.rollout === terms.rollout && one.since === since)
+  if (state === undefined) return `of rollout ${name}, whose state is not here yet`
+  if (mayHave(node, state)) return null
+  const wave = `${waveOf(node, state) + 1} of ${state.waves.length} of rollout ${name}`
+  return state.halted === undefined ? `${wave}; ${state.open} are open` : `${wave}, which is halted: ${state.halted}`
+}
+
+/** Half of it does not count: a halt is there so that it is not tried again. */
+function hasIt(wanted: DesiredPackage, records: readonly InstalledRecord[]): boolean {
+  if (wanted.state !== 'present') return false
+  return records.some(
+    ({ name, manifest, state }) => name === wanted.name && manifest === wanted.manifest && state === 'installed',
+  )
+}
+
+function isSame(one: DesiredPackage, other: DesiredPackage): boolean {
+  return one.state === 'present' && other.state === 'present' && one.manifest === other.manifest
+}
+
+function beforeOf(wanted: DesiredPackage, { earlier, records }: WaveParts): DesiredPackage {
+  const { name, line, terms } = wanted
+  const by = { line, ...(terms !== undefined && { terms }) }
+  const before = earlier.flatMap((desired) => desired.find((one) => one.name === name) ?? [])
+  const has = records.find((record) => record.name === name && record.state === 'installed')
+  const known = before.find((one) => one.state === 'present' && one.manifest === has?.manifest)
+  if (has !== undefined && known === undefined) return { state: 'as-is', name, ...by }
+  const found = known ?? before.at(-1)
+  if (found === undefined) return { state: 'as-is', name, ...by }
+  return found.state === 'present'
+    ? { state: 'present', name, version: found.version, manifest: found.manifest, ...by }
+    : { state: found.state, name, ...by }
+}
