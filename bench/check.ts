@@ -63,7 +63,7 @@ for (let run = 0; run < runs; run += 1) {
   queriesMs = 0
   const [cpu, began] = [process.cpuUsage(), performance.now()]
   const { differences } = await machine.look({
-    ...{ revision: { number: 1, digest: digestOf(0) }, desired, manifests, records, converged: 1 },
+    ...{ revision: { number: 1, digest: digestOf(0) }, desired, later: [], manifests, records, converged: 1 },
     timing: { windows: {}, now: systemClock.now(), timeZone: () => 'UTC' },
     payloadPath: async () => undefined,
   })

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import * as v from 'valibot'
 import { limits } from './limits.ts'
-import { countSchema, lineSchema, type NodeName, wordSchema } from './names.ts'
+import { countSchema, instantSchema, lineSchema, type NodeName, wordSchema } from './names.ts'
 import { parserOf } from './parse.ts'
 
 const percentSchema = v.pipe(v.number(), v.minValue(0), v.maxValue(100))
@@ -36,6 +36,8 @@ export const rolloutStateSchema = v.strictObject({
   waves: wavesSchema,
   /** So many waves are open, from the first. */
   open: countSchema,
+  /** When the newest of these opened: with the soak of the waves in between a node reckons its own from it. */
+  openedAt: v.exactOptional(instantSchema),
   /** Why no node may begin any more; absent unless it is halted. */
   halted: v.exactOptional(lineSchema),
 })

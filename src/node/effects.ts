@@ -194,10 +194,11 @@ export function openEffects(parts: EffectParts): Effects {
     const rollouts = rolloutsInForce(state())
     if (revision === null || manifests === null) return null
     const { number } = revision.body
-    const { windows = {} } = revision.body
-    const timing = { windows, now: parts.clock.now(), timeZone: () => parts.clock.timeZone() }
+    const { windows = {}, rollouts: rolloutTerms = {} } = revision.body
+    const timeZone = () => parts.clock.timeZone()
+    const timing = { windows, now: parts.clock.now(), timeZone }
     const { desired, later } = permittedFor({
-      ...{ node, records, earlier, rollouts: rollouts?.states ?? null },
+      ...{ node, records, earlier, rollouts: rollouts?.states ?? null, rolloutTerms, timeZone },
       desired: state().desired,
     })
     const about = {

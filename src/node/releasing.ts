@@ -131,7 +131,7 @@ export async function openReleasing(parts: ReleaseParts): Promise<Releasing> {
     const before = (await parts.signed())?.states ?? []
     const body = last?.body ?? null
     const revision = revisionRollingOut({ ...draft, ...(last && { previous: last.digest }) }, body, before)
-    return { last: body, revision, states: statesUnder(revision, before), warnings }
+    return { last: body, revision, states: statesUnder(revision, before, parts.clock.now()), warnings }
   }
 
   /** An earlier revision as the next one. What it names has to be there still. */

@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import { limits } from '../model/limits.ts'
-import type { PackageName } from '../model/names.ts'
+import type { Instant, PackageName } from '../model/names.ts'
 import type { Earlier, Revision, Rule } from '../model/revision.ts'
 import { isOut, type RolloutState, rolloutNameOf } from '../model/rollouts.ts'
 
@@ -41,7 +41,7 @@ export function revisionRollingOut(draft: Revision, last: Revision | null, state
 }
 
 /** The state of every rollout that the revision names: those under way as they are, new ones with their first wave open. */
-export function statesUnder(revision: Revision, states: readonly RolloutState[]): RolloutState[] {
+export function statesUnder(revision: Revision, states: readonly RolloutState[], now: Instant): RolloutState[] {
   const named = new Map<string, Pick<RolloutState, 'rollout' | 'since'>>()
   for (const { terms, since = {} } of revision.rules) {
     for (const number of Object.values(since)) {
@@ -57,7 +57,7 @@ export function statesUnder(revision: Revision, states: readonly RolloutState[])
     if (state !== undefined || rollout === undefined) return state ?? []
     // Who has the version that is replaced gets the one that mends it first, and nobody else is touched before.
     const seed = replaced.find(({ rollout }) => rollout === one.rollout)?.seed ?? rolloutNameOf(one)
-    return { ...one, seed, waves: rollout.waves, open: 1 }
+    return { ...one, seed, waves: rollout.waves, open: 1, openedAt: now }
   })
 }
 

@@ -136,7 +136,7 @@ export function waveOpened(parts: Pick<WavesParts, 'state' | 'progress' | 'stand
   const failing = standings.filter((each) => each.failed !== null && each.wave === state.open)
   const forgiven = [...new Set([...parts.progress.forgiven, ...failing.map(({ node }) => node)])]
   const open = Math.min(state.open + 1, state.waves.length)
-  return { state: { ...state, open }, progress: { openedAt: now, settledAt: null, forgiven } }
+  return { state: { ...state, open, openedAt: now }, progress: { openedAt: now, settledAt: null, forgiven } }
 }
 
 /** A person has it go on: who has failed already does not halt it again. */

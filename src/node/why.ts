@@ -4,7 +4,8 @@ import { Failure } from '../model/failure.ts'
 import type { Instant, PackageName } from '../model/names.ts'
 import type { Transfer } from '../model/report.ts'
 import { waitingText } from '../reconcile/kept.ts'
-import { isComing, waitsIn } from '../reconcile/plan.ts'
+import { isComing, type Waiting, waitsIn } from '../reconcile/plan.ts'
+import { heldText } from '../reconcile/providers/provider.ts'
 import { quarantineOf, quarantineText } from '../reconcile/quarantine.ts'
 import type { State } from './state.ts'
 
@@ -18,6 +19,10 @@ export interface Why {
   byBanyan: boolean
   difference: string | null
   payload: { have: number; size: number; state: Transfer['state'] } | null
+  /** Its administrator holds it: nothing is done whatever else is said here. */
+  held: boolean
+  /** What it waits for, and until when (milliseconds since 1970) where that is known. */
+  waits: { for: Waiting['for']; until: Instant | null; detail: string | null } | null
   /** What failed of late, and when it is tried again (milliseconds since 1970). */
   quarantine: { failures: number; nextTry: Instant; because: string } | null
   reason: string
@@ -29,6 +34,7 @@ export function whyOf(state: State, name: PackageName, transfer: Transfer | null
   const record = state.records.find((installed) => installed.name === name)
   const outcome = state.outcomes.find((known) => known.name === name)
   const difference = state.seen?.differences.find((found) => found.name === name)
+  const waits = difference && state.seen ? waitsIn(state.seen.plan, difference) : undefined
   const failed = difference && quarantineOf(state.quarantine, difference)
   if (wanted === undefined && record === undefined && outcome === undefined) {
     throw new Failure('not-found', `package ${name}: the policy does not mention it and banyan did not install it`, {
@@ -53,6 +59,8 @@ export function whyOf(state: State, name: PackageName, transfer: Transfer | null
     byBanyan: record !== undefined,
     difference: difference === undefined ? null : `${difference.what} (${difference.cause}): ${difference.found}`,
     payload: transfer === null ? null : { have: transfer.have, size: transfer.size, state: transfer.state },
+    held: difference?.held ?? false,
+    waits: waits === undefined ? null : { for: waits.for, until: waits.until ?? null, detail: waits.detail ?? null },
     quarantine:
       failed === undefined ? null : { failures: failed.failures, nextTry: failed.nextTry, because: failed.because },
     reason: reasonOf(),
@@ -63,17 +71,28 @@ export function whyOf(state: State, name: PackageName, transfer: Transfer | null
       wanted === undefined ? 'no rule mentions it' : `the rule in line ${wanted.line} of ${policyText()} decides`
     if (wanted?.state === 'no-build') return `${rule}, and no build of it fits ${state.facts?.['arch']}`
     if (difference === undefined) return `${rule}; nothing is to be done`
-    const waits = state.seen && waitsIn(state.seen.plan, difference)
-    const later = waits == null || isComing(waits) ? '' : `; ${waitingText(waits)}`
+    if (difference.held) return `${rule}; ${heldText(difference)}`
+    const later = waits === undefined || isComing(waits) ? '' : `; ${waitingText(waits)}`
     if (failed !== undefined) return `${rule}${later}; ${quarantineText(failed)}: ${failed.because}`
     if (outcome?.outcome === 'failed') return `${rule}; the last try failed: ${outcome.detail ?? 'no detail'}`
     if (later !== '') return `${rule}${later}`
-    if (transfer !== null && transfer.state !== 'complete') {
-      return `${rule}; its payload is on the way: ${transfer.have} of ${transfer.size} bytes`
-    }
+    if (waits !== undefined) return `${rule}; ${comingText(waits)}${blockedText()}`
     if (state.applying) return `${rule}; it is being applied now`
-    if (state.problems.load !== undefined) return `${rule}; ${state.problems.load}`
+    if (state.problems.apply !== undefined) return `${rule}; the last apply failed: ${state.problems.apply}`
     return `${rule}; ${difference.what} is planned`
+  }
+
+  function comingText(coming: Waiting): string {
+    if (transfer === null || transfer.state === 'complete') return `its ${coming.for} is on the way`
+    const percent = Math.floor((transfer.have / transfer.size) * 100)
+    return `its payload is on the way: ${transfer.have} of ${transfer.size} bytes (${percent} %)`
+  }
+
+  /** What keeps a payload from coming; the disk first, which a link cannot mend. */
+  function blockedText(): string {
+    const { room, load, transfer: failed } = state.problems
+    const because = room ?? load ?? failed ?? (state.link.kind === 'island' ? state.link.because : undefined)
+    return because === undefined ? '' : `; ${because}`
   }
 
   /** A rollback brings back what an earlier policy said. */

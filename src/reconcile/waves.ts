@@ -2,9 +2,10 @@
 
 import type { DesiredPackage } from '../model/desired.ts'
 import type { NodeName } from '../model/names.ts'
-import { mayHave, type RolloutState, rolloutNameOf, waveOf } from '../model/rollouts.ts'
+import { mayHave, type Rollout, type RolloutState, rolloutNameOf, waveOf } from '../model/rollouts.ts'
 import type { InstalledRecord } from './actual.ts'
 import { type Compared, type Difference, differencesBetween } from './differences.ts'
+import { localTimeText } from './windows.ts'
 
 /** What this node is to have once its wave opens. */
 export interface Later {
@@ -26,6 +27,10 @@ export interface WaveParts {
   earlier: readonly (readonly DesiredPackage[])[]
   /** Null while the newest signed state is not here: then no wave is taken for open. */
   rollouts: readonly RolloutState[] | null
+  /** As the revision has them, by name. */
+  rolloutTerms: Readonly<Record<string, Rollout>>
+  /** Of the node, an IANA name; asked only if there is a time to tell. */
+  timeZone: () => string
   records: readonly InstalledRecord[]
 }
 
@@ -59,7 +64,8 @@ export function differencesWithLater(compared: Compared, later: readonly Later[]
 }
 
 /** Null if the node may have it now. */
-function waveAwaited({ terms, since }: DesiredPackage, { rollouts, node }: WaveParts): string | null {
+function waveAwaited({ terms, since }: DesiredPackage, parts: WaveParts): string | null {
+  const { rollouts, node } = parts
   if (terms?.rollout === undefined || since === undefined) return null
   if (terms.urgent || terms.mode === 'audit') return null
   const name = rolloutNameOf({ rollout: terms.rollout, since })
@@ -67,7 +73,16 @@ function waveAwaited({ terms, since }: DesiredPackage, { rollouts, node }: WaveP
   if (state === undefined) return `of rollout ${name}, whose state is not here yet`
   if (mayHave(node, state)) return null
   const wave = `${waveOf(node, state) + 1} of ${state.waves.length} of rollout ${name}`
-  return state.halted === undefined ? `${wave}; ${state.open} are open` : `${wave}, which is halted: ${state.halted}`
+  if (state.halted !== undefined) return `${wave}, which is halted: ${state.halted}`
+  return `${wave}; ${state.open === 1 ? '1 is' : `${state.open} are`} open${opensText(state, parts)}`
+}
+
+/** Each wave soaks before the next one opens. A wave that has nobody is passed at once, and people may open one sooner. */
+function opensText(state: RolloutState, { node, rolloutTerms, timeZone }: WaveParts): string {
+  const soakMs = rolloutTerms[state.rollout]?.soakMs
+  if (state.openedAt === undefined || soakMs === undefined) return ''
+  const opens = state.openedAt + soakMs * (waveOf(node, state) + 1 - state.open)
+  return `, and it opens at ${localTimeText(opens, timeZone())} at the earliest`
 }
 
 /** Half of it does not count: a halt is there so that it is not tried again. */

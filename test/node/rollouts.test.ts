@@ -45,7 +45,7 @@ function released(...steps: { rules: Rule[]; after?: (states: RolloutState[]) =>
   for (const [index, { rules, after = out }] of steps.entries()) {
     const revision: Revision = revisionRollingOut(draft(index + 1, ...rules), last, states)
     last = parseRevision(JSON.parse(JSON.stringify(revision)), 'revision')
-    states = after(statesUnder(revision, states))
+    states = after(statesUnder(revision, states, 5_000))
   }
   return { revision: last as Revision, states, before: earlierOf(last as Revision) }
 }
@@ -64,7 +64,9 @@ const asIs = (states: RolloutState[]) => states
 t.test('what changes begins a rollout, and what does not goes on as it was', async (t) => {
   const first = released({ rules: [rule({ shop: '1.0', tool: '1.0' })], after: asIs })
   t.same(first.revision.rules[0]?.since, { shop: 1, tool: 1 }, 'on a new fleet all of it is a change')
-  t.same(first.states, [{ rollout: 'careful', since: 1, seed: 'careful@1', waves: [1, 10, 100], open: 1 }])
+  t.same(first.states, [
+    { rollout: 'careful', since: 1, seed: 'careful@1', waves: [1, 10, 100], open: 1, openedAt: 5_000 },
+  ])
   t.same(first.before, [], 'there was nothing before')
 
   const second = released(
@@ -115,7 +117,7 @@ t.test('a release takes the place of an unfinished rollout, with the nodes that 
     { rules: [rule({ shop: '3.0' })], after: asIs },
   )
   t.same(revision.rules[0]?.since, { shop: 3 })
-  t.same(states, [{ rollout: 'careful', since: 3, seed: 'careful@2', waves: [1, 10, 100], open: 1 }])
+  t.same(states, [{ rollout: 'careful', since: 3, seed: 'careful@2', waves: [1, 10, 100], open: 1, openedAt: 5_000 }])
   t.same(before, [{ shop: '2.0' }, { shop: '1.0' }], 'what some have and what all may have')
   const finished = released(
     { rules: [rule({ shop: '1.0' })] },

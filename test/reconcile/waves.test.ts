@@ -30,6 +30,9 @@ const [late, first] = [2, 0].map(
   (wave) => Array.from({ length: 1000 }, (_, n) => `node-${n}`).find((node) => waveOf(node, stateOf(0)) === wave) ?? '',
 ) as [string, string]
 
+const timeZone = () => 'Europe/Berlin'
+const rolloutTerms = { careful: { waves: [1, 10, 100], soakMs: 30 * 60_000, haltFailed: 2 } }
+
 function permitted(parts: {
   node?: string
   state?: RolloutState | null
@@ -39,7 +42,10 @@ function permitted(parts: {
 }) {
   const { node = late, state = stateOf(1), records = [], wants = wanted, before = earlier } = parts
   const rollouts = state === null ? null : [state]
-  const { desired, later } = permittedFor({ node, desired: [wants], earlier: before, rollouts, records })
+  const { desired, later } = permittedFor({
+    ...{ node, desired: [wants], earlier: before, rollouts, records },
+    ...{ rolloutTerms, timeZone },
+  })
   const [now] = desired
   return `${now?.state === 'present' ? now.version : now?.state}${later.map(({ detail }) => `; ${detail}`)}`
 }
@@ -51,11 +57,19 @@ t.test('a node has what is rolled out when its wave is open', async (t) => {
 })
 
 t.test('until then it keeps the version that it has', async (t) => {
-  const waits = '; 3 of 3 of rollout careful@12; 1 are open'
+  const waits = '; 3 of 3 of rollout careful@12; 1 is open'
   t.equal(permitted({ records: [record('1.0')] }), `1.0${waits}`)
   t.equal(permitted({ records: [record('2.0')] }), `2.0${waits}`, 'also one that was halted before it got everywhere')
   t.equal(permitted({ records: [record('0.9')] }), `as-is${waits}`, 'one that no revision names any more is let be')
   t.equal(permitted({ records: [record('3.0')] }), '3.0', 'and what it has already stays')
+})
+
+t.test('a node that waits knows when its wave opens at the earliest', async (t) => {
+  const state = { ...stateOf(1), openedAt: Date.parse('2026-11-24T21:00Z') }
+  const waits = 'it opens at 2026-11-24 23:00 Europe/Berlin at the earliest'
+  t.equal(permitted({ state }), `1.0; 3 of 3 of rollout careful@12; 1 is open, and ${waits}`, 'two soaks away')
+  const second = permitted({ state: { ...state, open: 2 } })
+  t.match(second, /2 are open, and it opens at 2026-11-24 22:30 Europe\/Berlin at the earliest$/, 'one soak away')
 })
 
 t.test('a node that never had it gets the last that every node may have, or nothing yet', async (t) => {
@@ -84,7 +98,7 @@ t.test('urgent rules, rules in audit mode, and what is not rolled out any more w
 
 t.test('what waits for its wave is told, and what it has meanwhile is healed', async (t) => {
   const records = [record('1.0')]
-  const parts = { node: late, desired: [wanted], earlier, rollouts: [stateOf(1)], records }
+  const parts = { node: late, desired: [wanted], earlier, rollouts: [stateOf(1)], records, rolloutTerms, timeZone }
   const { desired, later } = permittedFor(parts)
   const manifests = new Map(['1.0', '3.0'].map((version) => [manifest(version), manifestOf(version)]))
   const plan = (state: 'whole' | 'drifted') => {
@@ -100,7 +114,7 @@ t.test('what waits for its wave is told, and what it has meanwhile is healed', a
     return planFor(differences, {
       revision: { number: 12, digest: manifest('12') },
       ...{ manifests, payloadsHere, installed: records },
-      waitOf: waitsFor(desired, later, { windows: {}, now: 0, timeZone: () => 'UTC' }),
+      waitOf: waitsFor(desired, later, { windows: {}, now: 0, timeZone }),
     })
   }
   t.match(plan('whole'), { actions: [], waiting: [{ name: 'shop', version: '3.0', for: 'wave' }] })
