@@ -39,6 +39,12 @@ export interface Lab {
   close(): Promise<void>
 }
 
+/**
+ * Machines that nobody takes from leave the processor to the others: here all share two cores, elsewhere each has its own,
+ * and a staging server does not wait for its clients'.
+ */
+const leafNice = 10
+
 let labs = 0
 
 /** Its files lie in a new folder within `parent`. Throws if it cannot be made; whatever was made is removed then. */
@@ -57,6 +63,7 @@ export async function openLab(plan: Plan, parent: string): Promise<Lab> {
     if (at === -1) throw new Error(`no machine ${name}`)
     return isLoopback ? `127.0.0.${at + 1}` : `10.77.${site + 1}.${at + 1}`
   }
+  const isLeaf = (name: string) => plan.machines.every(({ parent }) => parent !== name)
   const add = async (name: string) => {
     spaces.push(space(name))
     await net.addSpace(space(name))
@@ -113,7 +120,8 @@ export async function openLab(plan: Plan, parent: string): Promise<Lab> {
     folder,
     address: addressOf,
     spawn: (machine, program, args, env = {}) => {
-      const child = spawn('ip', ['netns', 'exec', space(machine), program, ...args], {
+      const stepsBack = isLeaf(machine) ? ['nice', '-n', `${leafNice}`] : []
+      const child = spawn('ip', ['netns', 'exec', space(machine), ...stepsBack, program, ...args], {
         cwd: path.join(folder, machine),
         stdio: ['pipe', 'pipe', 'pipe'],
         env: { ...process.env, ...env },

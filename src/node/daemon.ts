@@ -225,6 +225,9 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
         settings: () => live,
         onProblem: (problem) => dispatch({ kind: 'room-looked', problem }),
       })
+  const warmUp = () => {
+    if (serving.hasChildren()) swarm.warmUp()
+  }
   const effects = openEffects({
     keeping,
     clock,
@@ -238,9 +241,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     state: () => state,
     dispatch,
     tellChildren: () => serving.tellChildren(),
-    warmUp: () => {
-      if (serving.hasChildren()) swarm.warmUp()
-    },
+    warmUp,
     reportAgain: () => reports.again(),
     // Without its facts a node has nothing to say that anybody could use.
     report: () => {
@@ -330,6 +331,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
         policyFile: parts.home.policy,
         inbox: reports.inbox,
         refresh: () => effects.refresh(),
+        warmUp,
         signed: signedNow({ trust, source }),
         trustedRevision: () => trust.current()?.revision?.sha256,
       })

@@ -43,6 +43,8 @@ export interface ReleaseParts {
   trustedRevision: () => Sha256 | undefined
   /** The root takes its own metadata in like any other node. */
   refresh: () => Promise<void>
+  /** Children will soon want payloads: an engine should be ready by then. */
+  warmUp: () => void
 }
 
 export interface Released {
@@ -165,6 +167,7 @@ export async function openReleasing(parts: ReleaseParts): Promise<Releasing> {
     const reports: Report[] = []
     for await (const report of parts.reports()) reports.push(report)
     checkRemovals(removalsOf(revision, reports), options.allowRemovals)
+    parts.warmUp()
     options.onStep('signing')
     const bytes = new TextEncoder().encode(JSON.stringify(revision))
     await parts.objects.put(bytes)
