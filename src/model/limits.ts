@@ -175,6 +175,9 @@ export const limits = {
   outboxMax: 10_000,
   inboxMax: 200_000,
   statusNodesMax: 1_000,
+  /** Of a node's newest transfers, how many tell how far they were from their bound: in memory, and in what is shown. */
+  distancesKept: 8,
+  distancesShown: 20,
 
   // Swarm.
   metainfoMaxBytes: 8 * MiB,

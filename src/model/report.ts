@@ -73,6 +73,8 @@ export const transferSchema = v.strictObject({
   given: countSchema,
   startedAt: v.nullable(instantSchema),
   completedAt: v.nullable(instantSchema),
+  /** Bytes per second that the link of its site could bring when it was complete, where that is known. */
+  linkRate: v.exactOptional(countSchema),
 })
 export type Transfer = v.InferOutput<typeof transferSchema>
 

@@ -11,7 +11,7 @@ import {
   wordSchema,
 } from './names.ts'
 import { parserOf } from './parse.ts'
-import { bandwidthEntries } from './rates.ts'
+import { bandwidthEntries, rateSchema } from './rates.ts'
 import { sizeSchema } from './sizes.ts'
 
 export const controlPortDefault = 7420
@@ -38,6 +38,8 @@ export const settingsSchema = v.strictObject({
   /** Packages are installed below this folder. */
   targetRoot: v.optional(lineSchema, '/'),
   ...bandwidthEntries,
+  /** What the link of its site brings in. It limits nothing: transfers are compared with it. */
+  linkRate: v.exactOptional(rateSchema),
   /** What the payloads and small objects on this node may take on the disk. */
   storeQuota: v.exactOptional(sizeSchema),
   /** What is left free on the disk in any case. */

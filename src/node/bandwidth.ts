@@ -1,6 +1,6 @@
 // Keeps the swarm's rates as the settings want them at this time of the day.
 
-import { type Bandwidth, type Rates, ratesAt, unlimited } from '../model/rates.ts'
+import { type Bandwidth, bytesPerSecond, type Rates, ratesAt, unlimited } from '../model/rates.ts'
 import type { Settings } from '../model/settings.ts'
 import type { Swarm } from '../swarm/swarm.ts'
 import type { Clock, Log, Timer } from '../world/world.ts'
@@ -9,6 +9,8 @@ export interface KeptBandwidth {
   /** Something that decides about the rates may have changed. */
   look(): void
   rates(): Required<Rates>
+  /** Bytes per second that can come in over the link of this site now; null where nobody has said so. */
+  linkRate(): number | null
   stop(): void
 }
 
@@ -40,5 +42,15 @@ export function startBandwidth(parts: {
     if (nextChangeAt !== null) timer = clock.after(Math.min(nextChangeAt - now, lookAgainMs), look)
   }
   look()
-  return { look, rates: () => rates, stop: () => timer?.cancel() }
+  return {
+    look,
+    rates: () => rates,
+    linkRate: () => {
+      const written = parts.settings().linkRate
+      const known = [written === undefined ? null : bytesPerSecond(written), rates.link.download]
+      const bytes = known.filter((each) => each !== null)
+      return bytes.length === 0 ? null : Math.min(...bytes)
+    },
+    stop: () => timer?.cancel(),
+  }
 }

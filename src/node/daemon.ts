@@ -15,7 +15,7 @@ import { recordsAfter } from '../reconcile/records.ts'
 import type { Inbox } from '../report/inbox.ts'
 import type { Repository } from '../repository/repository.ts'
 import type { SwarmEvent } from '../swarm/holding.ts'
-import type { Swarm } from '../swarm/swarm.ts'
+import type { Swarm, SwarmParts } from '../swarm/swarm.ts'
 import type { Fleet } from '../trust/fleet.ts'
 import type { NodeIdentity } from '../trust/identity.ts'
 import type { Trust } from '../trust/trust-store.ts'
@@ -61,7 +61,7 @@ export interface NodeParts {
   objects: Objects
   trust: Trust
   machine: LocalMachine
-  openSwarm: (options: { onEvent: (event: SwarmEvent) => void; site: () => string | null }) => Promise<Swarm>
+  openSwarm: (options: Pick<SwarmParts, 'onEvent' | 'site' | 'linkRate'>) => Promise<Swarm>
   /** Only a root has them. */
   root: { fleet: Fleet; repository: Repository } | null
 }
@@ -181,7 +181,11 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     else if (event.kind === 'failed') dispatch({ kind: 'transfer-failed', name: event.name, because: event.because })
     else attacked(event.attack)
   }
-  const swarm = await parts.openSwarm({ onEvent: onSwarmEvent, site: () => state.site })
+  const swarm = await parts.openSwarm({
+    onEvent: onSwarmEvent,
+    site: () => state.site,
+    linkRate: () => bandwidth.linkRate(),
+  })
   stops.push(() => swarm.close())
   let live = settings
   const bandwidth = startBandwidth({ clock, log, swarm, settings: () => live })

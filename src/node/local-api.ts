@@ -1,10 +1,12 @@
 // What the daemon answers on its own machine, to the commands of `banyan`, over a unix socket that only its owner opens.
 
 import * as v from 'valibot'
+import { distanceOf } from '../model/distance.ts'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { lineSchema, packageNameSchema, packageVersionSchema } from '../model/names.ts'
 import { parseJson, parserOf } from '../model/parse.ts'
+import type { Transfer } from '../model/report.ts'
 import { parentUrlSchema } from '../model/settings.ts'
 import { isComing } from '../reconcile/plan.ts'
 import { type NodeInfo, nodeInfoOf, statusOf } from '../report/summary.ts'
@@ -143,7 +145,8 @@ export function openLocalApi(parts: LocalApiParts): (request: LocalRequest) => P
       if (found === undefined) {
         throw new Failure('not-found', `node ${name}: no report of it here`, { hint: 'see `banyan nodes`' })
       }
-      return ok({ ...found, report: await node.inbox.report(found.node) })
+      const report = await node.inbox.report(found.node)
+      return ok({ ...found, report, distances: newestDistances(report?.transfers ?? []) })
     }
     throw new Failure('not-found', `no such call: ${call}`)
   }
@@ -180,9 +183,21 @@ function statusNow(node: RunningNode, clock: Clock) {
     applying,
     problems: Object.values(problems),
     payloads: { whole: node.swarm.whole().size, unfinished: node.swarm.unfinished().length },
-    transfers: node.swarm.transfers(),
+    transfers: node.swarm.transfers().map((each) => ({ ...each, distance: distanceOf(each) })),
     rates: node.rates(),
   }
+}
+
+/** Of the transfers that were complete last, the newest first. */
+function newestDistances(transfers: readonly Transfer[]) {
+  return transfers
+    .flatMap((transfer) => {
+      const { infoHash, name, version, size, completedAt, linkRate = null } = transfer
+      const distance = distanceOf(transfer)
+      return distance === null ? [] : { infoHash, name, version, size, completedAt, linkRate, ...distance }
+    })
+    .sort((a, b) => (b.completedAt ?? 0) - (a.completedAt ?? 0))
+    .slice(0, limits.distancesShown)
 }
 
 function haltText(because: string | undefined): string {

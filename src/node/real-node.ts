@@ -69,7 +69,7 @@ export async function startRealNode({ world, home }: { world: World; home: Home 
         targetRoot: settings.targetRoot,
         asUnit: isService(process.env, process.pid),
       }),
-      openSwarm: ({ onEvent, site }) =>
+      openSwarm: (wanted) =>
         openSwarm({
           dir: home.store,
           store: store.sub('swarm'),
@@ -79,11 +79,10 @@ export async function startRealNode({ world, home }: { world: World; home: Home 
           log: world.log,
           tls: () => identity.tls,
           self: settings.name,
-          site,
           listen: { address: settings.listen, port: settings.swarmPort },
           rates: unlimited,
           engine: forkedEngine({ log: world.log, clock: world.clock }),
-          onEvent,
+          ...wanted,
         }),
       root,
     })

@@ -11,6 +11,7 @@ const liveKeys = [
   'linkUploadLimit',
   'linkDownloadLimit',
   'limitTimes',
+  'linkRate',
   'storeQuota',
   'diskReserve',
   'pins',

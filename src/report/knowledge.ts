@@ -1,9 +1,11 @@
 // What is known of one node: the gist of its newest report, small enough to keep in memory for every node of a fleet.
 
 import * as v from 'valibot'
+import { limits } from '../model/limits.ts'
 import {
   countSchema,
   type Instant,
+  infoHashSchema,
   instantSchema,
   lineSchema,
   type NodeName,
@@ -12,6 +14,7 @@ import {
 } from '../model/names.ts'
 import { parserOf } from '../model/parse.ts'
 import { type Report, reportSchema } from '../model/report.ts'
+import { crossingsOf } from './link-distance.ts'
 
 const { arch, state } = reportSchema.entries
 
@@ -37,6 +40,15 @@ export const knowledgeSchema = v.strictObject({
   drifted: countSchema,
   attacks: countSchema,
   problems: countSchema,
+  /** What link-distance.ts keeps of its newest transfers. */
+  crossings: v.optional(
+    v.pipe(
+      v.array(v.strictObject({ infoHash: infoHashSchema, size: countSchema, overLink: countSchema })),
+      v.maxLength(limits.distancesKept),
+    ),
+    [],
+  ),
+  worstTime: v.optional(v.nullable(v.number()), null),
 })
 export type Knowledge = v.InferOutput<typeof knowledgeSchema>
 export const parseKnowledge = parserOf(knowledgeSchema)
@@ -64,5 +76,6 @@ export function knowledgeOf(
     drifted: report.packages.filter((each) => each.difference === 'drift').length,
     attacks: report.attacks.length,
     problems: report.problems.length,
+    ...crossingsOf(report),
   }
 }

@@ -5,6 +5,7 @@ import { limits } from '../model/limits.ts'
 import type { Instant, NodeName } from '../model/names.ts'
 import type { Report } from '../model/report.ts'
 import type { Knowledge } from './knowledge.ts'
+import { type LinkDistance, linkDistanceOf } from './link-distance.ts'
 
 /** What a node said of itself, unless it has not said anything for too long. */
 export type Condition = Report['state'] | 'silent'
@@ -43,10 +44,13 @@ export interface Status {
   at: Instant
   revision: number | null
   summary: Summary
-  /** Null stands for the nodes whose site is not known. */
-  sites: ({ site: string | null } & Counts)[]
-  /** The nodes that others pull from, each with the counts of its direct children. Null stands for the root's own place. */
-  parents: ({ parent: NodeName | null; ageMs: number | null } & Counts)[]
+  /** Null stands for the nodes whose site is not known. `distance` is of what came to the site's nodes from other sites. */
+  sites: ({ site: string | null; distance: LinkDistance | null } & Counts)[]
+  /**
+   * The nodes that others pull from, each with the counts of its direct children. Null stands for the root's own place.
+   * `distance` is of what came to that node itself from other sites.
+   */
+  parents: ({ parent: NodeName | null; ageMs: number | null; distance: LinkDistance | null } & Counts)[]
   /** Failed, silent, stale and attacked nodes, at most limits.statusNodesMax. */
   attention: NodeInfo[]
   attentionLeftOut: number
@@ -93,19 +97,28 @@ export function nodeInfoOf(knowledge: Knowledge, now: Instant, revision: number 
 
 export function statusOf({ self, revision, knowledge, now }: StatusParts): Status {
   const infos = knowledge.map((each) => nodeInfoOf(each, now, revision))
-  const ages = new Map(infos.map((info) => [info.node, info.ageMs]))
+  const known = new Map(infos.map((info) => [info.node, info]))
+  const atSite = Map.groupBy(infos, ({ site }) => site)
   const attention = infos.filter(needsAttention)
   return {
     node: self,
     at: now,
     revision,
     summary: summaryOf(knowledge, now, revision),
-    sites: countsBy(infos, (info) => info.site).map(([site, counts]) => ({ site, ...counts })),
-    parents: countsBy(infos, (info) => info.parent).map(([parent, counts]) => ({
-      parent,
-      ageMs: parent === null ? null : (ages.get(parent) ?? null),
+    sites: countsBy(infos, (info) => info.site).map(([site, counts]) => ({
+      site,
+      distance: linkDistanceOf(atSite.get(site) ?? []),
       ...counts,
     })),
+    parents: countsBy(infos, (info) => info.parent).map(([parent, counts]) => {
+      const itself = parent === null ? undefined : known.get(parent)
+      return {
+        parent,
+        ageMs: itself?.ageMs ?? null,
+        distance: itself === undefined ? null : linkDistanceOf([itself]),
+        ...counts,
+      }
+    }),
     attention: attention.slice(0, limits.statusNodesMax),
     attentionLeftOut: Math.max(0, attention.length - limits.statusNodesMax),
   }

@@ -35,6 +35,8 @@ export interface Holding {
   counters: Counters
   startedAt: Instant | null
   completedAt: Instant | null
+  /** What the link could bring then, in bytes per second; null where that is not known. */
+  linkRate: number | null
   /** When its bytes last went in or out. */
   usedAt: Instant | null
   /** Failures since the last success. */
@@ -57,8 +59,8 @@ export type HoldingEvent =
   | { kind: 'adopted'; at: Instant }
   | { kind: 'stored'; pieces: readonly number[] }
   | { kind: 'counted'; counters: Counters; at: Instant }
-  | { kind: 'completed'; at: Instant }
-  | { kind: 'lost' }
+  | { kind: 'completed'; at: Instant; linkRate: number | null }
+  | { kind: 'lost'; at: Instant }
   | { kind: 'forged'; found: Sha256; from: readonly string[]; at: Instant; retryAtMs: number }
   | { kind: 'failed'; because: string; retryAtMs: number }
   | { kind: 'retry' }
@@ -75,6 +77,7 @@ export function newHolding(spec: HeldSpec): Holding {
     counters: noCounters,
     startedAt: null,
     completedAt: null,
+    linkRate: null,
     usedAt: null,
     attempts: 0,
   }
@@ -89,7 +92,7 @@ export function transition(holding: Holding, event: HoldingEvent): [Holding, Hol
   const { infoHash, sha256 } = holding.spec.payload
   const { name, version } = holding.spec
   const isComplete = holding.progress.kind === 'complete'
-  const fresh = { bits: bitsFor(piecesOf(holding.spec.payload)), completedAt: null }
+  const fresh = { bits: bitsFor(piecesOf(holding.spec.payload)), completedAt: null, linkRate: null }
   switch (event.kind) {
     case 'wanted': {
       if (holding.wanted) return [holding, []]
@@ -101,7 +104,7 @@ export function transition(holding: Holding, event: HoldingEvent): [Holding, Hol
     case 'adopted':
     case 'completed': {
       if (isComplete) return [holding, []]
-      const next = completeSince(holding, event.at)
+      const next = completeSince(holding, event)
       const completed: SwarmEvent = { kind: 'completed', infoHash, sha256, name, version }
       return [next, recordedAndTold(holding, next, event.kind === 'completed' ? [completed] : [])]
     }
@@ -113,7 +116,11 @@ export function transition(holding: Holding, event: HoldingEvent): [Holding, Hol
     case 'counted':
       return [{ ...holding, counters: sumOf(holding.counters, event.counters), usedAt: event.at }, [{ kind: 'record' }]]
     case 'lost': {
-      const next: Holding = { ...holding, ...fresh, progress: { kind: 'incoming' } }
+      // What was whole is a transfer of its own when it comes again.
+      const anew = isComplete
+        ? { counters: { ...noCounters, given: holding.counters.given }, startedAt: holding.wanted ? event.at : null }
+        : {}
+      const next: Holding = { ...holding, ...fresh, ...anew, progress: { kind: 'incoming' } }
       return [next, recordedAndTold(holding, next)]
     }
     case 'forged': {
@@ -161,11 +168,14 @@ export function transferOf(holding: Holding): Transfer {
     ...holding.counters,
     startedAt: holding.startedAt,
     completedAt: holding.completedAt,
+    ...(holding.linkRate !== null && { linkRate: holding.linkRate }),
   }
 }
 
-function completeSince(holding: Holding, at: Instant): Holding {
-  return { ...holding, progress: { kind: 'complete' }, bits: new Uint8Array(), completedAt: at, attempts: 0 }
+function completeSince(holding: Holding, event: Extract<HoldingEvent, { kind: 'adopted' | 'completed' }>): Holding {
+  const linkRate = event.kind === 'completed' ? event.linkRate : null
+  const whole = { progress: { kind: 'complete' as const }, bits: new Uint8Array(), attempts: 0 }
+  return { ...holding, ...whole, completedAt: event.at, linkRate }
 }
 
 function failed(holding: Holding, because: string, retryAtMs: number): Holding {

@@ -70,7 +70,7 @@ export async function openHoldings(parts: {
 
   async function lose(holding: Holding): Promise<void> {
     log.warn('payload is gone', { payload: holding.spec.payload.sha256 })
-    const [lost] = transition(holding, { kind: 'lost' })
+    const [lost] = transition(holding, { kind: 'lost', at: 0 })
     index.set(lost)
     await records.save(lost)
   }

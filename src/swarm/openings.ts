@@ -44,6 +44,7 @@ export interface OpeningsParts {
   self: NodeName
   site: () => string | null
   rates: Rates
+  linkRate: () => number | null
   engine: EngineFactory
   /** Longer than a handshake takes. */
   engineIdleMs: number
@@ -125,6 +126,8 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
         holdings.setUnsure(report.infoHash, false)
         break
       case 'lost':
+        holdings.note(report.infoHash, { kind: 'lost', at: clock.now() })
+        break
       case 'stored':
         holdings.note(report.infoHash, report)
         break
@@ -136,7 +139,7 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
         look()
         break
       case 'completed':
-        holdings.note(report.infoHash, { kind: 'completed', at: clock.now() })
+        holdings.note(report.infoHash, { kind: 'completed', at: clock.now(), linkRate: parts.linkRate() })
         break
       case 'forged':
         holdings.note(report.infoHash, { ...report, at: clock.now(), retryAtMs: retryAtMs(report.infoHash) })

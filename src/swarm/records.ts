@@ -38,6 +38,7 @@ const recordSchema = v.strictObject({
   }),
   startedAt: v.nullable(instantSchema),
   completedAt: v.nullable(instantSchema),
+  linkRate: v.optional(v.nullable(countSchema), null),
   usedAt: v.optional(v.nullable(instantSchema), null),
 })
 const parseRecord = parserOf(recordSchema)
@@ -147,8 +148,9 @@ function recordOf({
   counters,
   startedAt,
   completedAt,
+  linkRate,
   usedAt,
 }: Holding): v.InferOutput<typeof recordSchema> {
   const complete = progress.kind === 'complete'
-  return { complete, bits: Buffer.from(bits).toString('base64'), counters, startedAt, completedAt, usedAt }
+  return { complete, bits: Buffer.from(bits).toString('base64'), counters, startedAt, completedAt, linkRate, usedAt }
 }

@@ -29,6 +29,8 @@ export interface SwarmParts {
   site: () => string | null
   listen: { address: string; port: number }
   rates: Rates
+  /** Bytes per second that can come in over the link of this site; null where that is not known. */
+  linkRate: () => number | null
   engine: EngineFactory
   engineIdleMs?: number
   onEvent: (event: SwarmEvent) => void
@@ -165,7 +167,7 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
       const { infoHash } = spec.payload
       if (progress.kind !== 'complete' || (await holdings.hasFile(infoHash))) continue
       log.warn('payload is cut', { payload: spec.payload.sha256 })
-      await openings.whileClosed(infoHash, () => holdings.happened(infoHash, { kind: 'lost' }))
+      await openings.whileClosed(infoHash, () => holdings.happened(infoHash, { kind: 'lost', at: clock.now() }))
     }
   }
   const checking = checkFiles().catch((error) => log.error('files not checked', { error: messageOf(error) }))

@@ -1,6 +1,8 @@
 import t from 'tap'
+import { nodeInfoText } from '../../src/cli/text/node-info.ts'
+import { statusText } from '../../src/cli/text/status.ts'
 import { factsText, tableText } from '../../src/cli/text/table.ts'
-import { agoText, bytesText, countText } from '../../src/cli/text/units.ts'
+import { agoText, bytesText, countText, ratioText } from '../../src/cli/text/units.ts'
 
 t.test('ages are short, and never negative', async (t) => {
   const day = 24 * 3600_000
@@ -50,4 +52,40 @@ t.test('tables align their columns and leave no blanks at the end', async (t) =>
 
 t.test('facts that are not known are not shown', async (t) => {
   t.equal(factsText({ node: 'a', site: undefined, revision: '3', labels: '' }), 'node      a\nrevision  3')
+})
+
+t.test('ratios have as many digits as say something', async (t) => {
+  const shown = { 1: '1.000', 1.00449: '1.004', 9.9999: '10.000', 12.34: '12.3', 1234.5: '1235' }
+  for (const [ratio, text] of Object.entries(shown)) t.equal(ratioText(Number(ratio)), text)
+  t.equal(ratioText(undefined), '-')
+})
+
+t.test('a status shows how far sites and staging servers were from their bound, and the limits in force', async (t) => {
+  const distance = { payloadBytes: 10, linkBytes: 11, overLink: 1.1, worstOverLink: 1.1, worstTime: null }
+  const text = statusText(
+    {
+      node: 'root',
+      sites: [
+        { site: 'berlin', nodes: 1, converged: 1, distance: null },
+        { site: 'oslo', nodes: 2, converged: 2, distance },
+      ],
+      parents: [{ parent: 'staging', nodes: 1, converged: 1, distance: { ...distance, worstTime: 1.25 } }],
+      rates: { upload: 1_048_576, download: null, link: { upload: null, download: 2_048 } },
+    },
+    0,
+  )
+  t.match(text, /^limits +upload 1\.0 MiB\/s, link download 2\.0 KiB\/s$/m)
+  t.match(text, /^SITE +NODES +CONVERGED +LINK \/ PAYLOAD\nberlin +1 +1 +-\noslo +2 +2 +1\.100$/m)
+  t.match(text, /^PARENT .* WORST TIME \/ BOUND\nstaging +1 +1 +1\.100 +1\.250$/m)
+  t.match(statusText({ rates: { upload: null, download: null, link: {} } }, 0), /^limits +none$/m)
+})
+
+t.test('of a node the last transfers are shown with their distances', async (t) => {
+  const distances = [
+    { name: 'tool', version: '1.0', size: 2048, overLink: 0.004, fromSiblings: 0.996, durationMs: 5_370, time: 1.02 },
+    { name: 'shop', version: '4.1', size: 2048, overLink: 1, fromSiblings: 0, durationMs: 90_000, time: null },
+  ]
+  const text = nodeInfoText({ node: 'x', distances }, 0)
+  t.match(text, /^tool +1\.0 +2\.0 KiB +0\.004 +100 % +5\.4 s +1\.020$/m)
+  t.match(text, /^shop +4\.1 +2\.0 KiB +1\.000 +0 % +90 s +-$/m)
 })

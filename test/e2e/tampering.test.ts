@@ -400,6 +400,7 @@ async function hostileSwarm(
     site: () => 'berlin',
     listen: { address: '127.0.0.1', port: 0 },
     rates: { upload: null, download: null },
+    linkRate: () => null,
     engine: forkedEngine({ log, clock: systemClock }),
     onEvent: () => {},
   })

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import { Failure } from '../../src/model/failure.ts'
 import type { Envelope, Outcome, Report, ReportBatch, Transfer } from '../../src/model/report.ts'
 import type { VerifyEnvelope } from '../../src/report/inbox.ts'
+import { type Knowledge, knowledgeOf } from '../../src/report/knowledge.ts'
 import type { SignedReport } from '../../src/report/signed-report.ts'
 import type { Clock, Store } from '../../src/world/world.ts'
 import { createSimulation, type SimulatedNode } from '../world/simulation.ts'
@@ -29,6 +30,11 @@ export function reportOf(node: string, counter: number, rest: Partial<Report> = 
     problems: [],
     ...rest,
   }
+}
+
+/** What is kept in memory of it, come from `a` just as it was made unless it says otherwise. */
+export function knownFrom(report: Report, receivedAt = report.at): Knowledge {
+  return knowledgeOf(report, { digest: '0123456789abcdef', receivedAt, via: 'a' })
 }
 
 export function outcomeOf(name: string, rest: Partial<Outcome> = {}): Outcome {

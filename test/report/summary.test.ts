@@ -3,16 +3,15 @@ import * as fc from 'fast-check'
 import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
 import type { Report } from '../../src/model/report.ts'
-import { type Knowledge, knowledgeOf } from '../../src/report/knowledge.ts'
+import type { Knowledge } from '../../src/report/knowledge.ts'
 import { nodeInfoOf, statusOf, summaryOf } from '../../src/report/summary.ts'
-import { outcomeOf, reportOf } from './reports.ts'
+import { knownFrom, outcomeOf, reportOf } from './reports.ts'
 
 const now = 1_800_000_000_000
 const silentAfterMs = 2 * limits.heartbeatMs + limits.silentSlackMs
 
 function known(node: string, rest: Partial<Report> = {}, receivedAt = now): Knowledge {
-  const report = reportOf(node, 1, { at: now, ...rest })
-  return knowledgeOf(report, { digest: '0123456789abcdef', receivedAt, via: 'a' })
+  return knownFrom(reportOf(node, 1, { at: now, ...rest }), receivedAt)
 }
 
 t.test('nodes are counted by what they say, unless they have not said anything for too long', async (t) => {

@@ -26,13 +26,13 @@ t.test('from wanted to whole, told once each', async (t) => {
     { kind: 'stored', pieces: [0, 9] },
     { kind: 'stored', pieces: [0] },
     { kind: 'counted', counters: { fromParent: 200, fromSiblings: 1, overLink: 2, given: 3 }, at: 7 },
-    { kind: 'completed', at: 30 },
-    { kind: 'completed', at: 40 },
+    { kind: 'completed', at: 30, linkRate: 100 },
+    { kind: 'completed', at: 40, linkRate: 200 },
   )
   t.same(kindsOf(events), ['some', 'all', 'completed'])
   t.match(transferOf(holding), {
     ...{ state: 'complete', have: 1000, size: 1000, startedAt: 10, completedAt: 30 },
-    ...{ fromParent: 200, fromSiblings: 1, overLink: 2, given: 3 },
+    ...{ fromParent: 200, fromSiblings: 1, overLink: 2, given: 3, linkRate: 100 },
   })
 })
 
@@ -67,11 +67,29 @@ t.test('a failure keeps the pieces, and a whole payload stays whole', async (t) 
   t.equal(haveOf(after({ kind: 'adopted', at: 1 }, failure)[0]), 'all')
 })
 
-t.test('a lost payload begins anew and keeps its counters', async (t) => {
-  const counters = { fromParent: 5, fromSiblings: 0, overLink: 0, given: 9 }
-  const [holding, events] = after({ kind: 'adopted', at: 1 }, { kind: 'counted', counters, at: 7 }, { kind: 'lost' })
-  t.same(kindsOf(events), ['all', 'none'])
-  t.match(transferOf(holding), { ...counters, state: 'wanted', have: 0, completedAt: null })
+t.test('a lost payload is a transfer anew when it comes again, and what was given of it stays given', async (t) => {
+  const counters = { fromParent: 5, fromSiblings: 3, overLink: 4, given: 9 }
+  const [holding, events] = after(
+    { kind: 'wanted', at: 1 },
+    { kind: 'counted', counters, at: 7 },
+    { kind: 'completed', at: 8, linkRate: 100 },
+    { kind: 'lost', at: 50 },
+  )
+  t.same(kindsOf(events).slice(-1), ['none'])
+  const transfer = transferOf(holding)
+  t.match(transfer, { fromParent: 0, fromSiblings: 0, overLink: 0, given: 9, state: 'wanted', have: 0 })
+  t.match(transfer, { startedAt: 50, completedAt: null, linkRate: undefined })
+})
+
+t.test('what was not whole and is lost is still the same transfer', async (t) => {
+  const counters = { fromParent: 5, fromSiblings: 3, overLink: 4, given: 9 }
+  const [holding] = after(
+    { kind: 'wanted', at: 1 },
+    { kind: 'stored', pieces: [1] },
+    { kind: 'counted', counters, at: 7 },
+    { kind: 'lost', at: 50 },
+  )
+  t.match(transferOf(holding), { ...counters, startedAt: 1, have: 0 })
 })
 
 t.test(
@@ -82,8 +100,8 @@ t.test(
         { kind: 'wanted', at: 1 },
         { kind: 'unwanted' },
         { kind: 'adopted', at: 2 },
-        { kind: 'completed', at: 3 },
-        { kind: 'lost' },
+        { kind: 'completed', at: 3, linkRate: null },
+        { kind: 'lost', at: 4 },
         { kind: 'retry' },
       ),
       fc.record({ kind: fc.constant('stored' as const), pieces: fc.array(fc.nat(12)) }),

@@ -106,7 +106,7 @@ export interface Nodes {
   seed(name: NodeName, payload: TestPayload, options?: NodeOptions): Promise<TestNode>
 }
 
-export type NodeOptions = Partial<Pick<SwarmParts, 'rates' | 'engineIdleMs' | 'listen' | 'site'>>
+export type NodeOptions = Partial<Pick<SwarmParts, 'rates' | 'linkRate' | 'engineIdleMs' | 'listen' | 'site'>>
 
 export async function nodesFor(t: Test): Promise<Nodes & { fleet: TestFleet }> {
   const fleet = await createTestFleet('acme', Date.now())
@@ -155,7 +155,7 @@ export function seedWith(start: Nodes['start'], root: string, disk: Pick<Disk, '
 
 /** A swarm whose events and reports can be waited for. */
 export async function watchedNode(
-  parts: Omit<SwarmParts, 'engine' | 'log' | 'onEvent' | 'rates' | 'site'> &
+  parts: Omit<SwarmParts, 'engine' | 'log' | 'onEvent' | 'rates' | 'linkRate' | 'site'> &
     NodeOptions & {
       disk: Disk
       address: string
@@ -180,6 +180,7 @@ export async function watchedNode(
   const swarm = await openSwarm({
     site: () => 'here',
     rates: { upload: null, download: null },
+    linkRate: () => null,
     ...parts,
     log,
     engine: {

@@ -21,7 +21,7 @@ t.test('a holding comes back as it was saved last', async (t) => {
   const [counted] = transition(some, { kind: 'counted', counters, at: 7 })
   await records.save(counted)
   t.same((await opened()).holdings, [counted])
-  const [whole] = transition(counted, { kind: 'completed', at: 7 })
+  const [whole] = transition(counted, { kind: 'completed', at: 7, linkRate: 100 })
   await records.save(whole)
   t.same((await opened()).holdings, [whole])
   t.same(await (await opened()).metainfo(infoHash), metainfo)

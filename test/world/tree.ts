@@ -173,9 +173,9 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
       },
       trust: await openTrust({ dir: home.tuf, ...world }),
       machine: machine.open(world, home.dir),
-      openSwarm: ({ onEvent, site }) =>
+      openSwarm: (wanted) =>
         openSwarm({
-          ...{ ...world, dir: home.store, store: store.sub('swarm'), self: settings.name, site, onEvent },
+          ...{ ...world, dir: home.store, store: store.sub('swarm'), self: settings.name, ...wanted },
           tls: () => identity.tls,
           listen: { address: settings.listen, port: settings.swarmPort },
           rates: unlimited,

@@ -5,7 +5,7 @@ import { type Fields, fieldsOf, listOf, numberOf, textOf, textsOf } from './fiel
 import { heardText } from './node-list.ts'
 import { outcomeListText } from './outcomes.ts'
 import { factsText, tableText } from './table.ts'
-import { agoText, bytesText } from './units.ts'
+import { agoText, bytesText, durationText, ratioText } from './units.ts'
 
 export function nodeInfoText(info: Fields, now: Instant): string {
   const report = fieldsOf(info['report'])
@@ -35,6 +35,7 @@ export function nodeInfoText(info: Fields, now: Instant): string {
     ),
     outcomesText(listOf(report['packages'])),
     transfersText(listOf(report['transfers'])),
+    distancesText(listOf(info['distances'])),
   ]
   return sections.filter((section) => section !== '').join('\n\n')
 }
@@ -74,6 +75,33 @@ function transfersText(transfers: readonly Fields[]): string {
         return bytes === undefined ? '-' : bytesText(bytes)
       }),
     ]),
+  )
+}
+
+/** How far the last transfers were from what arithmetic allows. */
+function distancesText(distances: readonly Fields[]): string {
+  if (distances.length === 0) return ''
+  return tableText(
+    [
+      { title: 'LAST TRANSFERS' },
+      { title: 'VERSION' },
+      { title: 'SIZE', align: 'right' },
+      { title: 'LINK / PAYLOAD', align: 'right' },
+      { title: 'FROM SIBLINGS', align: 'right' },
+      { title: 'TOOK', align: 'right' },
+      { title: 'TIME / BOUND', align: 'right' },
+    ],
+    distances.map((each) => {
+      const [size, siblings, ms] = ['size', 'fromSiblings', 'durationMs'].map((column) => numberOf(each[column]))
+      return [
+        ...['name', 'version'].map((column) => textOf(each[column]) ?? '?'),
+        size === undefined ? '-' : bytesText(size),
+        ratioText(numberOf(each['overLink'])),
+        siblings === undefined ? '-' : `${Math.round(siblings * 100)} %`,
+        ms === undefined ? '-' : durationText(ms),
+        ratioText(numberOf(each['time'])),
+      ]
+    }),
   )
 }
 

@@ -5,7 +5,7 @@ import { type Fields, fieldsOf, listOf, numberOf, textOf } from './fields.ts'
 import { listed } from './node-info.ts'
 import { nodeListText } from './node-list.ts'
 import { factsText, tableText } from './table.ts'
-import { agoText } from './units.ts'
+import { agoText, bytesText, ratioText } from './units.ts'
 
 const conditions = ['converged', 'pending', 'applying', 'failed', 'island', 'stale', 'silent']
 
@@ -25,6 +25,7 @@ export function statusText(status: Fields, now: Instant): string {
       revisions: revisionsText(fieldsOf(summary['byRevision'])),
       oldest: oldestText(fieldsOf(summary['oldest'])),
       trouble: troubleText(summary),
+      limits: limitsText(status['rates']),
     }),
     listed('problems', problemsOf(status['problems'])),
     countsTable('SITE', 'site', listOf(status['sites'])),
@@ -87,16 +88,39 @@ function troubleText(summary: Fields): string | undefined {
   return parts.length === 0 ? undefined : parts.join(', ')
 }
 
+/** As they are in force now; a daemon of an older version says nothing of them. */
+function limitsText(rates: unknown): string | undefined {
+  if (rates === undefined) return undefined
+  const { link, ...node } = fieldsOf(rates)
+  const parts = Object.entries({ '': node, 'link ': fieldsOf(link) }).flatMap(([way, directions]) =>
+    ['upload', 'download'].flatMap((direction) => {
+      const rate = numberOf(directions[direction])
+      return rate === undefined ? [] : [`${way}${direction} ${bytesText(rate)}/s`]
+    }),
+  )
+  return parts.length === 0 ? 'none' : parts.join(', ')
+}
+
 function countsTable(title: string, field: string, rows: readonly Fields[]): string {
   if (rows.length === 0) return ''
   const shown = conditions.filter((name) => rows.some((row) => numberOf(row[name])))
+  const distances = { 'LINK / PAYLOAD': 'overLink', 'WORST TIME / BOUND': 'worstTime' }
+  const known = Object.entries(distances).filter(([, key]) =>
+    rows.some((row) => numberOf(fieldsOf(row['distance'])[key]) !== undefined),
+  )
   return tableText(
     [
       { title },
       { title: 'NODES', align: 'right' },
-      ...shown.map((name) => ({ title: name.toUpperCase(), align: 'right' as const })),
+      ...[...shown.map((name) => name.toUpperCase()), ...known.map(([column]) => column)].map((column) => {
+        return { title: column, align: 'right' as const }
+      }),
     ],
-    rows.map((row) => [textOf(row[field]) ?? '-', ...['nodes', ...shown].map((name) => textOf(row[name]) ?? '-')]),
+    rows.map((row) => [
+      textOf(row[field]) ?? '-',
+      ...['nodes', ...shown].map((name) => textOf(row[name]) ?? '-'),
+      ...known.map(([, key]) => ratioText(numberOf(fieldsOf(row['distance'])[key]))),
+    ]),
   )
 }
 

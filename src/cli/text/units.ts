@@ -41,3 +41,9 @@ export function durationText(ms: number): string {
   if (ms < 2 * 3600_000) return `${Math.round(ms / 60_000)} min`
   return `${(ms / 3600_000).toFixed(1)} h`
 }
+
+/** `1.004`, and `12.3` or `123` where that many digits would say nothing; what is not known is `-`. */
+export function ratioText(ratio: number | undefined): string {
+  if (ratio === undefined) return '-'
+  return ratio < 10 ? ratio.toFixed(3) : ratio < 100 ? ratio.toFixed(1) : String(Math.round(ratio))
+}

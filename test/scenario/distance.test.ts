@@ -1,0 +1,32 @@
+import { statusOf } from '../../src/report/summary.ts'
+import { threeLevels } from '../world/tree.ts'
+import { MiB, minuteMs, scenario, settles, tellTap } from './scenario.ts'
+
+await scenario('the root knows how far a site was from its bound', async (check, stage) => {
+  const { simulation } = stage
+  const tree = await stage.plant({
+    nodes: threeLevels({ stagingServers: 1, clientsEach: 3, settings: { linkRate: '50mbit' } }),
+    link: { bytesPerSecond: 6_250_000, latencyMs: 20 },
+  })
+  await tree.publish('tool', '1.0', { size: 64 * MiB })
+  await tree.release({ tool: '1.0' })
+  await settles(check, tree, { withinMs: 2 * minuteMs })
+  await simulation.run({ forMs: minuteMs })
+  const knowledge = tree.root.running?.inbox.knowledge() ?? []
+  const { sites, parents } = statusOf({ self: tree.root.name, revision: 1, knowledge, now: simulation.now() })
+  const site = sites.find(({ site }) => site === 'site-1')?.distance
+  check.ok(
+    (site?.overLink ?? 0) > 1 && (site?.overLink ?? 9) < 1.02,
+    `${site?.overLink} of the payload came over the link`,
+  )
+  check.ok(
+    (site?.worstTime ?? 0) > 1 && (site?.worstTime ?? 9) < 1.5,
+    `its last node took ${site?.worstTime} of the bound`,
+  )
+  const staging = parents.find(({ parent }) => parent === 'staging-1')?.distance
+  check.same(staging?.overLink, site?.overLink, 'all of it was brought by the staging server')
+  check.ok((staging?.worstTime ?? 9) <= (site?.worstTime ?? 0), 'which had it first')
+  check.same(sites.find(({ site }) => site === 'main')?.distance, null, 'nothing came to the root')
+})
+
+await tellTap()
