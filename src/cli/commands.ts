@@ -7,6 +7,7 @@ import { demoCommand } from './commands/demo.ts'
 import { diffCommand, historyCommand } from './commands/history.ts'
 import { initCommand } from './commands/init.ts'
 import { joinCommand } from './commands/join.ts'
+import { metricsCommand } from './commands/metrics.ts'
 import { nodeCommand } from './commands/node.ts'
 import { nodeInfoCommand } from './commands/node-info.ts'
 import { nodesCommand } from './commands/nodes.ts'
@@ -38,6 +39,7 @@ export const commands: readonly Command[] = [
   statusCommand,
   nodesCommand,
   nodeInfoCommand,
+  metricsCommand,
   checkCommand,
   applyCommand,
   whyCommand,

@@ -35,6 +35,12 @@ export async function askForLines(
   return found.value
 }
 
+/** An answer that is no JSON. */
+export async function askForText(home: string, url: string): Promise<string> {
+  const { json } = await requestLocal({ path: socketOf(home), method: 'GET', url })
+  return String(json)
+}
+
 function socketOf(home: string): string {
   return path.join(home, 'run', 'control.sock')
 }

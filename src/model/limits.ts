@@ -178,6 +178,7 @@ export const limits = {
   /** Of a node's newest transfers, how many tell how far they were from their bound: in memory, and in what is shown. */
   distancesKept: 8,
   distancesShown: 20,
+  metricsSitesMax: 200,
 
   // Swarm.
   metainfoMaxBytes: 8 * MiB,

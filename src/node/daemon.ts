@@ -1,15 +1,11 @@
 // A running node: its parts, started in order and stopped in reverse. The same on the real and on the simulated world.
 
-import * as v from 'valibot'
 import { messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import { countSchema } from '../model/names.ts'
-import { parserOf } from '../model/parse.ts'
 import type { Rates } from '../model/rates.ts'
 import type { Attack } from '../model/report.ts'
 import { backgroundOf } from '../model/revision.ts'
 import type { Settings } from '../model/settings.ts'
-import { type InstalledRecord, parseInstalledRecords } from '../reconcile/actual.ts'
 import type { LocalMachine, MachineLooked } from '../reconcile/machine.ts'
 import { recordsAfter } from '../reconcile/records.ts'
 import type { Inbox } from '../report/inbox.ts'
@@ -29,11 +25,12 @@ import { openEffects } from './effects.ts'
 import type { Event } from './events.ts'
 import type { Home } from './home.ts'
 import { openKeeping } from './keeping.ts'
+import { metricsNow } from './metrics.ts'
 import { namedObjects } from './named.ts'
 import { openObjectSource } from './object-source.ts'
 import type { Releasing } from './releasing.ts'
 import { type Reloaded, reloadedFrom } from './reload.ts'
-import { loadQuarantine, loadRemembered, momentOf } from './remembered.ts'
+import { loadQuarantine, loadRemembered, loadSaved, momentOf } from './remembered.ts'
 import { startRenewal } from './renewal.ts'
 import { reportFrom } from './report-from.ts'
 import { openReports } from './reports.ts'
@@ -82,6 +79,8 @@ export interface RunningNode {
   /** Takes on what was changed in the settings, as far as it can be while running. Throws what the settings are refused for. */
   reload(): Promise<Reloaded>
   rates(): Required<Rates>
+  /** OpenMetrics text. */
+  metrics(): Promise<string>
   onChange(listener: () => void): () => void
   stop(): Promise<void>
 }
@@ -255,6 +254,12 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     onAttack: attacked,
   })
   stops.push(() => effects.stop())
+  const metrics = () =>
+    metricsNow({
+      ...{ clock, disk: world.disk, home: parts.home, version: parts.version, swarm, inbox: reports.inbox, bandwidth },
+      settings: () => live,
+      state: () => state,
+    })
   const serving = await serveChildren({
     world,
     settings,
@@ -267,6 +272,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     takeReports: (batch, from) => reports.take(batch, from),
     onWanted: (wanted) => dispatch({ kind: 'children-wanted', wanted }),
     held: () => effects.hold(),
+    metrics,
     onAttack: attacked,
   })
   stops.push(() => serving.stop())
@@ -356,6 +362,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     look: () => effects.look(),
     check: async () => checkFrom(state, await effects.look()),
     rates: () => bandwidth.rates(),
+    metrics,
     async reload() {
       const reloaded = reloadedFrom(settings, live, await parts.readSettings())
       live = reloaded.settings
@@ -375,10 +382,3 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
 }
 
 const nothing: ReadonlySet<string> = new Set()
-const parseConverged = parserOf(v.nullable(countSchema))
-
-async function loadSaved(store: OpenStore): Promise<{ records: InstalledRecord[]; converged: number | null }> {
-  const records = parseInstalledRecords((await store.get('records')) ?? [], 'records of what is installed')
-  const converged = parseConverged((await store.get('converged')) ?? null, 'converged revision')
-  return { records, converged }
-}

@@ -7,6 +7,7 @@ import { limits } from '../model/limits.ts'
 import type { NodeName, Sha256 } from '../model/names.ts'
 import { parseJson } from '../model/parse.ts'
 import { parseReportBatch, type ReportBatch } from '../model/report.ts'
+import { openMetricsType } from '../report/open-metrics.ts'
 import { type Identity, identityOf } from '../trust/identity.ts'
 import type { Clock, HttpPeer, HttpRequest, HttpResponse, Log } from '../world/world.ts'
 
@@ -19,6 +20,7 @@ export interface DownlinkParts {
   announce(node: NodeName, address: string, announce: Announce): Promise<Handout>
   reports(node: NodeName, batch: ReportBatch): Promise<{ accepted: number }>
   enrol(body: Uint8Array): Promise<{ status: number; body: Uint8Array }>
+  metrics(): Promise<string>
 }
 
 export interface Downlink {
@@ -70,6 +72,9 @@ export function openDownlink(parts: DownlinkParts): Downlink {
         `reports from ${caller.name}`,
       )
       return json(200, await parts.reports(caller.name, batch))
+    }
+    if (call === 'GET /v1/metrics') {
+      return { status: 200, body: await parts.metrics(), contentType: openMetricsType }
     }
     const tuf = /^GET \/v1\/tuf\/((?:\d+\.)?[a-z]+\.json)$/.exec(call)?.[1]
     if (tuf !== undefined) return found(await parts.tufFile(tuf))

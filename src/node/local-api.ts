@@ -9,6 +9,7 @@ import { parseJson, parserOf } from '../model/parse.ts'
 import type { Transfer } from '../model/report.ts'
 import { parentUrlSchema } from '../model/settings.ts'
 import { isComing } from '../reconcile/plan.ts'
+import { openMetricsType } from '../report/open-metrics.ts'
 import { type NodeInfo, nodeInfoOf, statusOf } from '../report/summary.ts'
 import type { Repository } from '../repository/repository.ts'
 import type { Fleet } from '../trust/fleet.ts'
@@ -68,6 +69,8 @@ export function openLocalApi(parts: LocalApiParts): (request: LocalRequest) => P
     switch (call) {
       case 'GET /status':
         return ok(statusNow(node, clock))
+      case 'GET /metrics':
+        return { status: 200, text: await node.metrics(), contentType: openMetricsType }
       case 'GET /nodes':
         return ok({ nodes: nodesOf(node, clock) })
       case 'GET /packages':

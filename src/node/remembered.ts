@@ -3,8 +3,9 @@
 
 import * as v from 'valibot'
 import { Failure } from '../model/failure.ts'
-import { lineSchema, nodeNameSchema, wordSchema } from '../model/names.ts'
+import { countSchema, lineSchema, nodeNameSchema, wordSchema } from '../model/names.ts'
 import { parserOf } from '../model/parse.ts'
+import { type InstalledRecord, parseInstalledRecords } from '../reconcile/actual.ts'
 import {
   type Moment,
   parseSavedQuarantines,
@@ -22,6 +23,7 @@ const rememberedSchema = v.object({
 })
 export type Remembered = v.InferOutput<typeof rememberedSchema>
 const parseRemembered = parserOf(rememberedSchema)
+const parseConverged = parserOf(v.nullable(countSchema))
 
 export const nothingRemembered: Remembered = { site: null, facts: null, reportedTo: null }
 
@@ -48,6 +50,15 @@ export async function loadQuarantine(store: Pick<Store, 'get'>, clock: Clock, lo
 
 export async function saveQuarantine(store: Pick<Store, 'put'>, { quarantine }: State): Promise<void> {
   await store.put(quarantineKey, quarantineToSave(quarantine))
+}
+
+/** What is installed by banyan, and the newest revision without a difference. Throws `bad-input` for what is neither. */
+export async function loadSaved(
+  store: Pick<Store, 'get'>,
+): Promise<{ records: InstalledRecord[]; converged: number | null }> {
+  const records = parseInstalledRecords((await store.get('records')) ?? [], 'records of what is installed')
+  const converged = parseConverged((await store.get('converged')) ?? null, 'converged revision')
+  return { records, converged }
 }
 
 export function momentOf(clock: Pick<Clock, 'now' | 'monotonicMs'>): Moment {

@@ -38,6 +38,7 @@ export async function serveChildren(parts: {
   onWanted: (wanted: WantedSwarm[]) => void
   /** Resolves when what the children want is held here too. */
   held: () => Promise<void>
+  metrics: () => Promise<string>
   /** Somebody who is not of this fleet called. */
   onAttack: (attack: Attack) => void
 }): Promise<Serving> {
@@ -76,6 +77,7 @@ export async function serveChildren(parts: {
     announce,
     reports: (node, batch) => parts.takeReports(batch, node),
     enrol: (body) => parts.uplink.enrol(body),
+    metrics: parts.metrics,
   })
   const strangers = openStrangers({ clock, port: 'control port', onAttack: parts.onAttack })
   const server = await world.http.serve({

@@ -22,6 +22,8 @@ export interface EngineKeeper {
   /** Bounded: a caller for whom there is no room is hung up on. */
   take(caller: Caller): void
   callersWaiting(): number
+  /** How many engines were started so far. */
+  starts(): number
   /** Ends the running engine in order; it starts again when it is needed. */
   end(): Promise<void>
 }
@@ -41,10 +43,12 @@ export function keepEngine(parts: {
   const { clock, log } = parts
   let state: State = { kind: 'none' }
   let crashes = 0
+  let starts = 0
   let callers: { caller: Caller; timer: Timer }[] = []
 
   const need = () => {
     if (state.kind !== 'none') return
+    starts += 1
     const engine = parts.factory.start({
       onReport: (report) => (report.kind === 'ready' ? ready() : parts.onReport(report)),
       onEnd: (because) => gone(engine, because),
@@ -98,6 +102,7 @@ export function keepEngine(parts: {
     },
     take: (caller) => (state.kind === 'running' ? state.engine.take(caller) : hold(caller)),
     callersWaiting: () => callers.length,
+    starts: () => starts,
     end: async () => {
       for (const { caller, timer } of callers.splice(0)) {
         timer.cancel()

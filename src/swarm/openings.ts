@@ -7,13 +7,26 @@ import type { InfoHash, NodeName, Sha256 } from '../model/names.ts'
 import type { Rates } from '../model/rates.ts'
 import type { Clock, Log, Random, Timer, TlsIdentity } from '../world/world.ts'
 import { openDoubts } from './doubts.ts'
-import type { Caller, EngineFactory, EngineReport, Spending } from './engine.ts'
+import {
+  type Caller,
+  type Counters,
+  type EngineFactory,
+  type EngineReport,
+  noCounters,
+  type Spending,
+  sumOf,
+} from './engine.ts'
 import type { SwarmEvent } from './holding.ts'
 import type { Holdings } from './holdings.ts'
 import { keepEngine } from './keeper.ts'
 import { meetingsWith, nextLookAt, type ReachablePeer, shouldBeOpen, type Use } from './opening.ts'
 import { delayBefore } from './retry.ts'
 import { openStrangers } from './strangers.ts'
+
+/** Bytes, and engines started, since the daemon started. */
+export interface Moved extends Counters {
+  engineStarts: number
+}
 
 export interface Openings {
   /** Compares what should be open with what is, and acts on the difference; repeatable at any time. */
@@ -31,6 +44,7 @@ export interface Openings {
   setRevoked(nodes: readonly NodeName[]): void
   renew(): void
   warmUp(): void
+  moved(): Moved
   /** The engine is ended, its last reports are in. */
   stop(): Promise<void>
 }
@@ -65,6 +79,7 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
   let background: ReadonlySet<Sha256> = new Set()
   let revoked: readonly NodeName[] = []
   let neededUntilMs = 0
+  let moved = noCounters
   let timer: Timer | undefined
   let stopped = false
 
@@ -132,6 +147,7 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
         holdings.note(report.infoHash, report)
         break
       case 'counted':
+        moved = sumOf(moved, report.counters)
         holdings.note(report.infoHash, { ...report, at: clock.now() })
         break
       case 'busy':
@@ -333,6 +349,7 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
       neededUntilMs = clock.monotonicMs() + parts.engineIdleMs
       keeper.need()
     },
+    moved: () => ({ ...moved, engineStarts: keeper.starts() }),
     stop: async () => {
       stopped = true
       timer?.cancel()

@@ -13,7 +13,7 @@ import { type Have, type Holding, type HoldingSpec, haveOf, type SwarmEvent, tra
 import { isSamePayload, openHoldings } from './holdings.ts'
 import { checkedMetainfo } from './metainfo.ts'
 import type { ReachablePeer } from './opening.ts'
-import { keepOpenings } from './openings.ts'
+import { keepOpenings, type Moved } from './openings.ts'
 
 export interface SwarmParts {
   /** The folder of the payloads; it exists. */
@@ -73,6 +73,7 @@ export interface Swarm {
   renew(): void
   /** A transfer is likely to start soon: have an engine ready. */
   warmUp(): void
+  moved(): Moved
   close(): Promise<void>
 }
 
@@ -227,6 +228,7 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
     setRevoked: (nodes) => openings.setRevoked(nodes),
     renew: () => openings.renew(),
     warmUp: () => openings.warmUp(),
+    moved: () => openings.moved(),
     close: async () => {
       stopped = true
       const closed = port.close()

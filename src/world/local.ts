@@ -22,7 +22,10 @@ export interface LocalRequest {
 }
 
 /** Lines are ended early if the caller goes away. */
-export type LocalResponse = { status: number; json: unknown } | { status: number; lines: AsyncIterable<unknown> }
+export type LocalResponse =
+  | { status: number; json: unknown }
+  | { status: number; text: string; contentType: string }
+  | { status: number; lines: AsyncIterable<unknown> }
 
 export interface LocalServer {
   close(): Promise<void>
@@ -75,7 +78,7 @@ export async function serveLocal(options: {
 }
 
 /**
- * Resolves with the answer, or when the last line has come; `onLine` gets each line as it comes. Throws `not-running`
+ * Resolves with the answer, a string if it is no JSON, or when the last line has come; `onLine` gets each line as it comes. Throws `not-running`
  * if nobody listens, `timed-out`, `stopped` (the daemon ended in between), or the Failure that the daemon met.
  */
 export async function requestLocal(options: {
@@ -133,6 +136,11 @@ async function answer(
   try {
     const reply = await options.handler({ method, path: url.pathname, query, body, signal })
     if ('json' in reply) return sendJson(response, reply.status, reply.json)
+    if ('text' in reply) {
+      response.writeHead(reply.status, { 'content-type': reply.contentType })
+      response.end(reply.text)
+      return
+    }
     response.writeHead(reply.status, { 'content-type': 'application/x-ndjson' })
     response.flushHeaders()
     await sendLines(response, reply.lines, signal)
@@ -183,7 +191,8 @@ async function readAnswer(
   onLine: ((line: unknown) => void) | undefined,
 ): Promise<{ status: number; json: unknown }> {
   const status = response.statusCode ?? 0
-  const asLines = response.headers['content-type'] === 'application/x-ndjson'
+  const contentType = response.headers['content-type']
+  const asLines = contentType === 'application/x-ndjson'
   let rest = Buffer.alloc(0)
   let parts: Buffer[] = []
   let size = 0
@@ -202,7 +211,8 @@ async function readAnswer(
     size = rest.length
   }
   if (asLines) return { status, json: undefined }
-  return { status, json: accepted(Buffer.concat(parts).toString()) }
+  const text = Buffer.concat(parts).toString()
+  return { status, json: contentType === 'application/json' ? accepted(text) : text }
 }
 
 /** Throws the Failure that the daemon met. */

@@ -208,6 +208,13 @@ t.test('one node is shown with its newest report', async (t) => {
   }
 })
 
+t.test('metrics are printed as the node tells them', async (t) => {
+  const text = '# TYPE banyan_revision gauge\nbanyan_revision 4\n# EOF\n'
+  const { ended, asked } = await ask(t, ['metrics'], async () => ({ status: 200, text, contentType: 'text/plain' }))
+  t.same(asked, [{ call: 'GET /metrics', body: undefined }])
+  t.equal(ended.stdout, text)
+})
+
 t.test('status shows the node, its link and its subtree', async (t) => {
   const status = {
     self: node,

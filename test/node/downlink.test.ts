@@ -33,6 +33,7 @@ function downlinkWith(parts: Partial<DownlinkParts> = {}) {
     object: async () => undefined,
     announce: async () => ({ intervalMs: 1000, site: 'berlin', swarms: {} }),
     reports: async () => ({ accepted: 0 }),
+    metrics: async () => '# EOF\n',
     enrol: async () => ({ status: 200, body: new TextEncoder().encode('{}') }),
     ...parts,
   })
@@ -52,7 +53,14 @@ function call(method: 'GET' | 'POST', path: string, body = '', certificate = nod
 
 t.test('an enrolment certificate opens one door', async (t) => {
   const downlink = downlinkWith()
-  for (const path of ['/v1/tuf/timestamp.json', '/v1/watch?timestamp=0', `/v1/objects/${'a'.repeat(64)}`, '/v1/none']) {
+  const closed = [
+    '/v1/tuf/timestamp.json',
+    '/v1/watch?timestamp=0',
+    `/v1/objects/${'a'.repeat(64)}`,
+    '/v1/metrics',
+    '/v1/none',
+  ]
+  for (const path of closed) {
     t.equal((await downlink.handle(call('GET', path, '', enrolment))).status, 403, path)
   }
   for (const path of ['/v1/announce', '/v1/reports']) {
@@ -127,4 +135,10 @@ t.test('what is worth another try is 503, so that the child tries again', async 
     },
   })
   t.equal((await downlink.handle(call('GET', `/v1/objects/${'a'.repeat(64)}`))).status, 503)
+})
+
+t.test('any node of the fleet may ask for metrics', async (t) => {
+  const downlink = downlinkWith({ metrics: async () => 'banyan_revision 4\n# EOF\n' })
+  const answer = await downlink.handle(call('GET', '/v1/metrics'))
+  t.match(answer, { status: 200, body: 'banyan_revision 4\n# EOF\n', contentType: /^application\/openmetrics-text/ })
 })

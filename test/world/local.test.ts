@@ -29,6 +29,11 @@ check(
   async () => ({ status: 201, json: { got: 'ü' } }),
 )
 
+check('what is no JSON comes as it is', async (t, ask) => {
+  handlers.next = async () => ({ status: 200, text: '# EOF\n', contentType: 'text/plain' })
+  t.same(await ask({ url: '/metrics' }), { status: 200, json: '# EOF\n' })
+})
+
 check('lines come one by one, while the handler still works', async (t, ask) => {
   const lines: unknown[] = []
   let release = () => {}
