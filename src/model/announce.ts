@@ -11,6 +11,8 @@ export const announcedSwarmSchema = v.strictObject({
   /** The manifest that names this info hash, so that the parent can fetch what it does not hold itself. */
   manifest: sha256Schema,
   have: v.picklist(['none', 'some', 'all']),
+  /** How many bytes of it, where that is some. */
+  bytes: v.exactOptional(countSchema),
 })
 export type AnnouncedSwarm = v.InferOutput<typeof announcedSwarmSchema>
 

@@ -40,8 +40,6 @@ export const limits = {
   settingsMaxBytes: 256 * KiB,
   policyMaxBytes: 4 * MiB,
   policyPackagesMax: 10_000,
-  /** One list of what a distribution brings along. */
-  baseListMaxBytes: 8 * MiB,
   policyGroupsMax: 1_000,
   policyWindowsMax: 100,
   policyRolloutsMax: 100,
@@ -97,6 +95,14 @@ export const limits = {
   announceBusyIntervalMs: 2_000,
   announceDebounceMs: 50,
   peerForgottenAfterMs: 120_000,
+  /** Who has not announced for so many of its intervals does not count as gateway any longer. */
+  announceLateIntervals: 4,
+  /** How long a gateway may get nothing although its parent has more, and a sibling nothing although others have more; */
+  gatewayPatienceMs: 15_000,
+  /** it becomes twice as long with each replacement, so often. */
+  gatewayPatienceDoublings: 6,
+  /** Who did not do as gateway is elected in this time only if there is nobody else. */
+  gatewayRestMs: 30_000,
   /** A tracker with more children than this can serve at the usual interval asks them to come less often. */
   announcesPerSecondMax: 500,
   reportFutureMs: 10 * 60_000,
@@ -244,6 +250,8 @@ export const limits = {
   /** Where no rate is set, background has the way to itself when foreground has rested for so long. */
   foregroundQuietMs: 1_000,
   meterLookMs: 1_000,
+  /** Who is at the own site has so long to give what would otherwise come over a link. */
+  nearPatienceMs: 5_000,
   /** A wire that has been at work for less time is not yet judged by its speed. */
   slowAfterMs: 1_000,
   strangersToldMax: 64,
@@ -281,6 +289,4 @@ export const limits = {
   rolloutDebounceMs: 1_000,
   rolloutFailedShown: 20,
   removalsShareMax: 0.2,
-  /** Dependencies that would be missing, which a refused release names. */
-  unmetNamedMax: 10,
 } as const

@@ -177,8 +177,16 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
   const onSwarmEvent = (event: SwarmEvent) => {
     if (event.kind === 'changed') dispatch({ kind: 'holding-changed' })
     else if (event.kind === 'completed') dispatch({ kind: 'payload-arrived', sha256: event.sha256 })
+    else if (event.kind === 'met' || event.kind === 'parted') onWire(event)
     else if (event.kind === 'failed') dispatch({ kind: 'transfer-failed', name: event.name, because: event.because })
     else attacked(event.attack)
+  }
+  const onWire = ({ kind, infoHash, node }: Extract<SwarmEvent, { kind: 'met' | 'parted' }>) => {
+    // Before there is a tracker nobody is known to be a gateway or not.
+    if (!isUp) return
+    serving[kind](infoHash, node)
+    // Perhaps that was the gateway of this node's site, and another one is to be elected.
+    if (kind === 'parted' && swarm.have(infoHash) !== 'all') announcer.soon()
   }
   const swarm = await parts.openSwarm({
     onEvent: onSwarmEvent,

@@ -1,6 +1,5 @@
 // What a parent answers to its children. It keeps no list of them: every call stands for itself.
 
-import type { Announce } from '../model/announce.ts'
 import { type Handout, parseAnnounce } from '../model/announce.ts'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
@@ -8,6 +7,7 @@ import type { NodeName, Sha256 } from '../model/names.ts'
 import { parseJson } from '../model/parse.ts'
 import { parseReportBatch, type ReportBatch } from '../model/report.ts'
 import { openMetricsType } from '../report/open-metrics.ts'
+import type { Announced } from '../tracker/tracker.ts'
 import { type Identity, identityOf } from '../trust/identity.ts'
 import type { Clock, HttpPeer, HttpRequest, HttpResponse, Log } from '../world/world.ts'
 
@@ -17,7 +17,7 @@ export interface DownlinkParts {
   tufFile(name: string): Promise<Uint8Array | undefined>
   timestampVersion(): number
   object(digest: Sha256): Promise<Uint8Array | undefined>
-  announce(node: NodeName, address: string, announce: Announce): Promise<Handout>
+  announce(announced: Announced): Promise<Handout>
   reports(node: NodeName, batch: ReportBatch): Promise<{ accepted: number }>
   enrol(body: Uint8Array): Promise<{ status: number; body: Uint8Array }>
   metrics(): Promise<string>
@@ -64,7 +64,8 @@ export function openDownlink(parts: DownlinkParts): Downlink {
         parseJson(request.body, 'announce', limits.announceMarksMax),
         `announce of ${caller.name}`,
       )
-      return json(200, await parts.announce(caller.name, request.peer.address, announce))
+      const { address, reachedAt } = request.peer
+      return json(200, await parts.announce({ node: caller.name, address, reachedAt, announce }))
     }
     if (call === 'POST /v1/reports') {
       const batch = parseReportBatch(

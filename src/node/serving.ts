@@ -1,13 +1,13 @@
 // This node as a parent: its tracker and its control port.
 
-import type { Announce, Handout } from '../model/announce.ts'
+import type { Handout } from '../model/announce.ts'
 import { limits } from '../model/limits.ts'
-import type { NodeName, Sha256 } from '../model/names.ts'
+import type { InfoHash, NodeName, Sha256 } from '../model/names.ts'
 import type { Attack, ReportBatch } from '../model/report.ts'
 import type { Settings } from '../model/settings.ts'
 import { openStrangers } from '../swarm/strangers.ts'
 import type { Swarm } from '../swarm/swarm.ts'
-import { createTracker } from '../tracker/tracker.ts'
+import { type Announced, createTracker } from '../tracker/tracker.ts'
 import type { Trust } from '../trust/trust-store.ts'
 import type { TlsIdentity, World } from '../world/world.ts'
 import { openDownlink } from './downlink.ts'
@@ -20,6 +20,10 @@ export interface Serving {
   tellChildren(): void
   /** Whether any waits for news just now. */
   hasChildren(): boolean
+  /** A node has dialled this one for a payload. */
+  met(infoHash: InfoHash, node: NodeName): void
+  /** Its wire has ended although one of the two misses something. */
+  parted(infoHash: InfoHash, node: NodeName): void
   renew(tls: TlsIdentity): void
   stop(): Promise<void>
 }
@@ -56,17 +60,21 @@ export async function serveChildren(parts: {
         return parts.site()
       },
       holds: (infoHash) => swarm.have(infoHash),
+      bytesOf: (infoHash) => swarm.transfer(infoHash)?.have ?? 0,
       lacks: () => swarm.unfinished(),
     },
     onWantedChanged: () => parts.onWanted(tracker.wanted()),
+    onRelieved: (infoHash, node) => swarm.part(infoHash, node),
   })
-  const announce = async (node: NodeName, address: string, announce: Announce): Promise<Handout> => {
-    const handout = tracker.announce({ node, address, announce })
-    const isNew = announce.swarms.some(({ infoHash, have }) => have !== 'all' && swarm.have(infoHash) === undefined)
+  const announce = async (announced: Announced): Promise<Handout> => {
+    const handout = tracker.announce(announced)
+    const isNew = announced.announce.swarms.some(
+      ({ infoHash, have }) => have !== 'all' && swarm.have(infoHash) === undefined,
+    )
     if (!isNew) return handout
     // A child's first announce waits until its parent takes part too, so that it can dial the parent at once.
     await Promise.race([parts.held(), new Promise<void>((resolve) => clock.after(limits.newSwarmWaitMs, resolve))])
-    return tracker.announce({ node, address, announce })
+    return tracker.announce(announced)
   }
   const downlink = openDownlink({
     clock,
@@ -93,6 +101,11 @@ export async function serveChildren(parts: {
     controlPort: server.port,
     tellChildren: () => downlink.tellChildren(),
     hasChildren: () => downlink.hasChildren(),
+    // Whoever dials with an older handout is turned away before anything was asked for.
+    met: (infoHash, node) => {
+      if (!tracker.mayTake(infoHash, node)) swarm.part(infoHash, node)
+    },
+    parted: (infoHash, node) => tracker.parted(infoHash, node),
     renew: (tls) => server.renew(tls),
     async stop() {
       tracker.stop()

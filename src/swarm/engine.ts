@@ -78,6 +78,8 @@ export const commandSchema = v.variant('kind', [
   /** Nobody is to wait for this holding any longer. */
   v.strictObject({ kind: v.literal('refuse'), infoHash: infoHashSchema }),
   v.strictObject({ kind: v.literal('meet'), infoHash: infoHashSchema, meetings: v.array(meetingSchema) }),
+  /** To cut the wire to a node, which is to take from others. */
+  v.strictObject({ kind: v.literal('part'), infoHash: infoHashSchema, node: nodeNameSchema }),
   /** An accepted connection comes along. */
   v.strictObject({ kind: v.literal('caller') }),
   v.strictObject({ kind: v.literal('stop') }),
@@ -105,6 +107,10 @@ export const engineReportSchema = v.variant('kind', [
   v.strictObject({ kind: v.literal('stored'), infoHash: infoHashSchema, pieces: v.array(countSchema) }),
   /** Bytes since the last such report. */
   v.strictObject({ kind: v.literal('counted'), infoHash: infoHashSchema, counters: countersSchema }),
+  /** A node has dialled us for it. */
+  v.strictObject({ kind: v.literal('met'), infoHash: infoHashSchema, node: nodeNameSchema }),
+  /** Its wire ended although one of the two still misses something. */
+  v.strictObject({ kind: v.literal('parted'), infoHash: infoHashSchema, node: nodeNameSchema }),
   /** Whether it has wires, or peers that it still tries to reach. */
   v.strictObject({ kind: v.literal('busy'), infoHash: infoHashSchema, busy: v.boolean() }),
   /** The whole payload has its SHA-256 and lies under its final name. */

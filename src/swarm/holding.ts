@@ -3,7 +3,7 @@
 
 import { unreachable } from '../model/failure.ts'
 import type { SwarmPayload } from '../model/manifest.ts'
-import type { InfoHash, Instant, PackageName, PackageVersion, Sha256 } from '../model/names.ts'
+import type { InfoHash, Instant, NodeName, PackageName, PackageVersion, Sha256 } from '../model/names.ts'
 import type { Attack, Transfer } from '../model/report.ts'
 import { bitsFor, bytesOf, hasBit, piecesOf, withBits } from './bits.ts'
 import { type Counters, noCounters, sumOf } from './engine.ts'
@@ -51,6 +51,10 @@ export type SwarmEvent =
   | { kind: 'completed'; infoHash: InfoHash; sha256: Sha256; name: PackageName; version: PackageVersion }
   | { kind: 'failed'; infoHash: InfoHash; name: PackageName; version: PackageVersion; because: string }
   | { kind: 'attack'; attack: Attack }
+  /** A node has dialled us for it; `part` cuts its wire. */
+  | { kind: 'met'; infoHash: InfoHash; node: NodeName }
+  /** The wire to a node ended while it was needed. */
+  | { kind: 'parted'; infoHash: InfoHash; node: NodeName }
 
 export type HoldingEvent =
   | { kind: 'wanted'; at: Instant }

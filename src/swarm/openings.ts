@@ -34,6 +34,8 @@ export interface Openings {
   /** Somebody has connected. */
   take(caller: Caller): void
   meet(infoHash: InfoHash, peers: readonly ReachablePeer[]): void
+  /** Cuts the wire to a node. */
+  part(infoHash: InfoHash, node: NodeName): void
   /** Resolves when the holding is closed, and keeps it so until the work is done. */
   whileClosed(infoHash: InfoHash, work: () => Promise<void>): Promise<void>
   setRates(rates: Rates): void
@@ -149,6 +151,10 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
       case 'counted':
         moved = sumOf(moved, report.counters)
         holdings.note(report.infoHash, { ...report, at: clock.now() })
+        break
+      case 'met':
+      case 'parted':
+        parts.onEvent(report)
         break
       case 'busy':
         inUse(report.infoHash, report.busy)
@@ -317,6 +323,9 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
         inUse(infoHash, false)
         look()
       }
+    },
+    part: (infoHash, node) => {
+      if (opened.get(infoHash) === 'open') keeper.send({ kind: 'part', infoHash, node })
     },
     whileClosed: (infoHash, work) => {
       const turn = (closedTurns.get(infoHash) ?? Promise.resolve()).then(() => whileClosed(infoHash, work))

@@ -1,6 +1,7 @@
 // The control side of the swarm: it owns the holdings and the swarm port, and has an engine run while one is needed.
 
 import { join } from 'node:path'
+import type { AnnouncedSwarm } from '../model/announce.ts'
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { InfoHash, Instant, NodeName, PackageName, PackageVersion, Sha256 } from '../model/names.ts'
@@ -44,10 +45,12 @@ export interface Swarm {
   adopt(spec: HoldingSpec): Promise<void>
   /** Whom to dial for it. */
   setPeers(infoHash: InfoHash, peers: readonly ReachablePeer[]): void
+  /** Cuts the wire to a node, for this payload and until it dials again. */
+  part(infoHash: InfoHash, node: NodeName): void
   /** What this node gives and takes. */
-  holdings(): { infoHash: InfoHash; manifest: Sha256; have: Have }[]
+  holdings(): AnnouncedSwarm[]
   /** Of those the ones that are wanted and not whole, for the announce; */
-  unfinished(): { infoHash: InfoHash; manifest: Sha256; have: Have }[]
+  unfinished(): AnnouncedSwarm[]
   /** and those that are whole, which may be thousands. The set is another one only when its contents are. */
   whole(): ReadonlySet<InfoHash>
   /** Of one payload; undefined if this node neither has nor wants it. */
@@ -195,6 +198,7 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
       await holdings.happened(infoHash, { kind: 'adopted', at: clock.now() })
     },
     setPeers: (infoHash, peers) => openings.meet(infoHash, peers),
+    part: (infoHash, node) => openings.part(infoHash, node),
     holdings: () => [...holdings.all()].filter(isHeld).map(announcedOf),
     unfinished: () => [...holdings.unfinished()].filter(isHeld).map(announcedOf),
     whole: () => holdings.whole(),
@@ -245,7 +249,9 @@ function isHeld(holding: Holding): boolean {
   return holding.wanted || holding.progress.kind === 'complete'
 }
 
-function announcedOf(holding: Holding): { infoHash: InfoHash; manifest: Sha256; have: Have } {
+function announcedOf(holding: Holding): AnnouncedSwarm {
   const { manifest, payload } = holding.spec
-  return { infoHash: payload.infoHash, manifest, have: haveOf(holding) }
+  const have = haveOf(holding)
+  const announced = { infoHash: payload.infoHash, manifest, have }
+  return have === 'some' ? { ...announced, bytes: bytesOf(holding.bits, payload) } : announced
 }

@@ -12,6 +12,8 @@ export interface Self {
   readonly swarmPort: number
   /** Null if nobody has said it. */
   readonly site: string | null
+  /** How much of a payload is here, in bytes. */
+  bytesOf(infoHash: InfoHash): number
   /** How much of a payload is here; undefined if it is neither here nor being fetched. */
   holds(infoHash: InfoHash): Have | undefined
   /** What it lacks itself; the manifests are those that name them. */
@@ -24,6 +26,10 @@ export interface HandoutParts {
   caller: Member
   announce: Announce
   self: Self
+  /** The site of this node, as the caller sees it. */
+  site: string
+  /** Whether a child may take this one from this node. */
+  mayTake: (infoHash: InfoHash, node: NodeName) => boolean
   random: Pick<Random, 'fraction'>
 }
 
@@ -42,27 +48,35 @@ export interface HandoutParts {
  * The parent is dialled while the child or the parent misses something. It is handed out even when it has nothing yet
  * but is fetching, so that pieces flow through it from the first one on; a child that has all may so feed its parent.
  *
+ * Of a site across a link only the gateway is handed out the parent, and the others meet nobody but each other and the
+ * gateway. Gateways meet those of other sites, too: what one of them gives, the parent need not.
+ *
  * Up to limits.peersPerHandoutMax siblings are handed out, which is everybody in a swarm of that size. Of more they are
  * drawn, those with pieces and of the caller's own site with more weight; the draw is fixed for each pair, so that one
  * node gets the same siblings again and different nodes get different ones. Weights, not ranks: if everybody got all
  * the seeds first, the others would never meet, and if nobody met another site, a site could starve beside a full one.
  */
-export function handoutFor({ table, caller, announce, self, random }: HandoutParts): Handout {
+export function handoutFor({ table, caller, announce, self, site, mayTake, random }: HandoutParts): Handout {
   const isHidden = caller.scope !== 'wide' || caller.port === 0
   const waiting = announce.swarms
     .map(({ infoHash, have }) => ({ infoHash, have, held: self.holds(infoHash) }))
     .filter(({ have, held }) => have !== 'all' || held !== 'all' || isHidden)
-  const share = Math.floor(limits.handoutPeersMax / Math.max(1, waiting.length)) - 1
-  const siblingsMax = Math.max(0, Math.min(limits.peersPerHandoutMax, share))
-  // Only a node with thousands of unfinished swarms is served some at a time, others with each announce.
-  const first = waiting.length > limits.handoutPeersMax ? Math.floor(random.fraction() * waiting.length) : 0
-  const served = [...waiting.slice(first), ...waiting.slice(0, first)].slice(0, limits.handoutPeersMax)
+  // Only a node with thousands of unfinished swarms is served some at a time, others with each announce: in each of
+  // them there is place for the parent and one sibling at least.
+  const servedMax = limits.handoutPeersMax / 2
+  const first = waiting.length > servedMax ? Math.floor(random.fraction() * waiting.length) : 0
+  const served = [...waiting.slice(first), ...waiting.slice(0, first)].slice(0, servedMax)
+  const share = Math.floor(limits.handoutPeersMax / Math.max(1, served.length)) - 1
+  const siblingsMax = Math.min(limits.peersPerHandoutMax, share)
 
   const swarms: Handout['swarms'] = {}
   for (const { infoHash, have, held } of served) {
     const peers = [
-      ...parentIn(self, held, have),
-      ...siblingsIn(table.swarm(infoHash), { infoHash, have, caller, siblingsMax }),
+      ...(mayTake(infoHash, caller.node) ? parentIn(self, site, held, have) : []),
+      ...siblingsIn(table.swarm(infoHash), {
+        ...{ infoHash, have, caller, siblingsMax },
+        isFront: (each) => isFront(each, held, mayTake(infoHash, each.member.node)),
+      }),
     ]
     if (peers.length > 0) swarms[infoHash] = peers
   }
@@ -76,9 +90,14 @@ function intervalFor(caller: Member, members: number): number {
   return Math.max(usual, Math.min(bearable, limits.peerForgottenAfterMs / 2))
 }
 
-function parentIn(self: Self, held: Have | undefined, have: Have): Peer[] {
+/** Who may have wires to other sites. One that has all is of use to them only where the parent has not. */
+function isFront({ have }: Membership, held: Have | undefined, mayTake: boolean): boolean {
+  return have === 'all' ? held !== 'all' : mayTake
+}
+
+function parentIn(self: Self, site: string, held: Have | undefined, have: Have): Peer[] {
   if (held === undefined || (held === 'all' && have === 'all') || self.swarmPort === 0) return []
-  return [{ node: self.node, address: null, port: self.swarmPort, relation: 'parent', site: self.site }]
+  return [{ node: self.node, address: null, port: self.swarmPort, relation: 'parent', site }]
 }
 
 interface Place {
@@ -86,6 +105,7 @@ interface Place {
   have: Have
   caller: Member
   siblingsMax: number
+  isFront: (membership: Membership) => boolean
 }
 
 interface Candidate {
@@ -93,14 +113,17 @@ interface Candidate {
   rank: number
 }
 
-function siblingsIn(swarm: ReadonlyMap<NodeName, Membership>, { infoHash, have, caller, siblingsMax }: Place): Peer[] {
+function siblingsIn(swarm: ReadonlyMap<NodeName, Membership>, place: Place): Peer[] {
+  const { infoHash, have, caller, siblingsMax } = place
   // A caller that is not remembered dials everybody, like a late-comer.
-  const joined = swarm.get(caller.node)?.joined ?? Number.POSITIVE_INFINITY
-  const own: Membership = { member: caller, have, joined }
+  const known = swarm.get(caller.node)
+  const own = known ?? { member: caller, have, bytes: 0, grewMs: 0, joined: Number.POSITIVE_INFINITY }
+  const isOwnFront = place.isFront(own)
   const lot = Number.parseInt(infoHash.slice(0, 8), 16)
   const best: Candidate[] = []
   for (const other of swarm.values()) {
     if (other.member.node === caller.node || !dials(own, other)) continue
+    if (other.member.site !== caller.site && !(isOwnFront && place.isFront(other))) continue
     insert(best, { member: other.member, rank: rankOf(own, other, lot) }, siblingsMax)
   }
   return best.map(({ member }) => ({

@@ -15,6 +15,10 @@ export interface Member {
   readonly scope: Scope
   readonly port: number
   readonly site: string
+  /** Whether that is another site than the parent's. */
+  readonly isAcross: boolean
+  /** When it was to announce again at the latest. */
+  readonly intervalMs: number
   /** Of the monotonic clock. */
   readonly lastSeenMs: number
   /** A random 32-bit number, its own for as long as it is remembered. */
@@ -28,6 +32,10 @@ export interface Member {
 export interface Membership {
   readonly member: Member
   readonly have: Have
+  /** How much of the payload that is, as far as it said. */
+  readonly bytes: number
+  /** When, on the monotonic clock, that was last more than before. */
+  readonly grewMs: number
   /** Grows: who came into the swarm later has the greater number. */
   readonly joined: number
 }
@@ -43,6 +51,8 @@ export interface Arrival {
   /** As the socket tells it. The announce carries none: a hostile one could aim its siblings at a third party. */
   address: string
   announce: Announce
+  /** The site of the parent, as this node sees it. */
+  parentSite: string
   nowMs: number
   /** For a node that is not remembered. */
   draw: number
@@ -54,6 +64,8 @@ export interface Table {
    * remembered, so nobody is sent there, yet the node itself can be answered.
    */
   put(arrival: Arrival): Member
+  /** What it was told about when to announce again. */
+  told(node: NodeName, intervalMs: number): void
   /** A member has this one too. */
   add(node: NodeName, swarm: AnnouncedSwarm): void
   /** Drops the members that have been silent for limits.peerForgottenAfterMs, and returns them. */
@@ -83,7 +95,14 @@ interface Named {
 interface Entry extends Membership {
   member: Member
   have: Have
+  bytes: number
+  grewMs: number
   named: Named
+}
+
+interface Known extends Member {
+  intervalMs: number
+  infoHashes: InfoHash[]
 }
 
 interface Swarm {
@@ -97,7 +116,7 @@ const nobody: ReadonlyMap<NodeName, Membership> = new Map()
 
 export function createTable(): Table {
   /** The one that announced longest ago comes first. */
-  const members = new Map<NodeName, Member & { infoHashes: InfoHash[] }>()
+  const members = new Map<NodeName, Known>()
   const swarms = new Map<InfoHash, Swarm>()
   let memberships = 0
   let joins = 0
@@ -136,16 +155,19 @@ export function createTable(): Table {
     const swarm = swarmOf(announced.infoHash)
     const entry = swarm.members.get(member.node)
     const named = namedIn(swarm, announced.manifest)
+    const { have, bytes = 0 } = announced
     // The new is counted before the old is taken away, so that what stays wanted is not a change.
-    count(named, announced.have, 1)
+    count(named, have, 1)
     if (entry === undefined) {
       joins += 1
       memberships += 1
-      swarm.members.set(member.node, { member, have: announced.have, joined: joins, named })
+      swarm.members.set(member.node, { member, have, bytes, grewMs: member.lastSeenMs, joined: joins, named })
     } else {
       uncount(swarm, entry)
+      if (bytes > entry.bytes || have !== entry.have) entry.grewMs = member.lastSeenMs
       entry.member = member
-      entry.have = announced.have
+      entry.have = have
+      entry.bytes = bytes
       entry.named = named
     }
     return swarm.infoHash
@@ -162,7 +184,7 @@ export function createTable(): Table {
   }
 
   return {
-    put({ node, address: seen, announce, nowMs, draw }) {
+    put({ node, address: seen, announce, parentSite, nowMs, draw }) {
       const address = plainAddress(seen)
       const before = members.get(node)
       const announced = new Map(announce.swarms.map((swarm) => [swarm.infoHash, swarm]))
@@ -170,12 +192,15 @@ export function createTable(): Table {
 
       const isRoom = before !== undefined || members.size < limits.trackerMembersMax
       const infoHashes: InfoHash[] = []
-      const member: Member & { infoHashes: InfoHash[] } = {
+      const site = announce.site ?? siteOf(address)
+      const member: Known = {
         node,
         address,
         scope: scopeOf(address),
         port: announce.swarmPort,
-        site: announce.site ?? siteOf(address),
+        site,
+        isAcross: site !== parentSite,
+        intervalMs: before?.intervalMs ?? limits.announceBusyIntervalMs,
         lastSeenMs: nowMs,
         draw: before?.draw ?? draw,
         infoHashes,
@@ -189,6 +214,11 @@ export function createTable(): Table {
       members.delete(node)
       if (isRoom) members.set(node, member)
       return member
+    },
+
+    told(node, intervalMs) {
+      const member = members.get(node)
+      if (member !== undefined) member.intervalMs = intervalMs
     },
 
     add(node, swarm) {

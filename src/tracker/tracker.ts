@@ -6,7 +6,9 @@ import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName } from '../model/names.ts'
 import type { Clock, Random, Timer } from '../world/world.ts'
+import { holdElections } from './elections.ts'
 import { handoutFor, type Self } from './handout.ts'
+import { plainAddress, siteOf } from './site.ts'
 import { createTable, type Member, type Wanted } from './table.ts'
 import { keepWholes } from './wholes.ts'
 
@@ -20,6 +22,8 @@ export interface TrackerParts {
    * payload which the node starts to want here is already handed out as held; and when members are forgotten.
    */
   onWantedChanged?: () => void
+  /** It is gateway no longer and is to take from its siblings: its wire to this node is to end. */
+  onRelieved?: (infoHash: InfoHash, node: NodeName) => void
 }
 
 /** A child as `banyan status` shows it. */
@@ -34,12 +38,22 @@ export interface MemberStatus {
   missing: number
 }
 
+export interface Announced {
+  /** Whom the certificate names. */
+  node: NodeName
+  /** Where the connection comes from, and at which address of this node. */
+  address: string
+  reachedAt: string
+  announce: Announce
+}
+
 export interface Tracker {
-  /**
-   * `node` is whom the certificate names and `address` where the connection comes from. Throws a `conflict` Failure if
-   * the node is this node itself.
-   */
-  announce(announced: { node: NodeName; address: string; announce: Announce }): Handout
+  /** Throws a `conflict` Failure if the node is this node itself. */
+  announce(announced: Announced): Handout
+  /** Whether a node may take from this one: of a site across a link only the gateway may. */
+  mayTake(infoHash: InfoHash, node: NodeName): boolean
+  /** The wire between it and this node has ended although one of the two misses something. */
+  parted(infoHash: InfoHash, node: NodeName): void
   /** What children announced and do not have all of, sorted. */
   wanted(): Wanted[]
   /** Sorted by name. */
@@ -47,9 +61,18 @@ export interface Tracker {
   stop(): void
 }
 
-export function createTracker({ clock, random, self, onWantedChanged }: TrackerParts): Tracker {
+export function createTracker(parts: TrackerParts): Tracker {
+  const { clock, random, self, onWantedChanged } = parts
   const table = createTable()
   const wholes = keepWholes()
+  const elections = holdElections({
+    table,
+    bytesOf: (infoHash) => {
+      const have = self.holds(infoHash)
+      return have === 'all' ? Number.POSITIVE_INFINITY : have === 'some' ? self.bytesOf(infoHash) : 0
+    },
+    onRelieved: (infoHash, node) => parts.onRelieved?.(infoHash, node),
+  })
   let timer: Timer | undefined
 
   function changing<T>(change: () => T): T {
@@ -60,7 +83,10 @@ export function createTracker({ clock, random, self, onWantedChanged }: TrackerP
   }
 
   function forgetSilent(nowMs: number): void {
-    for (const { node } of table.forget(nowMs)) wholes.forget(node)
+    for (const { node, infoHashes } of table.forget(nowMs)) {
+      wholes.forget(node)
+      elections.tidy(infoHashes)
+    }
   }
 
   /**
@@ -108,21 +134,32 @@ export function createTracker({ clock, random, self, onWantedChanged }: TrackerP
   }
 
   return {
-    announce({ node, address, announce }) {
+    announce({ node, address, reachedAt, announce }) {
       if (node === self.node) throw new Failure('conflict', `${node} announces to itself`)
       const nowMs = clock.monotonicMs()
+      // A node that is told its site nowhere is where it is reached.
+      const site = self.site ?? siteOf(plainAddress(reachedAt))
+      const left = table.get(node)?.infoHashes ?? []
       const draw = Math.floor(random.fraction() * 2 ** 32)
       changing(() => forgetSilent(nowMs))
       const isKnown = announce.whole === undefined || wholes.take(node, announce.whole)
       const lackedBefore = lackedNow().infoHashes
-      const caller = changing(() => table.put({ node, address, announce: withWholes(node, announce), nowMs, draw }))
+      const arrival = { node, address, announce: withWholes(node, announce), parentSite: site, nowMs, draw }
+      const caller = changing(() => table.put(arrival))
+      elections.tidy(left)
       if (table.get(node) === undefined) wholes.forget(node)
       wake(announce.swarms.filter(({ infoHash, have }) => have !== 'all' && !lackedBefore.has(infoHash)))
       if (timer === undefined) forget()
-      const handout = handoutFor({ table, caller, announce: withWholes(node, announce), self, random })
+      const whole = withWholes(node, announce)
+      elections.heard(caller, new Set(whole.swarms.map(({ infoHash }) => infoHash)), nowMs)
+      const { mayTake } = elections
+      const handout = handoutFor({ table, caller, announce: whole, self, site, mayTake, random })
+      table.told(node, handout.intervalMs)
       return isKnown ? handout : { ...handout, tellAll: true }
     },
 
+    mayTake: elections.mayTake,
+    parted: (infoHash, node) => elections.parted(infoHash, node, clock.monotonicMs()),
     wanted: () => table.wanted(),
 
     members() {

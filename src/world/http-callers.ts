@@ -49,6 +49,7 @@ export function watchCallers(server: https.Server, connectionsMax: (peer: HttpPe
     const caller: Caller = {
       certificate: new Uint8Array(certificate.raw),
       address: plainAddress(socket.remoteAddress),
+      reachedAt: plainAddress(socket.localAddress),
       fingerprint,
     }
     callers.set(socket, caller)

@@ -112,7 +112,7 @@ async function answer(exchange: Exchange): Promise<void> {
   if (url === undefined) return refuse(message, response, 400)
   const method = message.method
   if (method !== 'GET' && method !== 'POST') return refuse(message, response, 405)
-  const peer: HttpPeer = { certificate: caller.certificate, address: caller.address }
+  const peer: HttpPeer = { certificate: caller.certificate, address: caller.address, reachedAt: caller.reachedAt }
   const maxBytes = options.bodyMaxBytes(url.pathname, peer)
   const expected = expectedBytes(message, maxBytes)
   if (expected > maxBytes) return refuse(message, response, 413)

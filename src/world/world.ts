@@ -133,6 +133,8 @@ export interface HttpPeer {
   /** DER of the certificate that TLS verified against our CA. */
   certificate: Uint8Array
   address: string
+  /** The server's own address, as the caller has reached it. */
+  reachedAt: string
 }
 
 export interface HttpRequest {

@@ -220,6 +220,21 @@ export function engineContract(t: Test, open: (t: Test) => Promise<EngineWorld>)
     await checkWhole(t, world, one, first)
   })
 
+  check('who dials is told of, and who is parted from gets nothing until it dials again', async (t, world) => {
+    const payload = payloadFrom('parted', { size: 4 * MiB, pieceLength })
+    const { infoHash } = payload.spec.payload
+    const root = await seed(world, 'root', payload, { rates: { upload: 2 * MiB, download: null } })
+    const client = await fetching(world, 'client', payload, [root.as('parent')])
+    t.match(await world.passage.until(root.event('met')), { infoHash, node: 'client' })
+    await world.passage.until(client.event('changed', ({ have }) => have === 'some'))
+    root.swarm.part(infoHash, 'client')
+    t.match(await world.passage.until(client.event('parted')), { infoHash, node: 'root' })
+    t.match(await world.passage.until(root.event('parted')), { infoHash, node: 'client' })
+    await checkWhole(t, world, client, payload)
+    t.equal(root.events.filter(({ kind }) => kind === 'met').length, 2)
+    t.equal(client.events.filter(({ kind }) => kind === 'parted').length, 1, 'a wire that nobody needs may end')
+  })
+
   check('a revoked node gets nothing', async (t, world) => {
     const payload = payloadFrom('revoked', { size: MiB, pieceLength })
     const root = await seed(world, 'root', payload)

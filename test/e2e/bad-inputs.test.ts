@@ -461,9 +461,10 @@ const policyRows: PolicyRow[] = [
     hint: /did you mean packages/,
   },
   {
-    what: 'a rollout that ends before all have it',
+    what: 'a key of a later banyan',
     policy: 'rollouts: { careful: { waves: [1%] } }\nrules: []\n',
-    says: /policy\.yaml:1: rollouts\.careful\.waves: expected 100% as the last wave/,
+    says: /policy\.yaml:1: unknown key "rollouts"/,
+    hint: /does not have it yet/,
   },
   {
     what: 'a key twice',

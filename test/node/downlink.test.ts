@@ -20,7 +20,7 @@ function certificateOf(pem: string): Uint8Array {
 const authority = certificateOf((await fleet.node('leaf')).ca)
 
 function peerWith(certificate: Uint8Array) {
-  return { certificate, address: '10.0.0.2' }
+  return { certificate, address: '10.0.0.2', reachedAt: '10.0.0.1' }
 }
 
 function downlinkWith(parts: Partial<DownlinkParts> = {}) {
@@ -46,7 +46,7 @@ function call(method: 'GET' | 'POST', path: string, body = '', certificate = nod
     path: url.pathname,
     query: Object.fromEntries(url.searchParams),
     body: new TextEncoder().encode(body),
-    peer: { certificate, address: '10.0.0.2' },
+    peer: { certificate, address: '10.0.0.2', reachedAt: '10.0.0.1' },
     signal: new AbortController().signal,
   }
 }

@@ -2,6 +2,7 @@
 
 import type { Announce, AnnouncedSwarm, Handout, Peer } from '../../src/model/announce.ts'
 import { parseHandout } from '../../src/model/announce.ts'
+import type { InfoHash, NodeName } from '../../src/model/names.ts'
 import type { Self } from '../../src/tracker/handout.ts'
 import type { Wanted } from '../../src/tracker/table.ts'
 import { createTracker, type Tracker } from '../../src/tracker/tracker.ts'
@@ -31,13 +32,19 @@ export interface Subtree {
 
 export function subtree({
   holds = () => undefined,
+  bytesOf = () => 0,
+  site = 'here',
   seed = 'subtree',
   lacks = () => [],
   onWantedChanged = () => {},
+  onRelieved = () => {},
 }: {
   holds?: Self['holds']
+  bytesOf?: Self['bytesOf']
+  site?: string | null
   lacks?: Self['lacks']
   onWantedChanged?: (wanted: Wanted[]) => void
+  onRelieved?: (infoHash: InfoHash, node: NodeName) => void
   seed?: string
 } = {}): Subtree {
   const clock = handClock()
@@ -45,11 +52,12 @@ export function subtree({
   const tracker = createTracker({
     clock,
     random: seededRandom(seed),
-    self: { node: 'parent', swarmPort: 7421, site: 'here', holds, lacks },
+    self: { node: 'parent', swarmPort: 7421, site, holds, bytesOf, lacks },
     onWantedChanged: () => {
       changes += 1
       onWantedChanged(tracker.wanted())
     },
+    onRelieved,
   })
   return {
     tracker,
@@ -57,7 +65,10 @@ export function subtree({
     changes: () => changes,
     // What the parser of the other end would not take is a mistake here already.
     announce: (node, announce, address = '10.0.0.1') =>
-      parseHandout(JSON.parse(JSON.stringify(tracker.announce({ node, address, announce }))), 'handout'),
+      parseHandout(
+        JSON.parse(JSON.stringify(tracker.announce({ node, address, reachedAt: '10.0.9.9', announce }))),
+        'handout',
+      ),
   }
 }
 

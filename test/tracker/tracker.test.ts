@@ -106,7 +106,7 @@ t.test('a stopped tracker leaves no timer behind', async (t) => {
 t.test('beyond its limits a table remembers nobody more, and answers all the same', async (t) => {
   const table = createTable()
   const put = (node: string, announce = announceOf([])) =>
-    table.put({ node, address: '10.0.0.1', announce, nowMs: 0, draw: 1 })
+    table.put({ node, address: '10.0.0.1', announce, parentSite: 'here', nowMs: 0, draw: 1 })
   for (let index = 0; index < limits.trackerMembersMax; index += 1) put(`n${index}`)
   t.equal(put('late', announceOf([swarmOf(1, 'none')])).missing, 1)
   t.equal(table.size(), limits.trackerMembersMax)

@@ -233,6 +233,12 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
             if (place !== undefined && place !== 'changing') place.meet(command.meetings)
           })
           break
+        case 'part':
+          inTurn(command.infoHash, async () => {
+            const place = places.get(command.infoHash)
+            if (place !== undefined && place !== 'changing') place.drop(command.node)
+          })
+          break
         default:
           // Connections and the end come in by ways of their own.
           break

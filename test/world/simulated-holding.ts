@@ -124,17 +124,19 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
   const countBytes = (counters: Partial<Counters>) => {
     report({ kind: 'counted', infoHash, counters: { ...noCounters, ...counters } })
   }
-  const end = (link: Link) => {
+  const end = (link: Link, { isReplaced = false } = {}) => {
     if (links.get(link.end.node) !== link) return
     links.delete(link.end.node)
     quiet(link)
-    dialer.lost(link.end.node, !(isWhole && link.has.size === count))
+    const isNeeded = !(isWhole && link.has.size === count)
+    if (isNeeded && !isReplaced) report({ kind: 'parted', infoHash, node: link.end.node })
+    dialer.lost(link.end.node, isNeeded)
     askAll()
     tellBusy()
   }
-  const hangUp = (link: Link) => {
+  const hangUp = (link: Link, options?: { isReplaced: boolean }) => {
     link.end.send({ kind: 'close' })
-    end(link)
+    end(link, options)
   }
 
   const quiet = (link: Link) => {
@@ -270,7 +272,7 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     if (isClosed || node === parts.self || banned.has(node) || (existing !== undefined && !isBetter)) {
       return linkEnd.send({ kind: 'close' })
     }
-    if (existing !== undefined) hangUp(existing)
+    if (existing !== undefined) hangUp(existing, { isReplaced: true })
     const heardAtMs = clock.monotonicMs()
     const lane: Lane = { isBackground: () => background, isElsewhere: () => meetings.get(node)?.elsewhere ?? false }
     const link: Link = {
@@ -278,6 +280,7 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
       ...{ lane, isChoking: false, isChoked: false },
     }
     links.set(node, link)
+    if (direction === 'incoming') report({ kind: 'met', infoHash, node })
     keepAlive(link)
     linkEnd.listen((message) => onMessage(link, message))
     linkEnd.send({ kind: 'has', pieces: [...here.keys()] })

@@ -211,6 +211,13 @@ function start(parts: Parameters<typeof openEngineCore>[0], { self, tls, site, r
             const place = places.get(command.infoHash)
             if (place?.kind === 'open') place.holding.meet(command.meetings)
           })
+        case 'part': {
+          const { infoHash, node } = command
+          return inTurn(infoHash, async () => {
+            const place = places.get(infoHash)
+            if (place?.kind === 'open') place.holding.drop(node, 'it is to take from others')
+          })
+        }
         case 'caller':
           if (connection instanceof Socket) swarmTls.accept(connection)
           return

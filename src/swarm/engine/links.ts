@@ -60,8 +60,8 @@ export interface LinkEvents {
   onHas(link: Link, piece: number): void
   onHasAnew(link: Link): void
   onBlock(link: Link, piece: number, offset: number, bytes: Uint8Array): void
-  /** `isNeeded` is false if both sides had all. */
-  onClose(link: Link, end: { because: string; isNeeded: boolean }): void
+  /** `isNeeded` is false if both sides had all; `isReplaced`: there is another one with the same node. */
+  onClose(link: Link, end: { because: string; isNeeded: boolean; isReplaced: boolean }): void
 }
 
 interface Counting {
@@ -100,6 +100,7 @@ export function openLinks(parts: {
       socket.destroy()
       return
     }
+    links.delete(node)
     existing?.link.close('replaced')
     torrent.addPeer(Object.assign(socket, { id: node, connected: true as const }) satisfies PeerConnection)
     const peer = torrent._peers.get(node)
@@ -168,8 +169,10 @@ export function openLinks(parts: {
     })
     peer.once('disconnect', (error?: Error) => {
       countOverLink(counting)
-      if (links.get(link.node) === counting) links.delete(link.node)
-      events.onClose(link, { because: error?.message ?? 'closed', isNeeded: !(torrent.done && isWhole(link)) })
+      const isReplaced = links.get(link.node) !== counting
+      if (!isReplaced) links.delete(link.node)
+      const isNeeded = !(torrent.done && isWhole(link))
+      events.onClose(link, { because: error?.message ?? 'closed', isNeeded, isReplaced })
     })
   }
   // Only who hears of it closes: so the news that makes a wire useless still gets through.

@@ -150,8 +150,9 @@ function run(parts: HoldingParts, { torrent, file, isChecked, broken }: Running)
         givers.add(link.node)
         if (torrent.pieces[piece]) blame.delivered(piece, { node: link.node, offset, length: bytes.length })
       },
-      onClose: (link, { because, isNeeded }) => {
+      onClose: (link, { because, isNeeded, isReplaced }) => {
         report({ kind: 'note', message: 'wire closed', about: `${link.node}: ${because}` })
+        if (isNeeded && !isReplaced) report({ kind: 'parted', infoHash, node: link.node })
         picker.onClose(link)
         dialer.lost(link.node, isNeeded)
         tellBusy()
@@ -199,6 +200,7 @@ function run(parts: HoldingParts, { torrent, file, isChecked, broken }: Running)
     const peer = torrent._peers.get(link.node)
     if (peer === undefined) return
     report({ kind: 'note', message: 'wire open', about: `${link.node} ${link.direction}` })
+    if (link.direction === 'incoming') report({ kind: 'met', infoHash, node: link.node })
     picker.onOpen(link)
     tellBusy()
   }

@@ -1,0 +1,113 @@
+// What a tracker tells children of a site across a link.
+
+import t from 'tap'
+import type { Announce } from '../../src/model/announce.ts'
+import { limits } from '../../src/model/limits.ts'
+import { announceOf, type Have, infoHashOf, peersIn, siblingsIn, subtree, swarmOf } from './subtree.ts'
+
+const ofSite = (site: string | null, have: Have = 'none', bytes?: number): Announce =>
+  announceOf([bytes === undefined ? swarmOf(1, have) : { ...swarmOf(1, have), bytes }], { site })
+
+function berlin(options: Parameters<typeof subtree>[0] = {}) {
+  const tree = subtree({ holds: () => 'all', ...options })
+  const say = (node: string, announce = ofSite('berlin')) => tree.announce(node, announce)
+  const takes = (node: string, announce?: Announce) => peersIn(say(node, announce), 1, 'parent').length === 1
+  return { ...tree, say, takes }
+}
+
+t.test('of each site across a link one child is sent to the parent, and of the own site all', async (t) => {
+  const { takes, tracker } = berlin()
+  const told = [1, 2].map(() =>
+    ['berlin', 'oslo', 'here'].map((site) => ['a', 'b', 'c'].map((name) => takes(`${site}-${name}`, ofSite(site)))),
+  )
+  const wanted = [
+    [true, false, false],
+    [true, false, false],
+    [true, true, true],
+  ]
+  t.same(told, [wanted, wanted])
+  for (const [node, may] of Object.entries({ 'berlin-a': true, 'berlin-b': false, 'here-c': true, unheard: true })) {
+    t.equal(tracker.mayTake(infoHashOf(1), node), may, node)
+  }
+})
+
+t.test('who is not gateway meets nobody at other sites, and gateways meet each other', async (t) => {
+  const { say } = berlin()
+  for (const node of ['a', 'b']) say(node)
+  for (const node of ['x', 'y']) say(node, ofSite('oslo'))
+  t.same(siblingsIn(say('b'), 1), ['a'])
+  t.same(siblingsIn(say('x', ofSite('oslo')), 1), ['a'])
+  t.same(siblingsIn(say('y', ofSite('oslo')), 1), ['x'])
+})
+
+t.test('each payload has its own gateway, and a node may be it for one and not for another', async (t) => {
+  const { tracker, say } = berlin()
+  say('a', announceOf([swarmOf(1, 'none')], { site: 'berlin' }))
+  say('b', announceOf([swarmOf(1, 'none'), swarmOf(2, 'none')], { site: 'berlin' }))
+  say('a', announceOf([swarmOf(1, 'none'), swarmOf(2, 'none')], { site: 'berlin' }))
+  const may = (node: string) => [1, 2].map((index) => tracker.mayTake(infoHashOf(index), node))
+  t.same(
+    [may('a'), may('b')],
+    [
+      [true, false],
+      [false, true],
+    ],
+  )
+})
+
+t.test('a gateway whose wire ends is replaced at once by the sibling with most', async (t) => {
+  const { tracker, takes } = berlin()
+  t.ok(takes('a'))
+  t.notOk(takes('b', ofSite('berlin', 'some', 10)))
+  t.notOk(takes('c', ofSite('berlin', 'some', 20)))
+  tracker.parted(infoHashOf(1), 'b')
+  t.ok(takes('a'), 'the wire of another one means nothing')
+  tracker.parted(infoHashOf(1), 'a')
+  t.notOk(tracker.mayTake(infoHashOf(1), 'a'))
+  t.notOk(takes('b', ofSite('berlin', 'some', 10)))
+  t.ok(takes('c', ofSite('berlin', 'some', 20)))
+  t.notOk(takes('a'))
+})
+
+t.test('a gateway that does not announce in time is replaced by whoever does, and its wire cut', async (t) => {
+  const relieved: string[] = []
+  const { clock, takes } = berlin({ onRelieved: (_, node) => relieved.push(node) })
+  t.ok(takes('a'))
+  for (let passed = 0; passed < limits.announceLateIntervals; passed += 1) {
+    t.notOk(takes('b'))
+    clock.pass(limits.announceBusyIntervalMs)
+  }
+  t.notOk(takes('b'), 'not before')
+  clock.pass(1)
+  t.same(relieved, [])
+  t.ok(takes('b'))
+  t.same(relieved, ['a'])
+  t.notOk(takes('a'), 'and it stays replaced')
+})
+
+t.test('when the gateway has all, the others are sent to it and not to the parent', async (t) => {
+  const relieved: string[] = []
+  const { say, takes } = berlin({ onRelieved: (_, node) => relieved.push(node) })
+  for (const node of ['a', 'b']) say(node)
+  say('a', announceOf([], { site: 'berlin' }))
+  t.ok(takes('b'), 'who has left it is no gateway')
+  say('a', ofSite('berlin', 'all'))
+  t.notOk(takes('b'))
+  t.same(relieved, ['b'])
+  t.same(siblingsIn(say('b'), 1), ['a'])
+  t.notOk(takes('late'))
+})
+
+t.test('a parent whose site nobody has said is where its children reach it', async (t) => {
+  const { tracker } = subtree({ site: null, holds: () => 'all' })
+  const announce = (node: string, address: string, announced: Announce, reachedAt = '10.0.9.9') =>
+    peersIn(tracker.announce({ node, address, reachedAt, announce: announced }), 1, 'parent')
+  const siteless = ofSite(null)
+  t.match(announce('near-a', '10.0.9.1', siteless), [{ site: '10.0.9.0/24' }])
+  t.equal(announce('near-b', '::ffff:10.0.9.2', siteless).length, 1)
+  t.equal(announce('far-a', '10.0.0.1', siteless).length, 1)
+  t.equal(announce('far-b', '10.0.0.2', siteless).length, 0)
+  t.equal(announce('named-a', '10.0.9.3', ofSite('berlin')).length, 1)
+  t.equal(announce('named-b', '10.0.9.4', ofSite('berlin')).length, 0, 'a name of its own is another site')
+  t.equal(announce('local', '127.0.0.1', siteless, '127.0.0.1').length, 1)
+})
