@@ -100,7 +100,7 @@ function fakeSwarm(pieces: number, strategy: 'rarest' | 'sequential', fractions:
       picker.onHas(link, piece)
       torrent._update()
     },
-    connect: (blocksPerStep: number): FakeWire => {
+    connect: (blocksPerStep: number, { elsewhere = false } = {}): FakeWire => {
       const requests: FakeRequest[] = []
       const wire = {
         destroyed: false,
@@ -118,6 +118,7 @@ function fakeSwarm(pieces: number, strategy: 'rarest' | 'sequential', fractions:
       const link = {
         ...{ node: `node-${wires.length}`, has: new Uint8Array(pieces), count: 0, delivered: 0, rejects: 0, wire },
         speed: () => blocksPerStep * limits.blockBytes * 4,
+        lane: { isElsewhere: () => elsewhere, isBackground: () => false },
       } as unknown as Link
       const fake: FakeWire = {
         ...{ wire: wire as unknown as Wire, link, requests, coming: [], blocksPerStep, isOver: false },
@@ -163,7 +164,10 @@ t.test('whatever comes when, all pieces are fetched once somebody has them', asy
           drawn += 7
           return (drawn % 10) / 10
         })
-        const [first] = [swarm.connect(3), ...speeds.map((speed) => swarm.connect(speed))]
+        const [first] = [
+          swarm.connect(3, { elsewhere: true }),
+          ...speeds.map((speed, index) => swarm.connect(speed, { elsewhere: index % 3 === 2 })),
+        ]
         for (const [who, piece, what] of events) {
           const wire = swarm.wires[who % swarm.wires.length]
           if (wire === undefined) continue
@@ -180,4 +184,31 @@ t.test('whatever comes when, all pieces are fetched once somebody has them', asy
     ),
     { numRuns: 300 },
   )
+})
+
+t.test('what somebody at the own site has does not come over a link, unless he gives it too slowly', async (t) => {
+  const pieces = 8
+  const swarm = fakeSwarm(pieces, 'rarest', () => 0)
+  const far = swarm.connect(24, { elsewhere: true })
+  const near = swarm.connect(6)
+  for (let piece = 0; piece < pieces; piece += 1) swarm.has(far, piece)
+  for (let piece = 0; piece < 4; piece += 1) swarm.has(near, piece)
+  const asked = new Set<number>()
+  for (let steps = 0; steps < 60 && swarm.here.size < pieces; steps += 1) {
+    for (const { piece } of far.requests) asked.add(piece)
+    await swarm.step()
+  }
+  t.equal(swarm.here.size, pieces)
+  t.same([...asked].sort(), [4, 5, 6, 7])
+
+  const stuck = fakeSwarm(2, 'rarest', () => 0)
+  const [parent, sibling] = [stuck.connect(6, { elsewhere: true }), stuck.connect(0)]
+  for (const wire of [sibling, parent]) for (const piece of [0, 1]) stuck.has(wire, piece)
+  let steps = 0
+  while (stuck.here.size < 2 && steps < 100) {
+    await stuck.step()
+    steps += 1
+  }
+  t.ok(steps * limits.pickAgainEveryMs > limits.nearPatienceMs, 'he has some time')
+  t.equal(stuck.here.size, 2, 'and then it comes from elsewhere')
 })

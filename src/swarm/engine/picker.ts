@@ -2,7 +2,7 @@
 // over without telling the other wire, and starts each wire with a single request.
 //
 // A piece belongs to the wire that began it, so that a poisoned one has one author; another wire joins in only when
-// nothing else is left for it to do.
+// nothing else is left for it to do. What somebody at our own site can give does not come over a link.
 
 import type { Torrent, Wire } from 'webtorrent'
 import { limits } from '../../model/limits.ts'
@@ -88,11 +88,21 @@ export function startPicker(parts: {
     begun.set(piece, { owner: link, alone: alone.delete(piece), buffer: renew(piece) })
     open.add(piece)
   }
-  const next = (link: Link): number => {
+  /** Those at our own site, as far as they give; for a link of the site itself nobody. */
+  const nearerThan = (link: Link): Link[] => {
+    if (!link.lane.isElsewhere()) return []
+    return [...links.values()].filter(({ lane, wire }) => !lane.isElsewhere() && !wire.peerChoking).filter(isQuick)
+  }
+  const isQuick = (near: Link): boolean => {
+    if (clock.monotonicMs() - (busySinceMs.get(near) ?? clock.monotonicMs()) < limits.nearPatienceMs) return true
+    const { bytes, speed } = backlogOf(near)
+    return bytes <= (speed * limits.nearPatienceMs) / 1000
+  }
+  const next = (link: Link, nearer: readonly Link[]): number => {
     let joinable = -1
     for (const piece of open) {
       const state = begun.get(piece)
-      if (state === undefined || link.has[piece] !== 1) continue
+      if (state === undefined || link.has[piece] !== 1 || nearer.some(({ has }) => has[piece] === 1)) continue
       if (state.owner === link) return piece
       if (state.owner === undefined) {
         state.owner = link
@@ -100,30 +110,30 @@ export function startPicker(parts: {
       }
       if (!state.alone) joinable = piece
     }
-    const piece = (news.get(link) ?? 0) > 0 ? newPiece(link) : -1
+    const piece = (news.get(link) ?? 0) > 0 ? newPiece(link, nearer) : -1
     if (piece === -1) return joinable
     begin(link, piece)
     return piece
   }
-  const newPiece = (link: Link): number => {
+  const newPiece = (link: Link, nearer: readonly Link[]): number => {
     while (lowest < torrent.pieces.length && !isNew(lowest)) lowest += 1
     return nextPieceFor({
       strategy: parts.strategy(),
       from: lowest,
       pieces: torrent.pieces.length,
-      qualifies: (piece) => link.has[piece] === 1 && isNew(piece),
+      qualifies: (piece) => link.has[piece] === 1 && isNew(piece) && !nearer.some(({ has }) => has[piece] === 1),
       copies: (piece) => copies[piece] ?? 0,
       fraction: parts.random.fraction(),
     })
   }
-  const update = (link: Link) => {
+  const update = (link: Link, nearer = nearerThan(link)) => {
     const { wire } = link
     if (stopped || torrent.done || wire.destroyed || wire.peerChoking) return
     const depth = depthOf(link)
     if (wire.requests.length > depth / 2) return
     if (open.size === 0 && (news.get(link) ?? 0) === 0) return
     while (wire.requests.length < depth) {
-      const piece = next(link)
+      const piece = next(link, nearer)
       if (piece === -1) return
       if (wire.requests.length === 0) busySinceMs.set(link, clock.monotonicMs())
       const before = wire.requests.length
@@ -145,7 +155,9 @@ export function startPicker(parts: {
     if (idle.wire.destroyed || idle.wire.peerChoking || idle.wire.requests.length > 0) return
     const backlog = backlogOf(idle)
     const nowMs = clock.monotonicMs()
+    const nearer = nearerThan(idle)
     for (const slow of links.values()) {
+      if (nearer.includes(slow)) continue
       if (slow === idle || nowMs - (busySinceMs.get(slow) ?? nowMs) < limits.slowAfterMs) continue
       let left = takeOverBytes(backlog, backlogOf(slow))
       if (left === 0) continue
@@ -156,7 +168,8 @@ export function startPicker(parts: {
         open.add(piece)
         left -= length
       }
-      update(idle)
+      // The slow one has nothing to do now and would pass for quick.
+      update(idle, nearer)
       if (idle.wire.requests.length > 0) return
     }
   }
