@@ -208,8 +208,11 @@ export const limits = {
   wireQueuedMaxBytes: 512 * KiB,
   wireHandshakeMaxBytes: 4 * KiB,
   wireSiteMaxBytes: 256,
-  wiresPerHoldingMax: 512,
+  /** Callers of one holding; whom we dial has room beside them, or a full parent could not take from its own. */
+  callersPerHoldingMax: 512,
   wiresMax: 4_096,
+  /** Of those so many are never taken by callers. */
+  wiresKeptForDials: 256,
   swarmHandshakeMs: 10_000,
   /** Callers of one address in the engine, and those of them of whom nothing is known yet. */
   wiresPerAddressMax: 1_024,
@@ -254,6 +257,16 @@ export const limits = {
   nearPatienceMs: 5_000,
   /** A wire that has been at work for less time is not yet judged by its speed. */
   slowAfterMs: 1_000,
+  /** Who was asked and says nothing at all for so long is hung up on, and a sibling is let be for a while. */
+  wireSilentMs: 20_000,
+  silentRestMs: 60_000,
+  /** Who keeps others waiting for its answers says so often that it is still there. */
+  stillHereMs: 5_000,
+  /** Who gave a wrong piece of a payload is kept out of its swarm for so long, and twice as long each further time. */
+  banFirstMs: 5 * 60_000,
+  banCeilingMs: 6 * 3600_000,
+  /** Of each swarm. */
+  bannedKnownMax: 1_024,
   strangersToldMax: 64,
   strangerToldEveryMs: 60_000,
   failedRetryCeilingMs: 60 * 60_000,

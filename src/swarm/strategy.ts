@@ -60,9 +60,22 @@ const takeOverAfterS = 2
 
 /** How many bytes of the slow wire's backlog the idle one is to take over. */
 export function takeOverBytes(idle: Backlog, slow: Backlog): number {
-  const speed = Math.max(idle.speed, limits.pipelineMinBytes)
-  const slowNeedsS = slow.bytes / Math.max(slow.speed, 1)
-  if (slowNeedsS < takeOverAfterS + (2 * (idle.bytes + limits.blockBytes)) / speed) return 0
+  if (!isMuchSooner(idle, slow, limits.blockBytes)) return 0
   // So much that both would then need the same time.
-  return Math.floor((slow.bytes * speed - idle.bytes * slow.speed) / (speed + slow.speed))
+  return Math.floor((slow.bytes * idle.speed - idle.bytes * slow.speed) / (idle.speed + slow.speed))
+}
+
+/** Whether the idle wire brings so many bytes much sooner than the slow one is through with its backlog. */
+export function isMuchSooner(idle: Backlog, slow: Backlog, bytes: number): boolean {
+  const slowNeedsS = slow.bytes / Math.max(slow.speed, 1)
+  return slowNeedsS >= takeOverAfterS + (2 * (idle.bytes + bytes)) / idle.speed
+}
+
+/**
+ * How fast an idle wire would be, in bytes per second. One that has had nothing to do is not slow; one that gave nothing
+ * when it had is not fast, or two of them would relieve each other for ever.
+ */
+export function expectedSpeed(link: { speed: number; delivered: number; busyMs: number }): number {
+  if (link.busyMs < limits.slowAfterMs) return Math.max(link.speed, limits.pipelineMinBytes)
+  return Math.max(link.speed, (link.delivered / link.busyMs) * 1000)
 }

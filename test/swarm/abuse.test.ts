@@ -1,15 +1,13 @@
 // Nodes of the fleet that break the rules of the wire: they are hung up on, and others are served as before.
 
-import { once } from 'node:events'
-import { connect, type TLSSocket } from 'node:tls'
 import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
 import { MiB, nodesFor, payloadFrom } from './kit.ts'
+import { call, framed, greeted, interested, message, read } from './raw-peer.ts'
 
 const payload = payloadFrom('abused', { size: 2 * MiB })
 const { infoHash } = payload.spec.payload
 
-const interested = message(2)
 const attempts: [what: string, bytes: Buffer][] = [
   ['a message without end', Buffer.from([0x7f, 0xff, 0xff, 0xff, 7])],
   ['a request for too much', message(6, 0, 0, 4 * limits.blockBytes)],
@@ -32,18 +30,9 @@ t.test('whoever breaks the rules of the wire is hung up on', async (t) => {
   const root = await nodes.seed('root', payload)
   const mallory = await nodes.fleet.node('mallory')
   for (const [what, bytes] of attempts) {
-    const socket = connect({
-      ...{
-        port: root.swarm.port,
-        host: '127.0.0.1',
-        servername: `${infoHash}.swarm`,
-        ALPNProtocols: ['banyan-swarm/1'],
-      },
-      ...{ key: mallory.key, cert: mallory.certificate, ca: mallory.ca, checkServerIdentity: () => undefined },
-    })
-    socket.on('error', () => {})
+    const socket = call({ port: root.swarm.port, as: mallory, infoHash })
     const closed = new Promise((resolve) => socket.once('close', resolve))
-    await greeted(socket)
+    await greeted(socket, infoHash)
     socket.write(Buffer.concat([interested, bytes]))
     // Nothing is read from here on: what is answered has to wait at the other end.
     if (!what.startsWith('more requests')) socket.resume()
@@ -62,13 +51,8 @@ t.test('who asks for what is not here, and does not take the answers, is hung up
   const client = await nodes.start('client')
   client.swarm.setWanted([payload.spec])
   const mallory = await nodes.fleet.node('mallory')
-  const socket = connect({
-    ...{ port: client.swarm.port, host: '127.0.0.1', servername: `${infoHash}.swarm` },
-    ...{ ALPNProtocols: ['banyan-swarm/1'], checkServerIdentity: () => undefined },
-    ...{ key: mallory.key, cert: mallory.certificate, ca: mallory.ca },
-  })
-  socket.on('error', () => {})
-  await greeted(socket)
+  const socket = call({ port: client.swarm.port, as: mallory, infoHash })
+  await greeted(socket, infoHash)
   const isOver = new Promise((resolve) => socket.once('close', resolve))
   socket.write(Buffer.concat([interested, ...Array<Buffer>(400_000).fill(message(6, 1, 0, limits.blockBytes))]))
   await client.until('it was hung up on', () => client.lines.some((line) => /asks for too much/.test(line)))
@@ -81,12 +65,8 @@ t.test('messages that nobody understands do no harm', async (t) => {
   const nodes = await nodesFor(t)
   const root = await nodes.seed('root', payload)
   const mallory = await nodes.fleet.node('mallory')
-  const socket = connect({
-    ...{ port: root.swarm.port, host: '127.0.0.1', servername: `${infoHash}.swarm`, ALPNProtocols: ['banyan-swarm/1'] },
-    ...{ key: mallory.key, cert: mallory.certificate, ca: mallory.ca, checkServerIdentity: () => undefined },
-  })
-  socket.on('error', () => {})
-  await greeted(socket)
+  const socket = call({ port: root.swarm.port, as: mallory, infoHash })
+  await greeted(socket, infoHash)
   const extended = (id: number, text: string) => framed(Buffer.concat([Buffer.from([20, id]), Buffer.from(text)]))
   const odd = [
     ...[
@@ -122,43 +102,3 @@ t.test('messages that nobody understands do no harm', async (t) => {
   t.equal(root.engineStarts(), 1)
   socket.destroy()
 })
-
-function message(id: number, ...numbers: number[]): Buffer {
-  const body = Buffer.alloc(1 + 4 * numbers.length)
-  body[0] = id
-  numbers.forEach((number, i) => {
-    body.writeUInt32BE(number, 1 + 4 * i)
-  })
-  return framed(body)
-}
-
-function framed(body: Buffer): Buffer {
-  const length = Buffer.alloc(4)
-  length.writeUInt32BE(body.length)
-  return Buffer.concat([length, body])
-}
-
-/** Shakes hands and waits until the other end has unchoked us. */
-async function greeted(socket: TLSSocket): Promise<void> {
-  await once(socket, 'secureConnect')
-  const reserved = Buffer.from([0, 0, 0, 0, 0, 0x10, 0, 4])
-  const name = Buffer.from('\x13BitTorrent protocol')
-  socket.write(Buffer.concat([name, reserved, Buffer.from(infoHash, 'hex'), Buffer.alloc(20, 7)]))
-  await read(socket, (got) => got.includes(message(1)))
-}
-
-async function read(socket: TLSSocket, isEnough: (got: Buffer) => boolean): Promise<Buffer> {
-  let got: Buffer = Buffer.alloc(0)
-  return new Promise((resolve, reject) => {
-    const onData = (bytes: Buffer) => {
-      got = Buffer.concat([got, bytes])
-      if (!isEnough(got)) return
-      socket.off('data', onData)
-      socket.pause()
-      resolve(got)
-    }
-    socket.on('data', onData)
-    socket.on('close', () => reject(new Error(`closed after ${got.length} bytes`)))
-    socket.resume()
-  })
-}

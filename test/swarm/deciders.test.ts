@@ -8,7 +8,7 @@ import { infoHashFromServerName, serverNameOf, survivorOf } from '../../src/swar
 import { newHolding } from '../../src/swarm/holding.ts'
 import { meetingsWith, nextLookAt, shouldBeOpen } from '../../src/swarm/opening.ts'
 import { delayBefore } from '../../src/swarm/retry.ts'
-import { nextPieceFor, pipelineBlocks, strategyFor, takeOverBytes } from '../../src/swarm/strategy.ts'
+import { expectedSpeed, nextPieceFor, pipelineBlocks, strategyFor, takeOverBytes } from '../../src/swarm/strategy.ts'
 import { payloadFrom } from './kit.ts'
 
 const layouts = fc.record({ size: fc.integer({ min: 1, max: 5000 }), pieceLength: fc.integer({ min: 1, max: 700 }) })
@@ -89,6 +89,14 @@ t.test('an idle wire takes over only from one that would need much longer, and n
       return bytes >= 0 && bytes <= slow.bytes
     }),
   )
+})
+
+t.test('an idle wire counts as fast until it was tried, and then as fast as it was', async (t) => {
+  const idle = { speed: 0, delivered: 0, busyMs: 0 }
+  t.equal(expectedSpeed(idle), limits.pipelineMinBytes)
+  t.equal(expectedSpeed({ ...idle, busyMs: 10_000 }), 0)
+  t.equal(expectedSpeed({ ...idle, busyMs: 10_000, delivered: 1e6 }), 1e5)
+  t.equal(takeOverBytes({ bytes: 0, speed: 0 }, { bytes: 1e6, speed: 0 }), 0, 'two that give nothing leave each other')
 })
 
 t.test('of two connections both ends keep the same one', async (t) => {

@@ -56,6 +56,26 @@ t.test('a peer that moved is dialled where it is now, whatever becomes of the ol
   t.same([connected, discarded], [['here'], []])
 })
 
+t.test('who is banned is dialled when that is over, and keeps nothing busy meanwhile', async (t) => {
+  const bans = new Map([['mallory', Number.POSITIVE_INFINITY]])
+  const { dialer, dialled, simulation } = dialling(async () => 'here', bans)
+  bans.set('mallory', simulation.now() + limits.banFirstMs)
+  dialer.meet([meeting('mallory')])
+  t.notOk(dialer.isBusy())
+  await simulation.run({ forMs: limits.banFirstMs - 1 })
+  t.equal(dialled.length, 0)
+  await simulation.run({ forMs: 2 })
+  t.equal(dialled.length, 1)
+})
+
+t.test('a connection of which nothing came is made again', async (t) => {
+  const { dialer, dialled, simulation, refuseAll } = dialling(async () => 'here')
+  refuseAll()
+  dialer.meet([meeting('full')])
+  await simulation.run({ forMs: 10 * limits.retryFirstMs })
+  t.ok(dialled.length > 2 && dialled.length < 10, `${dialled.length} times`)
+})
+
 t.test('dials wait for their turn, the parent first, and those that nobody needs are left out', async (t) => {
   const lanes = openLanes(2)
   const started: string[] = []
@@ -127,10 +147,14 @@ function meeting(node: string, address = '10.0.0.9'): Meeting {
   return { node, address, port: 7000, relation: 'sibling', elsewhere: null }
 }
 
-function dialling(dial?: (meeting: Meeting) => Promise<string>) {
+function dialling(dial?: (meeting: Meeting) => Promise<string>, bannedUntilMs = new Map<string, number>()) {
   const simulation = createSimulation()
   const { clock, random } = simulation.node({ address: '10.0.0.1' }).world
   const [dialled, connected, discarded]: [Meeting[], string[], string[]] = [[], [], []]
+  let isRefused = false
+  const refuseAll = () => {
+    isRefused = true
+  }
   const dialer = startDialer<string>({
     ...{ clock, random },
     dial: async (meeting) => {
@@ -139,10 +163,14 @@ function dialling(dial?: (meeting: Meeting) => Promise<string>) {
       throw new Failure('unreachable', 'nobody is there')
     },
     isSettled: () => false,
-    onConnection: (connection) => connected.push(connection),
+    bannedForMs: (node) => Math.max(0, (bannedUntilMs.get(node) ?? 0) - simulation.now()),
+    onConnection: (connection) => {
+      connected.push(connection)
+      return !isRefused
+    },
     discard: (connection) => discarded.push(connection),
     onFailure: () => {},
     onChange: () => {},
   })
-  return { simulation, dialer, dialled, connected, discarded }
+  return { simulation, dialer, dialled, connected, discarded, refuseAll }
 }

@@ -106,7 +106,10 @@ export interface Nodes {
   seed(name: NodeName, payload: TestPayload, options?: NodeOptions): Promise<TestNode>
 }
 
-export type NodeOptions = Partial<Pick<SwarmParts, 'rates' | 'linkRate' | 'engineIdleMs' | 'listen' | 'site'>>
+export type NodeOptions = Partial<Pick<SwarmParts, 'rates' | 'linkRate' | 'engineIdleMs' | 'listen' | 'site'>> & {
+  /** What runs in a process of its own otherwise. */
+  engine?: EngineFactory
+}
 
 export async function nodesFor(t: Test): Promise<Nodes & { fleet: TestFleet }> {
   const fleet = await createTestFleet('acme', Date.now())
@@ -176,7 +179,7 @@ export async function watchedNode(
     journal: false,
     clock: parts.clock,
   })
-  const engine = parts.engineWith(log)
+  const engine = parts.engine ?? parts.engineWith(log)
   const swarm = await openSwarm({
     site: () => 'here',
     rates: { upload: null, download: null },

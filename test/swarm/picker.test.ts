@@ -32,6 +32,10 @@ function fakeSwarm(pieces: number, strategy: 'rarest' | 'sequential', fractions:
   const clock = handClock()
   const wires: FakeWire[] = []
   const here = new Set<number>()
+  /** Pieces that turn out to be wrong once they are whole. */
+  const wrong = new Set<number>()
+  /** Who gave each block of a piece. */
+  const asked = new Map<number, FakeWire[]>()
   let recounts = 0
   const torrent = {
     done: false,
@@ -59,11 +63,17 @@ function fakeSwarm(pieces: number, strategy: 'rarest' | 'sequential', fractions:
             queueMicrotask(torrent._update)
             return
           }
+          asked.set(index, [...(asked.get(index) ?? []), fake])
           if (!piece.set(block, new Uint8Array(request.length), null)) {
             queueMicrotask(torrent._update)
             return
           }
           piece.flush()
+          if (wrong.delete(index)) {
+            torrent.pieces[index] = {} as PieceBuffer
+            asked.delete(index)
+            return picker.again(index, { alone: true })
+          }
           torrent.pieces[index] = null
           here.add(index)
           picker.onVerified(index)
@@ -85,12 +95,35 @@ function fakeSwarm(pieces: number, strategy: 'rarest' | 'sequential', fractions:
     clock,
     random: { fraction: fractions },
     strategy: () => strategy,
+    onSilent: () => {},
     onRecount: () => {
       recounts += 1
     },
   })
+  /** A quarter of a second. */
+  const step = async () => {
+    for (const { link, requests, coming, blocksPerStep } of [...wires]) {
+      const arriving = coming.splice(0, blocksPerStep)
+      if (arriving.length > 0) link.heardAtMs = clock.monotonicMs()
+      for (const { piece, offset, length } of arriving) {
+        const at = requests.findIndex((each) => each.piece === piece && each.offset === offset)
+        link.delivered += length
+        if (at !== -1) requests.splice(at, 1)[0]?.callback(null)
+      }
+    }
+    await new Promise(setImmediate)
+    clock.pass(limits.pickAgainEveryMs)
+  }
   return {
     here,
+    wrong,
+    givers: (piece: number) => new Set(asked.get(piece)),
+    step,
+    stepsUntilWhole: async (max: number) => {
+      let steps = 0
+      for (; steps <= max && here.size < pieces; steps += 1) await step()
+      return steps
+    },
     wires,
     recounts: () => recounts,
     has: ({ link }: FakeWire, piece: number) => {
@@ -117,8 +150,9 @@ function fakeSwarm(pieces: number, strategy: 'rarest' | 'sequential', fractions:
       }
       const link = {
         ...{ node: `node-${wires.length}`, has: new Uint8Array(pieces), count: 0, delivered: 0, rejects: 0, wire },
-        speed: () => blocksPerStep * limits.blockBytes * 4,
         lane: { isElsewhere: () => elsewhere, isBackground: () => false },
+        ...{ askedAtMs: 0, heardAtMs: 0, busyMs: 0, vainMs: 0, silentMs: 0, deliveredBefore: 0 },
+        speed: () => fake.blocksPerStep * limits.blockBytes * 4,
       } as unknown as Link
       const fake: FakeWire = {
         ...{ wire: wire as unknown as Wire, link, requests, coming: [], blocksPerStep, isOver: false },
@@ -135,18 +169,6 @@ function fakeSwarm(pieces: number, strategy: 'rarest' | 'sequential', fractions:
       wires.push(fake)
       picker.onOpen(link)
       return fake
-    },
-    /** A quarter of a second. */
-    step: async () => {
-      for (const { link, requests, coming, blocksPerStep } of [...wires]) {
-        for (const { piece, offset, length } of coming.splice(0, blocksPerStep)) {
-          const at = requests.findIndex((each) => each.piece === piece && each.offset === offset)
-          link.delivered += length
-          if (at !== -1) requests.splice(at, 1)[0]?.callback(null)
-        }
-      }
-      await new Promise(setImmediate)
-      clock.pass(limits.pickAgainEveryMs)
     },
   }
 }
@@ -211,4 +233,34 @@ t.test('what somebody at the own site has does not come over a link, unless he g
   }
   t.ok(steps * limits.pickAgainEveryMs > limits.nearPatienceMs, 'he has some time')
   t.equal(stuck.here.size, 2, 'and then it comes from elsewhere')
+})
+
+t.test('a piece that is to come from one wire is begun anew on another one if that one gives nothing', async (t) => {
+  const swarm = fakeSwarm(1, 'sequential', () => 0)
+  const first = swarm.connect(8)
+  swarm.wrong.add(0)
+  swarm.has(first, 0)
+  for (let steps = 0; swarm.wrong.size > 0 && steps < 20; steps += 1) await swarm.step()
+  first.blocksPerStep = 1
+  for (let steps = 0; steps < 3; steps += 1) await swarm.step()
+  first.blocksPerStep = 0
+  const second = swarm.connect(3)
+  swarm.has(second, 0)
+  const steps = await swarm.stepsUntilWhole(40)
+  t.ok(steps <= 40, `${steps} steps of a quarter of a second`)
+  t.same(swarm.givers(0).has(second), true)
+})
+
+t.test('two wires that give nothing do not pass work to each other for ever', async (t) => {
+  const swarm = fakeSwarm(4, 'rarest', () => 0)
+  const give = (blocksPerStep: number) => {
+    const wire = swarm.connect(blocksPerStep)
+    for (let piece = 0; piece < 4; piece += 1) swarm.has(wire, piece)
+  }
+  give(0)
+  give(0)
+  for (let steps = 0; steps < 8; steps += 1) await swarm.step()
+  give(3)
+  const steps = await swarm.stepsUntilWhole(80)
+  t.ok(steps <= 80, `${steps} steps of a quarter of a second`)
 })

@@ -90,7 +90,8 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
   const digests = pieceDigestsOf(opening.metainfo)
   const here = new Map<number, Uint8Array>()
   const links = new Map<NodeName, Link>()
-  const banned = new Set<NodeName>()
+  const bannedUntilMs = new Map<NodeName, number>()
+  const bannedForMs = (node: NodeName) => Math.max(0, (bannedUntilMs.get(node) ?? 0) - clock.monotonicMs())
   let meetings = new Map<NodeName, Meeting>()
   let unstored: number[] = []
   let isWhole = opening.state === 'complete'
@@ -194,7 +195,7 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     countBytes({ [from]: bytes.length, overLink: meeting?.elsewhere ? Math.ceil(bytes.length * 1.003) : 0 })
     if (!fits(piece, bytes)) {
       report({ kind: 'poisoned', infoHash, from: link.end.node, piece })
-      banned.add(link.end.node)
+      bannedUntilMs.set(link.end.node, clock.monotonicMs() + limits.banFirstMs)
       hangUp(link)
       return
     }
@@ -265,12 +266,13 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
       return true
     })
   }
-  const take = (linkEnd: LinkEnd) => {
+  const take = (linkEnd: LinkEnd): boolean => {
     const { node, direction } = linkEnd
     const existing = links.get(node)
     const isBetter = existing?.end.direction === direction || direction === survivorOf(parts.self, node)
-    if (isClosed || node === parts.self || banned.has(node) || (existing !== undefined && !isBetter)) {
-      return linkEnd.send({ kind: 'close' })
+    if (isClosed || node === parts.self || bannedForMs(node) > 0 || (existing !== undefined && !isBetter)) {
+      linkEnd.send({ kind: 'close' })
+      return existing !== undefined
     }
     if (existing !== undefined) hangUp(existing, { isReplaced: true })
     const heardAtMs = clock.monotonicMs()
@@ -286,6 +288,7 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     linkEnd.send({ kind: 'has', pieces: [...here.keys()] })
     chokeOrNot(link)
     tellBusy()
+    return true
   }
 
   if (opening.state === 'complete') {
@@ -317,7 +320,8 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
   report({ kind: 'opened', infoHash })
   const dialer = startDialer<LinkEnd>({
     ...{ clock, random: parts.random, dial: parts.dial },
-    isSettled: (node) => links.has(node) || banned.has(node) || parts.isRevoked(node),
+    isSettled: (node) => links.has(node) || parts.isRevoked(node),
+    bannedForMs,
     onConnection: take,
     discard: (linkEnd) => linkEnd.send({ kind: 'close' }),
     onFailure: ({ address }, failure) => {
@@ -349,7 +353,7 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
   tellBusy()
   return {
     meet,
-    take,
+    take: (linkEnd) => void take(linkEnd),
     ratesChanged: () => {
       for (const link of links.values()) chokeOrNot(link)
     },

@@ -21,6 +21,8 @@ type Target = { meeting: Meeting; attempts: number } & (
   | { kind: 'resting'; sinceMs: number }
   | { kind: 'dialling' }
   | { kind: 'waiting'; timer: Timer }
+  /** Nobody is to be busy with it meanwhile. */
+  | { kind: 'banned'; timer: Timer }
   /** It has all, and so have we. */
   | { kind: 'done' }
 )
@@ -32,7 +34,10 @@ export function startDialer<Connection>(parts: {
   dial: (meeting: Meeting, isNeeded: () => boolean) => Promise<Connection>
   /** Whether there is a link already, or there must be none. */
   isSettled: (node: NodeName) => boolean
-  onConnection: (connection: Connection) => void
+  /** How many milliseconds it is to be left alone. */
+  bannedForMs: (node: NodeName) => number
+  /** False if nothing came of it. */
+  onConnection: (connection: Connection) => boolean
   /** Nobody waits for this connection any longer. */
   discard: (connection: Connection) => void
   onFailure: (meeting: Meeting, failure: Failure) => void
@@ -43,7 +48,7 @@ export function startDialer<Connection>(parts: {
 
   const set = (node: NodeName, next: Target) => {
     const before = targets.get(node)
-    if (before?.kind === 'waiting') before.timer.cancel()
+    if (before !== undefined) forget(before)
     targets.set(node, next)
     parts.onChange()
   }
@@ -55,6 +60,10 @@ export function startDialer<Connection>(parts: {
     if (stopped || target === undefined || target.kind === 'dialling' || target.kind === 'done') return
     const { meeting, attempts } = target
     if (parts.isSettled(node)) return set(node, resting(meeting, attempts))
+    const bannedMs = parts.bannedForMs(node)
+    if (bannedMs > 0) {
+      return set(node, { kind: 'banned', meeting, attempts, timer: parts.clock.after(bannedMs, () => dial(node)) })
+    }
     set(node, { kind: 'dialling', meeting, attempts })
     const isNeeded = () => {
       const current = targets.get(node)
@@ -68,7 +77,7 @@ export function startDialer<Connection>(parts: {
           return
         }
         set(node, resting(current.meeting, current.attempts))
-        parts.onConnection(connection)
+        if (!parts.onConnection(connection)) later(node, current.meeting, current.attempts + 1)
       },
       (error) => {
         const current = targets.get(node)
@@ -92,7 +101,7 @@ export function startDialer<Connection>(parts: {
       const handedOut = new Set(meetings.map(({ node }) => node))
       for (const [node, target] of targets) {
         if (handedOut.has(node)) continue
-        if (target.kind === 'waiting') target.timer.cancel()
+        forget(target)
         targets.delete(node)
       }
       for (const meeting of meetings) {
@@ -121,10 +130,14 @@ export function startDialer<Connection>(parts: {
       }),
     stop: () => {
       stopped = true
-      for (const target of targets.values()) if (target.kind === 'waiting') target.timer.cancel()
+      for (const target of targets.values()) forget(target)
       targets.clear()
     },
   }
+}
+
+function forget(target: Target): void {
+  if (target.kind === 'waiting' || target.kind === 'banned') target.timer.cancel()
 }
 
 /** The parent's address comes from this node's own settings, the others' from somebody else. */

@@ -3,6 +3,7 @@
 
 import type { BlockRequest, Peer, PieceStore, Torrent, Wire } from 'webtorrent'
 import { limits } from '../../model/limits.ts'
+import type { Clock } from '../../world/world.ts'
 import type { Lane, Meter } from './meter.ts'
 
 type Answer = (error: Error | null, bytes?: Uint8Array) => void
@@ -20,6 +21,7 @@ export function answerRequests(parts: {
   store: PieceStore
   meter: Meter
   lane: Lane
+  clock: Pick<Clock, 'after'>
   lengthOf: (piece: number) => number
   /** The peer broke the rules. */
   onAbuse: (because: string) => void
@@ -28,6 +30,7 @@ export function answerRequests(parts: {
   let asked: Asked[] = []
   /** Bytes that are read, or wait until they may pass. */
   let reading = 0
+  let isSaying = false
 
   const pump = () => {
     while (asked.length > 0 && wire._readableState.buffered + reading < limits.wireBufferedBytes) {
@@ -49,12 +52,25 @@ export function answerRequests(parts: {
         store.get(piece, { offset, length }, (error, bytes) => {
           reading -= length
           if (wire.destroyed) return
-          answer(error, bytes)
+          // Cancelled meanwhile, and made again perhaps: an answer would take the other one's place, which is then lost.
+          if (wire.peerRequests.includes(request)) answer(error, bytes)
           pump()
         })
         return true
       })
     }
+  }
+  /** Whose answers wait for a rate or for others must not take us for dead. */
+  const sayHere = () => {
+    isSaying = false
+    if (wire.destroyed || wire.peerRequests.length === 0) return
+    if (wire._readableState.buffered === 0) wire.keepAlive()
+    sayHereLater()
+  }
+  const sayHereLater = () => {
+    if (isSaying) return
+    isSaying = true
+    parts.clock.after(limits.stillHereMs, sayHere)
   }
   wire.removeAllListeners('request')
   wire.on('request', (piece: number, offset: number, length: number, answer: Answer) => {
@@ -64,6 +80,7 @@ export function answerRequests(parts: {
     const request = wire.peerRequests.at(-1)
     if (request === undefined) return
     asked.push({ request, answer })
+    sayHereLater()
     pump()
   })
   parts.peer.on('upload', pump)

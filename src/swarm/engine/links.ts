@@ -5,6 +5,7 @@ import type { TLSSocket } from 'node:tls'
 import type { Peer, PeerConnection, Torrent, Wire } from 'webtorrent'
 import { limits } from '../../model/limits.ts'
 import type { NodeName } from '../../model/names.ts'
+import type { Clock } from '../../world/world.ts'
 import { type Counters, type Meeting, noCounters, survivorOf } from '../engine.ts'
 import type { Lane, Meters } from './meter.ts'
 import { tameWire, tellSite } from './wire.ts'
@@ -29,6 +30,16 @@ export interface Link {
   count: number
   delivered: number
   rejects: number
+  /** When it was last asked for something while it had nothing to do, in monotonic milliseconds. */
+  askedAtMs: number
+  /** For how long it was to answer: in all, since a block last came from it, and since anything did. */
+  busyMs: number
+  vainMs: number
+  silentMs: number
+  /** What it had delivered when that was looked at last. */
+  deliveredBefore: number
+  /** When that was, in monotonic milliseconds; infinite while what came waits for our own rate. */
+  heardAtMs: number
   /** What it says of its site; decides what counts as over a link, and nothing else. */
   site: string | undefined
   readonly lane: Lane
@@ -41,11 +52,14 @@ export interface Links {
   size(): number
   has(node: NodeName): boolean
   meet(meetings: readonly Meeting[]): void
-  add(connection: Connection): void
-  /** Never again for this holding. */
-  ban(node: NodeName): void
-  isBanned(node: NodeName): boolean
+  /** Whether there is a link with its node now. */
+  add(connection: Connection): boolean
+  /** For a while; `msFor` is told how often it was banned lately, with this time. */
+  ban(node: NodeName, ban: { msFor: (times: number) => number; because: string }): void
+  /** How many milliseconds it still is banned for; 0 if it is not. */
+  bannedForMs(node: NodeName): number
   drop(node: NodeName, because: string): void
+  isParent(node: NodeName): boolean
   /** How many are not the parent and have or want pieces. */
   others(): number
   /** Bytes since it was last asked. */
@@ -60,6 +74,8 @@ export interface LinkEvents {
   onHas(link: Link, piece: number): void
   onHasAnew(link: Link): void
   onBlock(link: Link, piece: number, offset: number, bytes: Uint8Array): void
+  /** A caller for whom there is no room. */
+  onFull(node: NodeName): void
   /** `isNeeded` is false if both sides had all; `isReplaced`: there is another one with the same node. */
   onClose(link: Link, end: { because: string; isNeeded: boolean; isReplaced: boolean }): void
 }
@@ -76,29 +92,42 @@ export function openLinks(parts: {
   /** This node's own site, told to the peers. */
   site: string | null
   meters: Meters
+  clock: Pick<Clock, 'monotonicMs'>
   isBackground: () => boolean
   events: LinkEvents
 }): Links {
-  const { torrent, events, meters } = parts
+  const { torrent, events, meters, clock } = parts
   const pieces = torrent.pieces.length
   const links = new Map<NodeName, Counting>()
-  const banned = new Set<NodeName>()
+  const bans = new Map<NodeName, { untilMs: number; times: number }>()
   let meetings = new Map<NodeName, Meeting>()
   let counters: { -readonly [name in keyof Counters]: number } = { ...noCounters }
 
   const drop = (node: NodeName, because: string) => links.get(node)?.link.close(because)
   const isWhole = (link: Link) => link.count === pieces
+  const isParent = (node: NodeName) => meetings.get(node)?.relation === 'parent'
+  const bannedForMs = (node: NodeName) => Math.max(0, (bans.get(node)?.untilMs ?? 0) - clock.monotonicMs())
+  const isFull = () => {
+    let callers = 0
+    for (const { link } of links.values()) if (link.direction === 'incoming') callers += 1
+    return callers >= limits.callersPerHoldingMax
+  }
 
-  const add = (connection: Connection) => {
+  const add = (connection: Connection): boolean => {
     const { node, direction, socket, raw } = connection
     const existing = links.get(node)
-    const refuse =
-      node === parts.self || banned.has(node) || torrent.destroyed || links.size >= limits.wiresPerHoldingMax
+    const refuse = node === parts.self || bannedForMs(node) > 0 || torrent.destroyed
     // A second one in the same direction means that the other end has given up the first.
     const isBetter = existing?.link.direction === direction || direction === survivorOf(parts.self, node)
     if (refuse || (existing !== undefined && !isBetter)) {
       socket.destroy()
-      return
+      return existing !== undefined
+    }
+    if (existing === undefined && direction === 'incoming' && isFull()) {
+      // It calls again, later each time, and takes from others meanwhile.
+      socket.end()
+      events.onFull(node)
+      return false
     }
     links.delete(node)
     existing?.link.close('replaced')
@@ -107,10 +136,10 @@ export function openLinks(parts: {
     const wire = peer?.wire
     if (peer === undefined || wire === undefined || wire === null) {
       socket.destroy()
-      return
+      return false
     }
     const lane: Lane = { isBackground: parts.isBackground, isElsewhere: () => isElsewhere(link) }
-    const link = linkOf({ node, direction, socket, peer, wire, pieces, lane })
+    const link = linkOf({ node, direction, socket, peer, wire, pieces, lane, nowMs: clock.monotonicMs() })
     const counting: Counting = { link, raw, overLinkCounted: 0 }
     links.set(node, counting)
     if (parts.site !== null) tellSite(wire, parts.site)
@@ -119,15 +148,19 @@ export function openLinks(parts: {
         link.site = site
         events.onLane(link)
       },
-      arrived: (bytes, goOn) =>
+      arrived: (bytes, goOn) => {
+        link.heardAtMs = Number.POSITIVE_INFINITY
         meters.download.pass(bytes, lane, () => {
+          link.heardAtMs = clock.monotonicMs()
           goOn()
           return true
-        }),
+        })
+      },
       abuse: (because) => link.close(because),
     })
     follow(counting, peer)
     events.onOpen(link)
+    return true
   }
 
   const follow = (counting: Counting, peer: Peer) => {
@@ -154,7 +187,7 @@ export function openLinks(parts: {
     })
     wire.on('piece', (piece: number, offset: number, bytes: Uint8Array) => {
       link.delivered += bytes.length
-      const from = meetings.get(link.node)?.relation === 'parent' ? 'fromParent' : 'fromSiblings'
+      const from = isParent(link.node) ? 'fromParent' : 'fromSiblings'
       counters[from] += bytes.length
       events.onBlock(link, piece, offset, bytes)
     })
@@ -204,15 +237,20 @@ export function openLinks(parts: {
       for (const { link } of links.values()) events.onLane(link)
     },
     add,
-    ban: (node) => {
-      banned.add(node)
-      drop(node, 'banned')
+    ban: (node, { msFor, because }) => {
+      const times = (bans.get(node)?.times ?? 0) + 1
+      bans.delete(node)
+      const [first] = bans.keys()
+      if (bans.size >= limits.bannedKnownMax && first !== undefined) bans.delete(first)
+      bans.set(node, { untilMs: clock.monotonicMs() + msFor(times), times })
+      drop(node, because)
     },
-    isBanned: (node) => banned.has(node),
+    bannedForMs,
     drop,
+    isParent,
     others: () => {
       let others = 0
-      for (const { link } of links.values()) if (meetings.get(link.node)?.relation !== 'parent') others += 1
+      for (const { link } of links.values()) if (!isParent(link.node)) others += 1
       return others
     },
     counted: () => {
@@ -225,13 +263,13 @@ export function openLinks(parts: {
 }
 
 function linkOf(
-  parts: Pick<Link, 'node' | 'direction' | 'socket' | 'wire' | 'lane'> & { peer: Peer; pieces: number },
+  parts: Pick<Link, 'node' | 'direction' | 'socket' | 'wire' | 'lane'> & { peer: Peer; pieces: number; nowMs: number },
 ): Link {
-  const { node, direction, socket, wire, lane, peer } = parts
+  const { node, direction, socket, wire, lane, peer, nowMs } = parts
   const { downloadSpeed } = wire
   return {
     ...{ node, direction, socket, wire, lane, has: new Uint8Array(parts.pieces), count: 0, delivered: 0, rejects: 0 },
-    site: undefined,
+    ...{ site: undefined, askedAtMs: nowMs, busyMs: 0, vainMs: 0, silentMs: 0, deliveredBefore: 0, heardAtMs: nowMs },
     speed: () => downloadSpeed(),
     close: (because) => peer.destroy(new Error(because)),
   }

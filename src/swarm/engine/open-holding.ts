@@ -1,7 +1,7 @@
 // One holding that is open in the engine: its file, its torrent, its links and what becomes of its pieces.
 
 import type WebTorrent from 'webtorrent'
-import type { Torrent } from 'webtorrent'
+import type { Torrent, Wire } from 'webtorrent'
 import { messageOf } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { NodeName } from '../../model/names.ts'
@@ -9,6 +9,7 @@ import type { Clock, Random } from '../../world/world.ts'
 import { allBits, bitsFor, lengthOfPiece, piecesOf, withBits } from '../bits.ts'
 import type { EngineReport, Meeting, Opening } from '../engine.ts'
 import { pieceDigestsOf } from '../metainfo.ts'
+import { delayBefore } from '../retry.ts'
 import { strategyFor } from '../strategy.ts'
 import { keepBlame } from './blame.ts'
 import { startDialer } from './dialer.ts'
@@ -136,7 +137,7 @@ function run(parts: HoldingParts, { torrent, file, isChecked, broken }: Running)
   let isClosed = false
 
   const links = openLinks({
-    torrent,
+    ...{ torrent, clock },
     self: parts.self,
     site: parts.site,
     meters: parts.meters,
@@ -150,6 +151,7 @@ function run(parts: HoldingParts, { torrent, file, isChecked, broken }: Running)
         givers.add(link.node)
         if (torrent.pieces[piece]) blame.delivered(piece, { node: link.node, offset, length: bytes.length })
       },
+      onFull: (node) => report({ kind: 'note', message: 'no room for a caller', about: node }),
       onClose: (link, { because, isNeeded, isReplaced }) => {
         report({ kind: 'note', message: 'wire closed', about: `${link.node}: ${because}` })
         if (isNeeded && !isReplaced) report({ kind: 'parted', infoHash, node: link.node })
@@ -162,13 +164,15 @@ function run(parts: HoldingParts, { torrent, file, isChecked, broken }: Running)
   const picker = startPicker({
     ...{ torrent, lengthOf, clock, random },
     strategy: () => strategyFor({ others: links.others() }),
+    onSilent: (link) => wasSilent(link.node),
     onRecount: (about) => report({ kind: 'note', message: 'picker counted anew', about }),
   })
   const dialer = startDialer({
     clock,
     random,
     dial: parts.dial,
-    isSettled: (node) => links.has(node) || links.isBanned(node) || parts.isRevoked(node),
+    isSettled: (node) => links.has(node) || parts.isRevoked(node),
+    bannedForMs: (node) => links.bannedForMs(node),
     onConnection: (connection) => links.add(connection),
     discard: ({ socket }) => socket.destroy(),
     onFailure: ({ node, address, port }, failure) => {
@@ -215,7 +219,14 @@ function run(parts: HoldingParts, { torrent, file, isChecked, broken }: Running)
   }
   const poisoned = (from: NodeName, piece: number) => {
     report({ kind: 'poisoned', infoHash, from, piece })
-    links.ban(from)
+    const msFor = (times: number) => delayBefore(times, random.fraction(), limits.banFirstMs, limits.banCeilingMs)
+    links.ban(from, { msFor, because: 'it gave a wrong piece' })
+  }
+  /** The parent is dialled again with back-off: whatever ails it, there may be nobody else. */
+  const wasSilent = (node: NodeName) => {
+    const because = 'it was asked and says nothing'
+    if (links.isParent(node)) links.drop(node, because)
+    else links.ban(node, { msFor: () => limits.silentRestMs, because })
   }
   const complete = async () => {
     file.seal()
@@ -239,14 +250,20 @@ function run(parts: HoldingParts, { torrent, file, isChecked, broken }: Running)
     const peer = link === undefined ? undefined : torrent._peers.get(link.node)
     if (link === undefined || peer === undefined || peer.wire !== wire) return wire.destroy()
     onWireWithMetadata.call(torrent, wire)
+    // webtorrent unchokes whoever is interested, even if nothing may be given.
+    wire.removeAllListeners('interested')
     answerRequests({
-      ...{ torrent, peer, wire, lengthOf, store: file, meter: parts.meters.upload, lane: link.lane },
+      ...{ torrent, peer, wire, clock, lengthOf, store: file, meter: parts.meters.upload, lane: link.lane },
       onAbuse: (because) => link.close(because),
     })
     ready.add(link)
     chokeOrNot(link)
   }
-  torrent.on('wire', withoutExtensions)
+  torrent.on('wire', (wire: Wire) => {
+    withoutExtensions(wire)
+    // Its own would end a wire for a slow link, or for a rate that holds on either side.
+    wire._timeoutMs = 0
+  })
   torrent.on('verified', (piece: number) => {
     picker.onVerified(piece)
     if (!isChecked) digest.advance()
@@ -284,7 +301,7 @@ function run(parts: HoldingParts, { torrent, file, isChecked, broken }: Running)
       links.meet(meetings)
       dialer.meet(meetings)
     },
-    take: (connection) => links.add(connection),
+    take: (connection) => void links.add(connection),
     drop: (node, because) => links.drop(node, because),
     ratesChanged: () => {
       for (const link of links.all()) chokeOrNot(link)

@@ -7,7 +7,7 @@
 import type { Torrent, Wire } from 'webtorrent'
 import { limits } from '../../model/limits.ts'
 import type { Clock, Random } from '../../world/world.ts'
-import { nextPieceFor, pipelineBlocks, type Strategy, takeOverBytes } from '../strategy.ts'
+import { expectedSpeed, isMuchSooner, nextPieceFor, pipelineBlocks, type Strategy, takeOverBytes } from '../strategy.ts'
 import { BlockPiece } from './block-piece.ts'
 import type { Link } from './links.ts'
 
@@ -40,6 +40,8 @@ export function startPicker(parts: {
   strategy: () => Strategy
   clock: Clock
   random: Pick<Random, 'fraction'>
+  /** It was asked and says nothing. */
+  onSilent: (link: Link) => void
   /** Something was missing and nobody was asked for it: what was counted wrongly is counted anew. */
   onRecount: (about: string) => void
 }): Picker {
@@ -54,9 +56,8 @@ export function startPicker(parts: {
   const copies = new Uint16Array(torrent.pieces.length)
   /** Per link the pieces that it has, we miss and nobody has begun. */
   const news = new Map<Link, number>()
-  /** When each link was last given work while it had none. */
-  const busySinceMs = new Map<Link, number>()
   let lowest = 0
+  let watchedAtMs = clock.monotonicMs()
   let isDue = false
   let stopped = false
 
@@ -94,7 +95,8 @@ export function startPicker(parts: {
     return [...links.values()].filter(({ lane, wire }) => !lane.isElsewhere() && !wire.peerChoking).filter(isQuick)
   }
   const isQuick = (near: Link): boolean => {
-    if (clock.monotonicMs() - (busySinceMs.get(near) ?? clock.monotonicMs()) < limits.nearPatienceMs) return true
+    if (near.vainMs >= limits.nearPatienceMs) return false
+    if (clock.monotonicMs() - near.askedAtMs < limits.nearPatienceMs) return true
     const { bytes, speed } = backlogOf(near)
     return bytes <= (speed * limits.nearPatienceMs) / 1000
   }
@@ -135,7 +137,7 @@ export function startPicker(parts: {
     while (wire.requests.length < depth) {
       const piece = next(link, nearer)
       if (piece === -1) return
-      if (wire.requests.length === 0) busySinceMs.set(link, clock.monotonicMs())
+      if (wire.requests.length === 0) link.askedAtMs = clock.monotonicMs()
       const before = wire.requests.length
       ask(link, piece, depth)
       // It takes no requests any longer, and the piece is another one's to fetch.
@@ -153,12 +155,12 @@ export function startPicker(parts: {
   /** Near the end, an idle wire relieves one that still needs long. */
   const takeOver = (idle: Link) => {
     if (idle.wire.destroyed || idle.wire.peerChoking || idle.wire.requests.length > 0) return
-    const backlog = backlogOf(idle)
+    const backlog = { bytes: 0, speed: idleSpeed(idle) }
     const nowMs = clock.monotonicMs()
     const nearer = nearerThan(idle)
     for (const slow of links.values()) {
       if (nearer.includes(slow)) continue
-      if (slow === idle || nowMs - (busySinceMs.get(slow) ?? nowMs) < limits.slowAfterMs) continue
+      if (slow === idle || nowMs - slow.askedAtMs < limits.slowAfterMs) continue
       let left = takeOverBytes(backlog, backlogOf(slow))
       if (left === 0) continue
       for (const { piece, offset, length } of [...slow.wire.requests].sort(lastFirst)) {
@@ -171,6 +173,24 @@ export function startPicker(parts: {
       // The slow one has nothing to do now and would pass for quick.
       update(idle, nearer)
       if (idle.wire.requests.length > 0) return
+    }
+  }
+  /** A piece that is to come from one wire has to begin anew on another. */
+  const takeOverAlone = (idle: Link) => {
+    if (idle.wire.destroyed || idle.wire.peerChoking || idle.wire.requests.length > 0) return
+    for (const [piece, state] of begun) {
+      const { owner, buffer } = state
+      if (!state.alone || owner === undefined || owner === idle || buffer.missing === 0 || idle.has[piece] !== 1)
+        continue
+      if (clock.monotonicMs() - owner.askedAtMs < limits.slowAfterMs) continue
+      if (!isMuchSooner({ bytes: 0, speed: idleSpeed(idle) }, backlogOf(owner), buffer.length)) continue
+      state.owner = idle
+      state.buffer = renew(piece)
+      open.add(piece)
+      for (const { piece: asked, offset, length } of [...owner.wire.requests]) {
+        if (asked === piece) owner.wire.cancel(piece, offset, length)
+      }
+      return update(idle)
     }
   }
   const release = (link: Link) => {
@@ -205,10 +225,30 @@ export function startPicker(parts: {
     parts.onRecount(`${lost.length} of ${begun.size} pieces begun`)
     updateAll()
   }
+  const watch = () => {
+    const [beforeMs, nowMs] = [watchedAtMs, clock.monotonicMs()]
+    watchedAtMs = nowMs
+    for (const link of [...links.values()]) {
+      if (link.heardAtMs >= beforeMs) link.silentMs = 0
+      if (link.delivered > link.deliveredBefore) link.vainMs = 0
+      link.deliveredBefore = link.delivered
+      if (link.wire.requests.length === 0 || link.askedAtMs > beforeMs) continue
+      link.busyMs += nowMs - beforeMs
+      link.vainMs += nowMs - beforeMs
+      if (link.heardAtMs < beforeMs) link.silentMs += nowMs - beforeMs
+      if (link.silentMs >= limits.wireSilentMs) parts.onSilent(link)
+    }
+  }
   const lookAgain = () => {
     if (stopped || torrent.done || torrent.destroyed) return
     updateAll()
-    for (const link of links.values()) takeOver(link)
+    watch()
+    // Of those that are idle the fastest first.
+    const idle = [...links.values()].filter(({ wire }) => wire.requests.length === 0)
+    for (const link of idle.sort((a, b) => idleSpeed(b) - idleSpeed(a))) {
+      takeOver(link)
+      takeOverAlone(link)
+    }
     recount()
     clock.after(limits.pickAgainEveryMs, lookAgain)
   }
@@ -257,7 +297,6 @@ export function startPicker(parts: {
     onClose: (link) => {
       links.delete(link.wire)
       news.delete(link)
-      busySinceMs.delete(link)
       for (let piece = 0; piece < copies.length; piece += 1)
         copies[piece] = (copies[piece] ?? 0) - (link.has[piece] ?? 0)
       release(link)
@@ -283,6 +322,10 @@ export function startPicker(parts: {
 
 function backlogOf(link: Link): { bytes: number; speed: number } {
   return { bytes: link.wire.requests.reduce((bytes, { length }) => bytes + length, 0), speed: link.speed() }
+}
+
+function idleSpeed(link: Link): number {
+  return expectedSpeed({ speed: link.speed(), delivered: link.delivered, busyMs: link.busyMs })
 }
 
 function lastFirst(a: { piece: number; offset: number }, b: { piece: number; offset: number }): number {

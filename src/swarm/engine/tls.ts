@@ -61,9 +61,9 @@ export function openSwarmTls(parts: {
     return made
   }
   const addressOf = (raw: Socket) => addresses.get(raw) ?? 'unknown'
-  const mayOpen = (raw: Socket): boolean => {
+  const mayOpen = (raw: Socket, max: number): boolean => {
     raw.on('error', () => raw.destroy())
-    if (raws.size >= limits.wiresMax) {
+    if (raws.size >= max) {
       raw.destroy()
       return false
     }
@@ -96,7 +96,7 @@ export function openSwarmTls(parts: {
       server = serverFrom(tls)
     },
     accept: (raw) => {
-      if (!mayOpen(raw)) return
+      if (!mayOpen(raw, limits.wiresMax - limits.wiresKeptForDials)) return
       const address = raw.remoteAddress ?? 'unknown'
       if (!callers.enter(raw, address)) {
         raw.destroy()
@@ -110,7 +110,7 @@ export function openSwarmTls(parts: {
     dial: async ({ node, address, port, infoHash }) => {
       const keeping = { noDelay: true, keepAlive: true, keepAliveInitialDelay: limits.keepAliveMs }
       const raw = connectTcp({ host: address, port, ...keeping })
-      if (!mayOpen(raw)) throw new Failure('too-large', 'too many connections', { retry: 'later' })
+      if (!mayOpen(raw, limits.wiresMax)) throw new Failure('too-large', 'too many connections', { retry: 'later' })
       const socket = connectTls({
         socket: raw,
         secureContext: context,

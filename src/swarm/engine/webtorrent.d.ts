@@ -39,8 +39,11 @@ declare module 'webtorrent' {
     unchoke(): void
     interested(): void
     uninterested(): void
+    keepAlive(): void
     destroy(): void
     cancel(piece: number, offset: number, length: number): void
+    /** For the next answer to come; 0 for as long as it takes. */
+    _timeoutMs: number
     _parse(size: number, parser: (bytes: Uint8Array) => void): void
     _parser: (bytes: Uint8Array) => void
     _parserSize: number

@@ -1,0 +1,97 @@
+// Peers that are of no use, and a real engine that gets on without them. Its clock is the test's.
+
+import t from 'tap'
+import { limits } from '../../src/model/limits.ts'
+import { engineHere, fastClock } from './engine-here.ts'
+import { MiB, nodesFor, payloadFrom } from './kit.ts'
+import { call, offer } from './raw-peer.ts'
+
+const payload = payloadFrom('troubled', { size: 4 * MiB })
+const { infoHash } = payload.spec.payload
+
+t.test('siblings that have all and give nothing keep a node from nothing: the parent is the last resort', async (t) => {
+  const nodes = await nodesFor(t)
+  const clock = fastClock(t, 20)
+  const client = await nodes.start('client', { engine: engineHere(clock) })
+  client.swarm.setWanted([payload.spec])
+  for (const name of ['mute-1', 'mute-2', 'mute-3']) {
+    const socket = call({ port: client.swarm.port, as: await nodes.fleet.node(name), infoHash })
+    t.teardown(() => socket.destroy())
+    await offer(socket, infoHash)
+    await client.until('it is open', () => client.lines.some((line) => line.includes(`${name} incoming`)))
+  }
+  const root = await nodes.seed('root', payload)
+  const sinceMs = clock.monotonicMs()
+  client.swarm.setPeers(infoHash, [root.as('parent', 'far away')])
+  await client.event('completed')
+  const tookMs = clock.monotonicMs() - sinceMs
+  t.ok(tookMs < 2 * limits.wireSilentMs, `${tookMs} ms`)
+  const { fromParent } = client.transfer(payload)
+  t.ok(fromParent >= payload.bytes.length && fromParent < payload.bytes.length + MiB, `${fromParent} from the parent`)
+})
+
+t.test('who was asked and says nothing is hung up on in bounded time, and let be for a while', async (t) => {
+  const nodes = await nodesFor(t)
+  const clock = fastClock(t, 20)
+  const client = await nodes.start('client', { engine: engineHere(clock) })
+  client.swarm.setWanted([payload.spec])
+  const mute = await nodes.fleet.node('mute')
+  const calls = async () => {
+    const socket = call({ port: client.swarm.port, as: mute, infoHash })
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+    socket.resume()
+    await offer(socket, infoHash)
+    const since = clock.monotonicMs()
+    await closed
+    return clock.monotonicMs() - since
+  }
+  const lasted = await calls()
+  t.ok(lasted >= limits.wireSilentMs && lasted < 2 * limits.wireSilentMs, `${lasted} ms`)
+  t.ok(client.lines.some((line) => /wire closed.*mute: it was asked and says nothing/.test(line)))
+  const refused = await calls()
+  t.ok(refused < limits.wireSilentMs / 2, `${refused} ms`)
+  clock.pass(limits.silentRestMs)
+  t.ok((await calls()) >= limits.wireSilentMs, 'it may try again later')
+})
+
+t.test('who makes others wait by a rate of its own is not taken for silent', async (t) => {
+  const nodes = await nodesFor(t)
+  const clock = fastClock(t, 20)
+  const small = payloadFrom('slow', { size: MiB / 2, pieceLength: MiB / 4 })
+  // A block in sixteen seconds for each of three.
+  const rates = { upload: 12 * 1024, download: null }
+  const root = await nodes.seed('root', small, { rates, engine: engineHere(clock) })
+  const clients = await Promise.all(
+    ['one', 'two', 'three'].map(async (name) => {
+      const client = await nodes.start(name, { engine: engineHere(clock) })
+      client.swarm.setWanted([small.spec])
+      client.swarm.setPeers(small.spec.payload.infoHash, [root.as('parent')])
+      return client
+    }),
+  )
+  await Promise.all(clients.map((client) => client.event('completed')))
+  t.notOk(clients.some(({ lines }) => lines.some((line) => /says nothing/.test(line))))
+})
+
+t.test('who gave a wrong piece is kept out for a while, and longer the next time', async (t) => {
+  const nodes = await nodesFor(t)
+  const clock = fastClock(t, 1)
+  const bytes = Buffer.from(payload.bytes)
+  bytes[0] = (bytes[0] ?? 0) ^ 1
+  const mallory = await nodes.seed('mallory', { ...payload, bytes })
+  const client = await nodes.start('client', { engine: engineHere(clock) })
+  client.swarm.setWanted([payload.spec])
+  client.swarm.setPeers(infoHash, [mallory.as('sibling')])
+  const attacks = () => client.events.filter(({ kind }) => kind === 'attack').length
+  const opened = () => client.lines.filter((line) => /wire open.*mallory/.test(line)).length
+  t.match(await client.event('attack'), { attack: { kind: 'piece-poisoned', from: 'mallory', detail: /piece 0 of/ } })
+  clock.pass(limits.banFirstMs / 2 - 5_000)
+  t.equal(opened(), 1, 'it is not met')
+  clock.pass(limits.banFirstMs)
+  await client.until('it has its second chance', () => attacks() === 2)
+  clock.pass(limits.banFirstMs - 5_000)
+  const honest = await nodes.seed('honest', payload)
+  client.swarm.setPeers(infoHash, [mallory.as('sibling'), honest.as('sibling')])
+  await client.event('completed')
+  t.equal(opened(), 2, 'and is kept out for twice as long')
+})
