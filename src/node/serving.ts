@@ -65,6 +65,7 @@ export async function serveChildren(parts: {
     },
     onWantedChanged: () => parts.onWanted(tracker.wanted()),
     onRelieved: (infoHash, node) => swarm.part(infoHash, node),
+    onElected: (infoHash, node) => log.debug('gateway elected', { infoHash, node }),
   })
   const announce = async (announced: Announced): Promise<Handout> => {
     const handout = tracker.announce(announced)

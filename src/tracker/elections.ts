@@ -23,6 +23,7 @@ export function holdElections(parts: {
   bytesOf: (infoHash: InfoHash) => number
   /** It is gateway no longer, and still lacks something. */
   onRelieved: (infoHash: InfoHash, node: NodeName) => void
+  onElected: (infoHash: InfoHash, node: NodeName) => void
 }): Elections {
   const { table } = parts
   const swarms = new Map<InfoHash, Map<string, SiteState>>()
@@ -40,6 +41,9 @@ export function holdElections(parts: {
     }
     const after = siteAfter(before, { members, nowMs, parentBytes: parts.bytesOf(infoHash) })
     keep(infoHash, site, after)
+    for (const { node } of after.gateways) {
+      if (before.gateways.every((gateway) => gateway.node !== node)) parts.onElected(infoHash, node)
+    }
     for (const { node } of before.gateways) {
       const isGateway = after.gateways.some((gateway) => gateway.node === node)
       if (!isGateway && !mayTake(infoHash, node)) parts.onRelieved(infoHash, node)

@@ -24,6 +24,8 @@ export interface TrackerParts {
   onWantedChanged?: () => void
   /** It is gateway no longer and is to take from its siblings: its wire to this node is to end. */
   onRelieved?: (infoHash: InfoHash, node: NodeName) => void
+  /** From now on it takes from this node for its site. */
+  onElected?: (infoHash: InfoHash, node: NodeName) => void
 }
 
 /** A child as `banyan status` shows it. */
@@ -72,6 +74,7 @@ export function createTracker(parts: TrackerParts): Tracker {
       return have === 'all' ? Number.POSITIVE_INFINITY : have === 'some' ? self.bytesOf(infoHash) : 0
     },
     onRelieved: (infoHash, node) => parts.onRelieved?.(infoHash, node),
+    onElected: (infoHash, node) => parts.onElected?.(infoHash, node),
   })
   let timer: Timer | undefined
 
