@@ -20,6 +20,7 @@ import { rollbackCommand } from './commands/rollback.ts'
 import { rolloutCommand } from './commands/rollout.ts'
 import { statusCommand } from './commands/status.ts'
 import { tokenCommand } from './commands/token.ts'
+import { torrentCommand } from './commands/torrent.ts'
 import { whyCommand } from './commands/why.ts'
 
 export const commands: readonly Command[] = [
@@ -40,6 +41,7 @@ export const commands: readonly Command[] = [
   nodesCommand,
   nodeInfoCommand,
   metricsCommand,
+  torrentCommand,
   checkCommand,
   applyCommand,
   whyCommand,

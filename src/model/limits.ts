@@ -271,6 +271,19 @@ export const limits = {
   strangerToldEveryMs: 60_000,
   failedRetryCeilingMs: 60 * 60_000,
 
+  // Ordinary clients.
+  plainWiresMax: 64,
+  plainWiresPerAddressMax: 16,
+  /** One that asks for nothing for so long is hung up on. */
+  plainIdleMs: 2 * 60_000,
+  plainAnnounceIntervalMs: 2 * 60_000,
+  plainAnnounceLeastMs: 30_000,
+  plainAnnouncesUnderwayMax: 256,
+  plainQueryMaxChars: 2_048,
+  /** Remembered by their announces, over all payloads. */
+  plainClientsMax: 2_000,
+  plainPeersMax: 50,
+
   // Trust.
   timestampLifetimeMs: 24 * 3600_000,
   timestampRenewAfterMs: 6 * 3600_000,

@@ -16,6 +16,21 @@ import { sizeSchema } from './sizes.ts'
 
 export const controlPortDefault = 7420
 export const swarmPortDefault = 7421
+/** Those that trackers and clients have by custom. */
+const plainAnnouncePortDefault = 6969
+const plainSwarmPortDefault = 6881
+
+/** Ordinary BitTorrent clients are let in, in the clear. */
+const plainSchema = v.strictObject({
+  announcePort: v.optional(portSchema, plainAnnouncePortDefault),
+  swarmPort: v.optional(portSchema, plainSwarmPortDefault),
+  /** Default: as the node's other ports. */
+  listen: v.exactOptional(lineSchema),
+  /** What .torrent files call this node; default: the address it listens at, or the name of the machine. */
+  address: v.exactOptional(
+    v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9.:-]{0,252}$/, 'expected an address or the name of a machine')),
+  ),
+})
 
 export const parentUrlSchema = v.pipe(
   lineSchema,
@@ -35,6 +50,7 @@ export const settingsSchema = v.strictObject({
   listen: v.optional(lineSchema, '0.0.0.0'),
   controlPort: v.optional(portSchema, controlPortDefault),
   swarmPort: v.optional(portSchema, swarmPortDefault),
+  plain: v.exactOptional(plainSchema),
   /** Packages are installed below this folder. */
   targetRoot: v.optional(lineSchema, '/'),
   ...bandwidthEntries,

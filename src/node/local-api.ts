@@ -18,12 +18,16 @@ import type { Clock } from '../world/world.ts'
 import { type Check, checkFrom } from './check.ts'
 import type { RunningNode } from './daemon.ts'
 import { linesOf } from './lines.ts'
+import type { PlainEndpoint } from './plain.ts'
 import { actionsReady, type State } from './state.ts'
+import { torrentOf } from './torrents.ts'
 import { type Why, whyOf } from './why.ts'
 
 export interface LocalApiParts {
   clock: Clock
   node: RunningNode
+  /** Null where ordinary clients are not let in. */
+  plain: PlainEndpoint | null
   root: { fleet: Fleet; repository: Repository; urls: () => string[] } | null
 }
 
@@ -139,7 +143,11 @@ export function openLocalApi(parts: LocalApiParts): (request: LocalRequest) => P
         }
       }
     }
-    const [, room, name] = /^GET \/(nodes|packages|why)\/([^/]+)$/.exec(call) ?? []
+    const [, room, name] = /^GET \/(nodes|packages|why|torrents)\/([^/]+)$/.exec(call) ?? []
+    if (room === 'torrents') {
+      const { version, arch } = request.query
+      return ok(await torrentOf(parts, { name: decodeURIComponent(name ?? ''), version, arch }))
+    }
     if (room === 'why') return ok(await whyNow(node, decodeURIComponent(name ?? '')))
     if (room === 'packages')
       return ok({ versions: await rootOnly().repository.package(decodeURIComponent(name ?? '')) })

@@ -17,6 +17,7 @@ import type { World } from '../world/world.ts'
 import { type RunningNode, startNode } from './daemon.ts'
 import type { Home } from './home.ts'
 import { openLocalApi } from './local-api.ts'
+import type { PlainEndpoint } from './plain.ts'
 import type { Reloaded } from './reload.ts'
 import { loadSettings } from './settings-file.ts'
 import { programVersion } from './version.ts'
@@ -45,6 +46,7 @@ export async function startRealNode({ world, home }: { world: World; home: Home 
   await world.disk.makeFolder(home.run, { mode: 0o700 })
   const store = await world.openStore(home.state)
   let node: RunningNode | undefined
+  let plain: PlainEndpoint | null = null
   try {
     const objects = openObjects({ disk: world.disk, dir: home.objects })
     const trust = await openTrust({ dir: home.tuf, clock: world.clock, disk: world.disk, log: world.log })
@@ -87,11 +89,18 @@ export async function startRealNode({ world, home }: { world: World; home: Home 
       root,
     })
     const running = node
+    const { plain: wanted } = settings
+    if (wanted !== undefined) {
+      // Not loaded where it is off.
+      const { openPlainEndpoint } = await import('./plain.ts')
+      plain = await openPlainEndpoint({ ...world, settings: { ...settings, plain: wanted }, node })
+    }
     const local = await serveLocal({
       path: home.socket,
       handler: openLocalApi({
         clock: world.clock,
         node: running,
+        plain,
         root: root && { ...root, urls: () => [controlUrlOf(settings, running.controlPort)] },
       }),
       onError: (error, url) => world.log.error('local request failed', { url, error: messageOf(error) }),
@@ -103,10 +112,12 @@ export async function startRealNode({ world, home }: { world: World; home: Home 
       reload: () => running.reload(),
       async stop() {
         await local.close()
+        await plain?.stop()
         await running.stop()
       },
     }
   } catch (error) {
+    await plain?.stop()
     if (node === undefined) await store.close()
     else await node.stop()
     throw error

@@ -43,13 +43,13 @@ function start(
     send: (command) => {
       if (child.connected) child.send(command, failed)
     },
-    take: (caller) => {
+    take: (caller, way) => {
       if (!(caller instanceof Socket)) throw new TypeError('the engine process takes sockets only')
       if (!child.connected || caller.destroyed) {
         caller.destroy()
         return
       }
-      child.send({ kind: 'caller' }, caller, { keepOpen: false }, (error) => {
+      child.send({ kind: way === 'plain' ? 'plain-caller' : 'caller' }, caller, { keepOpen: false }, (error) => {
         failed(error)
         if (error !== null) caller.destroy()
       })

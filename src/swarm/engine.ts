@@ -82,6 +82,12 @@ export const commandSchema = v.variant('kind', [
   v.strictObject({ kind: v.literal('part'), infoHash: infoHashSchema, node: nodeNameSchema }),
   /** An accepted connection comes along. */
   v.strictObject({ kind: v.literal('caller') }),
+  /** So does the connection of an ordinary client, on the plain port. */
+  v.strictObject({ kind: v.literal('plain-caller') }),
+  /** Ordinary clients may be given this payload, which is open; */
+  v.strictObject({ kind: v.literal('admit'), infoHash: infoHashSchema }),
+  /** or may not, or no longer. */
+  v.strictObject({ kind: v.literal('turn-away'), infoHash: infoHashSchema }),
   v.strictObject({ kind: v.literal('stop') }),
 ])
 export type Command = v.InferOutput<typeof commandSchema>
@@ -100,6 +106,8 @@ export const engineReportSchema = v.variant('kind', [
   v.strictObject({ kind: v.literal('ready') }),
   /** Somebody of the fleet wants a holding that is not open. */
   v.strictObject({ kind: v.literal('called'), infoHash: infoHashSchema }),
+  /** Ordinary clients want this payload, and wait for the answer. */
+  v.strictObject({ kind: v.literal('called-plainly'), infoHash: infoHashSchema }),
   /** The holding is open; what `look` found was reported as stored before. */
   v.strictObject({ kind: v.literal('opened'), infoHash: infoHashSchema }),
   /** The file that the recorded pieces should be in is not there: none of them count any longer. */
@@ -137,7 +145,10 @@ export const engineReportSchema = v.variant('kind', [
 export type EngineReport = v.InferOutput<typeof engineReportSchema>
 export const parseEngineReport = parserOf(engineReportSchema)
 
-/** A connection that was accepted on the swarm port and not read from yet. */
+/** By which port somebody called: as a node of the fleet, or as an ordinary client. */
+export type Way = 'swarm' | 'plain'
+
+/** A connection that was accepted and not read from yet. */
 export interface Caller {
   readonly remoteAddress?: string | undefined
   destroy(): void
@@ -146,7 +157,7 @@ export interface Caller {
 export interface Engine {
   send(command: Command): void
   /** Hands a connection over. */
-  take(caller: Caller): void
+  take(caller: Caller, way: Way): void
   /** Ends it in order: what was received is durable and reported. One that does not answer is killed. */
   stop(): Promise<void>
 }

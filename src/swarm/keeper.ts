@@ -4,7 +4,7 @@
 import { messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Clock, Log, Random, Timer } from '../world/world.ts'
-import type { Caller, Command, Engine, EngineFactory, EngineReport } from './engine.ts'
+import type { Caller, Command, Engine, EngineFactory, EngineReport, Way } from './engine.ts'
 import { delayBefore } from './retry.ts'
 
 type State =
@@ -20,7 +20,7 @@ export interface EngineKeeper {
   need(): void
   send(command: Command): void
   /** Bounded: a caller for whom there is no room is hung up on. */
-  take(caller: Caller): void
+  take(caller: Caller, way: Way): void
   callersWaiting(): number
   /** How many engines were started so far. */
   starts(): number
@@ -44,7 +44,7 @@ export function keepEngine(parts: {
   let state: State = { kind: 'none' }
   let crashes = 0
   let starts = 0
-  let callers: { caller: Caller; timer: Timer }[] = []
+  let callers: { caller: Caller; way: Way; timer: Timer }[] = []
 
   const need = () => {
     if (state.kind !== 'none') return
@@ -67,7 +67,7 @@ export function keepEngine(parts: {
     parts.onRunning()
     for (const waiting of callers.splice(0)) {
       waiting.timer.cancel()
-      engine.take(waiting.caller)
+      engine.take(waiting.caller, waiting.way)
     }
   }
   const gone = (engine: Engine, because: string) => {
@@ -85,14 +85,14 @@ export function keepEngine(parts: {
     state = { kind: 'waiting', timer }
     parts.onCrash()
   }
-  const hold = (caller: Caller) => {
+  const hold = (caller: Caller, way: Way) => {
     const ofAddress = callers.filter((waiting) => waiting.caller.remoteAddress === caller.remoteAddress).length
     if (callers.length >= limits.pendingSocketsMax || ofAddress >= limits.pendingPerAddressMax) return caller.destroy()
     const timer = clock.after(limits.swarmHandshakeMs, () => {
       callers = callers.filter((waiting) => waiting.caller !== caller)
       caller.destroy()
     })
-    callers.push({ caller, timer })
+    callers.push({ caller, way, timer })
   }
   return {
     kind: () => state.kind,
@@ -100,7 +100,7 @@ export function keepEngine(parts: {
     send: (command) => {
       if (state.kind === 'running') state.engine.send(command)
     },
-    take: (caller) => (state.kind === 'running' ? state.engine.take(caller) : hold(caller)),
+    take: (caller, way) => (state.kind === 'running' ? state.engine.take(caller, way) : hold(caller, way)),
     callersWaiting: () => callers.length,
     starts: () => starts,
     end: async () => {

@@ -15,11 +15,13 @@ import {
   noCounters,
   type Spending,
   sumOf,
+  type Way,
 } from './engine.ts'
 import type { SwarmEvent } from './holding.ts'
 import type { Holdings } from './holdings.ts'
 import { keepEngine } from './keeper.ts'
 import { meetingsWith, nextLookAt, type ReachablePeer, shouldBeOpen, type Use } from './opening.ts'
+import { openPlainGiving, type PlainGiving } from './plain.ts'
 import { delayBefore } from './retry.ts'
 import { openStrangers } from './strangers.ts'
 
@@ -32,7 +34,8 @@ export interface Openings {
   /** Compares what should be open with what is, and acts on the difference; repeatable at any time. */
   look(): void
   /** Somebody has connected. */
-  take(caller: Caller): void
+  take(caller: Caller, way: Way): void
+  plain: Pick<PlainGiving, 'setNamed' | 'gives'>
   meet(infoHash: InfoHash, peers: readonly ReachablePeer[]): void
   /** Cuts the wire to a node. */
   part(infoHash: InfoHash, node: NodeName): void
@@ -126,7 +129,18 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
       look()
     },
   })
+  const plain = openPlainGiving({
+    holding: (infoHash) => holdings.get(infoHash),
+    send: (command) => keeper.send(command),
+    wake: (infoHash) => {
+      const isOpen = opened.get(infoHash) === 'open'
+      inUse(infoHash, uses.get(infoHash)?.busy ?? false)
+      look()
+      return isOpen && opened.get(infoHash) === 'open'
+    },
+  })
   const forgetOpened = () => {
+    plain.forget()
     opened.clear()
     uses.clear()
     for (const resolve of onClosed.values()) resolve()
@@ -138,6 +152,9 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
         break
       case 'called':
         onCalled(report.infoHash)
+        break
+      case 'called-plainly':
+        plain.called(report.infoHash)
         break
       case 'opened':
         holdings.setUnsure(report.infoHash, false)
@@ -274,6 +291,7 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
           background: background.has(holding.spec.manifest),
         },
       })
+      plain.opened(infoHash)
       look()
     } catch (error) {
       opened.delete(infoHash)
@@ -300,8 +318,9 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
   }
   return {
     look,
-    take: (caller) => {
-      const isDoubted = doubts.has(caller.remoteAddress ?? '')
+    plain,
+    take: (caller, way) => {
+      const isDoubted = way === 'swarm' && doubts.has(caller.remoteAddress ?? '')
       const isAwake = keeper.kind() === 'running' || keeper.kind() === 'starting'
       if (stopped || (isDoubted && !isAwake)) {
         caller.destroy()
@@ -309,7 +328,7 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
       }
       // Whoever he is: the engine must live long enough to find out.
       if (!isDoubted) neededUntilMs = clock.monotonicMs() + parts.engineIdleMs
-      keeper.take(caller)
+      keeper.take(caller, way)
       look()
     },
     meet: (infoHash, peers) => {

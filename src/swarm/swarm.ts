@@ -9,7 +9,7 @@ import type { Rates } from '../model/rates.ts'
 import type { Transfer } from '../model/report.ts'
 import type { Clock, Disk, Log, Random, Store, TlsIdentity } from '../world/world.ts'
 import { bytesOf } from './bits.ts'
-import type { EngineFactory, Spending } from './engine.ts'
+import type { EngineFactory, Spending, SwarmPort } from './engine.ts'
 import { type Have, type Holding, type HoldingSpec, haveOf, type SwarmEvent, transferOf } from './holding.ts'
 import { isSamePayload, openHoldings } from './holdings.ts'
 import { checkedMetainfo } from './metainfo.ts'
@@ -59,6 +59,8 @@ export interface Swarm {
   transfers(max?: number): Transfer[]
   /** Of one payload; undefined if this node neither has nor wants it. */
   transfer(infoHash: InfoHash): Transfer | undefined
+  /** Ordinary clients; they are given nothing until it is said what they may be given. */
+  plain: PlainSwarm
   /** Where the payload lies; undefined unless it is complete and its SHA-256 was checked. */
   payloadPath(sha256: Sha256): string | undefined
   /** All that lies in the store, whole or in part, wanted or not. */
@@ -78,6 +80,16 @@ export interface Swarm {
   warmUp(): void
   moved(): Moved
   close(): Promise<void>
+}
+
+export interface PlainSwarm {
+  /** Throws `conflict` if the port is taken. */
+  listen(at: { address: string; port: number }): Promise<SwarmPort>
+  /** They may be given the payloads of these manifests, as far as they are here whole. */
+  setNamed(manifests: ReadonlySet<Sha256>): void
+  gives(infoHash: InfoHash): boolean
+  /** Of one that is here or wanted: its info dictionary, in a metainfo file with nothing else. */
+  metainfo(infoHash: InfoHash): Promise<Uint8Array | undefined>
 }
 
 export interface StoredPayload {
@@ -108,7 +120,7 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
     },
   })
   const openings = keepOpenings({ ...parts, engineIdleMs: parts.engineIdleMs ?? limits.engineIdleMs }, holdings)
-  const port = await parts.engine.listen({ ...parts.listen, onCaller: (caller) => openings.take(caller) })
+  const port = await parts.engine.listen({ ...parts.listen, onCaller: (caller) => openings.take(caller, 'swarm') })
 
   const want = (spec: HoldingSpec) => {
     const { name, version, payload } = spec
@@ -213,6 +225,12 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
     transfer: (infoHash) => {
       const holding = holdings.get(infoHash)
       return holding !== undefined && isHeld(holding) ? transferOf(holding) : undefined
+    },
+    plain: {
+      listen: (at) => parts.engine.listen({ ...at, onCaller: (caller) => openings.take(caller, 'plain') }),
+      setNamed: (manifests) => openings.plain.setNamed(manifests),
+      gives: (infoHash) => openings.plain.gives(infoHash),
+      metainfo: (infoHash) => holdings.metainfo(infoHash),
     },
     payloadPath: (sha256) => holdings.payloadPath(sha256),
     stored: () =>

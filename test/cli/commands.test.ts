@@ -208,6 +208,19 @@ t.test('one node is shown with its newest report', async (t) => {
   }
 })
 
+t.test('a .torrent file is written where it was asked for', async (t) => {
+  const folder = t.testdir({})
+  const about = { name: 'tool', version: '1.0', infoHash: 'a'.repeat(40), announce: 'http://staging:6969/announce' }
+  const answer = json({ ...about, torrent: Buffer.from('d4:infodee').toString('base64') })
+  const { ended, asked } = await ask(t, ['torrent', 'tool', '1.0', '--arch', 'all'], answer, folder)
+  t.same(asked, [{ call: 'GET /torrents/tool', body: undefined }])
+  const file = path.join(folder, 'tool_1.0.torrent')
+  t.equal(fs.readFileSync(file, 'utf8'), 'd4:infodee')
+  t.match(ended.stdout, `wrote ${file}: tool 1.0, from http://staging:6969/announce`)
+  const nowhere = await ask(t, ['torrent', 'tool', '--output', '/nowhere/x', '--json'], answer)
+  t.match(nowhere.ended, { code: 1, stderr: /^error: \/nowhere\/x: / })
+})
+
 t.test('metrics are printed as the node tells them', async (t) => {
   const text = '# TYPE banyan_revision gauge\nbanyan_revision 4\n# EOF\n'
   const { ended, asked } = await ask(t, ['metrics'], async () => ({ status: 200, text, contentType: 'text/plain' }))

@@ -11,12 +11,12 @@ t.test('an engine that is needed twice is started once, and gets the callers tha
   keeper.need()
   keeper.need()
   const early = callerNamed('early')
-  keeper.take(early)
+  keeper.take(early, 'swarm')
   t.equal(keeper.callersWaiting(), 1)
   ready()
   t.equal(starts(), 1)
   t.same(taken, [early])
-  keeper.take(callerNamed('late'))
+  keeper.take(callerNamed('late'), 'swarm')
   t.equal(taken.length, 2)
   t.equal(keeper.callersWaiting(), 0)
 })
@@ -33,7 +33,7 @@ t.test('commands before it runs are dropped: it is told everything once it does'
 t.test('callers wait in bounded number, and not for ever', async (t) => {
   const { keeper, simulation } = keeping()
   const callers = Array.from({ length: limits.pendingSocketsMax + 1 }, (_, i) => callerNamed(String(i)))
-  for (const caller of callers) keeper.take(caller)
+  for (const caller of callers) keeper.take(caller, 'swarm')
   t.equal(keeper.callersWaiting(), limits.pendingSocketsMax)
   t.same(
     callers.filter(({ isDestroyed }) => isDestroyed).map(({ remoteAddress }) => remoteAddress),
@@ -46,9 +46,9 @@ t.test('callers wait in bounded number, and not for ever', async (t) => {
 
 t.test('no address has more than its share of the callers that wait', async (t) => {
   const { keeper } = keeping()
-  for (let i = 0; i <= limits.pendingPerAddressMax; i += 1) keeper.take(callerNamed('crowd'))
+  for (let i = 0; i <= limits.pendingPerAddressMax; i += 1) keeper.take(callerNamed('crowd'), 'swarm')
   t.equal(keeper.callersWaiting(), limits.pendingPerAddressMax)
-  keeper.take(callerNamed('another'))
+  keeper.take(callerNamed('another'), 'swarm')
   t.equal(keeper.callersWaiting(), limits.pendingPerAddressMax + 1)
 })
 

@@ -255,7 +255,8 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
       send: (command) => {
         if (!isDead) clock.after(0, () => isDead || obey(command))
       },
-      take: (caller) => clock.after(0, () => welcome(caller as SimulatedCaller)),
+      take: (caller, way) =>
+        clock.after(0, () => (way === 'swarm' ? welcome(caller as SimulatedCaller) : caller.destroy())),
       stop: () =>
         new Promise((resolve) => {
           for (const infoHash of places.keys()) inTurn(infoHash, () => close(infoHash))

@@ -13,6 +13,7 @@ import type { Connection } from './links.ts'
 import { openMeters } from './meter.ts'
 import { type OpenHolding, openHolding } from './open-holding.ts'
 import { openPieceMemory } from './piece-memory.ts'
+import { openPlainDoor } from './plain-door.ts'
 import { openSwarmTls, type SwarmTls } from './tls.ts'
 
 export interface EngineCore {
@@ -83,6 +84,8 @@ function start(parts: Parameters<typeof openEngineCore>[0], { self, tls, site, r
       report({ kind: 'caller', address, isKnown })
     },
   })
+
+  const plainDoor = openPlainDoor({ clock, onCalled: (infoHash) => report({ kind: 'called-plainly', infoHash }) })
 
   const welcome = (infoHash: InfoHash, connection: Connection): boolean => {
     if (outcasts.has(connection.node)) {
@@ -168,6 +171,7 @@ function start(parts: Parameters<typeof openEngineCore>[0], { self, tls, site, r
   }
   const stop = async () => {
     swarmTls.close()
+    plainDoor.close()
     for (const infoHash of waiting.keys()) refuse(infoHash)
     for (const infoHash of places.keys()) inTurn(infoHash, () => close(infoHash))
     await Promise.all(turns.values())
@@ -221,6 +225,20 @@ function start(parts: Parameters<typeof openEngineCore>[0], { self, tls, site, r
         case 'caller':
           if (connection instanceof Socket) swarmTls.accept(connection)
           return
+        case 'plain-caller':
+          if (connection instanceof Socket) plainDoor.accept(connection)
+          return
+        case 'admit':
+        case 'turn-away': {
+          const { kind, infoHash } = command
+          return inTurn(infoHash, async () => {
+            const place = places.get(infoHash)
+            const holding = place?.kind === 'open' ? place.holding : undefined
+            if (kind === 'admit' && holding !== undefined) return plainDoor.admit(infoHash, holding.takePlain)
+            plainDoor.turnAway(infoHash)
+            holding?.dropPlain()
+          })
+        }
         case 'stop':
           void stop()
           return

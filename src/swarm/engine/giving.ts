@@ -1,7 +1,7 @@
 // Answers a wire's requests, only as fast as its other end takes the answers: so a cancelled request costs nothing, and
 // nobody can fill our memory by asking.
 
-import type { BlockRequest, Peer, PieceStore, Torrent, Wire } from 'webtorrent'
+import type { BlockRequest, PieceStore, Wire } from 'webtorrent'
 import { limits } from '../../model/limits.ts'
 import type { Clock } from '../../world/world.ts'
 import type { Lane, Meter } from './meter.ts'
@@ -15,18 +15,19 @@ interface Asked {
 }
 
 export function answerRequests(parts: {
-  torrent: Torrent
-  peer: Peer
   wire: Wire
   store: PieceStore
   meter: Meter
   lane: Lane
   clock: Pick<Clock, 'after'>
   lengthOf: (piece: number) => number
+  has: (piece: number) => boolean
+  /** The listener is told each time that something was sent. */
+  onSent: (listener: () => void) => void
   /** The peer broke the rules. */
   onAbuse: (because: string) => void
 }): void {
-  const { torrent, wire, store } = parts
+  const { wire, store } = parts
   let asked: Asked[] = []
   /** Bytes that are read, or wait until they may pass. */
   let reading = 0
@@ -38,7 +39,7 @@ export function answerRequests(parts: {
       const { piece, offset, length } = request
       if (wire.destroyed) return
       if (!wire.peerRequests.includes(request)) continue
-      if (!torrent.bitfield.get(piece)) {
+      if (!parts.has(piece)) {
         answer(new Error('not here'))
         continue
       }
@@ -83,7 +84,7 @@ export function answerRequests(parts: {
     sayHereLater()
     pump()
   })
-  parts.peer.on('upload', pump)
+  parts.onSent(pump)
   wire.once('close', () => {
     asked = []
   })

@@ -21,11 +21,16 @@ import { findPieces, finishPayload, preparePayload, removePart } from './payload
 import { startPicker } from './picker.ts'
 import type { PieceMemory } from './piece-memory.ts'
 import { openPayloadFile, type PayloadFile } from './piece-store.ts'
+import type { PlainCaller } from './plain-door.ts'
+import { openPlainWires } from './plain-wires.ts'
 import { withoutExtensions } from './wire.ts'
 
 export interface OpenHolding {
   meet(meetings: readonly Meeting[]): void
   take(connection: Connection): void
+  /** An ordinary client that may be given this payload; hung up on unless it is whole and right. */
+  takePlain(caller: PlainCaller): void
+  dropPlain(): void
   drop(node: NodeName, because: string): void
   /** What may pass, and by which way, is not what it was. */
   ratesChanged(): void
@@ -182,6 +187,12 @@ function run(parts: HoldingParts, { torrent, file, isChecked, broken }: Running)
     onChange: () => tellBusy(),
   })
   const { _onWireWithMetadata: onWireWithMetadata } = torrent
+  const plain = openPlainWires({
+    ...{ infoHash, lengthOf, self: parts.self, store: file, meter: parts.meters.upload, clock },
+    pieces: piecesOf(opening),
+    isBackground: () => background,
+    onChange: () => tellBusy(),
+  })
   const digest = startPayloadDigest({
     layout: opening,
     has: (piece) => torrent.bitfield.get(piece),
@@ -189,7 +200,7 @@ function run(parts: HoldingParts, { torrent, file, isChecked, broken }: Running)
   })
 
   function tellBusy(): void {
-    const busy = links.size() > 0 || dialer.isBusy()
+    const busy = links.size() > 0 || dialer.isBusy() || plain.size() > 0
     if (isClosed || busy === wasBusy) return
     wasBusy = busy
     report({ kind: 'busy', infoHash, busy })
@@ -209,7 +220,8 @@ function run(parts: HoldingParts, { torrent, file, isChecked, broken }: Running)
     tellBusy()
   }
   const tellCounters = () => {
-    const counters = links.counted()
+    const counted = links.counted()
+    const counters = { ...counted, given: counted.given + plain.given() }
     if (Object.values(counters).some((bytes) => bytes > 0)) report({ kind: 'counted', infoHash, counters })
   }
   const counting = () => {
@@ -253,7 +265,9 @@ function run(parts: HoldingParts, { torrent, file, isChecked, broken }: Running)
     // webtorrent unchokes whoever is interested, even if nothing may be given.
     wire.removeAllListeners('interested')
     answerRequests({
-      ...{ torrent, peer, wire, clock, lengthOf, store: file, meter: parts.meters.upload, lane: link.lane },
+      ...{ wire, clock, lengthOf, store: file, meter: parts.meters.upload, lane: link.lane },
+      has: (piece) => torrent.bitfield.get(piece),
+      onSent: (listener) => peer.on('upload', listener),
       onAbuse: (because) => link.close(because),
     })
     ready.add(link)
@@ -302,9 +316,12 @@ function run(parts: HoldingParts, { torrent, file, isChecked, broken }: Running)
       dialer.meet(meetings)
     },
     take: (connection) => void links.add(connection),
+    takePlain: (caller) => (isChecked && !isClosed ? plain.take(caller) : caller.hangUp()),
+    dropPlain: () => plain.dropAll(),
     drop: (node, because) => links.drop(node, because),
     ratesChanged: () => {
       for (const link of links.all()) chokeOrNot(link)
+      plain.ratesChanged()
     },
     setBackground: (next) => {
       background = next
@@ -314,6 +331,7 @@ function run(parts: HoldingParts, { torrent, file, isChecked, broken }: Running)
       dialer.stop()
       picker.stop()
       digest.stop()
+      plain.dropAll()
       tellCounters()
       isClosed = true
       await file.settle().catch(broken)

@@ -1,0 +1,71 @@
+// The plain endpoint, where it is switched on: ordinary BitTorrent clients take payloads from this node, in the clear.
+
+import { hostname } from 'node:os'
+import { Failure } from '../model/failure.ts'
+import type { Settings } from '../model/settings.ts'
+import { parsePlainAnnounce, plainRefusal } from '../tracker/plain-announce.ts'
+import { createPlainTracker } from '../tracker/plain-tracker.ts'
+import { servePlainHttp } from '../world/plain-http.ts'
+import type { Clock, Log } from '../world/world.ts'
+import type { RunningNode } from './daemon.ts'
+
+export interface PlainEndpoint {
+  /** What a .torrent file names as its tracker. */
+  announceUrl: string
+  stop(): Promise<void>
+}
+
+/** Throws what either port is refused for; then neither is open. */
+export async function openPlainEndpoint(parts: {
+  settings: Pick<Settings, 'listen'> & { plain: NonNullable<Settings['plain']> }
+  node: Pick<RunningNode, 'state' | 'onChange' | 'swarm'>
+  clock: Clock
+  log: Log
+}): Promise<PlainEndpoint> {
+  const { node, clock, log } = parts
+  const { plain } = parts.settings
+  const { swarm } = node
+  const address = plain.listen ?? parts.settings.listen
+  const swarmPort = await swarm.plain.listen({ address, port: plain.swarmPort })
+  const tracker = createPlainTracker({ clock, gives: swarm.plain.gives, port: () => swarmPort.port })
+  const server = await servePlainHttp({
+    ...{ address, port: plain.announcePort },
+    handler: ({ path, query, from, to }) => {
+      if (path !== '/announce') return { status: 404, body: new Uint8Array() }
+      try {
+        return { status: 200, body: tracker.answer(parsePlainAnnounce(query), { from, to }) }
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error
+        return { status: 200, body: plainRefusal(error.message) }
+      }
+    },
+  }).catch(async (error) => {
+    await swarmPort.close()
+    throw error
+  })
+  let named: ReadonlySet<string> | undefined
+  const look = () => {
+    const { revision } = node.state()
+    if (revision === null || revision.named === named) return
+    named = revision.named
+    swarm.plain.setNamed(named)
+  }
+  const stopListening = node.onChange(look)
+  look()
+  const announceUrl = `http://${hostOf(plain.address ?? address)}:${server.port}/announce`
+  log.info('ordinary clients are let in', { announce: announceUrl, swarmPort: swarmPort.port })
+  return {
+    announceUrl,
+    stop: async () => {
+      stopListening()
+      swarm.plain.setNamed(new Set())
+      await server.close()
+      await swarmPort.close()
+    },
+  }
+}
+
+function hostOf(address: string): string {
+  if (address === '0.0.0.0' || address === '::') return hostname()
+  return address.includes(':') ? `[${address}]` : address
+}

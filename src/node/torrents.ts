@@ -1,0 +1,71 @@
+// A .torrent file of a package, for ordinary clients.
+
+import { Failure } from '../model/failure.ts'
+import type { Arch, InfoHash, PackageName, PackageVersion } from '../model/names.ts'
+import type { Revision } from '../model/revision.ts'
+import { torrentFileOf } from '../swarm/torrent-file.ts'
+import type { RunningNode } from './daemon.ts'
+import type { PlainEndpoint } from './plain.ts'
+
+export interface Torrent {
+  name: PackageName
+  version: PackageVersion
+  infoHash: InfoHash
+  announce: string
+  /** The file, in base64. */
+  torrent: string
+}
+
+/**
+ * Throws `unsupported` where the plain endpoint is off, `not-found` for what is not here whole or not named by the trusted
+ * revision, `conflict` if several versions or architectures are meant.
+ */
+export async function torrentOf(
+  { node, plain }: { node: Pick<RunningNode, 'state' | 'swarm'>; plain: PlainEndpoint | null },
+  { name, version, arch }: { name: string; version?: string | undefined; arch?: string | undefined },
+): Promise<Torrent> {
+  if (plain === null) {
+    throw new Failure('unsupported', 'ordinary clients are not let in here', {
+      hint: 'set plain in node.yaml, for instance plain: {}, and restart the daemon',
+    })
+  }
+  const { revision } = node.state()
+  const builds = revision === null ? [] : buildsFor(revision.body, name)
+  const meant = builds.filter((each) => (version ?? each.version) === each.version && (arch ?? each.arch) === each.arch)
+  if (meant.length === 0)
+    throw new Failure('not-found', `${[name, version, arch].filter(Boolean).join(' ')}: not in the revision`)
+  const manifests = new Set(meant.map(({ manifest }) => manifest))
+  const here = node.swarm
+    .stored()
+    .filter(({ manifest, infoHash }) => manifests.has(manifest) && node.swarm.plain.gives(infoHash))
+  const [found, another] = here
+  if (found === undefined) {
+    throw new Failure('not-found', `${name}: no payload of it is here whole that travels in pieces`, {
+      retry: 'later',
+      hint: 'payloads below 1 MiB do not; of others, banyan status says how far they are',
+    })
+  }
+  if (another !== undefined) {
+    const known = meant.map((each) => `${each.version} ${each.arch}`).join(', ')
+    throw new Failure('conflict', `${name}: more than one is meant: ${known}`, {
+      hint: 'name the version, or its --arch',
+    })
+  }
+  const metainfo = await node.swarm.plain.metainfo(found.infoHash)
+  if (metainfo === undefined) throw new Failure('not-found', `${name}: its metainfo is not here`)
+  return {
+    ...{ name: found.name, version: found.version, infoHash: found.infoHash, announce: plain.announceUrl },
+    torrent: Buffer.from(torrentFileOf(metainfo, plain.announceUrl)).toString('base64'),
+  }
+}
+
+/** Each once, however many rules want it. */
+function buildsFor({ rules, earlier = [] }: Revision, name: string) {
+  const builds = [rules, ...earlier.map((each) => each.rules)].flat().flatMap(({ packages }) => {
+    const wanted = Object.hasOwn(packages, name) ? packages[name] : undefined
+    return wanted?.state === 'present'
+      ? Object.entries(wanted.builds).map(([arch, build]) => ({ arch: arch as Arch, ...build }))
+      : []
+  })
+  return [...new Map(builds.map((build) => [build.manifest, build])).values()]
+}

@@ -1,0 +1,22 @@
+// The part of bittorrent-protocol 5.0.9 that is used here by itself; what its wires share with webtorrent's is in
+// webtorrent.d.ts.
+
+declare module 'bittorrent-protocol' {
+  import type { Wire } from 'webtorrent'
+
+  export interface PlainWire extends Wire {
+    /** Both ends speak BEP 6; known once our own handshake was sent. */
+    readonly hasFast: boolean
+    readonly peerPieces: { get(piece: number): boolean }
+    /** Both in hex. */
+    handshake(infoHash: string, peerId: string, extensions: { fast: true }): void
+    haveAll(): void
+    bitfield(bits: Uint8Array): void
+    write(bytes: Uint8Array): boolean
+    pause(): void
+    resume(): void
+  }
+
+  const wire: new (type: 'tcpIncoming') => PlainWire
+  export default wire
+}

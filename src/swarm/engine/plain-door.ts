@@ -1,0 +1,118 @@
+// Lets ordinary BitTorrent clients in, in the clear: each says in its handshake which payload it wants, and waits until the
+// control side has said whether it may be given. Until then nothing is answered.
+
+import { BlockList, isIPv6, type Socket } from 'node:net'
+import ProtocolWire, { type PlainWire } from 'bittorrent-protocol'
+import { limits } from '../../model/limits.ts'
+import type { InfoHash } from '../../model/names.ts'
+import type { Clock, Timer } from '../../world/world.ts'
+import { tameWire, withoutExtensions } from './wire.ts'
+
+export interface PlainCaller {
+  wire: PlainWire
+  /** Whether it is of another network than the address that it called. */
+  isElsewhere: boolean
+  /** Told each time that something was sent. */
+  onSent(listener: () => void): void
+  onClose(listener: () => void): void
+  hangUp(): void
+}
+
+export interface PlainDoor {
+  accept(socket: Socket): void
+  /** Those who wait for it come in. */
+  admit(infoHash: InfoHash, take: (caller: PlainCaller) => void): void
+  turnAway(infoHash: InfoHash): void
+  close(): void
+}
+
+export function openPlainDoor(parts: {
+  clock: Pick<Clock, 'after'>
+  /** Somebody wants this payload, and waits. */
+  onCalled: (infoHash: InfoHash) => void
+}): PlainDoor {
+  const open = new Map<Socket, { address: string }>()
+  const waiting = new Map<PlainCaller, { infoHash: InfoHash; timer: Timer }>()
+
+  const accept = (socket: Socket) => {
+    const address = socket.remoteAddress ?? ''
+    const ofAddress = [...open.values()].filter((other) => other.address === address).length
+    socket.on('error', () => socket.destroy())
+    if (open.size >= limits.plainWiresMax || ofAddress >= limits.plainWiresPerAddressMax) {
+      socket.destroy()
+      return
+    }
+    open.set(socket, { address })
+    const patience = parts.clock.after(limits.swarmHandshakeMs, () => socket.destroy())
+    const caller = callerOn(socket)
+    const { wire } = caller
+    socket.once('close', () => {
+      open.delete(socket)
+      patience.cancel()
+      waiting.get(caller)?.timer.cancel()
+      waiting.delete(caller)
+    })
+    wire.once('handshake', (infoHash: string) => {
+      patience.cancel()
+      const timer = parts.clock.after(2 * limits.callerWaitMs, () => socket.destroy())
+      waiting.set(caller, { infoHash, timer })
+      parts.onCalled(infoHash)
+    })
+  }
+  const dismiss = (infoHash: InfoHash): PlainCaller[] => {
+    const callers = [...waiting].filter(([, { infoHash: wanted }]) => wanted === infoHash)
+    for (const [caller, { timer }] of callers) {
+      timer.cancel()
+      waiting.delete(caller)
+    }
+    return callers.map(([caller]) => caller)
+  }
+  return {
+    accept,
+    admit: (infoHash, take) => dismiss(infoHash).forEach(take),
+    turnAway: (infoHash) => {
+      for (const caller of dismiss(infoHash)) caller.hangUp()
+    },
+    close: () => {
+      for (const socket of open.keys()) socket.destroy()
+    },
+  }
+}
+
+function callerOn(socket: Socket): PlainCaller {
+  const wire = new ProtocolWire('tcpIncoming')
+  const listeners: (() => void)[] = []
+  const hangUp = () => socket.destroy()
+  withoutExtensions(wire)
+  tameWire(wire, { site: () => {}, arrived: (_bytes, goOn) => goOn(), abuse: hangUp })
+  wire.on('error', hangUp)
+  wire.on('finish', hangUp)
+  wire.on('data', (bytes: Uint8Array) => {
+    if (!socket.write(bytes)) {
+      wire.pause()
+      socket.once('drain', () => wire.resume())
+    }
+    for (const listener of listeners) listener()
+  })
+  socket.setNoDelay(true)
+  socket.on('data', (bytes: Uint8Array) => wire.write(bytes))
+  socket.on('end', hangUp)
+  socket.on('close', () => wire.destroy())
+  return {
+    wire,
+    isElsewhere: isElsewhere(socket.localAddress ?? '', socket.remoteAddress ?? ''),
+    onSent: (listener) => listeners.push(listener),
+    onClose: (listener) => socket.once('close', listener),
+    hangUp,
+  }
+}
+
+/** An ordinary client says nothing of its site; a site is a /24 or /64 where nobody says otherwise. */
+function isElsewhere(own: string, theirs: string): boolean {
+  const [local, remote] = [own, theirs].map((address) => address.replace(/^::ffff:/i, '').replace(/%.*$/, ''))
+  if (!local || !remote || isIPv6(local) !== isIPv6(remote)) return true
+  const family = isIPv6(local) ? 'ipv6' : 'ipv4'
+  const near = new BlockList()
+  near.addSubnet(local, family === 'ipv6' ? 64 : 24, family)
+  return !near.check(remote, family)
+}

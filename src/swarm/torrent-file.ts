@@ -1,0 +1,10 @@
+// A .torrent file for ordinary clients.
+
+/**
+ * `metainfo` holds the info dictionary only, as checkedMetainfo returns it. The tracker's URL stands beside the info
+ * dictionary, so the info hash stays as it is (BEP 3).
+ */
+export function torrentFileOf(metainfo: Uint8Array, announceUrl: string): Uint8Array {
+  const announce = `d8:announce${Buffer.byteLength(announceUrl)}:${announceUrl}`
+  return Buffer.concat([Buffer.from(announce), metainfo.subarray('d'.length)])
+}

@@ -1,0 +1,66 @@
+// HTTP in the clear, for calls without a body: who asks is not known.
+
+import type { AddressInfo } from 'node:net'
+import { Failure, messageOf } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+
+// As in local.ts.
+const http = process.getBuiltinModule('node:http')
+
+export interface PlainRequest {
+  path: string
+  /** As it stands in the URL, without the question mark. */
+  query: string
+  from: string
+  /** The address of this machine that was called. */
+  to: string
+}
+
+/** Throws `conflict` if the port is taken, `refused` if it cannot be listened at for another reason. */
+export async function servePlainHttp(options: {
+  address: string
+  port: number
+  handler: (request: PlainRequest) => { status: number; body: Uint8Array }
+}): Promise<{ port: number; close(): Promise<void> }> {
+  const server = http.createServer({
+    headersTimeout: limits.connectTimeoutMs,
+    requestTimeout: limits.connectTimeoutMs,
+    connectionsCheckingInterval: limits.connectTimeoutMs / 2,
+    maxHeaderSize: 2 * limits.plainQueryMaxChars,
+    keepAlive: false,
+  })
+  server.maxConnections = limits.plainAnnouncesUnderwayMax
+  server.on('request', (message, response) => {
+    const [path = '', ...query] = (message.url ?? '').split('?')
+    const { remoteAddress: from, localAddress: to } = message.socket
+    const isRead = message.method === 'GET' && from !== undefined && to !== undefined
+    const reply = isRead
+      ? options.handler({ path, query: query.join('?'), from, to })
+      : { status: 405, body: new Uint8Array() }
+    response.writeHead(reply.status, {
+      'content-type': 'text/plain',
+      'content-length': reply.body.length,
+      connection: 'close',
+    })
+    response.end(reply.body)
+    message.resume()
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen({ host: options.address, port: options.port }, resolve)
+  }).catch((error: NodeJS.ErrnoException) => {
+    const where = `port ${options.port} at ${options.address}`
+    if (error.code === 'EADDRINUSE') {
+      throw new Failure('conflict', `${where} is taken`, { hint: 'choose another one in node.yaml', cause: error })
+    }
+    throw new Failure('refused', `cannot listen at ${where}: ${messageOf(error)}`, { cause: error })
+  })
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () => {
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      server.closeAllConnections()
+      return closed
+    },
+  }
+}
