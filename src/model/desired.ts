@@ -29,7 +29,15 @@ export type DesiredPackage = (
 
 /** The desired state of one node, sorted by package name. A package that no rule mentions is not in it. */
 export function desiredFor(revision: Pick<Revision, 'groups' | 'rules'>, traits: NodeTraits): DesiredPackage[] {
-  const groups = groupsOf(revision, traits)
+  return desiredInGroups(revision, groupsOf(revision, traits), traits.arch)
+}
+
+/** Nodes that are in the same groups and of the same architecture want the same. */
+export function desiredInGroups(
+  revision: Pick<Revision, 'rules'>,
+  groups: ReadonlySet<string>,
+  arch: Arch,
+): DesiredPackage[] {
   const desired = new Map<PackageName, DesiredPackage>()
   for (const rule of revision.rules) {
     if (rule.nodes !== 'all' && !rule.nodes.some((group) => groups.has(group))) continue
@@ -42,7 +50,7 @@ export function desiredFor(revision: Pick<Revision, 'groups' | 'rules'>, traits:
         desired.set(name, { state: 'absent', name, ...by })
         continue
       }
-      const build = wanted.builds[traits.arch] ?? wanted.builds['all']
+      const build = wanted.builds[arch] ?? wanted.builds['all']
       const { version, manifest } = build ?? {}
       desired.set(
         name,

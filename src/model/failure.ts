@@ -6,6 +6,7 @@ export type FailureCode =
   | 'already-exists'
   | 'conflict' // two things that cannot both be so
   | 'would-remove-too-much'
+  | 'missing-dependencies' // packages would come to nodes that do not have what they need
   | 'not-running' // the local daemon does not answer
   | 'unreachable' // nobody answers at the other end
   | 'timed-out'

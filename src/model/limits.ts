@@ -40,6 +40,8 @@ export const limits = {
   settingsMaxBytes: 256 * KiB,
   policyMaxBytes: 4 * MiB,
   policyPackagesMax: 10_000,
+  /** One list of what a distribution brings along. */
+  baseListMaxBytes: 8 * MiB,
   policyGroupsMax: 1_000,
   policyWindowsMax: 100,
   policyRolloutsMax: 100,
@@ -315,4 +317,6 @@ export const limits = {
   rolloutDebounceMs: 1_000,
   rolloutFailedShown: 20,
   removalsShareMax: 0.2,
+  /** Dependencies that would be missing, which a refused release names. */
+  unmetNamedMax: 10,
 } as const

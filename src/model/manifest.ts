@@ -54,7 +54,7 @@ export const manifestSchema = v.strictObject({
   installedSize: countSchema,
   /** The package's own words for what it needs, e.g. one Debian `Depends` clause each: `libjq1 (= 1.6-2.1)`. */
   depends: v.array(v.pipe(v.string(), v.maxLength(4096))),
-  /** What else it is good for to those that depend on it, beside its name; rpm packages have that. */
+  /** What else it is good for to those that depend on it, beside its name: `mta`, of Debian packages also `libfoo (= 1)`. */
   provides: v.exactOptional(v.array(v.pipe(v.string(), v.maxLength(4096)))),
   summary: v.pipe(v.string(), v.maxLength(limits.textMaxChars)),
   hooks: hooksSchema,

@@ -111,6 +111,16 @@ export const policySchema = v.strictObject(
       ),
       v.description('how carefully changes reach the nodes'),
     ),
+    base: v.pipe(
+      v.optional(
+        v.record(wordSchema, lineSchema, 'expected files by group, e.g. base: { trixie: trixie-packages.txt }'),
+        {},
+      ),
+      v.check((base) => Object.keys(base).length <= limits.policyGroupsMax, `over ${limits.policyGroupsMax} lists`),
+      v.description(
+        'what the distribution brings along on nodes of a group, or of all: a list of packages in a file beside the policy',
+      ),
+    ),
     windows: v.pipe(
       v.optional(
         v.record(

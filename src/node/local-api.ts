@@ -38,7 +38,13 @@ const parsePublish = parserOf(
     version: v.exactOptional(packageVersionSchema),
   }),
 )
-const parseRelease = parserOf(v.strictObject({ message: lineSchema, allowRemovals: v.boolean() }))
+const parseRelease = parserOf(
+  v.strictObject({
+    message: lineSchema,
+    allowRemovals: v.boolean(),
+    allowMissing: v.optional(v.boolean(), false),
+  }),
+)
 const revisionSchema = v.pipe(v.number(), v.safeInteger(), v.minValue(1))
 const parseRollback = parserOf(
   v.strictObject({ revision: revisionSchema, message: lineSchema, allowRemovals: v.boolean() }),

@@ -10,11 +10,14 @@ import { manifestsOf, type Revision } from '../model/revision.ts'
 import { type RolloutState, rolloutsBytes } from '../model/rollouts.ts'
 import type { Knowledge } from '../report/knowledge.ts'
 import { conditionOf } from '../report/summary.ts'
+import type { Compiled } from '../repository/policy.ts'
 import type { Progress, Published, Repository } from '../repository/repository.ts'
 import type { Swarm } from '../swarm/swarm.ts'
 import type { Fleet } from '../trust/fleet.ts'
 import type { Objects } from '../world/objects.ts'
 import type { Clock, Disk, Log, Timer } from '../world/world.ts'
+import { closureOf, type Unmet } from './closure.ts'
+import { checkClosure, readBaseLists } from './closure-check.ts'
 import type { ObjectSource } from './object-source.ts'
 import { loadManifest, specOf } from './payloads.ts'
 import { type ReleasePlan, releasePlanner } from './release-plan.ts'
@@ -56,6 +59,8 @@ export interface Released {
 export interface ReleaseOptions {
   message: string
   allowRemovals: boolean
+  /** Also packages that need what nodes would not have. */
+  allowMissing?: boolean
   onStep: (step: string) => void
 }
 
@@ -68,7 +73,7 @@ export interface Releasing {
    * What a release of the policy, or a rollback, would change now; signs nothing. Reports are read one after the other,
    * and other work has its turn.
    */
-  plan(options?: { rollbackTo: number }): Promise<ReleasePlan & { warnings: string[] }>
+  plan(options?: { rollbackTo: number }): Promise<ReleasePlan & { unmet: Unmet[]; warnings: string[] }>
   release(options: ReleaseOptions): Promise<Released>
   /** An earlier revision's desired state again, as a new revision. The policy stays as it is. */
   rollback(options: ReleaseOptions & { revision: number }): Promise<Released>
@@ -125,7 +130,7 @@ export async function openReleasing(parts: ReleaseParts): Promise<Releasing> {
     const last = await revisions.newest()
     const number = (last?.body.number ?? 0) + 1
     const options = { file: parts.policyFile, number, released: parts.clock.now(), message }
-    const { revision: draft, warnings } = await parts.repository.compile(text, options)
+    const { revision: draft, base, warnings } = await parts.repository.compile(text, options)
     if (last?.body.rollbackTo !== undefined) {
       const what = `revision ${last.body.number} was a rollback to revision ${last.body.rollbackTo}`
       warnings.unshift(`${what}; this puts ${parts.policyFile} in force again`)
@@ -133,7 +138,8 @@ export async function openReleasing(parts: ReleaseParts): Promise<Releasing> {
     const before = (await parts.signed())?.states ?? []
     const body = last?.body ?? null
     const revision = revisionRollingOut({ ...draft, ...(last && { previous: last.digest }) }, body, before)
-    return { last: body, revision, states: statesUnder(revision, before, parts.clock.now()), warnings }
+    const states = statesUnder(revision, before, parts.clock.now())
+    return { last: body, revision, states, base, warnings }
   }
 
   /** An earlier revision as the next one. What it names has to be there still. */
@@ -156,16 +162,28 @@ export async function openReleasing(parts: ReleaseParts): Promise<Releasing> {
       rollbackTo: number,
     }
     const warning = `${parts.policyFile} is left as it is and differs from this now; the next release puts it in force again`
-    return { last: last.body, revision, states: [], warnings: [warning] }
+    return { last: last.body, revision, states: [], base: null, warnings: [warning] }
   }
 
-  const publishRevision = async (
-    { last, revision, states, warnings }: Drafted,
-    options: ReleaseOptions,
-  ): Promise<Released> => {
+  const publishedManifests = async () => {
+    const holdings = await parts.repository.holdings()
+    return new Map(holdings.map(({ manifest, manifestBody }) => [manifest, manifestBody]))
+  }
+  const closureFor = async ({ revision, base }: Drafted, manifests: ReadonlyMap<Sha256, Manifest>) => {
+    if (base === null) return null
+    return closureOf({ revision, manifests, base: await readBaseLists(parts.disk, parts.policyFile, base) })
+  }
+
+  const publishRevision = async (drafted: Drafted, options: ReleaseOptions): Promise<Released> => {
+    const { last, revision, states, warnings } = drafted
     const { number } = revision
+    const closure = await closureFor(drafted, await publishedManifests())
     const reports: Report[] = []
-    for await (const report of parts.reports()) reports.push(report)
+    for await (const report of parts.reports()) {
+      reports.push(report)
+      closure?.take(report)
+    }
+    warnings.push(...checkClosure(closure?.unmet() ?? [], options.allowMissing === true, parts.policyFile))
     checkRemovals(removalsOf(revision, reports), options.allowRemovals)
     parts.warmUp()
     options.onStep('signing')
@@ -196,13 +214,19 @@ export async function openReleasing(parts: ReleaseParts): Promise<Releasing> {
     async plan(options) {
       const drafted = options === undefined ? await compile('') : await recall(options.rollbackTo, '')
       const { last, revision, warnings } = drafted
-      const holdings = await parts.repository.holdings()
-      const manifests = new Map(holdings.map(({ manifest, manifestBody }) => [manifest, manifestBody]))
+      const manifests = await publishedManifests()
+      const closure = await closureFor(drafted, manifests)
       const before = last?.number ?? null
       const planner = releasePlanner({ revision, before, manifest: (digest) => manifests.get(digest) })
-      for await (const report of parts.reports()) planner.take(report)
+      for await (const report of parts.reports()) {
+        planner.take(report)
+        closure?.take(report)
+      }
       const silent = parts.knowledge().filter((each) => conditionOf(each, parts.clock.now(), before) === 'silent')
-      return { ...planner.plan(silent.map(({ node }) => node)), warnings }
+      const unmet = closure?.unmet() ?? []
+      const unknown = unmet.filter(({ state }) => state === 'unknown')
+      warnings.push(...checkClosure(unknown, true, parts.policyFile))
+      return { ...planner.plan(silent.map(({ node }) => node)), unmet, warnings }
     },
     release: (options) =>
       inTurn(async () => {
@@ -228,5 +252,7 @@ interface Drafted {
   revision: Revision
   /** Of its rollouts. */
   states: RolloutState[]
+  /** Null if nothing is checked against it: what is rolled back to was checked before. */
+  base: Compiled['base'] | null
   warnings: string[]
 }

@@ -17,7 +17,8 @@ export function neededBy(manifest: Manifest): string[] {
 
 /** Its name, and what else it is good for to those that depend on it. */
 export function offeredBy(manifest: Manifest): string[] {
-  return [manifest.name, ...(manifest.provides ?? [])]
+  const provides = manifest.provides ?? []
+  return [manifest.name, ...(manifest.kind === 'deb' ? provides.flatMap(dependencyNamesOf) : provides)]
 }
 
 /** The package names in one clause of Debian's `Depends`: `libjq1 (= 1.6) | jq-bin:any` names `libjq1` and `jq-bin`. */

@@ -35,6 +35,7 @@ export function descriptionOfControl(text: string, path: string, payloadSize: nu
     arch: checked(archSchema, 'Architecture'),
     installedSize: kilobytes === undefined ? payloadSize : Number(kilobytes) * 1024,
     depends: [...clausesOf(fields.get('pre-depends')), ...clausesOf(fields.get('depends'))],
+    provides: clausesOf(fields.get('provides')).slice(0, limits.providesMax),
     summary: summaryOf(fields.get('description')),
     hooks: {},
   }

@@ -37,6 +37,13 @@ groups: {}
 #     rollout: careful           # not on all of them at once
 rules: []
 
+# What the distribution brings along, for the nodes of a group or for all: a list of packages in a file beside this one.
+# A release with packages that need what nodes would not have is refused.
+#
+# base:
+#   trixie: trixie-packages.txt  # dpkg-query -W -f '\${Package} \${Version} \${Provides}\\n' on a fresh machine
+base: {}
+
 # Windows say when nodes may change, in the local time of each node. On a rule, urgent: true waits for none, and
 # mode: audit tells what differs and changes nothing.
 #

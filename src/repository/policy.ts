@@ -23,6 +23,8 @@ export interface CompileOptions {
 
 export interface Compiled {
   revision: Revision
+  /** Lists of what a distribution brings along, by the group of its nodes or `all`: files, relative to the policy. */
+  base: Record<string, { file: string; line: number }>
   /** Sentences about what is allowed and probably not meant. */
   warnings: string[]
 }
@@ -55,6 +57,13 @@ export async function compilePolicy(
       ...(Object.keys(terms).length > 0 && { terms }),
     }
   })
+  const base = Object.fromEntries(
+    Object.entries(policy.base).map(([group, file]) => {
+      const line = yaml.lineOf(['base', group])
+      if (group !== 'all') checkGroup(group, Object.keys(policy.groups), refusalAt(yaml, ['base', group]))
+      return [group, { file, line }]
+    }),
+  )
   const windows = Object.entries(policy.windows).map(([name, window]) => [name, windowOf(window)])
   const rollouts = Object.entries(policy.rollouts).map(([name, rollout]) => [name, rolloutOf(rollout)])
   const { number, released, message } = options
@@ -71,7 +80,7 @@ export async function compilePolicy(
     const what = `its revision is ${size} bytes, over the limit of ${limits.objectMaxBytes}`
     throw new Failure('too-large', `${options.file}:1: ${what}`, { hint: 'write fewer rules, for larger groups' })
   }
-  return { revision, warnings: warningsOf(revision, options.file) }
+  return { revision, base, warnings: warningsOf(revision, options.file, Object.keys(base)) }
 }
 
 type Refuse = (message: string, hint?: string) => Failure
@@ -95,10 +104,15 @@ function checkGroups(rule: PolicyRule, index: number, known: readonly string[], 
       if ((key === 'nodes' && rule.nodes === 'all') || known.includes(group)) continue
       const refuse = refusalAt(yaml, ['rules', index, key, place])
       if (group === 'all') throw refuse('all is not a group', 'write nodes: all, without brackets')
-      const hint = didYouMean(group, known) ?? (known.length === 0 ? 'no groups are defined under groups:' : undefined)
-      throw refuse(`there is no group ${group}`, hint ?? `the groups are ${listOf([...known].sort())}`)
+      checkGroup(group, known, refuse)
     }
   }
+}
+
+function checkGroup(group: string, known: readonly string[], refuse: Refuse): void {
+  if (known.includes(group)) return
+  const hint = didYouMean(group, known) ?? (known.length === 0 ? 'no groups are defined under groups:' : undefined)
+  throw refuse(`there is no group ${group}`, hint ?? `the groups are ${listOf([...known].sort())}`)
 }
 
 function checkTerm(
@@ -173,9 +187,10 @@ export function newestFirst(a: Entry, b: Entry): number {
   return compareVersions(a.body.kind, second, first) || (first < second ? 1 : first > second ? -1 : 0)
 }
 
-function warningsOf(revision: Revision, file: string): string[] {
+function warningsOf(revision: Revision, file: string, base: readonly string[]): string[] {
   const warnings: string[] = []
-  const used = new Set(revision.rules.flatMap((rule) => [...(rule.nodes === 'all' ? [] : rule.nodes), ...rule.except]))
+  const inRules = revision.rules.flatMap((rule) => [...(rule.nodes === 'all' ? [] : rule.nodes), ...rule.except])
+  const used = new Set([...inRules, ...base])
   for (const group of Object.keys(revision.groups)) {
     if (!used.has(group)) warnings.push(`${file}: no rule uses the group ${group}`)
   }

@@ -131,6 +131,16 @@ const plan = {
     { site: 'oslo', packages: 1, bytes: 2 ** 21, observedRate: null, seconds: null, changing: 1 },
   ],
   removals: { installed: 9, removed: 3, refused: true },
+  unmet: [
+    {
+      package: 'shop',
+      version: '4.2.0',
+      needs: 'libshop (>= 2)',
+      line: 12,
+      state: 'missing',
+      nodes: ['shop-1', 'shop-2'],
+    },
+  ],
   unknown: { silent: ['shop-9'], behind: [], cut: [], absent: [{ name: 'telnetd', nodes: 2 }], unbuilt: [] },
   warnings: ['policy.yaml: no rule uses the group web'],
 }
@@ -147,6 +157,8 @@ t.test('a plan says what changes where, what crosses the links, and what is not 
       /^oslo +1 +1 +2\.0 MiB +unknown +unknown$/m,
       /^ {2}1 node is silent, and counted as it last was: shop-9$/m,
       /^ {2}telnetd on 2 nodes: not known whether there is one to remove$/m,
+      /^libshop \(>= 2\) +shop 4\.2\.0 +12 +2 +shop-1, shop-2$/m,
+      /refused without --allow-missing-dependencies$/m,
       /refused without --allow-removals: it removes 3 of 9 installed packages$/m,
     ]) {
       t.match(ended.stdout, line)
@@ -401,7 +413,7 @@ t.test('release prints the number, and warnings on standard error', async (t) =>
     ['release', '-m', 'shop 4.2', '--allow-removals'],
     lines([{ step: 'signing' }, { released }]),
   )
-  t.same(asked, [{ call: 'POST /release', body: { message: 'shop 4.2', allowRemovals: true } }])
+  t.same(asked, [{ call: 'POST /release', body: { message: 'shop 4.2', allowRemovals: true, allowMissing: false } }])
   t.match(ended, {
     code: 0,
     stdout: 'released revision 6 with 12 packages\n',

@@ -212,21 +212,31 @@ t.test('the policy that a new root begins with compiles to nothing, and points e
 t.test('the examples in its comments work when they are taken out of the comments', async (t) => {
   const repository = await withPackages(t, { openssl: ['3.0'], shop: ['4.2.0'] })
   const examples = policyTemplate()
-    .replace(/^(groups: \{\}|rules: \[\]|windows: \{\}|rollouts: \{\})$/gm, '')
-    .replace(/^# ((groups|rules|windows|rollouts):| {2}.*)$/gm, '$1')
+    .replace(/^(groups: \{\}|rules: \[\]|base: \{\}|windows: \{\}|rollouts: \{\})$/gm, '')
+    .replace(/^# ((groups|rules|base|windows|rollouts):| {2}.*)$/gm, '$1')
     .replace(/^ {2}banyan .*$/gm, '')
-  const { revision, warnings } = await repository.compile(examples, options)
+  const { revision, base, warnings } = await repository.compile(examples, options)
   t.same(Object.keys(revision.groups), ['web', 'berlin', 'trixie', 'canary'])
   t.equal(revision.rules.length, 2)
+  t.match(base, { trixie: { file: 'trixie-packages.txt' } })
   t.same([Object.keys(revision.windows ?? {}), Object.keys(revision.rollouts ?? {})], [['nights'], ['careful']])
   t.same(
     warnings,
-    ['trixie', 'canary'].map((group) => `policy.yaml: no rule uses the group ${group}`),
+    ['canary'].map((group) => `policy.yaml: no rule uses the group ${group}`),
   )
 })
 
 const web = 'groups:\n  web: { site: berlin }\n'
 const wants = (packages: string) => `rules:\n  - nodes: all\n    packages:\n      ${packages}\n`
+
+t.test('a base list is for a group that there is, or for all', async (t) => {
+  const repository = await withPackages(t, {})
+  const { base, warnings } = await repository.compile(`${web}base:\n  all: all.txt\n  web: lists/web.txt\n`, options)
+  t.same(base, { all: { file: 'all.txt', line: 4 }, web: { file: 'lists/web.txt', line: 5 } })
+  t.same(warnings, [], 'and a group is used by it')
+  const failure = await failureOf(repository.compile(`${web}base: { wob: x.txt }\n`, options))
+  t.match(failure, { message: 'policy.yaml:3: there is no group wob', hint: /web/ })
+})
 
 const refusals: Record<
   string,

@@ -323,6 +323,7 @@ t.test('a control file is read as Debian Policy says', async (t) => {
     'Depends:',
     ' a,',
     ' b (>= 2),,',
+    'Provides: c (= 1.0), d',
     'Description: first line',
     ' second: line',
     ' .',
@@ -337,6 +338,7 @@ t.test('a control file is read as Debian Policy says', async (t) => {
     arch: 'arm64',
     installedSize: 77,
     depends: ['a', 'b (>= 2)'],
+    provides: ['c (= 1.0)', 'd'],
     summary: 'first line',
     hooks: {},
   })

@@ -19,12 +19,21 @@ export const releaseCommand: Command = {
         default: false,
         describe: 'release even if it removes a large share of what is installed',
       })
+      .option('allow-missing-dependencies', {
+        type: 'boolean',
+        default: false,
+        describe: 'release even if nodes would not have what packages need',
+      })
       .option('dry-run', { type: 'boolean', default: false, describe: 'sign nothing; the same as banyan plan' })
       .example('$0 release -m "openssl 3.0.19"', ''),
   run: async (args) => {
     if (args['dry-run'] === true) return await showPlan(await ask(homeOf(args), 'GET', '/plan'), jsonOf(args))
     const progress = openProgress('release')
-    const body = { message: optionalTextOf(args, 'message') ?? '', allowRemovals: args['allow-removals'] === true }
+    const body = {
+      message: optionalTextOf(args, 'message') ?? '',
+      allowRemovals: args['allow-removals'] === true,
+      allowMissing: args['allow-missing-dependencies'] === true,
+    }
     const released = await askForLines(homeOf(args), '/release', body, 'released', (line) => {
       progress.show({ step: textOf(line['step']) ?? '', done: numberOf(line['done']), total: numberOf(line['total']) })
     }).finally(() => progress.end())

@@ -13,6 +13,7 @@ export function planText(plan: Fields): string {
     changes.length === 0 ? '' : changesText(changes),
     sitesText(listOf(plan['sites'])),
     listed('not known', unknownTexts(fieldsOf(plan['unknown']))),
+    missingText(listOf(plan['unmet'])),
     removalsText(fieldsOf(plan['removals'])),
   ]
   return sections.filter((section) => section !== '').join('\n\n')
@@ -91,6 +92,31 @@ function unknownTexts(unknown: Fields): string[] {
     ...packages('absent', 'not known whether there is one to remove'),
     ...packages('unbuilt', 'no published build fits the architecture'),
   ]
+}
+
+function missingText(unmet: readonly Fields[]): string {
+  const missing = unmet.filter((one) => textOf(one['state']) === 'missing')
+  if (missing.length === 0) return ''
+  const table = tableText(
+    [
+      { title: 'MISSING' },
+      { title: 'OF' },
+      { title: 'LINE', align: 'right' },
+      { title: 'NODES', align: 'right' },
+      { title: 'WHERE' },
+    ],
+    missing.map((one) => {
+      const nodes = textsOf(one['nodes'])
+      return [
+        textOf(one['needs']) ?? '?',
+        `${textOf(one['package']) ?? '?'} ${textOf(one['version']) ?? '?'}`,
+        textOf(one['line']) ?? '-',
+        String(nodes.length),
+        namesText(nodes),
+      ]
+    }),
+  )
+  return `${table}\n\na release would be refused without --allow-missing-dependencies`
 }
 
 function removalsText(removals: Fields): string {

@@ -1,0 +1,84 @@
+// What is said and done about packages that need what nodes would not have, before a release is signed.
+
+import { dirname, resolve } from 'node:path'
+import { Failure } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import { parseBaseList } from '../repository/base-list.ts'
+import type { Offers } from '../repository/needs.ts'
+import type { Compiled } from '../repository/policy.ts'
+import type { Disk } from '../world/world.ts'
+import type { Unmet } from './closure.ts'
+
+/** The lists of what distributions bring along, by group. Throws `bad-input` as `FILE:LINE: ...`. */
+export async function readBaseLists(
+  disk: Pick<Disk, 'read'>,
+  policyFile: string,
+  base: Compiled['base'],
+): Promise<Map<string, Offers>> {
+  const lists = new Map<string, Offers>()
+  for (const [group, { file, line }] of Object.entries(base)) {
+    const path = resolve(dirname(policyFile), file)
+    try {
+      const bytes = await disk.read(path, { maxBytes: limits.baseListMaxBytes })
+      lists.set(group, parseBaseList(new TextDecoder().decode(bytes), path))
+    } catch (error) {
+      if (!(error instanceof Failure) || error.code === 'bad-input') throw error
+      throw new Failure('bad-input', `${policyFile}:${line}: the base list of ${group}: ${error.message}`, {
+        hint: 'docs/policy.md says how one is written on such a node',
+      })
+    }
+  }
+  return lists
+}
+
+/**
+ * Refuses a release with packages that would surely lack something, unless a person said that it is there. Otherwise a
+ * sentence about each, and one about what nobody knows.
+ */
+export function checkClosure(unmet: readonly Unmet[], allowed: boolean, policyFile: string): string[] {
+  const missing = unmet.filter(({ state }) => state === 'missing')
+  const unknown = unmet.filter(({ state }) => state === 'unknown')
+  const shown = missing.slice(0, limits.unmetNamedMax).map((one) => unmetText(one, policyFile))
+  const more = missing.length - shown.length
+  if (missing.length > 0 && !allowed) {
+    const rest = more > 0 ? `; and ${more} more` : ''
+    throw new Failure('missing-dependencies', `${shown.join('; ')}${rest}`, { hint: hintFor(missing) })
+  }
+  const warnings = more > 0 ? [...shown, `${more} more dependencies are missing; see banyan plan`] : shown
+  const [first] = unknown
+  if (first === undefined) return warnings
+  const others = unknown.length > 1 ? ` and ${unknown.length - 1} more` : ''
+  const what = `whether ${nodesText(first)} ${first.needs} for ${first.package} ${first.version}${others} is not known`
+  return [
+    ...warnings,
+    `${policyFile}:${first.line}: ${what}; base: in the policy says what the distribution brings along`,
+  ]
+}
+
+/** `policy.yaml:12: shop 4.2.0 needs libfoo (>= 2), which 3 nodes would not have: web-1, web-2, web-3 (nodes: [web])` */
+function unmetText(one: Unmet, policyFile: string): string {
+  const { nodes, rule } = one
+  const named = nodes.slice(0, limits.findingsNamedMax).join(', ')
+  const others = nodes.length - limits.findingsNamedMax
+  const who =
+    nodes.length === 0
+      ? 'the nodes of its rule would not have'
+      : `${nodes.length === 1 ? '1 node' : `${nodes.length} nodes`} would not have: ${named}${others > 0 ? ` and ${others} more` : ''}`
+  const of = rule.nodes === 'all' ? 'all' : `[${rule.nodes.join(', ')}]`
+  const except = rule.except.length === 0 ? '' : `, except: [${rule.except.join(', ')}]`
+  return `${policyFile}:${one.line}: ${one.package} ${one.version} needs ${one.needs}, which ${who} (nodes: ${of}${except})`
+}
+
+function nodesText({ nodes }: Unmet): string {
+  return nodes.length === 0
+    ? 'the nodes of its rule have'
+    : nodes.length === 1
+      ? `${nodes[0]} has`
+      : `${nodes.length} nodes have`
+}
+
+function hintFor(missing: readonly Unmet[]): string {
+  const there = [...new Set(missing.flatMap(({ published }) => published ?? []))].slice(0, limits.findingsNamedMax)
+  const add = there.length > 0 ? `the repository has ${there.join(', ')}: add it to the rule; or ` : ''
+  return `${add}publish what is missing, add it to the base list if these nodes have it, or release with --allow-missing-dependencies`
+}
