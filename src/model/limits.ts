@@ -148,6 +148,14 @@ export const limits = {
   journalMaxBytes: 8 * MiB,
   /** How long a started apply may take until it holds its lock. */
   applyStartMs: 30_000,
+  /** One `systemctl try-restart`, which waits until the unit runs again. */
+  restartTimeoutMs: 5 * 60_000,
+  /** Units of which it is known how their last restart went. */
+  restartsKept: 100,
+  /** Units that run from files which are gone, in a report. */
+  unitsNamedMax: 50,
+  /** How old what is known of processes may be. */
+  processLookMs: 10 * 60_000,
   /** Finished applies whose folders are kept to look at. */
   appliesKept: 3,
 

@@ -4,6 +4,7 @@ import * as v from 'valibot'
 import { limits } from './limits.ts'
 import { lineSchema, packageNameSchema, packageVersionSchema, wordSchema } from './names.ts'
 import { parserOf } from './parse.ts'
+import { unitNameSchema } from './restarts.ts'
 import { selectorSchema } from './revision.ts'
 import { policyRolloutSchema } from './rollouts.ts'
 import { policyWindowSchema } from './windows.ts'
@@ -48,6 +49,14 @@ export const policyRuleSchema = v.strictObject(
       v.pipe(
         yesSchema,
         v.description('its payloads yield to all others on the way, where no other rule wants them too'),
+      ),
+    ),
+    restart: v.exactOptional(
+      v.pipe(
+        v.array(unitNameSchema, 'expected a list of units, e.g. [nginx.service]'),
+        v.minLength(1, 'an empty list restarts nothing; leave it out'),
+        v.maxLength(limits.unitsNamedMax, `over ${limits.unitsNamedMax} units`),
+        v.description('units of systemd that are restarted, if they run, once a package of the rule has changed'),
       ),
     ),
     mode: v.exactOptional(

@@ -17,6 +17,7 @@ import {
   wordSchema,
 } from './names.ts'
 import { parserOf } from './parse.ts'
+import { machineNeedsSchema, restartSchema } from './restarts.ts'
 
 /** What became of one package in the last look at the machine. */
 export const outcomeSchema = v.strictObject({
@@ -101,6 +102,10 @@ export const reportSchema = v.strictObject({
     atMost(limits.reportFactsMax, 'facts'),
     v.record(lineSchema, v.union([lineSchema, v.number(), v.boolean()])),
   ),
+  /** What the machine needs beside packages; absent if nobody knows. */
+  needs: v.exactOptional(machineNeedsSchema),
+  /** Restarts that the policy asked for: the last of each unit. */
+  restarts: v.exactOptional(v.pipe(v.array(restartSchema), v.maxLength(limits.restartsKept))),
   /** Sentences for a person: what is wrong right now. */
   problems: v.array(v.pipe(v.string(), v.maxLength(1024))),
 })

@@ -17,6 +17,7 @@ import {
   wordSchema,
 } from './names.ts'
 import { parserOf } from './parse.ts'
+import { unitNameSchema } from './restarts.ts'
 import { rolloutSchema } from './rollouts.ts'
 import { windowSchema } from './windows.ts'
 
@@ -53,6 +54,8 @@ const termsSchema = v.strictObject({
   urgent: v.exactOptional(v.literal(true)),
   /** Payloads yield to others on the way. */
   background: v.exactOptional(v.literal(true)),
+  /** Units that are restarted once one of the rule's packages has changed. */
+  restart: v.exactOptional(v.pipe(v.array(unitNameSchema), v.minLength(1), v.maxLength(limits.unitsNamedMax))),
   /** Differences are told, and left as they are. */
   mode: v.exactOptional(v.literal('audit')),
 })

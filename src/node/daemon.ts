@@ -7,7 +7,6 @@ import type { Attack } from '../model/report.ts'
 import { backgroundOf } from '../model/revision.ts'
 import type { Settings } from '../model/settings.ts'
 import type { LocalMachine, MachineLooked } from '../reconcile/machine.ts'
-import { recordsAfter } from '../reconcile/records.ts'
 import type { Inbox } from '../report/inbox.ts'
 import type { Repository } from '../repository/repository.ts'
 import type { SwarmEvent } from '../swarm/holding.ts'
@@ -30,7 +29,7 @@ import { namedObjects } from './named.ts'
 import { openObjectSource } from './object-source.ts'
 import type { Releasing } from './releasing.ts'
 import { type Reloaded, reloadedFrom } from './reload.ts'
-import { loadQuarantine, loadRemembered, loadSaved, momentOf } from './remembered.ts'
+import { loadQuarantine, loadRemembered, loadRestarts, loadSaved, momentOf } from './remembered.ts'
 import { startRenewal } from './renewal.ts'
 import { reportFrom } from './report-from.ts'
 import { openReports } from './reports.ts'
@@ -40,6 +39,7 @@ import { openRootUplink } from './root-uplink.ts'
 import { serveChildren } from './serving.ts'
 import { signedNow } from './signed.ts'
 import { initialState, type State, transition } from './state.ts'
+import { takeIn } from './taking-in.ts'
 import { openUplink } from './uplink.ts'
 import { startWatcher } from './watcher.ts'
 
@@ -303,6 +303,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
   const loaded = {
     ...(await loadSaved(store)),
     quarantine: await loadQuarantine(store, clock, log),
+    restarts: await loadRestarts(store, log),
     remembered: await loadRemembered(store, log),
   }
   isUp = true
@@ -313,10 +314,10 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
   if (trusted !== undefined) dispatch({ kind: 'refreshed', trusted })
   const finishEarlier = async () => {
     try {
-      for (const { outcomes, plan } of await parts.machine.finishEarlier()) {
-        const records = recordsAfter(state.records, plan, outcomes)
-        await store.put('records', records)
-        dispatch({ kind: 'applied', plan, outcomes, records, moment: momentOf(clock) })
+      for (const ended of await parts.machine.finishEarlier()) {
+        const taken = await takeIn(store, state, ended, clock.now())
+        const { plan, outcomes } = ended
+        dispatch({ kind: 'applied', plan, outcomes, ...taken, moment: momentOf(clock) })
       }
       await parts.machine.stored()
     } finally {

@@ -10,7 +10,6 @@ import { parseRevision } from '../model/revision.ts'
 import { parseRollouts } from '../model/rollouts.ts'
 import type { LocalMachine, MachineLooked } from '../reconcile/machine.ts'
 import { nextLookAt } from '../reconcile/plan.ts'
-import { recordsAfter } from '../reconcile/records.ts'
 import { permittedFor } from '../reconcile/waves.ts'
 import type { HoldingSpec } from '../swarm/holding.ts'
 import type { Swarm } from '../swarm/swarm.ts'
@@ -23,6 +22,7 @@ import type { ObjectSource } from './object-source.ts'
 import { loadManifest, ownPayloadsWanted, specOf, specOfWanted } from './payloads.ts'
 import { momentOf, saveQuarantine, saveRemembered } from './remembered.ts'
 import { rolloutsInForce, type State } from './state.ts'
+import { takeIn } from './taking-in.ts'
 import type { Uplink } from './uplink.ts'
 
 export interface EffectParts {
@@ -225,11 +225,11 @@ export function openEffects(parts: EffectParts): Effects {
   })
   const apply = async (effect: Extract<Effect, { kind: 'apply' }>) => {
     try {
-      const { outcomes, plan } = await parts.machine.apply(effect.plan)
-      const records = recordsAfter(state().records, plan, outcomes)
-      await parts.store.put('records', records)
+      const ended = await parts.machine.apply(effect.plan)
+      const taken = await takeIn(parts.store, state(), ended, parts.clock.now())
       await parts.machine.stored()
-      dispatch({ kind: 'applied', plan, outcomes, records, moment: momentOf(parts.clock) })
+      const { plan, outcomes } = ended
+      dispatch({ kind: 'applied', plan, outcomes, ...taken, moment: momentOf(parts.clock) })
     } catch (error) {
       const monotonicMs = parts.clock.monotonicMs()
       if (!stopped) dispatch({ kind: 'apply-failed', failure: failureOf(error), monotonicMs })

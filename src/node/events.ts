@@ -10,6 +10,7 @@ import type { InstalledRecord } from '../reconcile/actual.ts'
 import type { MachineLooked } from '../reconcile/machine.ts'
 import type { Plan } from '../reconcile/plan.ts'
 import type { Moment, Quarantined } from '../reconcile/quarantine.ts'
+import type { KeptRestart } from '../reconcile/restarts.ts'
 import type { TrustedState } from '../trust/trust-store.ts'
 import type { Facts } from '../world/world.ts'
 import type { Remembered } from './remembered.ts'
@@ -26,6 +27,7 @@ export type Event =
       records: InstalledRecord[]
       converged: number | null
       quarantine: Quarantined[]
+      restarts?: KeptRestart[]
       remembered: Remembered
     }
   /** No apply of a former daemon is at work any more, and what they came to is taken in. */
@@ -45,7 +47,14 @@ export type Event =
   /** `rollouts`: the digest of the state that the look went by. */
   | ({ kind: 'inspected'; revision: number; rollouts: Sha256 | null } & MachineLooked)
   | { kind: 'inspect-failed'; failure: Failure }
-  | { kind: 'applied'; plan: Plan; outcomes: Outcome[]; records: InstalledRecord[]; moment: Moment }
+  | {
+      kind: 'applied'
+      plan: Plan
+      outcomes: Outcome[]
+      records: InstalledRecord[]
+      restarts?: KeptRestart[]
+      moment: Moment
+    }
   | { kind: 'apply-failed'; failure: Failure; monotonicMs: number }
   | { kind: 'parent-answered'; parent: NodeName }
   | { kind: 'parent-lost'; failure: Failure; at: Instant }

@@ -13,6 +13,7 @@ import {
   quarantineRestored,
   quarantineToSave,
 } from '../reconcile/quarantine.ts'
+import { type KeptRestart, parseKeptRestarts } from '../reconcile/restarts.ts'
 import type { Clock, Log, Store } from '../world/world.ts'
 import type { State } from './state.ts'
 
@@ -29,6 +30,7 @@ export const nothingRemembered: Remembered = { site: null, facts: null, reported
 
 const key = 'remembered'
 const quarantineKey = 'quarantine'
+export const restartsKey = 'restarts'
 
 /** What cannot be read any more is forgotten: it only stands in until the node has looked again. */
 export async function loadRemembered(store: Pick<Store, 'get'>, log: Log): Promise<Remembered> {
@@ -46,6 +48,11 @@ export async function loadQuarantine(store: Pick<Store, 'get'>, clock: Clock, lo
     return parseSavedQuarantines((await store.get(quarantineKey)) ?? [], quarantineKey)
   })
   return quarantineRestored(saved, momentOf(clock))
+}
+
+/** What the policy had restarted, and what an apply of a former daemon has left to restart. */
+export async function loadRestarts(store: Pick<Store, 'get'>, log: Log): Promise<KeptRestart[]> {
+  return parsedOr([], log, async () => parseKeptRestarts((await store.get(restartsKey)) ?? [], restartsKey))
 }
 
 export async function saveQuarantine(store: Pick<Store, 'put'>, { quarantine }: State): Promise<void> {

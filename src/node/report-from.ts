@@ -2,6 +2,7 @@
 
 import type { Arch, Instant } from '../model/names.ts'
 import type { Outcome, Report, Transfer } from '../model/report.ts'
+import type { Restart } from '../model/restarts.ts'
 import { differencesToRemove } from '../reconcile/plan.ts'
 import { buildReport } from '../report/build.ts'
 import type { State } from './state.ts'
@@ -31,8 +32,14 @@ export function reportFrom(parts: {
     attacks: state.attacks,
     arch: (state.facts?.['arch'] ?? 'all') as Arch,
     facts: state.facts ?? {},
+    ...(state.needs !== null && { needs: state.needs }),
+    ...(state.restarts.length > 0 && { restarts: state.restarts.map(toldOf) }),
     problems: Object.values(state.problems),
   })
+}
+
+function toldOf({ invocation: _, ...restart }: State['restarts'][number]): Restart {
+  return restart
 }
 
 function withQuarantine(outcome: Outcome, { quarantine }: State): Outcome {

@@ -6,6 +6,7 @@ import { limits } from '../model/limits.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Arch, Instant, Labels, NodeName, Sha256 } from '../model/names.ts'
 import type { Attack, Outcome } from '../model/report.ts'
+import type { MachineNeeds } from '../model/restarts.ts'
 import { manifestsOf, type Revision } from '../model/revision.ts'
 import type { RolloutState } from '../model/rollouts.ts'
 import type { InstalledRecord } from '../reconcile/actual.ts'
@@ -20,8 +21,10 @@ import {
   quarantineStanding,
   quarantineUnder,
 } from '../reconcile/quarantine.ts'
+import { type KeptRestart, restartsAskedFor, restartsUnder, restartsWithOwed } from '../reconcile/restarts.ts'
 import { attackOf, type TrustedState } from '../trust/trust-store.ts'
 import type { Facts } from '../world/world.ts'
+import { attacksAfter } from './attacks.ts'
 import type { Effect, Event, WantedSwarm } from './events.ts'
 import { mergedOutcomes, outcomesAfterLook, outcomesUnder } from './outcomes.ts'
 
@@ -57,6 +60,10 @@ export interface State {
   /** Of the last look at the machine. */
   seen: { revision: number; differences: Difference[]; plan: Plan } | null
   outcomes: Outcome[]
+  /** What the policy had restarted, and has still to. */
+  restarts: readonly KeptRestart[]
+  /** Of the last look; null before. */
+  needs: MachineNeeds | null
   applying: boolean
   /** What failed is left alone for a while; the others go on. */
   quarantine: readonly Quarantined[]
@@ -96,6 +103,8 @@ export function initialState(options: {
     records: [],
     seen: null,
     outcomes: [],
+    restarts: [],
+    needs: null,
     applying: false,
     quarantine: [],
     applyNotBeforeMs: null,
@@ -116,6 +125,7 @@ export function transition(state: State, event: Event): [State, Effect[]] {
           records: event.records,
           converged: event.converged,
           quarantine: event.quarantine,
+          restarts: event.restarts ?? [],
           applying: true,
           site: state.site ?? event.remembered.site,
           facts: event.remembered.facts,
@@ -160,6 +170,7 @@ export function transition(state: State, event: Event): [State, Effect[]] {
       const loaded: State = {
         ...without(state, 'load'),
         quarantine: quarantineUnder(state.quarantine, event.revision.number),
+        restarts: restartsUnder(state.restarts, event.revision),
         applyNotBeforeMs: null,
       }
       const named = manifestsOf(event.revision)
@@ -235,7 +246,12 @@ export function transition(state: State, event: Event): [State, Effect[]] {
     case 'asked-to-apply':
       // How often something failed still counts.
       return [
-        { ...state, quarantine: quarantineAt(state.quarantine, Number.POSITIVE_INFINITY), applyNotBeforeMs: null },
+        {
+          ...state,
+          quarantine: quarantineAt(state.quarantine, Number.POSITIVE_INFINITY),
+          restarts: restartsAskedFor(state.restarts),
+          applyNotBeforeMs: null,
+        },
         [{ kind: 'inspect' }],
       ]
     case 'look-due': {
@@ -296,12 +312,16 @@ function desiring(state: State): [State, Effect[]] {
 function applied(state: State, event: Extract<Event, { kind: 'applied' }>): [State, Effect[]] {
   const { plan, outcomes, moment } = event
   const quarantine = quarantineAfter(state.quarantine, { plan, outcomes, node: state.name, moment })
+  const restarts = event.restarts ?? state.restarts
+  const isInVain = plan.actions.length === 0 && restarts.some(({ state }) => state === 'owed')
   const next: State = {
     ...without(state, 'apply'),
     records: event.records,
     outcomes: mergedOutcomes(state.outcomes, outcomes),
+    restarts,
     applying: false,
-    applyNotBeforeMs: null,
+    // It was for nothing but restarts, and did not come to them: not again at once.
+    applyNotBeforeMs: isInVain ? moment.monotonicMs + limits.failedRetryMs : null,
     quarantine: quarantineUnder(quarantine, state.revision?.body.number ?? plan.revision),
   }
   const effects: Effect[] = [{ kind: 'inspect' }, { kind: 'report' }, { kind: 'save-quarantine' }]
@@ -318,6 +338,7 @@ function inspected(state: State, event: Extract<Event, { kind: 'inspected' }>): 
   const next: State = {
     ...without(event.plan.waiting.some(isComing) ? state : without(state, 'load'), 'inspect'),
     seen,
+    needs: event.needs ?? state.needs,
     records: event.records,
     quarantine,
     outcomes: outcomesAfterLook(state, event),
@@ -327,31 +348,33 @@ function inspected(state: State, event: Extract<Event, { kind: 'inspected' }>): 
   if (quarantine.length < state.quarantine.length) effects.push({ kind: 'save-quarantine' })
   if (differencesToRemove(event).length === 0 && !impossible) {
     if (next.converged !== event.revision) effects.push({ kind: 'save-converged', revision: event.revision })
-    return [{ ...next, converged: event.revision, applyNotBeforeMs: null }, effects]
+    const converged = { ...next, converged: event.revision }
+    if (next.restarts.every((each) => each.state !== 'owed')) return [{ ...converged, applyNotBeforeMs: null }, effects]
+    return applying(converged, effects)
   }
-  const actions = actionsReady(next)
-  if (next.applying || actions.length === 0) return [next, effects]
-  return [{ ...next, applying: true }, [...effects, { kind: 'apply', plan: { ...event.plan, actions } }]]
+  return applying(next, effects)
+}
+
+/** Begins what is ready, if anything is. What an earlier apply was to restart and did not is a reason too. */
+function applying(state: State, effects: Effect[]): [State, Effect[]] {
+  const actions = actionsReady(state)
+  const isOwed = state.applyNotBeforeMs === null && state.restarts.some((each) => each.state === 'owed')
+  if (state.seen === null || state.applying || (actions.length === 0 && !isOwed)) return [state, effects]
+  const { restarts: planned = [], ...plan } = state.seen.plan
+  const isActing = (name: string) => actions.some((action) => action.name === name)
+  const due = planned.map(({ unit, packages }) => ({ unit, packages: packages.filter(isActing) }))
+  const restarts = restartsWithOwed(
+    due.filter(({ packages }) => packages.length > 0),
+    state.restarts,
+  )
+  const begun: Plan = { ...plan, actions, ...(restarts.length > 0 && { restarts }) }
+  return [{ ...state, applying: true }, [...effects, { kind: 'apply', plan: begun }]]
 }
 
 /** What the next apply would do: the plan of the last look without what failed a moment ago. */
 export function actionsReady(state: Pick<State, 'seen' | 'quarantine' | 'applyNotBeforeMs'>): Action[] {
   if (state.applyNotBeforeMs !== null) return []
   return state.seen?.plan.actions.filter((action) => !isQuarantined(state.quarantine, action)) ?? []
-}
-
-/**
- * One loud attacker must not wash out what is known of the others, nor have this node report without end: once his
- * places are taken, one is given to something new only when a heartbeat has passed.
- */
-function attacksAfter(attacks: Attack[], attack: Attack): Attack[] {
-  const alike = attacks.filter((seen) => seen.kind === attack.kind)
-  const same = alike.filter((seen) => seen.from === attack.from)
-  const known = same.find((seen) => seen.detail === attack.detail)
-  const full = same.length >= limits.attacksKeptOfOne ? same : alike.length >= limits.attacksKeptOfKind ? alike : []
-  const replaced = known ?? full[0]
-  if (replaced !== undefined && attack.at - replaced.at < limits.heartbeatMs) return attacks
-  return [...attacks.filter((seen) => seen !== replaced), attack].slice(-limits.attacksKept)
 }
 
 function withProblem(state: State, source: ProblemSource, message: string): State {

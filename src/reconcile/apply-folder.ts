@@ -9,6 +9,7 @@ import { parseJson, parserOf } from '../model/parse.ts'
 import { outcomeSchema } from '../model/report.ts'
 import type { Disk } from '../world/world.ts'
 import { type Plan, parsePlan } from './plan.ts'
+import { restartResultSchema } from './restarts.ts'
 
 export const appliedSchema = v.strictObject({
   schema: v.literal(1),
@@ -16,6 +17,7 @@ export const appliedSchema = v.strictObject({
   startedAt: instantSchema,
   endedAt: instantSchema,
   outcomes: v.array(outcomeSchema),
+  restarts: v.optional(v.array(restartResultSchema), []),
   /** The last of what the programs printed. */
   output: v.string(),
 })

@@ -1,14 +1,19 @@
 // What the apply process does from its start to its end. It outlives a restart of the daemon, and never runs twice.
 
+import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Sha256 } from '../model/names.ts'
+import type { Outcome } from '../model/report.ts'
 import type { Clock, Disk, Exec } from '../world/world.ts'
 import { type Applied, applyFolder, readApplied, readPlan } from './apply-folder.ts'
 import { takeApplyLock } from './apply-lock.ts'
-import { runApply } from './apply-run.ts'
-import { openJournal, refusedStep } from './journal.ts'
+import { loadRevision, runApply } from './apply-run.ts'
+import { type Journal, openJournal, refusedStep } from './journal.ts'
 import { copyFileOnDisk } from './payload-copies.ts'
+import type { Plan } from './plan.ts'
 import { providersFor } from './providers/providers.ts'
+import { runRestarts } from './restart-run.ts'
+import { unitsIn } from './restarts.ts'
 
 export interface ApplyProcessParts {
   home: string
@@ -58,11 +63,32 @@ export async function applyProcess(parts: ApplyProcessParts): Promise<boolean> {
         },
       },
     })
-    const applied: Applied = { schema: 1, txid, startedAt, endedAt: clock.now(), outcomes, output }
+    const restarts = await restartsOf(parts, { plan, outcomes, journal })
+    const applied: Applied = { schema: 1, txid, startedAt, endedAt: clock.now(), outcomes, restarts, output }
     await disk.write(folder.applied, JSON.stringify(applied), { mode: 0o600 })
     await journal.write('ended')
     return true
   } finally {
     await journal.close()
+  }
+}
+
+/** By the revision that is in force by now. Without one that can be trusted they are left for the next time. */
+async function restartsOf(
+  parts: ApplyProcessParts,
+  { plan, outcomes, journal }: { plan: Plan; outcomes: readonly Outcome[]; journal: Journal },
+): Promise<Applied['restarts']> {
+  const { restarts: planned = [] } = plan
+  if (planned.length === 0) return []
+  try {
+    const units = unitsIn((await loadRevision(parts)).revision)
+    const { targetRoot, exec, disk, clock, isStopping } = parts
+    return await runRestarts({
+      ...{ planned, outcomes, units, targetRoot, exec, disk, clock, isStopping },
+      journal: (step, name) => journal.write(step, name),
+    })
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    return []
   }
 }

@@ -8,7 +8,7 @@ import { type Manifest, parseManifest } from '../model/manifest.ts'
 import type { PackageName, Sha256 } from '../model/names.ts'
 import { parseJson } from '../model/parse.ts'
 import type { Outcome } from '../model/report.ts'
-import { buildsOf, parseRevision } from '../model/revision.ts'
+import { buildsOf, parseRevision, type Revision } from '../model/revision.ts'
 import { openObjects } from '../world/objects.ts'
 import type { Disk } from '../world/world.ts'
 import { payloadsFolder } from './apply-folder.ts'
@@ -85,12 +85,19 @@ interface Trusted {
 }
 
 async function loadTrusted(parts: ApplyRunParts): Promise<Trusted> {
+  const { digest, revision } = await loadRevision(parts)
+  const builds = buildsOf(revision).map(({ name, build }) => buildKey(name, build.version, build.manifest))
+  return { digest, number: revision.number, builds: new Set(builds) }
+}
+
+/** The revision that the signed metadata on disk names. */
+export async function loadRevision(
+  parts: Pick<ApplyRunParts, 'trustedRevision' | 'disk' | 'home'>,
+): Promise<{ digest: Sha256; revision: Revision }> {
   const digest = await parts.trustedRevision()
   const bytes = await openObjects({ disk: parts.disk, dir: path.join(parts.home, 'objects') }).get(digest)
   if (bytes === undefined) throw new Failure('not-found', `revision ${digest} is not here`, { retry: 'later' })
-  const revision = parseRevision(parseJson(bytes, 'revision'), 'revision')
-  const builds = buildsOf(revision).map(({ name, build }) => buildKey(name, build.version, build.manifest))
-  return { digest, number: revision.number, builds: new Set(builds) }
+  return { digest, revision: parseRevision(parseJson(bytes, 'revision'), 'revision') }
 }
 
 function buildKey(name: PackageName, version: string | null, manifest: Sha256): string {

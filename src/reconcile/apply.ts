@@ -8,8 +8,9 @@ import type { Clock, Disk, Exec, Random } from '../world/world.ts'
 import { type Applied, applyFolder, payloadsFolder, readApplied, readIfThere, readPlan } from './apply-folder.ts'
 import { applyEnd, isApplying } from './apply-lock.ts'
 import { asUnit } from './apply-unit.ts'
-import { actingStep, journalLinesOf, refusedStep } from './journal.ts'
+import { actingStep, type JournalLine, journalLinesOf, refusedStep, restartedStep, restartingStep } from './journal.ts'
 import type { Plan } from './plan.ts'
+import type { BegunRestart, RestartResult } from './restarts.ts'
 
 export interface ApplyParts {
   home: string
@@ -31,7 +32,14 @@ export type FoundApply =
   | { txid: string; plan: Plan; state: 'finished'; applied: Applied }
   | { txid: string; plan: Plan; state: 'running' }
   /** It was killed, or the machine went down. What is named may have been changed. */
-  | { txid: string; plan: Plan; state: 'aborted'; attempted: PackageName[]; lastStep: string | null }
+  | {
+      txid: string
+      plan: Plan
+      state: 'aborted'
+      attempted: PackageName[]
+      restarts: (RestartResult | BegunRestart)[]
+      lastStep: string | null
+    }
   /** Another one was at work: nothing was done. */
   | { txid: string; plan: Plan; state: 'refused' }
 
@@ -130,7 +138,21 @@ async function stateOf(parts: ApplyParts, txid: string, plan: Plan, isRunning: b
     return await stateOf(parts, txid, plan, await isApplying(parts.home, txid))
   }
   const attempted = lines.flatMap(({ step, name }) => (step === actingStep && name !== undefined ? [name] : []))
-  return { txid, plan, state: 'aborted', attempted, lastStep: lines.at(-1)?.step ?? null }
+  const restarts = restartsIn(lines)
+  return { txid, plan, state: 'aborted', attempted, restarts, lastStep: lines.at(-1)?.step ?? null }
+}
+
+function restartsIn(lines: readonly JournalLine[]): (RestartResult | BegunRestart)[] {
+  const found = new Map<string, RestartResult | BegunRestart>()
+  for (const { step, name, at } of lines) {
+    if (name === undefined) continue
+    const [, invocation] = step.split(' ')
+    if (step === restartedStep) found.set(name, { unit: name, state: 'done', at })
+    else if (step.startsWith(`${restartingStep} `)) {
+      found.set(name, { unit: name, state: 'begun', at, invocation: invocation ?? '' })
+    }
+  }
+  return [...found.values()]
 }
 
 /** A plan that an older or newer program wrote is not ours to finish. */

@@ -7,11 +7,15 @@ import type { Clock } from '../world/world.ts'
 export interface JournalLine {
   at: number
   step: string
+  /** Of a package, or a unit. */
   name?: PackageName
 }
 
 /** From the line that says so on, the machine may have been changed for the package. */
 export const actingStep = 'acting'
+/** Before a unit is restarted; its present run follows. */
+export const restartingStep = 'restarting'
+export const restartedStep = 'restarted'
 /** The only line of an apply that found another one at work. */
 export const refusedStep = 'refused: another apply is at work'
 

@@ -7,16 +7,20 @@ import { limits } from '../model/limits.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Sha256 } from '../model/names.ts'
 import type { Outcome } from '../model/report.ts'
+import type { MachineNeeds } from '../model/restarts.ts'
+import { outdatedProcesses } from '../world/processes.ts'
 import type { Clock, Disk, Exec, Random } from '../world/world.ts'
 import { outcomesAfterAbort } from './aborted.ts'
 import type { InstalledRecord } from './actual.ts'
 import { type FoundApply, findApply, lastWordsOf, startApply, takeApply, waitForApply } from './apply.ts'
 import type { Difference } from './differences.ts'
 import { outcomesKept } from './kept.ts'
+import { type NeedsParts, openNeedsLook } from './machine-needs.ts'
 import { type Plan, planFor } from './plan.ts'
 import type { Look as Depth } from './providers/provider.ts'
 import { inspectAll, providersFor } from './providers/providers.ts'
 import { recordsStanding } from './records.ts'
+import { type BegunRestart, type RestartResult, withRestarts } from './restarts.ts'
 import { type Timing, waitsFor } from './waits.ts'
 import { differencesWithLater, type Later } from './waves.ts'
 
@@ -29,6 +33,8 @@ export interface MachineParts {
   random: Random
   /** See `startApply`. */
   asUnit?: boolean
+  /** The default is those of this machine. */
+  outdatedProcesses?: NeedsParts['outdatedProcesses']
 }
 
 export interface MachineLook {
@@ -50,14 +56,23 @@ export interface MachineLooked {
   plan: Plan
   kept: Outcome[]
   records: InstalledRecord[]
+  /** What the machine needs beside packages; absent if nobody knows. */
+  needs?: MachineNeeds
+}
+
+/** What became of a plan. */
+export interface Ended {
+  outcomes: Outcome[]
+  plan: Plan
+  restarts: (RestartResult | BegunRestart)[]
 }
 
 export interface LocalMachine {
   look(look: MachineLook): Promise<MachineLooked>
   /** Throws `locked` if another apply is at work. */
-  apply(plan: Plan): Promise<{ outcomes: Outcome[]; plan: Plan }>
+  apply(plan: Plan): Promise<Ended>
   /** Outcomes of applies that outlived a former daemon, and of those that were killed; waits for the one that runs. */
-  finishEarlier(): Promise<{ outcomes: Outcome[]; plan: Plan }[]>
+  finishEarlier(): Promise<Ended[]>
   /** All that was handed over is stored, so that none of it has to come again. */
   stored(): Promise<void>
 }
@@ -66,6 +81,7 @@ export function openLocalMachine(given: MachineParts): LocalMachine {
   // The apply process may have another working directory.
   const parts = { ...given, home: path.resolve(given.home), targetRoot: path.resolve(given.targetRoot) }
   const providers = providersFor(parts)
+  const needsLook = openNeedsLook({ outdatedProcesses, ...parts })
   // Handed over, and not said to be stored yet: a daemon that dies in between hands it over again.
   const handedOver = new Set<string>()
 
@@ -78,8 +94,10 @@ export function openLocalMachine(given: MachineParts): LocalMachine {
     const differences = differencesWithLater(compared, look.later)
     const payloadsHere = await payloadsFor(look, differences, records)
     const waitOf = waitsFor(desired, look.later, look.timing)
-    const plan = planFor(differences, { revision, manifests, payloadsHere, installed: records, waitOf })
-    return { differences, plan, kept: outcomesKept({ desired, actual, differences, plan }), records }
+    const planned = planFor(differences, { revision, manifests, payloadsHere, installed: records, waitOf })
+    const plan = withRestarts(planned, desired)
+    const needs = await needsLook.look()
+    return { differences, plan, kept: outcomesKept({ desired, actual, differences, plan }), records, needs }
   }
 
   async function payloadsFor(
@@ -109,15 +127,22 @@ export function openLocalMachine(given: MachineParts): LocalMachine {
     return undefined
   }
 
-  async function outcomesOf(ended: Exclude<FoundApply, { state: 'running' }>, unreached: 'failed' | 'skipped') {
+  async function outcomesOf(
+    ended: Exclude<FoundApply, { state: 'running' }>,
+    unreached: 'failed' | 'skipped',
+  ): Promise<Ended> {
     const { plan, txid } = ended
     if (ended.state === 'refused') {
       await takeApply(parts, txid)
       throw new Failure('locked', 'another apply is at work on this machine', { retry: 'later' })
     }
     handedOver.add(txid)
-    if (ended.state === 'finished') return { outcomes: ended.applied.outcomes, plan }
-    const { attempted, lastStep } = ended
+    needsLook.changed()
+    if (ended.state === 'finished') {
+      const { outcomes, restarts } = ended.applied
+      return { outcomes, plan, restarts }
+    }
+    const { attempted, lastStep, restarts } = ended
     const words = await lastWordsOf(parts, txid)
     const because = `the apply was interrupted${lastStep === null ? '' : ` while ${lastStep}`}${words && `: ${words}`}`
     const actual = (
@@ -137,6 +162,7 @@ export function openLocalMachine(given: MachineParts): LocalMachine {
         because: because.slice(0, limits.detailMaxChars),
       }),
       plan,
+      restarts,
     }
   }
 

@@ -17,6 +17,7 @@ import { parserOf } from '../model/parse.ts'
 import type { InstalledRecord } from './actual.ts'
 import { neededBy, offeredBy } from './dependencies.ts'
 import { type Difference, keyOf } from './differences.ts'
+import { plannedRestartSchema } from './restarts.ts'
 
 const pathSchema = v.pipe(v.string(), v.startsWith('/'), v.maxLength(4096))
 
@@ -58,6 +59,8 @@ export const planSchema = v.strictObject({
   actions: v.array(actionSchema),
   /** What cannot be done yet. */
   waiting: v.array(waitingSchema),
+  /** Units to restart once their packages have changed. */
+  restarts: v.exactOptional(v.array(plannedRestartSchema)),
 })
 export type Plan = v.InferOutput<typeof planSchema>
 export const parsePlan = parserOf(planSchema)

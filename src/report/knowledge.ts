@@ -40,6 +40,9 @@ export const knowledgeSchema = v.strictObject({
   drifted: countSchema,
   attacks: countSchema,
   problems: countSchema,
+  /** Whether its machine needs a reboot, and how many services a restart. */
+  reboot: v.optional(v.boolean(), false),
+  restarts: v.optional(countSchema, 0),
   /** What link-distance.ts keeps of its newest transfers. */
   crossings: v.optional(
     v.pipe(
@@ -76,6 +79,14 @@ export function knowledgeOf(
     drifted: report.packages.filter((each) => each.difference === 'drift').length,
     attacks: report.attacks.length,
     problems: report.problems.length,
+    reboot: (report.needs?.reboot ?? null) !== null,
+    restarts: restartsNeeded(report),
     ...crossingsOf(report),
   }
+}
+
+/** Services that run from files which are gone, and those whose restart is owed or has failed. */
+function restartsNeeded({ needs, restarts = [] }: Report): number {
+  const asked = restarts.filter(({ state }) => state === 'owed' || state === 'failed').map(({ unit }) => unit)
+  return new Set([...(needs?.restarts ?? []), ...asked]).size
 }

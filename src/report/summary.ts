@@ -18,11 +18,13 @@ export interface Summary extends Counts {
   byRevision: Record<string, number>
   /** The node that nothing has been heard of for longest. */
   oldest: { node: NodeName; ageMs: number } | null
-  /** Nodes with packages that failed, with drift, with attacks to tell of, with problems. */
+  /** Nodes with packages that failed, with drift, with attacks to tell of, with problems, that need a reboot or restarts. */
   withFailures: number
   withDrift: number
   withAttacks: number
   withProblems: number
+  withReboot: number
+  withRestarts: number
 }
 
 export interface NodeInfo extends Knowledge {
@@ -75,6 +77,8 @@ export function summaryOf(knowledge: Iterable<Knowledge>, now: Instant, revision
     withDrift: 0,
     withAttacks: 0,
     withProblems: 0,
+    withReboot: 0,
+    withRestarts: 0,
   }
   for (const each of knowledge) {
     count(summary, conditionOf(each, now, revision))
@@ -86,6 +90,8 @@ export function summaryOf(knowledge: Iterable<Knowledge>, now: Instant, revision
     if (each.drifted > 0) summary.withDrift += 1
     if (each.attacks > 0) summary.withAttacks += 1
     if (each.problems > 0) summary.withProblems += 1
+    if (each.reboot) summary.withReboot += 1
+    if (each.restarts > 0) summary.withRestarts += 1
   }
   return summary
 }

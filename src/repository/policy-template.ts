@@ -35,6 +35,7 @@ groups: {}
 #     note: berlin gets it after the fair
 #     window: nights             # only then; payloads are fetched at once
 #     rollout: careful           # not on all of them at once
+#     restart: [shop.service]    # if it runs, once shop has changed
 rules: []
 
 # What the distribution brings along, for the nodes of a group or for all: a list of packages in a file beside this one.

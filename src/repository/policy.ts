@@ -131,12 +131,13 @@ function checkTerm(
   )
 }
 
-function termsOf({ window, rollout, urgent, background, mode }: PolicyRule): Terms {
+function termsOf({ window, rollout, urgent, background, restart, mode }: PolicyRule): Terms {
   return {
     ...(window !== undefined && { window }),
     ...(rollout !== undefined && { rollout }),
     ...(String(urgent) === 'true' && { urgent: true as const }),
     ...(String(background) === 'true' && { background: true as const }),
+    ...(restart !== undefined && { restart: [...new Set(restart)] }),
     ...(mode === 'audit' && { mode }),
   }
 }

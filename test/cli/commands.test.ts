@@ -203,6 +203,8 @@ t.test('one node is shown with its newest report', async (t) => {
   const report = {
     labels: { role: 'shop' },
     problems: ['parent berlin does not answer'],
+    needs: { reboot: 'asked for by libc6', restarts: ['cron.service'] },
+    restarts: [{ unit: 'shop.service', state: 'failed', at: Date.now() - 60_000, detail: 'it took too long' }],
     packages: [{ name: 'jq', kind: 'deb', outcome: 'changed', before: '1.5', version: '1.6' }],
     transfers: [{ name: 'shop', version: '4.2.0', state: 'fetching', have: 1024, size: 2048 }],
   }
@@ -213,6 +215,9 @@ t.test('one node is shown with its newest report', async (t) => {
     /^labels +role=shop$/m,
     /^heard of +12s ago through berlin$/m,
     /^ {2}parent berlin does not answer$/m,
+    /^reboot +needed: asked for by libc6$/m,
+    /^ {2}shop\.service could not be restarted, .*ago: it took too long$/m,
+    /^ {2}cron\.service runs from files that are gone: it needs a restart$/m,
     /^jq +deb +changed +1\.5 -> 1\.6$/m,
     /^shop +4\.2\.0 +fetching +1\.0 KiB +2\.0 KiB/m,
   ]) {
@@ -252,6 +257,8 @@ t.test('status shows the node, its link and its subtree', async (t) => {
       byRevision: { 5: 2, none: 1 },
       oldest: { node: 'shop-9', ageMs: 3 * 3600_000 },
       withDrift: 1,
+      withReboot: 2,
+      withRestarts: 1,
     },
     sites: [{ site: null, nodes: 3, converged: 2, silent: 1 }],
   }
@@ -263,6 +270,7 @@ t.test('status shows the node, its link and its subtree', async (t) => {
     /^revisions +2 at 5, 1 at none$/m,
     /^oldest +shop-9, heard of 3h ago$/m,
     /^trouble +1 with drift$/m,
+    /^needed +a reboot on 2 nodes, restarts of services on 1 node$/m,
     /^SITE +NODES +CONVERGED +SILENT\n- +3 +2 +1$/m,
   ]) {
     t.match(ended.stdout, line)

@@ -114,6 +114,47 @@ const desiring: Event[] = [
 ]
 const ready: Event[] = [...desiring, { kind: 'manifests-loaded', revision: 7, manifests: new Map() }]
 
+t.test(
+  'what the policy has restarted goes with the apply that changes its package, and what is left goes soon after',
+  async (t) => {
+    const restarts = [{ unit: 'shop.service', packages: ['shop'] }]
+    const [applying, effects] = transition(after(ready).state, {
+      ...looked([difference], [action]),
+      plan: { ...planOf([action]), restarts },
+    } as Event)
+    t.match(effects.at(-1), { kind: 'apply', plan: { actions: [{ name: 'shop' }], restarts } })
+
+    const owed = { unit: 'shop.service', state: 'owed' as const, at: 5 }
+    const [left] = transition(applying, { ...applied([outcome('changed', '1.0.0')], 10), restarts: [owed] } as Event)
+    const [again, due] = transition(left, looked([], []))
+    t.match(again, { applying: true, converged: 7 }, 'the packages are as they should be')
+    t.match(due.at(-1), {
+      kind: 'apply',
+      plan: { actions: [], restarts: [{ unit: 'shop.service', owed: { invocation: null } }] },
+    })
+
+    const vain = { ...applied([], 20, []), restarts: [owed] } as Event
+    const [waiting] = transition(again, vain)
+    t.match(
+      transition(waiting, looked([], []))[0],
+      { applying: false },
+      'one that comes to nothing is not begun again at once',
+    )
+    const [later] = transition(waiting, { kind: 'look-due', monotonicMs: 1e9 })
+    t.match(transition(later, looked([], []))[0], { applying: true }, 'but later')
+    const [done] = transition(later, { ...vain, restarts: [{ ...owed, state: 'done' }] } as Event)
+    t.match(transition(done, looked([], []))[0], { applying: false }, 'and never once it is done')
+
+    const failed = { ...done, restarts: [{ ...owed, state: 'failed' as const }] }
+    t.match(transition(failed, looked([], []))[0], { applying: false }, 'what failed is left alone')
+    t.match(
+      transition(transition(failed, { kind: 'asked-to-apply' })[0], looked([], []))[0],
+      { applying: true },
+      'unless somebody asks',
+    )
+  },
+)
+
 t.test('a trusted revision is loaded, then its manifests, then the machine is looked at', async (t) => {
   t.strictSame(after(desiring.slice(0, 2)).effects, ['warm-up', 'load-revision'])
   const { state, effects } = after(desiring)

@@ -52,6 +52,20 @@ t.test('knowledge is as old as the report, or as its arrival if the clock of the
   t.equal(nodeInfoOf(known('x', { at: now + 500 }, now + 100), now, 4).ageMs, 0, 'our own clock was set back')
 })
 
+t.test('machines that need a reboot, and those with services that need a restart, are counted', async (t) => {
+  const at = 1
+  const knowledge = [
+    known('fine', { needs: { reboot: null, restarts: [] }, restarts: [{ unit: 'a.service', state: 'done', at }] }),
+    known('old', { needs: { reboot: 'asked for by libc6', restarts: ['a.service', 'b.service'] } }),
+    known('stuck', { restarts: [{ unit: 'a.service', state: 'failed', at }] }),
+  ]
+  t.match(summaryOf(knowledge, now, 4), { withReboot: 1, withRestarts: 2 })
+  t.same(
+    knowledge.map(({ restarts }) => restarts),
+    [0, 2, 1],
+  )
+})
+
 t.test('a status shows the tree and who needs a look', async (t) => {
   const status = statusOf({
     self: 'root',

@@ -10,10 +10,11 @@ import { outcomesAfterAbort } from '../../src/reconcile/aborted.ts'
 import type { Actual } from '../../src/reconcile/actual.ts'
 import { runApply } from '../../src/reconcile/apply-run.ts'
 import { outcomesKept } from '../../src/reconcile/kept.ts'
-import type { LocalMachine, MachineLook } from '../../src/reconcile/machine.ts'
+import type { Ended, LocalMachine, MachineLook } from '../../src/reconcile/machine.ts'
 import { type Plan, planFor } from '../../src/reconcile/plan.ts'
 import { outcomeOf, type Provider, type Step } from '../../src/reconcile/providers/provider.ts'
 import { recordsStanding } from '../../src/reconcile/records.ts'
+import { isDue, withRestarts } from '../../src/reconcile/restarts.ts'
 import { waitsFor } from '../../src/reconcile/waits.ts'
 import { differencesWithLater } from '../../src/reconcile/waves.ts'
 import { verifyOffline } from '../../src/trust/trust-store.ts'
@@ -156,10 +157,17 @@ export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
       const actual = plan.actions.flatMap(({ kind, name }) => find(kind, name) ?? [])
       return outcomesAfterAbort({ plan, attempted, actual, unreached: 'skipped', because: 'the power was cut' })
     }
+    const endedOf = (transaction: Transaction): Ended => {
+      const { plan, state } = transaction
+      const outcomes = outcomesIn(transaction)
+      const due = (plan.restarts ?? []).filter((planned) => isDue(planned, outcomes))
+      const restarts = state.kind === 'finished' ? due.map(({ unit }) => ({ unit, state: 'done' as const, at: 0 })) : []
+      return { outcomes, plan, restarts }
+    }
     const handOver = async (transaction: Transaction) => {
       await transaction.ended
       transaction.handedOverBy = machine
-      return { outcomes: outcomesIn(transaction), plan: transaction.plan }
+      return endedOf(transaction)
     }
     const machine: LocalMachine = {
       async look(look) {
@@ -184,7 +192,7 @@ export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
     }
     const lost = async (transaction: Transaction) => {
       transaction.handedOverBy = machine
-      return { outcomes: outcomesIn(transaction), plan: transaction.plan }
+      return endedOf(transaction)
     }
     return machine
   }
@@ -208,7 +216,8 @@ export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
       }
     }
     const waitOf = waitsFor(desired, look.later, look.timing)
-    const plan = planFor(differences, { revision, manifests, payloadsHere, installed: records, waitOf })
+    const planned = planFor(differences, { revision, manifests, payloadsHere, installed: records, waitOf })
+    const plan = withRestarts(planned, desired)
     return { differences, plan, kept: outcomesKept({ desired, actual, differences, plan }), records }
   }
 

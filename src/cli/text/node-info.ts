@@ -27,12 +27,14 @@ export function nodeInfoText(info: Fields, now: Instant): string {
       drifted: textOf(info['drifted']),
       attacks: textOf(info['attacks']),
       problems: textOf(info['problems']),
+      reboot: rebootText(fieldsOf(report['needs'])),
     }),
     listed('problems', textsOf(report['problems'])),
     listed(
       'attacks',
       listOf(report['attacks']).map((attack) => attackText(attack, now)),
     ),
+    listed('services', serviceTexts(report, now)),
     outcomesText(listOf(report['packages'])),
     transfersText(listOf(report['transfers'])),
     distancesText(listOf(info['distances'])),
@@ -48,6 +50,29 @@ function attackText(attack: Fields, now: Instant): string {
   const at = numberOf(attack['at'])
   const when = at === undefined ? '' : `, ${agoText(now - at)}`
   return `${textOf(attack['kind']) ?? '?'} from ${textOf(attack['from']) ?? '?'}${when}: ${textOf(attack['detail']) ?? ''}`
+}
+
+function rebootText(needs: Fields): string | undefined {
+  const because = textOf(needs['reboot'])
+  return because === undefined ? undefined : `needed: ${because}`
+}
+
+/** What the policy had restarted, and what still runs from files that are gone. */
+function serviceTexts(report: Fields, now: Instant): string[] {
+  const words: Record<string, string> = {
+    owed: 'is to be restarted',
+    done: 'was restarted',
+    failed: 'could not be restarted',
+    skipped: 'was not restarted',
+  }
+  const asked = listOf(report['restarts']).map((restart) => {
+    const [at, detail] = [numberOf(restart['at']), textOf(restart['detail'])]
+    const when = at === undefined ? '' : `, ${agoText(now - at)}`
+    const what = words[textOf(restart['state']) ?? ''] ?? textOf(restart['state'])
+    return `${textOf(restart['unit']) ?? '?'} ${what}${when}${detail === undefined ? '' : `: ${detail}`}`
+  })
+  const outdated = textsOf(fieldsOf(report['needs'])['restarts'])
+  return [...asked, ...outdated.map((unit) => `${unit} runs from files that are gone: it needs a restart`)]
 }
 
 function outcomesText(outcomes: readonly Fields[]): string {

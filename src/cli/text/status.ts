@@ -5,7 +5,7 @@ import { type Fields, fieldsOf, listOf, numberOf, textOf } from './fields.ts'
 import { listed } from './node-info.ts'
 import { nodeListText } from './node-list.ts'
 import { factsText, tableText } from './table.ts'
-import { agoText, bytesText, ratioText } from './units.ts'
+import { agoText, bytesText, countText, ratioText } from './units.ts'
 
 const conditions = ['converged', 'pending', 'applying', 'failed', 'island', 'stale', 'silent']
 
@@ -25,6 +25,7 @@ export function statusText(status: Fields, now: Instant): string {
       revisions: revisionsText(fieldsOf(summary['byRevision'])),
       oldest: oldestText(fieldsOf(summary['oldest'])),
       trouble: troubleText(summary),
+      needed: neededText(summary),
       limits: limitsText(status['rates']),
     }),
     listed('problems', problemsOf(status['problems'])),
@@ -85,6 +86,16 @@ function troubleText(summary: Fields): string | undefined {
     const count = numberOf(summary[field]) ?? 0
     return count === 0 ? [] : [`${count} with ${what}`]
   })
+  return parts.length === 0 ? undefined : parts.join(', ')
+}
+
+function neededText(summary: Fields): string | undefined {
+  const parts = Object.entries({ withReboot: 'a reboot', withRestarts: 'restarts of services' }).flatMap(
+    ([field, what]) => {
+      const count = numberOf(summary[field]) ?? 0
+      return count === 0 ? [] : [`${what} on ${countText(count, 'node')}`]
+    },
+  )
   return parts.length === 0 ? undefined : parts.join(', ')
 }
 

@@ -1,0 +1,95 @@
+// What a machine needs so that what is installed is what runs: a reboot, restarts of services. Looks and changes nothing.
+
+import { join } from 'node:path'
+import { Failure } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import type { MachineNeeds } from '../model/restarts.ts'
+import type { OutdatedProcess } from '../world/processes.ts'
+import type { Clock, Disk, Exec } from '../world/world.ts'
+
+export interface NeedsParts {
+  targetRoot: string
+  exec: Pick<Exec, 'run' | 'which'>
+  disk: Pick<Disk, 'read' | 'stat'>
+  clock: Pick<Clock, 'monotonicMs'>
+  outdatedProcesses: () => Promise<OutdatedProcess[]>
+}
+
+export interface NeedsLook {
+  /** Processes and rpm's database are looked at again when that was some time ago, or something was installed since. */
+  look(): Promise<MachineNeeds>
+  /** Something was installed. */
+  changed(): void
+}
+
+export function openNeedsLook(parts: NeedsParts): NeedsLook {
+  let known: (MachineNeeds & { atMs: number }) | undefined
+  const looked = async (): Promise<MachineNeeds> => {
+    // Below another root nothing runs.
+    if (parts.targetRoot !== '/') return { reboot: null, restarts: [] }
+    const now = parts.clock.monotonicMs()
+    if (known === undefined || now - known.atMs > limits.processLookMs) {
+      const restarts = unitsOf(await parts.outdatedProcesses())
+      known = { reboot: await rebootByRpm(parts), restarts, atMs: now }
+    }
+    return known
+  }
+  return {
+    async look() {
+      const { reboot, restarts } = await looked()
+      return { reboot: (await rebootByFlag(parts)) ?? reboot, restarts }
+    },
+    changed() {
+      known = undefined
+    },
+  }
+}
+
+function unitsOf(outdated: readonly OutdatedProcess[]): string[] {
+  const units = new Set(outdated.flatMap(({ unit }) => unit ?? []))
+  return [...units].sort().slice(0, limits.unitsNamedMax)
+}
+
+/** What Debian's packages leave there that want one; update-notifier(8) shows it to people. */
+async function rebootByFlag({ disk, targetRoot }: NeedsParts): Promise<string | null> {
+  const flag = join(targetRoot, 'run/reboot-required')
+  if ((await disk.stat(flag)) === undefined) return null
+  const packages = new Set((await textOf(disk, `${flag}.pkgs`)).split('\n').map((line) => line.trim()))
+  packages.delete('')
+  const names = [...packages].sort().join(', ')
+  return (names === '' ? 'a package asks for it' : `asked for by ${names}`).slice(0, limits.textMaxChars)
+}
+
+/** Packages whose new version runs only after one; dnf-plugins-core's needs-restarting goes by the same. */
+const coreRpms = [
+  ...['kernel', 'kernel-core', 'kernel-rt-core', 'kernel-default', 'linux-firmware', 'kernel-firmware-all'],
+  ...['systemd', 'dbus', 'dbus-broker', 'dbus-daemon', 'glibc', 'openssl-libs', 'gnutls'],
+]
+
+/** rpm leaves no such flag: what counts is what was installed since the machine started. */
+async function rebootByRpm({ disk, exec }: NeedsParts): Promise<string | null> {
+  const folders = ['/usr/lib/sysimage/rpm', '/var/lib/rpm']
+  const databases = await Promise.all(folders.map((folder) => disk.stat(folder)))
+  if (databases.every((found) => found === undefined) || (await exec.which('rpm')) === undefined) return null
+  const started = Number(/^btime (\d+)$/m.exec(await textOf(disk, '/proc/stat'))?.[1])
+  if (!Number.isFinite(started)) return null
+  const { stdout } = await exec.run({
+    program: 'rpm',
+    args: ['--query', '--queryformat', '%{NAME} %{INSTALLTIME}\\n', ...coreRpms],
+    timeoutMs: limits.packageQueryTimeoutMs,
+  })
+  const since = stdout.split('\n').flatMap((line) => {
+    const [, name, time] = /^(\S+) (\d+)$/.exec(line) ?? []
+    return name !== undefined && Number(time) > started ? [name] : []
+  })
+  return since.length === 0 ? null : `${[...new Set(since)].sort().join(', ')} newer than the last start`
+}
+
+async function textOf(disk: Pick<Disk, 'read'>, file: string): Promise<string> {
+  try {
+    return new TextDecoder().decode(await disk.read(file, { maxBytes: limits.packageListMaxBytes }))
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'not-found') return ''
+    throw error
+  }
+}

@@ -1,0 +1,123 @@
+// Which units are restarted after an apply, each once, whatever is killed in between. Pure.
+
+import * as v from 'valibot'
+import type { DesiredPackage } from '../model/desired.ts'
+import { limits } from '../model/limits.ts'
+import { type Instant, packageNameSchema } from '../model/names.ts'
+import { parserOf } from '../model/parse.ts'
+import type { Outcome } from '../model/report.ts'
+import { type Restart, restartSchema, type UnitName, unitNameSchema } from '../model/restarts.ts'
+import type { Revision } from '../model/revision.ts'
+import type { Plan } from './plan.ts'
+
+/** What systemd calls the present run of a unit; another one is there once it was restarted. */
+const invocationSchema = v.pipe(v.string(), v.regex(/^[0-9a-f]{0,32}$/))
+
+export const plannedRestartSchema = v.strictObject({
+  unit: unitNameSchema,
+  /** It is restarted if one of them changes. */
+  packages: v.array(packageNameSchema),
+  /** An earlier apply changed one and did not come to it. If it had begun, that was the run of the unit that it was to end. */
+  owed: v.exactOptional(v.strictObject({ invocation: v.nullable(invocationSchema) })),
+})
+export type PlannedRestart = v.InferOutput<typeof plannedRestartSchema>
+
+const keptRestartSchema = v.strictObject({
+  ...restartSchema.entries,
+  /** Of one that is owed and had begun. */
+  invocation: v.exactOptional(invocationSchema),
+})
+/** As a node remembers it. */
+export type KeptRestart = v.InferOutput<typeof keptRestartSchema>
+export const parseKeptRestarts = parserOf(v.array(keptRestartSchema))
+
+/** What an apply came to. */
+export const restartResultSchema = v.strictObject({
+  ...restartSchema.entries,
+  state: v.picklist(['done', 'failed', 'skipped']),
+})
+export type RestartResult = v.InferOutput<typeof restartResultSchema>
+
+/** What is known of one that was killed: it may or may not have happened. */
+export type BegunRestart = Pick<Restart, 'unit' | 'at'> & { state: 'begun'; invocation: string }
+
+/** Sorted by unit. `names`: the packages that are to change. */
+function restartsFor(desired: readonly DesiredPackage[], names: ReadonlySet<string>): PlannedRestart[] {
+  const byUnit = new Map<UnitName, string[]>()
+  for (const { name, terms } of desired) {
+    for (const unit of names.has(name) ? (terms?.restart ?? []) : []) {
+      byUnit.set(unit, [...(byUnit.get(unit) ?? []), name])
+    }
+  }
+  return [...byUnit].map(([unit, packages]) => ({ unit, packages })).sort(byUnitName)
+}
+
+/** With those that an earlier apply has left. */
+export function restartsWithOwed(planned: readonly PlannedRestart[], kept: readonly KeptRestart[]): PlannedRestart[] {
+  const owed = kept.filter(({ state }) => state === 'owed')
+  const units = new Set([...planned, ...owed].map(({ unit }) => unit))
+  return [...units]
+    .map((unit): PlannedRestart => {
+      const packages = planned.find((each) => each.unit === unit)?.packages ?? []
+      const left = owed.find((each) => each.unit === unit)
+      return { unit, packages, ...(left && { owed: { invocation: left.invocation ?? null } }) }
+    })
+    .sort(byUnitName)
+}
+
+/** The plan, with what its rules have restarted. */
+export function withRestarts(plan: Plan, desired: readonly DesiredPackage[]): Plan {
+  const restarts = restartsFor(desired, new Set(plan.actions.map(({ name }) => name)))
+  return restarts.length === 0 ? plan : { ...plan, restarts }
+}
+
+export function isDue({ owed, packages }: PlannedRestart, outcomes: readonly Outcome[]): boolean {
+  const changed = (name: string) => outcomes.some((each) => each.name === name && each.outcome === 'changed')
+  return owed !== undefined || packages.some(changed)
+}
+
+/** After an apply. The same results twice change nothing more. */
+export function restartsAfter(
+  kept: readonly KeptRestart[],
+  applied: {
+    planned: readonly PlannedRestart[]
+    outcomes: readonly Outcome[]
+    results: readonly (RestartResult | BegunRestart)[]
+    now: Instant
+  },
+): KeptRestart[] {
+  const { planned, outcomes, results, now } = applied
+  const after = new Map(kept.map((each) => [each.unit, each]))
+  for (const one of planned) {
+    const result = results.find(({ unit }) => unit === one.unit)
+    if (result !== undefined && result.state !== 'begun') {
+      after.set(one.unit, result)
+      continue
+    }
+    if (!isDue(one, outcomes)) continue
+    const invocation = result?.invocation ?? one.owed?.invocation
+    after.set(one.unit, { unit: one.unit, state: 'owed', at: now, ...(invocation != null && { invocation }) })
+  }
+  const newest = [...after.values()].sort((a, b) => b.at - a.at).slice(0, limits.restartsKept)
+  return newest.sort(byUnitName)
+}
+
+/** Those that the policy still asks for. */
+export function restartsUnder(kept: readonly KeptRestart[], revision: Pick<Revision, 'rules'>): KeptRestart[] {
+  const units = unitsIn(revision)
+  return kept.filter(({ unit }) => units.has(unit))
+}
+
+/** Somebody asks for it: what failed is tried again. */
+export function restartsAskedFor(kept: readonly KeptRestart[]): KeptRestart[] {
+  return kept.map((each) => (each.state === 'failed' ? { unit: each.unit, state: 'owed', at: each.at } : each))
+}
+
+/** All that a revision has restarted anywhere. */
+export function unitsIn({ rules }: Pick<Revision, 'rules'>): Set<UnitName> {
+  return new Set(rules.flatMap(({ terms }) => terms?.restart ?? []))
+}
+
+function byUnitName(a: { unit: UnitName }, b: { unit: UnitName }): number {
+  return a.unit < b.unit ? -1 : a.unit > b.unit ? 1 : 0
+}
