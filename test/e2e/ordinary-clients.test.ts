@@ -39,10 +39,13 @@ async function tree(t: Test, plain: Record<string, unknown> | undefined): Promis
   await tree.plant({ name: 'staging', site: 'berlin', parent: 'root', token, settings })
   await tree.publish('atlas', '1.0.0', { world: randomBytes(payloadBytes) })
   await tree.release('rules:\n  - nodes: all\n    packages: { atlas: latest }\n')
-  await until('the staging server has it', async () => {
-    const { transfers } = (await tree.ask('staging', '/status')) as { transfers: { state: string }[] }
-    return transfers.some(({ state }) => state === 'complete')
-  })
+  for (const name of ['root', 'staging']) {
+    await tree.reports(
+      name,
+      'has it, and installed it',
+      ({ converged, revision }) => converged === revision && revision === 1,
+    )
+  }
   return tree
 }
 
