@@ -32,12 +32,19 @@ export class Failure extends Error {
   readonly code: FailureCode
   readonly retry: Retry
   readonly hint: string | undefined
+  /** The other end asked not to be asked again before so many milliseconds have passed. */
+  readonly retryAfterMs: number | undefined
 
-  constructor(code: FailureCode, message: string, options: { retry?: Retry; hint?: string; cause?: unknown } = {}) {
+  constructor(
+    code: FailureCode,
+    message: string,
+    options: { retry?: Retry; hint?: string; cause?: unknown; retryAfterMs?: number | undefined } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.retry = options.retry ?? 'never'
     this.hint = options.hint
+    this.retryAfterMs = options.retryAfterMs
   }
 }
 

@@ -93,6 +93,8 @@ export const limits = {
   refusedBodyLingerMs: 1_000,
   retryFirstMs: 500,
   retryCeilingMs: 60_000,
+  /** Who is asked to come later is asked to come after so many seconds at most, each after other ones. */
+  retryAfterMaxS: 8,
   announceIntervalMs: 30_000,
   announceBusyIntervalMs: 2_000,
   announceDebounceMs: 50,

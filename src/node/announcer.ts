@@ -73,7 +73,7 @@ export function startAnnouncer(parts: {
       if (!(error instanceof Failure)) throw error
       parts.log.debug('announce failed', { error: error.message })
       attempt += 1
-      later(retryDelayMs(attempt, parts.random.fraction()))
+      later(retryDelayMs(attempt, parts.random.fraction(), error))
     }
   })
   later(0)

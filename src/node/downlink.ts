@@ -6,13 +6,15 @@ import { limits } from '../model/limits.ts'
 import type { NodeName, Sha256 } from '../model/names.ts'
 import { parseJson } from '../model/parse.ts'
 import { parseReportBatch, type ReportBatch } from '../model/report.ts'
+import { retryAfterS } from '../model/retry-after.ts'
 import { openMetricsType } from '../report/open-metrics.ts'
 import type { Announced } from '../tracker/tracker.ts'
 import { type Identity, identityOf } from '../trust/identity.ts'
-import type { Clock, HttpPeer, HttpRequest, HttpResponse, Log } from '../world/world.ts'
+import type { Clock, HttpPeer, HttpRequest, HttpResponse, Log, Random } from '../world/world.ts'
 
 export interface DownlinkParts {
   clock: Clock
+  random: Pick<Random, 'fraction'>
   log: Log
   tufFile(name: string): Promise<Uint8Array | undefined>
   timestampVersion(): number
@@ -91,7 +93,8 @@ export function openDownlink(parts: DownlinkParts): Downlink {
       } catch (error) {
         if (!(error instanceof Failure)) throw error
         parts.log.debug('call refused', { call: request.path, from: request.peer.address, error: error.message })
-        return json(statusOf(error), { failure: { code: error.code, message: error.message } })
+        const reply = json(statusOf(error), { failure: { code: error.code, message: error.message } })
+        return reply.status === 503 ? { ...reply, retryAfterS: retryAfterS(parts.random.fraction()) } : reply
       }
     },
     bodyMaxBytes(path, peer) {

@@ -21,6 +21,7 @@ import type { Keeping } from './keeping.ts'
 import type { ObjectSource } from './object-source.ts'
 import { loadManifest, ownPayloadsWanted, specOf, specOfWanted } from './payloads.ts'
 import { momentOf, saveQuarantine, saveRemembered } from './remembered.ts'
+import { askedMs } from './retry.ts'
 import { rolloutsInForce, type State } from './state.ts'
 import { takeIn } from './taking-in.ts'
 import type { Uplink } from './uplink.ts'
@@ -105,7 +106,7 @@ export function openEffects(parts: EffectParts): Effects {
   const loadFailed = (what: string, error: unknown) => {
     const failure = failureOf(error)
     dispatch({ kind: 'load-failed', what, failure })
-    if (failure.retry === 'later') runLookLater(limits.loadRetryMs)
+    if (failure.retry === 'later') runLookLater(Math.max(limits.loadRetryMs, askedMs(failure, 0)))
   }
   const loadingManifests = repeatable('load manifests', log, async () => {
     const { revision, desired, earlier } = state()

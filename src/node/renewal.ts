@@ -40,7 +40,7 @@ export function startRenewal(parts: RenewalParts): { stop(): void } {
     } catch (error) {
       attempt += 1
       log.warn('certificate not renewed', { error: messageOf(error) })
-      inMs(retryDelayMs(attempt, random.fraction()))
+      inMs(retryDelayMs(attempt, random.fraction(), error instanceof Failure ? error : undefined))
     }
   }
   void look()

@@ -69,7 +69,7 @@ export function startReporter(parts: {
         log.debug('reports not sent', { error: error.message, waiting: outbox.size() })
         attempt += 1
         retry?.cancel()
-        if (!stopped) retry = clock.after(retryDelayMs(attempt, random.fraction()), flushing.ask)
+        if (!stopped) retry = clock.after(retryDelayMs(attempt, random.fraction(), error), flushing.ask)
         return
       }
       attempt = 0

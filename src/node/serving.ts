@@ -79,6 +79,7 @@ export async function serveChildren(parts: {
   }
   const downlink = openDownlink({
     clock,
+    random,
     log,
     tufFile: (name) => trust.file(name),
     timestampVersion: () => trust.current()?.timestampVersion ?? 0,

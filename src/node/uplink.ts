@@ -59,8 +59,9 @@ export function openUplink(parts: UplinkParts): Uplink {
       const identity = identityOf(reply.certificate)
       if (identity.role !== 'node') throw new Failure('untrusted', `${url} does not answer as a node`)
       answered = { node: identity.name, address: new URL(url).hostname.replace(/^\[|\]$/g, '') }
-      if (reply.status >= 500) {
-        throw new Failure('refused', `${url} answered ${reply.status} to ${call.path}`, { retry: 'later' })
+      if (reply.status >= 500 || reply.status === 429) {
+        const { status, retryAfterMs } = reply
+        throw new Failure('refused', `${url} answered ${status} to ${call.path}`, { retry: 'later', retryAfterMs })
       }
       return reply
     } catch (error) {

@@ -43,6 +43,7 @@ export function startWatcher(parts: {
       // Asking for version 0 is answered at once: that is how a node learns that its parent is there (again).
       const asked = failed === 0 && parts.uplink.parent() !== null ? before : 0
       const since = parts.clock.monotonicMs()
+      let failure: Failure | undefined
       try {
         const told = await parts.uplink.watch(asked, stopping.signal)
         if (stopping.signal.aborted) return
@@ -58,11 +59,12 @@ export function startWatcher(parts: {
         if (stopping.signal.aborted) return
         if (!(error instanceof Failure)) throw error
         parts.onLost(error)
+        failure = error
         failed += 1
         vain = 0
       }
       const attempt = failed + vain
-      if (attempt > 0) await pause(retryDelayMs(attempt, parts.random.fraction()))
+      if (attempt > 0) await pause(retryDelayMs(attempt, parts.random.fraction(), failure))
     }
   }
   const running = loop().catch((error) => parts.log.error('watcher ended', { error: String(error) }))

@@ -5,6 +5,7 @@ import * as https from 'node:https'
 import { TLSSocket } from 'node:tls'
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
+import { parseRetryAfter } from '../model/retry-after.ts'
 import type { Pools } from './http-pools.ts'
 import type { Http, HttpReply } from './world.ts'
 
@@ -77,7 +78,9 @@ function attempt(agent: https.Agent, options: RequestOptions, timeoutMs: number)
             const text = `the answer of ${options.url} is larger than ${options.responseMaxBytes} bytes`
             return fail(new Failure('too-large', text, { retry: 'later' }))
           }
-          const reply = { status: response.statusCode ?? 0, body: read, certificate }
+          const retryAfterMs = parseRetryAfter(response.headers['retry-after'])
+          const asked = retryAfterMs === undefined ? {} : { retryAfterMs }
+          const reply = { status: response.statusCode ?? 0, body: read, certificate, ...asked }
           settle(() => resolve({ kind: 'reply', reply }))
           // It may have answered before it had all of the body (413): the rest is not sent.
           if (response.headers.connection === 'close') request.destroy()

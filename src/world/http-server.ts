@@ -7,8 +7,10 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
+import { retryAfterS } from '../model/retry-after.ts'
 import { type Budget, type Claim, openBudget } from './http-budget.ts'
 import { type Caller, watchCallers } from './http-callers.ts'
+import { systemRandom } from './random.ts'
 import type { Http, HttpPeer, HttpRequest, HttpResponse, HttpServer, TlsIdentity } from './world.ts'
 
 type ServeOptions = Parameters<Http['serve']>[0] & { onError: (error: unknown, path: string) => void }
@@ -193,6 +195,7 @@ async function write({ response, isClosing }: Exchange, reply: HttpResponse): Pr
   response.writeHead(reply.status, {
     'content-length': content.length,
     ...(isClosing() ? { connection: 'close' } : {}),
+    ...(reply.retryAfterS === undefined ? {} : { 'retry-after': String(reply.retryAfterS) }),
     ...(content.length === 0 ? {} : { 'content-type': reply.contentType ?? 'application/octet-stream' }),
   })
   const step = limits.httpFreeAnswerBytes
@@ -263,7 +266,7 @@ function refuse(message: IncomingMessage, response: ServerResponse, status: numb
   response.writeHead(status, {
     'content-length': 0,
     connection: 'close',
-    ...(status === 503 && { 'retry-after': '1' }),
+    ...(status === 503 && { 'retry-after': String(retryAfterS(systemRandom.fraction())) }),
   })
   if (message.complete) {
     response.end()

@@ -152,6 +152,8 @@ export interface HttpResponse {
   status: number
   body?: Uint8Array | string
   contentType?: string
+  /** Whole seconds (RFC 9110, 10.2.3). */
+  retryAfterS?: number
 }
 
 export interface HttpServer {
@@ -165,6 +167,8 @@ export interface HttpServer {
 export interface HttpReply {
   status: number
   body: Uint8Array
+  /** For how long the server asks not to be asked again; as it says, without any bound. */
+  retryAfterMs?: number
   /** DER of the server's certificate. */
   certificate: Uint8Array
 }

@@ -60,6 +60,15 @@ export function httpContract(t: Test, open: (t: Test) => Promise<HttpWorld>): vo
     async () => ({ status: 404 }),
   )
 
+  check(
+    t,
+    'how long a server asks to be left alone comes with its answer',
+    async (t, stage) => {
+      t.match(await stage.ask(), { status: 503, retryAfterMs: 7000 })
+    },
+    async () => ({ status: 503, retryAfterS: 7 }),
+  )
+
   check(t, 'a body at its limit is taken, one byte more is answered with 413', async (t, stage) => {
     const atLimit = await stage.ask({ method: 'POST', body: new Uint8Array(1000) })
     t.equal(atLimit.status, 200)

@@ -27,6 +27,7 @@ function downlinkWith(parts: Partial<DownlinkParts> = {}) {
   const { world } = createSimulation({ seed: 'downlink' }).node({ address: '10.0.0.1' })
   return openDownlink({
     clock: world.clock,
+    random: world.random,
     log: world.log,
     tufFile: async (name) => (name === 'timestamp.json' ? new TextEncoder().encode('{}') : undefined),
     timestampVersion: () => 4,
@@ -134,7 +135,14 @@ t.test('what is worth another try is 503, so that the child tries again', async 
       throw new Failure('unreachable', 'my own parent is gone', { retry: 'later' })
     },
   })
-  t.equal((await downlink.handle(call('GET', `/v1/objects/${'a'.repeat(64)}`))).status, 503)
+  const replies = await Promise.all(
+    Array.from({ length: 50 }, () => downlink.handle(call('GET', `/v1/objects/${'a'.repeat(64)}`))),
+  )
+  t.ok(replies.every(({ status }) => status === 503))
+  const waits = replies.map(({ retryAfterS }) => retryAfterS ?? 0)
+  t.ok(new Set(waits).size > 3, 'not all after the same time')
+  t.ok(waits.every((wait) => wait >= 1 && wait <= limits.retryAfterMaxS))
+  t.equal((await downlink.handle(call('POST', '/v1/watch'))).retryAfterS, undefined)
 })
 
 t.test('any node of the fleet may ask for metrics', async (t) => {

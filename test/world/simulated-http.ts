@@ -257,7 +257,9 @@ export function simulatedHttp(parts: {
           if (pooled.length < limits.idleConnectionsToOneMax && response.status !== 413) pooled.push(connection)
           idle.set(pool, pooled)
           const certificate = derOf(connection.serverCertificate)
-          settle(() => resolve({ status: response.status, body: content, certificate }))
+          const { retryAfterS } = response
+          const asked = retryAfterS === undefined ? {} : { retryAfterMs: retryAfterS * 1000 }
+          settle(() => resolve({ status: response.status, body: content, certificate, ...asked }))
         })
       }
     })
