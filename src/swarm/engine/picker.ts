@@ -104,8 +104,9 @@ export function startPicker(parts: {
     let joinable = -1
     for (const piece of open) {
       const state = begun.get(piece)
-      if (state === undefined || link.has[piece] !== 1 || nearer.some(({ has }) => has[piece] === 1)) continue
+      if (state === undefined || link.has[piece] !== 1) continue
       if (state.owner === link) return piece
+      if (nearer.some(({ has }) => has[piece] === 1)) continue
       if (state.owner === undefined) {
         state.owner = link
         return piece
@@ -159,13 +160,13 @@ export function startPicker(parts: {
     const nowMs = clock.monotonicMs()
     const nearer = nearerThan(idle)
     for (const slow of links.values()) {
-      if (nearer.includes(slow)) continue
       if (slow === idle || nowMs - slow.askedAtMs < limits.slowAfterMs) continue
       let left = takeOverBytes(backlog, backlogOf(slow))
       if (left === 0) continue
       for (const { piece, offset, length } of [...slow.wire.requests].sort(lastFirst)) {
         if (left <= 0) break
         if (idle.has[piece] !== 1 || begun.get(piece)?.alone !== false) continue
+        if (nearer.some(({ has }) => has[piece] === 1)) continue
         slow.wire.cancel(piece, offset, length)
         open.add(piece)
         left -= length
@@ -178,8 +179,10 @@ export function startPicker(parts: {
   /** A piece that is to come from one wire has to begin anew on another. */
   const takeOverAlone = (idle: Link) => {
     if (idle.wire.destroyed || idle.wire.peerChoking || idle.wire.requests.length > 0) return
+    const nearer = nearerThan(idle)
     for (const [piece, state] of begun) {
       const { owner, buffer } = state
+      if (nearer.some(({ has }) => has[piece] === 1)) continue
       if (!state.alone || owner === undefined || owner === idle || buffer.missing === 0 || idle.has[piece] !== 1)
         continue
       if (clock.monotonicMs() - owner.askedAtMs < limits.slowAfterMs) continue
