@@ -254,6 +254,8 @@ export const limits = {
   pieceDurableEveryMs: 250,
   countersEveryMs: 500,
   pickAgainEveryMs: 250,
+  /** After so long without anybody who has what is missing, this is told. */
+  nobodyHasMs: 15_000,
   /** The revision in force and those before it whose payloads are not evicted. */
   revisionsKept: 3,
   diskReserveBytes: 64 * MiB,

@@ -64,7 +64,8 @@ export const transferSchema = v.strictObject({
   size: countSchema,
   /** Bytes of verified pieces here. */
   have: countSchema,
-  state: v.picklist(['wanted', 'fetching', 'complete', 'failed']),
+  /** `waiting`: nobody who can be reached has what is missing. */
+  state: v.picklist(['wanted', 'fetching', 'waiting', 'complete', 'failed']),
   /** Piece bytes taken from each side since the holding was first wanted, kept over restarts. */
   fromParent: countSchema,
   fromSiblings: countSchema,

@@ -34,8 +34,22 @@ export function reportFrom(parts: {
     facts: state.facts ?? {},
     ...(state.needs !== null && { needs: state.needs }),
     ...(state.restarts.length > 0 && { restarts: state.restarts.map(toldOf) }),
-    problems: Object.values(state.problems),
+    problems: [
+      ...Object.values(state.problems),
+      ...transfers.filter(isWaiting).slice(0, waitingNamed).map(waitingTextOf),
+    ],
   })
+}
+
+/** The transfers say it of each. */
+const waitingNamed = 5
+
+function isWaiting({ state }: Transfer): boolean {
+  return state === 'waiting'
+}
+
+function waitingTextOf({ name, version }: Transfer): string {
+  return `transfer: nobody who can be reached has the rest of ${name} ${version}`
 }
 
 function toldOf({ invocation: _, ...restart }: State['restarts'][number]): Restart {

@@ -85,7 +85,9 @@ export function whyOf(state: State, name: PackageName, transfer: Transfer | null
   function comingText(coming: Waiting): string {
     if (transfer === null || transfer.state === 'complete') return `its ${coming.for} is on the way`
     const percent = Math.floor((transfer.have / transfer.size) * 100)
-    return `its payload is on the way: ${transfer.have} of ${transfer.size} bytes (${percent} %)`
+    const here = `${transfer.have} of ${transfer.size} bytes (${percent} %)`
+    if (transfer.state === 'waiting') return `nobody who can be reached has the rest of its payload: ${here} are here`
+    return `its payload is on the way: ${here}`
   }
 
   /** What keeps a payload from coming; the disk first, which a link cannot mend. */

@@ -76,7 +76,7 @@ function byUrgency(a: Outcome, b: Outcome): number {
   return urgencies.indexOf(a.outcome) - urgencies.indexOf(b.outcome) || compare(a.name, b.name)
 }
 
-const progress: readonly Transfer['state'][] = ['failed', 'fetching', 'wanted', 'complete']
+const progress: readonly Transfer['state'][] = ['failed', 'waiting', 'fetching', 'wanted', 'complete']
 
 function byProgress(a: Transfer, b: Transfer): number {
   return (

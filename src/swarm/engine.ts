@@ -119,6 +119,8 @@ export const engineReportSchema = v.variant('kind', [
   v.strictObject({ kind: v.literal('met'), infoHash: infoHashSchema, node: nodeNameSchema }),
   /** Its wire ended although one of the two still misses something. */
   v.strictObject({ kind: v.literal('parted'), infoHash: infoHashSchema, node: nodeNameSchema }),
+  /** Whether nobody who can be reached has any of what is missing, and has not for a while. */
+  v.strictObject({ kind: v.literal('reach'), infoHash: infoHashSchema, nobodyHas: v.boolean() }),
   /** Whether it has wires, or peers that it still tries to reach. */
   v.strictObject({ kind: v.literal('busy'), infoHash: infoHashSchema, busy: v.boolean() }),
   /** The whole payload has its SHA-256 and lies under its final name. */

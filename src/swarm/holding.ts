@@ -41,6 +41,8 @@ export interface Holding {
   usedAt: Instant | null
   /** Failures since the last success. */
   attempts: number
+  /** Nobody who can be reached has what is missing. Not recorded: an engine finds it out again. */
+  nobodyHas: boolean
 }
 
 export type Have = 'none' | 'some' | 'all'
@@ -68,6 +70,7 @@ export type HoldingEvent =
   | { kind: 'forged'; found: Sha256; from: readonly string[]; at: Instant; retryAtMs: number }
   | { kind: 'failed'; because: string; retryAtMs: number }
   | { kind: 'retry' }
+  | { kind: 'reach'; nobodyHas: boolean }
 
 /** Told after the new state is recorded. */
 export type HoldingEffect = { kind: 'record' } | { kind: 'tell'; event: SwarmEvent }
@@ -84,6 +87,7 @@ export function newHolding(spec: HeldSpec): Holding {
     linkRate: null,
     usedAt: null,
     attempts: 0,
+    nobodyHas: false,
   }
 }
 
@@ -152,6 +156,14 @@ export function transition(holding: Holding, event: HoldingEvent): [Holding, Hol
     }
     case 'retry':
       return [holding.progress.kind === 'failed' ? { ...holding, progress: { kind: 'incoming' } } : holding, []]
+    case 'reach': {
+      const { nobodyHas } = event
+      if (isComplete || nobodyHas === holding.nobodyHas) return [holding, []]
+      return [
+        { ...holding, nobodyHas },
+        [{ kind: 'tell', event: { kind: 'changed', infoHash, have: haveOf(holding) } }],
+      ]
+    }
     default:
       return unreachable(event)
   }
@@ -168,7 +180,8 @@ export function transferOf(holding: Holding): Transfer {
     version: spec.version,
     size: spec.payload.size,
     have,
-    state: progress.kind === 'incoming' ? (have > 0 ? 'fetching' : 'wanted') : progress.kind,
+    state:
+      progress.kind !== 'incoming' ? progress.kind : holding.nobodyHas ? 'waiting' : have > 0 ? 'fetching' : 'wanted',
     ...holding.counters,
     startedAt: holding.startedAt,
     completedAt: holding.completedAt,
@@ -178,7 +191,7 @@ export function transferOf(holding: Holding): Transfer {
 
 function completeSince(holding: Holding, event: Extract<HoldingEvent, { kind: 'adopted' | 'completed' }>): Holding {
   const linkRate = event.kind === 'completed' ? event.linkRate : null
-  const whole = { progress: { kind: 'complete' as const }, bits: new Uint8Array(), attempts: 0 }
+  const whole = { progress: { kind: 'complete' as const }, bits: new Uint8Array(), attempts: 0, nobodyHas: false }
   return { ...holding, ...whole, completedAt: event.at, linkRate }
 }
 

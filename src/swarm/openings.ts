@@ -140,6 +140,7 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
     },
   })
   const forgetOpened = () => {
+    for (const infoHash of opened.keys()) holdings.note(infoHash, { kind: 'reach', nobodyHas: false })
     plain.forget()
     opened.clear()
     uses.clear()
@@ -163,6 +164,9 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
         holdings.note(report.infoHash, { kind: 'lost', at: clock.now() })
         break
       case 'stored':
+        holdings.note(report.infoHash, report)
+        break
+      case 'reach':
         holdings.note(report.infoHash, report)
         break
       case 'counted':
@@ -192,6 +196,7 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
         break
       case 'closed':
         opened.delete(report.infoHash)
+        holdings.note(report.infoHash, { kind: 'reach', nobodyHas: false })
         // Who called since wakes it again.
         if (!called.has(report.infoHash)) uses.delete(report.infoHash)
         onClosed.get(report.infoHash)?.()

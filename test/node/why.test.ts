@@ -57,6 +57,12 @@ t.test('why names the wave, and when it opens', async (t) => {
   t.match(told, { waits: { for: 'wave', detail, until: null }, reason: `${rule}; waiting for its wave ${detail}` })
 })
 
+t.test('why says so if nobody has the payload', async (t) => {
+  const waiting: Transfer = { ...transfer, state: 'waiting' }
+  const told = why({ waits: {}, transfer: waiting }).reason
+  t.equal(told, `${rule}; nobody who can be reached has the rest of its payload: 1000 of 4000 bytes (25 %) are here`)
+})
+
 t.test('why names the window, and when it opens', async (t) => {
   const detail = 'nights, which opens at 2026-11-24 22:00 Europe/Berlin'
   const told = why({ waits: { for: 'window', until: 5_000, detail } })

@@ -1,5 +1,6 @@
 // Peers that are of no use, and a real engine that gets on without them. Its clock is the test's.
 
+import { once } from 'node:events'
 import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
 import { engineHere, fastClock } from './engine-here.ts'
@@ -94,4 +95,55 @@ t.test('who gave a wrong piece is kept out for a while, and longer the next time
   client.swarm.setPeers(infoHash, [mallory.as('sibling'), honest.as('sibling')])
   await client.event('completed')
   t.equal(opened(), 2, 'and is kept out for twice as long')
+})
+
+t.test('when all who have it are gone, a transfer says so, and goes on when one is back', async (t) => {
+  const nodes = await nodesFor(t)
+  const clock = fastClock(t, 20)
+  const rates = { upload: 2 * MiB, download: null }
+  const [root, sibling] = [await nodes.seed('root', payload, { rates }), await nodes.start('sibling', { rates })]
+  sibling.swarm.setWanted([payload.spec])
+  sibling.swarm.setPeers(infoHash, [root.as('parent')])
+  const client = await nodes.start('client', { engine: engineHere(clock) })
+  client.swarm.setWanted([payload.spec])
+  client.swarm.setPeers(infoHash, [root.as('parent'), sibling.as('sibling')])
+  await client.until('some is here', () => client.transfer(payload).have >= MiB)
+  t.equal(client.transfer(payload).state, 'fetching')
+  const { port } = root.swarm
+  await root.close()
+  await client.until('it waits', () => client.transfer(payload).state === 'waiting')
+  t.equal(client.events.at(-1)?.kind, 'changed', 'and is reported')
+  const before = client.transfer(payload)
+  await nodes.start('root', { listen: { address: '127.0.0.1', port } })
+  await client.event('completed')
+  const { fromParent, fromSiblings } = client.transfer(payload)
+  const twice = fromParent + fromSiblings - payload.bytes.length
+  t.ok(twice <= 2 * payload.spec.payload.pieceLength, `${twice} bytes came twice, ${before.have} were here`)
+})
+
+t.test('a full swarm refuses callers in order, and still dials whom it needs', async (t) => {
+  const nodes = await nodesFor(t)
+  const clock = fastClock(t, 1)
+  const client = await nodes.start('client', { engine: engineHere(clock) })
+  client.swarm.setWanted([payload.spec])
+  const open = () => client.lines.filter((line) => line.includes('wire open')).length
+  const calls = async (name: string) => {
+    const socket = call({ port: client.swarm.port, as: await nodes.fleet.node(name), infoHash })
+    t.teardown(() => socket.destroy())
+    await once(socket, 'secureConnect')
+    return socket
+  }
+  for (let count = 0; count < limits.callersPerHoldingMax; count += 32) {
+    await Promise.all(Array.from({ length: 32 }, (_, index) => calls(`child-${count + index}`)))
+  }
+  await client.until('all are in', () => open() === limits.callersPerHoldingMax)
+  const refused = await calls('one-too-many')
+  const [hadError] = await once(refused.resume(), 'close')
+  t.notOk(hadError, 'it is closed in order')
+  t.ok(client.lines.some((line) => /no room for a caller.*one-too-many/.test(line)))
+  await calls('child-7')
+  await client.until('who is known may come again', () => open() === limits.callersPerHoldingMax + 1)
+  const root = await nodes.seed('root', payload)
+  client.swarm.setPeers(infoHash, [root.as('parent')])
+  await client.event('completed')
 })

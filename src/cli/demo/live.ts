@@ -58,7 +58,7 @@ async function travelling(tree: Tree): Promise<string[]> {
   const lines = await Promise.all(
     [...tree.nodes.keys()].map(async (name) => {
       const status = (await tree.ask(name, '/status')) as { transfers: Transfer[]; applying: boolean }
-      const coming = status.transfers.filter((each) => each.state === 'fetching' || each.state === 'wanted')
+      const coming = status.transfers.filter((each) => each.state !== 'complete' && each.state !== 'failed')
       const texts = coming.map((each) => {
         const share = Math.floor((each.have / each.size) * 100)
         return `${each.name} ${String(share).padStart(3)} % (parent ${bytesText(each.fromParent)}, siblings ${bytesText(each.fromSiblings)})`

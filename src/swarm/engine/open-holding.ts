@@ -138,6 +138,8 @@ function run(parts: HoldingParts, { torrent, file, isChecked, broken }: Running)
   const ready = new WeakSet<Link>()
   const blame = keepBlame()
   let wasBusy: boolean | undefined
+  let reachedAtMs = clock.monotonicMs()
+  let toldNobodyHas = false
   let { background } = opening
   let isClosed = false
 
@@ -224,9 +226,18 @@ function run(parts: HoldingParts, { torrent, file, isChecked, broken }: Running)
     const counters = { ...counted, given: counted.given + plain.given() }
     if (Object.values(counters).some((bytes) => bytes > 0)) report({ kind: 'counted', infoHash, counters })
   }
+  const tellReach = () => {
+    const nowMs = clock.monotonicMs()
+    if (torrent.done || picker.isInReach()) reachedAtMs = nowMs
+    const nobodyHas = nowMs - reachedAtMs >= limits.nobodyHasMs
+    if (nobodyHas === toldNobodyHas) return
+    toldNobodyHas = nobodyHas
+    report({ kind: 'reach', infoHash, nobodyHas })
+  }
   const counting = () => {
     if (isClosed) return
     tellCounters()
+    tellReach()
     clock.after(limits.countersEveryMs, counting)
   }
   const poisoned = (from: NodeName, piece: number) => {

@@ -18,6 +18,8 @@ export interface Picker {
   onClose(link: Link): void
   /** The piece is here. */
   onVerified(piece: number): void
+  /** Whether anybody has anything that is missing. */
+  isInReach(): boolean
   /** What came of a piece that is being verified. */
   content(piece: number): Uint8Array | null
   /** The piece was wrong and is to be fetched again; `alone`: all of it from one wire. */
@@ -308,6 +310,7 @@ export function startPicker(parts: {
       begun.delete(piece)
       open.delete(piece)
     },
+    isInReach: () => torrent.pieces.some((buffer, piece) => buffer !== null && (copies[piece] ?? 0) > 0),
     content: (piece) => begun.get(piece)?.buffer.content() ?? null,
     again: (piece, options) => {
       begun.delete(piece)
