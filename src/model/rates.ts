@@ -1,7 +1,7 @@
 // How fast bytes may flow: rates as people write them, and which hold at a given time. Pure.
 
 import * as v from 'valibot'
-import { isWithin, localTimeEntries, nextChangeOf } from './local-times.ts'
+import { isOpen, localTimesOf, nextChangeOf, writtenTimesEntries } from './local-times.ts'
 import { countSchema, type Instant } from './names.ts'
 
 /** `Mb/s` and `mb/s` are none of them: some mean bits by it and some bytes. */
@@ -68,7 +68,7 @@ export const bandwidthEntries = {
   limitTimes: v.exactOptional(
     v.pipe(
       v.array(
-        v.strictObject({ ...localTimeEntries, ...rateEntries }, 'expected days, from, until and limits'),
+        v.strictObject({ ...writtenTimesEntries, ...rateEntries }, 'expected days, from, until and limits'),
         'expected a list of times with limits',
       ),
       v.description('other limits at some times of the week, in the local time of the node; later ones win'),
@@ -105,14 +105,14 @@ export function ratesAt(
   let nextChangeAt: Instant | null = null
   for (const layer of layers) {
     const times = layer.limitTimes ?? []
-    for (const limits of [layer, ...times.filter((each) => isWithin(each, now, zone))]) {
+    for (const limits of [layer, ...times.filter((each) => isOpen(localTimesOf(each), now, zone))]) {
       for (const key of rateKeys) {
         const rate = limits[key]
         if (rate !== undefined) holding.set(key, bytesPerSecond(rate))
       }
     }
     for (const each of times) {
-      const at = nextChangeOf(each, now, zone)
+      const at = nextChangeOf(localTimesOf(each), now, zone)
       if (at !== null && (nextChangeAt === null || at < nextChangeAt)) nextChangeAt = at
     }
   }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import * as v from 'valibot'
-import { isWithin, nextChangeOf } from '../../src/model/local-times.ts'
+import { isOpen, localTimesOf, nextChangeOf } from '../../src/model/local-times.ts'
 import { type Bandwidth, bytesPerSecond, rateSchema, ratesAt } from '../../src/model/rates.ts'
 
 const berlin = 'Europe/Berlin'
@@ -73,7 +73,7 @@ t.test('of what several say the last wins, limit by limit; of times, the last th
 })
 
 t.test('where clocks are set forward or back, times follow the wall', async (t) => {
-  const night = { from: '22:00', until: '05:00' }
+  const night = localTimesOf({ from: '22:00', until: '05:00' })
   const hours = (start: string, end: string) => (at(end) - at(start)) / 3600_000
   t.equal(hours('2026-03-28T22:00', '2026-03-29T05:00'), 6)
   t.equal(hours('2026-10-24T22:00', '2026-10-25T05:00'), 8)
@@ -82,13 +82,13 @@ t.test('where clocks are set forward or back, times follow the wall', async (t) 
     ['2026-10-24T22:00', '2026-10-25T05:00'],
   ] as const) {
     t.equal(nextChangeOf(night, at(begin), berlin), at(end))
-    t.ok(isWithin(night, at(end) - 1, berlin))
-    t.notOk(isWithin(night, at(end), berlin))
+    t.ok(isOpen(night, at(end) - 1, berlin))
+    t.notOk(isOpen(night, at(end), berlin))
   }
   // 02:30 is not on that day's clock, and 02:15 to 02:45 has no length on it.
-  t.notOk(isWithin({ from: '02:15', until: '02:45' }, at('2026-03-29T03:20'), berlin))
+  t.notOk(isOpen(localTimesOf({ from: '02:15', until: '02:45' }), at('2026-03-29T03:20'), berlin))
   // 02:00 to 03:00 happens twice in a row.
-  const double = { from: '02:00', until: '03:00' }
+  const double = localTimesOf({ from: '02:00', until: '03:00' })
   t.equal((nextChangeOf(double, at('2026-10-25T02:00'), berlin) ?? 0) - at('2026-10-25T02:00'), 2 * 3600_000)
 })
 
@@ -108,11 +108,11 @@ t.test('a change is the next moment at which it is otherwise', async () => {
       instant,
       fc.double({ min: 0, max: 1, noNaN: true }),
       (days, from, until, zone, now, part) => {
-        const times = { days, from, until }
+        const times = localTimesOf({ days, from, until })
         const next = nextChangeOf(times, now, zone)
         if (next === null || next <= now || next - now > 8 * 24 * 3600_000) return false
         const between = now + Math.floor((next - now - 1) * part)
-        return isWithin(times, between, zone) === isWithin(times, now, zone)
+        return isOpen(times, between, zone) === isOpen(times, now, zone)
       },
     ),
     { numRuns: 300 },

@@ -1,9 +1,9 @@
-// Maintenance windows, by the clocks on the wall of some places.
+// Spans of local time, by the clocks on the wall of some places.
 
 import fc from 'fast-check'
 import t from 'tap'
+import { isOpen, localTimeText, openingOf } from '../../src/model/local-times.ts'
 import { type Window, windowOf } from '../../src/model/windows.ts'
-import { isOpen, localTimeText, openingOf } from '../../src/reconcile/windows.ts'
 
 const berlin = 'Europe/Berlin'
 const minuteMs = 60_000
