@@ -44,6 +44,7 @@ export const limits = {
   baseListMaxBytes: 8 * MiB,
   policyGroupsMax: 1_000,
   policyWindowsMax: 100,
+  policyLimitsMax: 100,
   policyRolloutsMax: 100,
   wavesMax: 20,
   /** Under way at once. */
@@ -160,6 +161,9 @@ export const limits = {
   processLookMs: 10 * 60_000,
   /** Finished applies whose folders are kept to look at. */
   appliesKept: 3,
+
+  /** How often a machine is asked whether it may give. */
+  uploadFactsLookMs: 30_000,
 
   // Queues.
   connectionsMax: 4_096,

@@ -3,6 +3,7 @@
 import * as v from 'valibot'
 import { limits } from './limits.ts'
 import { lineSchema, packageNameSchema, packageVersionSchema, wordSchema } from './names.ts'
+import { nodeLimitsEntries } from './node-limits.ts'
 import { parserOf } from './parse.ts'
 import { unitNameSchema } from './restarts.ts'
 import { selectorSchema } from './revision.ts'
@@ -71,6 +72,16 @@ export const policyRuleSchema = v.strictObject(
 )
 export type PolicyRule = v.InferOutput<typeof policyRuleSchema>
 
+export const policyLimitsSchema = v.strictObject(
+  {
+    nodes: policyRuleSchema.entries.nodes,
+    except: policyRuleSchema.entries.except,
+    ...nodeLimitsEntries,
+  },
+  'expected nodes and limits',
+)
+export type PolicyLimits = v.InferOutput<typeof policyLimitsSchema>
+
 const { site, labels, facts, names } = selectorSchema.entries
 
 const groupSchema = v.pipe(
@@ -104,6 +115,11 @@ export const policySchema = v.strictObject(
       v.optional(v.array(policyRuleSchema, 'expected a list of rules'), []),
       v.maxLength(limits.policyRulesMax, `over ${limits.policyRulesMax} rules`),
       v.description('later rules win, package by package'),
+    ),
+    limits: v.pipe(
+      v.optional(v.array(policyLimitsSchema, 'expected a list of limits'), []),
+      v.maxLength(limits.policyLimitsMax, `over ${limits.policyLimitsMax} limits`),
+      v.description('what nodes may use of their links, disks and machines; later ones win, key by key'),
     ),
     rollouts: v.pipe(
       v.optional(

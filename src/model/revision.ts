@@ -16,6 +16,7 @@ import {
   sha256Schema,
   wordSchema,
 } from './names.ts'
+import { revisionLimitsSchema } from './node-limits.ts'
 import { parserOf } from './parse.ts'
 import { unitNameSchema } from './restarts.ts'
 import { rolloutSchema } from './rollouts.ts'
@@ -91,6 +92,8 @@ export const revisionSchema = v.strictObject({
   rollbackTo: v.exactOptional(countSchema),
   windows: v.exactOptional(v.record(wordSchema, windowSchema)),
   rollouts: v.exactOptional(v.record(wordSchema, rolloutSchema)),
+  /** Later ones win, key by key. */
+  limits: v.exactOptional(revisionLimitsSchema),
   /** The newest first; the last is what every node may have. */
   earlier: v.exactOptional(v.pipe(v.array(earlierSchema), v.maxLength(limits.earlierMax))),
 })

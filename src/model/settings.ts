@@ -10,9 +10,9 @@ import {
   portSchema,
   wordSchema,
 } from './names.ts'
+import { nodeLimitsEntries } from './node-limits.ts'
 import { parserOf } from './parse.ts'
-import { bandwidthEntries, rateSchema } from './rates.ts'
-import { sizeSchema } from './sizes.ts'
+import { rateSchema } from './rates.ts'
 
 export const controlPortDefault = 7420
 export const swarmPortDefault = 7421
@@ -53,13 +53,9 @@ export const settingsSchema = v.strictObject({
   plain: v.exactOptional(plainSchema),
   /** Packages are installed below this folder. */
   targetRoot: v.optional(lineSchema, '/'),
-  ...bandwidthEntries,
+  ...nodeLimitsEntries,
   /** What the link of its site brings in. It limits nothing: transfers are compared with it. */
   linkRate: v.exactOptional(rateSchema),
-  /** What the payloads and small objects on this node may take on the disk. */
-  storeQuota: v.exactOptional(sizeSchema),
-  /** What is left free on the disk in any case. */
-  diskReserve: v.exactOptional(sizeSchema),
   /** Packages whose payloads are never evicted. */
   pins: v.exactOptional(v.array(packageNameSchema)),
   /** Milliseconds between two looks at the machine when nothing happens. */

@@ -2,10 +2,12 @@
 
 import { messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
+import { limitsInForce } from '../model/node-limits.ts'
 import type { Rates } from '../model/rates.ts'
 import type { Attack } from '../model/report.ts'
 import { backgroundOf } from '../model/revision.ts'
 import type { Settings } from '../model/settings.ts'
+import type { UploadFacts } from '../model/upload-guard.ts'
 import type { LocalMachine, MachineLooked } from '../reconcile/machine.ts'
 import type { Inbox } from '../report/inbox.ts'
 import type { Repository } from '../repository/repository.ts'
@@ -29,7 +31,7 @@ import { namedObjects } from './named.ts'
 import { openObjectSource } from './object-source.ts'
 import type { Releasing } from './releasing.ts'
 import { type Reloaded, reloadedFrom } from './reload.ts'
-import { loadQuarantine, loadRemembered, loadRestarts, loadSaved, momentOf } from './remembered.ts'
+import { loadQuarantine, loadRemembered, loadRestarts, loadSaved } from './remembered.ts'
 import { startRenewal } from './renewal.ts'
 import { reportFrom } from './report-from.ts'
 import { openReports } from './reports.ts'
@@ -38,8 +40,8 @@ import { openRoot, type Root } from './root.ts'
 import { openRootUplink } from './root-uplink.ts'
 import { serveChildren } from './serving.ts'
 import { signedNow } from './signed.ts'
-import { initialState, type State, transition } from './state.ts'
-import { takeIn } from './taking-in.ts'
+import { initialState, policyLimitsOf, type State, transition } from './state.ts'
+import { finishEarlier } from './taking-in.ts'
 import { openUplink } from './uplink.ts'
 import { startWatcher } from './watcher.ts'
 
@@ -58,6 +60,7 @@ export interface NodeParts {
   objects: Objects
   trust: Trust
   machine: LocalMachine
+  uploadFacts?: () => Promise<UploadFacts>
   openSwarm: (options: Pick<SwarmParts, 'onEvent' | 'site' | 'linkRate'>) => Promise<Swarm>
   /** Only a root has them. */
   root: { fleet: Fleet; repository: Repository } | null
@@ -79,6 +82,8 @@ export interface RunningNode {
   /** Takes on what was changed in the settings, as far as it can be while running. Throws what the settings are refused for. */
   reload(): Promise<Reloaded>
   rates(): Required<Rates>
+  /** Why it gives nothing though its rates allow it. */
+  heldBack(): string | null
   /** OpenMetrics text. */
   metrics(): Promise<string>
   onChange(listener: () => void): () => void
@@ -133,6 +138,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
   const early: Event[] = []
   let isUp = false
   let backgroundFrom = state.revision
+  let desiredFrom = state.desired
   const dispatch = (event: Event) => {
     if (!isUp) {
       early.push(event)
@@ -144,6 +150,8 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     if (state.revision !== backgroundFrom && state.revision !== null)
       swarm.setBackground(backgroundOf(state.revision.body))
     backgroundFrom = state.revision
+    if (state.desired !== desiredFrom) bandwidth.look()
+    desiredFrom = state.desired
     for (const listener of listeners) listener()
   }
   const attacked = (attack: Omit<Attack, 'at'>) => {
@@ -195,7 +203,10 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
   })
   stops.push(() => swarm.close())
   let live = settings
-  const bandwidth = startBandwidth({ clock, log, swarm, settings: () => live })
+  const inForce = () => limitsInForce(policyLimitsOf(state), live)
+  const bandwidth = startBandwidth({
+    ...{ clock, log, swarm, settings: () => live, limits: inForce, uploadFacts: parts.uploadFacts },
+  })
   stops.push(() => bandwidth.stop())
 
   const reports = await openReports({
@@ -233,7 +244,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     : openKeeping({
         ...{ clock, log, store, disk: world.disk, home: parts.home, swarm, objects: parts.objects, named },
         state: () => state,
-        settings: () => live,
+        settings: () => ({ ...live, ...inForce() }),
         onProblem: (problem) => dispatch({ kind: 'room-looked', problem }),
       })
   const warmUp = () => {
@@ -265,7 +276,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
   const metrics = () =>
     metricsNow({
       ...{ clock, disk: world.disk, home: parts.home, version: parts.version, swarm, inbox: reports.inbox, bandwidth },
-      settings: () => live,
+      settings: inForce,
       state: () => state,
     })
   const serving = await serveChildren({
@@ -312,22 +323,10 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
   // What was trusted before the restart holds until there is something newer, also where nobody can be asked.
   const trusted = trust.current()
   if (trusted !== undefined) dispatch({ kind: 'refreshed', trusted })
-  const finishEarlier = async () => {
-    try {
-      for (const ended of await parts.machine.finishEarlier()) {
-        const taken = await takeIn(store, state, ended, clock.now())
-        const { plan, outcomes } = ended
-        dispatch({ kind: 'applied', plan, outcomes, ...taken, moment: momentOf(clock) })
-      }
-      await parts.machine.stored()
-    } finally {
-      dispatch({ kind: 'earlier-finished' })
-    }
-  }
   const collectFacts = async () => {
     dispatch({ kind: 'facts-collected', facts: await world.facts.collect() })
   }
-  background('finish earlier applies', log, finishEarlier())
+  background('finish earlier applies', log, finishEarlier({ ...parts, clock, state: () => state, dispatch }))
   background('collect facts', log, collectFacts())
 
   if (!isRoot) {
@@ -371,6 +370,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     look: () => effects.look(),
     check: async () => checkFrom(state, await effects.look()),
     rates: () => bandwidth.rates(),
+    heldBack: () => bandwidth.heldBack(),
     metrics,
     async reload() {
       const reloaded = reloadedFrom(settings, live, await parts.readSettings())

@@ -202,6 +202,7 @@ function statusNow(node: RunningNode, clock: Clock) {
     payloads: { whole: node.swarm.whole().size, unfinished: node.swarm.unfinished().length },
     transfers: node.swarm.transfers().map((each) => ({ ...each, distance: distanceOf(each) })),
     rates: node.rates(),
+    heldBack: node.heldBack(),
   }
 }
 

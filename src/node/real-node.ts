@@ -13,6 +13,7 @@ import { loadIdentity, type NodeIdentity, saveIdentity } from '../trust/identity
 import { openTrust } from '../trust/trust-store.ts'
 import { serveLocal } from '../world/local.ts'
 import { openObjects } from '../world/objects.ts'
+import { readUploadFacts } from '../world/upload-facts.ts'
 import type { World } from '../world/world.ts'
 import { type RunningNode, startNode } from './daemon.ts'
 import type { Home } from './home.ts'
@@ -65,6 +66,7 @@ export async function startRealNode({ world, home }: { world: World; home: Home 
       store,
       objects,
       trust,
+      uploadFacts: () => readUploadFacts(),
       machine: openLocalMachine({
         ...world,
         home: home.dir,

@@ -1,10 +1,11 @@
 // A node's state and the one function that changes it.
 
-import { type DesiredPackage, desiredFor, type NodeTraits } from '../model/desired.ts'
+import { type DesiredPackage, desiredFor, groupsOf, type NodeTraits } from '../model/desired.ts'
 import { unreachable } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Arch, Instant, Labels, NodeName, Sha256 } from '../model/names.ts'
+import { limitsForGroups, type NodeLimits } from '../model/node-limits.ts'
 import type { Attack, Outcome } from '../model/report.ts'
 import type { MachineNeeds } from '../model/restarts.ts'
 import { manifestsOf, type Revision } from '../model/revision.ts'
@@ -294,6 +295,14 @@ export function traitsOf(state: State): NodeTraits | null {
     labels: state.labels,
     facts: state.facts,
   }
+}
+
+/** What the policy says of a node's link, disk and machine. */
+export function policyLimitsOf(state: State): NodeLimits[] {
+  const traits = traitsOf(state)
+  const { limits: all } = state.revision?.body ?? {}
+  if (state.revision === null || all === undefined || traits === null) return []
+  return limitsForGroups(all, groupsOf(state.revision.body, traits))
 }
 
 function remembering([state, effects]: [State, Effect[]]): [State, Effect[]] {

@@ -45,6 +45,12 @@ rules: []
 #   trixie: trixie-packages.txt  # dpkg-query -W -f '\${Package} \${Version} \${Provides}\\n' on a fresh machine
 base: {}
 
+# Limits say what nodes may use of links and disks. Later ones win, key by key, and what a node's own settings say wins.
+#
+# limits:
+#   - { nodes: [berlin], linkDownloadLimit: 10mbit, storeQuota: 50GB }
+limits: []
+
 # Windows say when nodes may change, in the local time of each node. On a rule, urgent: true waits for none, and
 # mode: audit tells what differs and changes nothing.
 #

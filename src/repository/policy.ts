@@ -41,7 +41,7 @@ export async function compilePolicy(
   const policy = checkedYaml(yaml, policySchema)
   checkCount(policy.rules, yaml)
   const rules = policy.rules.map((rule, index): Rule => {
-    checkGroups(rule, index, Object.keys(policy.groups), yaml)
+    checkGroups(rule, ['rules', index], Object.keys(policy.groups), yaml)
     checkTerm('window', rule, index, Object.keys(policy.windows), yaml)
     checkTerm('rollout', rule, index, Object.keys(policy.rollouts), yaml)
     const wanted = Object.entries(rule.packages).map(([name, version]): [PackageName, Wanted] => {
@@ -64,6 +64,10 @@ export async function compilePolicy(
       return [group, { file, line }]
     }),
   )
+  const nodeLimits = policy.limits.map(({ nodes, except = [], ...own }, index) => {
+    checkGroups({ nodes, except }, ['limits', index], Object.keys(policy.groups), yaml)
+    return { line: yaml.lineOf(['limits', index]), nodes, except, ...own }
+  })
   const windows = Object.entries(policy.windows).map(([name, window]) => [name, windowOf(window)])
   const rollouts = Object.entries(policy.rollouts).map(([name, rollout]) => [name, rolloutOf(rollout)])
   const { number, released, message } = options
@@ -72,6 +76,7 @@ export async function compilePolicy(
       ...{ schema: 1, number, released, message, groups: policy.groups, rules },
       ...(windows.length > 0 && { windows: Object.fromEntries(windows) }),
       ...(rollouts.length > 0 && { rollouts: Object.fromEntries(rollouts) }),
+      ...(nodeLimits.length > 0 && { limits: nodeLimits }),
     },
     'the revision',
   )
@@ -98,11 +103,16 @@ function checkCount(rules: readonly PolicyRule[], yaml: YamlFile): void {
   }
 }
 
-function checkGroups(rule: PolicyRule, index: number, known: readonly string[], yaml: YamlFile): void {
+function checkGroups(
+  rule: Pick<PolicyRule, 'nodes' | 'except'>,
+  path: YamlPath,
+  known: readonly string[],
+  yaml: YamlFile,
+): void {
   for (const key of ['nodes', 'except'] as const) {
     for (const [place, group] of [rule[key] ?? []].flat().entries()) {
       if ((key === 'nodes' && rule.nodes === 'all') || known.includes(group)) continue
-      const refuse = refusalAt(yaml, ['rules', index, key, place])
+      const refuse = refusalAt(yaml, [...path, key, place])
       if (group === 'all') throw refuse('all is not a group', 'write nodes: all, without brackets')
       checkGroup(group, known, refuse)
     }
@@ -190,7 +200,10 @@ export function newestFirst(a: Entry, b: Entry): number {
 
 function warningsOf(revision: Revision, file: string, base: readonly string[]): string[] {
   const warnings: string[] = []
-  const inRules = revision.rules.flatMap((rule) => [...(rule.nodes === 'all' ? [] : rule.nodes), ...rule.except])
+  const inRules = [...revision.rules, ...(revision.limits ?? [])].flatMap((rule) => [
+    ...(rule.nodes === 'all' ? [] : rule.nodes),
+    ...rule.except,
+  ])
   const used = new Set([...inRules, ...base])
   for (const group of Object.keys(revision.groups)) {
     if (!used.has(group)) warnings.push(`${file}: no rule uses the group ${group}`)

@@ -248,6 +248,8 @@ t.test('metrics are printed as the node tells them', async (t) => {
 t.test('status shows the node, its link and its subtree', async (t) => {
   const status = {
     self: node,
+    rates: { upload: 0, download: null, link: { upload: 0, download: null } },
+    heldBack: 'it runs on its battery',
     link: { kind: 'island', since: 0, because: 'berlin does not answer' },
     problems: { parent: 'berlin does not answer' },
     summary: {
@@ -270,6 +272,7 @@ t.test('status shows the node, its link and its subtree', async (t) => {
     /^revisions +2 at 5, 1 at none$/m,
     /^oldest +shop-9, heard of 3h ago$/m,
     /^trouble +1 with drift$/m,
+    /^limits +upload 0 B\/s, link upload 0 B\/s; gives nothing: it runs on its battery$/m,
     /^needed +a reboot on 2 nodes, restarts of services on 1 node$/m,
     /^SITE +NODES +CONVERGED +SILENT\n- +3 +2 +1$/m,
   ]) {

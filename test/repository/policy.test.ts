@@ -212,8 +212,8 @@ t.test('the policy that a new root begins with compiles to nothing, and points e
 t.test('the examples in its comments work when they are taken out of the comments', async (t) => {
   const repository = await withPackages(t, { openssl: ['3.0'], shop: ['4.2.0'] })
   const examples = policyTemplate()
-    .replace(/^(groups: \{\}|rules: \[\]|base: \{\}|windows: \{\}|rollouts: \{\})$/gm, '')
-    .replace(/^# ((groups|rules|base|windows|rollouts):| {2}.*)$/gm, '$1')
+    .replace(/^(groups: \{\}|rules: \[\]|base: \{\}|limits: \[\]|windows: \{\}|rollouts: \{\})$/gm, '')
+    .replace(/^# ((groups|rules|base|limits|windows|rollouts):| {2}.*)$/gm, '$1')
     .replace(/^ {2}banyan .*$/gm, '')
   const { revision, base, warnings } = await repository.compile(examples, options)
   t.same(Object.keys(revision.groups), ['web', 'berlin', 'trixie', 'canary'])
@@ -228,6 +228,24 @@ t.test('the examples in its comments work when they are taken out of the comment
 
 const web = 'groups:\n  web: { site: berlin }\n'
 const wants = (packages: string) => `rules:\n  - nodes: all\n    packages:\n      ${packages}\n`
+
+t.test('limits are for groups that there are, and come out as they were written', async (t) => {
+  const repository = await withPackages(t, {})
+  const limits = 'limits:\n  - nodes: [web]\n    linkDownloadLimit: 10mbit\n    uploadLoadMax: 1.5\n    metered: true\n'
+  const { revision, warnings } = await repository.compile(`${web}${limits}`, options)
+  t.same(revision.limits, [
+    { line: 4, nodes: ['web'], except: [], linkDownloadLimit: '10mbit', uploadLoadMax: '1.5', metered: 'true' },
+  ])
+  t.same(warnings, [], 'and a group is used by them')
+  t.same(parseRevision(JSON.parse(JSON.stringify(revision)), 'revision'), revision)
+  for (const [text, message] of [
+    [`${web}limits:\n  - nodes: [wob]\n`, /^policy\.yaml:4: there is no group wob/],
+    ['limits:\n  - nodes: all\n    uploadLimit: 2Mb/s\n', /^policy\.yaml:3: .*expected a rate/],
+    ['limits:\n  - nodes: all\n    uploadLoadMax: much\n', /^policy\.yaml:3: .*expected a load/],
+  ] as const) {
+    t.match(await failureOf(repository.compile(text, options)), { message })
+  }
+})
 
 t.test('a base list is for a group that there is, or for all', async (t) => {
   const repository = await withPackages(t, {})

@@ -1,6 +1,6 @@
 import { loadSettings, saveSettings } from '../../src/node/settings-file.ts'
 import { type TreeNode, threeLevels } from '../world/tree.ts'
-import { MiB, minuteMs, scenario, settles, tellTap } from './scenario.ts'
+import { allHave, MiB, minuteMs, scenario, settles, tellTap } from './scenario.ts'
 
 const slowLimit = 25_000
 const payloadBytes = 16 * MiB
@@ -60,6 +60,40 @@ await scenario('a limit that is lifted while a transfer runs lets it end at once
   check.same(reloaded.changed, ['downloadLimit', 'linkDownloadLimit'], 'it says what it took on')
   await settles(check, tree, { withinMs: minuteMs })
 })
+
+await scenario(
+  'limits of the policy reach the nodes of a group with a release, and its own settings win',
+  async (check, stage) => {
+    const { simulation } = stage
+    const tree = await stage.plant({ nodes: threeLevels({ stagingServers: 2, clientsEach: 2 }) })
+    await tree.publish('tool', '1.0', { size: 3 * MiB })
+    const own = tree.node('client-2-1')
+    const { disk } = own.simulated.world
+    const settings = await simulation.until(loadSettings(disk, own.home.settings))
+    await simulation.until(saveSettings(disk, own.home.settings, { ...settings, uploadLimit: '9MB/s' }))
+    await simulation.until(own.running?.reload() ?? Promise.reject(new Error('it is down')))
+
+    const sections = [
+      'groups: { second: { site: site-2 } }',
+      'limits:',
+      '  - { nodes: all, linkDownloadLimit: 5MB/s }',
+      '  - { nodes: [second], uploadLimit: 3MB/s, storeQuota: 2MiB }',
+    ]
+    await tree.release({ tool: '1.0' }, { sections })
+    await simulation.run({ forMs: minuteMs })
+    const ratesOf = (name: string) => tree.node(name).running?.rates()
+    check.match(ratesOf('client-1-1'), { upload: null, link: { download: 5_000_000 } }, 'all have the first')
+    check.match(ratesOf('client-2-2'), { upload: 3_000_000, link: { download: 5_000_000 } }, 'the group has both')
+    check.match(ratesOf('client-2-1'), { upload: 9_000_000, link: { download: 5_000_000 } }, 'settings win, key by key')
+    const problem = tree.node('client-2-2').running?.state().problems.room ?? ''
+    check.ok(/tool 1\.0/.test(problem), `a quota of the policy holds: ${problem}`)
+
+    await tree.release({ tool: '1.0' })
+    await settles(check, tree)
+    check.match(ratesOf('client-2-2'), { upload: null, link: { download: null } }, 'and they end with another release')
+    allHave(check, tree.nodes, { tool: '1.0' }, 'then it fits')
+  },
+)
 
 await tellTap()
 

@@ -26,7 +26,7 @@ export function statusText(status: Fields, now: Instant): string {
       oldest: oldestText(fieldsOf(summary['oldest'])),
       trouble: troubleText(summary),
       needed: neededText(summary),
-      limits: limitsText(status['rates']),
+      limits: limitsText(status['rates'], textOf(status['heldBack'])),
     }),
     listed('problems', problemsOf(status['problems'])),
     countsTable('SITE', 'site', listOf(status['sites'])),
@@ -100,7 +100,7 @@ function neededText(summary: Fields): string | undefined {
 }
 
 /** As they are in force now; a daemon of an older version says nothing of them. */
-function limitsText(rates: unknown): string | undefined {
+function limitsText(rates: unknown, heldBack: string | undefined): string | undefined {
   if (rates === undefined) return undefined
   const { link, ...node } = fieldsOf(rates)
   const parts = Object.entries({ '': node, 'link ': fieldsOf(link) }).flatMap(([way, directions]) =>
@@ -109,7 +109,8 @@ function limitsText(rates: unknown): string | undefined {
       return rate === undefined ? [] : [`${way}${direction} ${bytesText(rate)}/s`]
     }),
   )
-  return parts.length === 0 ? 'none' : parts.join(', ')
+  const because = heldBack === undefined ? '' : `; gives nothing: ${heldBack}`
+  return `${parts.length === 0 ? 'none' : parts.join(', ')}${because}`
 }
 
 function countsTable(title: string, field: string, rows: readonly Fields[]): string {

@@ -1,0 +1,62 @@
+// What a node may use of its link, its disk and its machine: in its own settings, and in the policy for groups of nodes.
+
+import * as v from 'valibot'
+import { limits } from './limits.ts'
+import { countSchema, wordSchema } from './names.ts'
+import { bandwidthEntries } from './rates.ts'
+import { sizeSchema } from './sizes.ts'
+import { uploadGuardEntries } from './upload-guard.ts'
+
+/** Keys of `node.yaml`, and of each entry of `limits:` in the policy. */
+export const nodeLimitsEntries = {
+  ...bandwidthEntries,
+  ...uploadGuardEntries,
+  storeQuota: v.exactOptional(
+    v.pipe(sizeSchema, v.description('what payloads and small objects may take on the disk, e.g. 50GB')),
+  ),
+  diskReserve: v.exactOptional(v.pipe(sizeSchema, v.description('what is left free on the disk in any case'))),
+}
+const nodeLimitsSchema = v.object(nodeLimitsEntries)
+export type NodeLimits = v.InferOutput<typeof nodeLimitsSchema>
+
+/** In a revision. */
+export const groupLimitsSchema = v.strictObject({
+  /** In policy.yaml. */
+  line: countSchema,
+  nodes: v.union([v.literal('all'), v.array(wordSchema)]),
+  except: v.array(wordSchema),
+  ...nodeLimitsEntries,
+})
+export type GroupLimits = v.InferOutput<typeof groupLimitsSchema>
+export const revisionLimitsSchema = v.pipe(v.array(groupLimitsSchema), v.maxLength(limits.policyLimitsMax))
+
+/** What the policy says for a node in these groups, in the order of the policy. */
+export function limitsForGroups(all: readonly GroupLimits[], groups: ReadonlySet<string>): NodeLimits[] {
+  return all
+    .filter(({ nodes, except }) => {
+      return (nodes === 'all' || nodes.some((group) => groups.has(group))) && !except.some((group) => groups.has(group))
+    })
+    .map(({ line: _line, nodes: _nodes, except: _except, ...own }) => own)
+}
+
+export interface LimitsInForce extends Omit<NodeLimits, keyof typeof bandwidthEntries> {
+  /** Later ones win, key by key. */
+  bandwidth: readonly NodeLimits[]
+}
+
+/** Key by key the last entry of the policy wins, and what the node's own settings say wins over all of it. */
+export function limitsInForce(policy: readonly NodeLimits[], own: NodeLimits): LimitsInForce {
+  const bandwidth = [...policy, own]
+  const { storeQuota, diskReserve, uploadLoadMax, uploadOnBattery, metered } = Object.assign(
+    {},
+    ...bandwidth,
+  ) as NodeLimits
+  return {
+    bandwidth,
+    ...(storeQuota !== undefined && { storeQuota }),
+    ...(diskReserve !== undefined && { diskReserve }),
+    ...(uploadLoadMax !== undefined && { uploadLoadMax }),
+    ...(uploadOnBattery !== undefined && { uploadOnBattery }),
+    ...(metered !== undefined && { metered }),
+  }
+}
