@@ -37,5 +37,7 @@ t.test('metrics tell of a transfer, by the command and by the control port', asy
   t.match(scraped, /content-type: application\/openmetrics-text; version=1\.0\.0/i)
   t.match(scraped, /^banyan_site_link_ratio\{site="berlin"\} 1\.0\d+$/m)
   t.match(scraped, /# EOF\n$/)
+  t.match(await tree.must('root', 'status'), /^berlin +1 +1 +1\.0\d\d +\d/m, 'as status says it')
+  t.match(await tree.must('root', 'node-info', 'leaf'), /^LAST TRANSFERS.*\natlas +1\.0\.0 +4\.0 MiB +1\.0\d\d +0 %/m)
   await t.rejects(run('curl', ['-sS', '-k', url]), 'nobody without a certificate of the fleet gets them')
 })
