@@ -29,4 +29,27 @@ await scenario('the root knows how far a site was from its bound', async (check,
   check.same(sites.find(({ site }) => site === 'main')?.distance, null, 'nothing came to the root')
 })
 
+await scenario('a site without a staging server brings each payload over its link about once', async (check, stage) => {
+  const { simulation } = stage
+  const names = ['one', 'two', 'three', 'four']
+  const settings = { linkRate: '50mbit' }
+  const tree = await stage.plant({
+    nodes: names.map((name) => ({ name, site: 'far', parents: ['root'], settings })),
+    link: { bytesPerSecond: 6_250_000, latencyMs: 20 },
+  })
+  await tree.publish('tool', '1.0', { size: 64 * MiB })
+  await tree.release({ tool: '1.0' })
+  await settles(check, tree, { withinMs: 2 * minuteMs })
+  await simulation.run({ forMs: minuteMs })
+  const knowledge = tree.root.running?.inbox.knowledge() ?? []
+  const { sites } = statusOf({ self: tree.root.name, revision: 1, knowledge, now: simulation.now() })
+  const far = sites.find(({ site }) => site === 'far')?.distance
+  const crossed = simulation.network.crossed('far').inBytes / (64 * MiB)
+  check.ok(
+    (far?.overLink ?? 0) > 1 && (far?.overLink ?? 9) < 1.05,
+    `${far?.overLink} of the payload came over the link`,
+  )
+  check.ok(Math.abs((far?.overLink ?? 0) - crossed) < 0.02, `as the link itself says: ${crossed}`)
+})
+
 await tellTap()
