@@ -1,6 +1,7 @@
 // kill -9 in mid-transfer: after a restart the node converges, and little is fetched twice.
 
 import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
 import t, { type Test } from 'tap'
 import { limits } from '../../src/model/limits.ts'
 import type { Transfer } from '../../src/model/report.ts'
@@ -72,3 +73,37 @@ t.test('a staging server killed in mid-transfer goes on, and so does its client'
   const taken = (leaf?.fromParent ?? 0) + (leaf?.fromSiblings ?? 0)
   t.ok(taken <= size + 2 * pieceBytes, `the client took ${taken - size} bytes twice, at most two pieces`)
 })
+
+t.test('an engine killed in mid-transfer is started again by its daemon, and little is fetched twice', async (t) => {
+  t.setTimeout(150_000)
+  const tree = await realTree(t, { uploadLimit })
+  const token = await tree.must('root', 'token', 'create')
+  await tree.plant({ name: 'leaf', site: 'berlin', parent: 'root', token })
+  const names = ['atlas', 'globe']
+  for (const name of names) await tree.publish(name, '1.0.0', { world: randomBytes(payloadBytes / 2) })
+  await tree.release('rules:\n  - nodes: all\n    packages: { atlas: latest, globe: latest }\n')
+  const transfers = async () => (await transfersOf(tree, 'leaf')).filter(({ name }) => names.includes(name))
+  for (const share of [1 / 4, 1 / 2]) {
+    await until('the transfers are under way', async () => {
+      const have = (await transfers()).map((transfer) => transfer.have)
+      return have.length === 2 && have.every((bytes) => bytes > (share * payloadBytes) / 2)
+    })
+    t.ok((await transfers()).every(({ state }) => state === 'fetching'))
+    process.kill(await engineOf(tree.nodes.get('leaf')?.process?.pid ?? 0), 'SIGKILL')
+    await tree.logged('leaf', share === 1 / 4 ? /engine ended.*crashes=1/ : /engine ended.*crashes=2/)
+  }
+  await tree.reports('leaf', 'converges', (report) => report.converged === 1, 60_000)
+  for (const { name, size, fromParent } of await transfers()) {
+    const twice = fromParent - size
+    t.ok(twice <= 2 * 2 * pieceBytes, `${name}: ${twice} bytes came twice, at most two pieces for each of two crashes`)
+  }
+})
+
+/** The process id of the engine below a daemon. */
+async function engineOf(daemon: number): Promise<number> {
+  const children = (await readFile(`/proc/${daemon}/task/${daemon}/children`, 'utf8')).trim().split(' ').map(Number)
+  for (const child of children) {
+    if ((await readFile(`/proc/${child}/cmdline`, 'utf8')).includes('engine-main')) return child
+  }
+  throw new Error('no engine runs')
+}
