@@ -32,6 +32,8 @@ export const limits = {
   reportProblemsMax: 50,
   reportFactsMax: 500,
   reportTextMaxChars: 1_024,
+  /** The last of what programs printed in an apply that failed. */
+  reportOutputMaxChars: 8_192,
   outcomeDetailMaxChars: 4_096,
   outcomeDetailShortChars: 200,
   enrolMaxBytes: 16 * KiB,

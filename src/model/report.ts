@@ -107,6 +107,8 @@ export const reportSchema = v.strictObject({
   needs: v.exactOptional(machineNeedsSchema),
   /** Restarts that the policy asked for: the last of each unit. */
   restarts: v.exactOptional(v.pipe(v.array(restartSchema), v.maxLength(limits.restartsKept))),
+  /** Of the last apply, if something failed in it: the last of what the programs printed. */
+  output: v.exactOptional(v.pipe(v.string(), v.maxLength(limits.reportOutputMaxChars))),
   /** Sentences for a person: what is wrong right now. */
   problems: v.array(v.pipe(v.string(), v.maxLength(1024))),
 })

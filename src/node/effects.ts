@@ -229,8 +229,8 @@ export function openEffects(parts: EffectParts): Effects {
       const ended = await parts.machine.apply(effect.plan)
       const taken = await takeIn(parts.store, state(), ended, parts.clock.now())
       await parts.machine.stored()
-      const { plan, outcomes } = ended
-      dispatch({ kind: 'applied', plan, outcomes, ...taken, moment: momentOf(parts.clock) })
+      const { plan, outcomes, output } = ended
+      dispatch({ kind: 'applied', plan, outcomes, output, ...taken, moment: momentOf(parts.clock) })
     } catch (error) {
       const monotonicMs = parts.clock.monotonicMs()
       if (!stopped) dispatch({ kind: 'apply-failed', failure: failureOf(error), monotonicMs })

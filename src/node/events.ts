@@ -53,6 +53,7 @@ export type Event =
       outcomes: Outcome[]
       records: InstalledRecord[]
       restarts?: KeptRestart[]
+      output?: string
       moment: Moment
     }
   | { kind: 'apply-failed'; failure: Failure; monotonicMs: number }

@@ -1,5 +1,6 @@
 // What a node's state says in its report.
 
+import { limits } from '../model/limits.ts'
 import type { Arch, Instant } from '../model/names.ts'
 import type { Outcome, Report, Transfer } from '../model/report.ts'
 import type { Restart } from '../model/restarts.ts'
@@ -34,6 +35,7 @@ export function reportFrom(parts: {
     facts: state.facts ?? {},
     ...(state.needs !== null && { needs: state.needs }),
     ...(state.restarts.length > 0 && { restarts: state.restarts.map(toldOf) }),
+    ...(state.output !== null && { output: state.output.slice(-limits.reportOutputMaxChars) }),
     problems: [
       ...Object.values(state.problems),
       ...transfers.filter(isWaiting).slice(0, waitingNamed).map(waitingTextOf),

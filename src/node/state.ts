@@ -12,9 +12,8 @@ import { manifestsOf, type Revision } from '../model/revision.ts'
 import type { RolloutState } from '../model/rollouts.ts'
 import type { InstalledRecord } from '../reconcile/actual.ts'
 import type { Difference } from '../reconcile/differences.ts'
-import { type Action, differencesToRemove, isComing, type Plan } from '../reconcile/plan.ts'
+import { differencesToRemove, isComing, type Plan } from '../reconcile/plan.ts'
 import {
-  isQuarantined,
   nextTryInMs,
   type Quarantined,
   quarantineAfter,
@@ -22,12 +21,13 @@ import {
   quarantineStanding,
   quarantineUnder,
 } from '../reconcile/quarantine.ts'
-import { type KeptRestart, restartsAskedFor, restartsUnder, restartsWithOwed } from '../reconcile/restarts.ts'
+import { type KeptRestart, restartsAskedFor, restartsUnder } from '../reconcile/restarts.ts'
 import { attackOf, type TrustedState } from '../trust/trust-store.ts'
 import type { Facts } from '../world/world.ts'
 import { attacksAfter } from './attacks.ts'
 import type { Effect, Event, WantedSwarm } from './events.ts'
 import { mergedOutcomes, outcomesAfterLook, outcomesUnder } from './outcomes.ts'
+import { planReady } from './ready.ts'
 
 export type Link =
   | { kind: 'root' }
@@ -63,6 +63,8 @@ export interface State {
   outcomes: Outcome[]
   /** What the policy had restarted, and has still to. */
   restarts: readonly KeptRestart[]
+  /** The last of what programs printed in the last apply, if something failed in it; null otherwise. */
+  output: string | null
   /** Of the last look; null before. */
   needs: MachineNeeds | null
   applying: boolean
@@ -105,6 +107,7 @@ export function initialState(options: {
     seen: null,
     outcomes: [],
     restarts: [],
+    output: null,
     needs: null,
     applying: false,
     quarantine: [],
@@ -328,6 +331,7 @@ function applied(state: State, event: Extract<Event, { kind: 'applied' }>): [Sta
     records: event.records,
     outcomes: mergedOutcomes(state.outcomes, outcomes),
     restarts,
+    output: outcomes.some((each) => each.outcome === 'failed') ? (event.output ?? null) : null,
     applying: false,
     // It was for nothing but restarts, and did not come to them: not again at once.
     applyNotBeforeMs: isInVain ? moment.monotonicMs + limits.failedRetryMs : null,
@@ -364,26 +368,10 @@ function inspected(state: State, event: Extract<Event, { kind: 'inspected' }>): 
   return applying(next, effects)
 }
 
-/** Begins what is ready, if anything is. What an earlier apply was to restart and did not is a reason too. */
+/** Begins what is ready, if anything is. */
 function applying(state: State, effects: Effect[]): [State, Effect[]] {
-  const actions = actionsReady(state)
-  const isOwed = state.applyNotBeforeMs === null && state.restarts.some((each) => each.state === 'owed')
-  if (state.seen === null || state.applying || (actions.length === 0 && !isOwed)) return [state, effects]
-  const { restarts: planned = [], ...plan } = state.seen.plan
-  const isActing = (name: string) => actions.some((action) => action.name === name)
-  const due = planned.map(({ unit, packages }) => ({ unit, packages: packages.filter(isActing) }))
-  const restarts = restartsWithOwed(
-    due.filter(({ packages }) => packages.length > 0),
-    state.restarts,
-  )
-  const begun: Plan = { ...plan, actions, ...(restarts.length > 0 && { restarts }) }
-  return [{ ...state, applying: true }, [...effects, { kind: 'apply', plan: begun }]]
-}
-
-/** What the next apply would do: the plan of the last look without what failed a moment ago. */
-export function actionsReady(state: Pick<State, 'seen' | 'quarantine' | 'applyNotBeforeMs'>): Action[] {
-  if (state.applyNotBeforeMs !== null) return []
-  return state.seen?.plan.actions.filter((action) => !isQuarantined(state.quarantine, action)) ?? []
+  const plan = state.applying ? null : planReady(state)
+  return plan === null ? [state, effects] : [{ ...state, applying: true }, [...effects, { kind: 'apply', plan }]]
 }
 
 function withProblem(state: State, source: ProblemSource, message: string): State {

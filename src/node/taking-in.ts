@@ -36,8 +36,8 @@ export async function finishEarlier(parts: {
   try {
     for (const ended of await machine.finishEarlier()) {
       const taken = await takeIn(parts.store, parts.state(), ended, clock.now())
-      const { plan, outcomes } = ended
-      dispatch({ kind: 'applied', plan, outcomes, ...taken, moment: momentOf(clock) })
+      const { plan, outcomes, output } = ended
+      dispatch({ kind: 'applied', plan, outcomes, output, ...taken, moment: momentOf(clock) })
     }
     await machine.stored()
   } finally {

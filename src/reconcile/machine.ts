@@ -65,6 +65,8 @@ export interface Ended {
   outcomes: Outcome[]
   plan: Plan
   restarts: (RestartResult | BegunRestart)[]
+  /** The last of what the programs printed. */
+  output: string
 }
 
 export interface LocalMachine {
@@ -139,8 +141,8 @@ export function openLocalMachine(given: MachineParts): LocalMachine {
     handedOver.add(txid)
     needsLook.changed()
     if (ended.state === 'finished') {
-      const { outcomes, restarts } = ended.applied
-      return { outcomes, plan, restarts }
+      const { outcomes, restarts, output } = ended.applied
+      return { outcomes, plan, restarts, output }
     }
     const { attempted, lastStep, restarts } = ended
     const words = await lastWordsOf(parts, txid)
@@ -163,6 +165,7 @@ export function openLocalMachine(given: MachineParts): LocalMachine {
       }),
       plan,
       restarts,
+      output: words,
     }
   }
 

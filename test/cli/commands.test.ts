@@ -205,6 +205,7 @@ t.test('one node is shown with its newest report', async (t) => {
     problems: ['parent berlin does not answer'],
     needs: { reboot: 'asked for by libc6', restarts: ['cron.service'] },
     restarts: [{ unit: 'shop.service', state: 'failed', at: Date.now() - 60_000, detail: 'it took too long' }],
+    output: 'Setting up shop\n\u001b[31mpostinst: no such user\u001b[0m\u0007\n',
     packages: [{ name: 'jq', kind: 'deb', outcome: 'changed', before: '1.5', version: '1.6' }],
     transfers: [{ name: 'shop', version: '4.2.0', state: 'fetching', have: 1024, size: 2048 }],
   }
@@ -215,6 +216,7 @@ t.test('one node is shown with its newest report', async (t) => {
     /^labels +role=shop$/m,
     /^heard of +12s ago through berlin$/m,
     /^ {2}parent berlin does not answer$/m,
+    /^the last apply printed\n {2}Setting up shop\n {3}postinst: no such user *$/m,
     /^reboot +needed: asked for by libc6$/m,
     /^ {2}shop\.service could not be restarted, .*ago: it took too long$/m,
     /^ {2}cron\.service runs from files that are gone: it needs a restart$/m,

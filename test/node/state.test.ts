@@ -9,7 +9,7 @@ import type { Revision } from '../../src/model/revision.ts'
 import type { Event } from '../../src/node/events.ts'
 import { ownPayloadsWanted } from '../../src/node/payloads.ts'
 import { nothingRemembered } from '../../src/node/remembered.ts'
-import { conditionOf } from '../../src/node/report-from.ts'
+import { conditionOf, reportFrom } from '../../src/node/report-from.ts'
 import { initialState, type State, traitsOf, transition } from '../../src/node/state.ts'
 import type { Difference } from '../../src/reconcile/differences.ts'
 import type { Action, Plan, Waiting } from '../../src/reconcile/plan.ts'
@@ -477,4 +477,16 @@ t.test('every event may come twice: the second changes nothing more', async (t) 
     t.strictSame(twice, once, event.kind)
     state = once
   }
+})
+
+t.test('what programs printed is told as long as something has failed', async (t) => {
+  const told = (state: State) => reportFrom({ state, counter: 1, at: 1, version: '1', transfers: [] }).output
+  const failed = { ...applied([outcome('failed', null)], 10), output: 'postinst: no' } as Event
+  const { state } = after([...ready, looked([difference], [action]), failed])
+  t.equal(told(state), 'postinst: no')
+  const long = told(after([{ ...failed, output: `${'x'.repeat(20_000)} the end` } as Event], state).state) ?? ''
+  t.equal(long.length, limits.reportOutputMaxChars)
+  t.match(long, / the end$/)
+  const mended = { ...applied([outcome('changed', '1.0.0')], 20), output: 'all is well' } as Event
+  t.equal(told(after([mended], state).state), undefined)
 })

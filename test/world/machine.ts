@@ -162,7 +162,7 @@ export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
       const outcomes = outcomesIn(transaction)
       const due = (plan.restarts ?? []).filter((planned) => isDue(planned, outcomes))
       const restarts = state.kind === 'finished' ? due.map(({ unit }) => ({ unit, state: 'done' as const, at: 0 })) : []
-      return { outcomes, plan, restarts }
+      return { outcomes, plan, restarts, output: '' }
     }
     const handOver = async (transaction: Transaction) => {
       await transaction.ended

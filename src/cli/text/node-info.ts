@@ -36,6 +36,7 @@ export function nodeInfoText(info: Fields, now: Instant): string {
     ),
     listed('services', serviceTexts(report, now)),
     outcomesText(listOf(report['packages'])),
+    listed('the last apply printed', printedLines(textOf(report['output']) ?? '')),
     transfersText(listOf(report['transfers'])),
     distancesText(listOf(info['distances'])),
   ]
@@ -73,6 +74,13 @@ function serviceTexts(report: Fields, now: Instant): string[] {
   })
   const outdated = textsOf(fieldsOf(report['needs'])['restarts'])
   return [...asked, ...outdated.map((unit) => `${unit} runs from files that are gone: it needs a restart`)]
+}
+
+/** What programs printed may speak to a terminal. */
+function printedLines(output: string): string[] {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: taking them out is the point.
+  const plain = output.replace(/\u001b\[[0-9;?]*[A-Za-z]|[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, ' ')
+  return plain.split('\n').filter((line) => line.trim() !== '')
 }
 
 function outcomesText(outcomes: readonly Fields[]): string {
