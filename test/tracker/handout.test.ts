@@ -135,7 +135,7 @@ t.test(
     const shares = { near: near / 2_500, full: full / 2_500, met: times.size / children }
     t.ok(shares.near > 0.5 && shares.near < 1, `near: ${shares.near}, a quarter if drawn blindly`)
     t.ok(shares.full > 0.1 && shares.full < 0.5, `with pieces: ${shares.full}, a twentieth if drawn blindly`)
-    t.ok(shares.met > 0.9, `handed out at all: ${shares.met}`)
+    t.ok(shares.met > 0.7, `handed out at all: ${shares.met}, an eighth if all got the same`)
   },
 )
 
