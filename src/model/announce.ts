@@ -50,6 +50,13 @@ const peerAddressSchema = v.pipe(
   v.excludes('%', 'expected an IP address without zone'),
 )
 
+export const shareSchema = v.strictObject({
+  of: v.pipe(countSchema, v.minValue(2, 'expected at least two')),
+  which: countSchema,
+})
+/** Of the pieces those whose number leaves `which` when divided by `of`. */
+export type Share = v.InferOutput<typeof shareSchema>
+
 export const peerSchema = v.strictObject({
   node: nodeNameSchema,
   /** As the tracker sees the node; of the parent itself the child knows it already, then it is null. */
@@ -58,6 +65,8 @@ export const peerSchema = v.strictObject({
   relation: v.picklist(['parent', 'sibling']),
   /** Null if the tracker does not know it. */
   site: v.nullable(wordSchema),
+  /** What to ask it for first: others of the same site take the rest. */
+  share: v.exactOptional(shareSchema),
 })
 export type Peer = v.InferOutput<typeof peerSchema>
 

@@ -108,6 +108,12 @@ export const limits = {
   gatewayPatienceMs: 15_000,
   /** it becomes twice as long with each replacement, so often. */
   gatewayPatienceDoublings: 6,
+  /** So many gateways for one payload at most, where one node is slower than the link of its site: */
+  gatewaysMax: 3,
+  /** for so long it is measured what comes in, */
+  gatewayMeasureMs: 8_000,
+  /** and so much more is to come with one gateway more. */
+  gatewayGainFactor: 1.25,
   /** Who did not do as gateway is elected in this time only if there is nobody else. */
   gatewayRestMs: 30_000,
   /** A tracker with more children than this can serve at the usual interval asks them to come less often. */

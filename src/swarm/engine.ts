@@ -2,6 +2,7 @@
 // tells it what to open, and it reports what became durable.
 
 import * as v from 'valibot'
+import { shareSchema } from '../model/announce.ts'
 import {
   countSchema,
   type InfoHash,
@@ -22,6 +23,8 @@ export const meetingSchema = v.strictObject({
   relation: v.picklist(['parent', 'sibling']),
   /** Whether what comes from it comes over a link between sites; null lets the engine ask the peer for its site. */
   elsewhere: v.nullable(v.boolean()),
+  /** Of its pieces those to ask for first. */
+  share: v.exactOptional(shareSchema),
 })
 /** A peer to dial, as the engine sees it. */
 export type Meeting = v.InferOutput<typeof meetingSchema>

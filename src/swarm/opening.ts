@@ -1,5 +1,6 @@
 // Which holdings the engine is to have open, and whom it is to meet there. Pure.
 
+import type { Share } from '../model/announce.ts'
 import { unreachable } from '../model/failure.ts'
 import type { NodeName } from '../model/names.ts'
 import type { Meeting } from './engine.ts'
@@ -12,6 +13,8 @@ export interface ReachablePeer {
   port: number
   relation: 'parent' | 'sibling'
   site: string | null
+  /** Of its pieces those to ask for first. */
+  share?: Share
 }
 
 /** What is known of the use that others make of a holding. */
@@ -48,8 +51,9 @@ export function nextLookAt(holding: Holding, use: Use | undefined): number {
 export function meetingsWith(peers: readonly ReachablePeer[], self: NodeName, site: string | null): Meeting[] {
   return peers
     .filter((peer) => peer.node !== self && peer.port > 0)
-    .map(({ node, address, port, relation, site: theirs }) => {
+    .map(({ node, address, port, relation, site: theirs, share }) => {
       const known = theirs === null || site === null ? null : theirs !== site
-      return { node, address, port, relation, elsewhere: known ?? (relation === 'parent' ? true : null) }
+      const meeting = { node, address, port, relation, elsewhere: known ?? (relation === 'parent' ? true : null) }
+      return share === undefined ? meeting : { ...meeting, share }
     })
 }

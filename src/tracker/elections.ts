@@ -1,8 +1,10 @@
 // The gateways of all swarms: asks the decider about a site whenever one of its members was heard of.
 
+import type { Share } from '../model/announce.ts'
 import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName } from '../model/names.ts'
 import { noState, type SiteMember, type SiteState, siteAfter, siteWithout } from './gateways.ts'
+import { noPace, type Pace, paceAfter } from './pace.ts'
 import type { Member, Membership, Table } from './table.ts'
 
 export interface Elections {
@@ -12,9 +14,18 @@ export interface Elections {
   parted(infoHash: InfoHash, node: NodeName, nowMs: number): void
   /** Whether it may take from this node: of a site across a link only the gateway may. */
   mayTake(infoHash: InfoHash, node: NodeName): boolean
-  gatewaysOf(infoHash: InfoHash, site: string): NodeName[]
+  /** Of several gateways of one site each asks for pieces of its own first; undefined for a lone one. */
+  shareOf(infoHash: InfoHash, node: NodeName): Share | undefined
   /** Forgets what is of swarms that are no more. */
   tidy(infoHashes: Iterable<InfoHash>): void
+}
+
+/** How much comes over the link of a site just now. */
+interface Measuring {
+  pace: Pace
+  sinceMs: number
+  heardMs: number
+  bytes: number
 }
 
 export function holdElections(parts: {
@@ -28,18 +39,27 @@ export function holdElections(parts: {
   const { table } = parts
   const swarms = new Map<InfoHash, Map<string, SiteState>>()
 
+  const links = new Map<string, Measuring>()
+
   const stateOf = (infoHash: InfoHash, site: string) => swarms.get(infoHash)?.get(site) ?? noState
   const keep = (infoHash: InfoHash, site: string, state: SiteState) => {
     const sites = swarms.get(infoHash) ?? new Map<string, SiteState>()
     swarms.set(infoHash, sites.set(site, state))
   }
-  const elect = (infoHash: InfoHash, site: string, nowMs: number, before = stateOf(infoHash, site)) => {
+  /** Returns how many bytes the site has gained since the last time; undefined without a gateway. */
+  const elect = (
+    infoHash: InfoHash,
+    site: string,
+    nowMs: number,
+    before = stateOf(infoHash, site),
+  ): number | undefined => {
     const members = membersAt(table.swarm(infoHash), site, nowMs)
     if (members.every(({ have }) => have === 'all')) {
       swarms.get(infoHash)?.delete(site)
-      return
+      return undefined
     }
-    const after = siteAfter(before, { members, nowMs, parentBytes: parts.bytesOf(infoHash) })
+    const wanted = links.get(site)?.pace.gateways ?? 1
+    const after = siteAfter(before, { members, nowMs, wanted, parentBytes: parts.bytesOf(infoHash) })
     keep(infoHash, site, after)
     for (const { node } of after.gateways) {
       if (before.gateways.every((gateway) => gateway.node !== node)) parts.onElected(infoHash, node)
@@ -48,6 +68,24 @@ export function holdElections(parts: {
       const isGateway = after.gateways.some((gateway) => gateway.node === node)
       if (!isGateway && !mayTake(infoHash, node)) parts.onRelieved(infoHash, node)
     }
+    if (after.gateways.length === 0) return undefined
+    return before.gateways.length === 0 ? 0 : Math.max(0, after.most - before.most)
+  }
+  const measured = (site: string, gained: number, nowMs: number) => {
+    const known = links.get(site)
+    if (known === undefined || nowMs - known.heardMs > limits.gatewayMeasureMs) {
+      // Nothing came for a while: what one gateway brings is to be seen anew.
+      const pace = { ...(known?.pace ?? noPace), gateways: 1, before: null }
+      links.set(site, { pace, sinceMs: nowMs, heardMs: nowMs, bytes: 0 })
+      return
+    }
+    known.heardMs = nowMs
+    known.bytes += gained
+    const passedMs = nowMs - known.sinceMs
+    if (passedMs < limits.gatewayMeasureMs) return
+    known.pace = paceAfter(known.pace, (known.bytes * 1000) / passedMs)
+    known.sinceMs = nowMs
+    known.bytes = 0
   }
   const mayTake = (infoHash: InfoHash, node: NodeName): boolean => {
     const membership = table.swarm(infoHash).get(node)
@@ -58,7 +96,14 @@ export function holdElections(parts: {
   return {
     heard: (member, infoHashes, nowMs) => {
       if (!member.isAcross) return
-      for (const infoHash of infoHashes) elect(infoHash, member.site, nowMs)
+      const gained = [...infoHashes].map((infoHash) => elect(infoHash, member.site, nowMs))
+      const fromGateways = gained.filter((bytes) => bytes !== undefined)
+      if (fromGateways.length === 0) return
+      measured(
+        member.site,
+        fromGateways.reduce((sum, bytes) => sum + bytes, 0),
+        nowMs,
+      )
     },
     parted: (infoHash, node, nowMs) => {
       const member = table.get(node)
@@ -68,7 +113,12 @@ export function holdElections(parts: {
       elect(infoHash, member.site, nowMs, siteWithout(before, node, nowMs))
     },
     mayTake,
-    gatewaysOf: (infoHash, site) => stateOf(infoHash, site).gateways.map(({ node }) => node),
+    shareOf: (infoHash, node) => {
+      const site = table.get(node)?.site
+      const { gateways } = site === undefined ? noState : stateOf(infoHash, site)
+      const which = gateways.findIndex((gateway) => gateway.node === node)
+      return which === -1 || gateways.length === 1 ? undefined : { of: gateways.length, which }
+    },
     tidy: (infoHashes) => {
       for (const infoHash of infoHashes) if (table.swarm(infoHash).size === 0) swarms.delete(infoHash)
     },

@@ -33,6 +33,8 @@ export interface SiteState {
   readonly resting: readonly { readonly node: NodeName; readonly untilMs: number }[]
   /** Those who have less than others of the site, and since when that has not become more. */
   readonly behind: ReadonlyMap<NodeName, { readonly bytes: number; readonly sinceMs: number }>
+  /** What the one with most had, while nobody had all. */
+  readonly most: number
   /** Whether somebody there had all of it. */
   readonly hasWhole: boolean
   /** How often somebody was elected because nothing moved: each time it is waited twice as long. */
@@ -44,6 +46,7 @@ export const noState: SiteState = {
   gateways: [],
   resting: [],
   behind: new Map(),
+  most: 0,
   hasWhole: false,
   stalls: 0,
   electedMs: Number.NEGATIVE_INFINITY,
@@ -54,18 +57,20 @@ export interface SiteNow {
   readonly nowMs: number
   /** How much of the payload the parent has. */
   readonly parentBytes: number
+  /** How many gateways it takes to fill the site's link. */
+  readonly wanted: number
 }
 
 /**
  * The site's gateways from now on. Asking twice is asking once, and who is gateway stays it:
- * - There is one while somebody at the site lacks something and nobody there has all: of those who announce in time, one
- *   with the most of the payload.
+ * - There is one, or as many as are wanted, while somebody at the site lacks something and nobody there has all: of those who announce in
+ *   time, those with the most of the payload.
  * - It is replaced when it has announced too late, or has had nothing more for a while although the parent has more.
  * - Once somebody has all, the others take it from him, and nobody from the parent.
  * - One who gets nothing for a while although others of the site have more than he may take from the parent too: not more
  *   than one such in that time, and he is left in it.
  */
-export function siteAfter(before: SiteState, { members, nowMs, parentBytes }: SiteNow): SiteState {
+export function siteAfter(before: SiteState, { members, nowMs, parentBytes, wanted }: SiteNow): SiteState {
   const inTime = members.filter(({ isLate }) => !isLate)
   const lacking = new Map(inTime.flatMap((member) => (member.have === 'all' ? [] : [[member.node, member]])))
   const hasWhole = inTime.length > lacking.size
@@ -84,20 +89,28 @@ export function siteAfter(before: SiteState, { members, nowMs, parentBytes }: Si
     ...before.resting.filter(({ untilMs }) => untilMs > nowMs),
     ...stalled.map(({ node }) => ({ node, untilMs: nowMs + limits.gatewayRestMs })),
   ]
-  const behind = behindAfter(before.behind, { lacking, hasWhole, nowMs })
+  const most = hasWhole ? before.most : Math.max(0, ...[...lacking.values()].map(({ bytes }) => bytes))
+  const behind = behindAfter(before.behind, { lacking, most: hasWhole ? Number.POSITIVE_INFINITY : most, nowMs })
   const candidates = [...lacking.values()].filter(({ node }) => kept.every((gateway) => gateway.node !== node))
-  const isNeeded = kept.length === 0 && !hasWhole
-  const starving = candidates
-    .filter(({ node }) => nowMs - (behind.get(node)?.sinceMs ?? nowMs) >= patienceMs)
-    .filter(() => nowMs - before.electedMs >= patienceMs)
-  const elected = bestOf(isNeeded ? candidates : starving, resting)
+  const elected: SiteMember[] = []
+  const electFrom = (from: readonly SiteMember[]) => {
+    const best = bestOf(
+      from.filter((candidate) => !elected.includes(candidate)),
+      resting,
+    )
+    if (best !== undefined) elected.push(best)
+    return best !== undefined
+  }
+  if (!hasWhole) while (kept.length + elected.length < wanted && electFrom(candidates));
+  const isNeeded = elected.length > 0
+  if (!isNeeded && nowMs - before.electedMs >= patienceMs) {
+    electFrom(candidates.filter(({ node }) => nowMs - (behind.get(node)?.sinceMs ?? nowMs) >= patienceMs))
+  }
   return {
-    gateways: elected === undefined ? kept : [...kept, { node: elected.node, sinceMs: nowMs }],
-    resting,
-    behind,
-    hasWhole,
-    stalls: before.stalls + (stalled.length > 0 || (elected !== undefined && !isNeeded) ? 1 : 0),
-    electedMs: elected === undefined ? before.electedMs : nowMs,
+    gateways: [...kept, ...elected.map(({ node }) => ({ node, sinceMs: nowMs }))],
+    ...{ resting, behind, most, hasWhole },
+    stalls: before.stalls + (stalled.length > 0 || (elected.length > 0 && !isNeeded) ? 1 : 0),
+    electedMs: elected.length > 0 ? nowMs : before.electedMs,
   }
 }
 
@@ -112,14 +125,11 @@ export function siteWithout(before: SiteState, node: NodeName, nowMs: number): S
 
 function behindAfter(
   before: SiteState['behind'],
-  now: { lacking: ReadonlyMap<NodeName, SiteMember>; hasWhole: boolean; nowMs: number },
+  now: { lacking: ReadonlyMap<NodeName, SiteMember>; most: number; nowMs: number },
 ): SiteState['behind'] {
-  const most = now.hasWhole
-    ? Number.POSITIVE_INFINITY
-    : Math.max(...[...now.lacking.values()].map(({ bytes }) => bytes))
   const behind = new Map<NodeName, { bytes: number; sinceMs: number }>()
   for (const { node, bytes } of now.lacking.values()) {
-    if (bytes >= most) continue
+    if (bytes >= now.most) continue
     const known = before.get(node)
     behind.set(node, known?.bytes === bytes ? known : { bytes, sinceMs: now.nowMs })
   }

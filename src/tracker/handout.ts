@@ -1,9 +1,10 @@
 // Whom a child is told to meet.
 
-import type { Announce, Handout, Peer } from '../model/announce.ts'
+import type { Announce, Handout, Peer, Share } from '../model/announce.ts'
 import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName } from '../model/names.ts'
 import type { Random } from '../world/world.ts'
+import type { Elections } from './elections.ts'
 import type { Have, Member, Membership, Table, Wanted } from './table.ts'
 
 /** The parent, as its own children meet it. */
@@ -28,8 +29,7 @@ export interface HandoutParts {
   self: Self
   /** The site of this node, as the caller sees it. */
   site: string
-  /** Whether a child may take this one from this node. */
-  mayTake: (infoHash: InfoHash, node: NodeName) => boolean
+  elections: Pick<Elections, 'mayTake' | 'shareOf'>
   random: Pick<Random, 'fraction'>
 }
 
@@ -56,7 +56,8 @@ export interface HandoutParts {
  * node gets the same siblings again and different nodes get different ones. Weights, not ranks: if everybody got all
  * the seeds first, the others would never meet, and if nobody met another site, a site could starve beside a full one.
  */
-export function handoutFor({ table, caller, announce, self, site, mayTake, random }: HandoutParts): Handout {
+export function handoutFor({ table, caller, announce, self, site, elections, random }: HandoutParts): Handout {
+  const { mayTake, shareOf } = elections
   const isHidden = caller.scope !== 'wide' || caller.port === 0
   const waiting = announce.swarms
     .map(({ infoHash, have }) => ({ infoHash, have, held: self.holds(infoHash) }))
@@ -72,7 +73,9 @@ export function handoutFor({ table, caller, announce, self, site, mayTake, rando
   const swarms: Handout['swarms'] = {}
   for (const { infoHash, have, held } of served) {
     const peers = [
-      ...(mayTake(infoHash, caller.node) ? parentIn(self, site, held, have) : []),
+      ...(mayTake(infoHash, caller.node)
+        ? parentIn(self, { site, held, have, share: shareOf(infoHash, caller.node) })
+        : []),
       ...siblingsIn(table.swarm(infoHash), {
         ...{ infoHash, have, caller, siblingsMax },
         isFront: (each) => isFront(each, held, mayTake(infoHash, each.member.node)),
@@ -95,9 +98,13 @@ function isFront({ have }: Membership, held: Have | undefined, mayTake: boolean)
   return have === 'all' ? held !== 'all' : mayTake
 }
 
-function parentIn(self: Self, site: string, held: Have | undefined, have: Have): Peer[] {
+function parentIn(
+  self: Self,
+  { site, held, have, share }: { site: string; held: Have | undefined; have: Have; share: Share | undefined },
+): Peer[] {
   if (held === undefined || (held === 'all' && have === 'all') || self.swarmPort === 0) return []
-  return [{ node: self.node, address: null, port: self.swarmPort, relation: 'parent', site }]
+  const peer: Peer = { node: self.node, address: null, port: self.swarmPort, relation: 'parent', site }
+  return [share === undefined ? peer : { ...peer, share }]
 }
 
 interface Place {

@@ -155,8 +155,7 @@ export function createTracker(parts: TrackerParts): Tracker {
       if (timer === undefined) forget()
       const whole = withWholes(node, announce)
       elections.heard(caller, new Set(whole.swarms.map(({ infoHash }) => infoHash)), nowMs)
-      const { mayTake } = elections
-      const handout = handoutFor({ table, caller, announce: whole, self, site, mayTake, random })
+      const handout = handoutFor({ table, caller, announce: whole, self, site, elections, random })
       table.told(node, handout.intervalMs)
       return isKnown ? handout : { ...handout, tellAll: true }
     },

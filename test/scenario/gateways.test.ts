@@ -88,6 +88,32 @@ await scenario(
   },
 )
 
+await scenario('a gateway that is slower than the link gets help', async (check, stage) => {
+  const { simulation } = stage
+  const slow = { name: 'oslo-slow', site: 'oslo', parents: ['root'], settings: { downloadLimit: '500kB/s' } }
+  const tree = await stage.plant({ nodes: [...openSite('oslo', 3), slow], link })
+  simulation.network.link('main', trunk)
+  const others = tree.below('root').filter(({ name }) => name !== slow.name)
+  await tree.publish('other', '1.0', { size: 4 * payloadBytes })
+  await tree.release({ other: '1.0' })
+  await settles(check, tree, { withinMs: 10 * minuteMs })
+
+  // The slow one is alone when the payload comes out, and so becomes gateway.
+  await Promise.all(others.map((node) => simulation.until(node.stop())))
+  await tree.publish('tool', '1.0', { size: payloadBytes })
+  await tree.release({ other: '1.0', tool: '1.0' })
+  await simulation.until(() => fromParent(tree.node(slow.name)) > 0)
+  const crossed = counting(simulation, 'oslo')
+  const startedAt = simulation.now()
+  for (const node of others) await simulation.until(node.start())
+  await simulation.until(() => others.every(isWhole), { withinMs: 5 * minuteMs })
+  const tookMs = simulation.now() - startedAt
+  check.ok(tookMs < 30_000, `the others had it after ${tookMs} ms, the slow one alone would have taken a minute`)
+  await settles(check, tree, { withinMs: 10 * minuteMs })
+  check.ok((crossed()['oslo'] ?? 0) < 1.1, `${crossed()['oslo']} copies came over the link`)
+  check.ok(tree.below('root').filter((node) => fromParent(node) > 0).length <= 3, 'not everybody took from the parent')
+})
+
 await tellTap()
 
 function openSite(site: string, count: number): Planting[] {

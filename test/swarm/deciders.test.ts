@@ -152,6 +152,9 @@ t.test('the parent is across the link unless its site is ours; a sibling without
   t.equal(elsewhere('sibling', 'berlin', 'berlin'), false)
   t.equal(elsewhere('sibling', 'paris', 'berlin'), true)
   t.equal(elsewhere('sibling', null, 'berlin'), null)
+  const share = { of: 2, which: 1 }
+  const parent = { ...peer, node: 'other', relation: 'parent' as const, site: null, share }
+  t.same(meetingsWith([parent], 'self', null)[0]?.share, share)
   const own = { ...peer, node: 'self', relation: 'sibling' as const, site: null }
   t.same(meetingsWith([own, { ...own, node: 'closed', port: 0 }], 'self', null), [], 'nobody dials himself or port 0')
 })

@@ -3,6 +3,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import type { BlockRequest, PieceBuffer, Torrent, Wire } from 'webtorrent'
+import type { Share } from '../../src/model/announce.ts'
 import { limits } from '../../src/model/limits.ts'
 import type { Link } from '../../src/swarm/engine/links.ts'
 import { startPicker } from '../../src/swarm/engine/picker.ts'
@@ -133,7 +134,10 @@ function fakeSwarm(pieces: number, strategy: 'rarest' | 'sequential', fractions:
       picker.onHas(link, piece)
       torrent._update()
     },
-    connect: (blocksPerStep: number, { elsewhere = false } = {}): FakeWire => {
+    connect: (
+      blocksPerStep: number,
+      { elsewhere = false, share }: { elsewhere?: boolean; share?: Share } = {},
+    ): FakeWire => {
       const requests: FakeRequest[] = []
       const wire = {
         destroyed: false,
@@ -150,6 +154,7 @@ function fakeSwarm(pieces: number, strategy: 'rarest' | 'sequential', fractions:
       }
       const link = {
         ...{ node: `node-${wires.length}`, has: new Uint8Array(pieces), count: 0, delivered: 0, rejects: 0, wire },
+        share: () => share,
         lane: { isElsewhere: () => elsewhere, isBackground: () => false },
         ...{ askedAtMs: 0, heardAtMs: 0, busyMs: 0, vainMs: 0, silentMs: 0, deliveredBefore: 0 },
         speed: () => fake.blocksPerStep * limits.blockBytes * 4,
@@ -263,4 +268,17 @@ t.test('two wires that give nothing do not pass work to each other for ever', as
   give(3)
   const steps = await swarm.stepsUntilWhole(80)
   t.ok(steps <= 80, `${steps} steps of a quarter of a second`)
+})
+
+t.test('of a parent that others of the site ask too, the own share of the pieces is asked for first', async (t) => {
+  const pieces = 6
+  const swarm = fakeSwarm(pieces, 'rarest', () => 0)
+  const parent = swarm.connect(24, { elsewhere: true, share: { of: 2, which: 1 } })
+  for (let piece = 0; piece < pieces; piece += 1) swarm.has(parent, piece)
+  const order = new Set<number>()
+  for (let steps = 0; steps < 60 && swarm.here.size < pieces; steps += 1) {
+    for (const { piece } of parent.requests) order.add(piece)
+    await swarm.step()
+  }
+  t.same([...order], [1, 3, 5, 0, 2, 4])
 })

@@ -111,3 +111,31 @@ t.test('a parent whose site nobody has said is where its children reach it', asy
   t.equal(announce('named-b', '10.0.9.4', ofSite('berlin')).length, 0, 'a name of its own is another site')
   t.equal(announce('local', '127.0.0.1', siteless, '127.0.0.1').length, 1)
 })
+
+t.test('a site whose link waits for its gateway gets one more, and each is told its share', async (t) => {
+  const { clock, say } = berlin()
+  const step = 1000
+  let now = { payload: 1, bytes: 0 }
+  /** All at the site have what has come so far; returns whom of them the parent is handed out to, and how. */
+  const comes = (payload: number, seconds: number, bytesPerSecond: number) => {
+    if (now.payload !== payload) now = { payload, bytes: 0 }
+    let told: unknown[] = []
+    for (let passed = 0; passed < seconds * 1000; passed += step) {
+      clock.pass(step)
+      now.bytes += (bytesPerSecond * step) / 1000
+      told = ['a', 'b', 'c'].map((node) => {
+        const swarm = { ...swarmOf(payload, 'some'), bytes: now.bytes }
+        const [parent] = peersIn(say(node, announceOf([swarm], { site: 'berlin' })), payload, 'parent')
+        return parent === undefined ? null : (parent.share ?? 'all')
+      })
+    }
+    return told
+  }
+  t.same(comes(1, 20, 1000), ['all', null, null])
+  clock.pass(limits.gatewayMeasureMs * 2)
+  t.same(comes(2, 8, 400), ['all', null, null])
+  t.same(comes(2, 2, 400), [{ of: 2, which: 0 }, { of: 2, which: 1 }, null])
+  t.same(comes(2, 10, 410), [{ of: 2, which: 0 }, { of: 2, which: 1 }, null], 'which stay, although it was in vain')
+  clock.pass(limits.gatewayMeasureMs * 2)
+  t.same(comes(3, 20, 400), ['all', null, null], 'and for the next payload it is known')
+})

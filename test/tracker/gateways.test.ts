@@ -9,7 +9,7 @@ const memberOf = (node: string, rest: Partial<SiteMember> = {}): SiteMember => {
 }
 const parentBytes = 100
 const after = (before: SiteState, nowMs: number, ...members: SiteMember[]) =>
-  siteAfter(before, { members, nowMs, parentBytes })
+  siteAfter(before, { members, nowMs, parentBytes, wanted: 1 })
 const namesIn = ({ gateways }: SiteState) => gateways.map(({ node }) => node)
 const patience = limits.gatewayPatienceMs
 
@@ -66,7 +66,7 @@ function play(
     }
     const before = state
     const now = [...members.values()]
-    state = siteAfter(before, { members: now, nowMs, parentBytes })
+    state = siteAfter(before, { members: now, nowMs, parentBytes, wanted: 1 })
     look({ before, after: state, members: now, nowMs, step })
   }
 }
@@ -94,7 +94,7 @@ t.test('deciding twice is deciding once', async () => {
   fc.assert(
     fc.property(steps, (steps) => {
       play(steps, ({ after, members, nowMs }) => {
-        assert.deepEqual(siteAfter(after, { members, nowMs, parentBytes }), after)
+        assert.deepEqual(siteAfter(after, { members, nowMs, parentBytes, wanted: 1 }), after)
       })
     }),
   )
@@ -124,7 +124,12 @@ t.test('whoever announces, a gateway that gets on stays the only one', async () 
         // One after the other comes, and they all have what the gateway has.
         members.set(`n${who}`, memberOf(`n${who}`, { joined: members.size }))
         for (const [node, member] of members) members.set(node, { ...member, bytes: nowMs, grewMs: nowMs })
-        state = siteAfter(state, { members: [...members.values()], nowMs, parentBytes: Number.POSITIVE_INFINITY })
+        state = siteAfter(state, {
+          members: [...members.values()],
+          nowMs,
+          parentBytes: Number.POSITIVE_INFINITY,
+          wanted: 1,
+        })
         assert.deepEqual(namesIn(state), [`n${announces[0]?.[0]}`])
       }
     }),
@@ -186,7 +191,7 @@ t.test('a gateway that gets nothing although the parent has more is replaced, ea
     state = next
   }
   t.same(waits, [1, 2, 4])
-  const poor = siteAfter(after(noState, 0, ...members), { members, nowMs: patience * 2, parentBytes: 1 })
+  const poor = siteAfter(after(noState, 0, ...members), { members, nowMs: patience * 2, parentBytes: 1, wanted: 1 })
   t.same(namesIn(poor), ['a'], 'a parent that has no more is not its fault')
 })
 
@@ -212,4 +217,16 @@ t.test('one who gets nothing from the others takes from the parent, one at a tim
   t.same(namesIn(state), ['a'], 'also when it gets on')
   state = after(state, patience * 2, whole, { ...grown, grewMs: patience * 2, bytes: 8 }, { ...b, bytes: 2 })
   t.same(namesIn(state), ['a'], 'and who gets on from there needs nothing else')
+})
+
+t.test('where several are wanted, all of them are elected at once, as far as there are so many', async (t) => {
+  const [a, b, c] = [memberOf('a'), memberOf('b', { joined: 2 }), memberOf('c', { joined: 3 })]
+  const one = after(noState, 0, a, b, c)
+  const now = { nowMs: 1, parentBytes, wanted: 2 }
+  const two = siteAfter(one, { ...now, members: [a, b, c] })
+  t.same(namesIn(two), ['a', 'b'])
+  t.same(siteAfter(two, { ...now, members: [a, b, c] }), two)
+  t.same(namesIn(after(two, 2, a, b, c)), ['a', 'b'], 'and stay so when one would do')
+  t.same(namesIn(siteAfter(one, { ...now, wanted: 3, members: [a, b] })), ['a', 'b'])
+  t.same(namesIn(siteAfter(two, { ...now, members: [{ ...a, have: 'all' }, b, c] })), [])
 })

@@ -174,11 +174,14 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     const isAsked = (piece: number) => [...links.values()].some(({ asked }) => asked.has(piece))
     while (!isWhole && !link.isChoking && link.asked.size < askedMax) {
       const others = [...links.keys()].filter((node) => meetings.get(node)?.relation !== 'parent').length
-      const piece = nextPieceFor({
+      const qualifies = (each: number) => link.has.has(each) && !here.has(each) && !isAsked(each)
+      const choice = {
         ...{ strategy: strategyFor({ others }), from: 0, pieces: count, fraction: parts.random.fraction() },
-        qualifies: (each) => link.has.has(each) && !here.has(each) && !isAsked(each),
-        copies: (each) => [...links.values()].filter(({ has }) => has.has(each)).length,
-      })
+        copies: (each: number) => [...links.values()].filter(({ has }) => has.has(each)).length,
+      }
+      const { of, which } = meetings.get(link.end.node)?.share ?? { of: 1, which: 0 }
+      const own = nextPieceFor({ ...choice, qualifies: (each) => each % of === which && qualifies(each) })
+      const piece = own === -1 ? nextPieceFor({ ...choice, qualifies }) : own
       if (piece === -1) return
       // Whoever does not answer is let go, as the real engine does.
       link.asked.set(

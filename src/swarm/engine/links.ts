@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { Peer, PeerConnection, Torrent, Wire } from 'webtorrent'
+import type { Share } from '../../model/announce.ts'
 import { limits } from '../../model/limits.ts'
 import type { NodeName } from '../../model/names.ts'
 import type { Clock } from '../../world/world.ts'
@@ -43,6 +44,8 @@ export interface Link {
   /** What it says of its site; decides what counts as over a link, and nothing else. */
   site: string | undefined
   readonly lane: Lane
+  /** Of the pieces those to ask it for first; undefined means all. */
+  share(): Share | undefined
   speed(): number
   close(because: string): void
 }
@@ -139,7 +142,10 @@ export function openLinks(parts: {
       return false
     }
     const lane: Lane = { isBackground: parts.isBackground, isElsewhere: () => isElsewhere(link) }
-    const link = linkOf({ node, direction, socket, peer, wire, pieces, lane, nowMs: clock.monotonicMs() })
+    const link = linkOf({
+      ...{ node, direction, socket, peer, wire, pieces, lane, nowMs: clock.monotonicMs() },
+      share: () => meetings.get(node)?.share,
+    })
     const counting: Counting = { link, raw, overLinkCounted: 0 }
     links.set(node, counting)
     if (parts.site !== null) tellSite(wire, parts.site)
@@ -263,13 +269,18 @@ export function openLinks(parts: {
 }
 
 function linkOf(
-  parts: Pick<Link, 'node' | 'direction' | 'socket' | 'wire' | 'lane'> & { peer: Peer; pieces: number; nowMs: number },
+  parts: Pick<Link, 'node' | 'direction' | 'socket' | 'wire' | 'lane' | 'share'> & {
+    peer: Peer
+    pieces: number
+    nowMs: number
+  },
 ): Link {
-  const { node, direction, socket, wire, lane, peer, nowMs } = parts
+  const { node, direction, socket, wire, lane, share, peer, nowMs } = parts
   const { downloadSpeed } = wire
   return {
     ...{ node, direction, socket, wire, lane, has: new Uint8Array(parts.pieces), count: 0, delivered: 0, rejects: 0 },
     ...{ site: undefined, askedAtMs: nowMs, busyMs: 0, vainMs: 0, silentMs: 0, deliveredBefore: 0, heardAtMs: nowMs },
+    share,
     speed: () => downloadSpeed(),
     close: (because) => peer.destroy(new Error(because)),
   }

@@ -122,14 +122,21 @@ export function startPicker(parts: {
   }
   const newPiece = (link: Link, nearer: readonly Link[]): number => {
     while (lowest < torrent.pieces.length && !isNew(lowest)) lowest += 1
-    return nextPieceFor({
+    const choice = {
       strategy: parts.strategy(),
       from: lowest,
       pieces: torrent.pieces.length,
-      qualifies: (piece) => link.has[piece] === 1 && isNew(piece) && !nearer.some(({ has }) => has[piece] === 1),
-      copies: (piece) => copies[piece] ?? 0,
+      qualifies: (piece: number) => {
+        return link.has[piece] === 1 && isNew(piece) && !nearer.some(({ has }) => has[piece] === 1)
+      },
+      copies: (piece: number) => copies[piece] ?? 0,
       fraction: parts.random.fraction(),
-    })
+    }
+    const share = link.share()
+    if (share === undefined) return nextPieceFor(choice)
+    const isOwn = (piece: number) => piece % share.of === share.which
+    const own = nextPieceFor({ ...choice, qualifies: (piece) => isOwn(piece) && choice.qualifies(piece) })
+    return own === -1 ? nextPieceFor(choice) : own
   }
   const update = (link: Link, nearer = nearerThan(link)) => {
     const { wire } = link
