@@ -130,6 +130,9 @@ export const limits = {
   hookTimeoutMs: 60_000,
   killAfterTermMs: 5_000,
   outputDrainMs: 500,
+  /** Of a program that prints into a file: longer than that it starts over. */
+  outputFileMaxBytes: 64 * MiB,
+  outputFileLookMs: 1_000,
   factsTimeoutMs: 15_000,
   applyTimeoutMs: 60 * 60_000,
   failedRetryMs: 60_000,
@@ -167,6 +170,8 @@ export const limits = {
   unitsNamedMax: 50,
   /** How old what is known of processes may be. */
   processLookMs: 10 * 60_000,
+  /** What a killed apply had started is waited for so long, and then ended: no apply could begin before. */
+  leftBehindMs: 30 * 60_000,
   /** Finished applies whose folders are kept to look at. */
   appliesKept: 3,
 

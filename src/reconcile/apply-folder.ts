@@ -32,6 +32,8 @@ export interface ApplyFolder {
   applied: string
   /** Everything that the process and its programs print, for a person. */
   output: string
+  /** The processes of the programs that it has started. */
+  programs: string
   /** There once the daemon no longer waits for a beginning: what has not begun must not begin any more. */
   givenUp: string
   /** There once the daemon has taken the outcomes over. */
@@ -46,6 +48,7 @@ export function applyFolder(home: string, txid: string): ApplyFolder {
     journal: path.join(dir, 'journal.ndjson'),
     applied: path.join(dir, 'outcomes.json'),
     output: path.join(dir, 'output.log'),
+    programs: path.join(dir, 'programs'),
     givenUp: path.join(dir, 'given-up'),
     taken: path.join(dir, 'taken'),
   }

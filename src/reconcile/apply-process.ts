@@ -9,6 +9,7 @@ import { type Applied, applyFolder, readApplied, readPlan } from './apply-folder
 import { takeApplyLock } from './apply-lock.ts'
 import { loadRevision, runApply } from './apply-run.ts'
 import { type Journal, openJournal, refusedStep } from './journal.ts'
+import { notingExec } from './left-behind.ts'
 import { copyFileOnDisk } from './payload-copies.ts'
 import type { Plan } from './plan.ts'
 import { providersFor } from './providers/providers.ts'
@@ -50,7 +51,7 @@ export async function applyProcess(parts: ApplyProcessParts): Promise<boolean> {
       home,
       disk,
       copyFile: copyFileOnDisk,
-      providers: providersFor({ targetRoot, exec, disk }),
+      providers: providersFor({ targetRoot, exec: notingExec(exec, folder.programs), disk }),
       trustedRevision: parts.trustedRevision,
       isStopping: () => parts.isStopping() || clock.monotonicMs() > endBy,
       context: {

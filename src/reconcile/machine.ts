@@ -13,8 +13,10 @@ import type { Clock, Disk, Exec, Random } from '../world/world.ts'
 import { outcomesAfterAbort } from './aborted.ts'
 import type { InstalledRecord } from './actual.ts'
 import { type FoundApply, findApply, lastWordsOf, startApply, takeApply, waitForApply } from './apply.ts'
+import { applyFolder } from './apply-folder.ts'
 import type { Difference } from './differences.ts'
 import { outcomesKept } from './kept.ts'
+import { leftBehindEnd } from './left-behind.ts'
 import { type NeedsParts, openNeedsLook } from './machine-needs.ts'
 import { type Plan, planFor } from './plan.ts'
 import type { Look as Depth } from './providers/provider.ts'
@@ -145,6 +147,7 @@ export function openLocalMachine(given: MachineParts): LocalMachine {
       return { outcomes, plan, restarts, output }
     }
     const { attempted, lastStep, restarts } = ended
+    await leftBehindEnd(parts.clock, applyFolder(parts.home, txid).programs)
     const words = await lastWordsOf(parts, txid)
     const because = `the apply was interrupted${lastStep === null ? '' : ` while ${lastStep}`}${words && `: ${words}`}`
     const actual = (

@@ -9,6 +9,7 @@ import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
+import { type NamelessFile, openNamelessFile } from './nameless-file.ts'
 import type { Exec, Run, RunResult } from './world.ts'
 
 /** Package scripts call programs from all of these, and a daemon's own PATH often lacks the sbin ones. */
@@ -18,15 +19,28 @@ export const systemExec: Exec = { run, detach, which }
 
 async function run(run: Run): Promise<RunResult> {
   if (run.signal?.aborted) throw stopped(run.program)
+  if (run.outlives !== true) return await runChild(run, [])
+  const files = [await openNamelessFile(), await openNamelessFile()]
+  try {
+    return await runChild(run, files)
+  } finally {
+    for (const file of files) await file.close()
+  }
+}
+
+/** With pipes for what it prints where there are no files for that. */
+async function runChild(run: Run, files: readonly NamelessFile[]): Promise<RunResult> {
+  const [out, err] = files
   const child = spawn(run.program, run.args, {
     detached: true,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', out?.fd ?? 'pipe', err?.fd ?? 'pipe'],
     env: { ...minimalEnvironment(), ...run.env },
     ...(run.cwd === undefined ? {} : { cwd: run.cwd }),
   })
+  if (child.pid !== undefined) run.onStart?.(child.pid)
   const keptBytes = run.outputMaxBytes ?? limits.outputKeptBytes
-  const stdout = collect(child.stdout, keptBytes, (line) => run.onLine?.('stdout', line))
-  const stderr = collect(child.stderr, keptBytes, (line) => run.onLine?.('stderr', line))
+  const stdout = collectFrom(child.stdout, keptBytes, (line) => run.onLine?.('stdout', line))
+  const stderr = collectFrom(child.stderr, keptBytes, (line) => run.onLine?.('stderr', line))
   await started(child, run.program)
 
   let timedOut = false
@@ -46,8 +60,12 @@ async function run(run: Run): Promise<RunResult> {
     // Those of an ended group that outlive its leader get no more time.
     if (killTimer !== undefined) signalGroup(child, 'SIGKILL')
     await outputEnded(child)
+    for (const [collected, file] of [[stdout, out] as const, [stderr, err] as const]) {
+      await file?.read(collected.take)
+      if (file !== undefined) collected.end()
+    }
     if (run.signal?.aborted && !timedOut) throw stopped(run.program)
-    return { code, signal, timedOut, stdout: stdout(), stderr: stderr() }
+    return { code, signal, timedOut, stdout: stdout.text(), stderr: stderr.text() }
   } finally {
     clearTimeout(timer)
     clearTimeout(killTimer)
@@ -137,13 +155,29 @@ function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   }
 }
 
-/** Keeps the last bytes of a stream and calls back for each line. Returns what gives the text so far. */
-function collect(stream: Readable, keptBytes: number, onLine: (line: string) => void): () => string {
+interface Collected {
+  take(part: Buffer): void
+  end(): void
+  /** So far. */
+  text(): string
+}
+
+function collectFrom(stream: Readable | null, keptBytes: number, onLine: (line: string) => void): Collected {
+  const collected = collect(keptBytes, onLine)
+  stream?.on('data', collected.take)
+  stream?.on('end', collected.end)
+  // A pipe breaks when its reader is done with it: the exit code tells what there is to know.
+  stream?.on('error', () => {})
+  return collected
+}
+
+/** Keeps the last bytes and calls back for each line. */
+function collect(keptBytes: number, onLine: (line: string) => void): Collected {
   const decoder = new StringDecoder('utf8')
   let parts: Buffer[] = []
   let size = 0
   let line = ''
-  stream.on('data', (part: Buffer) => {
+  const take = (part: Buffer) => {
     parts.push(part)
     size += part.length
     if (size > 2 * keptBytes) {
@@ -157,14 +191,12 @@ function collect(stream: Readable, keptBytes: number, onLine: (line: string) => 
       onLine(line)
       line = ''
     }
-  })
-  stream.on('end', () => {
+  }
+  const end = () => {
     line += decoder.end()
     if (line !== '') onLine(line)
-  })
-  // A pipe breaks when its reader is done with it: the exit code tells what there is to know.
-  stream.on('error', () => {})
-  return () => tailOf(parts, keptBytes).toString('utf8')
+  }
+  return { take, end, text: () => tailOf(parts, keptBytes).toString('utf8') }
 }
 
 /** The last bytes, starting with a whole character. */

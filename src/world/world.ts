@@ -93,6 +93,10 @@ export interface Run {
   onLine?: (stream: 'stdout' | 'stderr', line: string) => void
   /** Ends the program as the time limit does; then `run` throws `stopped`. */
   signal?: AbortSignal
+  /** It goes on, and its output with it, when whoever started it is killed. Lines are told at its end. */
+  outlives?: boolean
+  /** Called with its process id, which is that of its process group, before `run` returns. */
+  onStart?: (pid: number) => void
 }
 
 export interface RunResult {

@@ -33,10 +33,33 @@ export function execContract(t: Test, open: (t: Test) => Promise<ExecWorld>): vo
     t.same(lines.sort(), ['stderr err', 'stdout out', 'stdout ü'])
   })
 
+  check(t, 'what a program prints comes back also when it may outlive who started it', async (t, world) => {
+    const lines: string[] = []
+    const { exec, passage, talks, counts } = world
+    const onLine: Run['onLine'] = (stream, line) => lines.push(`${stream} ${line}`)
+    const run = exec.run({ ...talks, timeoutMs: 10_000, outlives: true, onLine })
+    t.match(await passage.until(run), { code: 3, stdout: 'out\nü\n', stderr: 'err\n' })
+    t.same(lines.sort(), ['stderr err', 'stdout out', 'stdout ü'])
+    const long = exec.run({ ...counts, timeoutMs: 10_000, outlives: true, outputMaxBytes: 11 })
+    t.equal((await passage.until(long)).stdout, '9999\n10000\n')
+  })
+
   check(t, 'a program gets its arguments and its part of the environment', async (t, { exec, passage, echoes }) => {
     const args = ['two words; $HOME `x` "']
     const run = exec.run({ program: echoes, args, env: { BANYAN_TEST: 'yes' }, timeoutMs: 10_000 })
     t.equal((await passage.until(run)).stdout, `${args[0]}\nyes\n`)
+  })
+
+  check(t, 'the process of a program is told before the program is', async (t, { exec, passage, talks }) => {
+    const told: unknown[] = []
+    const run = exec.run({
+      ...talks,
+      timeoutMs: 10_000,
+      onStart: (pid) => told.push(pid),
+      onLine: (_, line) => told.push(line),
+    })
+    await passage.until(run)
+    t.match(told, [Number, String])
   })
 
   check(t, 'a program that takes too long is ended', async (t, { exec, passage, hangs }) => {

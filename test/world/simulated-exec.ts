@@ -56,6 +56,8 @@ export function simulatedExec(parts: {
       const bytes = Buffer.from(all)
       return bytes.subarray(Math.max(0, bytes.length - (run.outputMaxBytes ?? limits.outputKeptBytes))).toString()
     }
+    nextPid += 1
+    run.onStart?.(nextPid)
     const output = () => ({ stdout: kept(text.stdout), stderr: kept(text.stderr) })
 
     return new Promise((resolve, reject) => {

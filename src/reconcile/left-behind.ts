@@ -1,0 +1,86 @@
+// Programs that an apply had started when it was killed: they go on without it. What they do is waited for, so that
+// nobody judges a machine in the middle of it, or does it again.
+
+import { appendFileSync, readFileSync } from 'node:fs'
+import * as fs from 'node:fs/promises'
+import { messageOf } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import type { Clock, Exec } from '../world/world.ts'
+
+/** Runs programs, and writes down which, before anything else happens. */
+export function notingExec(exec: Exec, file: string): Exec {
+  return {
+    ...exec,
+    run: (run) =>
+      exec.run({
+        ...run,
+        outlives: true,
+        onStart: (pid) => {
+          note(file, pid)
+          run.onStart?.(pid)
+        },
+      }),
+  }
+}
+
+/** A full disk does not end what has begun; then the package manager's own lock has to do. */
+function note(file: string, pid: number): void {
+  try {
+    const since = startOf(readStat(pid))
+    if (since !== undefined) appendFileSync(file, `${pid} ${since}\n`, { mode: 0o600 })
+  } catch (error) {
+    process.stderr.write(`process ${pid} is not noted: ${messageOf(error)}\n`)
+  }
+}
+
+/** Resolves when all that are written down there have ended. One that hangs is ended, with all that it started. */
+export async function leftBehindEnd(clock: Clock, file: string): Promise<void> {
+  const termAt = clock.monotonicMs() + limits.leftBehindMs
+  const killAt = termAt + limits.killAfterTermMs
+  for (let waitMs = 20; ; waitMs = Math.min(2 * waitMs, 500)) {
+    const alive = await aliveOf(file)
+    if (alive.length === 0) return
+    const now = clock.monotonicMs()
+    if (now >= termAt) for (const pid of alive) endGroup(pid, now >= killAt ? 'SIGKILL' : 'SIGTERM')
+    await new Promise<void>((resolve) => clock.after(waitMs, resolve))
+  }
+}
+
+async function aliveOf(file: string): Promise<number[]> {
+  const text = await fs.readFile(file, 'utf8').catch((error) => {
+    if (codeOf(error) === 'ENOENT') return ''
+    throw error
+  })
+  return text.split('\n').flatMap((line) => {
+    const [pid = '', since] = line.split(' ')
+    // The number alone may be somebody else's by now.
+    return since !== undefined && startOf(readStat(Number(pid))) === since ? [Number(pid)] : []
+  })
+}
+
+/** When it started, in ticks since the machine did; undefined if it has ended (field 22 of proc_pid_stat(5)). */
+function startOf(stat: string): string | undefined {
+  const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return state === 'Z' ? undefined : fields[18]
+}
+
+function readStat(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, 'utf8')
+  } catch (error) {
+    if (['ENOENT', 'ESRCH'].includes(codeOf(error))) return ''
+    throw error
+  }
+}
+
+function endGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal)
+  } catch (error) {
+    if (codeOf(error) !== 'ESRCH') throw error
+  }
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}
