@@ -4,6 +4,7 @@ import type { Command } from './command.ts'
 import { applyCommand } from './commands/apply.ts'
 import { checkCommand } from './commands/check.ts'
 import { demoCommand } from './commands/demo.ts'
+import { doctorCommand } from './commands/doctor.ts'
 import { diffCommand, historyCommand } from './commands/history.ts'
 import { initCommand } from './commands/init.ts'
 import { joinCommand } from './commands/join.ts'
@@ -46,5 +47,6 @@ export const commands: readonly Command[] = [
   applyCommand,
   whyCommand,
   reloadCommand,
+  doctorCommand,
   demoCommand,
 ]

@@ -19,8 +19,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   cli: ['model', 'world'],
 }
 
-/** Two commands start where there is no daemon yet (docs/decisions/0001-cli-starts-without-a-daemon.md). */
-const cliMayLoad = ['node/init.ts', 'node/join.ts']
+/** Three commands work where there is no daemon (docs/decisions/0001-cli-starts-without-a-daemon.md). */
+const cliMayLoad = ['node/init.ts', 'node/join.ts', 'node/doctor.ts']
 
 /** Packages that more than one folder may import, and why. */
 const sharedPackages: Readonly<Record<string, string>> = {

@@ -1,0 +1,18 @@
+// `banyan doctor`: what is wrong here, and what to do about it.
+
+import { type Command, exitCodes, homeOf, homeOption, jsonOf, jsonOption } from '../command.ts'
+import { print, printJson } from '../output.ts'
+import { doctorText } from '../text/doctor.ts'
+
+export const doctorCommand: Command = {
+  command: 'doctor',
+  describe: 'what is wrong here and what to do about it; exit code 1 if something is',
+  builder: (argv) => jsonOption(homeOption(argv)),
+  run: async (args) => {
+    // It has to work where no daemon does.
+    const { diagnose } = await import('../../node/doctor.ts')
+    const findings = await diagnose(homeOf(args))
+    await (jsonOf(args) ? printJson({ findings }) : print(doctorText(findings)))
+    return findings.some(({ state }) => state === 'wrong') ? exitCodes.failed : exitCodes.done
+  },
+}
