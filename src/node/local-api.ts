@@ -20,6 +20,7 @@ import type { RunningNode } from './daemon.ts'
 import { linesOf } from './lines.ts'
 import type { PlainEndpoint } from './plain.ts'
 import { actionsReady } from './ready.ts'
+import { problemsOf } from './report-from.ts'
 import type { State } from './state.ts'
 import { torrentOf } from './torrents.ts'
 import { type Why, whyOf } from './why.ts'
@@ -188,7 +189,7 @@ function nodesOf(node: RunningNode, clock: Clock): NodeInfo[] {
 }
 
 function statusNow(node: RunningNode, clock: Clock) {
-  const { name, revision, link, problems, applying } = node.state()
+  const { name, revision, link, applying } = node.state()
   return {
     ...statusOf({
       self: name,
@@ -199,7 +200,7 @@ function statusNow(node: RunningNode, clock: Clock) {
     self: nodesOf(node, clock).find((info) => info.node === name) ?? null,
     link,
     applying,
-    problems: Object.values(problems),
+    problems: problemsOf(node.state(), node.swarm.transfers()),
     payloads: { whole: node.swarm.whole().size, unfinished: node.swarm.unfinished().length },
     transfers: node.swarm.transfers().map((each) => ({ ...each, distance: distanceOf(each) })),
     rates: node.rates(),

@@ -36,11 +36,13 @@ export function reportFrom(parts: {
     ...(state.needs !== null && { needs: state.needs }),
     ...(state.restarts.length > 0 && { restarts: state.restarts.map(toldOf) }),
     ...(state.output !== null && { output: state.output.slice(-limits.reportOutputMaxChars) }),
-    problems: [
-      ...Object.values(state.problems),
-      ...transfers.filter(isWaiting).slice(0, waitingNamed).map(waitingTextOf),
-    ],
+    problems: problemsOf(state, transfers),
   })
+}
+
+/** What is wrong right now, in sentences. */
+export function problemsOf(state: State, transfers: readonly Transfer[]): string[] {
+  return [...Object.values(state.problems), ...transfers.filter(isWaiting).slice(0, waitingNamed).map(waitingTextOf)]
 }
 
 /** The transfers say it of each. */

@@ -3,6 +3,7 @@
 import t from 'tap'
 import type { DesiredPackage } from '../../src/model/desired.ts'
 import type { Transfer } from '../../src/model/report.ts'
+import { problemsOf } from '../../src/node/report-from.ts'
 import { initialState, type State } from '../../src/node/state.ts'
 import { whyOf } from '../../src/node/why.ts'
 import type { Difference } from '../../src/reconcile/differences.ts'
@@ -61,6 +62,7 @@ t.test('why says so if nobody has the payload', async (t) => {
   const waiting: Transfer = { ...transfer, state: 'waiting' }
   const told = why({ waits: {}, transfer: waiting }).reason
   t.equal(told, `${rule}; nobody who can be reached has the rest of its payload: 1000 of 4000 bytes (25 %) are here`)
+  t.same(problemsOf(fresh, [transfer, waiting]), ['transfer: nobody who can be reached has the rest of shop 2.0'])
 })
 
 t.test('why names the window, and when it opens', async (t) => {
