@@ -461,10 +461,9 @@ const policyRows: PolicyRow[] = [
     hint: /did you mean packages/,
   },
   {
-    what: 'a key of a later banyan',
+    what: 'a rollout that ends before all have it',
     policy: 'rollouts: { careful: { waves: [1%] } }\nrules: []\n',
-    says: /policy\.yaml:1: unknown key "rollouts"/,
-    hint: /does not have it yet/,
+    says: /policy\.yaml:1: rollouts\.careful\.waves: expected 100% as the last wave/,
   },
   {
     what: 'a key twice',

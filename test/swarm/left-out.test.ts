@@ -18,11 +18,13 @@ t.test('an engine loads nothing that could look for peers or serve them by itsel
   const leftOut = new URL('../../src/swarm/engine/left-out.ts', import.meta.url).href
   const script = `
     import { leaveOutWaysOut } from '${leftOut}'
+    const before = new Set(process.moduleLoadList)
     leaveOutWaysOut()
     await import('${core}')
-    const loaded = process.moduleLoadList.map((each) => each.replace('NativeModule ', ''))
-    console.log(JSON.stringify(['net', 'tls', 'dgram', 'http', 'https', 'dns'].filter((name) => loaded.includes(name))))
+    const loaded = process.moduleLoadList.filter((each) => !before.has(each)).map((each) => each.replace('NativeModule ', ''))
+    console.log(JSON.stringify(['tls', 'dgram', 'http', 'https', 'dns'].filter((name) => loaded.includes(name))))
   `
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script])
-  t.same(JSON.parse(stdout), ['net', 'tls'], 'no UDP, no HTTP, no names')
+  // What was loaded before does not count: a test runner brings modules of its own along.
+  t.same(JSON.parse(stdout), ['tls'], 'no UDP, no HTTP, no names')
 })
