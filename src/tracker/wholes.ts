@@ -42,10 +42,12 @@ export function keepWholes(): Wholes {
     return number
   }
   const isSet = (known: Known, number: number) => ((known.bits[number >> 3] ?? 0) & (1 << (number & 7))) !== 0
-  const add = (known: Known, infoHash: InfoHash) => {
+  /** Whether it is one more, or there is no room to know that. */
+  const add = (known: Known, infoHash: InfoHash): boolean => {
     const number = numberOf(infoHash)
     const name = number === undefined ? undefined : named[number]
-    if (number === undefined || name === undefined || isSet(known, number)) return
+    if (number === undefined || name === undefined) return true
+    if (isSet(known, number)) return false
     if (number >> 3 >= known.bits.length) {
       // Some room to grow, so that it is not copied for each one more.
       const grown = new Uint8Array(((number >> 3) + 1 + 64) & ~63)
@@ -55,8 +57,17 @@ export function keepWholes(): Wholes {
     known.bits[number >> 3] = (known.bits[number >> 3] ?? 0) | (1 << (number & 7))
     known.count += 1
     name.nodes += 1
+    return true
   }
-  const remove = (known: Known, number: number) => {
+  /** Whether it is one less, or there was no room to know that. */
+  const remove = (known: Known, infoHash: InfoHash): boolean => {
+    const number = numbers.get(infoHash)
+    if (number === undefined) return numbers.size >= limits.trackerWholesMax
+    if (!isSet(known, number)) return false
+    clear(known, number)
+    return true
+  }
+  const clear = (known: Known, number: number) => {
     const name = named[number]
     if (name === undefined || !isSet(known, number)) return
     known.bits[number >> 3] = (known.bits[number >> 3] ?? 0) & ~(1 << (number & 7))
@@ -69,7 +80,7 @@ export function keepWholes(): Wholes {
   const forget = (node: NodeName) => {
     const known = nodes.get(node)
     if (known === undefined) return
-    for (let number = 0; number < known.bits.length * 8; number += 1) remove(known, number)
+    for (let number = 0; number < known.bits.length * 8; number += 1) clear(known, number)
     nodes.delete(node)
   }
   return {
@@ -77,14 +88,10 @@ export function keepWholes(): Wholes {
       if (listed === 'all') forget(node)
       const known = nodes.get(node) ?? { digest: nothing, bits: new Uint8Array(), count: 0 }
       nodes.set(node, known)
-      const [added, left] = [unpacked(infoHashes), unpacked(gone)]
-      // A repeated call, whose answer was lost, has changed it already.
+      // Some of it may have come before, with a call whose answer was lost.
+      const added = unpacked(infoHashes).filter((infoHash) => add(known, infoHash))
+      const left = unpacked(gone).filter((infoHash) => remove(known, infoHash))
       if (known.digest !== digest) known.digest = setDigest(left, setDigest(added, known.digest))
-      for (const infoHash of added) add(known, infoHash)
-      for (const infoHash of left) {
-        const number = numbers.get(infoHash)
-        if (number !== undefined) remove(known, number)
-      }
       return known.digest === digest
     },
     has(node, infoHash) {
