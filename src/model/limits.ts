@@ -114,6 +114,8 @@ export const limits = {
   gatewayMeasureMs: 8_000,
   /** and so much more is to come with one gateway more. */
   gatewayGainFactor: 1.25,
+  /** Sites of whose links it is remembered what they have carried. */
+  gatewayLinksKept: 10_000,
   /** Who did not do as gateway is elected in this time only if there is nobody else. */
   gatewayRestMs: 30_000,
   /** A tracker with more children than this can serve at the usual interval asks them to come less often. */

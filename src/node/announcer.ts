@@ -28,15 +28,23 @@ export function startAnnouncer(parts: {
   onSite: (site: string) => void
 }): Announcer {
   let timer: Timer | undefined
+  let dueMs = 0
   let stopped = false
   let attempt = 0
   let handedOut = new Set<InfoHash>()
   let announcedAny = false
   const telling = tellWhole()
 
+  /** At the latest: what is asked for meanwhile, and however often, puts off nothing. */
   const later = (ms: number) => {
+    const atMs = parts.clock.monotonicMs() + ms
+    if (stopped || (timer !== undefined && dueMs <= atMs)) return
     timer?.cancel()
-    if (!stopped) timer = parts.clock.after(ms, announcing.ask)
+    dueMs = atMs
+    timer = parts.clock.after(ms, () => {
+      timer = undefined
+      announcing.ask()
+    })
   }
   const meet = (handout: Handout) => {
     const parent = parts.uplink.parent()

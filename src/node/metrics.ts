@@ -11,7 +11,7 @@ import type { Swarm } from '../swarm/swarm.ts'
 import type { Clock, Disk } from '../world/world.ts'
 import type { KeptBandwidth } from './bandwidth.ts'
 import type { Home } from './home.ts'
-import { conditionOf } from './report-from.ts'
+import { conditionOf, problemsOf } from './report-from.ts'
 import type { State } from './state.ts'
 
 export async function metricsNow(parts: {
@@ -32,6 +32,7 @@ export async function metricsNow(parts: {
   })
   const { storeQuota, diskReserve } = parts.settings()
   const state = parts.state()
+  const transfers = swarm.transfers()
   const families = metricsOf({
     now: clock.now(),
     version: parts.version,
@@ -41,7 +42,7 @@ export async function metricsNow(parts: {
     expires: state.trusted?.expires ?? null,
     outcomes: state.outcomes,
     attacks: state.attacks.length,
-    problems: Object.keys(state.problems).length,
+    problems: problemsOf(state, transfers).length,
     knowledge: parts.inbox.knowledge(),
     moved: swarm.moved(),
     payloads: { whole: swarm.whole().size, unfinished: swarm.unfinished().length },
@@ -53,7 +54,7 @@ export async function metricsNow(parts: {
     },
     rates: bandwidth.rates(),
     linkRate: bandwidth.linkRate(),
-    transfers: swarm.transfers(),
+    transfers,
   })
   return openMetricsText(families)
 }

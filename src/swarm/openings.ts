@@ -198,7 +198,7 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
         opened.delete(report.infoHash)
         holdings.note(report.infoHash, { kind: 'reach', nobodyHas: false })
         // Who called since wakes it again.
-        if (!called.has(report.infoHash)) uses.delete(report.infoHash)
+        if (!called.has(report.infoHash) && !plain.isWaitedFor(report.infoHash)) uses.delete(report.infoHash)
         onClosed.get(report.infoHash)?.()
         look()
         break

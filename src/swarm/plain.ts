@@ -11,6 +11,7 @@ export interface PlainGiving {
   gives(infoHash: InfoHash): boolean
   /** Clients wait for this payload. */
   called(infoHash: InfoHash): void
+  isWaitedFor(infoHash: InfoHash): boolean
   /** The engine has been told to open it. */
   opened(infoHash: InfoHash): void
   /** There is no engine any longer. */
@@ -53,6 +54,7 @@ export function openPlainGiving(parts: {
       waiting.add(infoHash)
       if (parts.wake(infoHash)) admit(infoHash)
     },
+    isWaitedFor: (infoHash) => waiting.has(infoHash),
     opened: (infoHash) => {
       if (waiting.has(infoHash)) admit(infoHash)
     },

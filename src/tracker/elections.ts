@@ -45,6 +45,11 @@ export function holdElections(parts: {
   const keep = (infoHash: InfoHash, site: string, state: SiteState) => {
     const sites = swarms.get(infoHash) ?? new Map<string, SiteState>()
     swarms.set(infoHash, sites.set(site, state))
+    const members = table.swarm(infoHash)
+    if (sites.size <= members.size) return
+    // Some of them have nobody any longer.
+    const there = new Set([...members.values()].map(({ member }) => member.site))
+    for (const known of [...sites.keys()]) if (!there.has(known)) sites.delete(known)
   }
   /** Returns how many bytes the site has gained since the last time; undefined without a gateway. */
   const elect = (
@@ -76,7 +81,11 @@ export function holdElections(parts: {
     if (known === undefined || nowMs - known.heardMs > limits.gatewayMeasureMs) {
       // Nothing came for a while: what one gateway brings is to be seen anew.
       const pace = { ...(known?.pace ?? noPace), gateways: 1, before: null }
+      // The names of sites come from children, who could say another one each time. Who was set last comes last.
+      links.delete(site)
       links.set(site, { pace, sinceMs: nowMs, heardMs: nowMs, bytes: 0 })
+      const [first] = links.keys()
+      if (links.size > limits.gatewayLinksKept && first !== undefined) links.delete(first)
       return
     }
     known.heardMs = nowMs

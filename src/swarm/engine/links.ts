@@ -127,7 +127,9 @@ export function openLinks(parts: {
       return existing !== undefined
     }
     if (existing === undefined && direction === 'incoming' && isFull()) {
-      // It calls again, later each time, and takes from others meanwhile.
+      // It calls again, later each time, and takes from others meanwhile. What it has sent by now has to be read, or its end
+      // is never seen and the connection stays.
+      socket.resume()
       socket.end()
       events.onFull(node)
       return false
