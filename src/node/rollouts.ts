@@ -144,11 +144,13 @@ export function openRollouts(parts: RolloutsParts): Rollouts {
     const { signed: after } = await change((one) => wavesOpen({ ...one, isSilent, now: clock.now() }))
     let nextMs: number = limits.rolloutLookMs
     for (const state of after.states) {
+      // A halt in the middle of a soak leaves its beginning behind, and nothing comes at its end.
+      if (state.halted !== undefined) continue
       const { settledAt } = await progressOf(rolloutNameOf(state))
       const soakMs = after.revision.rollouts?.[state.rollout]?.soakMs ?? 0
-      if (settledAt !== null) nextMs = Math.min(nextMs, Math.max(0, settledAt + soakMs - clock.now()))
+      if (settledAt !== null) nextMs = Math.min(nextMs, settledAt + soakMs - clock.now())
     }
-    again(nextMs)
+    again(Math.max(limits.rolloutDebounceMs, nextMs))
   })
   const again = (ms: number) => {
     timer?.cancel()
