@@ -4,7 +4,7 @@ import { limits } from '../model/limits.ts'
 import type { Instant, NodeName, PackageName } from '../model/names.ts'
 import type { Revision } from '../model/revision.ts'
 import { isOut, type Rollout, type RolloutState, rolloutNameOf } from '../model/rollouts.ts'
-import type { Progress, Standing, Tally } from './rollout-waves.ts'
+import { type Progress, type Standing, soakedAt, type Tally } from './rollout-waves.ts'
 
 export interface RolloutInfo {
   /** `careful@12` */
@@ -33,11 +33,14 @@ export function rolloutInfoOf(parts: {
   progress: Progress
   tally: Tally
   standings: readonly Standing[]
+  /** See `WavesParts`. */
+  heardSince: Instant
   now: Instant
 }): RolloutInfo {
   const { state, rollout, revision, progress, tally } = parts
   const { halted = null, waves, open } = state
   const { settledAt } = progress
+  const { soakMs } = rollout
   const isSoaking = halted === null && settledAt !== null && open < waves.length
   const failed = parts.standings
     .filter((each) => each.wave < open)
@@ -50,8 +53,8 @@ export function rolloutInfoOf(parts: {
     waves,
     open,
     openedAt: progress.openedAt,
-    nextInMs: isSoaking ? Math.max(0, settledAt + rollout.soakMs - parts.now) : null,
-    soakMs: rollout.soakMs,
+    nextInMs: isSoaking ? Math.max(0, soakedAt({ settledAt, soakMs, heardSince: parts.heardSince }) - parts.now) : null,
+    soakMs,
     haltFailed: rollout.haltFailed,
     tally,
     failed: failed.slice(0, limits.rolloutFailedShown),

@@ -43,6 +43,8 @@ export interface WavesParts {
   /** Of all nodes that the rollout concerns. */
   standings: readonly Standing[]
   isSilent: (node: NodeName) => boolean
+  /** Since when this root listens: reports of what happened while it was off come after that. */
+  heardSince: Instant
   now: Instant
 }
 
@@ -123,8 +125,15 @@ export function wavesOpen(parts: WavesParts): { state: RolloutState; progress: P
   const isThrough = tally.underway <= heard * limits.rolloutUnderwayShare
   const settledAt = isThrough ? (progress.settledAt ?? now) : null
   if (settledAt === null) return { state, progress: { ...progress, settledAt } }
-  if (tally.nodes > 0 && now - settledAt < rollout.soakMs) return { state, progress: { ...progress, settledAt } }
+  const opensAt = soakedAt({ settledAt, soakMs: rollout.soakMs, heardSince: parts.heardSince })
+  if (tally.nodes > 0 && now < opensAt) return { state, progress: { ...progress, settledAt } }
   return waveOpened(parts)
+}
+
+/** Whatever was reported before, nothing opens until the root has listened again for a while. */
+export function soakedAt(parts: { settledAt: Instant; soakMs: number; heardSince: Instant }): Instant {
+  const { settledAt, soakMs, heardSince } = parts
+  return Math.max(settledAt + soakMs, heardSince + Math.min(soakMs, limits.heartbeatMs))
 }
 
 /** The next wave, whatever the nodes say. What fails in there before it is open, fails of something else. */

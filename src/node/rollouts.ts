@@ -13,7 +13,16 @@ import type { Fleet } from '../trust/fleet.ts'
 import type { Clock, Log, Store, Timer } from '../world/world.ts'
 import { repeatable } from './background.ts'
 import { type RolloutInfo, rolloutInfoOf } from './rollout-info.ts'
-import { type Progress, resumed, type Standing, standingsOf, tallyOf, waveOpened, wavesOpen } from './rollout-waves.ts'
+import {
+  type Progress,
+  resumed,
+  type Standing,
+  soakedAt,
+  standingsOf,
+  tallyOf,
+  waveOpened,
+  wavesOpen,
+} from './rollout-waves.ts'
 import type { Signed } from './signed.ts'
 
 export interface Rollouts {
@@ -64,6 +73,7 @@ export function openRollouts(parts: RolloutsParts): Rollouts {
   let timer: Timer | undefined
   let debounce: Timer | undefined
   let stopped = false
+  const heardSince = clock.now()
 
   const gather = async ({ revision, states }: Signed) => {
     if (standingOf !== revision.number) {
@@ -141,14 +151,14 @@ export function openRollouts(parts: RolloutsParts): Rollouts {
     again(limits.rolloutLookMs)
     const signed = await parts.signed()
     if (signed === null || signed.states.every(isOut)) return timer?.cancel()
-    const { signed: after } = await change((one) => wavesOpen({ ...one, isSilent, now: clock.now() }))
+    const { signed: after } = await change((one) => wavesOpen({ ...one, isSilent, heardSince, now: clock.now() }))
     let nextMs: number = limits.rolloutLookMs
     for (const state of after.states) {
       // A halt in the middle of a soak leaves its beginning behind, and nothing comes at its end.
       if (state.halted !== undefined) continue
       const { settledAt } = await progressOf(rolloutNameOf(state))
       const soakMs = after.revision.rollouts?.[state.rollout]?.soakMs ?? 0
-      if (settledAt !== null) nextMs = Math.min(nextMs, settledAt + soakMs - clock.now())
+      if (settledAt !== null) nextMs = Math.min(nextMs, soakedAt({ settledAt, soakMs, heardSince }) - clock.now())
     }
     again(Math.max(limits.rolloutDebounceMs, nextMs))
   })
@@ -164,7 +174,7 @@ export function openRollouts(parts: RolloutsParts): Rollouts {
     const of = standingsIn(name)
     const tally = tallyOf({ state, standings: of, isSilent })
     const progress = await progressOf(name)
-    return rolloutInfoOf({ state, rollout, revision, progress, tally, standings: of, now: clock.now() })
+    return rolloutInfoOf({ state, rollout, revision, progress, tally, standings: of, heardSince, now: clock.now() })
   }
   const changeOne = async (asked: string, changed: Change) => {
     const { name, signed } = await change(changed, (now) => nameMeant(asked, now))

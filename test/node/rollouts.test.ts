@@ -3,6 +3,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { desiredFor } from '../../src/model/desired.ts'
+import { limits } from '../../src/model/limits.ts'
 import type { Outcome, Report } from '../../src/model/report.ts'
 import { parseRevision, type Revision, type Rule } from '../../src/model/revision.ts'
 import type { RolloutState } from '../../src/model/rollouts.ts'
@@ -145,7 +146,7 @@ const standing = (node: string, stands: Standing['state'], wave = 0): Standing =
 const some = (count: number, stands: Standing['state'], wave = 0) =>
   Array.from({ length: count }, (_, n) => standing(`${stands}-${n}`, stands, wave))
 const decide = (standings: Standing[], more: Partial<Parameters<typeof wavesOpen>[0]> = {}) =>
-  wavesOpen({ state, progress, rollout: careful, standings, isSilent: () => false, now: 1000, ...more })
+  wavesOpen({ state, progress, rollout: careful, standings, isSilent: () => false, heardSince: 0, now: 1000, ...more })
 
 t.test('a wave opens when the nodes before it are through and have soaked', async (t) => {
   t.equal(decide([...some(9, 'done'), standing('x', 'underway')]).progress.settledAt, null, 'one is still at it')
@@ -157,6 +158,14 @@ t.test('a wave opens when the nodes before it are through and have soaked', asyn
   t.match(later(1000 + careful.soakMs), { state: { open: 2 }, progress: { settledAt: null } })
   const again = decide([...some(9, 'done'), standing('x', 'underway')], { progress: settled.progress })
   t.equal(again.progress.settledAt, null, 'one that is at it again begins the soak again')
+})
+
+t.test('a root that was off opens nothing before it has listened for a while', async (t) => {
+  const soaked = { ...progress, settledAt: 0 }
+  const back = (now: number) => decide(some(10, 'done'), { progress: soaked, heardSince: 3600_000, now }).state.open
+  t.equal(back(3600_000), 1, 'it soaked while nobody could say that something failed')
+  t.equal(back(3600_000 + limits.heartbeatMs - 1), 1)
+  t.equal(back(3600_000 + limits.heartbeatMs), 2)
 })
 
 t.test('a few stragglers of many, held nodes and silent ones do not block a wave', async (t) => {
@@ -224,7 +233,7 @@ t.test('whatever nodes say, waves only open one by one, and what is halted stays
       for (const look of looks) {
         now += careful.soakMs
         const standings = look.map(({ node, wave, state }) => ({ ...standing(node, state, wave) }))
-        const next = wavesOpen({ ...one, rollout: careful, standings, isSilent: () => silent, now })
+        const next = wavesOpen({ ...one, rollout: careful, standings, isSilent: () => silent, heardSince: 0, now })
         if (next.state.open < one.state.open || next.state.open > one.state.open + 1) return false
         if (one.state.halted !== undefined && next.state !== one.state) return false
         one = next
