@@ -12,7 +12,7 @@ import { isOut, type RolloutState, rolloutNameOf } from '../model/rollouts.ts'
  */
 export function revisionRollingOut(draft: Revision, last: Revision | null, states: readonly RolloutState[]): Revision {
   const rules = draft.rules.map((rule): Rule => {
-    const since = sinceOf(rule, last, draft.number)
+    const since = sinceOf(rule, last, draft.number, states)
     return Object.keys(since).length === 0 ? rule : { ...rule, since }
   })
   const unfinished = (rule: Rule, name: PackageName) => {
@@ -66,7 +66,12 @@ export function revisionAtOnce({ earlier: _, rules, ...revision }: Revision): Re
   return { ...revision, rules: rules.map(({ since: _, ...rule }) => rule) }
 }
 
-function sinceOf(rule: Rule, last: Revision | null, number: number): Record<PackageName, number> {
+function sinceOf(
+  rule: Rule,
+  last: Revision | null,
+  number: number,
+  states: readonly RolloutState[],
+): Record<PackageName, number> {
   const since: Record<PackageName, number> = {}
   if (rule.terms?.rollout === undefined) return since
   const alike = last?.rules.filter(
@@ -75,12 +80,13 @@ function sinceOf(rule: Rule, last: Revision | null, number: number): Record<Pack
   for (const [name, wanted] of Object.entries(rule.packages)) {
     const before = alike?.findLast(({ packages }) => packages[name] !== undefined)
     const isSame = before !== undefined && isDeepStrictEqual(before.packages[name], wanted)
-    if (!isSame) since[name] = number
-    else if (before.terms?.rollout === rule.terms.rollout) {
-      // Absent if it was never rolled out: then it was for every node at once.
-      const known = before.since?.[name]
-      if (known !== undefined) since[name] = known
-    }
+    // Absent if it was never rolled out: then it was for every node at once.
+    const known = isSame ? before.since?.[name] : number
+    if (known === undefined) continue
+    const rollout = before?.terms?.rollout
+    if (!isSame || rollout === rule.terms.rollout) since[name] = known
+    // Another rollout takes the place of an unfinished one; it must not let all nodes have it.
+    else if (rollout !== undefined && !isFinished({ rollout, since: known }, states)) since[name] = number
   }
   return since
 }

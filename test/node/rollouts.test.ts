@@ -129,6 +129,16 @@ t.test('a release takes the place of an unfinished rollout, with the nodes that 
   t.equal(finished.states[0]?.seed, 'careful@3')
 })
 
+t.test('a rule that changes its rollout goes on with that one, unless all nodes have it', async (t) => {
+  const slow = rule({ shop: '2.0' }, { terms: { rollout: 'slow' } })
+  const changed = (after: (states: RolloutState[]) => RolloutState[]) =>
+    released({ rules: [rule({ shop: '1.0' })] }, { rules: [rule({ shop: '2.0' })], after }, { rules: [slow] })
+  const unfinished = changed(asIs)
+  t.same(unfinished.revision.rules[0]?.since, { shop: 3 })
+  t.same(unfinished.before, [{ shop: '2.0' }, { shop: '1.0' }])
+  t.same(changed(out).revision.rules[0]?.since, undefined)
+})
+
 t.test('what is kept of former states has a limit, and the last good one is always in it', async (t) => {
   const steps = Array.from({ length: 20 }, (_, n) => ({ rules: [rule({ shop: `${n + 2}.0` })], after: asIs }))
   const { before } = released({ rules: [rule({ shop: '1.0' })] }, ...steps)
