@@ -11,10 +11,11 @@ import { isOut, type RolloutState, rolloutNameOf } from '../model/rollouts.ts'
  * revision goes on as it was, any other begins now. What was wanted before goes along, back to what every node may have.
  */
 export function revisionRollingOut(draft: Revision, last: Revision | null, states: readonly RolloutState[]): Revision {
-  const rules = draft.rules.map((rule): Rule => {
+  const marked = draft.rules.map((rule): Rule => {
     const since = sinceOf(rule, last, draft.number, states)
     return Object.keys(since).length === 0 ? rule : { ...rule, since }
   })
+  const rules = withinLimit(marked, states)
   const unfinished = (rule: Rule, name: PackageName) => {
     const since = rule.since?.[name]
     const rollout = rule.terms?.rollout
@@ -37,19 +38,12 @@ export function revisionRollingOut(draft: Revision, last: Revision | null, state
   const useful = earlier.filter((each) => each.rules.length > 0)
   // The last one is for nodes that never had any of it.
   const bounded = [...useful.slice(0, -1).slice(0, limits.earlierMax - 1), ...useful.slice(-1)]
-  return { ...draft, rules, ...(bounded.length > 0 && { earlier: bounded }) }
+  return { ...draft, rules: [...rules], ...(bounded.length > 0 && { earlier: bounded }) }
 }
 
 /** The state of every rollout that the revision names: those under way as they are, new ones with their first wave open. */
 export function statesUnder(revision: Revision, states: readonly RolloutState[], now: Instant): RolloutState[] {
-  const named = new Map<string, Pick<RolloutState, 'rollout' | 'since'>>()
-  for (const { terms, since = {} } of revision.rules) {
-    for (const number of Object.values(since)) {
-      if (terms?.rollout === undefined) continue
-      const one = { rollout: terms.rollout, since: number }
-      named.set(rolloutNameOf(one), one)
-    }
-  }
+  const named = rolloutsIn(revision.rules)
   const replaced = states.filter((state) => !named.has(rolloutNameOf(state)) && !isOut(state))
   return [...named.values()].flatMap((one) => {
     const state = states.find((each) => rolloutNameOf(each) === rolloutNameOf(one))
@@ -89,6 +83,33 @@ function sinceOf(
     else if (rollout !== undefined && !isFinished({ rollout, since: known }, states)) since[name] = number
   }
   return since
+}
+
+/** Nodes take so many states. Those that all nodes have had for longest are not named any more: what they brought is out. */
+function withinLimit(rules: readonly Rule[], states: readonly RolloutState[]): readonly Rule[] {
+  const named = [...rolloutsIn(rules).values()]
+  if (named.length <= limits.rolloutsMax) return rules
+  const finished = named.filter((one) => isFinished(one, states)).sort((a, b) => a.since - b.since)
+  const left = new Set(finished.slice(0, named.length - limits.rolloutsMax).map(rolloutNameOf))
+  return rules.map(({ since = {}, ...rule }): Rule => {
+    const { rollout = '' } = rule.terms ?? {}
+    const kept = Object.entries(since).filter(([, number]) => !left.has(rolloutNameOf({ rollout, since: number })))
+    return { ...rule, ...(kept.length > 0 && { since: Object.fromEntries(kept) }) }
+  })
+}
+
+/** By name. */
+function rolloutsIn(rules: readonly Rule[]): Map<string, Pick<RolloutState, 'rollout' | 'since'>> {
+  const named = new Map<string, Pick<RolloutState, 'rollout' | 'since'>>()
+  for (const { terms, since = {} } of rules) {
+    const { rollout } = terms ?? {}
+    if (rollout === undefined) continue
+    for (const number of Object.values(since)) {
+      const one = { rollout, since: number }
+      named.set(rolloutNameOf(one), one)
+    }
+  }
+  return named
 }
 
 function isFinished(one: Pick<RolloutState, 'rollout' | 'since'>, states: readonly RolloutState[]): boolean {

@@ -147,6 +147,19 @@ t.test('what is kept of former states has a limit, and the last good one is alwa
   t.same(before[0], { shop: '20.0' })
 })
 
+t.test('there is never one state more than nodes take: the oldest that is out is left', async (t) => {
+  const names = Array.from({ length: limits.rolloutsMax }, (_, n) => `p${n}`)
+  const packages = Object.fromEntries(names.map((name) => [name, '1.0']))
+  const since = Object.fromEntries(names.map((name, n) => [name, n + 1]))
+  const last = draft(2000, { ...rule(packages), since })
+  const [first, ...others] = statesUnder(last, [], 1)
+  const states = [...(first === undefined ? [] : [first]), ...out(others)]
+  const next = revisionRollingOut(draft(2001, rule({ ...packages, shop: '2.0' })), last, states)
+  t.equal(statesUnder(next, states, 2).length, limits.rolloutsMax)
+  const { p0, p1, p2, shop } = next.rules[0]?.since ?? {}
+  t.same([p0, p1, p2, shop], [1, undefined, 3, 2001], 'what is under way stays')
+})
+
 const state: RolloutState = { rollout: 'careful', since: 12, seed: 'careful@12', waves: [1, 10, 100], open: 1 }
 const progress: Progress = { openedAt: 0, settledAt: null, forgiven: [] }
 const standing = (node: string, stands: Standing['state'], wave = 0): Standing => ({
