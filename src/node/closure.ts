@@ -38,6 +38,8 @@ interface Need {
   wanted: Extract<DesiredPackage, { state: 'present' }>
   kind: Manifest['kind']
   clause: string
+  /** Of the repository, what would bring it. */
+  bringer: PackageName | null
 }
 
 interface Audience {
@@ -59,9 +61,9 @@ export function closureOf(parts: {
 }): Closure {
   const { revision, manifests, base } = parts
   const published = Map.groupBy(manifests.values(), ({ name, version }) => `${name} ${version}`)
-  const publishedOffers = new Map<string, PackageName>()
+  const bringers = new Map<string, Manifest[]>()
   for (const manifest of manifests.values()) {
-    for (const [name] of offersOf(manifest)) publishedOffers.set(name, manifest.name)
+    for (const [name] of offersOf(manifest)) bringers.set(name, [...(bringers.get(name) ?? []), manifest])
   }
   const audiences = new Map<string, Audience>()
   const linesSeen = new Set<number>()
@@ -81,21 +83,35 @@ export function closureOf(parts: {
       const manifest = manifests.get(wanted.manifest)
       return manifest === undefined ? [] : [{ wanted, manifest }]
     })
-    const own = offersBy(coming.map(({ manifest }) => manifest))
-    const offered = [own, ...lists.map((offers) => withoutAbsent(offers, mentioned))]
-    const needs = coming.flatMap(({ wanted, manifest: { kind, depends } }) =>
-      depends.flatMap((clause) => (isMet(kind, clause, offered) ? [] : [{ wanted, kind, clause }])),
-    )
+    const brought = lists.map((offers) => withoutAbsent(offers, mentioned))
+    const own = offersByKind(coming.map(({ manifest }) => manifest))
+    const needs = coming.flatMap(({ wanted, manifest: { kind, depends } }) => {
+      const offered = [own.get(kind) ?? nothing, ...brought]
+      return depends.flatMap((clause) => {
+        return isMet(kind, clause, offered)
+          ? []
+          : [{ wanted, kind, clause, bringer: bringerOf(kind, clause, arch, offered) }]
+      })
+    })
     const audience = { needs, mentioned, hasBase: lists.length > 0 }
     audiences.set(key, audience)
     return audience
   }
 
-  function note({ wanted, kind, clause }: Need, hasBase: boolean, node: NodeName | null): void {
+  /** Null if nothing of the repository would meet it on such a node. */
+  function bringerOf(kind: Manifest['kind'], clause: string, arch: Arch, offered: readonly Offers[]): PackageName | null {
+    const fitting = namesIn(kind, clause).flatMap((name) => {
+      return (bringers.get(name) ?? []).filter((each) => each.kind === kind && isFor(each, arch))
+    })
+    const isMetBy = (added: readonly Manifest[]) => isMet(kind, clause, [...offered, offersBy(added)])
+    if (!isMetBy(fitting)) return null
+    return (fitting.find((each) => isMetBy([each])) ?? fitting[0])?.name ?? null
+  }
+
+  function note({ wanted, kind, clause, bringer }: Need, hasBase: boolean, node: NodeName | null): void {
     const { name, version, line } = wanted
     const rule = revision.rules.find((each) => each.line === line)
     const names = namesIn(kind, clause)
-    const bringer = names.map((each) => publishedOffers.get(each)).find((each) => each !== undefined) ?? null
     const isFile = names.every((each) => each.startsWith('/'))
     const state = bringer !== null || (hasBase && !isFile) ? 'missing' : 'unknown'
     const key = [name, version, clause, line, state].join('\n')
@@ -118,12 +134,18 @@ export function closureOf(parts: {
         // What the revision takes away, by a word or by none, brings nothing.
         if (version === null || wanted === undefined || wanted.state === 'absent') return []
         const of = published.get(`${name} ${version}`) ?? []
-        return of.filter((manifest) => manifest.arch === 'all' || manifest.arch === arch)
+        return of.filter((manifest) => isFor(manifest, arch))
       })
       const said = new Set(there.flatMap(({ depends }) => depends))
-      const offered = [offersBy(there)]
+      // What the revision wants there is reckoned with already, in the version that will be there.
+      const staying = there.filter(({ name }) => {
+        const wanted = mentioned.get(name)
+        return wanted?.state !== 'present' || wanted.terms?.mode === 'audit'
+      })
+      const offered = offersByKind(staying)
       for (const need of needs) {
-        if (!said.has(need.clause) && !isMet(need.kind, need.clause, offered)) note(need, hasBase, node)
+        const { kind, clause } = need
+        if (!said.has(clause) && !isMet(kind, clause, [offered.get(kind) ?? nothing])) note(need, hasBase, node)
       }
     },
 
@@ -142,6 +164,18 @@ export function closureOf(parts: {
       return [...found.values()].sort(order)
     },
   }
+}
+
+function isFor(manifest: Manifest, arch: Arch): boolean {
+  return manifest.arch === 'all' || manifest.arch === arch
+}
+
+const nothing: Offers = new Map()
+
+/** A tree, or a package of another package manager, is nothing to a deb or an rpm. */
+function offersByKind(manifests: readonly Manifest[]): Map<Manifest['kind'], Offers> {
+  const kinds = Map.groupBy(manifests, ({ kind }) => kind)
+  return new Map([...kinds].map(([kind, of]) => [kind, offersBy(of)]))
 }
 
 function offersBy(manifests: readonly Manifest[]): Offers {

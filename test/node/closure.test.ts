@@ -65,6 +65,20 @@ t.test('what the same nodes are to have meets a need, in the right version', asy
   ])
 })
 
+t.test('what the repository has in another version or kind would bring nothing, and nobody knows', async (t) => {
+  const others = { 'shop 2.0': { depends: ['libshop (>= 3)', 'nginx'] }, 'nginx 1': { kind: 'tree' as const } }
+  t.match(unmetIn({ published: { ...published, ...others }, rules: [{ wants: ['shop 2.0', 'nginx 1'] }] }), [
+    { needs: 'libshop (>= 3)', state: 'unknown', published: null },
+    { needs: 'nginx', state: 'unknown', published: null },
+  ])
+})
+
+t.test('a version that the revision replaces is not what will be there', async (t) => {
+  const rules = [{ wants: ['shop 2.0', 'libshop 1.9'] }]
+  const nodes = { a: { packages: [outcomeOf('libshop', { version: '2.1' })] } }
+  t.match(unmetIn({ published, rules, nodes }), [{ needs: 'libshop (>= 2)', state: 'missing', nodes: ['a'] }])
+})
+
 t.test('what only other nodes are to have meets nothing', async (t) => {
   const nodes = { a: { role: 'web' }, b: { role: 'db' }, c: { role: 'web' } }
   const rules = [{ wants: ['shop 2.0'] }, { nodes: ['db'], wants: ['libshop 2.1'] }]
