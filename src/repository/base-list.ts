@@ -17,7 +17,8 @@ export function parseBaseList(text: string, file: string): Offers {
   }
   for (const [index, line] of text.split('\n').entries()) {
     const words = line.replace(/(^|\s)#.*$/, '').trim()
-    if (words === '') continue
+    // Keys, by names that people gave them: `gpg(Red Hat, Inc. (release key 2) <security@redhat.com>) = 4:199e...`.
+    if (words === '' || words.startsWith('gpg(')) continue
     const [, name, version, provides = ''] = /^(\S+)(?:\s+(?:=\s*)?([^\s=<>,]+)(?:\s+(\S.*))?)?$/.exec(words) ?? []
     if (name === undefined || name.includes(',')) {
       throw new Failure(

@@ -95,7 +95,10 @@ t.test('a base list is what dpkg-query or rpm print', async (t) => {
     'adduser (>= 99)': true,
     libssl3: false,
   })
-  const fedora = parseBaseList('bash = 5.2.15-1.fc38\n/bin/sh\nlibc.so.6(GLIBC_2.4)(64bit)\n', 'base.txt')
+  const fedora = parseBaseList(
+    'bash = 5.2.15-1.fc38\n/bin/sh\nlibc.so.6(GLIBC_2.4)(64bit)\ngpg(Red Hat, Inc. (release key 2) <security@redhat.com>) = 4:199e2f91-4ae0493b\n',
+    'base.txt',
+  )
   check(t, 'rpm', fedora, {
     'bash >= 5': true,
     'bash >= 6': false,
