@@ -228,7 +228,12 @@ export function openEffects(parts: EffectParts): Effects {
     try {
       const ended = await parts.machine.apply(effect.plan)
       const taken = await takeIn(parts.store, state(), ended, parts.clock.now())
-      await parts.machine.stored()
+      try {
+        await parts.machine.stored()
+      } catch (error) {
+        // What it came to is stored all the same; after a restart it comes again, and changes nothing.
+        log.warn('apply not marked as taken in', { error: failureOf(error).message })
+      }
       const { plan, outcomes, output } = ended
       dispatch({ kind: 'applied', plan, outcomes, output, ...taken, moment: momentOf(parts.clock) })
     } catch (error) {
