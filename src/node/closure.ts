@@ -99,7 +99,12 @@ export function closureOf(parts: {
   }
 
   /** Null if nothing of the repository would meet it on such a node. */
-  function bringerOf(kind: Manifest['kind'], clause: string, arch: Arch, offered: readonly Offers[]): PackageName | null {
+  function bringerOf(
+    kind: Manifest['kind'],
+    clause: string,
+    arch: Arch,
+    offered: readonly Offers[],
+  ): PackageName | null {
     const fitting = namesIn(kind, clause).flatMap((name) => {
       return (bringers.get(name) ?? []).filter((each) => each.kind === kind && isFor(each, arch))
     })
