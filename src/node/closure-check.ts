@@ -57,24 +57,19 @@ export function checkClosure(unmet: readonly Unmet[], allowed: boolean, policyFi
 
 /** `policy.yaml:12: shop 4.2.0 needs libfoo (>= 2), which 3 nodes would not have: web-1, web-2, web-3 (nodes: [web])` */
 function unmetText(one: Unmet, policyFile: string): string {
-  const { nodes, rule } = one
-  const named = nodes.slice(0, limits.findingsNamedMax).join(', ')
-  const others = nodes.length - limits.findingsNamedMax
+  const { count, nodes, rule } = one
+  const others = count - nodes.length
   const who =
-    nodes.length === 0
+    count === 0
       ? 'the nodes of its rule would not have'
-      : `${nodes.length === 1 ? '1 node' : `${nodes.length} nodes`} would not have: ${named}${others > 0 ? ` and ${others} more` : ''}`
+      : `${count === 1 ? '1 node' : `${count} nodes`} would not have: ${nodes.join(', ')}${others > 0 ? ` and ${others} more` : ''}`
   const of = rule.nodes === 'all' ? 'all' : `[${rule.nodes.join(', ')}]`
   const except = rule.except.length === 0 ? '' : `, except: [${rule.except.join(', ')}]`
   return `${policyFile}:${one.line}: ${one.package} ${one.version} needs ${one.needs}, which ${who} (nodes: ${of}${except})`
 }
 
-function nodesText({ nodes }: Unmet): string {
-  return nodes.length === 0
-    ? 'the nodes of its rule have'
-    : nodes.length === 1
-      ? `${nodes[0]} has`
-      : `${nodes.length} nodes have`
+function nodesText({ count, nodes }: Unmet): string {
+  return count === 0 ? 'the nodes of its rule have' : count === 1 ? `${nodes[0]} has` : `${count} nodes have`
 }
 
 function hintFor(missing: readonly Unmet[]): string {

@@ -2,6 +2,7 @@
 // after the other.
 
 import { type DesiredPackage, desiredInGroups, groupsOf } from '../model/desired.ts'
+import { limits } from '../model/limits.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Arch, NodeName, PackageName, PackageVersion, Sha256 } from '../model/names.ts'
 import type { Report } from '../model/report.ts'
@@ -17,7 +18,9 @@ export interface Unmet {
   /** Of the rule that wants the package, in policy.yaml. */
   line: number
   rule: Pick<Rule, 'nodes' | 'except'>
-  /** Known nodes that would lack it; none if the rule is for nodes that nobody knows yet. */
+  /** How many known nodes would lack it; none if the rule is for nodes that nobody knows yet. */
+  count: number
+  /** The first of them. */
   nodes: NodeName[]
   /**
    * missing: a base list, or the repository that has it for others, says that it will not be there. unknown: there is no
@@ -121,10 +124,13 @@ export function closureOf(parts: {
     const state = bringer !== null || (hasBase && !isFile) ? 'missing' : 'unknown'
     const key = [name, version, clause, line, state].join('\n')
     const known = found.get(key) ?? {
-      ...{ package: name, version, needs: clause, line, state, published: bringer, nodes: [] },
+      ...{ package: name, version, needs: clause, line, state, published: bringer, count: 0, nodes: [] },
       rule: { nodes: rule?.nodes ?? 'all', except: rule?.except ?? [] },
     }
-    if (node !== null) known.nodes.push(node)
+    if (node !== null) {
+      known.count += 1
+      if (known.nodes.length < limits.findingsNamedMax) known.nodes.push(node)
+    }
     found.set(key, known as Unmet)
   }
 

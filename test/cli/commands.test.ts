@@ -138,6 +138,7 @@ const plan = {
       needs: 'libshop (>= 2)',
       line: 12,
       state: 'missing',
+      count: 2,
       nodes: ['shop-1', 'shop-2'],
     },
   ],

@@ -111,8 +111,8 @@ function missingText(unmet: readonly Fields[]): string {
         textOf(one['needs']) ?? '?',
         `${textOf(one['package']) ?? '?'} ${textOf(one['version']) ?? '?'}`,
         textOf(one['line']) ?? '-',
-        String(nodes.length),
-        namesText(nodes),
+        textOf(one['count']) ?? '-',
+        namesText(nodes, numberOf(one['count'])),
       ]
     }),
   )
@@ -125,7 +125,8 @@ function removalsText(removals: Fields): string {
   return `a release would be refused without --allow-removals: it removes ${removed} of ${installed} installed packages`
 }
 
-function namesText(names: readonly string[]): string {
-  const more = names.length - 3
+/** `count`: how many there are, where not all are named. */
+function namesText(names: readonly string[], count = names.length): string {
+  const more = count - 3
   return more > 0 ? `${names.slice(0, 3).join(', ')} and ${more} more` : names.join(', ')
 }
