@@ -210,6 +210,8 @@ export const limits = {
   attacksKeptOfOne: 3,
   attacksKeptOfKind: 8,
   loadsAtOnce: 16,
+  /** Of many small payloads that arrive one after the other it is said together that they are here. */
+  arrivalsGatheredMs: 10_000,
   outputKeptBytes: 16 * KiB,
   outboxMax: 10_000,
   inboxMax: 200_000,

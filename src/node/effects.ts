@@ -22,6 +22,7 @@ import type { ObjectSource } from './object-source.ts'
 import { loadManifest, ownPayloadsWanted, specOf, specOfWanted } from './payloads.ts'
 import { momentOf, saveQuarantine, saveRemembered } from './remembered.ts'
 import { askedMs } from './retry.ts'
+import { fetchingSmall } from './small-payloads.ts'
 import { rolloutsInForce, type State } from './state.ts'
 import { takeIn } from './taking-in.ts'
 import type { Uplink } from './uplink.ts'
@@ -127,6 +128,11 @@ export function openEffects(parts: EffectParts): Effects {
     return parts.source.pathOf(manifest.payload.sha256)
   }
 
+  const small = fetchingSmall({
+    ...{ clock: parts.clock, log, source: parts.source },
+    onArrived: (sha256) => dispatch({ kind: 'payload-arrived', sha256 }),
+    onFailed: ({ name, version }, error) => loadFailed(`${name} ${version}`, error),
+  })
   /** Of what children want; kept from one hold to the next, since it comes from above and may take its time. */
   let childSpecs = new Map<InfoHash, HoldingSpec>()
   const holding = repeatable('hold', log, async () => {
@@ -158,7 +164,7 @@ export function openEffects(parts: EffectParts): Effects {
     for (const [digest, manifest] of ownPayloadsWanted(state())) {
       if ((await payloadPath(manifest)) !== undefined) continue
       if (manifest.payload.via === 'object') {
-        background('fetch payload', log, fetchSmall(manifest))
+        small.fetch(manifest)
         continue
       }
       try {
@@ -180,15 +186,6 @@ export function openEffects(parts: EffectParts): Effects {
   }
   const savingQuarantine = repeatable('save quarantine', log, () => saveQuarantine(parts.store, state()))
   const remembering = repeatable('remember', log, () => saveRemembered(parts.store, state()))
-  const fetchSmall = async (manifest: Manifest) => {
-    const { sha256 } = manifest.payload
-    try {
-      await parts.source.need(sha256, `payload of ${manifest.name} ${manifest.version}`)
-      dispatch({ kind: 'payload-arrived', sha256 })
-    } catch (error) {
-      loadFailed(`${manifest.name} ${manifest.version}`, error)
-    }
-  }
 
   const look = async (): Promise<{ number: number; rollouts: Sha256 | null; looked: MachineLooked } | null> => {
     const { name: node, revision, manifests, records, converged, earlier } = state()
