@@ -348,8 +348,10 @@ function inspected(state: State, event: Extract<Event, { kind: 'inspected' }>): 
   if (event.rollouts !== (rolloutsInForce(state)?.digest ?? null)) return [state, [{ kind: 'inspect' }]]
   const seen = { revision: event.revision, differences: event.differences, plan: event.plan }
   const quarantine = quarantineStanding(state.quarantine, event.differences)
+  // A look goes by the revision that is here, and says nothing of one that could not be loaded.
+  const isLoaded = state.trusted?.revision?.sha256 === state.revision?.digest && !event.plan.waiting.some(isComing)
   const next: State = {
-    ...without(event.plan.waiting.some(isComing) ? state : without(state, 'load'), 'inspect'),
+    ...without(isLoaded ? without(state, 'load') : state, 'inspect'),
     seen,
     needs: event.needs ?? state.needs,
     records: event.records,

@@ -490,3 +490,15 @@ t.test('what programs printed is told as long as something has failed', async (t
   const mended = { ...applied([outcome('changed', '1.0.0')], 20), output: 'all is well' } as Event
   t.equal(told(after([mended], state).state), undefined)
 })
+
+t.test('a look at the machine does not hide that the next revision could not be loaded', async (t) => {
+  const next = { ...trusted, timestampVersion: 5, revision: { sha256: 'd'.repeat(64), size: 10 } }
+  const failure = new Failure('digest-mismatch', 'object came with another digest', { retry: 'later' })
+  const { state } = after([
+    ...ready,
+    { kind: 'refreshed', trusted: next },
+    { kind: 'load-failed', what: 'revision', failure },
+    looked([], []),
+  ])
+  t.match(state.problems, { load: /^revision: object came/ })
+})

@@ -74,10 +74,11 @@ await scenario('a root that is killed while it releases has released or not, and
 await scenario('a machine that loses its power while it installs installs again', async (check, stage) => {
   const { simulation } = stage
   const tree = await stage.plant({ nodes: threeLevels({ stagingServers: 1, clientsEach: 2 }) })
-  for (const name of ['one', 'two', 'three']) await tree.publish(name, '1.0', { size: 50_000 })
-  await tree.release({ one: '1.0', two: '1.0', three: '1.0' })
   const client = tree.node('client-1-1')
   for (let cut = 0; cut < 4; cut += 1) {
+    const versions = Object.fromEntries(['one', 'two', 'three'].map((name) => [name, `1.${cut}`]))
+    for (const [name, version] of Object.entries(versions)) await tree.publish(name, version, { size: 50_000 })
+    await tree.release(versions)
     await simulation.until(() => client.machine.packages().some(({ state }) => state === 'broken'))
     client.crash({ power: cut % 2 === 0 })
     await simulation.run({ forMs: 3_000 })
