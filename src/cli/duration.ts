@@ -9,7 +9,7 @@ export function parseDuration(text: string, option: string): number {
   const match = /^(\d{1,9})([smhd])$/.exec(text)
   const count = Number(match?.[1])
   const unitMs = unitsMs[match?.[2] ?? '']
-  if (unitMs === undefined || count === 0) {
+  if (unitMs === undefined || count === 0 || !Number.isSafeInteger(count * unitMs)) {
     throw new UsageError(`${option}: expected a duration such as 30s, 15m, 1h or 7d, not ${text}`)
   }
   return count * unitMs

@@ -27,5 +27,6 @@ t.test('whatever is typed gives a safe number of milliseconds or a usage error',
         return error instanceof UsageError
       }
     }),
+    { examples: [['200000000d']] },
   )
 })

@@ -61,6 +61,8 @@ export function startPicker(parts: {
   let lowest = 0
   let watchedAtMs = clock.monotonicMs()
   let isDue = false
+  /** At the last look nobody was asked for anything. */
+  let isIdle = false
   let stopped = false
 
   const renew = (piece: number): BlockPiece => {
@@ -94,7 +96,8 @@ export function startPicker(parts: {
   /** Those at our own site, as far as they give; for a link of the site itself nobody. */
   const nearerThan = (link: Link): Link[] => {
     if (!link.lane.isElsewhere()) return []
-    return [...links.values()].filter(({ lane, wire }) => !lane.isElsewhere() && !wire.peerChoking).filter(isQuick)
+    const gives = ({ lane, wire }: Link) => !lane.isElsewhere() && !wire.peerChoking && !wire.destroyed
+    return [...links.values()].filter(gives).filter(isQuick)
   }
   const isQuick = (near: Link): boolean => {
     if (near.vainMs >= limits.nearPatienceMs) return false
@@ -195,7 +198,12 @@ export function startPicker(parts: {
       if (!state.alone || owner === undefined || owner === idle || buffer.missing === 0 || idle.has[piece] !== 1)
         continue
       if (clock.monotonicMs() - owner.askedAtMs < limits.slowAfterMs) continue
-      if (!isMuchSooner({ bytes: 0, speed: idleSpeed(idle) }, backlogOf(owner), buffer.length)) continue
+      // One that chokes us has no backlog, and gives nothing.
+      if (
+        !owner.wire.peerChoking &&
+        !isMuchSooner({ bytes: 0, speed: idleSpeed(idle) }, backlogOf(owner), buffer.length)
+      )
+        continue
       state.owner = idle
       state.buffer = renew(piece)
       open.add(piece)
@@ -221,7 +229,10 @@ export function startPicker(parts: {
   }
   /** Every decision can be taken anew: a mistake in keeping count must cost a moment and never the transfer. */
   const recount = () => {
-    for (const { wire } of links.values()) if (wire.requests.length > 0) return
+    const wasIdle = isIdle
+    isIdle = [...links.values()].every(({ wire }) => wire.requests.length === 0)
+    // Who was asked may have been let go a moment ago, and nobody has had the time to be asked instead.
+    if (!isIdle || !wasIdle) return
     const lost = [...begun].filter(([, { buffer }]) => buffer.missing > 0)
     for (const [piece, { buffer }] of lost) {
       buffer.freeAll()
