@@ -17,6 +17,7 @@ t.test(
     const shop = deb('shop', '2.0', { Depends: 'libshop (>= 2), libc6 (>= 2.34) | musl' })
     const libshop = deb('libshop2', '2.1', { Provides: 'libshop (= 2.1)' })
     await tree.must('root', 'publish', shop)
+    await tree.reports('root', 'has said what it is', () => true)
     const policy = (packages: string, more = '') =>
       writeFile(
         path.join(home, 'policy.yaml'),
