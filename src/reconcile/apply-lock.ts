@@ -11,7 +11,7 @@ import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import path from 'node:path'
-import { Failure } from '../model/failure.ts'
+import { codeOf, Failure } from '../model/failure.ts'
 
 /** False if somebody else holds it. It is held until this process ends. */
 export async function takeApplyLock(home: string, txid: string): Promise<boolean> {
@@ -157,8 +157,4 @@ function listenAt(server: Server, file: string): Promise<void> {
       resolve()
     })
   })
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : ''
 }

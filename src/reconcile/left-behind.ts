@@ -3,8 +3,9 @@
 
 import { appendFileSync, readFileSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
-import { messageOf } from '../model/failure.ts'
+import { codeOf, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
+import { signalGroup } from '../world/exec.ts'
 import type { Clock, Exec } from '../world/world.ts'
 
 /** Runs programs, and writes down which, before anything else happens. */
@@ -41,7 +42,7 @@ export async function leftBehindEnd(clock: Clock, file: string): Promise<void> {
     const alive = await aliveOf(file)
     if (alive.length === 0) return
     const now = clock.monotonicMs()
-    if (now >= termAt) for (const pid of alive) endGroup(pid, now >= killAt ? 'SIGKILL' : 'SIGTERM')
+    if (now >= termAt) for (const pid of alive) signalGroup(pid, now >= killAt ? 'SIGKILL' : 'SIGTERM')
     await new Promise<void>((resolve) => clock.after(waitMs, resolve))
   }
 }
@@ -71,16 +72,4 @@ function readStat(pid: number): string {
     if (['ENOENT', 'ESRCH'].includes(codeOf(error))) return ''
     throw error
   }
-}
-
-function endGroup(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-pid, signal)
-  } catch (error) {
-    if (codeOf(error) !== 'ESRCH') throw error
-  }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : ''
 }

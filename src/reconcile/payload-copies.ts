@@ -4,7 +4,7 @@
 import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
-import { Failure, messageOf } from '../model/failure.ts'
+import { codeOf, Failure, messageOf } from '../model/failure.ts'
 import type { Sha256 } from '../model/names.ts'
 import type { Disk } from '../world/world.ts'
 
@@ -96,8 +96,4 @@ function asFailure(file: string, error: unknown): Failure {
   const noSpace = ['ENOSPC', 'EDQUOT'].includes(codeOf(error))
   const message = `cannot copy the payload ${file}: ${messageOf(error)}`
   return new Failure(noSpace ? 'no-space' : 'disk', message, { retry: 'later', cause: error })
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : ''
 }

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { Failure, messageOf } from '../model/failure.ts'
+import { codeOf, Failure, messageOf } from '../model/failure.ts'
 import type { Sha256 } from '../model/names.ts'
 import type { Disk, FileStat } from './world.ts'
 
@@ -180,8 +180,4 @@ async function asFailure<T>(doing: string, path: string, work: () => Promise<T>)
 
 function isAbsence(error: unknown): boolean {
   return codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR'
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined
 }

@@ -7,7 +7,7 @@ import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
-import { Failure, messageOf } from '../model/failure.ts'
+import { codeOf, Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { type NamelessFile, openNamelessFile } from './nameless-file.ts'
 import type { Exec, Run, RunResult } from './world.ts'
@@ -46,8 +46,8 @@ async function runChild(run: Run, files: readonly NamelessFile[]): Promise<RunRe
   let timedOut = false
   let killTimer: NodeJS.Timeout | undefined
   const end = () => {
-    killTimer ??= setTimeout(() => signalGroup(child, 'SIGKILL'), limits.killAfterTermMs)
-    signalGroup(child, 'SIGTERM')
+    killTimer ??= setTimeout(() => signalGroup(child.pid as number, 'SIGKILL'), limits.killAfterTermMs)
+    signalGroup(child.pid as number, 'SIGTERM')
   }
   const timer = setTimeout(() => {
     timedOut = true
@@ -58,7 +58,7 @@ async function runChild(run: Run, files: readonly NamelessFile[]): Promise<RunRe
     if (run.signal?.aborted) end()
     const { code, signal } = await exitOf(child)
     // Those of an ended group that outlive its leader get no more time.
-    if (killTimer !== undefined) signalGroup(child, 'SIGKILL')
+    if (killTimer !== undefined) signalGroup(child.pid as number, 'SIGKILL')
     await outputEnded(child)
     for (const [collected, file] of [[stdout, out] as const, [stderr, err] as const]) {
       await file?.read(collected.take)
@@ -147,9 +147,10 @@ async function outputEnded(child: ChildProcess): Promise<void> {
   for (const stream of streams) stream?.destroy()
 }
 
-function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+/** To a process group, by the process that leads it; one that is gone takes no notice. */
+export function signalGroup(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(-(child.pid as number), signal)
+    process.kill(-pid, signal)
   } catch (error) {
     if (codeOf(error) !== 'ESRCH') throw error
   }
@@ -209,8 +210,4 @@ function tailOf(parts: Buffer[], bytes: number): Buffer {
 
 function stopped(program: string): Failure {
   return new Failure('stopped', `${program} was stopped`, { retry: 'later' })
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : ''
 }

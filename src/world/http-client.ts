@@ -3,7 +3,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import * as https from 'node:https'
 import { TLSSocket } from 'node:tls'
-import { Failure, messageOf } from '../model/failure.ts'
+import { codeOf, Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { parseRetryAfter } from '../model/retry-after.ts'
 import type { Pools } from './http-pools.ts'
@@ -114,7 +114,7 @@ async function readLimited(response: IncomingMessage, maxBytes: number): Promise
 
 function failureOf(error: unknown, request: ClientRequest, url: string): Failure {
   if (error instanceof Failure) return error
-  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  const code = codeOf(error)
   const socket = request.socket
   const distrusted = socket instanceof TLSSocket ? socket.authorizationError : undefined
   if (distrusted !== undefined && distrusted !== null) {

@@ -5,7 +5,7 @@ import * as fs from 'node:fs/promises'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { connect } from 'node:net'
 import { basename, dirname } from 'node:path'
-import { Failure, type FailureCode, messageOf } from '../model/failure.ts'
+import { codeOf, Failure, type FailureCode, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { parseJson } from '../model/parse.ts'
 
@@ -230,7 +230,7 @@ function callFailure(error: unknown, options: { path: string; timeoutMs?: number
   if (signal.reason instanceof DOMException && signal.reason.name === 'TimeoutError') {
     return new Failure('timed-out', `the daemon did not answer within ${options.timeoutMs} ms`, { retry: 'later' })
   }
-  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  const code = codeOf(error)
   if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR') return notRunning(options.path, error)
   if (code === 'EACCES' || code === 'EPERM') {
     return new Failure('refused', `no permission to open ${options.path}`, {

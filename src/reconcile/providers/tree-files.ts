@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import type { Stats } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
-import type { Failure } from '../../model/failure.ts'
+import { codeOf, type Failure } from '../../model/failure.ts'
 import type { TreeEntry } from './tree-entries.ts'
 import {
   barOf,
@@ -281,8 +281,4 @@ async function lstatOf(file: string): Promise<Stats | undefined> {
     if (['ENOENT', 'ENOTDIR'].includes(codeOf(error))) return undefined
     throw error
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : ''
 }

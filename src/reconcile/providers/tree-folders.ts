@@ -5,7 +5,7 @@
 import { constants, type Stats } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
-import { Failure } from '../../model/failure.ts'
+import { codeOf, Failure } from '../../model/failure.ts'
 
 export interface TreeFolder {
   /** `/proc/self/fd/N`: a name put behind it is one in this very folder. Valid until the next `at`. */
@@ -94,8 +94,4 @@ async function openFolder(at: string): Promise<TreeFolder | undefined> {
     if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(codeOf(error))) return undefined
     throw error
   }
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : ''
 }
