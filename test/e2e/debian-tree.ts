@@ -1,7 +1,7 @@
 // A small Debian of this machine's release with systemd in it, made once and kept below /var/cache, booted as a container
 // of its own with all that is written thrown away afterwards.
 
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
@@ -85,4 +85,27 @@ export async function boot(
   })
   if (booted.timedOut) throw new Error(`it did not power off: ${booted.stdout.slice(-2000)}`)
   return result
+}
+
+/**
+ * For the beginning of a script: `banyan`; `is NAME COMMAND...`, which waits until the command succeeds, so many tenths of a
+ * second, and notes how it went; `note NAME COMMAND...`, which keeps what a command prints.
+ */
+export function words(tries: number): string {
+  return `export BANYAN_HOME=/var/lib/banyan PATH=/usr/lib/banyan/node_modules/.bin:$PATH LANG=C.UTF-8
+banyan() { node /usr/lib/banyan/src/cli/banyan.js "$@"; }
+is() {
+  local name=$1; shift
+  for _ in $(seq ${tries}); do if "$@" >/dev/null 2>&1; then echo yes >/result/$name; return; fi; read -rt 0.1 <> <(:) || :; done
+  echo "no: $*" >/result/$name
+}
+note() { local name=$1; shift; "$@" >/result/$name 2>&1 || echo "ended with $?" >>/result/$name; }`
+}
+
+/** What a script has noted under a name. */
+export function notedIn(result: string): (name: string) => string {
+  return (name) => {
+    const file = path.join(result, name)
+    return existsSync(file) ? readFileSync(file, 'utf8').trim() : `${name} was not written`
+  }
 }

@@ -1,27 +1,18 @@
 // Services that a policy has restarted after a change, and what runs from files that are gone: a real systemd, in a small
 // Debian that boots for this alone.
 
-import { existsSync, readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import path from 'node:path'
 import t from 'tap'
-import { boot, debianTree, missingForTree } from './debian-tree.ts'
+import { boot, debianTree, missingForTree, notedIn, words } from './debian-tree.ts'
 
 const missing = await missingForTree()
 const isCi = process.env['CI'] !== undefined && process.env['CI'] !== 'false'
 
 t.setTimeout(600_000)
 
-/** As in systemd.test.ts. Stopping the service takes as long as there is no /run/stop. */
+/** Stopping the service takes as long as there is no /run/stop. */
 const script = `
-export BANYAN_HOME=/var/lib/banyan PATH=/usr/lib/banyan/node_modules/.bin:$PATH LANG=C.UTF-8
-banyan() { node /usr/lib/banyan/src/cli/banyan.js "$@"; }
-is() {
-  local name=$1; shift
-  for _ in $(seq 150); do if "$@" >/dev/null 2>&1; then echo yes >/result/$name; return; fi; read -rt 0.1 <> <(:) || :; done
-  echo "no: $*" >/result/$name
-}
-note() { local name=$1; shift; "$@" >/result/$name 2>&1 || echo "ended with $?" >>/result/$name; }
+${words(150)}
 starts() { [ "$(wc -l </result/starts)" = "$1" ]; }
 told() { banyan node-info root --json | grep -q "$1"; }
 
@@ -87,10 +78,7 @@ t.test('services of a real systemd', { skip: isCi ? false : (missing ?? false) }
   if (missing !== undefined) throw new Error(missing)
   const result = await boot(await debianTree(), script)
   t.teardown(() => rm(result, { recursive: true, force: true }))
-  const noted = (name: string) => {
-    const file = path.join(result, name)
-    return existsSync(file) ? readFileSync(file, 'utf8').trim() : `${name} was not written`
-  }
+  const noted = notedIn(result)
   const report = (name: string) => JSON.parse(noted(name)).report
   t.teardown(() => {
     if (!t.passing()) t.comment(noted('log').slice(-3000), noted('daemon-log').slice(-3000))

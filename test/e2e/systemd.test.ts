@@ -1,27 +1,18 @@
 // The daemon as a service of a real systemd, in a small Debian that boots for this alone.
 
-import { existsSync, readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
 import { systemExec } from '../../src/world/exec.ts'
-import { boot, debianTree, missingForTree } from './debian-tree.ts'
+import { boot, debianTree, missingForTree, notedIn, words } from './debian-tree.ts'
 
 const missing = await missingForTree()
 const isCi = process.env['CI'] !== undefined && process.env['CI'] !== 'false'
 
 t.setTimeout(600_000)
 
-/** Each `is NAME` waits until its command succeeds, and notes how it went; `note NAME` keeps what a command prints. */
 const script = `
-export BANYAN_HOME=/var/lib/banyan PATH=/usr/lib/banyan/node_modules/.bin:$PATH LANG=C.UTF-8
-banyan() { node /usr/lib/banyan/src/cli/banyan.js "$@"; }
-is() {
-  local name=$1; shift
-  for _ in $(seq 300); do if "$@" >/dev/null 2>&1; then echo yes >/result/$name; return; fi; read -rt 0.1 <> <(:) || :; done
-  echo "no: $*" >/result/$name
-}
-note() { local name=$1; shift; "$@" >/result/$name 2>&1 || echo "ended with $?" >>/result/$name; }
+${words(300)}
 show() { systemctl show banyan -P "$1"; }
 changed() { [ "$(show "$1")" != "$2" ]; }
 
@@ -81,10 +72,7 @@ t.test('a service of systemd', { skip: isCi ? false : (missing ?? false) }, asyn
   if (missing !== undefined) throw new Error(missing)
   const result = await boot(await debianTree(), script)
   t.teardown(() => rm(result, { recursive: true, force: true }))
-  const noted = (name: string) => {
-    const file = path.join(result, name)
-    return existsSync(file) ? readFileSync(file, 'utf8').trim() : `${name} was not written`
-  }
+  const noted = notedIn(result)
   t.teardown(() => {
     if (!t.passing()) t.comment(noted('log').slice(-4000), noted('watchdog-log').slice(-4000))
   })

@@ -1,19 +1,13 @@
 import { statusOf } from '../../src/report/summary.ts'
-import { threeLevels } from '../world/tree.ts'
-import { MiB, minuteMs, scenario, settles, tellTap } from './scenario.ts'
+import { type Tree, threeLevels } from '../world/tree.ts'
+import { type Check, MiB, minuteMs, type Stage, scenario, settles, tellTap } from './scenario.ts'
 
 await scenario('the root knows how far a site was from its bound', async (check, stage) => {
-  const { simulation } = stage
   const tree = await stage.plant({
     nodes: threeLevels({ stagingServers: 1, clientsEach: 3, settings: { linkRate: '50mbit' } }),
     link: { bytesPerSecond: 6_250_000, latencyMs: 20 },
   })
-  await tree.publish('tool', '1.0', { size: 64 * MiB })
-  await tree.release({ tool: '1.0' })
-  await settles(check, tree, { withinMs: 2 * minuteMs })
-  await simulation.run({ forMs: minuteMs })
-  const knowledge = tree.root.running?.inbox.knowledge() ?? []
-  const { sites, parents } = statusOf({ self: tree.root.name, revision: 1, knowledge, now: simulation.now() })
+  const { sites, parents } = await statusAfterTransfer(check, stage, tree)
   const site = sites.find(({ site }) => site === 'site-1')?.distance
   check.ok(
     (site?.overLink ?? 0) > 1 && (site?.overLink ?? 9) < 1.02,
@@ -37,12 +31,7 @@ await scenario('a site without a staging server brings each payload over its lin
     nodes: names.map((name) => ({ name, site: 'far', parents: ['root'], settings })),
     link: { bytesPerSecond: 6_250_000, latencyMs: 20 },
   })
-  await tree.publish('tool', '1.0', { size: 64 * MiB })
-  await tree.release({ tool: '1.0' })
-  await settles(check, tree, { withinMs: 2 * minuteMs })
-  await simulation.run({ forMs: minuteMs })
-  const knowledge = tree.root.running?.inbox.knowledge() ?? []
-  const { sites } = statusOf({ self: tree.root.name, revision: 1, knowledge, now: simulation.now() })
+  const { sites } = await statusAfterTransfer(check, stage, tree)
   const far = sites.find(({ site }) => site === 'far')?.distance
   const crossed = simulation.network.crossed('far').inBytes / (64 * MiB)
   check.ok(
@@ -53,3 +42,13 @@ await scenario('a site without a staging server brings each payload over its lin
 })
 
 await tellTap()
+
+/** What the root knows a minute after a package came to all nodes. */
+async function statusAfterTransfer(check: Check, { simulation }: Stage, tree: Tree) {
+  await tree.publish('tool', '1.0', { size: 64 * MiB })
+  await tree.release({ tool: '1.0' })
+  await settles(check, tree, { withinMs: 2 * minuteMs })
+  await simulation.run({ forMs: minuteMs })
+  const knowledge = tree.root.running?.inbox.knowledge() ?? []
+  return statusOf({ self: tree.root.name, revision: 1, knowledge, now: simulation.now() })
+}
