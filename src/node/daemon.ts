@@ -26,7 +26,6 @@ import { openEffects } from './effects.ts'
 import type { Event } from './events.ts'
 import type { Home } from './home.ts'
 import { openKeeping } from './keeping.ts'
-import { metricsNow } from './metrics.ts'
 import { namedObjects } from './named.ts'
 import { openObjectSource } from './object-source.ts'
 import type { Releasing } from './releasing.ts'
@@ -36,7 +35,7 @@ import { startRenewal } from './renewal.ts'
 import { reportFrom } from './report-from.ts'
 import { openReports } from './reports.ts'
 import type { Rollouts } from './rollouts.ts'
-import { openRoot, type Root } from './root.ts'
+import type { Root } from './root.ts'
 import { openRootUplink } from './root-uplink.ts'
 import { serveChildren } from './serving.ts'
 import { signedNow } from './signed.ts'
@@ -273,12 +272,15 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     onAttack: attacked,
   })
   stops.push(() => effects.stop())
-  const metrics = () =>
-    metricsNow({
+  // What a node seldom needs, or only a root does, is loaded when it is needed.
+  const metrics = async () => {
+    const { metricsNow } = await import('./metrics.ts')
+    return await metricsNow({
       ...{ clock, disk: world.disk, home: parts.home, version: parts.version, swarm, inbox: reports.inbox, bandwidth },
       settings: inForce,
       state: () => state,
     })
+  }
   const serving = await serveChildren({
     world,
     settings,
@@ -343,7 +345,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     stops.push(() => watcher.stop())
   }
   root = parts.root
-    ? await openRoot({
+    ? await (await import('./root.ts')).openRoot({
         ...parts.root,
         ...{ swarm, source, clock, log, store, objects: parts.objects, disk: world.disk },
         policyFile: parts.home.policy,

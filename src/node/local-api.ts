@@ -22,7 +22,6 @@ import type { PlainEndpoint } from './plain.ts'
 import { actionsReady } from './ready.ts'
 import { problemsOf } from './report-from.ts'
 import type { State } from './state.ts'
-import { torrentOf } from './torrents.ts'
 import { type Why, whyOf } from './why.ts'
 
 export interface LocalApiParts {
@@ -154,6 +153,7 @@ export function openLocalApi(parts: LocalApiParts): (request: LocalRequest) => P
     const [, room, name] = /^GET \/(nodes|packages|why|torrents)\/([^/]+)$/.exec(call) ?? []
     if (room === 'torrents') {
       const { version, arch } = request.query
+      const { torrentOf } = await import('./torrents.ts')
       return ok(await torrentOf(parts, { name: decodeURIComponent(name ?? ''), version, arch }))
     }
     if (room === 'why') return ok(await whyNow(node, decodeURIComponent(name ?? '')))
