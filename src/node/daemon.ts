@@ -40,7 +40,7 @@ import { openRootUplink } from './root-uplink.ts'
 import { serveChildren } from './serving.ts'
 import { signedNow } from './signed.ts'
 import { initialState, policyLimitsOf, type State, transition } from './state.ts'
-import { finishEarlier } from './taking-in.ts'
+import { openTakingIn } from './taking-in.ts'
 import { openUplink } from './uplink.ts'
 import { startWatcher } from './watcher.ts'
 
@@ -249,8 +249,10 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
   const warmUp = () => {
     if (serving.hasChildren()) swarm.warmUp()
   }
+  const takingIn = openTakingIn({ ...parts, clock, log, state: () => state, dispatch })
   const effects = openEffects({
     keeping,
+    takingIn,
     clock,
     log,
     store,
@@ -328,7 +330,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
   const collectFacts = async () => {
     dispatch({ kind: 'facts-collected', facts: await world.facts.collect() })
   }
-  background('finish earlier applies', log, finishEarlier({ ...parts, clock, state: () => state, dispatch }))
+  background('finish earlier applies', log, takingIn.finishEarlier())
   background('collect facts', log, collectFacts())
 
   if (!isRoot) {

@@ -20,11 +20,11 @@ import type { Effect, Event, WantedSwarm } from './events.ts'
 import type { Keeping } from './keeping.ts'
 import type { ObjectSource } from './object-source.ts'
 import { loadManifest, ownPayloadsWanted, specOf, specOfWanted } from './payloads.ts'
-import { momentOf, saveQuarantine, saveRemembered } from './remembered.ts'
+import { saveQuarantine, saveRemembered } from './remembered.ts'
 import { askedMs } from './retry.ts'
 import { fetchingSmall } from './small-payloads.ts'
 import { rolloutsInForce, type State } from './state.ts'
-import { takeIn } from './taking-in.ts'
+import type { TakingIn } from './taking-in.ts'
 import type { Uplink } from './uplink.ts'
 
 export interface EffectParts {
@@ -36,6 +36,7 @@ export interface EffectParts {
   source: ObjectSource
   swarm: Swarm
   machine: LocalMachine
+  takingIn: TakingIn
   /** A root keeps everything. */
   keeping: Keeping | null
   state: () => State
@@ -209,6 +210,7 @@ export function openEffects(parts: EffectParts): Effects {
     // Halfway through an apply a machine differs from everything; another look comes when it has ended.
     if (state().applying) return
     try {
+      await takeRest()
       const { records } = state()
       const result = await look()
       if (result === null) return
@@ -221,18 +223,17 @@ export function openEffects(parts: EffectParts): Effects {
       dispatch({ kind: 'inspect-failed', failure: failureOf(error) })
     }
   })
+  const takeRest = async () => {
+    try {
+      await parts.takingIn.takeRest()
+    } catch (error) {
+      runLookLater(limits.failedRetryMs)
+      throw error
+    }
+  }
   const apply = async (effect: Extract<Effect, { kind: 'apply' }>) => {
     try {
-      const ended = await parts.machine.apply(effect.plan)
-      const taken = await takeIn(parts.store, state(), ended, parts.clock.now())
-      try {
-        await parts.machine.stored()
-      } catch (error) {
-        // What it came to is stored all the same; after a restart it comes again, and changes nothing.
-        log.warn('apply not marked as taken in', { error: failureOf(error).message })
-      }
-      const { plan, outcomes, output } = ended
-      dispatch({ kind: 'applied', plan, outcomes, output, ...taken, moment: momentOf(parts.clock) })
+      await parts.takingIn.take([await parts.machine.apply(effect.plan)])
     } catch (error) {
       const monotonicMs = parts.clock.monotonicMs()
       if (!stopped) dispatch({ kind: 'apply-failed', failure: failureOf(error), monotonicMs })

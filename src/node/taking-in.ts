@@ -1,46 +1,71 @@
 // Takes what an apply came to into what this node remembers: durable before the apply is told so, or it comes again.
 
-import type { InstalledRecord } from '../reconcile/actual.ts'
+import { messageOf } from '../model/failure.ts'
 import type { Ended, LocalMachine } from '../reconcile/machine.ts'
 import { recordsAfter } from '../reconcile/records.ts'
-import { type KeptRestart, restartsAfter } from '../reconcile/restarts.ts'
-import type { Clock, Store } from '../world/world.ts'
+import { restartsAfter } from '../reconcile/restarts.ts'
+import type { Clock, Log, Store } from '../world/world.ts'
 import type { Event } from './events.ts'
 import { momentOf, restartsKey } from './remembered.ts'
 import type { State } from './state.ts'
 
-export async function takeIn(
-  store: Pick<Store, 'batch'>,
-  { records: installed, restarts: kept }: Pick<State, 'records' | 'restarts'>,
-  { plan, outcomes, restarts: results }: Ended,
-  now: number,
-): Promise<{ records: InstalledRecord[]; restarts: KeptRestart[] }> {
-  const records = recordsAfter(installed, plan, outcomes)
-  const restarts = restartsAfter(kept, { planned: plan.restarts ?? [], outcomes, results, now })
-  await store.batch([
-    { kind: 'put', key: 'records', value: records },
-    { kind: 'put', key: restartsKey, value: restarts },
-  ])
-  return { records, restarts }
+export interface TakingIn {
+  /** Throws if it cannot be stored. Then it is still to be taken in, before all that comes later. */
+  take(ended: readonly Ended[]): Promise<void>
+  /** What could not be stored so far. */
+  takeRest(): Promise<void>
+  /** Outcomes of applies of a former daemon; until they are here, nothing else is applied. */
+  finishEarlier(): Promise<void>
 }
 
-/** Outcomes of applies of a former daemon; until they are here, nothing else is applied. */
-export async function finishEarlier(parts: {
+export function openTakingIn(parts: {
   machine: Pick<LocalMachine, 'finishEarlier' | 'stored'>
   store: Pick<Store, 'batch'>
   clock: Clock
-  state: () => State
+  log: Log
+  state: () => Pick<State, 'records' | 'restarts'>
   dispatch: (event: Event) => void
-}): Promise<void> {
-  const { machine, clock, dispatch } = parts
-  try {
-    for (const ended of await machine.finishEarlier()) {
-      const taken = await takeIn(parts.store, parts.state(), ended, clock.now())
-      const { plan, outcomes, output } = ended
-      dispatch({ kind: 'applied', plan, outcomes, output, ...taken, moment: momentOf(clock) })
+}): TakingIn {
+  const { machine, store, clock, log, dispatch } = parts
+  /** The oldest first: what a later one says of the same package is what holds. */
+  let rest: readonly Ended[] = []
+
+  const takeRest = async () => {
+    if (rest.length === 0) return
+    const taken = rest
+    let { records, restarts } = parts.state()
+    for (const { plan, outcomes, restarts: results } of taken) {
+      records = recordsAfter(records, plan, outcomes)
+      restarts = restartsAfter(restarts, { planned: plan.restarts ?? [], outcomes, results, now: clock.now() })
     }
-    await machine.stored()
-  } finally {
-    dispatch({ kind: 'earlier-finished' })
+    await store.batch([
+      { kind: 'put', key: 'records', value: records },
+      { kind: 'put', key: restartsKey, value: restarts },
+    ])
+    rest = rest.slice(taken.length)
+    try {
+      await machine.stored(taken.map(({ txid }) => txid))
+    } catch (error) {
+      // What they came to is stored all the same; after a restart it comes again, and changes nothing.
+      log.warn('apply not marked as taken in', { error: messageOf(error) })
+    }
+    for (const { plan, outcomes, output } of taken) {
+      dispatch({ kind: 'applied', plan, outcomes, output, records, restarts: [...restarts], moment: momentOf(clock) })
+    }
+  }
+  const take = async (ended: readonly Ended[]) => {
+    rest = [...rest, ...ended]
+    await takeRest()
+  }
+  return {
+    take,
+    takeRest,
+    async finishEarlier() {
+      try {
+        await take(await machine.finishEarlier())
+      } finally {
+        dispatch({ kind: 'earlier-finished' })
+      }
+    },
   }
 }

@@ -64,6 +64,7 @@ export interface MachineLooked {
 
 /** What became of a plan. */
 export interface Ended {
+  txid: string
   outcomes: Outcome[]
   plan: Plan
   restarts: (RestartResult | BegunRestart)[]
@@ -75,10 +76,10 @@ export interface LocalMachine {
   look(look: MachineLook): Promise<MachineLooked>
   /** Throws `locked` if another apply is at work. */
   apply(plan: Plan): Promise<Ended>
-  /** Outcomes of applies that outlived a former daemon, and of those that were killed; waits for the one that runs. */
+  /** What applies came to that outlived a former daemon, or were killed, the oldest first; waits for the one that runs. */
   finishEarlier(): Promise<Ended[]>
-  /** All that was handed over is stored, so that none of it has to come again. */
-  stored(): Promise<void>
+  /** What these came to is stored, and need not come again: of all others a later daemon gets it once more. */
+  stored(txids: readonly string[]): Promise<void>
 }
 
 export function openLocalMachine(given: MachineParts): LocalMachine {
@@ -86,8 +87,6 @@ export function openLocalMachine(given: MachineParts): LocalMachine {
   const parts = { ...given, home: path.resolve(given.home), targetRoot: path.resolve(given.targetRoot) }
   const providers = providersFor(parts)
   const needsLook = openNeedsLook({ outdatedProcesses, ...parts })
-  // Handed over, and not said to be stored yet: a daemon that dies in between hands it over again.
-  const handedOver = new Set<string>()
 
   async function look(look: MachineLook): Promise<MachineLooked> {
     const { desired, manifests, revision, converged } = look
@@ -140,11 +139,10 @@ export function openLocalMachine(given: MachineParts): LocalMachine {
       await takeApply(parts, txid)
       throw new Failure('locked', 'another apply is at work on this machine', { retry: 'later' })
     }
-    handedOver.add(txid)
     needsLook.changed()
     if (ended.state === 'finished') {
       const { outcomes, restarts, output } = ended.applied
-      return { outcomes, plan, restarts, output }
+      return { txid, outcomes, plan, restarts, output }
     }
     const { attempted, lastStep, restarts } = ended
     await leftBehindEnd(parts.clock, applyFolder(parts.home, txid).programs)
@@ -159,6 +157,7 @@ export function openLocalMachine(given: MachineParts): LocalMachine {
       )
     ).flat()
     return {
+      txid,
       outcomes: outcomesAfterAbort({
         plan,
         attempted,
@@ -190,11 +189,8 @@ export function openLocalMachine(given: MachineParts): LocalMachine {
       return ended
     },
 
-    async stored() {
-      for (const txid of handedOver) {
-        await takeApply(parts, txid)
-        handedOver.delete(txid)
-      }
+    async stored(txids) {
+      for (const txid of txids) await takeApply(parts, txid)
     },
   }
 }

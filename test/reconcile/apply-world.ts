@@ -104,7 +104,7 @@ export async function applyWorld(t: Test): Promise<ApplyWorld> {
       const { plan } = await world.look()
       const applied = await world.machine.apply(plan)
       world.records = recordsAfter(world.records, applied.plan, applied.outcomes)
-      await world.machine.stored()
+      await world.machine.stored([applied.txid])
       return applied
     },
 
@@ -113,7 +113,7 @@ export async function applyWorld(t: Test): Promise<ApplyWorld> {
       const ended = await world.machine.finishEarlier()
       if (!dies) {
         for (const { plan, outcomes } of ended) world.records = recordsAfter(world.records, plan, outcomes)
-        await world.machine.stored()
+        await world.machine.stored(ended.map(({ txid }) => txid))
       }
       return ended.flatMap(({ outcomes }) => outcomes.map(({ name, outcome }) => ({ name, outcome })))
     },

@@ -238,6 +238,17 @@ t.test('an apply outlives the daemon that started it, and its outcomes are taken
   t.match(world.records, [{ name: 'slow', version: '1', state: 'installed' }])
 })
 
+t.test('one apply that is stored says nothing of another', async (t) => {
+  const world = await applyWorld(t)
+  const applied = []
+  for (const name of ['first', 'second']) {
+    await world.release({ [name]: await world.tree({ name, version: '1' }) })
+    applied.push(await world.machine.apply((await world.look()).plan))
+  }
+  await world.machine.stored([applied[1]?.txid ?? ''])
+  t.same(await world.restart(), [{ name: 'first', outcome: 'changed' }])
+})
+
 t.test('an apply that dies at once is reported and does not hang anybody', async (t) => {
   const world = await applyWorld(t)
   await world.release({ shop: await world.tree({ name: 'shop', version: '1' }) })

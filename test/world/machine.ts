@@ -44,11 +44,11 @@ export interface SimulatedMachine {
 
 /** One apply, from its start until a daemon has stored its outcomes. */
 interface Transaction {
+  txid: string
   plan: Plan
   attempted: PackageName[]
   ended: Promise<void>
   state: { kind: 'running' } | { kind: 'finished'; outcomes: Outcome[] } | { kind: 'interrupted' }
-  handedOverBy: LocalMachine | undefined
 }
 
 /** How long installing or removing one package takes. */
@@ -60,6 +60,7 @@ export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
   const broken = new Set<string>()
   const onInstall = new Set<(installation: Installation) => void>()
   let transactions: Transaction[] = []
+  let begun = 0
 
   const find = (kind: Kind, name: PackageName) => installed.get(`${kind}/${name}`)
   const put = (actual: Actual) => installed.set(`${actual.kind}/${actual.name}`, actual)
@@ -115,12 +116,13 @@ export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
   /** As the apply process: it checks everything again, and outlives the daemon but no power cut. */
   function begin(plan: Plan, home: string): Transaction {
     const { disk, life } = node.machine
+    begun += 1
     const transaction: Transaction = {
+      txid: String(begun),
       plan,
       attempted: [],
       ended: Promise.resolve(),
       state: { kind: 'running' },
-      handedOverBy: undefined,
     }
     const run = async () => {
       const outcomes = await runApply({
@@ -158,23 +160,22 @@ export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
       return outcomesAfterAbort({ plan, attempted, actual, unreached: 'skipped', because: 'the power was cut' })
     }
     const endedOf = (transaction: Transaction): Ended => {
-      const { plan, state } = transaction
+      const { txid, plan, state } = transaction
       const outcomes = outcomesIn(transaction)
       const due = (plan.restarts ?? []).filter((planned) => isDue(planned, outcomes))
       const restarts = state.kind === 'finished' ? due.map(({ unit }) => ({ unit, state: 'done' as const, at: 0 })) : []
-      return { outcomes, plan, restarts, output: '' }
+      return { txid, outcomes, plan, restarts, output: '' }
     }
     const handOver = async (transaction: Transaction) => {
       await transaction.ended
-      transaction.handedOverBy = machine
       return endedOf(transaction)
     }
-    const machine: LocalMachine = {
+    return {
       async look(look) {
         return await looked(world, home, look)
       },
-      async stored() {
-        transactions = transactions.filter(({ handedOverBy }) => handedOverBy !== machine)
+      async stored(txids) {
+        transactions = transactions.filter(({ txid }) => !txids.includes(txid))
       },
       async apply(plan) {
         if (transactions.some(({ state }) => state.kind === 'running')) {
@@ -186,15 +187,10 @@ export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
         const earlier = [...transactions]
         const ended = []
         for (const transaction of earlier)
-          ended.push(await (transaction.state.kind === 'interrupted' ? lost(transaction) : handOver(transaction)))
+          ended.push(transaction.state.kind === 'interrupted' ? endedOf(transaction) : await handOver(transaction))
         return ended
       },
     }
-    const lost = async (transaction: Transaction) => {
-      transaction.handedOverBy = machine
-      return endedOf(transaction)
-    }
-    return machine
   }
 
   async function looked(world: World, home: string, look: MachineLook) {
