@@ -356,6 +356,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
         warmUp,
         signed: signedNow({ trust, source }),
         trustedRevision: () => trust.current()?.revision?.sha256,
+        trustedTimestamp: () => trust.current()?.timestampVersion,
       })
     : null
   stops.push(() => root?.stop())

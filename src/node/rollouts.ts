@@ -46,7 +46,7 @@ export interface RolloutsParts {
   store: Store
   inbox: Pick<Inbox, 'reports' | 'report' | 'knowledgeOf'>
   fleet: Pick<Fleet, 'publishRollouts'>
-  /** What the root trusts now; null before the first release. */
+  /** See `signedLast`; null before the first release. */
   signed: () => Promise<Signed | null>
   /** The root takes in what it signed. */
   refresh: () => Promise<void>

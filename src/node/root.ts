@@ -5,6 +5,7 @@ import { takingTurns } from '../trust/turns.ts'
 import type { Store } from '../world/world.ts'
 import { openReleasing, type ReleaseParts, type Releasing } from './releasing.ts'
 import { openRollouts, type Rollouts } from './rollouts.ts'
+import { signedLast } from './signed.ts'
 
 export interface Root {
   releasing: Releasing
@@ -13,13 +14,23 @@ export interface Root {
 }
 
 export async function openRoot(
-  parts: Omit<ReleaseParts, 'inTurn' | 'reports' | 'knowledge'> & { store: Store; inbox: Inbox },
+  parts: Omit<ReleaseParts, 'inTurn' | 'reports' | 'knowledge'> & {
+    store: Store
+    inbox: Inbox
+    trustedTimestamp: () => number | undefined
+  },
 ): Promise<Root> {
   const { inbox } = parts
+  const signed = signedLast({
+    ...parts,
+    published: () => parts.fleet.timestamp().version,
+    trusted: parts.trustedTimestamp,
+  })
   const inTurn = takingTurns()
-  const rollouts = openRollouts({ ...parts, store: parts.store.sub('rollouts'), inTurn })
+  const rollouts = openRollouts({ ...parts, signed, store: parts.store.sub('rollouts'), inTurn })
   const releasing = await openReleasing({
     ...parts,
+    signed,
     inTurn,
     reports: () => inbox.reports(),
     knowledge: () => inbox.knowledge(),
@@ -30,9 +41,12 @@ export async function openRoot(
     releasing: {
       ...releasing,
       async release(options) {
-        const released = await releasing.release(options)
-        rollouts.look()
-        return released
+        try {
+          return await releasing.release(options)
+        } finally {
+          // It may be signed also if it failed after that.
+          rollouts.look()
+        }
       },
     },
     async stop() {
