@@ -51,7 +51,7 @@ export function holdElections(parts: {
     const there = new Set([...members.values()].map(({ member }) => member.site))
     for (const known of [...sites.keys()]) if (!there.has(known)) sites.delete(known)
   }
-  /** Returns how many bytes the site has gained since the last time; undefined without a gateway. */
+  /** Returns by how much the one with most there has more than the last time; undefined without a gateway. */
   const elect = (
     infoHash: InfoHash,
     site: string,
@@ -105,8 +105,11 @@ export function holdElections(parts: {
   return {
     heard: (member, infoHashes, nowMs) => {
       if (!member.isAcross) return
-      const gained = [...infoHashes].map((infoHash) => elect(infoHash, member.site, nowMs))
-      const fromGateways = gained.filter((bytes) => bytes !== undefined)
+      const fromGateways = [...infoHashes].flatMap((infoHash) => {
+        const more = elect(infoHash, member.site, nowMs)
+        const gained = table.swarm(infoHash).get(member.node)?.gained ?? 0
+        return more === undefined ? [] : [Math.min(more, gained)]
+      })
       if (fromGateways.length === 0) return
       measured(
         member.site,

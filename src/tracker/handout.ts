@@ -124,7 +124,7 @@ function siblingsIn(swarm: ReadonlyMap<NodeName, Membership>, place: Place): Pee
   const { infoHash, have, caller, siblingsMax } = place
   // A caller that is not remembered dials everybody, like a late-comer.
   const known = swarm.get(caller.node)
-  const own = known ?? { member: caller, have, bytes: 0, grewMs: 0, joined: Number.POSITIVE_INFINITY }
+  const own = known ?? { member: caller, have, bytes: 0, gained: 0, grewMs: 0, joined: Number.POSITIVE_INFINITY }
   const isOwnFront = place.isFront(own)
   const lot = Number.parseInt(infoHash.slice(0, 8), 16)
   const best: Candidate[] = []

@@ -34,6 +34,8 @@ export interface Membership {
   readonly have: Have
   /** How much of the payload that is, as far as it said. */
   readonly bytes: number
+  /** How much of that has come to it in this swarm and at this site since it announced before: what it brought along has not. */
+  readonly gained: number
   /** When, on the monotonic clock, that was last more than before. */
   readonly grewMs: number
   /** Grows: who came into the swarm later has the greater number. */
@@ -96,6 +98,7 @@ interface Entry extends Membership {
   member: Member
   have: Have
   bytes: number
+  gained: number
   grewMs: number
   named: Named
 }
@@ -161,10 +164,12 @@ export function createTable(): Table {
     if (entry === undefined) {
       joins += 1
       memberships += 1
-      swarm.members.set(member.node, { member, have, bytes, grewMs: member.lastSeenMs, joined: joins, named })
+      const grewMs = member.lastSeenMs
+      swarm.members.set(member.node, { member, have, bytes, gained: 0, grewMs, joined: joins, named })
     } else {
       uncount(swarm, entry)
       if (bytes > entry.bytes || have !== entry.have) entry.grewMs = member.lastSeenMs
+      entry.gained = entry.member.site === member.site ? Math.max(0, bytes - entry.bytes) : 0
       entry.member = member
       entry.have = have
       entry.bytes = bytes

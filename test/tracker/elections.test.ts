@@ -139,3 +139,40 @@ t.test('a site whose link waits for its gateway gets one more, and each is told 
   clock.pass(limits.gatewayMeasureMs * 2)
   t.same(comes(3, 20, 400), ['all', null, null], 'and for the next payload it is known')
 })
+
+t.test('what a child brings along when it joins or comes from another site says nothing of the link', async (t) => {
+  const { clock, say } = berlin()
+  const brought = 1_000_000
+  let came = 0
+  const comes = (seconds: number, guest?: string) => {
+    for (let passed = 0; passed < seconds; passed += 1) {
+      clock.pass(1000)
+      came += 1000
+      for (const node of ['a', 'b']) say(node, ofSite('berlin', 'some', came))
+      if (guest !== undefined) say(guest, ofSite('berlin', 'some', brought + came))
+    }
+    // Of several gateways each is told its share.
+    return ['a', 'b'].map((node) =>
+      peersIn(say(node, ofSite('berlin', 'some', came)), 1, 'parent').map((peer) => peer.share),
+    )
+  }
+  say('mover', ofSite('oslo', 'some', brought))
+  t.same(comes(20), [[undefined], []])
+  t.same(comes(40, 'late'), [[undefined], []], 'who joins late with much')
+  t.same(comes(40, 'mover'), [[undefined], []], 'who was at another site')
+})
+
+t.test('a gateway that goes to another site is none there, and its site gets another one', async (t) => {
+  const { say, takes, tracker } = berlin()
+  const may = (...nodes: string[]) => nodes.map((node) => tracker.mayTake(infoHashOf(1), node))
+  for (const node of ['a', 'b']) say(node)
+  t.ok(takes('x', ofSite('oslo')))
+  t.notOk(takes('a', ofSite('oslo')))
+  t.same(may('a', 'b', 'x'), [false, false, true])
+  t.ok(takes('b'))
+  t.notOk(takes('a'), 'and does not become it again by coming back')
+  t.same(may('a', 'b', 'x'), [false, true, true])
+  for (const site of ['oslo', 'rome', 'here', 'berlin', 'oslo']) say('b', ofSite(site))
+  t.ok(takes('a'), 'whoever hops about is gateway nowhere')
+  t.same(may('a', 'b', 'x'), [true, false, true])
+})
