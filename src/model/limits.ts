@@ -9,8 +9,8 @@ export const limits = {
   tufFileMaxBytes: 2 * MiB,
   announceMaxBytes: 2 * MiB,
   announceSwarmsMax: 20_000,
-  /** Unfinished ones in one announce: those of one node fit into announceMaxBytes. */
-  announcedUnfinishedMax: 5_000,
+  /** Unfinished ones in one announce, the rest as those come to an end: each handout has the parent and a sibling for all of them. */
+  announcedUnfinishedMax: 3_000,
   /** Whoever is to tell all that it has waits up to so long for each, so that not all children tell it at once. */
   tellAllSpreadMs: 1,
   /** Commas, colons and brackets, which cost more to parse than their bytes say: of announces and handouts, */

@@ -62,11 +62,12 @@ export function handoutFor({ table, caller, announce, self, site, elections, ran
   const waiting = announce.swarms
     .map(({ infoHash, have }) => ({ infoHash, have, held: self.holds(infoHash) }))
     .filter(({ have, held }) => have !== 'all' || held !== 'all' || isHidden)
-  // Only a node with thousands of unfinished swarms is served some at a time, others with each announce: in each of
-  // them there is place for the parent and one sibling at least.
+  // In each swarm there is place for the parent and one sibling at least. So of thousands only some are served, others with
+  // each announce; but all that the caller lacks, since what is left out of a handout it has nobody to take from.
   const servedMax = limits.handoutPeersMax / 2
   const first = waiting.length > servedMax ? Math.floor(random.fraction() * waiting.length) : 0
-  const served = [...waiting.slice(first), ...waiting.slice(0, first)].slice(0, servedMax)
+  const turned = [...waiting.slice(first), ...waiting.slice(0, first)]
+  const served = turned.sort((a, b) => Number(a.have === 'all') - Number(b.have === 'all')).slice(0, servedMax)
   const share = Math.floor(limits.handoutPeersMax / Math.max(1, served.length)) - 1
   const siblingsMax = Math.min(limits.peersPerHandoutMax, share)
 

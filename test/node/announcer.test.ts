@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Announce, Handout } from '../../src/model/announce.ts'
+import type { Announce, AnnouncedSwarm, Handout } from '../../src/model/announce.ts'
 import { limits } from '../../src/model/limits.ts'
 import { startAnnouncer } from '../../src/node/announcer.ts'
 import type { Uplink } from '../../src/node/uplink.ts'
@@ -38,21 +38,49 @@ t.test('news that comes while an announce is answered is told at once, not with 
   await simulation.until(announcer.stop())
 })
 
-function stage(answer: (count: number) => Promise<Handout>) {
+t.test('nobody loses the parent of a swarm because there are thousands of them', async (t) => {
+  const most = limits.announcedUnfinishedMax
+  const unfinished = Array.from({ length: most + 100 }, (_, index) => ({
+    ...{ infoHash: index.toString(16).padStart(40, '0'), manifest: index.toString(16).padStart(64, '0'), have: 'none' },
+  })) as AnnouncedSwarm[]
+  const peer = { node: 'root', address: null, port: 7421, relation: 'parent', site: 'berlin' } as const
+  const lost: string[] = []
+  const { announced, announcer, simulation } = stage(
+    async (_, { swarms }) => ({
+      ...handout,
+      swarms: Object.fromEntries(swarms.map((each) => [each.infoHash, [peer]])),
+    }),
+    { unfinished: () => unfinished, setPeers: (infoHash, peers) => void (peers.length === 0 && lost.push(infoHash)) },
+  )
+  await simulation.run({ forMs: 100_000 })
+  t.ok(announced.length > 2)
+  t.same(new Set(announced.map(({ swarms }) => swarms.length)), new Set([most]))
+  t.same(lost, [])
+  unfinished.splice(0, 200)
+  announcer.soon()
+  await simulation.run({ forMs: 1000 })
+  t.equal(announced.at(-1)?.swarms.at(-1)?.infoHash, unfinished.at(-1)?.infoHash, 'the rest as others come to an end')
+  await simulation.until(announcer.stop())
+})
+
+function stage(answer: (count: number, announce: Announce) => Promise<Handout>, swarmParts: Partial<Swarm> = {}) {
   const simulation = createSimulation({ seed: 'announcer' })
   const { clock, random, log } = simulation.node({ address: '10.0.0.1' }).world
   const times: number[] = []
-  const announce = async (_: Announce) => {
+  const announced: Announce[] = []
+  const announce = async (next: Announce) => {
     times.push(clock.monotonicMs())
-    return await answer(times.length)
+    announced.push(next)
+    return await answer(times.length, next)
   }
-  const uplink = { announce, parent: () => null } as unknown as Uplink
-  const swarm = { unfinished: () => [], whole: () => new Set(), port: 7421, setPeers: () => {} } as unknown as Swarm
+  const uplink = { announce, parent: () => ({ address: '10.0.0.9' }) } as unknown as Uplink
+  const nothing = { unfinished: () => [], whole: () => new Set(), port: 7421, setPeers: () => {} }
+  const swarm = { ...nothing, ...swarmParts } as unknown as Swarm
   const announcer = startAnnouncer({
     ...{ uplink, swarm, clock, random, log },
     site: () => null,
     needsSite: () => true,
     onSite: () => {},
   })
-  return { announcer, times, simulation, clock }
+  return { announcer, announced, times, simulation, clock }
 }

@@ -139,6 +139,19 @@ t.test(
   },
 )
 
+t.test('of thousands of swarms all that a node lacks are served each time', async (t) => {
+  t.equal(limits.announcedUnfinishedMax, limits.handoutPeersMax / 2)
+  const { tracker } = subtree({ holds: () => 'some' })
+  const swarms = Array.from({ length: 2 * limits.announcedUnfinishedMax }, (_, index) =>
+    swarmOf(index, index % 2 === 0 ? 'all' : 'some'),
+  )
+  const announced = { node: 'a', address: '10.0.0.1', reachedAt: '10.0.9.9', announce: announceOf(swarms) }
+  const lacked = swarms.flatMap(({ have, infoHash }) => (have === 'all' ? [] : [infoHash]))
+  for (let time = 0; time < 3; time += 1) {
+    t.same(Object.keys(tracker.announce(announced).swarms).sort(), lacked.sort())
+  }
+})
+
 t.test('a node with thousands of unfinished swarms gets a handout that fits its message', async (t) => {
   const { tracker } = subtree({ holds: () => 'some' })
   const swarms = Array.from({ length: limits.announceSwarmsMax }, (_, index) => swarmOf(index, 'none'))
