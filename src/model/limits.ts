@@ -220,6 +220,8 @@ export const limits = {
   distancesKept: 8,
   distancesShown: 20,
   metricsSitesMax: 200,
+  /** At the control port, how long metrics are answered as they were. */
+  metricsKeptMs: 5_000,
 
   // Swarm.
   metainfoMaxBytes: 8 * MiB,

@@ -26,6 +26,7 @@ import { openEffects } from './effects.ts'
 import type { Event } from './events.ts'
 import type { Home } from './home.ts'
 import { openKeeping } from './keeping.ts'
+import { keptFor } from './kept-for.ts'
 import { namedObjects } from './named.ts'
 import { openObjectSource } from './object-source.ts'
 import type { Releasing } from './releasing.ts'
@@ -295,7 +296,8 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     takeReports: (batch, from) => reports.take(batch, from),
     onWanted: (wanted) => dispatch({ kind: 'children-wanted', wanted }),
     held: () => effects.hold(),
-    metrics,
+    // Any node may ask, and of a large subtree they are much work.
+    metrics: keptFor({ clock, ms: limits.metricsKeptMs }, metrics),
     onAttack: attacked,
   })
   stops.push(() => serving.stop())
