@@ -66,11 +66,11 @@ function ofSubtree({ knowledge, now, revision }: MetricsParts): MetricFamily[] {
   const states = { converged, pending, applying, failed, island, stale, silent }
   const sites = [...Map.groupBy(knowledge, ({ site }) => site ?? '')]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .slice(0, limits.metricsSitesMax)
     .flatMap(([site, nodes]) => {
       const distance = linkDistanceOf(nodes)
       return distance === null ? [] : { labels: { site }, ...distance }
     })
+    .slice(0, limits.metricsSitesMax)
   const ofSites = (key: 'overLink' | 'worstTime') => sites.flatMap(({ labels, [key]: value }) => sample(labels, value))
   return [
     gauge('banyan_nodes', 'This node and all below it, by condition.', by('state', states)),

@@ -102,6 +102,15 @@ t.test('however many nodes and sites there are, the text stays short', async (t)
   t.ok(values.size < 2.5 * limits.metricsSitesMax, `${values.size} lines`)
 })
 
+t.test('a site of which no transfer is known takes the place of no other', async (t) => {
+  const knowledge = Array.from({ length: 2 * limits.metricsSitesMax }, (_, index) => {
+    const transfers = index < limits.metricsSitesMax ? [] : [complete(1)]
+    return knownFrom(reportOf(`n${index}`, 1, { at: now, site: `site-${1000 + index}`, transfers }))
+  })
+  const told = [...valuesOf({ knowledge }).keys()].filter((name) => name.startsWith('banyan_site_link_ratio'))
+  t.equal(told.length, limits.metricsSitesMax)
+})
+
 t.test('the text is OpenMetrics', async (t) => {
   const text = openMetricsText([
     { name: 'banyan_given_bytes', type: 'counter', unit: 'bytes', help: 'A "b"\\c\nd', samples: [{ value: 3 }] },
