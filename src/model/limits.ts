@@ -311,14 +311,20 @@ export const limits = {
   // Ordinary clients.
   plainWiresMax: 64,
   plainWiresPerAddressMax: 16,
+  /** Of those who wait for an engine, beside the fleet's own callers; in all and of one address. */
+  plainPendingMax: 64,
+  plainPendingPerAddressMax: 16,
   /** One that asks for nothing for so long is hung up on. */
   plainIdleMs: 2 * 60_000,
   plainAnnounceIntervalMs: 2 * 60_000,
   plainAnnounceLeastMs: 30_000,
   plainAnnouncesUnderwayMax: 256,
+  plainAnnouncesOfAddressMax: 64,
   plainQueryMaxChars: 2_048,
   /** Remembered by their announces, over all payloads. */
   plainClientsMax: 2_000,
+  /** Of those, of one IPv4 address or /64. */
+  plainClientsOfAddressMax: 200,
   plainPeersMax: 50,
 
   // Trust.

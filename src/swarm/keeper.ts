@@ -28,6 +28,12 @@ export interface EngineKeeper {
   end(): Promise<void>
 }
 
+/** Strangers take no place from the fleet's own. */
+const roomFor = {
+  swarm: { all: limits.pendingSocketsMax, ofAddress: limits.pendingPerAddressMax },
+  plain: { all: limits.plainPendingMax, ofAddress: limits.plainPendingPerAddressMax },
+} as const satisfies Record<Way, { all: number; ofAddress: number }>
+
 export function keepEngine(parts: {
   factory: EngineFactory
   clock: Clock
@@ -86,8 +92,10 @@ export function keepEngine(parts: {
     parts.onCrash()
   }
   const hold = (caller: Caller, way: Way) => {
-    const ofAddress = callers.filter((waiting) => waiting.caller.remoteAddress === caller.remoteAddress).length
-    if (callers.length >= limits.pendingSocketsMax || ofAddress >= limits.pendingPerAddressMax) return caller.destroy()
+    const ofWay = callers.filter((waiting) => waiting.way === way)
+    const ofAddress = ofWay.filter((waiting) => waiting.caller.remoteAddress === caller.remoteAddress)
+    const room = roomFor[way]
+    if (ofWay.length >= room.all || ofAddress.length >= room.ofAddress) return caller.destroy()
     const timer = clock.after(limits.swarmHandshakeMs, () => {
       callers = callers.filter((waiting) => waiting.caller !== caller)
       caller.destroy()

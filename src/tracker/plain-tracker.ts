@@ -4,7 +4,7 @@ import { limits } from '../model/limits.ts'
 import type { InfoHash } from '../model/names.ts'
 import type { Clock } from '../world/world.ts'
 import { type PlainAnnounce, type PlainPeer, plainAnswer, plainRefusal } from './plain-announce.ts'
-import { plainAddress } from './site.ts'
+import { plainAddress, siteOf } from './site.ts'
 
 export interface PlainTracker {
   /** The answer, in any case. `from` is where the connection came from, `to` the address of this node that it called. */
@@ -12,6 +12,8 @@ export interface PlainTracker {
 }
 
 interface Client extends PlainPeer {
+  /** Who has a /64 has all addresses in it. */
+  owner: string
   infoHash: InfoHash
   isWhole: boolean
   atMs: number
@@ -34,13 +36,20 @@ export function createPlainTracker(parts: {
       clients.delete(key)
     }
   }
+  /** One that asks as many does not push out the others. */
+  const forgetMoreOf = (owner: string) => {
+    const own = [...clients].filter(([, client]) => client.owner === owner)
+    for (const [key] of own.slice(0, -limits.plainClientsOfAddressMax)) clients.delete(key)
+  }
   return {
     answer: ({ infoHash, port, isWhole, isLeaving, wanted }, { from, to }) => {
       if (!parts.gives(infoHash)) return plainRefusal('this node gives no such payload')
       const address = plainAddress(from)
       const key = `${infoHash} ${address} ${port}`
       clients.delete(key)
-      if (!isLeaving) clients.set(key, { infoHash, address, port, isWhole, atMs: parts.clock.monotonicMs() })
+      const owner = address.includes(':') ? siteOf(address) : address
+      if (!isLeaving) clients.set(key, { owner, infoHash, address, port, isWhole, atMs: parts.clock.monotonicMs() })
+      forgetMoreOf(owner)
       forgetOld()
       const others = [...clients.values()].filter((each) => each.infoHash === infoHash)
       const whole = others.filter((each) => each.isWhole).length

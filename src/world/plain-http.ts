@@ -30,6 +30,21 @@ export async function servePlainHttp(options: {
     keepAlive: false,
   })
   server.maxConnections = limits.plainAnnouncesUnderwayMax
+  const open = new Map<string, number>()
+  server.on('connection', (socket) => {
+    const { remoteAddress: from = '' } = socket
+    const count = (open.get(from) ?? 0) + 1
+    if (count > limits.plainAnnouncesOfAddressMax) {
+      socket.destroy()
+      return
+    }
+    open.set(from, count)
+    socket.once('close', () => {
+      const left = (open.get(from) ?? 0) - 1
+      if (left > 0) open.set(from, left)
+      else open.delete(from)
+    })
+  })
   server.on('request', (message, response) => {
     const [path = '', ...query] = (message.url ?? '').split('?')
     const { remoteAddress: from, localAddress: to } = message.socket

@@ -1,4 +1,5 @@
-import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
 import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
 import { openPlainEndpoint } from '../../src/node/plain.ts'
@@ -62,6 +63,42 @@ t.test('clients ask over HTTP and are told of the plain port', async (t) => {
   t.equal(await ask(announceUrl.replace('announce', 'scrape')), '404 ')
   t.equal(await ask(announceUrl, { method: 'POST', body: 'x' }), '405 ')
   t.match(await ask(`${announceUrl}?${'x'.repeat(3 * limits.plainQueryMaxChars)}`), /^431 /)
+})
+
+t.test('one address has so many connections at a time, and others have theirs', async (t) => {
+  const { open } = await endpoint()
+  const { announceUrl, stop } = await open()
+  const { port } = new URL(announceUrl)
+  const sockets: Socket[] = []
+  t.teardown(async () => {
+    for (const socket of sockets) socket.destroy()
+    await stop()
+  })
+  /** What it is answered; nothing if it is hung up on. */
+  const asks = async (localAddress: string) => {
+    const socket = connect({ port: Number(port), host: '127.0.0.1', localAddress })
+    sockets.push(socket)
+    let answer = ''
+    socket.on('data', (bytes) => {
+      answer += bytes
+    })
+    socket.on('error', () => {})
+    socket.write(`GET /announce?${query} HTTP/1.1\r\nhost: a\r\n\r\n`)
+    await new Promise((resolve) => socket.once('close', resolve))
+    return answer.slice(0, 15)
+  }
+  for (let count = 0; count < limits.plainAnnouncesOfAddressMax; count += 1) {
+    const idle = connect({ port: Number(port), host: '127.0.0.1', localAddress: '127.0.0.2' })
+    idle.on('error', () => {})
+    sockets.push(idle)
+    await once(idle, 'connect')
+  }
+  t.equal(await asks('127.0.0.2'), '')
+  t.equal(await asks('127.0.0.3'), 'HTTP/1.1 200 OK')
+  sockets[0]?.destroy()
+  let answer = ''
+  while (answer === '') answer = await asks('127.0.0.2')
+  t.equal(answer, 'HTTP/1.1 200 OK', 'and its own when one ends')
 })
 
 t.test('what may be given follows the trusted revision, and ends with the endpoint', async (t) => {

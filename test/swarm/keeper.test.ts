@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
-import type { Caller, Command, EngineFactory } from '../../src/swarm/engine.ts'
+import type { Caller, Command, EngineFactory, Way } from '../../src/swarm/engine.ts'
 import { keepEngine } from '../../src/swarm/keeper.ts'
 import { createSimulation } from '../world/simulation.ts'
 
@@ -50,6 +50,33 @@ t.test('no address has more than its share of the callers that wait', async (t) 
   t.equal(keeper.callersWaiting(), limits.pendingPerAddressMax)
   keeper.take(callerNamed('another'), 'swarm')
   t.equal(keeper.callersWaiting(), limits.pendingPerAddressMax + 1)
+})
+
+t.test('ordinary clients that wait take no place from nodes, and have few each', async (t) => {
+  const { keeper } = keeping()
+  const come = (count: number, address: (n: number) => string, way: Way) =>
+    Array.from({ length: count }, (_, n) => callerNamed(address(n))).filter((caller) => {
+      keeper.take(caller, way)
+      return !caller.isDestroyed
+    }).length
+  t.equal(
+    come(limits.plainPendingMax, () => 'crowd', 'plain'),
+    limits.plainPendingPerAddressMax,
+  )
+  const left = limits.plainPendingMax - limits.plainPendingPerAddressMax
+  t.equal(
+    come(limits.pendingSocketsMax, (n) => `client ${n}`, 'plain'),
+    left,
+  )
+  t.equal(
+    come(limits.pendingPerAddressMax, () => 'crowd', 'swarm'),
+    limits.pendingPerAddressMax,
+  )
+  const others = limits.pendingSocketsMax - limits.pendingPerAddressMax
+  t.equal(
+    come(limits.pendingSocketsMax, (n) => `node ${n}`, 'swarm'),
+    others,
+  )
 })
 
 t.test('one that crashes is started again after longer and longer waits', async (t) => {

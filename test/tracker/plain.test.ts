@@ -117,8 +117,19 @@ t.test('of what the node does not give nobody is told, and nobody is remembered'
 
 t.test('however many ask, only so many are remembered', async (t) => {
   const { ask } = tracker()
-  for (let port = 1; port <= limits.plainClientsMax + 10; port += 1) ask('10.0.0.2', { port })
+  const [all, ofOne] = [limits.plainClientsMax, limits.plainClientsOfAddressMax]
+  for (let port = 1; port <= all + 10; port += 1) ask(`10.0.1.${Math.floor(port / ofOne)}`, { port })
   const text = ask('10.0.0.3', { port: 1 })
   t.equal(text.length, limits.plainPeersMax)
-  t.ok(text.includes(`10.0.0.2:${limits.plainClientsMax + 10}`), 'the newest')
+  t.ok(text.includes(`10.0.1.${Math.floor((all + 10) / ofOne)}:${all + 10}`), 'the newest')
+})
+
+t.test('one address, or one who has a whole network, takes the place of no other client', async (t) => {
+  const { ask } = tracker()
+  ask('10.0.0.2')
+  for (let port = 1; port <= limits.plainClientsMax; port += 1) ask('10.0.0.66', { port })
+  for (let port = 1; port <= limits.plainClientsMax; port += 1) ask(`2001:db8::${port.toString(16)}`, { port })
+  const peers = ask('10.0.0.3', { wanted: limits.plainClientsMax })
+  t.ok(peers.includes('10.0.0.2:1000'), 'who was there first is still known')
+  t.equal(peers.length, 1 + 1 + limits.plainClientsOfAddressMax)
 })
