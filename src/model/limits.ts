@@ -270,6 +270,8 @@ export const limits = {
   waitingPerNodeMax: 32,
   engineStartMs: 20_000,
   engineStopMs: 1_500,
+  /** From its end to its last report. */
+  engineFarewellMs: 1_000,
   engineLinesPerMinuteMax: 20,
   /** A complete holding without wires stays loaded this long. */
   holdingIdleMs: 2_000,

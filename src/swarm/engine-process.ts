@@ -33,7 +33,7 @@ function start(
     createInterface({ input: child.stderr }).on('line', says)
   }
   log.debug('engine started', { pid: child.pid })
-  const ended = endOf(child)
+  const ended = endOf(child, clock)
   ended.then(onEnd)
   child.on('message', (message) => onReport(parseEngineReport(message, 'swarm engine')))
   const failed = (error: Error | null) => {
@@ -63,19 +63,25 @@ function start(
   }
 }
 
-/** Resolves after its last report has come in: the channel may still hold some when the process is gone. */
-function endOf(child: ChildProcess): Promise<string> {
-  const exited = new Promise<string>((resolve) => {
-    child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`))
+/**
+ * Resolves after its last report has come in: the channel may still hold some when the process is gone. One that dies while
+ * a connection is on its way to it leaves a channel that never closes, so that is not waited for without end.
+ */
+function endOf(child: ChildProcess, clock: Clock): Promise<string> {
+  return new Promise((resolve) => {
+    child.once('exit', (code, signal) => {
+      const because = signal === null ? `exit code ${code}` : `signal ${signal}`
+      if (!child.connected) return resolve(because)
+      const timer = clock.after(limits.engineFarewellMs, () => resolve(because))
+      child.once('disconnect', () => {
+        timer.cancel()
+        resolve(because)
+      })
+    })
     child.once('error', (error) => {
       if (child.pid === undefined) resolve(messageOf(error))
     })
   })
-  const disconnected = new Promise<void>((resolve) => {
-    if (child.pid === undefined) resolve()
-    else child.once('disconnect', resolve)
-  })
-  return Promise.all([exited, disconnected]).then(([because]) => because)
 }
 
 /**

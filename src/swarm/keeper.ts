@@ -9,7 +9,7 @@ import { delayBefore } from './retry.ts'
 
 type State =
   | { kind: 'none' }
-  | { kind: 'starting'; engine: Engine; timer: Timer }
+  | { kind: 'starting'; engine: Engine; timer: Timer; isGivenUp: boolean }
   | { kind: 'running'; engine: Engine; sinceMs: number }
   | { kind: 'ending'; done: Promise<void> }
   | { kind: 'waiting'; timer: Timer }
@@ -61,12 +61,14 @@ export function keepEngine(parts: {
     })
     const timer = clock.after(limits.engineStartMs, () => {
       log.error('engine does not start')
+      // It may say yet that it is ready, and has been told to stop.
+      if (state.kind === 'starting') state.isGivenUp = true
       void engine.stop()
     })
-    state = { kind: 'starting', engine, timer }
+    state = { kind: 'starting', engine, timer, isGivenUp: false }
   }
   const ready = () => {
-    if (state.kind !== 'starting') return
+    if (state.kind !== 'starting' || state.isGivenUp) return
     const { engine, timer } = state
     timer.cancel()
     state = { kind: 'running', engine, sinceMs: clock.monotonicMs() }

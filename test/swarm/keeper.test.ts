@@ -101,6 +101,24 @@ t.test('one that does not get ready is ended', async (t) => {
   t.equal(stops(), 1)
 })
 
+t.test('one that gets ready too late is not told anything any longer, and the next one gets the callers', async (t) => {
+  const { keeper, ready, crash, sent, taken, starts, simulation } = keeping({
+    needAlways: true,
+    endsWhenStopped: false,
+  })
+  keeper.need()
+  await simulation.run({ forMs: limits.engineStartMs + 1 })
+  ready()
+  t.equal(keeper.kind(), 'starting')
+  t.same(sent, [])
+  const caller = callerNamed('late')
+  keeper.take(caller, 'swarm')
+  crash()
+  await simulation.until(() => starts() === 2)
+  ready()
+  t.same(taken, [caller])
+})
+
 t.test('it can be ended in each state, and is free afterwards', async (t) => {
   const { keeper, ready, crash, stops } = keeping()
   await keeper.end()
@@ -134,7 +152,7 @@ function callerNamed(remoteAddress: string): TestCaller {
   return caller
 }
 
-function keeping({ needAlways = false } = {}) {
+function keeping({ needAlways = false, endsWhenStopped = true } = {}) {
   const simulation = createSimulation()
   const { clock, random, log } = simulation.node({ address: '10.0.0.1' }).world
   const sent: Command[] = []
@@ -152,7 +170,7 @@ function keeping({ needAlways = false } = {}) {
           take: (caller) => taken.push(caller),
           stop: async () => {
             stops += 1
-            options.onEnd('exit code 0')
+            if (endsWhenStopped) options.onEnd('exit code 0')
           },
         }
       },
