@@ -27,8 +27,8 @@ export function notingExec(exec: Exec, file: string): Exec {
 /** A full disk does not end what has begun; then the package manager's own lock has to do. */
 function note(file: string, pid: number): void {
   try {
-    const since = startOf(readStat(pid))
-    if (since !== undefined) appendFileSync(file, `${pid} ${since}\n`, { mode: 0o600 })
+    const since = startOf(readIfThere(`/proc/${pid}/stat`))
+    if (since !== undefined) appendFileSync(file, `${pid} ${since} ${bootId()}\n`, { mode: 0o600 })
   } catch (error) {
     process.stderr.write(`process ${pid} is not noted: ${messageOf(error)}\n`)
   }
@@ -52,10 +52,12 @@ async function aliveOf(file: string): Promise<number[]> {
     if (codeOf(error) === 'ENOENT') return ''
     throw error
   })
+  const boot = bootId()
   return text.split('\n').flatMap((line) => {
-    const [pid = '', since] = line.split(' ')
-    // The number alone may be somebody else's by now.
-    return since !== undefined && startOf(readStat(Number(pid))) === since ? [Number(pid)] : []
+    const [pid = '', since, bootThen] = line.split(' ')
+    // The number alone may be somebody else's by now, and after a reboot so may the ticks.
+    if (since === undefined || bootThen !== boot) return []
+    return startOf(readIfThere(`/proc/${Number(pid)}/stat`)) === since ? [Number(pid)] : []
   })
 }
 
@@ -65,9 +67,14 @@ function startOf(stat: string): string | undefined {
   return state === 'Z' ? undefined : fields[18]
 }
 
-function readStat(pid: number): string {
+/** Another one each time the machine starts; empty where the kernel does not tell. */
+function bootId(): string {
+  return readIfThere('/proc/sys/kernel/random/boot_id').trim()
+}
+
+function readIfThere(file: string): string {
   try {
-    return readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return readFileSync(file, 'utf8')
   } catch (error) {
     if (['ENOENT', 'ESRCH'].includes(codeOf(error))) return ''
     throw error

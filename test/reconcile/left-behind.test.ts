@@ -41,9 +41,27 @@ t.test('one that hangs is ended in the end', async (t) => {
 
 t.test('another process that got the same number is not waited for', async (t) => {
   const file = path.join(t.testdir({}), 'programs')
-  await fs.writeFile(file, `${process.pid} 1\n`)
+  const boot = (await fs.readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim()
+  await fs.writeFile(file, `${process.pid} 1 ${boot}\n`)
   await leftBehindEnd(systemClock, file)
 })
+
+t.test(
+  'after the machine was started anew nothing of before is waited for, whatever has its number and its ticks',
+  async (t) => {
+    const file = path.join(t.testdir({}), 'programs')
+    const begun = Promise.withResolvers<number>()
+    const run = notingExec(systemExec, file).run({ ...sleeps, onStart: begun.resolve })
+    const pid = await begun.promise
+    const [number, ticks, boot] = (await fs.readFile(file, 'utf8')).trim().split(' ')
+    t.equal(number, String(pid))
+    t.match(boot, /^[0-9a-f-]{36}$/)
+    await fs.writeFile(file, `${number} ${ticks} ${'0'.repeat(8)}${boot?.slice(8)}\n`)
+    await leftBehindEnd(systemClock, file)
+    process.kill(-pid, 'SIGKILL')
+    t.match(await run, { signal: 'SIGKILL' }, 'it went on')
+  },
+)
 
 t.test('a disk that takes no note does not keep a program from running', async (t) => {
   const run = await notingExec(systemExec, path.join(t.testdir({}), 'gone', 'programs')).run({
