@@ -8,7 +8,15 @@ import type { Clock, Disk, Exec, Random } from '../world/world.ts'
 import { type Applied, applyFolder, payloadsFolder, readApplied, readIfThere, readPlan } from './apply-folder.ts'
 import { applyEnd, isApplying } from './apply-lock.ts'
 import { asUnit } from './apply-unit.ts'
-import { actingStep, type JournalLine, journalLinesOf, refusedStep, restartedStep, restartingStep } from './journal.ts'
+import {
+  actingStep,
+  type JournalLine,
+  journalLinesOf,
+  refusedStep,
+  restartedStep,
+  restartFailedStep,
+  restartingStep,
+} from './journal.ts'
 import type { Plan } from './plan.ts'
 import type { BegunRestart, RestartResult } from './restarts.ts'
 
@@ -148,7 +156,9 @@ function restartsIn(lines: readonly JournalLine[]): (RestartResult | BegunRestar
     if (name === undefined) continue
     const [, invocation] = step.split(' ')
     if (step === restartedStep) found.set(name, { unit: name, state: 'done', at })
-    else if (step.startsWith(`${restartingStep} `)) {
+    else if (step.startsWith(restartFailedStep)) {
+      found.set(name, { unit: name, state: 'failed', at, detail: step.slice(restartFailedStep.length) })
+    } else if (step.startsWith(`${restartingStep} `)) {
       found.set(name, { unit: name, state: 'begun', at, invocation: invocation ?? '' })
     }
   }

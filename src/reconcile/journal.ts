@@ -16,6 +16,8 @@ export const actingStep = 'acting'
 /** Before a unit is restarted; its present run follows. */
 export const restartingStep = 'restarting'
 export const restartedStep = 'restarted'
+/** Why follows. */
+export const restartFailedStep = 'restart failed: '
 /** The only line of an apply that found another one at work. */
 export const refusedStep = 'refused: another apply is at work'
 

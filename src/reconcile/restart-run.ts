@@ -5,7 +5,7 @@ import { limits } from '../model/limits.ts'
 import type { Outcome } from '../model/report.ts'
 import type { UnitName } from '../model/restarts.ts'
 import type { Clock, Disk, Exec } from '../world/world.ts'
-import { restartedStep, restartingStep } from './journal.ts'
+import { restartedStep, restartFailedStep, restartingStep } from './journal.ts'
 import { isDue, type PlannedRestart, type RestartResult } from './restarts.ts'
 
 export interface RestartRunParts {
@@ -57,12 +57,13 @@ async function restart(parts: RestartRunParts, { unit, owed }: PlannedRestart): 
     }
     await parts.journal(`${restartingStep} ${invocation}`, unit)
     const { code, timedOut, stderr } = await systemctl(exec, ['try-restart', '--', unit])
-    await parts.journal(restartedStep, unit)
-    if (code === 0) return { state: 'done', detail: '' }
-    return {
-      state: 'failed',
-      detail: timedOut ? 'it took too long' : lastLineOf(stderr) || `systemctl ended with ${code}`,
+    if (code === 0) {
+      await parts.journal(restartedStep, unit)
+      return { state: 'done', detail: '' }
     }
+    const detail = timedOut ? 'it took too long' : lastLineOf(stderr) || `systemctl ended with ${code}`
+    await parts.journal(`${restartFailedStep}${detail.slice(0, limits.reportTextMaxChars)}`, unit)
+    return { state: 'failed', detail }
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     return { state: 'failed', detail: error.message }

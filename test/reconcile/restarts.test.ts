@@ -1,8 +1,11 @@
 // Restarts that a policy asks for: which are due, what is remembered of them, and how they are carried out.
 
+import * as fs from 'node:fs/promises'
 import t from 'tap'
 import type { Outcome } from '../../src/model/report.ts'
-import { restartingStep } from '../../src/reconcile/journal.ts'
+import { findApply } from '../../src/reconcile/apply.ts'
+import { applyFolder } from '../../src/reconcile/apply-folder.ts'
+import { restartedStep, restartFailedStep, restartingStep } from '../../src/reconcile/journal.ts'
 import { runRestarts } from '../../src/reconcile/restart-run.ts'
 import {
   type BegunRestart,
@@ -15,6 +18,7 @@ import {
   restartsWithOwed,
   withRestarts,
 } from '../../src/reconcile/restarts.ts'
+import { systemDisk } from '../../src/world/disk.ts'
 import type { Run } from '../../src/world/world.ts'
 
 const outcome = (name: string, word: Outcome['outcome'] = 'changed'): Outcome => ({
@@ -152,8 +156,34 @@ t.test('what a killed apply had begun is not begun again, if systemd has carried
 
 t.test('a restart that goes wrong says how', async (t) => {
   const stderr = 'Job for nginx.service failed.\nSee "systemctl status nginx.service".\n'
-  t.match((await ran({ restarts: { code: 1, stderr } })).results, [
-    { state: 'failed', detail: 'See "systemctl status nginx.service".' },
+  const { results, done } = await ran({ restarts: { code: 1, stderr } })
+  t.match(results, [{ state: 'failed', detail: 'See "systemctl status nginx.service".' }])
+  t.equal(done.at(-1), 'restart failed: See "systemctl status nginx.service".: nginx.service')
+})
+
+t.test('an apply that is killed after a restart knows how it went', async (t) => {
+  const home = t.testdir({})
+  const { dir, plan, journal } = applyFolder(home, '1')
+  await fs.mkdir(dir, { recursive: true })
+  await fs.writeFile(plan, JSON.stringify({ schema: 1, revision: 1, digest: 'a'.repeat(64), actions: [], waiting: [] }))
+  const steps = [
+    ['nginx.service', `${restartingStep} aaaa`],
+    ['nginx.service', `${restartFailedStep}it took too long`],
+    ['sshd.service', `${restartingStep} bbbb`],
+    ['sshd.service', restartedStep],
+    ['cron.service', `${restartingStep} cccc`],
+  ]
+  const lines = steps.map(([name, step]) => `${JSON.stringify({ at: 7, step, name })}\n`)
+  await fs.writeFile(journal, lines.join(''))
+  t.match(await findApply({ home, disk: systemDisk }), [
+    {
+      state: 'aborted',
+      restarts: [
+        { unit: 'nginx.service', state: 'failed', detail: 'it took too long' },
+        { unit: 'sshd.service', state: 'done' },
+        { unit: 'cron.service', state: 'begun', invocation: 'cccc' },
+      ],
+    },
   ])
 })
 
