@@ -235,6 +235,22 @@ export function engineContract(t: Test, open: (t: Test) => Promise<EngineWorld>)
     t.equal(client.events.filter(({ kind }) => kind === 'parted').length, 1, 'a wire that nobody needs may end')
   })
 
+  check(
+    'a transfer of which nobody has the rest says that it waits, and goes on once somebody has it',
+    async (t, world) => {
+      const payload = payloadFrom('waits', { size: 4 * MiB, pieceLength })
+      const root = await seed(world, 'root', payload, { rates: { upload: 2 * MiB, download: null } })
+      const client = await fetching(world, 'client', payload, [root.as('parent')])
+      await world.passage.until(client.event('changed', ({ have }) => have === 'some'))
+      t.equal(client.transfer(payload).state, 'fetching')
+      await world.passage.until(root.close())
+      await world.passage.until(client.until('it waits', () => client.transfer(payload).state === 'waiting'))
+      const another = await seed(world, 'another', payload)
+      client.swarm.setPeers(payload.spec.payload.infoHash, [another.as('parent')])
+      await checkWhole(t, world, client, payload)
+    },
+  )
+
   check('a revoked node gets nothing', async (t, world) => {
     const payload = payloadFrom('revoked', { size: MiB, pieceLength })
     const root = await seed(world, 'root', payload)

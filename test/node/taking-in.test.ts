@@ -30,6 +30,15 @@ t.test('an apply that could not be stored is taken in once there is room', async
   t.same([stored, told()], [['1'], ['1']])
 })
 
+t.test('an apply that cannot be marked as taken in is told all the same', async (t) => {
+  const { takingIn, disk, records, told } = stage()
+  disk.isMarked = false
+  await takingIn.take([endedOf('1')])
+  t.same([records(), told()], [['1.0'], ['1']])
+  await takingIn.take([endedOf('2')])
+  t.same(told(), ['1', '2'], 'once')
+})
+
 t.test(
   'those of a former daemon that cannot be stored keep nothing else from beginning, and are not lost',
   async (t) => {
@@ -82,7 +91,7 @@ function endedOf(txid: string): Ended {
 /** A machine with what a former daemon has left, and a store that can be full. */
 function stage(left: Ended[] = []) {
   const { clock, log } = createSimulation({ seed: 'taking in' }).node({ address: '10.0.0.1' }).world
-  const disk = { isFull: false }
+  const disk = { isFull: false, isMarked: true }
   const stored: string[] = []
   const events: Event[] = []
   let state: State = initialState({ name: 'n', labels: {}, site: 's', isRoot: false, checkIntervalMs: 1000 })
@@ -90,7 +99,10 @@ function stage(left: Ended[] = []) {
     ...{ clock, log },
     machine: {
       finishEarlier: async () => left,
-      stored: async (txids) => void stored.push(...txids),
+      stored: async (txids) => {
+        if (!disk.isMarked) throw new Failure('disk', 'input/output error')
+        stored.push(...txids)
+      },
     },
     store: {
       async batch() {

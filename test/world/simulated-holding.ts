@@ -19,6 +19,7 @@ import { nextPieceFor, strategyFor } from '../../src/swarm/strategy.ts'
 import type { Clock, Disk, Random, Timer } from '../../src/world/world.ts'
 import { digestOf, joined } from './digests.ts'
 import type { SimulatedPart } from './simulated-part.ts'
+import { watchReach } from './simulated-reach.ts'
 
 export type LinkMessage =
   | { kind: 'has'; pieces: number[] }
@@ -133,6 +134,7 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     if (isNeeded && !isReplaced) report({ kind: 'parted', infoHash, node: link.end.node })
     dialer.lost(link.end.node, isNeeded)
     askAll()
+    reach.look()
     tellBusy()
   }
   const hangUp = (link: Link, options?: { isReplaced: boolean }) => {
@@ -156,6 +158,14 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     })
   }
 
+  const reach = watchReach({
+    clock,
+    isInReach: () =>
+      isWhole ||
+      here.size === count ||
+      [...links.values()].some(({ asked, has }) => asked.size > 0 || [...has].some((piece) => !here.has(piece))),
+    tell: (nobodyHas) => report({ kind: 'reach', infoHash, nobodyHas }),
+  })
   const isOver = (link: Link) => isClosed || links.get(link.end.node) !== link
   const chokeOrNot = (link: Link) => {
     const isOn = !meters.upload.isOpen(link.lane)
@@ -210,6 +220,7 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     for (const each of links.values()) each.end.send({ kind: 'has', pieces: [piece] })
     if (here.size === count) complete().catch(failed)
     else ask(link)
+    reach.look()
   }
   const complete = async () => {
     await store()
@@ -258,7 +269,8 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     if (message.kind === 'has') {
       for (const piece of message.pieces) link.has.add(piece)
       if (isWhole && link.has.size === count) return hangUp(link)
-      return ask(link)
+      ask(link)
+      return reach.look()
     }
     const bytes = here.get(message.piece)
     if (bytes === undefined || link.isChoked) return
@@ -343,6 +355,7 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
   }
   const breakOff = () => {
     isClosed = true
+    reach.stop()
     dialer.stop()
     for (const link of links.values()) {
       quiet(link)
@@ -353,6 +366,7 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
   if (isWhole && opening.state === 'incoming') report({ kind: 'completed', infoHash })
   else if (!isWhole && here.size === count) complete().catch(failed)
   meet(opening.meetings)
+  reach.look()
   tellBusy()
   return {
     meet,
