@@ -41,7 +41,7 @@ export function openPlainGiving(parts: {
   return {
     setNamed: (manifests) => {
       named = manifests
-      for (const infoHash of [...waiting, ...admitted]) {
+      for (const infoHash of new Set([...waiting, ...admitted])) {
         if (gives(infoHash)) continue
         waiting.delete(infoHash)
         admitted.delete(infoHash)

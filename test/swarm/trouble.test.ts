@@ -147,3 +147,18 @@ t.test('a full swarm refuses callers in order, and still dials whom it needs', a
   client.swarm.setPeers(infoHash, [root.as('parent')])
   await client.event('completed')
 })
+
+t.test('callers who wait in vain are hung up on, and so are those for whom there is no place', async (t) => {
+  const nodes = await nodesFor(t)
+  const root = await nodes.start('root', { engine: engineHere(fastClock(t, 1)) })
+  const as = await nodes.fleet.node('crowd')
+  const closings: Promise<void>[] = []
+  for (let count = 0; count < limits.waitingPerNodeMax + 5; count += 1) {
+    const socket = call({ port: root.swarm.port, as, infoHash: 'a'.repeat(40) })
+    t.teardown(() => socket.destroy())
+    socket.resume()
+    closings.push(new Promise<void>((resolve) => socket.once('close', () => resolve())))
+  }
+  await Promise.all(closings)
+  t.same(root.swarm.transfers(), [])
+})
