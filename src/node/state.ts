@@ -1,33 +1,26 @@
 // A node's state and the one function that changes it.
 
-import { type DesiredPackage, desiredFor, groupsOf, type NodeTraits } from '../model/desired.ts'
+import { type DesiredPackage, desiredFor } from '../model/desired.ts'
 import { unreachable } from '../model/failure.ts'
-import { limits } from '../model/limits.ts'
 import type { Manifest } from '../model/manifest.ts'
-import type { Arch, Instant, Labels, NodeName, Sha256 } from '../model/names.ts'
-import { limitsForGroups, type NodeLimits } from '../model/node-limits.ts'
+import type { Instant, Labels, NodeName, Sha256 } from '../model/names.ts'
 import type { Attack, Outcome } from '../model/report.ts'
 import type { MachineNeeds } from '../model/restarts.ts'
 import { manifestsOf, type Revision } from '../model/revision.ts'
 import type { RolloutState } from '../model/rollouts.ts'
 import type { InstalledRecord } from '../reconcile/actual.ts'
 import type { Difference } from '../reconcile/differences.ts'
-import { differencesToRemove, isComing, type Plan } from '../reconcile/plan.ts'
-import {
-  nextTryInMs,
-  type Quarantined,
-  quarantineAfter,
-  quarantineAt,
-  quarantineStanding,
-  quarantineUnder,
-} from '../reconcile/quarantine.ts'
+import type { Plan } from '../reconcile/plan.ts'
+import { nextTryInMs, type Quarantined, quarantineAt, quarantineUnder } from '../reconcile/quarantine.ts'
 import { type KeptRestart, restartsAskedFor, restartsUnder } from '../reconcile/restarts.ts'
 import { attackOf, type TrustedState } from '../trust/trust-store.ts'
 import type { Facts } from '../world/world.ts'
 import { attacksAfter } from './attacks.ts'
 import type { Effect, Event, WantedSwarm } from './events.ts'
-import { mergedOutcomes, outcomesAfterLook, outcomesUnder } from './outcomes.ts'
-import { planReady } from './ready.ts'
+import { traitsOf } from './in-force.ts'
+import { applied, applyFailed, inspected } from './machine-events.ts'
+import { outcomesUnder } from './outcomes.ts'
+import { type ProblemSource, without, withProblem } from './problems.ts'
 
 export type Link =
   | { kind: 'root' }
@@ -77,8 +70,6 @@ export interface State {
   attacks: Attack[]
   problems: Readonly<Partial<Record<ProblemSource, string>>>
 }
-
-export type ProblemSource = 'refresh' | 'load' | 'inspect' | 'apply' | 'transfer' | 'room' | 'parent'
 
 export function initialState(options: {
   name: NodeName
@@ -209,15 +200,8 @@ export function transition(state: State, event: Event): [State, Effect[]] {
       return [withProblem(state, 'inspect', event.failure.message), [{ kind: 'report' }]]
     case 'applied':
       return applied(state, event)
-    case 'apply-failed': {
-      const isOld = state.seen?.revision !== state.revision?.body.number
-      const next: State = {
-        ...withProblem(state, 'apply', event.failure.message),
-        applying: false,
-        applyNotBeforeMs: isOld ? null : event.monotonicMs + limits.failedRetryMs,
-      }
-      return [next, [{ kind: 'inspect' }, { kind: 'report' }, { kind: 'look-later', ms: limits.failedRetryMs }]]
-    }
+    case 'apply-failed':
+      return applyFailed(state, event)
     case 'parent-answered': {
       if (state.link.kind === 'connected' && state.link.parent === event.parent) return [state, []]
       const link: Link = { kind: 'connected', parent: event.parent }
@@ -283,31 +267,6 @@ export function transition(state: State, event: Event): [State, Effect[]] {
   }
 }
 
-/** The newest signed state of the rollouts; null while it is not here. */
-export function rolloutsInForce({ rollouts, trusted }: Pick<State, 'rollouts' | 'trusted'>): State['rollouts'] {
-  return rollouts !== null && rollouts.digest === trusted?.rollouts?.sha256 ? rollouts : null
-}
-
-/** How the policy knows this node; null while its facts are not collected. */
-export function traitsOf(state: State): NodeTraits | null {
-  if (state.facts === null) return null
-  return {
-    name: state.name,
-    site: state.site ?? '',
-    arch: state.facts['arch'] as Arch,
-    labels: state.labels,
-    facts: state.facts,
-  }
-}
-
-/** What the policy says of a node's link, disk and machine. */
-export function policyLimitsOf(state: State): NodeLimits[] {
-  const traits = traitsOf(state)
-  const { limits: all } = state.revision?.body ?? {}
-  if (state.revision === null || all === undefined || traits === null) return []
-  return limitsForGroups(all, groupsOf(state.revision.body, traits))
-}
-
 function remembering([state, effects]: [State, Effect[]]): [State, Effect[]] {
   return [state, [...effects, { kind: 'remember' }]]
 }
@@ -319,69 +278,4 @@ function desiring(state: State): [State, Effect[]] {
   const earlier = (state.revision.body.earlier ?? []).map((each) => desiredFor(each, traits))
   const outcomes = outcomesUnder(state, desired)
   return [{ ...state, desired, earlier, outcomes, manifests: null }, [{ kind: 'load-manifests' }, { kind: 'report' }]]
-}
-
-function applied(state: State, event: Extract<Event, { kind: 'applied' }>): [State, Effect[]] {
-  const { plan, outcomes, moment } = event
-  const quarantine = quarantineAfter(state.quarantine, { plan, outcomes, node: state.name, moment })
-  const restarts = event.restarts ?? state.restarts
-  const isInVain = plan.actions.length === 0 && restarts.some(({ state }) => state === 'owed')
-  const next: State = {
-    ...without(state, 'apply'),
-    records: event.records,
-    outcomes: mergedOutcomes(state.outcomes, outcomes),
-    restarts,
-    output: outcomes.some((each) => each.outcome === 'failed') ? (event.output ?? null) : null,
-    applying: false,
-    // It was for nothing but restarts, and did not come to them: not again at once.
-    applyNotBeforeMs: isInVain ? moment.monotonicMs + limits.failedRetryMs : null,
-    quarantine: quarantineUnder(quarantine, state.revision?.body.number ?? plan.revision),
-  }
-  const effects: Effect[] = [{ kind: 'inspect' }, { kind: 'report' }, { kind: 'save-quarantine' }]
-  const ms = nextTryInMs(next.quarantine, moment.monotonicMs)
-  return [next, ms === undefined ? effects : [...effects, { kind: 'look-later', ms }]]
-}
-
-function inspected(state: State, event: Extract<Event, { kind: 'inspected' }>): [State, Effect[]] {
-  if (event.revision !== state.revision?.body.number) return [state, []]
-  // Halted or opened in the middle of the look.
-  if (event.rollouts !== (rolloutsInForce(state)?.digest ?? null)) return [state, [{ kind: 'inspect' }]]
-  const seen = { revision: event.revision, differences: event.differences, plan: event.plan }
-  const quarantine = quarantineStanding(state.quarantine, event.differences)
-  // A look goes by the revision that is here, and says nothing of one that could not be loaded.
-  const isLoaded = state.trusted?.revision?.sha256 === state.revision?.digest && !event.plan.waiting.some(isComing)
-  const next: State = {
-    ...without(isLoaded ? without(state, 'load') : state, 'inspect'),
-    seen,
-    needs: event.needs ?? state.needs,
-    records: event.records,
-    quarantine,
-    outcomes: outcomesAfterLook(state, event),
-  }
-  const impossible = event.kept.some((outcome) => outcome.outcome === 'failed')
-  const effects: Effect[] = [{ kind: 'hold' }, { kind: 'report' }]
-  if (quarantine.length < state.quarantine.length) effects.push({ kind: 'save-quarantine' })
-  if (differencesToRemove(event).length === 0 && !impossible) {
-    if (next.converged !== event.revision) effects.push({ kind: 'save-converged', revision: event.revision })
-    const converged = { ...next, converged: event.revision }
-    if (next.restarts.every((each) => each.state !== 'owed')) return [{ ...converged, applyNotBeforeMs: null }, effects]
-    return applying(converged, effects)
-  }
-  return applying(next, effects)
-}
-
-/** Begins what is ready, if anything is. */
-function applying(state: State, effects: Effect[]): [State, Effect[]] {
-  const plan = state.applying ? null : planReady(state)
-  return plan === null ? [state, effects] : [{ ...state, applying: true }, [...effects, { kind: 'apply', plan }]]
-}
-
-function withProblem(state: State, source: ProblemSource, message: string): State {
-  return { ...state, problems: { ...state.problems, [source]: message } }
-}
-
-function without(state: State, source: ProblemSource): State {
-  if (state.problems[source] === undefined) return state
-  const { [source]: _, ...problems } = state.problems
-  return { ...state, problems }
 }
