@@ -2,7 +2,6 @@
 
 import { messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import { limitsInForce } from '../model/node-limits.ts'
 import type { Rates } from '../model/rates.ts'
 import type { Attack } from '../model/report.ts'
 import { backgroundOf } from '../model/revision.ts'
@@ -23,15 +22,15 @@ import { background } from './background.ts'
 import { startBandwidth } from './bandwidth.ts'
 import { type Check, checkFrom } from './check.ts'
 import { openEffects } from './effects.ts'
-import type { Event } from './events.ts'
 import type { Home } from './home.ts'
-import { policyLimitsOf } from './in-force.ts'
 import { openKeeping } from './keeping.ts'
 import { keptFor } from './kept-for.ts'
+import { keepSettings } from './live-settings.ts'
+import { keepState } from './live-state.ts'
 import { namedObjects } from './named.ts'
 import { openObjectSource } from './object-source.ts'
 import type { Releasing } from './releasing.ts'
-import { type Reloaded, reloadedFrom } from './reload.ts'
+import type { Reloaded } from './reload.ts'
 import { loadQuarantine, loadRemembered, loadRestarts, loadSaved } from './remembered.ts'
 import { startRenewal } from './renewal.ts'
 import { reportFrom } from './report-from.ts'
@@ -40,8 +39,7 @@ import type { Rollouts } from './rollouts.ts'
 import type { Root } from './root.ts'
 import { openRootUplink } from './root-uplink.ts'
 import { serveChildren } from './serving.ts'
-import { signedNow } from './signed.ts'
-import { initialState, type State, transition } from './state.ts'
+import { initialState, type State } from './state.ts'
 import { openTakingIn } from './taking-in.ts'
 import { openUplink } from './uplink.ts'
 import { startWatcher } from './watcher.ts'
@@ -125,36 +123,17 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
   const { world, settings, store, trust, identity } = parts
   const { clock, random, log } = world
   const isRoot = parts.root !== null
-  const listeners = new Set<() => void>()
   let root: Root | null = null
 
-  let state = initialState({
+  const initial = initialState({
     name: settings.name,
     labels: settings.labels,
     site: settings.site ?? null,
     isRoot,
     checkIntervalMs: settings.checkInterval ?? limits.checkIntervalMs,
   })
-  // What happens before all parts are there waits until they are.
-  const early: Event[] = []
-  let isUp = false
-  let backgroundFrom = state.revision
-  let desiredFrom = state.desired
-  const dispatch = (event: Event) => {
-    if (!isUp) {
-      early.push(event)
-      return
-    }
-    const [next, wanted] = transition(state, event)
-    state = next
-    for (const effect of wanted) effects.run(effect)
-    if (state.revision !== backgroundFrom && state.revision !== null)
-      swarm.setBackground(backgroundOf(state.revision.body))
-    backgroundFrom = state.revision
-    if (state.desired !== desiredFrom) bandwidth.look()
-    desiredFrom = state.desired
-    for (const listener of listeners) listener()
-  }
+  const live = keepState(initial, (effect) => effects.run(effect))
+  const { state, dispatch } = live
   const attacked = (attack: Omit<Attack, 'at'>) => {
     log.warn('attack', { attack: attack.kind, from: attack.from, detail: attack.detail })
     dispatch({ kind: 'attack-seen', attack: { ...attack, at: clock.now() } })
@@ -173,7 +152,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
       const trusted = trust.current()
       return [trusted?.revision, trusted?.rollouts].flatMap((target) => target?.sha256 ?? [])
     },
-    manifests: () => state.revision?.named ?? nothing,
+    manifests: () => state().revision?.named ?? nothing,
   })
   const source = openObjectSource({
     objects: parts.objects,
@@ -192,23 +171,24 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
   }
   const onWire = ({ kind, infoHash, node }: Extract<SwarmEvent, { kind: 'met' | 'parted' }>) => {
     // Before there is a tracker nobody is known to be a gateway or not.
-    if (!isUp) return
+    if (!live.hasBegun()) return
     serving[kind](infoHash, node)
     // Perhaps that was the gateway of this node's site, and another one is to be elected.
     if (kind === 'parted' && swarm.have(infoHash) !== 'all') announcer.soon()
   }
   const swarm = await parts.openSwarm({
     onEvent: onSwarmEvent,
-    site: () => state.site,
+    site: () => state().site,
     linkRate: () => bandwidth.linkRate(),
   })
   stops.push(() => swarm.close())
-  let live = settings
-  const inForce = () => limitsInForce(policyLimitsOf(state), live)
+  const { own, limits: inForce, reload } = keepSettings({ ...parts, state, log })
   const bandwidth = startBandwidth({
-    ...{ clock, log, swarm, settings: () => live, limits: inForce, uploadFacts: parts.uploadFacts },
+    ...{ clock, log, swarm, settings: own, limits: inForce, uploadFacts: parts.uploadFacts },
   })
   stops.push(() => bandwidth.stop())
+  live.watch('revision', (revision) => revision !== null && swarm.setBackground(backgroundOf(revision.body)))
+  live.watch('desired', () => bandwidth.look())
 
   const reports = await openReports({
     clock,
@@ -218,7 +198,8 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     isRoot,
     self: settings.name,
     identity,
-    build: (counter, at) => reportFrom({ state, counter, at, version: parts.version, transfers: swarm.transfers() }),
+    build: (counter, at) =>
+      reportFrom({ state: state(), counter, at, version: parts.version, transfers: swarm.transfers() }),
     send: (batch) => uplink.reports(batch),
     onAttack: attacked,
     onAccepted: (nodes) => root?.rollouts.heard(nodes),
@@ -234,7 +215,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
         random,
         log,
         site: () => settings.site ?? null,
-        needsSite: () => state.site === null,
+        needsSite: () => state().site === null,
         onSite: (site) => {
           if (settings.site === undefined) dispatch({ kind: 'site-seen', site })
         },
@@ -244,14 +225,14 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     ? null
     : openKeeping({
         ...{ clock, log, store, disk: world.disk, home: parts.home, swarm, objects: parts.objects, named },
-        state: () => state,
-        settings: () => ({ ...live, ...inForce() }),
+        state,
+        settings: () => ({ ...own(), ...inForce() }),
         onProblem: (problem) => dispatch({ kind: 'room-looked', problem }),
       })
   const warmUp = () => {
     if (serving.hasChildren()) swarm.warmUp()
   }
-  const takingIn = openTakingIn({ ...parts, clock, log, state: () => state, dispatch })
+  const takingIn = openTakingIn({ ...parts, clock, log, state, dispatch })
   const effects = openEffects({
     keeping,
     takingIn,
@@ -263,14 +244,14 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     source,
     swarm,
     machine: parts.machine,
-    state: () => state,
+    state,
     dispatch,
     tellChildren: () => serving.tellChildren(),
     warmUp,
     reportAgain: () => reports.again(),
     // Without its facts a node has nothing to say that anybody could use.
     report: () => {
-      if (state.facts !== null) reports.ask()
+      if (state().facts !== null) reports.ask()
     },
     announceSoon: () => announcer.soon(),
     onAttack: attacked,
@@ -282,7 +263,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     return await metricsNow({
       ...{ clock, disk: world.disk, home: parts.home, version: parts.version, swarm, inbox: reports.inbox, bandwidth },
       settings: inForce,
-      state: () => state,
+      state,
     })
   }
   const serving = await serveChildren({
@@ -292,7 +273,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     trust,
     uplink,
     swarm,
-    site: () => state.site,
+    site: () => state().site,
     object: (digest) => source.get(digest),
     takeReports: (batch, from) => reports.take(batch, from),
     onWanted: (wanted) => dispatch({ kind: 'children-wanted', wanted }),
@@ -324,9 +305,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     restarts: await loadRestarts(store, log),
     remembered: await loadRemembered(store, log),
   }
-  isUp = true
-  dispatch({ kind: 'started', ...loaded })
-  for (const event of early) dispatch(event)
+  live.begin({ kind: 'started', ...loaded })
   // What was trusted before the restart holds until there is something newer, also where nobody can be asked.
   const trusted = trust.current()
   if (trusted !== undefined) dispatch({ kind: 'refreshed', trusted })
@@ -352,21 +331,18 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
   root = parts.root
     ? await (await import('./root.ts')).openRoot({
         ...parts.root,
-        ...{ swarm, source, clock, log, store, objects: parts.objects, disk: world.disk },
+        ...{ trust, swarm, source, clock, log, store, objects: parts.objects, disk: world.disk },
         policyFile: parts.home.policy,
         inbox: reports.inbox,
         refresh: () => effects.refresh(),
         warmUp,
-        signed: signedNow({ trust, source }),
-        trustedRevision: () => trust.current()?.revision?.sha256,
-        trustedTimestamp: () => trust.current()?.timestampVersion,
       })
     : null
   stops.push(() => root?.stop())
 
   return {
     controlPort: serving.controlPort,
-    state: () => state,
+    state,
     swarm,
     inbox: reports.inbox,
     releasing: root?.releasing ?? null,
@@ -376,25 +352,17 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
       await effects.looked()
     },
     look: () => effects.look(),
-    check: async () => checkFrom(state, await effects.look()),
+    check: async () => checkFrom(state(), await effects.look()),
     rates: () => bandwidth.rates(),
     heldBack: () => bandwidth.heldBack(),
     metrics,
     async reload() {
-      const reloaded = reloadedFrom(settings, live, await parts.readSettings())
-      live = reloaded.settings
-      log.info('settings reloaded', {
-        changed: reloaded.changed.join(' '),
-        needRestart: reloaded.needRestart.join(' '),
-      })
+      const reloaded = await reload()
       bandwidth.look()
       effects.run({ kind: 'hold' })
       return reloaded
     },
-    onChange(listener) {
-      listeners.add(listener)
-      return () => listeners.delete(listener)
-    },
+    onChange: live.onChange,
   }
 }
 

@@ -1,11 +1,12 @@
 // What a root has beside a node's parts: releasing, and the rollouts of what is released. Both sign, so they take turns.
 
 import type { Inbox } from '../report/inbox.ts'
+import type { Trust } from '../trust/trust-store.ts'
 import { takingTurns } from '../trust/turns.ts'
 import type { Store } from '../world/world.ts'
 import { openReleasing, type ReleaseParts, type Releasing } from './releasing.ts'
 import { openRollouts, type Rollouts } from './rollouts.ts'
-import { signedLast } from './signed.ts'
+import { signedLast, signedNow } from './signed.ts'
 
 export interface Root {
   releasing: Releasing
@@ -14,17 +15,18 @@ export interface Root {
 }
 
 export async function openRoot(
-  parts: Omit<ReleaseParts, 'inTurn' | 'reports' | 'knowledge'> & {
+  parts: Omit<ReleaseParts, 'inTurn' | 'reports' | 'knowledge' | 'signed' | 'trustedRevision'> & {
     store: Store
     inbox: Inbox
-    trustedTimestamp: () => number | undefined
+    trust: Trust
   },
 ): Promise<Root> {
-  const { inbox } = parts
+  const { inbox, trust } = parts
   const signed = signedLast({
-    ...parts,
+    signed: signedNow(parts),
     published: () => parts.fleet.timestamp().version,
-    trusted: parts.trustedTimestamp,
+    trusted: () => trust.current()?.timestampVersion,
+    refresh: parts.refresh,
   })
   const inTurn = takingTurns()
   const rollouts = openRollouts({ ...parts, signed, store: parts.store.sub('rollouts'), inTurn })
@@ -32,6 +34,7 @@ export async function openRoot(
     ...parts,
     signed,
     inTurn,
+    trustedRevision: () => trust.current()?.revision?.sha256,
     reports: () => inbox.reports(),
     knowledge: () => inbox.knowledge(),
   })
