@@ -200,6 +200,11 @@ export const limits = {
   /** Of those, for one address. */
   pendingPerAddressMax: 128,
   peersPerHandoutMax: 50,
+  /**
+   * Siblings at the parent's own site, for one that is there, too. As many call it, and each has others: pieces and news are
+   * everywhere after two or three steps, while each wire more costs both its ends for every piece.
+   */
+  nearPerHandoutMax: 6,
   /** Peers in one handout, over all its swarms: keeps it below announceMaxBytes. */
   handoutPeersMax: 6_000,
   trackerMembersMax: 20_000,

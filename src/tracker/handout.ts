@@ -51,7 +51,9 @@ export interface HandoutParts {
  * Of a site across a link only the gateway is handed out the parent, and the others meet nobody but each other and the
  * gateway. Gateways meet those of other sites, too: what one of them gives, the parent need not.
  *
- * Up to limits.peersPerHandoutMax siblings are handed out, which is everybody in a swarm of that size. Of more they are
+ * A caller at the parent's own site is handed out limits.nearPerHandoutMax siblings of that site, for all of them can take
+ * from the parent. Elsewhere, and over all sites, it is up to limits.peersPerHandoutMax, which is everybody in a swarm of that
+ * size: what only somebody has whom the gateway does not meet would come over the link again. Of more they are
  * drawn, those with pieces and of the caller's own site with more weight; the draw is fixed for each pair, so that one
  * node gets the same siblings again and different nodes get different ones. Weights, not ranks: if everybody got all
  * the seeds first, the others would never meet, and if nobody met another site, a site could starve beside a full one.
@@ -79,6 +81,7 @@ export function handoutFor({ table, caller, announce, self, site, elections, ran
         : []),
       ...siblingsIn(table.swarm(infoHash), {
         ...{ infoHash, have, caller, siblingsMax },
+        nearMax: caller.site === site ? Math.min(limits.nearPerHandoutMax, siblingsMax) : siblingsMax,
         isFront: (each) => isFront(each, held, mayTake(infoHash, each.member.node)),
       }),
     ]
@@ -113,6 +116,8 @@ interface Place {
   have: Have
   caller: Member
   siblingsMax: number
+  /** Of them so many of its own site. */
+  nearMax: number
   isFront: (membership: Membership) => boolean
 }
 
@@ -122,18 +127,22 @@ interface Candidate {
 }
 
 function siblingsIn(swarm: ReadonlyMap<NodeName, Membership>, place: Place): Peer[] {
-  const { infoHash, have, caller, siblingsMax } = place
+  const { infoHash, have, caller, siblingsMax, nearMax } = place
   // A caller that is not remembered dials everybody, like a late-comer.
   const known = swarm.get(caller.node)
   const own = known ?? { member: caller, have, bytes: 0, gained: 0, grewMs: 0, joined: Number.POSITIVE_INFINITY }
   const isOwnFront = place.isFront(own)
   const lot = Number.parseInt(infoHash.slice(0, 8), 16)
-  const best: Candidate[] = []
+  const near: Candidate[] = []
+  const far: Candidate[] = []
   for (const other of swarm.values()) {
     if (other.member.node === caller.node || !dials(own, other)) continue
-    if (other.member.site !== caller.site && !(isOwnFront && place.isFront(other))) continue
-    insert(best, { member: other.member, rank: rankOf(own, other, lot) }, siblingsMax)
+    const isNear = other.member.site === caller.site
+    if (!isNear && !(isOwnFront && place.isFront(other))) continue
+    const candidate = { member: other.member, rank: rankOf(own, other, lot) }
+    insert(isNear ? near : far, candidate, isNear ? nearMax : siblingsMax)
   }
+  const best = [...near, ...far].sort((a, b) => a.rank - b.rank).slice(0, siblingsMax)
   return best.map(({ member }) => ({
     node: member.node,
     address: member.address,

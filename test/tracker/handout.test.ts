@@ -104,7 +104,7 @@ t.test('more children than the tracker can serve come less often', async (t) => 
 })
 
 t.test(
-  'in a large swarm everybody gets the same few again, different ones each, those with pieces and near first',
+  'in a large swarm everybody gets the same few again, different ones each, a few of its own site, those with pieces first',
   async (t) => {
     const { announce } = subtree()
     const seeds = 20
@@ -121,21 +121,31 @@ t.test(
       again: peersIn(one(index), 1),
     }))
     const times = new Map<string, number>()
-    let near = 0
     let full = 0
     for (const { site, peers, again } of handouts) {
       t.equal(peers.length, limits.peersPerHandoutMax)
+      t.equal(peers.filter((peer) => peer.site === site).length, limits.nearPerHandoutMax)
       t.same(again, peers)
       for (const peer of peers) {
         times.set(peer.node, (times.get(peer.node) ?? 0) + 1)
-        if (peer.site === site) near += 1
         if (Number(peer.node.slice(1)) < seeds) full += 1
       }
     }
-    const shares = { near: near / 2_500, full: full / 2_500, met: times.size / children }
-    t.ok(shares.near > 0.5 && shares.near < 1, `near: ${shares.near}, a quarter if drawn blindly`)
+    const shares = { full: full / 2_500, met: times.size / children }
     t.ok(shares.full > 0.1 && shares.full < 0.5, `with pieces: ${shares.full}, a twentieth if drawn blindly`)
     t.ok(shares.met > 0.7, `handed out at all: ${shares.met}, an eighth if all got the same`)
+  },
+)
+
+t.test(
+  'at a site across a link everybody meets all others: what only one has would come over the link again',
+  async (t) => {
+    const { announce } = subtree({ site: 'here' })
+    const others = 3 * limits.nearPerHandoutMax
+    for (let index = 0; index < others; index += 1)
+      announce(`n${index}`, announceOf([swarmOf(1, 'some')], { site: 'oslo' }))
+    const handout = announce('last', announceOf([swarmOf(1, 'none')], { site: 'oslo' }))
+    t.equal(peersIn(handout, 1).length, others)
   },
 )
 

@@ -109,7 +109,7 @@ const children = fc.array(
     site: fc.constantFrom('here', 'berlin'),
     address: fc.constantFrom('10.0.0.1', '10.0.1.1'),
   }),
-  { minLength: 2, maxLength: limits.peersPerHandoutMax + 1 },
+  { minLength: 2, maxLength: limits.nearPerHandoutMax + 1 },
 )
 
 t.test('once all have announced, every two children of a site that miss pieces are connected one way', async () => {
