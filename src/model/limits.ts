@@ -242,6 +242,8 @@ export const limits = {
   pieceMemoryBytes: 24 * MiB,
   pieceSpanBytes: 1 * MiB,
   wireRequestsMax: 1_024,
+  /** Which pieces are here is told at once, and then gathered for so long. */
+  newsGatheredMs: 50,
   wireRejectsMax: 64,
   wireMessageMaxBytes: 256 * KiB,
   /** Of all that waits to be sent on one wire. */

@@ -9,6 +9,7 @@ import type { NodeName } from '../../model/names.ts'
 import type { Clock } from '../../world/world.ts'
 import { type Counters, type Meeting, noCounters, survivorOf } from '../engine.ts'
 import type { Lane, Meters } from './meter.ts'
+import { gatherNews } from './news.ts'
 import { tameWire, tellSite } from './wire.ts'
 
 /** A TLS connection whose other end was identified as a node of the fleet. */
@@ -44,6 +45,8 @@ export interface Link {
   /** What it says of its site; decides what counts as over a link, and nothing else. */
   site: string | undefined
   readonly lane: Lane
+  /** Says now which pieces are here. */
+  tellNews(): void
   /** Of the pieces those to ask it for first; undefined means all. */
   share(): Share | undefined
   speed(): number
@@ -95,7 +98,7 @@ export function openLinks(parts: {
   /** This node's own site, told to the peers. */
   site: string | null
   meters: Meters
-  clock: Pick<Clock, 'monotonicMs'>
+  clock: Pick<Clock, 'monotonicMs' | 'after'>
   isBackground: () => boolean
   events: LinkEvents
 }): Links {
@@ -144,8 +147,9 @@ export function openLinks(parts: {
       return false
     }
     const lane: Lane = { isBackground: parts.isBackground, isElsewhere: () => isElsewhere(link) }
-    const link = linkOf({
+    const link: Link = linkOf({
       ...{ node, direction, socket, peer, wire, pieces, lane, nowMs: clock.monotonicMs() },
+      tellNews: () => news.tell(),
       share: () => meetings.get(node)?.share,
     })
     const counting: Counting = { link, raw, overLinkCounted: 0 }
@@ -166,6 +170,7 @@ export function openLinks(parts: {
       },
       abuse: (because) => link.close(because),
     })
+    const news = gatherNews({ wire, clock, peerHas: (piece) => link.has[piece] === 1 })
     follow(counting, peer)
     events.onOpen(link)
     return true
@@ -271,18 +276,18 @@ export function openLinks(parts: {
 }
 
 function linkOf(
-  parts: Pick<Link, 'node' | 'direction' | 'socket' | 'wire' | 'lane' | 'share'> & {
+  parts: Pick<Link, 'node' | 'direction' | 'socket' | 'wire' | 'lane' | 'share' | 'tellNews'> & {
     peer: Peer
     pieces: number
     nowMs: number
   },
 ): Link {
-  const { node, direction, socket, wire, lane, share, peer, nowMs } = parts
+  const { node, direction, socket, wire, lane, share, tellNews, peer, nowMs } = parts
   const { downloadSpeed } = wire
   return {
     ...{ node, direction, socket, wire, lane, has: new Uint8Array(parts.pieces), count: 0, delivered: 0, rejects: 0 },
     ...{ site: undefined, askedAtMs: nowMs, busyMs: 0, vainMs: 0, silentMs: 0, deliveredBefore: 0, heardAtMs: nowMs },
-    share,
+    ...{ share, tellNews },
     speed: () => downloadSpeed(),
     close: (because) => peer.destroy(new Error(because)),
   }

@@ -310,6 +310,7 @@ function run(parts: HoldingParts, { torrent, file, isChecked, broken }: Running)
   })
   torrent.on('error', (error: Error) => broken(error))
   torrent.on('done', () => {
+    for (const link of links.all()) link.tellNews()
     if (!isChecked) complete().catch(broken)
   })
   if (!isChecked) {

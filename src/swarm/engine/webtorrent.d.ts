@@ -40,6 +40,7 @@ declare module 'webtorrent' {
     interested(): void
     uninterested(): void
     keepAlive(): void
+    have(piece: number): void
     destroy(): void
     cancel(piece: number, offset: number, length: number): void
     /** For the next answer to come; 0 for as long as it takes. */
