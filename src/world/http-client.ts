@@ -94,10 +94,18 @@ function attempt(agent: https.Agent, options: RequestOptions, timeoutMs: number)
   })
 }
 
-function certificateOf(response: IncomingMessage): Uint8Array {
-  const raw = response.socket instanceof TLSSocket ? response.socket.getPeerX509Certificate()?.raw : undefined
+/** It stays the same for as long as a connection does, and is costly to ask for. */
+const certificates = new WeakMap<TLSSocket, Uint8Array>()
+
+function certificateOf({ socket }: IncomingMessage): Uint8Array {
+  if (!(socket instanceof TLSSocket)) throw new TypeError('a connection without TLS')
+  const known = certificates.get(socket)
+  if (known !== undefined) return known
+  const raw = socket.getPeerX509Certificate()?.raw
   if (raw === undefined) throw new TypeError('a TLS connection without a certificate')
-  return new Uint8Array(raw)
+  const certificate = new Uint8Array(raw)
+  certificates.set(socket, certificate)
+  return certificate
 }
 
 async function readLimited(response: IncomingMessage, maxBytes: number): Promise<Uint8Array | 'too-large'> {
