@@ -215,6 +215,20 @@ export const limits = {
   attacksKeptOfOne: 3,
   attacksKeptOfKind: 8,
   loadsAtOnce: 16,
+  /** Of small objects so many are asked for in one call, and so many calls are under way. */
+  objectsPerAskMax: 128,
+  objectAsksAtOnce: 3,
+  /** What one answer should bring: at first, at least, at most; */
+  objectsFirstAnswerBytes: 128 * KiB,
+  objectsLeastAnswerBytes: 16 * KiB,
+  objectsAnswerBytes: 1 * MiB,
+  /** the lengths in it; */
+  objectsFramesBytes: 1 * KiB,
+  /** what is reckoned for an object of unknown size. */
+  objectBytesUnknown: 4 * KiB,
+  /** After a quicker answer more is asked for, after a slower one less; and so long others are kept for one that is late. */
+  objectsQuickMs: 500,
+  objectsSlowMs: 4_000,
   /** Of many small payloads that arrive one after the other it is said together that they are here. */
   arrivalsGatheredMs: 10_000,
   outputKeptBytes: 16 * KiB,

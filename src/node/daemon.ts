@@ -155,6 +155,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     manifests: () => state().revision?.named ?? nothing,
   })
   const source = openObjectSource({
+    ...{ clock, log },
     objects: parts.objects,
     folder: parts.home.objects,
     uplink,
@@ -274,7 +275,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     uplink,
     swarm,
     site: () => state().site,
-    object: (digest) => source.get(digest),
+    source,
     takeReports: (batch, from) => reports.take(batch, from),
     onWanted: (wanted) => dispatch({ kind: 'children-wanted', wanted }),
     held: () => effects.hold(),

@@ -4,6 +4,7 @@ import { type Handout, parseAnnounce } from '../model/announce.ts'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { NodeName, Sha256 } from '../model/names.ts'
+import { digestsIn, framesOf } from '../model/object-frames.ts'
 import { parseJson } from '../model/parse.ts'
 import { parseReportBatch, type ReportBatch } from '../model/report.ts'
 import { retryAfterS } from '../model/retry-after.ts'
@@ -19,6 +20,8 @@ export interface DownlinkParts {
   tufFile(name: string): Promise<Uint8Array | undefined>
   timestampVersion(): number
   object(digest: Sha256): Promise<Uint8Array | undefined>
+  /** The first of these, at least one, until there are so many bytes. */
+  objects(digests: readonly Sha256[], bytes: number): Promise<(Uint8Array | undefined)[]>
   announce(announced: Announced): Promise<Handout>
   reports(node: NodeName, batch: ReportBatch): Promise<{ accepted: number }>
   enrol(body: Uint8Array): Promise<{ status: number; body: Uint8Array }>
@@ -52,6 +55,13 @@ export function openDownlink(parts: DownlinkParts): Downlink {
       signal.addEventListener('abort', answer)
     })
 
+  const objects = async (digests: readonly Sha256[], wished: string | undefined): Promise<HttpResponse> => {
+    const [digest] = digests
+    if (digest !== undefined && digests.length === 1) return found(await parts.object(digest))
+    const bytes = Math.min(wholeNumber(wished, 'objects: bytes'), limits.objectsAnswerBytes)
+    return found(framesOf(await parts.objects(digests, bytes)))
+  }
+
   const answer = async (request: HttpRequest): Promise<HttpResponse> => {
     const caller = identityOf(request.peer.certificate)
     const call = `${request.method} ${request.path}`
@@ -60,7 +70,8 @@ export function openDownlink(parts: DownlinkParts): Downlink {
       return { status: reply.status, body: reply.body, contentType: 'application/json' }
     }
     if (caller.role !== 'node') throw new Failure('refused', 'an enrolment certificate is good for /v1/enrol only')
-    if (call === 'GET /v1/watch') return watch(wholeNumber(request.query['timestamp']), request.signal)
+    if (call === 'GET /v1/watch')
+      return watch(wholeNumber(request.query['timestamp'], 'watch: timestamp'), request.signal)
     if (call === 'POST /v1/announce') {
       const announce = parseAnnounce(
         parseJson(request.body, 'announce', limits.announceMarksMax),
@@ -81,8 +92,8 @@ export function openDownlink(parts: DownlinkParts): Downlink {
     }
     const tuf = /^GET \/v1\/tuf\/((?:\d+\.)?[a-z]+\.json)$/.exec(call)?.[1]
     if (tuf !== undefined) return found(await parts.tufFile(tuf))
-    const digest = /^GET \/v1\/objects\/([0-9a-f]{64})$/.exec(call)?.[1]
-    if (digest !== undefined) return found(await parts.object(digest))
+    const digests = request.method === 'GET' ? digestsIn(request.path) : undefined
+    if (digests !== undefined) return objects(digests, request.query['bytes'])
     return json(404, { failure: { code: 'not-found', message: `no such call: ${call.slice(0, 200)}` } })
   }
 
@@ -134,9 +145,9 @@ function found(bytes: Uint8Array | undefined): HttpResponse {
   return { status: 200, body: bytes, contentType: 'application/octet-stream' }
 }
 
-function wholeNumber(text: string | undefined): number {
+function wholeNumber(text: string | undefined, what: string): number {
   if (text === undefined || !/^\d{1,15}$/.test(text)) {
-    throw new Failure('bad-input', 'watch: timestamp: expected a whole number')
+    throw new Failure('bad-input', `${what}: expected a whole number`)
   }
   return Number(text)
 }

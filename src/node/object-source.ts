@@ -1,70 +1,123 @@
-// Small objects by digest: from our own folder, else once from above, however many ask at the same time.
+// Small objects by digest: from our own folder, else from above.
 
-import { createHash } from 'node:crypto'
 import path from 'node:path'
 import { Failure } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
 import type { Sha256 } from '../model/names.ts'
 import type { Attack } from '../model/report.ts'
 import type { Objects } from '../world/objects.ts'
+import type { Clock, Log } from '../world/world.ts'
+import { background } from './background.ts'
 import type { Named } from './named.ts'
+import { openObjectFetches } from './object-fetches.ts'
 import type { Uplink } from './uplink.ts'
 
 export interface ObjectSource {
   /** Undefined if nobody up to the root has it. Throws what the uplink throws, and `digest-mismatch` for forged bytes. */
   get(digest: Sha256): Promise<Uint8Array | undefined>
-  /** Like `get`, but absence is a Failure `not-found` that is worth another try. */
-  need(digest: Sha256, what: string): Promise<Uint8Array>
+  /** Like `get`, but absence is a Failure `not-found` that is worth another try. `bytes` is its size, where it is known. */
+  need(digest: Sha256, what: string, bytes?: number): Promise<Uint8Array>
+  /**
+   * For a child that waits: the first of these, at least one, until there are so many bytes, or others take long. Undefined
+   * for what nobody up to the root has.
+   */
+  firstOf(digests: readonly Sha256[], bytes: number): Promise<(Uint8Array | undefined)[]>
   /** The file that holds it, if it is here. */
   pathOf(digest: Sha256): Promise<string | undefined>
 }
 
 export function openObjectSource(parts: {
+  clock: Clock
+  log: Log
   objects: Objects
   /** Where the objects lie. */
   folder: string
-  uplink: Uplink
+  uplink: Pick<Uplink, 'objects' | 'parent' | 'turnAway'>
   /** What may be kept here. */
   named: Named
   onAttack: (attack: Pick<Attack, 'kind' | 'from' | 'detail'>) => void
 }): ObjectSource {
-  const underway = new Map<Sha256, Promise<Uint8Array | undefined>>()
+  const { clock, objects, named, uplink } = parts
+  const reads = new Map<Sha256, Promise<Uint8Array | undefined>>()
 
-  const fetchOnce = async (digest: Sha256): Promise<Uint8Array | undefined> => {
-    const here = await parts.objects.get(digest)
-    if (here !== undefined) {
-      parts.named.learn(digest, here)
-      return here
-    }
-    const bytes = await parts.uplink.object(digest)
-    if (bytes === undefined) return undefined
-    const actual = createHash('sha256').update(bytes).digest('hex')
-    if (actual !== digest) {
-      const from = parts.uplink.parent()?.node ?? 'parent'
+  const fetches = openObjectFetches({
+    monotonicMs: () => clock.monotonicMs(),
+    ask: (digests, bytes) => uplink.objects(digests, bytes),
+    async arrived(came) {
+      for (const [digest, bytes] of came) named.learn(digest, bytes)
+      const kept = new Map([...came].filter(([digest]) => named.has(digest)))
+      if (kept.size > 0) await objects.putAll(kept)
+    },
+    forged(digest, actual) {
+      const from = uplink.parent()?.node ?? 'parent'
       const detail = `object ${digest} came with digest ${actual}`
       parts.onAttack({ kind: 'object-forged', from, detail })
-      parts.uplink.turnAway()
-      throw new Failure('digest-mismatch', `${detail} from ${from}`, { retry: 'later' })
-    }
-    parts.named.learn(digest, bytes)
-    if (parts.named.has(digest)) await parts.objects.put(bytes)
+      uplink.turnAway()
+      return new Failure('digest-mismatch', `${detail} from ${from}`, { retry: 'later' })
+    },
+  })
+  const read = async (digest: Sha256) => {
+    const bytes = await objects.get(digest)
+    if (bytes !== undefined) named.learn(digest, bytes)
     return bytes
   }
-  const get = (digest: Sha256) => {
-    const shared = underway.get(digest)
-    if (shared !== undefined) return shared
-    const fetching = fetchOnce(digest).finally(() => underway.delete(digest))
-    underway.set(digest, fetching)
-    return fetching
+  /** Several children ask for the same at about the same time. */
+  const here = (digest: Sha256): Promise<Uint8Array | undefined> => {
+    if (fetches.isUnderway(digest)) return Promise.resolve(undefined)
+    const reading = reads.get(digest) ?? read(digest).finally(() => reads.delete(digest))
+    reads.set(digest, reading)
+    return reading
   }
+  const find = async (digest: Sha256, options: { bytes?: number | undefined; isUrgent?: boolean }) =>
+    (await here(digest)) ?? (await fetches.fetch(digest, options))
+
+  /** Asks for what is not here before somebody waits for each in turn. */
+  const fetchAhead = async (digests: readonly Sha256[]) => {
+    for (const digest of digests) {
+      const isHere = !fetches.isUnderway(digest) && (await objects.has(digest))
+      // Whoever waits for it is told what went wrong.
+      if (!isHere) fetches.fetch(digest, { isUrgent: true }).catch(() => {})
+    }
+  }
+  const inTime = async <T>(work: Promise<T>): Promise<T | 'late'> => {
+    const late = Promise.withResolvers<'late'>()
+    const timer = clock.after(limits.objectsSlowMs, () => late.resolve('late'))
+    return Promise.race([work, late.promise]).finally(() => timer.cancel())
+  }
+
   return {
-    get,
-    async pathOf(digest) {
-      return (await parts.objects.has(digest)) ? path.join(parts.folder, digest) : undefined
-    },
-    async need(digest, what) {
-      const bytes = await get(digest)
-      if (bytes !== undefined) return bytes
+    get: (digest) => find(digest, {}),
+
+    async need(digest, what, bytes) {
+      const found = await find(digest, { bytes })
+      if (found !== undefined) return found
       throw new Failure('not-found', `${what}: no node above has object ${digest}`, { retry: 'later' })
+    },
+
+    async firstOf(digests, bytes) {
+      const found: (Uint8Array | undefined)[] = []
+      let isAhead = false
+      for (let sum = 0; found.length < digests.length && (found.length === 0 || sum < bytes); ) {
+        const digest = digests[found.length] as Sha256
+        let next: Uint8Array | undefined | 'late' = await here(digest)
+        if (next === undefined && !isAhead) {
+          isAhead = true
+          background('fetch ahead', parts.log, fetchAhead(digests.slice(found.length + 1)))
+        }
+        if (next === undefined) {
+          const fetching = fetches.fetch(digest, { isUrgent: true })
+          if (found.length === 0) next = await fetching
+          else next = await inTime(fetching).catch(() => 'late' as const)
+        }
+        if (next === 'late') break
+        found.push(next)
+        sum += next?.byteLength ?? 0
+      }
+      return found
+    },
+
+    async pathOf(digest) {
+      return (await objects.has(digest)) ? path.join(parts.folder, digest) : undefined
     },
   }
 }

@@ -10,7 +10,7 @@ import type { Uplink } from './uplink.ts'
 export function openRootUplink(parts: { fleet: Fleet; clock: Clock }): Uplink {
   return {
     tufFile: (file) => parts.fleet.file(file),
-    object: async () => undefined,
+    objects: async (digests) => digests.map(() => undefined),
     announce: async () => {
       throw new Failure('unsupported', 'a root has nobody to announce to')
     },

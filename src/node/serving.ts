@@ -2,7 +2,7 @@
 
 import type { Handout } from '../model/announce.ts'
 import { limits } from '../model/limits.ts'
-import type { InfoHash, NodeName, Sha256 } from '../model/names.ts'
+import type { InfoHash, NodeName } from '../model/names.ts'
 import type { Attack, ReportBatch } from '../model/report.ts'
 import type { Settings } from '../model/settings.ts'
 import { openStrangers } from '../swarm/strangers.ts'
@@ -12,6 +12,7 @@ import type { Trust } from '../trust/trust-store.ts'
 import type { TlsIdentity, World } from '../world/world.ts'
 import { openDownlink } from './downlink.ts'
 import type { WantedSwarm } from './events.ts'
+import type { ObjectSource } from './object-source.ts'
 import type { Uplink } from './uplink.ts'
 
 export interface Serving {
@@ -37,7 +38,7 @@ export async function serveChildren(parts: {
   uplink: Uplink
   swarm: Swarm
   site: () => string | null
-  object: (digest: Sha256) => Promise<Uint8Array | undefined>
+  source: Pick<ObjectSource, 'get' | 'firstOf'>
   takeReports: (batch: ReportBatch, from: NodeName) => Promise<{ accepted: number }>
   onWanted: (wanted: WantedSwarm[]) => void
   /** Resolves when what the children want is held here too. */
@@ -83,7 +84,8 @@ export async function serveChildren(parts: {
     log,
     tufFile: (name) => trust.file(name),
     timestampVersion: () => trust.current()?.timestampVersion ?? 0,
-    object: parts.object,
+    object: (digest) => parts.source.get(digest),
+    objects: (digests, bytes) => parts.source.firstOf(digests, bytes),
     announce,
     reports: (node, batch) => parts.takeReports(batch, node),
     enrol: (body) => parts.uplink.enrol(body),

@@ -33,9 +33,9 @@ export function fetchingSmall(parts: {
     if (sha256 !== undefined) parts.onArrived(sha256)
   }
   const fetch = async (manifest: Manifest) => {
-    const { sha256 } = manifest.payload
+    const { sha256, size } = manifest.payload
     try {
-      await parts.source.need(sha256, `payload of ${manifest.name} ${manifest.version}`)
+      await parts.source.need(sha256, `payload of ${manifest.name} ${manifest.version}`, size)
       arrived = sha256
       timer ??= parts.clock.after(limits.arrivalsGatheredMs, tell)
     } catch (error) {

@@ -5,6 +5,7 @@ import { type Announce, type Handout, parseHandout } from '../model/announce.ts'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { countSchema, type NodeName, type Sha256 } from '../model/names.ts'
+import { objectsPath, parseFrames } from '../model/object-frames.ts'
 import { parseJson, parserOf } from '../model/parse.ts'
 import type { ReportBatch } from '../model/report.ts'
 import { identityOf } from '../trust/identity.ts'
@@ -14,8 +15,11 @@ import type { Http, HttpReply, TlsIdentity } from '../world/world.ts'
 /** What a node asks of the node above it. A root answers these itself (`root-uplink.ts`). */
 export interface Uplink {
   tufFile: TufFetch
-  /** Undefined if the parent has none. The bytes are as they came: the caller checks the digest. */
-  object(digest: Sha256): Promise<Uint8Array | undefined>
+  /**
+   * What the parent has of the first of these, at least of one, until there are about so many bytes; undefined for what it
+   * has not. The bytes are as they came: the caller checks the digests. At most `limits.objectsPerAskMax`.
+   */
+  objects(digests: readonly Sha256[], bytes: number): Promise<(Uint8Array | undefined)[]>
   announce(announce: Announce): Promise<Handout>
   reports(batch: ReportBatch): Promise<void>
   /** The reply's status and body, to be relayed unchanged. */
@@ -81,11 +85,16 @@ export function openUplink(parts: UplinkParts): Uplink {
       if (reply.status === 404) return undefined
       return accepted(reply, file).body
     },
-    async object(digest) {
-      const path = `/v1/objects/${digest}`
-      const reply = await ask({ method: 'GET', path, responseMaxBytes: limits.objectMaxBytes })
-      if (reply.status === 404) return undefined
-      return accepted(reply, path).body
+    async objects(digests, bytes) {
+      const path = objectsPath(digests, bytes)
+      const isOne = digests.length === 1
+      // One object more than there should be, and the lengths.
+      const responseMaxBytes =
+        limits.objectMaxBytes + (isOne ? 0 : limits.objectsAnswerBytes + limits.objectsFramesBytes)
+      const reply = await ask({ method: 'GET', path, responseMaxBytes })
+      if (isOne && reply.status === 404) return [undefined]
+      const { body } = accepted(reply, isOne ? path : `${digests.length} objects`)
+      return isOne ? [body] : parseFrames(body, digests.length)
     },
     async announce(announce) {
       const reply = await ask({

@@ -61,7 +61,7 @@ export interface Fleet {
   revoke(name: NodeName): Promise<void>
 }
 
-type FleetDisk = Pick<Disk, 'read' | 'write' | 'list' | 'stat' | 'makeFolder' | 'remove' | 'rename'>
+type FleetDisk = Pick<Disk, 'read' | 'write' | 'writeAll' | 'list' | 'stat' | 'makeFolder' | 'remove' | 'rename'>
 
 const onlineRoles = ['targets', 'snapshot', 'timestamp', 'rollouts'] as const
 

@@ -18,6 +18,7 @@ let writesSoFar = 0
 export const systemDisk: Disk = {
   read: (path, options) => asFailure('read', path, () => read(path, options?.maxBytes ?? Number.POSITIVE_INFINITY)),
   write: (path, content, options) => asFailure('write', path, () => write(path, content, options?.mode)),
+  writeAll: (folder, files) => asFailure('write', folder, () => writeAll(folder, files)),
   makeFolder: (path, options) => asFailure('make folder', path, () => makeFolder(path, options?.mode)),
   list: (path) => asFailure('list', path, () => list(path)),
   stat: (path) => asFailure('look at', path, () => stat(path)),
@@ -41,6 +42,21 @@ async function read(path: string, maxBytes: number): Promise<Uint8Array> {
 }
 
 async function write(path: string, content: Uint8Array | string, mode: number | undefined): Promise<void> {
+  await writeFile(path, content, mode)
+  await syncFolder(dirname(path))
+}
+
+async function writeAll(folder: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
+  const written = await Promise.allSettled(
+    [...files].map(([name, content]) => writeFile(join(folder, name), content, undefined)),
+  )
+  await syncFolder(folder)
+  const failed = written.find((each) => each.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+}
+
+/** Durable but for its name. */
+async function writeFile(path: string, content: Uint8Array | string, mode: number | undefined): Promise<void> {
   const unfinished = unfinishedBeside(path)
   try {
     // What an earlier process with our process id left behind is overwritten; a link planted there is not followed.
@@ -58,7 +74,6 @@ async function write(path: string, content: Uint8Array | string, mode: number | 
     await fs.rm(unfinished, { force: true })
     throw error
   }
-  await syncFolder(dirname(path))
 }
 
 async function makeFolder(path: string, mode: number | undefined): Promise<void> {

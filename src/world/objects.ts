@@ -11,6 +11,8 @@ export interface Objects {
   get(sha256: Sha256): Promise<Uint8Array | undefined>
   /** Durable when it returns; putting the same bytes twice is fine. `too-large` above `limits.objectMaxBytes`. */
   put(bytes: Uint8Array): Promise<Sha256>
+  /** Several at once, by the digests that they are known to have. */
+  putAll(objects: ReadonlyMap<Sha256, Uint8Array>): Promise<void>
   /** Whether a file of that name is there; only `get` verifies it. */
   has(sha256: Sha256): Promise<boolean>
   /** Sorted. */
@@ -19,7 +21,7 @@ export interface Objects {
 }
 
 export interface ObjectsParts {
-  disk: Pick<Disk, 'read' | 'write' | 'makeFolder' | 'list' | 'stat' | 'remove'>
+  disk: Pick<Disk, 'read' | 'writeAll' | 'makeFolder' | 'list' | 'stat' | 'remove'>
   /** Made with the first `put`. */
   dir: string
 }
@@ -46,20 +48,25 @@ export function openObjects({ disk, dir }: ObjectsParts): Objects {
     }
   }
 
+  async function putAll(objects: ReadonlyMap<Sha256, Uint8Array>): Promise<void> {
+    for (const { byteLength } of objects.values()) {
+      if (byteLength <= limits.objectMaxBytes) continue
+      throw new Failure('too-large', `an object of ${byteLength} bytes is over ${limits.objectMaxBytes}`)
+    }
+    await disk.makeFolder(dir)
+    await disk.writeAll(dir, objects)
+  }
+
   return {
     get,
 
     async put(bytes) {
-      if (bytes.byteLength > limits.objectMaxBytes) {
-        throw new Failure('too-large', `an object of ${bytes.byteLength} bytes is over ${limits.objectMaxBytes}`)
-      }
       const sha256 = sha256Of(bytes)
-      if ((await get(sha256)) === undefined) {
-        await disk.makeFolder(dir)
-        await disk.write(pathOf(sha256), bytes)
-      }
+      if ((await get(sha256)) === undefined) await putAll(new Map([[sha256, bytes]]))
       return sha256
     },
+
+    putAll,
 
     async has(sha256) {
       return isSha256(sha256) && (await disk.stat(pathOf(sha256)))?.kind === 'file'

@@ -3,6 +3,7 @@
 import t from 'tap'
 import { Failure } from '../../src/model/failure.ts'
 import { limits } from '../../src/model/limits.ts'
+import { parseFrames } from '../../src/model/object-frames.ts'
 import { type DownlinkParts, openDownlink } from '../../src/node/downlink.ts'
 import type { HttpRequest } from '../../src/world/world.ts'
 import { createTestFleet } from '../world/fleet.ts'
@@ -19,6 +20,10 @@ function certificateOf(pem: string): Uint8Array {
 
 const authority = certificateOf((await fleet.node('leaf')).ca)
 
+function digests(count: number): string[] {
+  return Array.from({ length: count }, (_, n) => n.toString(16).padStart(64, '0'))
+}
+
 function peerWith(certificate: Uint8Array) {
   return { certificate, address: '10.0.0.2', reachedAt: '10.0.0.1' }
 }
@@ -32,6 +37,7 @@ function downlinkWith(parts: Partial<DownlinkParts> = {}) {
     tufFile: async (name) => (name === 'timestamp.json' ? new TextEncoder().encode('{}') : undefined),
     timestampVersion: () => 4,
     object: async () => undefined,
+    objects: async (digests) => digests.map(() => undefined),
     announce: async () => ({ intervalMs: 1000, site: 'berlin', swarms: {} }),
     reports: async () => ({ accepted: 0 }),
     metrics: async () => '# EOF\n',
@@ -119,6 +125,11 @@ t.test('bad calls are refused without a word too many', async (t) => {
     [call('GET', '/v1/tuf/..%2f..%2fkeys'), 404],
     [call('GET', '/v1/tuf/Root.json'), 404],
     [call('GET', '/v1/objects/abc'), 404],
+    [call('GET', `/v1/objects/${digests(2).join()}`), 400],
+    [call('GET', `/v1/objects/${digests(2).join()}?bytes=-1`), 400],
+    [call('GET', `/v1/objects/${digests(2).join()},?bytes=1`), 404],
+    [call('GET', `/v1/objects/${digests(limits.objectsPerAskMax).join()}?bytes=1`), 200],
+    [call('GET', `/v1/objects/${digests(limits.objectsPerAskMax + 1).join()}?bytes=1`), 404],
     [call('POST', '/v1/announce', '{'), 400],
     [call('POST', '/v1/announce', '{"swarms":[{"infoHash":"x"}]}'), 400],
     [call('POST', '/v1/announce', '[]'), 400],
@@ -128,6 +139,25 @@ t.test('bad calls are refused without a word too many', async (t) => {
   for (const [request, status] of rows) t.equal((await downlink.handle(request)).status, status, request.path)
   t.equal(downlink.bodyMaxBytes('/v1/tuf/timestamp.json', peerWith(node)), 0, 'and a GET has no body')
 })
+
+t.test(
+  'several objects come in one answer, of the size that was asked for and no larger than one may be',
+  async (t) => {
+    const asked: number[] = []
+    const downlink = downlinkWith({
+      objects: async (_, bytes) => {
+        asked.push(bytes)
+        return [new Uint8Array([7, 8]), undefined, new Uint8Array(0)]
+      },
+    })
+    for (const bytes of [5, 1e12]) {
+      const { status, body } = await downlink.handle(call('GET', `/v1/objects/${digests(4).join()}?bytes=${bytes}`))
+      t.equal(status, 200)
+      t.same(parseFrames(body as Uint8Array, 4), [new Uint8Array([7, 8]), undefined, new Uint8Array(0)])
+    }
+    t.same(asked, [5, limits.objectsAnswerBytes])
+  },
+)
 
 t.test('what is worth another try is 503, so that the child tries again', async (t) => {
   const downlink = downlinkWith({

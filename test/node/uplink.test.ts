@@ -72,7 +72,7 @@ t.test('a parent that answers "later" is taken at its word', async (t) => {
     const uplink = openUplink({
       ...{ http: child.http, tls: () => own, parents: ['https://10.0.0.1:7420'], monotonicMs: () => 0 },
     })
-    const failure = await simulation.until(uplink.object('a'.repeat(64)).catch((error) => error))
+    const failure = await simulation.until(uplink.objects(['a'.repeat(64)], 1).catch((error: unknown) => error))
     t.match(failure, { retry: 'later', retryAfterMs: 30_000 })
     await simulation.until(server.close())
   }

@@ -127,6 +127,16 @@ export function simulatedDisk(platter: Platter, life: Life): Disk {
     entries.set(place, entry)
   }
 
+  const write: Disk['write'] = (path, content, options) => {
+    const bytes = keptCopyOf(content)
+    return operate('write', path, () => {
+      placeOf(path)
+      // The old content is there until the new is whole, so there has to be room for both.
+      if (bytes.length > platter.freeBytes()) throw noSpace(path)
+      put(path, { kind: 'file', content: bytes, mode: options?.mode ?? 0o644 })
+    })
+  }
+
   return {
     read: (path, options) =>
       operate('read', path, () => {
@@ -136,14 +146,12 @@ export function simulatedDisk(platter: Platter, life: Life): Disk {
         return readCopyOf(content)
       }),
 
-    write: (path, content, options) => {
-      const bytes = keptCopyOf(content)
-      return operate('write', path, () => {
-        placeOf(path)
-        // The old content is there until the new is whole, so there has to be room for both.
-        if (bytes.length > platter.freeBytes()) throw noSpace(path)
-        put(path, { kind: 'file', content: bytes, mode: options?.mode ?? 0o644 })
-      })
+    write,
+
+    writeAll: async (folder, files) => {
+      const written = await Promise.allSettled([...files].map(([name, content]) => write(`${folder}/${name}`, content)))
+      const failed = written.find((each) => each.status === 'rejected')
+      if (failed !== undefined) throw failed.reason
     },
 
     makeFolder: (path, options) =>
