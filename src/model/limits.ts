@@ -226,11 +226,14 @@ export const limits = {
   objectsFramesBytes: 1 * KiB,
   /** what is reckoned for an object of unknown size. */
   objectBytesUnknown: 4 * KiB,
+  /** What came or was read last, and how long it is kept in memory: children ask for the same at about the same time. */
+  recentObjectsBytes: 4 * MiB,
+  recentObjectsMs: 5_000,
   /** After a quicker answer more is asked for, after a slower one less; and so long others are kept for one that is late. */
   objectsQuickMs: 500,
   objectsSlowMs: 4_000,
   /** Of many small payloads that arrive one after the other it is said together that they are here. */
-  arrivalsGatheredMs: 10_000,
+  arrivalsGatheredMs: 60_000,
   outputKeptBytes: 16 * KiB,
   outboxMax: 10_000,
   inboxMax: 200_000,

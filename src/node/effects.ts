@@ -125,9 +125,14 @@ export function openEffects(parts: EffectParts): Effects {
       loadFailed('manifests', error)
     }
   })
-  const payloadPath = async (manifest: Manifest): Promise<string | undefined> => {
-    if (manifest.payload.via === 'swarm') return parts.swarm.payloadPath(manifest.payload.sha256)
-    return parts.source.pathOf(manifest.payload.sha256)
+  /** Where payloads lie that are here; those that came as objects as of the first that is asked for. */
+  const payloadPaths = () => {
+    let paths: ReturnType<ObjectSource['paths']> | undefined
+    return async ({ payload }: Manifest): Promise<string | undefined> => {
+      if (payload.via === 'swarm') return parts.swarm.payloadPath(payload.sha256)
+      paths ??= parts.source.paths()
+      return (await paths)(payload.sha256)
+    }
   }
 
   const small = fetchingSmall({
@@ -163,6 +168,7 @@ export function openEffects(parts: EffectParts): Effects {
   })
   const ownSpecs = async (): Promise<Map<InfoHash, HoldingSpec>> => {
     const specs = new Map<InfoHash, HoldingSpec>()
+    const payloadPath = payloadPaths()
     for (const [digest, manifest] of ownPayloadsWanted(state())) {
       if ((await payloadPath(manifest)) !== undefined) continue
       if (manifest.payload.via === 'object') {
@@ -202,7 +208,7 @@ export function openEffects(parts: EffectParts): Effects {
       desired: state().desired,
     })
     const about = {
-      ...{ desired, later, manifests, records, converged, payloadPath, timing },
+      ...{ desired, later, manifests, records, converged, payloadPath: payloadPaths(), timing },
       revision: { number, digest: revision.digest },
     }
     return { number, rollouts: rollouts?.digest ?? null, looked: await parts.machine.look(about) }

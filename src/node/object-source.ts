@@ -10,6 +10,7 @@ import type { Clock, Log } from '../world/world.ts'
 import { background } from './background.ts'
 import type { Named } from './named.ts'
 import { openObjectFetches } from './object-fetches.ts'
+import { openRecentObjects } from './recent-objects.ts'
 import type { Uplink } from './uplink.ts'
 
 export interface ObjectSource {
@@ -22,8 +23,8 @@ export interface ObjectSource {
    * for what nobody up to the root has.
    */
   firstOf(digests: readonly Sha256[], bytes: number): Promise<(Uint8Array | undefined)[]>
-  /** The file that holds it, if it is here. */
-  pathOf(digest: Sha256): Promise<string | undefined>
+  /** Where what is here lies, as of now: one listing for however many are asked for. */
+  paths(): Promise<(digest: Sha256) => string | undefined>
 }
 
 export function openObjectSource(parts: {
@@ -39,6 +40,7 @@ export function openObjectSource(parts: {
 }): ObjectSource {
   const { clock, objects, named, uplink } = parts
   const reads = new Map<Sha256, Promise<Uint8Array | undefined>>()
+  const recent = openRecentObjects(clock)
 
   const fetches = openObjectFetches({
     monotonicMs: () => clock.monotonicMs(),
@@ -47,6 +49,7 @@ export function openObjectSource(parts: {
       for (const [digest, bytes] of came) named.learn(digest, bytes)
       const kept = new Map([...came].filter(([digest]) => named.has(digest)))
       if (kept.size > 0) await objects.putAll(kept)
+      for (const [digest, bytes] of kept) recent.add(digest, bytes)
     },
     forged(digest, actual) {
       const from = uplink.parent()?.node ?? 'parent'
@@ -58,12 +61,15 @@ export function openObjectSource(parts: {
   })
   const read = async (digest: Sha256) => {
     const bytes = await objects.get(digest)
-    if (bytes !== undefined) named.learn(digest, bytes)
+    if (bytes === undefined) return undefined
+    named.learn(digest, bytes)
+    recent.add(digest, bytes)
     return bytes
   }
   /** Several children ask for the same at about the same time. */
   const here = (digest: Sha256): Promise<Uint8Array | undefined> => {
-    if (fetches.isUnderway(digest)) return Promise.resolve(undefined)
+    const known = recent.get(digest)
+    if (known !== undefined || fetches.isUnderway(digest)) return Promise.resolve(known)
     const reading = reads.get(digest) ?? read(digest).finally(() => reads.delete(digest))
     reads.set(digest, reading)
     return reading
@@ -116,8 +122,9 @@ export function openObjectSource(parts: {
       return found
     },
 
-    async pathOf(digest) {
-      return (await objects.has(digest)) ? path.join(parts.folder, digest) : undefined
+    async paths() {
+      const here = new Set(await objects.list())
+      return (digest) => (here.has(digest) ? path.join(parts.folder, digest) : undefined)
     },
   }
 }

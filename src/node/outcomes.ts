@@ -8,14 +8,14 @@ import type { State } from './state.ts'
 
 /** Kept packages as just seen; of those that differ, what the last apply said of them if it is still about them. */
 export function outcomesAfterLook(state: State, event: Extract<Event, { kind: 'inspected' }>): Outcome[] {
-  const differing = new Set(event.differences.map((difference) => difference.name))
   const keptNames = new Set(event.kept.map((outcome) => outcome.name))
   const earlier = new Map(state.outcomes.map((outcome) => [outcome.name, outcome]))
+  const differences = new Map(event.differences.map((difference) => [difference.name, difference]))
   const kept = event.kept.map((now) => {
     const before = earlier.get(now.name)
     const stands = now.outcome === 'kept' && before?.outcome === 'changed' && before.version === now.version
     // Its window or its wave has closed, and that it failed before is what has to be known.
-    const difference = event.differences.find(({ name }) => name === now.name)
+    const difference = differences.get(now.name)
     const failed = before?.outcome === 'failed' && difference && quarantineOf(state.quarantine, difference)
     return before !== undefined && (stands || (failed && now.outcome === 'skipped')) ? before : now
   })
@@ -25,7 +25,7 @@ export function outcomesAfterLook(state: State, event: Extract<Event, { kind: 'i
     outcome === 'failed' &&
     !event.differences.some((each) => each.name === name && quarantineOf(state.quarantine, each) !== undefined)
   const others = state.outcomes.filter(
-    (outcome) => differing.has(outcome.name) && !keptNames.has(outcome.name) && fromApply(outcome) && !isOld(outcome),
+    (outcome) => differences.has(outcome.name) && !keptNames.has(outcome.name) && fromApply(outcome) && !isOld(outcome),
   )
   // A failure outlasts a restart, which forgets outcomes.
   const told = new Set([...keptNames, ...others.map(({ name }) => name)])

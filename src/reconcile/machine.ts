@@ -14,7 +14,7 @@ import { outcomesAfterAbort } from './aborted.ts'
 import type { InstalledRecord } from './actual.ts'
 import { type FoundApply, findApply, lastWordsOf, startApply, takeApply, waitForApply } from './apply.ts'
 import { applyFolder } from './apply-folder.ts'
-import type { Difference } from './differences.ts'
+import { type Difference, keyOf } from './differences.ts'
 import { outcomesKept } from './kept.ts'
 import { leftBehindEnd } from './left-behind.ts'
 import { type NeedsParts, openNeedsLook } from './machine-needs.ts'
@@ -109,12 +109,13 @@ export function openLocalMachine(given: MachineParts): LocalMachine {
     records: readonly InstalledRecord[],
   ): Promise<Map<Sha256, string>> {
     const here = new Map<Sha256, string>()
+    const known = new Map(records.map((record) => [keyOf(record.kind, record.name), record]))
     for (const difference of differences) {
       const manifest = difference.manifest === null ? undefined : manifests.get(difference.manifest)
       if (manifest === undefined) continue
       const file = await payloadPath(manifest)
       if (file !== undefined) here.set(manifest.payload.sha256, path.resolve(file))
-      const former = records.find(({ name, kind }) => name === difference.name && kind === difference.kind)
+      const former = difference.kind === null ? undefined : known.get(keyOf(difference.kind, difference.name))
       const kept = former === undefined || here.has(former.payload) ? undefined : await keptPayload(former.payload)
       if (former !== undefined && kept !== undefined) here.set(former.payload, kept)
     }

@@ -106,7 +106,16 @@ export function waitsIn(
   { waiting }: Pick<Plan, 'waiting'>,
   { name, manifest }: Pick<Difference, 'name' | 'manifest'>,
 ): Waiting | undefined {
-  return waiting.find((one) => one.name === name && one.manifest === manifest)
+  const known = indexes.get(waiting) ?? new Map(waiting.map((one) => [keyOfWaiting(one), one]))
+  indexes.set(waiting, known)
+  return known.get(keyOfWaiting({ name, manifest }))
+}
+
+/** There may be thousands, and each is asked for. */
+const indexes = new WeakMap<readonly Waiting[], ReadonlyMap<string, Waiting>>()
+
+function keyOfWaiting({ name, manifest }: Pick<Waiting, 'name' | 'manifest'>): string {
+  return `${name} ${manifest ?? ''}`
 }
 
 /** Whether it waits for something that is on its way, and not for its time. */

@@ -1,9 +1,10 @@
 // State files on the real disk. Every change is durable when its promise resolves: fsync of the file, then of its folder.
 
 import { createHash } from 'node:crypto'
-import { constants } from 'node:fs'
+import { closeSync, constants, fsync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import { codeOf, Failure, messageOf } from '../model/failure.ts'
 import type { Sha256 } from '../model/names.ts'
 import type { Disk, FileStat } from './world.ts'
@@ -12,6 +13,11 @@ import type { Disk, FileStat } from './world.ts'
 const unfinishedName = /^\.unfinished-\d+-\d+$/
 
 const readStepBytes = 256 * 1024
+
+/** What an earlier process with our process id left behind is overwritten; a link planted there is not followed. */
+const overwriting = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
+
+const synced = promisify(fsync)
 
 let writesSoFar = 0
 
@@ -31,14 +37,27 @@ export const systemDisk: Disk = {
 }
 
 async function read(path: string, maxBytes: number): Promise<Uint8Array> {
-  const parts: Buffer[] = []
-  let size = 0
-  for await (const part of partsOf(path)) {
-    size += part.length
-    if (size > maxBytes) throw new Failure('too-large', `${path} is larger than ${maxBytes} bytes`)
-    parts.push(Buffer.from(part))
+  const file = await fs.open(path, 'r')
+  try {
+    const { size } = await file.stat()
+    let bytes = new Uint8Array(Math.min(size, maxBytes) + 1)
+    for (let length = 0; ; ) {
+      const { bytesRead } = await file.read(bytes, length, bytes.length - length, null)
+      length += bytesRead
+      if (length > maxBytes) throw new Failure('too-large', `${path} is larger than ${maxBytes} bytes`)
+      // A file of a known size that gives less than was asked for has no more. Those of the kernel say that they have none.
+      if (bytesRead === 0 || (size > 0 && length < bytes.length)) return bytes.subarray(0, length)
+      if (length === bytes.length) bytes = enlarged(bytes)
+    }
+  } finally {
+    await file.close()
   }
-  return Uint8Array.from(Buffer.concat(parts))
+}
+
+function enlarged(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const larger = new Uint8Array(bytes.length * 2 + 4096)
+  larger.set(bytes)
+  return larger
 }
 
 async function write(path: string, content: Uint8Array | string, mode: number | undefined): Promise<void> {
@@ -47,21 +66,38 @@ async function write(path: string, content: Uint8Array | string, mode: number | 
 }
 
 async function writeAll(folder: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
-  const written = await Promise.allSettled(
-    [...files].map(([name, content]) => writeFile(join(folder, name), content, undefined)),
-  )
+  const written = await Promise.allSettled([...files].map(([name, content]) => writeSmall(join(folder, name), content)))
   await syncFolder(folder)
   const failed = written.find((each) => each.status === 'rejected')
   if (failed !== undefined) throw failed.reason
+}
+
+/**
+ * Durable but for its name. Of a small file only the sync takes long; asked for through the thread pool, the rest would cost
+ * several times what it is.
+ */
+async function writeSmall(path: string, content: Uint8Array): Promise<void> {
+  const unfinished = unfinishedBeside(path)
+  try {
+    const file = openSync(unfinished, overwriting, 0o644)
+    try {
+      writeFileSync(file, content)
+      await synced(file)
+    } finally {
+      closeSync(file)
+    }
+    renameSync(unfinished, path)
+  } catch (error) {
+    rmSync(unfinished, { force: true })
+    throw error
+  }
 }
 
 /** Durable but for its name. */
 async function writeFile(path: string, content: Uint8Array | string, mode: number | undefined): Promise<void> {
   const unfinished = unfinishedBeside(path)
   try {
-    // What an earlier process with our process id left behind is overwritten; a link planted there is not followed.
-    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
-    const file = await fs.open(unfinished, flags, mode ?? 0o644)
+    const file = await fs.open(unfinished, overwriting, mode ?? 0o644)
     try {
       if (mode !== undefined) await file.chmod(mode)
       await file.writeFile(content)

@@ -108,16 +108,24 @@ function certificateOf({ socket }: IncomingMessage): Uint8Array {
   return certificate
 }
 
-async function readLimited(response: IncomingMessage, maxBytes: number): Promise<Uint8Array | 'too-large'> {
-  if (Number(response.headers['content-length'] ?? 0) > maxBytes) return 'too-large'
-  const parts: Buffer[] = []
-  let size = 0
-  for await (const part of response) {
-    size += part.length
-    if (size > maxBytes) return 'too-large'
-    parts.push(part)
-  }
-  return new Uint8Array(Buffer.concat(parts))
+function readLimited(response: IncomingMessage, maxBytes: number): Promise<Uint8Array | 'too-large'> {
+  return new Promise((resolve, reject) => {
+    if (Number(response.headers['content-length'] ?? 0) > maxBytes) return resolve('too-large')
+    const parts: Buffer[] = []
+    let size = 0
+    response.on('data', (part: Buffer) => {
+      size += part.length
+      if (size > maxBytes) return resolve('too-large')
+      parts.push(part)
+    })
+    response.on('end', () => {
+      const whole = Buffer.concat(parts, size)
+      resolve(new Uint8Array(whole.buffer, whole.byteOffset, size))
+    })
+    response.on('error', reject)
+    // Cut off without a word.
+    response.on('close', () => reject(new Error('the answer was cut off')))
+  })
 }
 
 function failureOf(error: unknown, request: ClientRequest, url: string): Failure {

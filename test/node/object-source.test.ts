@@ -73,7 +73,8 @@ t.test('a hundred callers at once cost one request, and later ones none', async 
   t.ok(answers.every((bytes) => bytes === manifest))
   await parent.source.get(digest)
   t.equal(parent.asked.length, 1)
-  t.equal(await parent.source.pathOf(digest), `/objects/${digest}`)
+  t.equal((await parent.source.paths())(digest), `/objects/${digest}`)
+  t.equal((await parent.source.paths())('0'.repeat(64)), undefined)
 })
 
 t.test('bytes with another digest are refused, named as an attack and not kept', async (t) => {
