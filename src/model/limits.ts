@@ -227,7 +227,7 @@ export const limits = {
   /** what is reckoned for an object of unknown size. */
   objectBytesUnknown: 4 * KiB,
   /** What came or was read last, and how long it is kept in memory: children ask for the same at about the same time. */
-  recentObjectsBytes: 4 * MiB,
+  recentObjectsBytes: 12 * MiB,
   recentObjectsMs: 5_000,
   /** After a quicker answer more is asked for, after a slower one less; and so long others are kept for one that is late. */
   objectsQuickMs: 500,

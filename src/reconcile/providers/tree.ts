@@ -33,7 +33,10 @@ export function treeProvider(parts: TreeParts): Provider {
   const hooks = { ...parts, timeoutMs: parts.hookTimeoutMs ?? limits.hookTimeoutMs }
   const look = async (names: readonly PackageName[], { depth }: Look) => {
     const actual: Actual[] = []
+    // Of thousands that are yet to come nothing is there.
+    const there = await foldersIn(parts.disk, path.join(parts.targetRoot, 'opt'))
     for (const name of names) {
+      if (!there.has(name)) continue
       const one = await inspectOne(parts, name, depth)
       if (one !== undefined) actual.push(one)
     }
@@ -67,6 +70,10 @@ export function treeProvider(parts: TreeParts): Provider {
       return outcomes
     },
   }
+}
+
+async function foldersIn(disk: Pick<Disk, 'list' | 'stat'>, folder: string): Promise<ReadonlySet<string>> {
+  return new Set((await disk.stat(folder)) === undefined ? [] : await disk.list(folder))
 }
 
 /** Only what has a record of ours counts: somebody else's `/opt/<name>` is none of our business. */
