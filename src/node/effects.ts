@@ -20,7 +20,7 @@ import type { Effect, Event, WantedSwarm } from './events.ts'
 import { rolloutsInForce } from './in-force.ts'
 import type { Keeping } from './keeping.ts'
 import type { ObjectSource } from './object-source.ts'
-import { loadManifest, ownPayloadsWanted, specOf, specOfWanted } from './payloads.ts'
+import { loadManifests, ownPayloadsWanted, specOf, specOfWanted } from './payloads.ts'
 import { saveQuarantine, saveRemembered } from './remembered.ts'
 import { askedMs } from './retry.ts'
 import { fetchingSmall } from './small-payloads.ts'
@@ -117,10 +117,8 @@ export function openEffects(parts: EffectParts): Effects {
     const all = [desired, ...earlier].flat()
     try {
       const digests = new Set(all.flatMap((wanted) => (wanted.state === 'present' ? [wanted.manifest] : [])))
-      const loaded = await Promise.all(
-        [...digests].map(async (digest) => [digest, await loadManifest(parts.source, digest)] as const),
-      )
-      dispatch({ kind: 'manifests-loaded', revision: revision.body.number, manifests: new Map(loaded) })
+      const manifests = await loadManifests(parts.source, digests)
+      dispatch({ kind: 'manifests-loaded', revision: revision.body.number, manifests })
     } catch (error) {
       loadFailed('manifests', error)
     }
@@ -162,10 +160,11 @@ export function openEffects(parts: EffectParts): Effects {
       await Promise.all(unknown.slice(done, done + limits.loadsAtOnce).map(loadChildSpec))
       await want()
     }
-    await parts.keeping?.tidy()
+    tidying.ask()
     // Room comes back without a word.
     if (state().problems.room !== undefined) runLookLater(limits.failedRetryMs)
   })
+  const tidying = repeatable('tidy', log, async () => parts.keeping?.tidy())
   const ownSpecs = async (): Promise<Map<InfoHash, HoldingSpec>> => {
     const specs = new Map<InfoHash, HoldingSpec>()
     const payloadPath = payloadPaths()
@@ -312,7 +311,7 @@ export function openEffects(parts: EffectParts): Effects {
     async stop() {
       stopped = true
       lookTimer?.cancel()
-      const repeated = [refreshing, loadingManifests, holding, inspecting, remembering, savingQuarantine]
+      const repeated = [refreshing, loadingManifests, holding, tidying, inspecting, remembering, savingQuarantine]
       await Promise.all(repeated.map((work) => work.settled()))
     },
   }

@@ -32,7 +32,7 @@ export interface KeepingParts {
   home: Pick<Home, 'store' | 'objects'>
   swarm: Pick<Swarm, 'stored' | 'forget'>
   objects: Objects
-  named: Pick<Named, 'has'>
+  named: Pick<Named, 'has' | 'knows'>
   state: () => Pick<State, 'revision' | 'records'>
   settings: () => { storeQuota?: WrittenSize; diskReserve?: WrittenSize; pins?: readonly PackageName[] }
   /** Null when all is well. */
@@ -154,6 +154,8 @@ export function openKeeping(parts: KeepingParts): Keeping {
       const kept = new Set<Sha256>([...manifests.keys(), ...[...manifests.values()].flatMap((each) => [...each])])
       for (const manifest of [...kept]) {
         if (manifests.has(manifest)) continue
+        // What it names is known without reading it.
+        if (parts.named.knows(manifest)) continue
         const bytes = await objects.get(manifest)
         if (bytes !== undefined) for (const name of namesIn(manifest, bytes)) kept.add(name)
       }

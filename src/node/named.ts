@@ -8,6 +8,8 @@ import { parseJson } from '../model/parse.ts'
 
 export interface Named {
   has(digest: Sha256): boolean
+  /** Whether it has learned from this manifest. */
+  knows(manifest: Sha256): boolean
   /** Takes in what a manifest of the revision names in turn; anything else teaches nothing. */
   learn(digest: Sha256, bytes: Uint8Array): void
 }
@@ -32,6 +34,7 @@ export function namedObjects(parts: {
   }
   return {
     has: (digest) => current().has(digest) || parts.targets().includes(digest),
+    knows: (manifest) => below.has(manifest),
     learn(digest, bytes) {
       if (!parts.manifests().has(digest) || below.has(digest)) return
       const names = namesIn(digest, bytes)

@@ -13,11 +13,17 @@ import { openObjectFetches } from './object-fetches.ts'
 import { openRecentObjects } from './recent-objects.ts'
 import type { Uplink } from './uplink.ts'
 
+/** What whoever asks for an object knows of it already: its size, and that it is not in our own folder. */
+export interface Known {
+  bytes?: number
+  isAbsent?: boolean
+}
+
 export interface ObjectSource {
   /** Undefined if nobody up to the root has it. Throws what the uplink throws, and `digest-mismatch` for forged bytes. */
   get(digest: Sha256): Promise<Uint8Array | undefined>
-  /** Like `get`, but absence is a Failure `not-found` that is worth another try. `bytes` is its size, where it is known. */
-  need(digest: Sha256, what: string, bytes?: number): Promise<Uint8Array>
+  /** Like `get`, but absence is a Failure `not-found` that is worth another try. */
+  need(digest: Sha256, what: string, known?: Known): Promise<Uint8Array>
   /**
    * For a child that waits: the first of these, at least one, until there are so many bytes, or others take long. Undefined
    * for what nobody up to the root has.
@@ -74,8 +80,8 @@ export function openObjectSource(parts: {
     reads.set(digest, reading)
     return reading
   }
-  const find = async (digest: Sha256, options: { bytes?: number | undefined; isUrgent?: boolean }) =>
-    (await here(digest)) ?? (await fetches.fetch(digest, options))
+  const find = async (digest: Sha256, { bytes, isAbsent = false }: Known) =>
+    (isAbsent ? undefined : await here(digest)) ?? (await fetches.fetch(digest, { bytes }))
 
   /** Asks for what is not here before somebody waits for each in turn. */
   const fetchAhead = async (digests: readonly Sha256[]) => {
@@ -94,8 +100,8 @@ export function openObjectSource(parts: {
   return {
     get: (digest) => find(digest, {}),
 
-    async need(digest, what, bytes) {
-      const found = await find(digest, { bytes })
+    async need(digest, what, known = {}) {
+      const found = await find(digest, known)
       if (found !== undefined) return found
       throw new Failure('not-found', `${what}: no node above has object ${digest}`, { retry: 'later' })
     },

@@ -8,7 +8,7 @@ import { parseJson } from '../model/parse.ts'
 import { differencesToFetch } from '../reconcile/plan.ts'
 import type { HoldingSpec } from '../swarm/holding.ts'
 import type { WantedSwarm } from './events.ts'
-import type { ObjectSource } from './object-source.ts'
+import type { Known, ObjectSource } from './object-source.ts'
 import type { State } from './state.ts'
 
 /**
@@ -26,9 +26,24 @@ export function ownPayloadsWanted(state: Pick<State, 'seen' | 'manifests'>): Map
 }
 
 /** Loads one manifest by its digest. */
-export async function loadManifest(source: ObjectSource, digest: Sha256): Promise<Manifest> {
-  const bytes = await source.need(digest, 'manifest')
+export async function loadManifest(source: ObjectSource, digest: Sha256, known: Known = {}): Promise<Manifest> {
+  const bytes = await source.need(digest, 'manifest', known)
   return parseManifest(parseJson(bytes, `manifest ${digest}`, limits.manifestMarksMax), `manifest ${digest}`)
+}
+
+export async function loadManifests(
+  source: ObjectSource,
+  digests: Iterable<Sha256>,
+): Promise<ReadonlyMap<Sha256, Manifest>> {
+  const paths = await source.paths()
+  return new Map(
+    await Promise.all(
+      [...digests].map(async (digest) => {
+        const isAbsent = paths(digest) === undefined
+        return [digest, await loadManifest(source, digest, { isAbsent })] as const
+      }),
+    ),
+  )
 }
 
 /** What the swarm has to know of one payload. Null for a payload that travels as an object. */

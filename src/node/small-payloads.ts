@@ -9,7 +9,7 @@ import { background } from './background.ts'
 import type { ObjectSource } from './object-source.ts'
 
 export interface SmallPayloads {
-  /** Asking for one that is under way changes nothing. */
+  /** One that is not here. Asking for one that is under way changes nothing. */
   fetch(manifest: Manifest): void
 }
 
@@ -35,7 +35,10 @@ export function fetchingSmall(parts: {
   const fetch = async (manifest: Manifest) => {
     const { sha256, size } = manifest.payload
     try {
-      await parts.source.need(sha256, `payload of ${manifest.name} ${manifest.version}`, size)
+      await parts.source.need(sha256, `payload of ${manifest.name} ${manifest.version}`, {
+        bytes: size,
+        isAbsent: true,
+      })
       arrived = sha256
       timer ??= parts.clock.after(limits.arrivalsGatheredMs, tell)
     } catch (error) {

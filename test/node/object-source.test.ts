@@ -61,7 +61,7 @@ function parentWith(answer: Answer, isNamed = true) {
   const source = openObjectSource({
     ...{ clock: world.clock, log: world.log, objects, uplink },
     folder: '/objects',
-    named: { has: () => isNamed, learn: () => {} },
+    named: { has: () => isNamed, knows: () => false, learn: () => {} },
     onAttack: ({ kind }) => attacks.push(kind),
   })
   return { source, kept, attacks, asked, turned: () => turned }
@@ -131,7 +131,7 @@ t.test('of known sizes no more is asked for at once than one answer should bring
   const size = 60_000
   const { digests, answer } = manyObjects(100, size)
   const parent = parentWith(answer)
-  await Promise.all(digests.map((each) => parent.source.need(each, 'payload', size)))
+  await Promise.all(digests.map((each) => parent.source.need(each, 'payload', { bytes: size })))
   t.equal(parent.asked[0]?.length, Math.floor(limits.objectsFirstAnswerBytes / size))
   t.ok(parent.asked.every((each) => each.length * size <= limits.objectsAnswerBytes))
 })
@@ -214,7 +214,7 @@ t.test('one that is late does not keep the others from a child, and one that fai
         parent: () => null,
         turnAway: () => {},
       },
-      named: { has: () => true, learn: () => {} },
+      named: { has: () => true, knows: () => false, learn: () => {} },
       onAttack: () => {},
     })
     t.equal((await simulation.until(source.firstOf(digests, 1_000))).length, 2, how)
