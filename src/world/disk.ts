@@ -73,7 +73,7 @@ async function writeAll(folder: string, files: ReadonlyMap<string, Uint8Array>):
 }
 
 /**
- * Durable but for its name. Of a small file only the sync takes long; asked for through the thread pool, the rest would cost
+ * Durable but for its name. Of a small file only the fsync takes long; asked for through the thread pool, the rest would cost
  * several times what it is.
  */
 async function writeSmall(path: string, content: Uint8Array): Promise<void> {

@@ -41,7 +41,7 @@ export interface Disk {
    * folder. There has to be room for both. A link at `path` is replaced, not followed. The default mode is 0644.
    */
   write(path: string, content: Uint8Array | string, options?: { mode?: number }): Promise<void>
-  /** Several files of one folder, by their names; each as `write` does it, with one sync of the folder for all. */
+  /** Several files of one folder, by their names; each as `write` does it, with one fsync of the folder for all. */
   writeAll(folder: string, files: ReadonlyMap<string, Uint8Array>): Promise<void>
   /** Makes the folder and those above it. */
   makeFolder(path: string, options?: { mode?: number }): Promise<void>
