@@ -8,7 +8,9 @@ import { parseJson } from '../model/parse.ts'
 
 export interface Named {
   has(digest: Sha256): boolean
-  /** Whether it has learned from this manifest. */
+  /** Whether this is a manifest that the revision in force names; */
+  isManifest(digest: Sha256): boolean
+  /** and whether it has learned from it. */
   knows(manifest: Sha256): boolean
   /** Takes in what a manifest of the revision names in turn; anything else teaches nothing. */
   learn(digest: Sha256, bytes: Uint8Array): void
@@ -34,6 +36,7 @@ export function namedObjects(parts: {
   }
   return {
     has: (digest) => current().has(digest) || parts.targets().includes(digest),
+    isManifest: (digest) => parts.manifests().has(digest),
     knows: (manifest) => below.has(manifest),
     learn(digest, bytes) {
       if (!parts.manifests().has(digest) || below.has(digest)) return

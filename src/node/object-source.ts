@@ -54,7 +54,11 @@ export function openObjectSource(parts: {
     async arrived(came) {
       for (const [digest, bytes] of came) named.learn(digest, bytes)
       const kept = new Map([...came].filter(([digest]) => named.has(digest)))
-      if (kept.size > 0) await objects.putAll(kept)
+      // There may be thousands, and one that a power cut damages is fetched again by whoever reads it.
+      const manifests = new Map([...kept].filter(([digest]) => named.isManifest(digest)))
+      const others = new Map([...kept].filter(([digest]) => !manifests.has(digest)))
+      if (manifests.size > 0) await objects.putAll(manifests, { isDurable: false })
+      if (others.size > 0) await objects.putAll(others)
       for (const [digest, bytes] of kept) recent.add(digest, bytes)
     },
     forged(digest, actual) {

@@ -24,7 +24,8 @@ let writesSoFar = 0
 export const systemDisk: Disk = {
   read: (path, options) => asFailure('read', path, () => read(path, options?.maxBytes ?? Number.POSITIVE_INFINITY)),
   write: (path, content, options) => asFailure('write', path, () => write(path, content, options?.mode)),
-  writeAll: (folder, files) => asFailure('write', folder, () => writeAll(folder, files)),
+  writeAll: (folder, files, options) =>
+    asFailure('write', folder, () => writeAll(folder, files, options?.isDurable ?? true)),
   makeFolder: (path, options) => asFailure('make folder', path, () => makeFolder(path, options?.mode)),
   list: (path) => asFailure('list', path, () => list(path)),
   stat: (path) => asFailure('look at', path, () => stat(path)),
@@ -65,32 +66,28 @@ async function write(path: string, content: Uint8Array | string, mode: number | 
   await syncFolder(dirname(path))
 }
 
-async function writeAll(folder: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
-  const written = await Promise.allSettled([...files].map(([name, content]) => writeSmall(join(folder, name), content)))
-  await syncFolder(folder)
-  const failed = written.find((each) => each.status === 'rejected')
-  if (failed !== undefined) throw failed.reason
-}
-
-/**
- * Durable but for its name. Of a small file only the fsync takes long; asked for through the thread pool, the rest would cost
- * several times what it is.
- */
-async function writeSmall(path: string, content: Uint8Array): Promise<void> {
-  const unfinished = unfinishedBeside(path)
+async function writeAll(folder: string, files: ReadonlyMap<string, Uint8Array>, isDurable: boolean): Promise<void> {
+  const written = new Map<string, { unfinished: string; file: number }>()
   try {
-    const file = openSync(unfinished, overwriting, 0o644)
     try {
-      writeFileSync(file, content)
-      await synced(file)
+      // Of small files only the fsync takes long; asked for through the thread pool, the rest would cost several times what
+      // it is. It comes after all of them are written: making a file waits for the file system's journal.
+      for (const [name, content] of files) {
+        const unfinished = unfinishedBeside(join(folder, name))
+        const file = openSync(unfinished, overwriting, 0o644)
+        written.set(name, { unfinished, file })
+        writeFileSync(file, content)
+      }
+      if (isDurable) await Promise.all([...written.values()].map(({ file }) => synced(file)))
     } finally {
-      closeSync(file)
+      for (const { file } of written.values()) closeSync(file)
     }
-    renameSync(unfinished, path)
+    for (const [name, { unfinished }] of written) renameSync(unfinished, join(folder, name))
   } catch (error) {
-    rmSync(unfinished, { force: true })
+    for (const { unfinished } of written.values()) rmSync(unfinished, { force: true })
     throw error
   }
+  if (isDurable) await syncFolder(folder)
 }
 
 /** Durable but for its name. */

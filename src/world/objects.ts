@@ -11,8 +11,11 @@ export interface Objects {
   get(sha256: Sha256): Promise<Uint8Array | undefined>
   /** Durable when it returns; putting the same bytes twice is fine. `too-large` above `limits.objectMaxBytes`. */
   put(bytes: Uint8Array): Promise<Sha256>
-  /** Several at once, by the digests that they are known to have. */
-  putAll(objects: ReadonlyMap<Sha256, Uint8Array>): Promise<void>
+  /**
+   * Several at once, by the digests that they are known to have. Whoever needs them only through `get`, which notices what a
+   * power cut does to them, may do without durability.
+   */
+  putAll(objects: ReadonlyMap<Sha256, Uint8Array>, options?: { isDurable?: boolean }): Promise<void>
   /** Whether a file of that name is there; only `get` verifies it. */
   has(sha256: Sha256): Promise<boolean>
   /** Sorted. */
@@ -48,13 +51,13 @@ export function openObjects({ disk, dir }: ObjectsParts): Objects {
     }
   }
 
-  async function putAll(objects: ReadonlyMap<Sha256, Uint8Array>): Promise<void> {
+  async function putAll(objects: ReadonlyMap<Sha256, Uint8Array>, options?: { isDurable?: boolean }): Promise<void> {
     for (const { byteLength } of objects.values()) {
       if (byteLength <= limits.objectMaxBytes) continue
       throw new Failure('too-large', `an object of ${byteLength} bytes is over ${limits.objectMaxBytes}`)
     }
     await disk.makeFolder(dir)
-    await disk.writeAll(dir, objects)
+    await disk.writeAll(dir, objects, options)
   }
 
   return {

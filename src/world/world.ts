@@ -41,8 +41,11 @@ export interface Disk {
    * folder. There has to be room for both. A link at `path` is replaced, not followed. The default mode is 0644.
    */
   write(path: string, content: Uint8Array | string, options?: { mode?: number }): Promise<void>
-  /** Several files of one folder, by their names; each as `write` does it, with one fsync of the folder for all. */
-  writeAll(folder: string, files: ReadonlyMap<string, Uint8Array>): Promise<void>
+  /**
+   * Several small files of one folder, by their names; each as `write` does it, with one fsync of the folder for all. When it
+   * fails, none need be there. Those that are not to be durable may after a power cut be there with any content.
+   */
+  writeAll(folder: string, files: ReadonlyMap<string, Uint8Array>, options?: { isDurable?: boolean }): Promise<void>
   /** Makes the folder and those above it. */
   makeFolder(path: string, options?: { mode?: number }): Promise<void>
   /** Names, sorted; without what a killed `write` left unfinished. */

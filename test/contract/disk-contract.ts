@@ -24,6 +24,23 @@ export function diskContract(t: Test, open: (t: Test) => Promise<{ disk: Disk; f
     t.same(await disk.list(at('')), ['a'])
   })
 
+  check(t, 'several files of one folder are written at once, durable or not', async (t, disk, at) => {
+    await disk.makeFolder(at('many'))
+    await disk.write(at('many/b'), 'an older and longer content')
+    const files = new Map(['a', 'b', 'c'].map((name) => [name, new TextEncoder().encode(`of ${name}`)]))
+    for (const isDurable of [true, false]) {
+      await disk.writeAll(at('many'), files, { isDurable })
+      for (const name of files.keys()) t.equal(await textOf(disk, at(`many/${name}`)), `of ${name}`)
+      t.same(await disk.list(at('many')), ['a', 'b', 'c'])
+    }
+    await disk.writeAll(at('many'), new Map())
+    t.equal(await failureCodeOf(disk.writeAll(at('no-folder'), files)), 'not-found')
+    await disk.makeFolder(at('many/d'))
+    await disk.write(at('many/d/file'), '')
+    t.equal(await failureCodeOf(disk.writeAll(at('many'), new Map([['d', new Uint8Array()]]))), 'disk')
+    t.same(await disk.list(at('many')), ['a', 'b', 'c', 'd'], 'and nothing is left behind')
+  })
+
   check(t, 'bytes given to write are the caller’s again, and those read are too', async (t, disk, at) => {
     const bytes = Uint8Array.from([1, 2, 3])
     const written = disk.write(at('a'), bytes)

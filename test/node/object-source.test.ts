@@ -61,7 +61,7 @@ function parentWith(answer: Answer, isNamed = true) {
   const source = openObjectSource({
     ...{ clock: world.clock, log: world.log, objects, uplink },
     folder: '/objects',
-    named: { has: () => isNamed, knows: () => false, learn: () => {} },
+    named: { has: () => isNamed, isManifest: () => false, knows: () => false, learn: () => {} },
     onAttack: ({ kind }) => attacks.push(kind),
   })
   return { source, kept, attacks, asked, turned: () => turned }
@@ -214,7 +214,7 @@ t.test('one that is late does not keep the others from a child, and one that fai
         parent: () => null,
         turnAway: () => {},
       },
-      named: { has: () => true, knows: () => false, learn: () => {} },
+      named: { has: () => true, isManifest: () => false, knows: () => false, learn: () => {} },
       onAttack: () => {},
     })
     t.equal((await simulation.until(source.firstOf(digests, 1_000))).length, 2, how)

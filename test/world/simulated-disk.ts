@@ -27,6 +27,10 @@ export interface Storage {
 /** For the other parts of the simulation. */
 export interface Platter extends Storage {
   entries: Map<string, Entry>
+  /** Files that a power cut may change. */
+  volatile: Set<string>
+  /** What a power cut does to them: one is there, or empty, or not. */
+  losePower(): void
   /** Stores by path; the values are JSON. */
   stores: Map<string, Map<string, string>>
   freeBytes(): number
@@ -46,8 +50,20 @@ export function createPlatter(capacityBytes: number, fraction: () => number): Pl
     for (const store of stores.values()) for (const [key, json] of store) bytes += key.length + json.length
     return bytes
   }
+  const volatile = new Set<string>()
   return {
     entries,
+    volatile,
+    losePower() {
+      for (const path of volatile) {
+        const entry = entries.get(path)
+        const fate = fraction()
+        if (entry?.kind !== 'file' || fate < 0.3) continue
+        if (fate < 0.6) entries.set(path, { ...entry, content: Buffer.alloc(0) })
+        else entries.delete(path)
+      }
+      volatile.clear()
+    },
     stores,
     freeBytes: () => Math.max(0, capacity - used()),
     check(operation, path) {
@@ -125,6 +141,7 @@ export function simulatedDisk(platter: Platter, life: Life): Disk {
     const place = placeOf(path)
     if (entries.get(place)?.kind === 'folder') throw new Failure('disk', `${path} is a folder`)
     entries.set(place, entry)
+    platter.volatile.delete(place)
   }
 
   const write: Disk['write'] = (path, content, options) => {
@@ -148,8 +165,12 @@ export function simulatedDisk(platter: Platter, life: Life): Disk {
 
     write,
 
-    writeAll: async (folder, files) => {
-      const written = await Promise.allSettled([...files].map(([name, content]) => write(`${folder}/${name}`, content)))
+    writeAll: async (folder, files, { isDurable = true } = {}) => {
+      const writeOne = async ([name, content]: [string, Uint8Array]) => {
+        await write(`${folder}/${name}`, content)
+        if (!isDurable) platter.volatile.add(placeOf(`${folder}/${name}`))
+      }
+      const written = await Promise.allSettled([...files].map(writeOne))
       const failed = written.find((each) => each.status === 'rejected')
       if (failed !== undefined) throw failed.reason
     },

@@ -132,6 +132,25 @@ t.test('after a crash each file holds its last acknowledged content or the one b
   )
 })
 
+t.test('what was not to be durable a power cut changes, and a killed daemon does not', async (t) => {
+  const bytes = new TextEncoder().encode('content')
+  const files = new Map(Array.from({ length: 30 }, (_, n) => [`file${n}`, bytes]))
+  const simulation = createSimulation({ seed: 'power' })
+  const node = simulation.node({ address: '10.0.0.1' })
+  const { disk } = node.world
+  await simulation.until(disk.makeFolder('/data'))
+  await simulation.until(disk.writeAll('/data', files, { isDurable: false }))
+  await simulation.until(disk.writeAll('/data', new Map([['durable', bytes]])))
+  node.crash()
+  node.restart()
+  const whole = () => Object.values(node.storage.files()).filter((content) => content === 'content').length
+  t.equal(whole(), 31)
+  node.crash({ power: true })
+  node.restart()
+  t.equal(node.storage.files()['/data/durable'], 'content')
+  t.ok(whole() > 1 && whole() < 31, `${whole()} are left`)
+})
+
 t.test('after a crash a batch is in the store as a whole or not at all', async (t) => {
   await fc.assert(
     fc.asyncProperty(fc.string(), fc.nat(60), async (seed, crashAtMs) => {

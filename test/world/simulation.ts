@@ -96,6 +96,7 @@ export function createSimulation({ seed = '1', logLevel = 'debug' as LogLevel } 
       const current = powered
       const clock: Clock = { ...machineClock, after: (ms, callback) => current.after(delayOf(ms), callback) }
       machine = { clock, disk: simulatedDisk(platter, current), life: current }
+      current.onEnd(() => platter.losePower())
     }
 
     function start(): void {
