@@ -27,7 +27,7 @@ async function prepare(lab: Lab, load: Load, { trouble, settles }: Options): Pro
   const daemons = openDaemons(lab)
   await daemons.plant()
   const root = rootOf(lab)
-  const payloads = await publish(lab, daemons, load)
+  const payloads = await publish(lab, daemons, load, settles)
   const isOne = payloads.length === 1
   return {
     bytes: payloads.reduce((sum, { size }) => sum + size, 0),
@@ -53,8 +53,11 @@ async function prepare(lab: Lab, load: Load, { trouble, settles }: Options): Pro
   }
 }
 
-/** Each file as a package of its own, wanted by all nodes but the root. */
-async function publish(lab: Lab, daemons: Daemons, load: Load): Promise<Payload[]> {
+/**
+ * Each file as a package of its own, wanted by all nodes but the root. The peers install nothing; where this is not to be
+ * measured either, it waits for a window, so that early nodes do not install on the cores that the last ones still need.
+ */
+async function publish(lab: Lab, daemons: Daemons, load: Load, installs: boolean): Promise<Payload[]> {
   const root = rootOf(lab)
   const sources: string[] = []
   for (const [name, size] of load.sizes) {
@@ -69,9 +72,12 @@ async function publish(lab: Lab, daemons: Daemons, load: Load): Promise<Payload[
   }
   const published = JSON.parse(await daemons.command(root, ['publish', ...sources, '--json'])) as { payload: Payload }[]
   const packages = [...load.sizes.keys()].map((name) => `${name}: latest`).join(', ')
-  const rules = `rules:\n  - nodes: all\n    except: [headquarters]\n    packages: { ${packages} }\n`
+  const hour = String((new Date().getHours() + 12) % 24).padStart(2, '0')
+  const windows = `windows:\n  later: { from: '${hour}:00', until: '${hour}:59' }\n`
+  const window = installs ? '' : '    window: later\n'
+  const rules = `rules:\n  - nodes: all\n    except: [headquarters]\n    packages: { ${packages} }\n${window}`
   const groups = `groups:\n  headquarters: { names: [${root}] }\n`
-  await writeFile(path.join(daemons.homeOf(root), 'policy.yaml'), groups + rules)
+  await writeFile(path.join(daemons.homeOf(root), 'policy.yaml'), (installs ? '' : windows) + groups + rules)
   return published.map(({ payload }) => payload)
 }
 
