@@ -90,6 +90,9 @@ export const limits = {
   loadRetryMs: 5_000,
   turnedAwayLookMs: 5_000,
   requestTimeoutMs: 30_000,
+  /** An answer that is larger than httpFreeAnswerBytes may take longer, as long as it does at this speed, and so long at most. */
+  slowestBytesPerSecond: 8 * KiB,
+  sendingMaxMs: 3 * 60_000,
   connectTimeoutMs: 10_000,
   keepAliveMs: 75_000,
   keepAliveProbeMs: 15_000,

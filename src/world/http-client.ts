@@ -6,6 +6,7 @@ import { TLSSocket } from 'node:tls'
 import { codeOf, Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { parseRetryAfter } from '../model/retry-after.ts'
+import { sendingMs } from '../model/sending-time.ts'
 import type { Pools } from './http-pools.ts'
 import type { Http, HttpReply } from './world.ts'
 
@@ -52,9 +53,13 @@ function attempt(agent: https.Agent, options: RequestOptions, timeoutMs: number)
       request.destroy()
     }
     const onAbort = () => fail(new Failure('stopped', `request to ${options.url} was stopped`, { retry: 'later' }))
-    const timer = setTimeout(() => {
-      fail(new Failure('timed-out', `${options.url} took longer than ${options.timeoutMs} ms`, { retry: 'later' }))
-    }, timeoutMs)
+    const startedAt = performance.now()
+    const timeOutAfter = (ms: number) =>
+      setTimeout(
+        () => fail(new Failure('timed-out', `${options.url} took longer than ${ms} ms`, { retry: 'later' })),
+        Math.max(1, ms - (performance.now() - startedAt)),
+      )
+    let timer = timeOutAfter(timeoutMs)
 
     request.on('socket', (socket) => {
       if (!socket.connecting) return
@@ -71,6 +76,8 @@ function attempt(agent: https.Agent, options: RequestOptions, timeoutMs: number)
     })
     request.on('response', (response) => {
       responded = true
+      clearTimeout(timer)
+      timer = timeOutAfter(timeoutMs + sendingMs(Number(response.headers['content-length'] ?? 0)))
       const certificate = certificateOf(response)
       readLimited(response, options.responseMaxBytes).then(
         (read) => {

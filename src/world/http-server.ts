@@ -8,6 +8,7 @@ import type { TLSSocket } from 'node:tls'
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { retryAfterS } from '../model/retry-after.ts'
+import { sendingMs } from '../model/sending-time.ts'
 import { type Budget, type Claim, openBudget } from './http-budget.ts'
 import { type Caller, watchCallers } from './http-callers.ts'
 import { systemRandom } from './random.ts'
@@ -140,9 +141,9 @@ async function answer(exchange: Exchange): Promise<void> {
   bodyClaim.release()
   if (response.destroyed) return
   // No caller of ours waits for longer, so whoever takes his answer in drops is cut off as well.
-  const patience = setTimeout(() => message.socket.destroy(), limits.requestTimeoutMs)
-  response.on('close', () => clearTimeout(patience))
   const bytes = bytesOf(reply)
+  const patience = setTimeout(() => message.socket.destroy(), limits.requestTimeoutMs + sendingMs(bytes))
+  response.on('close', () => clearTimeout(patience))
   if (bytes <= Math.max(foreseen, limits.httpFreeAnswerBytes)) return write(exchange, reply)
   early.release()
   return sendLarge(exchange, reply, method === 'GET' ? handled : async () => reply)

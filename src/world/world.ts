@@ -207,9 +207,10 @@ export interface Http {
   /**
    * Resolves with whatever status came. Throws a Failure with `retry: 'later'`: `unreachable` (also if no connection
    * comes about within `limits.connectTimeoutMs`, and mostly if the other end does not accept our certificate),
-   * `timed-out`, `too-large`, `stopped` by its signal, or `untrusted` if the other end is not of our CA. The server's
-   * certificate is checked against our CA only; who it is, the caller reads from `certificate`. A request may arrive
-   * twice: it is repeated once if a kept-alive connection turns out to be closed.
+   * `timed-out` (a large answer that has begun in time gets more, as `sendingMs` says), `too-large`, `stopped` by its
+   * signal, or `untrusted` if the other end is not of our CA. The server's certificate is checked against our CA only; who
+   * it is, the caller reads from `certificate`. A request may arrive twice: it is repeated once if a kept-alive
+   * connection turns out to be closed.
    */
   request(options: {
     /** `https://ADDRESS:PORT`. */

@@ -4,6 +4,7 @@ import { connect, createServer } from 'node:net'
 import { text } from 'node:stream/consumers'
 import * as tls from 'node:tls'
 import t, { type Test } from 'tap'
+import { limits } from '../../src/model/limits.ts'
 import { openHttp } from '../../src/world/http.ts'
 import type { HttpServer, TlsIdentity } from '../../src/world/world.ts'
 import { realPassage } from '../contract/contract.ts'
@@ -109,6 +110,26 @@ t.test('an answer without end is given up, by its size and by its time', async (
   const { port } = server.address() as { port: number }
   await t.rejects(http.request({ ...callOf(port, tls), path: '/flood' }), { code: 'too-large' })
   await t.rejects(http.request({ ...callOf(port, tls), path: '/drops', timeoutMs: 100 }), { code: 'timed-out' })
+})
+
+t.test('a large answer that has begun in time may take longer', async (t) => {
+  const { fleet, http, tls } = await open(t)
+  const parent = await fleet.node('parent')
+  const size = limits.httpFreeAnswerBytes * 2
+  const server = https.createServer(
+    { key: parent.key, cert: parent.certificate, ca: parent.ca },
+    (_request, response) => {
+      response.writeHead(200, { 'content-length': size })
+      response.write(Buffer.alloc(size / 2))
+      setTimeout(() => response.end(Buffer.alloc(size / 2)), 2_500)
+    },
+  )
+  server.listen(0, address)
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const { port } = server.address() as { port: number }
+  const reply = await http.request({ ...callOf(port, tls), timeoutMs: 2_000 })
+  t.equal(reply.body.byteLength, size)
 })
 
 t.test('who answers without TLS is not trusted, and who hangs up is not reached', async (t) => {
