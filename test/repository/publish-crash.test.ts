@@ -128,10 +128,8 @@ t.test('what fails for one version leaves the others alone', async (t) => {
 t.test('a full disk says so, and the version can be published once there is room', async (t) => {
   const bench = benchOf(t)
   const folder = writeTree(`${bench.dir}/greeter`, greeter)
-  const full: Disk = {
-    ...systemDisk,
-    write: async () => Promise.reject(new Failure('no-space', 'no space left', { retry: 'later' })),
-  }
+  const refuse = async () => Promise.reject(new Failure('no-space', 'no space left', { retry: 'later' }))
+  const full: Disk = { ...systemDisk, write: refuse, writeAll: refuse }
   const repository = await bench.open({ disk: full })
   const before = snapshotOf(bench.home)
   t.match(await failureOf(repository.publish(folder)), { code: 'no-space', retry: 'later' })
