@@ -196,6 +196,7 @@ export const limits = {
   /** and an answer of this size counts for nothing. */
   httpFreeAnswerBytes: 64 * KiB,
   httpAnswerSizesMax: 1_024,
+  httpAnswerPathMaxChars: 200,
   connectionsToOneMax: 8,
   idleConnectionsToOneMax: 2,
   identitiesPooledMax: 16,
@@ -221,6 +222,8 @@ export const limits = {
   /** Of small objects so many are asked for in one call, and so many calls are under way. */
   objectsPerAskMax: 128,
   objectAsksAtOnce: 3,
+  /** Beyond so many that are not here yet, children have to come again. */
+  objectsWaitingMax: 20_000,
   /** What one answer should bring: at first, at least, at most; */
   objectsFirstAnswerBytes: 128 * KiB,
   objectsLeastAnswerBytes: 16 * KiB,
@@ -237,6 +240,9 @@ export const limits = {
   objectsSlowMs: 4_000,
   /** Of many small payloads that arrive one after the other it is said together that they are here. */
   arrivalsGatheredMs: 60_000,
+  /** Of few it is said sooner: after as much for each that is still to come. */
+  arrivalsGatheredLeastMs: 10_000,
+  arrivalGatheredMs: 30,
   outputKeptBytes: 16 * KiB,
   outboxMax: 10_000,
   inboxMax: 200_000,

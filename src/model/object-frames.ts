@@ -1,11 +1,16 @@
 // Several small objects in one answer: for each that was asked for, in that order, its length in four bytes (big-endian) and
-// its bytes; the greatest length of all says that it is not there. An answer may end before all are in it.
+// its bytes; the greatest length of all says that it is not there, the next that it cannot be had just now. An answer may end
+// before all are in it.
 
 import { Failure } from './failure.ts'
 import { limits } from './limits.ts'
 import type { Sha256 } from './names.ts'
 
+/** Undefined if nobody has it, `failed` if it cannot be had just now. */
+export type Found = Uint8Array | undefined | 'failed'
+
 const absent = 0xffff_ffff
+const failed = 0xffff_fffe
 const lengthBytes = 4
 const prefix = '/v1/objects/'
 
@@ -22,35 +27,42 @@ export function digestsIn(path: string): Sha256[] | undefined {
   return digests.every((digest) => /^[0-9a-f]{64}$/.test(digest)) ? digests : undefined
 }
 
-export function framesOf(objects: readonly (Uint8Array | undefined)[]): Uint8Array {
-  const frames = new Uint8Array(objects.reduce((sum, bytes) => sum + lengthBytes + (bytes?.byteLength ?? 0), 0))
+export function framesOf(objects: readonly Found[]): Uint8Array {
+  const frames = new Uint8Array(objects.reduce((sum, found) => sum + lengthBytes + lengthOf(found), 0))
   const view = new DataView(frames.buffer)
   let at = 0
-  for (const bytes of objects) {
-    view.setUint32(at, bytes?.byteLength ?? absent)
+  for (const found of objects) {
+    view.setUint32(at, found === undefined ? absent : found === 'failed' ? failed : found.byteLength)
     at += lengthBytes
-    if (bytes === undefined) continue
-    frames.set(bytes, at)
-    at += bytes.byteLength
+    if (found instanceof Uint8Array) frames.set(found, at)
+    at += lengthOf(found)
   }
   return frames
 }
 
+export function lengthOf(found: Found): number {
+  return found instanceof Uint8Array ? found.byteLength : 0
+}
+
 /** What came for the first so many of `asked` digests. Throws `bad-input`, also if nothing came. */
-export function parseFrames(frames: Uint8Array, asked: number): (Uint8Array | undefined)[] {
+export function parseFrames(frames: Uint8Array, asked: number): Found[] {
   const view = new DataView(frames.buffer, frames.byteOffset, frames.byteLength)
-  const objects: (Uint8Array | undefined)[] = []
+  const objects: Found[] = []
   let at = 0
   while (at < frames.byteLength) {
     if (objects.length === asked) throw new Failure('bad-input', `objects: more than the ${asked} that were asked for`)
     if (at + lengthBytes > frames.byteLength) throw new Failure('bad-input', 'objects: a length is cut off')
     const length = view.getUint32(at)
     at += lengthBytes
-    if (length !== absent && at + length > frames.byteLength) {
+    if (length === absent || length === failed) {
+      objects.push(length === absent ? undefined : 'failed')
+      continue
+    }
+    if (at + length > frames.byteLength) {
       throw new Failure('bad-input', `objects: ${length} bytes announced, ${frames.byteLength - at} there`)
     }
-    objects.push(length === absent ? undefined : frames.subarray(at, at + length))
-    if (length !== absent) at += length
+    objects.push(frames.subarray(at, at + length))
+    at += length
   }
   if (objects.length === 0) throw new Failure('bad-input', 'objects: an empty answer')
   return objects

@@ -4,7 +4,7 @@ import { type Handout, parseAnnounce } from '../model/announce.ts'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { NodeName, Sha256 } from '../model/names.ts'
-import { digestsIn, framesOf } from '../model/object-frames.ts'
+import { digestsIn, type Found, framesOf } from '../model/object-frames.ts'
 import { parseJson } from '../model/parse.ts'
 import { parseReportBatch, type ReportBatch } from '../model/report.ts'
 import { retryAfterS } from '../model/retry-after.ts'
@@ -19,9 +19,8 @@ export interface DownlinkParts {
   log: Log
   tufFile(name: string): Promise<Uint8Array | undefined>
   timestampVersion(): number
-  object(digest: Sha256): Promise<Uint8Array | undefined>
   /** The first of these, at least one, until there are so many bytes. */
-  objects(digests: readonly Sha256[], bytes: number): Promise<(Uint8Array | undefined)[]>
+  objects(digests: readonly Sha256[], bytes: number): Promise<Found[]>
   announce(announced: Announced): Promise<Handout>
   reports(node: NodeName, batch: ReportBatch): Promise<{ accepted: number }>
   enrol(body: Uint8Array): Promise<{ status: number; body: Uint8Array }>
@@ -56,8 +55,11 @@ export function openDownlink(parts: DownlinkParts): Downlink {
     })
 
   const objects = async (digests: readonly Sha256[], wished: string | undefined): Promise<HttpResponse> => {
-    const [digest] = digests
-    if (digest !== undefined && digests.length === 1) return found(await parts.object(digest))
+    if (digests.length === 1) {
+      const [one] = await parts.objects(digests, limits.objectMaxBytes)
+      if (one !== 'failed') return found(one)
+      throw new Failure('unreachable', 'it cannot be had just now', { retry: 'later' })
+    }
     const bytes = Math.min(wholeNumber(wished, 'objects: bytes'), limits.objectsAnswerBytes)
     return found(framesOf(await parts.objects(digests, bytes)))
   }

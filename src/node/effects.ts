@@ -109,7 +109,10 @@ export function openEffects(parts: EffectParts): Effects {
   const loadFailed = (what: string, error: unknown) => {
     const failure = failureOf(error)
     dispatch({ kind: 'load-failed', what, failure })
-    if (failure.retry === 'later') runLookLater(Math.max(limits.loadRetryMs, askedMs(failure, 0)))
+    if (failure.retry !== 'later') return
+    // All of it would come again, and not fit again.
+    const ms = failure.code === 'no-space' ? limits.failedRetryMs : limits.loadRetryMs
+    runLookLater(Math.max(ms, askedMs(failure, 0)))
   }
   const loadingManifests = repeatable('load manifests', log, async () => {
     const { revision, desired, earlier } = state()
@@ -141,6 +144,14 @@ export function openEffects(parts: EffectParts): Effects {
   /** Of what children want; kept from one hold to the next, since it comes from above and may take its time. */
   let childSpecs = new Map<InfoHash, HoldingSpec>()
   const holding = repeatable('hold', log, async () => {
+    try {
+      await holdWanted()
+    } finally {
+      // Also when the disk is full.
+      if (!stopped) tidying.ask()
+    }
+  })
+  const holdWanted = async () => {
     const own = await ownSpecs()
     const named = state().revision?.named
     // Only what the trusted revision names: a child cannot make its parent fetch anything else.
@@ -160,20 +171,21 @@ export function openEffects(parts: EffectParts): Effects {
       await Promise.all(unknown.slice(done, done + limits.loadsAtOnce).map(loadChildSpec))
       await want()
     }
-    tidying.ask()
     // Room comes back without a word.
     if (state().problems.room !== undefined) runLookLater(limits.failedRetryMs)
-  })
+  }
   const tidying = repeatable('tidy', log, async () => parts.keeping?.tidy())
   const ownSpecs = async (): Promise<Map<InfoHash, HoldingSpec>> => {
     const specs = new Map<InfoHash, HoldingSpec>()
     const payloadPath = payloadPaths()
+    const absent: [Sha256, Manifest][] = []
     for (const [digest, manifest] of ownPayloadsWanted(state())) {
       if ((await payloadPath(manifest)) !== undefined) continue
-      if (manifest.payload.via === 'object') {
-        small.fetch(manifest)
-        continue
-      }
+      if (manifest.payload.via === 'object') small.fetch(manifest)
+      else absent.push([digest, manifest])
+    }
+    // These may take their time, and what is said of small ones is of now.
+    for (const [digest, manifest] of absent) {
       try {
         const spec = await specOf(parts.source, digest, manifest)
         if (spec !== null) specs.set(spec.payload.infoHash, spec)

@@ -32,7 +32,7 @@ export interface KeepingParts {
   home: Pick<Home, 'store' | 'objects'>
   swarm: Pick<Swarm, 'stored' | 'forget'>
   objects: Objects
-  named: Pick<Named, 'has' | 'knows'>
+  named: Pick<Named, 'has' | 'namedBy'>
   state: () => Pick<State, 'revision' | 'records'>
   settings: () => { storeQuota?: WrittenSize; diskReserve?: WrittenSize; pins?: readonly PackageName[] }
   /** Null when all is well. */
@@ -49,9 +49,16 @@ export function openKeeping(parts: KeepingParts): Keeping {
   /** Of small objects, as of the last look. */
   let objectBytes: number | null = null
   let isUntidy = false
+  let remembering: Promise<unknown> = Promise.resolve()
 
   /** The newest first. The one in force is put before those that were. */
-  const keptRevisions = async (): Promise<Sha256[]> => {
+  const keptRevisions = (): Promise<Sha256[]> => {
+    // Holding and tidying ask for them at the same time.
+    const next = remembering.then(rememberRevision)
+    remembering = next.catch(() => {})
+    return next
+  }
+  const rememberRevision = async (): Promise<Sha256[]> => {
     const before = parseKept((await store.get(storeKey)) ?? [], storeKey)
     const digest = state().revision?.digest
     if (digest === undefined || before[0] === digest) return before
@@ -75,6 +82,10 @@ export function openKeeping(parts: KeepingParts): Keeping {
   const manifestsIn = async (digest: Sha256) => {
     const bytes = await objects.get(digest)
     return bytes === undefined ? undefined : manifestsOf(parseRevision(parseJson(bytes, 'revision'), 'revision'))
+  }
+  const readNames = async (manifest: Sha256) => {
+    const bytes = await objects.get(manifest)
+    return bytes === undefined ? [] : namesIn(manifest, bytes)
   }
   const bytesOfObjects = async (): Promise<number> => {
     let bytes = 0
@@ -150,14 +161,10 @@ export function openKeeping(parts: KeepingParts): Keeping {
       const manifests = await manifestsKept()
       if (!isUntidy) return
       isUntidy = false
-      objectBytes = null
       const kept = new Set<Sha256>([...manifests.keys(), ...[...manifests.values()].flatMap((each) => [...each])])
       for (const manifest of [...kept]) {
         if (manifests.has(manifest)) continue
-        // What it names is known without reading it.
-        if (parts.named.knows(manifest)) continue
-        const bytes = await objects.get(manifest)
-        if (bytes !== undefined) for (const name of namesIn(manifest, bytes)) kept.add(name)
+        for (const name of parts.named.namedBy(manifest) ?? (await readNames(manifest))) kept.add(name)
       }
       let removed = 0
       for (const digest of await objects.list()) {
@@ -166,6 +173,7 @@ export function openKeeping(parts: KeepingParts): Keeping {
         await objects.remove(digest)
         removed += 1
       }
+      objectBytes = null
       if (removed > 0) log.info('objects removed that no kept revision names', { removed })
     },
   }

@@ -10,8 +10,8 @@ export interface Named {
   has(digest: Sha256): boolean
   /** Whether this is a manifest that the revision in force names; */
   isManifest(digest: Sha256): boolean
-  /** and whether it has learned from it. */
-  knows(manifest: Sha256): boolean
+  /** and what it names, if that has been learned. */
+  namedBy(manifest: Sha256): readonly Sha256[] | undefined
   /** Takes in what a manifest of the revision names in turn; anything else teaches nothing. */
   learn(digest: Sha256, bytes: Uint8Array): void
 }
@@ -37,7 +37,7 @@ export function namedObjects(parts: {
   return {
     has: (digest) => current().has(digest) || parts.targets().includes(digest),
     isManifest: (digest) => parts.manifests().has(digest),
-    knows: (manifest) => below.has(manifest),
+    namedBy: (manifest) => below.get(manifest),
     learn(digest, bytes) {
       if (!parts.manifests().has(digest) || below.has(digest)) return
       const names = namesIn(digest, bytes)

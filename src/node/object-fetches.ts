@@ -1,30 +1,39 @@
-// Small objects from above, many in one question. Each is fetched once, however many wait for it; what a child waits for
-// comes in turns with what this node wants itself.
+// Small objects from above, many in one call. Each is fetched once, however many wait for it.
 
 import { createHash } from 'node:crypto'
-import type { Failure } from '../model/failure.ts'
+import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Sha256 } from '../model/names.ts'
+import type { Found } from '../model/object-frames.ts'
+
+/**
+ * Which are asked for first: what a child waits for; and then in turns what this node wants, what leads to payloads before
+ * payloads, and what a child will come to.
+ */
+export type Line = 'awaited' | 'leading' | 'payload' | 'ahead'
 
 export interface ObjectFetches {
   /**
-   * Undefined if nobody up to the root has it. Throws what `ask` and `arrived` throw, and what `forged` returns. `bytes` is
-   * its size, as far as it is known.
+   * Undefined if nobody up to the root has it. Throws what `ask` and `arrived` throw, what `forged` returns, and `refused` for
+   * what a child waits for when too much is waited for. `bytes` is its size, as far as it is known.
    */
-  fetch(digest: Sha256, options?: { bytes?: number | undefined; isUrgent?: boolean }): Promise<Uint8Array | undefined>
+  fetch(digest: Sha256, options: { line: Line; bytes?: number | undefined }): Promise<Uint8Array | undefined>
   isUnderway(digest: Sha256): boolean
+  /** Whether more may be fetched ahead. */
+  hasRoom(): boolean
 }
 
 interface Fetch {
   digest: Sha256
   bytes: number
+  line: Line
   result: PromiseWithResolvers<Uint8Array | undefined>
 }
 
 export function openObjectFetches(parts: {
   monotonicMs: () => number
   /** Answers to the first of them, at least to one, until there are so many bytes. */
-  ask: (digests: readonly Sha256[], bytes: number) => Promise<(Uint8Array | undefined)[]>
+  ask: (digests: readonly Sha256[], bytes: number) => Promise<Found[]>
   /** Resolves when what is to be kept of these is kept. Each has the digest that was asked for. */
   arrived: (objects: ReadonlyMap<Sha256, Uint8Array>) => Promise<void>
   /** Returns what whoever waits for it is told. */
@@ -32,8 +41,13 @@ export function openObjectFetches(parts: {
 }): ObjectFetches {
   const underway = new Map<Sha256, Fetch>()
   /** Not asked for yet, in the order in which they will be. */
-  const lines = { urgent: new Set<Fetch>(), own: new Set<Fetch>() }
-  const pace = openPace()
+  const lines: Record<Line, Set<Fetch>> = {
+    awaited: new Set(),
+    leading: new Set(),
+    payload: new Set(),
+    ahead: new Set(),
+  }
+  const answers = openAnswerSize()
   let asks = 0
   let isOwnTurn = false
 
@@ -41,11 +55,12 @@ export function openObjectFetches(parts: {
     const taken: Fetch[] = []
     let bytes = 0
     isOwnTurn = !isOwnTurn
-    for (const line of isOwnTurn ? [lines.own, lines.urgent] : [lines.urgent, lines.own]) {
-      for (const fetch of line) {
+    const inTurn: Line[] = isOwnTurn ? ['leading', 'payload', 'ahead'] : ['ahead', 'leading', 'payload']
+    for (const line of ['awaited', ...inTurn] as const) {
+      for (const fetch of lines[line]) {
         if (taken.length === limits.objectsPerAskMax) return taken
-        if (taken.length > 0 && bytes + fetch.bytes > pace.bytes()) return taken
-        line.delete(fetch)
+        if (taken.length > 0 && bytes + fetch.bytes > answers.bytes()) return taken
+        lines[line].delete(fetch)
         taken.push(fetch)
         bytes += fetch.bytes
       }
@@ -53,9 +68,11 @@ export function openObjectFetches(parts: {
     return taken
   }
   const work = () => {
-    while (asks < limits.objectAsksAtOnce && lines.urgent.size + lines.own.size > 0) {
+    while (asks < answers.atOnce()) {
+      const taken = next()
+      if (taken.length === 0) return
       asks += 1
-      void ask(next()).finally(() => {
+      void ask(taken).finally(() => {
         asks -= 1
         work()
       })
@@ -63,28 +80,34 @@ export function openObjectFetches(parts: {
   }
   const ask = async (taken: readonly Fetch[]): Promise<void> => {
     const since = parts.monotonicMs()
+    let came: Found[]
     try {
-      const digests = taken.map(({ digest }) => digest)
-      const came = await parts.ask(digests, pace.bytes())
-      pace.took(parts.monotonicMs() - since)
-      lines.urgent = new Set([...taken.slice(came.length), ...lines.urgent])
-      await take(taken.slice(0, came.length), came)
+      came = await parts.ask(
+        taken.map(({ digest }) => digest),
+        answers.bytes(),
+      )
     } catch (error) {
-      pace.failed()
+      answers.failed()
       for (const fetch of taken) end(fetch, ({ reject }) => reject(error))
+      return
     }
+    answers.took(parts.monotonicMs() - since)
+    for (const fetch of taken.slice(came.length).reverse()) {
+      lines[fetch.line] = new Set([fetch, ...lines[fetch.line]])
+    }
+    await take(taken.slice(0, came.length), came)
   }
-  const take = async (asked: readonly Fetch[], came: readonly (Uint8Array | undefined)[]): Promise<void> => {
+  const take = async (asked: readonly Fetch[], came: readonly Found[]): Promise<void> => {
     const genuine = new Map<Sha256, Uint8Array>()
     for (const [index, fetch] of asked.entries()) {
-      const bytes = came[index]
-      if (bytes === undefined) {
-        end(fetch, ({ resolve }) => resolve(undefined))
-        continue
+      const found = came[index]
+      if (found === undefined) end(fetch, ({ resolve }) => resolve(undefined))
+      else if (found === 'failed') end(fetch, ({ reject }) => reject(notNow(fetch.digest)))
+      else {
+        const actual = createHash('sha256').update(found).digest('hex')
+        if (actual === fetch.digest) genuine.set(actual, found)
+        else end(fetch, ({ reject }) => reject(parts.forged(fetch.digest, actual)))
       }
-      const actual = createHash('sha256').update(bytes).digest('hex')
-      if (actual === fetch.digest) genuine.set(actual, bytes)
-      else end(fetch, ({ reject }) => reject(parts.forged(fetch.digest, actual)))
     }
     const here = asked.filter(({ digest }) => genuine.has(digest))
     try {
@@ -98,33 +121,46 @@ export function openObjectFetches(parts: {
     underway.delete(fetch.digest)
     how(fetch.result)
   }
+  const hasRoom = () => underway.size < limits.objectsWaitingMax
 
   return {
-    fetch(digest, { bytes = limits.objectBytesUnknown, isUrgent = false } = {}) {
+    async fetch(digest, { line, bytes = limits.objectBytesUnknown }) {
       const known = underway.get(digest)
-      const fetch = known ?? { digest, bytes, result: Promise.withResolvers() }
-      if (known === undefined) {
-        underway.set(digest, fetch)
-        lines[isUrgent ? 'urgent' : 'own'].add(fetch)
-        // All that is wanted in the same breath is asked for together.
-        queueMicrotask(work)
-      } else if (isUrgent && lines.own.delete(known)) {
-        lines.urgent.add(known)
+      if (known !== undefined) {
+        if (line === 'awaited' && lines[known.line].delete(known)) {
+          known.line = line
+          lines[line].add(known)
+        }
+        return known.result.promise
       }
+      if (line === 'awaited' && !hasRoom()) {
+        throw new Failure('refused', 'too many objects are waited for', { retry: 'later' })
+      }
+      const fetch = { digest, bytes, line, result: Promise.withResolvers<Uint8Array | undefined>() }
+      underway.set(digest, fetch)
+      lines[line].add(fetch)
+      // All that is wanted in the same breath is asked for together.
+      queueMicrotask(work)
       return fetch.result.promise
     },
     isUnderway: (digest) => underway.has(digest),
+    hasRoom,
   }
 }
 
-/** How much one answer should bring: so much that questions cost little, so little that no answer takes long. */
-function openPace() {
+function notNow(digest: Sha256): Failure {
+  return new Failure('unreachable', `object ${digest} cannot be had from above just now`, { retry: 'later' })
+}
+
+/** How much one answer should bring: so much that calls cost little, so little that on a thin link none takes long. */
+function openAnswerSize() {
   let bytes: number = limits.objectsFirstAnswerBytes
   const halve = () => {
     bytes = Math.max(limits.objectsLeastAnswerBytes, bytes / 2)
   }
   return {
     bytes: () => bytes,
+    atOnce: () => (bytes === limits.objectsLeastAnswerBytes ? 1 : limits.objectAsksAtOnce),
     took(ms: number) {
       if (ms < limits.objectsQuickMs) bytes = Math.min(limits.objectsAnswerBytes, bytes * 2)
       if (ms > limits.objectsSlowMs) halve()

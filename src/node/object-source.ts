@@ -4,6 +4,7 @@ import path from 'node:path'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Sha256 } from '../model/names.ts'
+import { type Found, lengthOf } from '../model/object-frames.ts'
 import type { Attack } from '../model/report.ts'
 import type { Objects } from '../world/objects.ts'
 import type { Clock, Log } from '../world/world.ts'
@@ -25,10 +26,10 @@ export interface ObjectSource {
   /** Like `get`, but absence is a Failure `not-found` that is worth another try. */
   need(digest: Sha256, what: string, known?: Known): Promise<Uint8Array>
   /**
-   * For a child that waits: the first of these, at least one, until there are so many bytes, or others take long. Undefined
-   * for what nobody up to the root has.
+   * For a child that waits: the first of these, at least one, as many as fit into so many bytes and do not take long. Throws
+   * what went wrong if none can be had.
    */
-  firstOf(digests: readonly Sha256[], bytes: number): Promise<(Uint8Array | undefined)[]>
+  firstOf(digests: readonly Sha256[], bytes: number): Promise<Found[]>
   /** Where what is here lies, as of now: one listing for however many are asked for. */
   paths(): Promise<(digest: Sha256) => string | undefined>
 }
@@ -84,21 +85,19 @@ export function openObjectSource(parts: {
     reads.set(digest, reading)
     return reading
   }
-  const find = async (digest: Sha256, { bytes, isAbsent = false }: Known) =>
-    (isAbsent ? undefined : await here(digest)) ?? (await fetches.fetch(digest, { bytes }))
-
-  /** Asks for what is not here before somebody waits for each in turn. */
+  const find = async (digest: Sha256, { bytes, isAbsent = false }: Known) => {
+    const line = bytes === undefined ? 'leading' : 'payload'
+    const known = isAbsent ? recent.get(digest) : await here(digest)
+    return known ?? (await fetches.fetch(digest, { line, bytes }))
+  }
+  /** Asks for what is not here before a child comes to it; what would not be kept it has to wait for. */
   const fetchAhead = async (digests: readonly Sha256[]) => {
     for (const digest of digests) {
-      const isHere = !fetches.isUnderway(digest) && (await objects.has(digest))
+      if (!named.has(digest) || !fetches.hasRoom()) continue
+      const isHere = recent.get(digest) !== undefined || fetches.isUnderway(digest) || (await objects.has(digest))
       // Whoever waits for it is told what went wrong.
-      if (!isHere) fetches.fetch(digest, { isUrgent: true }).catch(() => {})
+      if (!isHere) fetches.fetch(digest, { line: 'ahead' }).catch(() => {})
     }
-  }
-  const inTime = async <T>(work: Promise<T>): Promise<T | 'late'> => {
-    const late = Promise.withResolvers<'late'>()
-    const timer = clock.after(limits.objectsSlowMs, () => late.resolve('late'))
-    return Promise.race([work, late.promise]).finally(() => timer.cancel())
   }
 
   return {
@@ -111,24 +110,38 @@ export function openObjectSource(parts: {
     },
 
     async firstOf(digests, bytes) {
-      const found: (Uint8Array | undefined)[] = []
+      const found: Found[] = []
+      const late = Promise.withResolvers<'late'>()
+      const timer = clock.after(limits.objectsSlowMs, () => late.resolve('late'))
+      let sum = 0
+      let failure: unknown
       let isAhead = false
-      for (let sum = 0; found.length < digests.length && (found.length === 0 || sum < bytes); ) {
-        const digest = digests[found.length] as Sha256
-        let next: Uint8Array | undefined | 'late' = await here(digest)
-        if (next === undefined && !isAhead) {
-          isAhead = true
-          background('fetch ahead', parts.log, fetchAhead(digests.slice(found.length + 1)))
-        }
-        if (next === undefined) {
-          const fetching = fetches.fetch(digest, { isUrgent: true })
-          if (found.length === 0) next = await fetching
-          else next = await inTime(fetching).catch(() => 'late' as const)
-        }
-        if (next === 'late') break
-        found.push(next)
-        sum += next?.byteLength ?? 0
+      const one = async (digest: Sha256, index: number): Promise<Uint8Array | undefined> => {
+        const known = await here(digest)
+        if (known !== undefined) return known
+        if (!isAhead) background('fetch ahead', parts.log, fetchAhead(digests.slice(index + 1)))
+        isAhead = true
+        return await fetches.fetch(digest, { line: 'awaited' })
       }
+      try {
+        for (const [index, digest] of digests.entries()) {
+          const coming = one(digest, index).catch((error): Found => {
+            failure = error
+            return 'failed'
+          })
+          const next = found.some((each) => each !== 'failed')
+            ? await Promise.race([coming, late.promise])
+            : await coming
+          if (next === 'late') break
+          sum += lengthOf(next)
+          if (sum > bytes && found.length > 0) break
+          found.push(next)
+        }
+      } finally {
+        timer.cancel()
+      }
+      // Nothing at all: whoever asked may have another parent.
+      if (found.every((each) => each === 'failed')) throw failure
       return found
     },
 

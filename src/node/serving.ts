@@ -38,7 +38,7 @@ export async function serveChildren(parts: {
   uplink: Uplink
   swarm: Swarm
   site: () => string | null
-  source: Pick<ObjectSource, 'get' | 'firstOf'>
+  source: Pick<ObjectSource, 'firstOf'>
   takeReports: (batch: ReportBatch, from: NodeName) => Promise<{ accepted: number }>
   onWanted: (wanted: WantedSwarm[]) => void
   /** Resolves when what the children want is held here too. */
@@ -84,7 +84,6 @@ export async function serveChildren(parts: {
     log,
     tufFile: (name) => trust.file(name),
     timestampVersion: () => trust.current()?.timestampVersion ?? 0,
-    object: (digest) => parts.source.get(digest),
     objects: (digests, bytes) => parts.source.firstOf(digests, bytes),
     announce,
     reports: (node, batch) => parts.takeReports(batch, node),

@@ -40,7 +40,7 @@ export function fetchingSmall(parts: {
         isAbsent: true,
       })
       arrived = sha256
-      timer ??= parts.clock.after(limits.arrivalsGatheredMs, tell)
+      timer ??= parts.clock.after(gatheredMs(underway.size), tell)
     } catch (error) {
       parts.onFailed(manifest, error)
     } finally {
@@ -55,4 +55,9 @@ export function fetchingSmall(parts: {
       background('fetch payload', parts.log, fetch(manifest))
     },
   }
+}
+
+function gatheredMs(underway: number): number {
+  const ms = Math.max(limits.arrivalsGatheredLeastMs, underway * limits.arrivalGatheredMs)
+  return Math.min(ms, limits.arrivalsGatheredMs)
 }

@@ -29,6 +29,8 @@ export function openTakingIn(parts: {
   const { machine, store, clock, log, dispatch } = parts
   /** The oldest first: what a later one says of the same package is what holds. */
   let rest: readonly Ended[] = []
+  /** Taken in, and to be marked so: one that comes again after a later one would undo what that said. */
+  let unmarked: readonly string[] = []
 
   const takeRest = async () => {
     if (rest.length === 0) return
@@ -43,10 +45,12 @@ export function openTakingIn(parts: {
       { kind: 'put', key: restartsKey, value: restarts },
     ])
     rest = rest.slice(taken.length)
+    unmarked = [...unmarked, ...taken.map(({ txid }) => txid)]
     try {
-      await machine.stored(taken.map(({ txid }) => txid))
+      await machine.stored(unmarked)
+      unmarked = []
     } catch (error) {
-      // What they came to is stored all the same; after a restart it comes again, and changes nothing.
+      // What they came to is stored all the same; they are marked with the next one.
       log.warn('apply not marked as taken in', { error: messageOf(error) })
     }
     for (const { plan, outcomes, output } of taken) {

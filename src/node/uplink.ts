@@ -5,7 +5,7 @@ import { type Announce, type Handout, parseHandout } from '../model/announce.ts'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { countSchema, type NodeName, type Sha256 } from '../model/names.ts'
-import { objectsPath, parseFrames } from '../model/object-frames.ts'
+import { type Found, objectsPath, parseFrames } from '../model/object-frames.ts'
 import { parseJson, parserOf } from '../model/parse.ts'
 import type { ReportBatch } from '../model/report.ts'
 import { identityOf } from '../trust/identity.ts'
@@ -16,10 +16,9 @@ import type { Http, HttpReply, TlsIdentity } from '../world/world.ts'
 export interface Uplink {
   tufFile: TufFetch
   /**
-   * What the parent has of the first of these, at least of one, until there are about so many bytes; undefined for what it
-   * has not. The bytes are as they came: the caller checks the digests. At most `limits.objectsPerAskMax`.
+   * What the parent has of the first of these, at least of one, until there are so many bytes. The bytes are as they came: the caller checks the digests. At most `limits.objectsPerAskMax`.
    */
-  objects(digests: readonly Sha256[], bytes: number): Promise<(Uint8Array | undefined)[]>
+  objects(digests: readonly Sha256[], bytes: number): Promise<Found[]>
   announce(announce: Announce): Promise<Handout>
   reports(batch: ReportBatch): Promise<void>
   /** The reply's status and body, to be relayed unchanged. */
@@ -45,7 +44,7 @@ export interface UplinkParts {
 /** Thrown Failures with `retry: 'later'` mean that no parent could be asked; others that the parent answered wrongly. */
 export function openUplink(parts: UplinkParts): Uplink {
   const choice = parentChoice(parts.parents.length)
-  let answered: { node: NodeName; address: string } | null = null
+  let answered: { node: NodeName; address: string; index: number } | null = null
 
   const ask = async (call: {
     method: 'GET' | 'POST'
@@ -62,10 +61,13 @@ export function openUplink(parts: UplinkParts): Uplink {
       const reply = await parts.http.request({ timeoutMs: limits.requestTimeoutMs, ...call, url, tls: parts.tls() })
       const identity = identityOf(reply.certificate)
       if (identity.role !== 'node') throw new Failure('untrusted', `${url} does not answer as a node`)
-      answered = { node: identity.name, address: new URL(url).hostname.replace(/^\[|\]$/g, '') }
+      answered = { node: identity.name, address: new URL(url).hostname.replace(/^\[|\]$/g, ''), index }
       if (reply.status >= 500 || reply.status === 429) {
         const { status, retryAfterMs } = reply
-        throw new Failure('refused', `${url} answered ${status} to ${call.path}`, { retry: 'later', retryAfterMs })
+        throw new Failure('refused', `${url} answered ${status} to ${call.path.slice(0, 100)}`, {
+          retry: 'later',
+          retryAfterMs,
+        })
       }
       return reply
     } catch (error) {
@@ -93,6 +95,9 @@ export function openUplink(parts: UplinkParts): Uplink {
         limits.objectMaxBytes + (isOne ? 0 : limits.objectsAnswerBytes + limits.objectsFramesBytes)
       const reply = await ask({ method: 'GET', path, responseMaxBytes })
       if (isOne && reply.status === 404) return [undefined]
+      // A parent of an older version gives one at a time.
+      const [first] = digests
+      if (reply.status === 404 && first !== undefined) return this.objects([first], bytes)
       const { body } = accepted(reply, isOne ? path : `${digests.length} objects`)
       return isOne ? [body] : parseFrames(body, digests.length)
     },
@@ -130,8 +135,9 @@ export function openUplink(parts: UplinkParts): Uplink {
       })
       return parseNews(parseJson(accepted(reply, 'watch').body, 'news', limits.messageMarksMax), 'news').timestamp
     },
-    parent: () => answered,
-    turnAway: () => choice.failed(choice.current(parts.monotonicMs()), parts.monotonicMs()),
+    parent: () => answered && { node: answered.node, address: answered.address },
+    // Of what one parent gave several things may be forged: that turns away from it, and not from the next one too.
+    turnAway: () => choice.failed(answered?.index ?? choice.current(parts.monotonicMs()), parts.monotonicMs()),
   }
 }
 

@@ -1,4 +1,5 @@
-// State files on the real disk. Every change is durable when its promise resolves: fsync of the file, then of its folder.
+// State files on the real disk. Every change is durable when its promise resolves, if it is to be: fsync of the file, then of
+// its folder.
 
 import { createHash } from 'node:crypto'
 import { closeSync, constants, fsync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -78,7 +79,10 @@ async function writeAll(folder: string, files: ReadonlyMap<string, Uint8Array>, 
         written.set(name, { unfinished, file })
         writeFileSync(file, content)
       }
-      if (isDurable) await Promise.all([...written.values()].map(({ file }) => synced(file)))
+      if (isDurable) {
+        const ends = await Promise.allSettled([...written.values()].map(({ file }) => synced(file)))
+        for (const end of ends) if (end.status === 'rejected') throw end.reason
+      }
     } finally {
       for (const { file } of written.values()) closeSync(file)
     }

@@ -146,7 +146,12 @@ async function answer(exchange: Exchange): Promise<void> {
   response.on('close', () => clearTimeout(patience))
   if (bytes <= Math.max(foreseen, limits.httpFreeAnswerBytes)) return write(exchange, reply)
   early.release()
-  return sendLarge(exchange, reply, method === 'GET' ? handled : async () => reply)
+  return sendLarge(exchange, reply, method === 'GET' ? handled : alwaysThat(reply))
+}
+
+/** In a function of its own: what `handled` can see is held for as long as an answer waits for room. */
+function alwaysThat(reply: HttpResponse): () => Promise<HttpResponse> {
+  return async () => reply
 }
 
 /** An answer for which there is no room yet waits, and so as not to be held meanwhile, it is asked for again. */
@@ -155,7 +160,7 @@ async function sendLarge(exchange: Exchange, first: HttpResponse, again: () => P
   const bytes = bytesOf(first)
   const path = message.url ?? ''
   sizes.delete(path)
-  sizes.set(path, bytes)
+  if (path.length <= limits.httpAnswerPathMaxChars) sizes.set(path, bytes)
   for (const oldest of sizes.keys()) {
     if (sizes.size <= limits.httpAnswerSizesMax) break
     sizes.delete(oldest)
@@ -173,7 +178,10 @@ async function sendInTurn(exchange: Exchange, bytes: number, ask: () => Promise<
   response.on('close', claim.release)
   const reply = await ask()
   if (response.destroyed) return
-  return bytesOf(reply) > bytes ? refuse(message, response, 503) : write(exchange, reply)
+  if (bytesOf(reply) <= bytes) return write(exchange, reply)
+  // More has come meanwhile.
+  claim.release()
+  return sendInTurn(exchange, bytesOf(reply), ask)
 }
 
 /** Undefined if there is none for as long as anybody waits for an answer. */

@@ -6,10 +6,8 @@ import { limits } from '../../src/model/limits.ts'
 import { digestsIn, framesOf, objectsPath, parseFrames } from '../../src/model/object-frames.ts'
 
 const digests = (count: number) => Array.from({ length: count }, (_, n) => n.toString(16).padStart(64, '0'))
-const objects = fc.array(fc.option(fc.uint8Array({ maxLength: 50 }), { nil: undefined }), {
-  minLength: 1,
-  maxLength: 9,
-})
+const found = fc.oneof(fc.uint8Array({ maxLength: 50 }), fc.constant(undefined), fc.constant('failed' as const))
+const objects = fc.array(found, { minLength: 1, maxLength: 9 })
 
 t.test('what was put in comes out, also from the middle of a larger buffer', async (t) => {
   fc.assert(
@@ -33,7 +31,7 @@ t.test('an answer that is cut off, empty or has more than was asked for is refus
   }
   t.equal(parseFrames(frames.subarray(0, 7), 2).length, 1)
   t.throws(() => parseFrames(frames, 1), { code: 'bad-input' })
-  t.throws(() => parseFrames(new Uint8Array([0xff, 0xff, 0xff, 0xfe]), 1), { code: 'bad-input' })
+  t.throws(() => parseFrames(new Uint8Array([0xff, 0xff, 0xff, 0xfd]), 1), { code: 'bad-input' })
 })
 
 t.test('a path names digests and nothing else', async (t) => {

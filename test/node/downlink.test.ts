@@ -36,7 +36,6 @@ function downlinkWith(parts: Partial<DownlinkParts> = {}) {
     log: world.log,
     tufFile: async (name) => (name === 'timestamp.json' ? new TextEncoder().encode('{}') : undefined),
     timestampVersion: () => 4,
-    object: async () => undefined,
     objects: async (digests) => digests.map(() => undefined),
     announce: async () => ({ intervalMs: 1000, site: 'berlin', swarms: {} }),
     reports: async () => ({ accepted: 0 }),
@@ -161,7 +160,7 @@ t.test(
 
 t.test('what is worth another try is 503, so that the child tries again', async (t) => {
   const downlink = downlinkWith({
-    object: async () => {
+    objects: async () => {
       throw new Failure('unreachable', 'my own parent is gone', { retry: 'later' })
     },
   })

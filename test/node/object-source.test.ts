@@ -4,12 +4,13 @@ import { createHash } from 'node:crypto'
 import t from 'tap'
 import { Failure } from '../../src/model/failure.ts'
 import { limits } from '../../src/model/limits.ts'
+import type { Found } from '../../src/model/object-frames.ts'
 import { openObjectSource } from '../../src/node/object-source.ts'
 import type { Uplink } from '../../src/node/uplink.ts'
 import type { Objects } from '../../src/world/objects.ts'
 import { createSimulation } from '../world/simulation.ts'
 
-type Answer = (digests: readonly string[], bytes: number) => Promise<(Uint8Array | undefined)[]>
+type Answer = (digests: readonly string[], bytes: number) => Promise<Found[]>
 
 const bytesOf = (text: string) => new TextEncoder().encode(text)
 const digestOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
@@ -61,7 +62,7 @@ function parentWith(answer: Answer, isNamed = true) {
   const source = openObjectSource({
     ...{ clock: world.clock, log: world.log, objects, uplink },
     folder: '/objects',
-    named: { has: () => isNamed, isManifest: () => false, knows: () => false, learn: () => {} },
+    named: { has: () => isNamed, isManifest: () => false, namedBy: () => undefined, learn: () => {} },
     onAttack: ({ kind }) => attacks.push(kind),
   })
   return { source, kept, attacks, asked, turned: () => turned }
@@ -174,7 +175,7 @@ t.test('a child gets the first of what it asks for, as much as it asks for', asy
   t.same(await parent.source.firstOf(digests.slice(0, 8), 1_000), [...all.values()].slice(0, 8), 'from above')
   t.same(parent.asked.flat().sort(), digests.slice(0, 8).sort(), 'each once')
   const before = parent.asked.length
-  t.equal((await parent.source.firstOf(digests.slice(0, 8), 25)).length, 3, 'of 10 bytes each')
+  t.equal((await parent.source.firstOf(digests.slice(0, 8), 25)).length, 2, 'of 10 bytes each')
   t.equal((await parent.source.firstOf(digests.slice(0, 8), 0)).length, 1, 'one at least')
   t.equal(parent.asked.length, before, 'and what is here is not asked for')
 })
@@ -214,9 +215,85 @@ t.test('one that is late does not keep the others from a child, and one that fai
         parent: () => null,
         turnAway: () => {},
       },
-      named: { has: () => true, isManifest: () => false, knows: () => false, learn: () => {} },
+      named: { has: () => true, isManifest: () => false, namedBy: () => undefined, learn: () => {} },
       onAttack: () => {},
     })
-    t.equal((await simulation.until(source.firstOf(digests, 1_000))).length, 2, how)
+    const came = await simulation.until(source.firstOf(digests, 1_000))
+    t.same(came.slice(0, 2), [...all.values()].slice(0, 2), how)
+    t.same(came.slice(2), how === 'late' ? [] : ['failed'])
   }
+})
+
+t.test('one that cannot be had keeps no other from a child, and none at all is told as what went wrong', async (t) => {
+  const { digests, all } = manyObjects(4)
+  const [first, ...others] = digests as [string, ...string[]]
+  const parent = parentWith(async (asked) => asked.map((each) => (each === first ? 'failed' : all.get(each))))
+  const came = await parent.source.firstOf(digests, 1_000)
+  t.same(came, ['failed', ...others.map((each) => all.get(each))])
+  await t.rejects(parent.source.firstOf([first], 1_000), { code: 'unreachable', retry: 'later' })
+  await t.rejects(parent.source.need(first, 'manifest'), { code: 'unreachable', retry: 'later' })
+})
+
+t.test('a file that cannot be read keeps no other from a child', async (t) => {
+  const parent = parentWith(async (asked) => asked.map(() => undefined))
+  parent.kept.set(digest, manifest)
+  parent.kept.get = (sha256) => {
+    if (sha256 !== digest) throw new Failure('disk', 'input/output error')
+    return manifest
+  }
+  t.same(await parent.source.firstOf(['0'.repeat(64), digest], 1_000), ['failed', manifest])
+})
+
+t.test('what leads to payloads is not behind thousands of them', async (t) => {
+  const { digests, answer } = manyObjects(1_000, 2_000)
+  const parent = parentWith(async (asked, bytes) => {
+    await new Promise(setImmediate)
+    return answer(asked, bytes)
+  })
+  const payloads = digests.slice(1).map((each) => parent.source.need(each, 'payload', { bytes: 2_000 }))
+  await new Promise(setImmediate)
+  await parent.source.need(digests[0] as string, 'revision')
+  t.ok(parent.asked.length <= 3 * limits.objectAsksAtOnce, `after ${parent.asked.length} calls`)
+  await Promise.all(payloads)
+})
+
+t.test('what would not be kept is not fetched before a child comes to it', async (t) => {
+  const { digests, answer } = manyObjects(10)
+  const parent = parentWith(answer, false)
+  t.equal((await parent.source.firstOf(digests, 15)).length, 1)
+  t.same(parent.asked.flat(), digests.slice(0, 2), 'the one that did not fit was the last')
+})
+
+t.test('on a link that is slow even for the smallest answers only one is under way', async (t) => {
+  const simulation = createSimulation({ seed: 'slow' })
+  const { world } = simulation.node({ address: '10.0.0.1' })
+  const { digests, answer } = manyObjects(60, 5_000)
+  let [underway, most, calls] = [0, 0, 0]
+  const source = openObjectSource({
+    ...{ clock: world.clock, log: world.log, folder: '/objects' },
+    objects: {
+      get: async () => undefined,
+      put: async () => digest,
+      putAll: async () => {},
+      has: async () => false,
+      list: async () => [],
+      remove: async () => {},
+    },
+    uplink: {
+      objects: async (asked, bytes) => {
+        calls += 1
+        underway += 1
+        if (calls > 30) most = Math.max(most, underway)
+        await new Promise<void>((resolve) => world.clock.after(limits.objectsSlowMs * 2, resolve))
+        underway -= 1
+        return (await answer(asked, bytes)).slice(0, 1)
+      },
+      parent: () => null,
+      turnAway: () => {},
+    },
+    named: { has: () => true, isManifest: () => false, namedBy: () => undefined, learn: () => {} },
+    onAttack: () => {},
+  })
+  await simulation.until(Promise.all(digests.map((each) => source.need(each, 'payload', { bytes: 5_000 }))))
+  t.equal(most, 1)
 })

@@ -78,6 +78,33 @@ check(
 )
 
 check(
+  'an answer that has grown while it waited for room comes whole too',
+  async (t, stage) => {
+    const inShare = limits.httpBytesUnderwayOfOneMax / bodyBytes
+    const connections = await Promise.all(Array.from({ length: inShare }, () => stage.connect(stage.child)))
+    const begun = connections.map((connection) => once(connection, 'readable'))
+    for (const each of connections) each.write('GET /large HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n')
+    await Promise.all(begun)
+    const grown = stage.ask(stage.child, { path: '/grows' })
+    await stage.until(async () => stage.requests.filter(({ path }) => path === '/grows').length === 1)
+    for (const connection of connections) connection.resume()
+    const { status, body } = await grown
+    t.equal(status, 200)
+    const made = stage.requests.filter(({ path }) => path === '/grows').length
+    t.ok(made > 1, `made ${made} times`)
+    t.ok(body.length >= limits.httpFreeAnswerBytes * Math.min(made, 3), 'what came last')
+  },
+  (() => {
+    let asked = 0
+    return async (request: HttpRequest) => {
+      if (request.path === '/large') return { status: 200, body: 'x'.repeat(bodyBytes) }
+      asked += 1
+      return { status: 200, body: 'x'.repeat(limits.httpFreeAnswerBytes * Math.min(asked, 3) + 1) }
+    }
+  })(),
+)
+
+check(
   'an answer comes whole, whatever its size',
   async (t, stage) => {
     const step = limits.httpFreeAnswerBytes
