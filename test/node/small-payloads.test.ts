@@ -13,17 +13,25 @@ t.test('of many that arrive it is said together that they are here, and none is 
   t.same(told.length, 1, 'once')
 })
 
-t.test('what takes long keeps nothing back for long', async (t) => {
-  const { small, told, simulation } = stage(4 * limits.arrivalsGatheredMs)
-  const [slow, quick] = manifests(2)
-  if (slow !== undefined) small.fetch(slow)
-  await simulation.run({ forMs: 3.5 * limits.arrivalsGatheredMs })
-  if (quick !== undefined) small.fetch({ ...quick, payload: { ...quick.payload, sha256: 'quick' } } as Manifest)
-  await simulation.run({ forMs: 0.4 * limits.arrivalsGatheredMs })
-  t.equal(told.length, 0)
-  await simulation.run({ forMs: limits.arrivalsGatheredMs })
-  t.equal(told.length, 1)
-})
+t.test(
+  'what takes long keeps nothing back for long: of few that are still to come less than of thousands',
+  async (t) => {
+    for (const [count, ms] of [
+      [1, limits.arrivalsGatheredLeastMs],
+      [1_000, 1_000 * limits.arrivalGatheredMs],
+      [5_000, limits.arrivalsGatheredMs],
+    ] as const) {
+      const { small, told, simulation } = stage(4 * limits.arrivalsGatheredMs)
+      const [quick, ...slow] = manifests(count + 1)
+      for (const each of slow) small.fetch(each)
+      if (quick !== undefined) small.fetch({ ...quick, payload: { ...quick.payload, sha256: 'quick' } } as Manifest)
+      await simulation.run({ forMs: 0.9 * ms })
+      t.equal(told.length, 0, `${count}`)
+      await simulation.run({ forMs: 0.2 * ms })
+      t.equal(told.length, 1, `${count}`)
+    }
+  },
+)
 
 t.test('one that cannot be had is told of, and asked for again', async (t) => {
   const { small, asked, failed, told, simulation } = stage(10, true)
