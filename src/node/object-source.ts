@@ -77,9 +77,15 @@ export function openObjectSource(parts: {
     recent.add(digest, bytes)
     return bytes
   }
+  /** A later revision may name what an earlier one brought, and it has to be learned again what that names. */
+  const inMemory = (digest: Sha256) => {
+    const bytes = recent.get(digest)
+    if (bytes !== undefined) named.learn(digest, bytes)
+    return bytes
+  }
   /** Several children ask for the same at about the same time. */
   const here = (digest: Sha256): Promise<Uint8Array | undefined> => {
-    const known = recent.get(digest)
+    const known = inMemory(digest)
     if (known !== undefined || fetches.isUnderway(digest)) return Promise.resolve(known)
     const reading = reads.get(digest) ?? read(digest).finally(() => reads.delete(digest))
     reads.set(digest, reading)
@@ -87,7 +93,7 @@ export function openObjectSource(parts: {
   }
   const find = async (digest: Sha256, { bytes, isAbsent = false }: Known) => {
     const line = bytes === undefined ? 'leading' : 'payload'
-    const known = isAbsent ? recent.get(digest) : await here(digest)
+    const known = isAbsent ? inMemory(digest) : await here(digest)
     return known ?? (await fetches.fetch(digest, { line, bytes }))
   }
   /** Asks for what is not here before a child comes to it; what would not be kept it has to wait for. */

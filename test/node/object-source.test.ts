@@ -35,6 +35,7 @@ function parentWith(answer: Answer, isNamed = true) {
   const kept = new Map<string, Uint8Array>()
   const attacks: string[] = []
   const asked: (readonly string[])[] = []
+  const learned: string[] = []
   let turned = 0
   const objects: Objects = {
     get: async (sha256) => kept.get(sha256),
@@ -62,10 +63,15 @@ function parentWith(answer: Answer, isNamed = true) {
   const source = openObjectSource({
     ...{ clock: world.clock, log: world.log, objects, uplink },
     folder: '/objects',
-    named: { has: () => isNamed, isManifest: () => false, namedBy: () => undefined, learn: () => {} },
+    named: {
+      has: () => isNamed,
+      isManifest: () => false,
+      namedBy: () => undefined,
+      learn: (sha256) => learned.push(sha256),
+    },
     onAttack: ({ kind }) => attacks.push(kind),
   })
-  return { source, kept, attacks, asked, turned: () => turned }
+  return { source, kept, attacks, asked, learned, turned: () => turned }
 }
 
 t.test('a hundred callers at once cost one request, and later ones none', async (t) => {
@@ -296,4 +302,13 @@ t.test('on a link that is slow even for the smallest answers only one is under w
   })
   await simulation.until(Promise.all(digests.map((each) => source.need(each, 'payload', { bytes: 5_000 }))))
   t.equal(most, 1)
+})
+
+t.test('what is still in memory teaches what it names too: an earlier revision may be in force again', async (t) => {
+  const parent = parentWith(async () => [manifest])
+  await parent.source.need(digest, 'manifest')
+  await parent.source.need(digest, 'manifest')
+  await parent.source.firstOf([digest], 1_000)
+  t.same(parent.learned, [digest, digest, digest])
+  t.equal(parent.asked.length, 1)
 })
