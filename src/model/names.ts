@@ -7,7 +7,8 @@ import { limits } from './limits.ts'
 export type Instant = number
 
 /** 64 lower-case hex digits. */
-export const sha256Schema = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hex digits'))
+const sha256Pattern = /^[0-9a-f]{64}$/
+export const sha256Schema = v.pipe(v.string(), v.regex(sha256Pattern, 'expected 64 lower-case hex digits'))
 export type Sha256 = v.InferOutput<typeof sha256Schema>
 
 /** 40 lower-case hex digits: the SHA-1 of a metainfo's info dictionary (BEP 3). */
@@ -84,3 +85,8 @@ export const labelsSchema = v.pipe(
   v.check((labels) => Object.keys(labels).length <= limits.labelsMax, `expected at most ${limits.labelsMax} labels`),
 )
 export type Labels = v.InferOutput<typeof labelsSchema>
+
+/** For digests that become a path, without a Failure for each that is none. */
+export function isSha256(text: string): boolean {
+  return sha256Pattern.test(text)
+}

@@ -4,7 +4,7 @@
 
 import { Failure } from './failure.ts'
 import { limits } from './limits.ts'
-import type { Sha256 } from './names.ts'
+import { isSha256, type Sha256 } from './names.ts'
 
 /** Undefined if nobody has it, `failed` if it cannot be had just now. */
 export type Found = Uint8Array | undefined | 'failed'
@@ -24,7 +24,7 @@ export function digestsIn(path: string): Sha256[] | undefined {
   if (!path.startsWith(prefix)) return undefined
   const digests = path.slice(prefix.length).split(',', limits.objectsPerAskMax + 1)
   if (digests.length > limits.objectsPerAskMax) return undefined
-  return digests.every((digest) => /^[0-9a-f]{64}$/.test(digest)) ? digests : undefined
+  return digests.every(isSha256) ? digests : undefined
 }
 
 export function framesOf(objects: readonly Found[]): Uint8Array {

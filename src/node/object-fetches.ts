@@ -1,10 +1,10 @@
 // Small objects from above, many in one call. Each is fetched once, however many wait for it.
 
-import { createHash } from 'node:crypto'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Sha256 } from '../model/names.ts'
 import type { Found } from '../model/object-frames.ts'
+import { sha256Of } from '../world/objects.ts'
 
 /**
  * Which are asked for first: what a child waits for; and then in turns what this node wants, what leads to payloads before
@@ -104,7 +104,7 @@ export function openObjectFetches(parts: {
       if (found === undefined) end(fetch, ({ resolve }) => resolve(undefined))
       else if (found === 'failed') end(fetch, ({ reject }) => reject(notNow(fetch.digest)))
       else {
-        const actual = createHash('sha256').update(found).digest('hex')
+        const actual = sha256Of(found)
         if (actual === fetch.digest) genuine.set(actual, found)
         else end(fetch, ({ reject }) => reject(parts.forged(fetch.digest, actual)))
       }

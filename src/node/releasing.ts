@@ -1,6 +1,5 @@
 // What only a root does: publish packages, release the policy, keep the signed time fresh.
 
-import { createHash } from 'node:crypto'
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Manifest } from '../model/manifest.ts'
@@ -14,7 +13,7 @@ import type { Compiled } from '../repository/policy.ts'
 import type { Progress, Published, Repository } from '../repository/repository.ts'
 import type { Swarm } from '../swarm/swarm.ts'
 import type { Fleet } from '../trust/fleet.ts'
-import type { Objects } from '../world/objects.ts'
+import { type Objects, sha256Of } from '../world/objects.ts'
 import type { Clock, Disk, Log, Timer } from '../world/world.ts'
 import { closureOf, type Unmet } from './closure.ts'
 import { checkClosure, readBaseLists } from './closure-check.ts'
@@ -192,7 +191,7 @@ export async function openReleasing(parts: ReleaseParts): Promise<Releasing> {
     await parts.fleet.publishRelease({ revision: bytes, rollouts: rolloutsBytes(states) })
     options.onStep('publishing')
     await parts.refresh()
-    if (parts.trustedRevision() !== createHash('sha256').update(bytes).digest('hex')) {
+    if (parts.trustedRevision() !== sha256Of(bytes)) {
       throw new Failure('disk', `revision ${number} is signed, but this root could not take it in itself`, {
         hint: 'see `banyan status` for what is wrong; it tries again by itself',
       })

@@ -1,12 +1,12 @@
 // The way of one package into the repository: check, stage, hash, and only then store, the entry at the very end.
 
-import { hash } from 'node:crypto'
 import { open, stat } from 'node:fs/promises'
 import * as v from 'valibot'
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { type Kind, type Manifest, parseManifest } from '../model/manifest.ts'
 import { packageNameSchema, packageVersionSchema } from '../model/names.ts'
+import { sha256Of } from '../world/objects.ts'
 import { looksLikeDeb, takeDeb } from './deb.ts'
 import type { Entries, Entry } from './entries.ts'
 import { metainfoFor } from './metainfo.ts'
@@ -213,8 +213,4 @@ function changedBetween(before: Manifest, after: Manifest): string[] {
   const keys = ['kind', 'summary', 'depends', 'hooks', 'installedSize'] as const
   const changed: string[] = keys.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]))
   return before.payload.sha256 === after.payload.sha256 ? changed : ['content', ...changed]
-}
-
-function sha256Of(bytes: Uint8Array): string {
-  return hash('sha256', bytes, 'hex')
 }

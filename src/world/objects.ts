@@ -3,7 +3,7 @@
 import { hash } from 'node:crypto'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import type { Sha256 } from '../model/names.ts'
+import { isSha256, type Sha256 } from '../model/names.ts'
 import type { Disk } from './world.ts'
 
 export interface Objects {
@@ -30,6 +30,7 @@ export interface ObjectsParts {
 }
 
 export function openObjects({ disk, dir }: ObjectsParts): Objects {
+  // Digests arrive in requests of children; nothing that could leave the folder becomes a path.
   const pathOf = (sha256: Sha256) => `${dir}/${sha256}`
 
   async function get(sha256: Sha256): Promise<Uint8Array | undefined> {
@@ -86,11 +87,6 @@ export function openObjects({ disk, dir }: ObjectsParts): Objects {
   }
 }
 
-// Digests arrive in requests of children; nothing that could leave the folder becomes a path.
-function isSha256(text: string): boolean {
-  return /^[0-9a-f]{64}$/.test(text)
-}
-
-function sha256Of(bytes: Uint8Array): Sha256 {
+export function sha256Of(bytes: Uint8Array): Sha256 {
   return hash('sha256', bytes, 'hex')
 }
