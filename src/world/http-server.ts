@@ -140,8 +140,8 @@ async function answer(exchange: Exchange): Promise<void> {
   const reply = await handled()
   bodyClaim.release()
   if (response.destroyed) return
-  // No caller of ours waits for longer, so whoever takes his answer in drops is cut off as well.
   const bytes = bytesOf(reply)
+  // No caller of ours waits for longer, so whoever takes his answer in drops is cut off as well.
   const patience = setTimeout(() => message.socket.destroy(), limits.requestTimeoutMs + sendingMs(bytes))
   response.on('close', () => clearTimeout(patience))
   if (bytes <= Math.max(foreseen, limits.httpFreeAnswerBytes)) return write(exchange, reply)
