@@ -7,8 +7,11 @@ import {
   countSchema,
   infoHashSchema,
   lineSchema,
+  type PackageName,
+  type PackageVersion,
   packageNameSchema,
   packageVersionSchema,
+  type Sha256,
   sha256Schema,
 } from './names.ts'
 import { parserOf } from './parse.ts'
@@ -33,6 +36,16 @@ export const payloadSchema = v.variant('via', [
 ])
 export type Payload = v.InferOutput<typeof payloadSchema>
 export type SwarmPayload = Extract<Payload, { via: 'swarm' }>
+
+/** A payload that travels in a swarm, with all that a swarm has to know of it. */
+export interface HoldingSpec {
+  manifest: Sha256
+  name: PackageName
+  version: PackageVersion
+  payload: SwarmPayload
+  /** Bytes of the metainfo file; whoever hands them in has checked their SHA-256. */
+  metainfo: Uint8Array
+}
 
 /** Paths below the installed version's folder, run with it as working directory. */
 export const hooksSchema = v.strictObject({

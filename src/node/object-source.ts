@@ -3,7 +3,7 @@
 import path from 'node:path'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import type { Sha256 } from '../model/names.ts'
+import type { NodeName, Sha256 } from '../model/names.ts'
 import { type Found, lengthOf } from '../model/object-frames.ts'
 import type { Attack } from '../model/report.ts'
 import type { Objects } from '../world/objects.ts'
@@ -12,12 +12,21 @@ import { background } from './background.ts'
 import type { Named } from './named.ts'
 import { openObjectFetches } from './object-fetches.ts'
 import { openRecentObjects } from './recent-objects.ts'
-import type { Uplink } from './uplink.ts'
 
 /** What whoever asks for an object knows of it already: its size, and that it is not in our own folder. */
 export interface Known {
   bytes?: number
   isAbsent?: boolean
+}
+
+/** What the object source asks of the node above. */
+export interface Upstream {
+  /** The first of these objects, at least one, up to about `bytes` bytes. The digests are not checked. */
+  objects(digests: readonly Sha256[], bytes: number): Promise<Found[]>
+  /** The parent that answered last. */
+  parent(): { node: NodeName } | null
+  /** The parent sent forged bytes: for a while another parent is asked, where there is one. */
+  turnAway(): void
 }
 
 export interface ObjectSource {
@@ -40,7 +49,7 @@ export function openObjectSource(parts: {
   objects: Objects
   /** Where the objects lie. */
   folder: string
-  uplink: Pick<Uplink, 'objects' | 'parent' | 'turnAway'>
+  uplink: Upstream
   /** What may be kept here. */
   named: Named
   onAttack: (attack: Pick<Attack, 'kind' | 'from' | 'detail'>) => void

@@ -2,20 +2,11 @@
 // about it come out.
 
 import { unreachable } from '../model/failure.ts'
-import type { SwarmPayload } from '../model/manifest.ts'
+import type { HoldingSpec } from '../model/manifest.ts'
 import type { InfoHash, Instant, NodeName, PackageName, PackageVersion, Sha256 } from '../model/names.ts'
 import type { Attack, Transfer } from '../model/report.ts'
 import { bitsFor, bytesOf, hasBit, piecesOf, withBits } from './bits.ts'
 import { type Counters, noCounters, sumOf } from './engine.ts'
-
-export interface HoldingSpec {
-  manifest: Sha256
-  name: PackageName
-  version: PackageVersion
-  payload: SwarmPayload
-  /** Bytes of the metainfo file; whoever hands them in has checked their SHA-256. */
-  metainfo: Uint8Array
-}
 
 /** What a holding is of; its metainfo stays on disk. */
 export type HeldSpec = Omit<HoldingSpec, 'metainfo'>

@@ -2,17 +2,10 @@
 
 import { join } from 'node:path'
 import { Failure, messageOf } from '../model/failure.ts'
+import type { HoldingSpec } from '../model/manifest.ts'
 import type { InfoHash, Sha256 } from '../model/names.ts'
 import type { Disk, Log, Store } from '../world/world.ts'
-import {
-  type HeldSpec,
-  type Holding,
-  type HoldingEvent,
-  type HoldingSpec,
-  newHolding,
-  type SwarmEvent,
-  transition,
-} from './holding.ts'
+import { type HeldSpec, type Holding, type HoldingEvent, newHolding, type SwarmEvent, transition } from './holding.ts'
 import { type HoldingsIndex, indexHoldings } from './holdings-index.ts'
 import { checkedMetainfo } from './metainfo.ts'
 import { openRecords } from './records.ts'

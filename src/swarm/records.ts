@@ -1,6 +1,7 @@
 // What of the holdings survives a restart: which there are, their durable pieces and their counters.
 
 import * as v from 'valibot'
+import type { HoldingSpec } from '../model/manifest.ts'
 import { payloadSchema } from '../model/manifest.ts'
 import {
   countSchema,
@@ -13,7 +14,7 @@ import {
 import { parserOf } from '../model/parse.ts'
 import type { Store, StoreChange } from '../world/world.ts'
 import { bitsFor, piecesOf } from './bits.ts'
-import { type Holding, type HoldingSpec, newHolding } from './holding.ts'
+import { type Holding, newHolding } from './holding.ts'
 
 const specSchema = v.strictObject({
   manifest: sha256Schema,
