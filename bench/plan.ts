@@ -7,7 +7,7 @@ import path from 'node:path'
 import type { Manifest } from '../src/model/manifest.ts'
 import type { Outcome, Report } from '../src/model/report.ts'
 import type { Revision } from '../src/model/revision.ts'
-import { releasePlanner } from '../src/node/release-plan.ts'
+import { releasePlanner } from '../src/release/release-plan.ts'
 import { openInbox } from '../src/report/inbox.ts'
 import { openLevelStore } from '../src/world/store.ts'
 

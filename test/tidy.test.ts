@@ -36,7 +36,7 @@ t.test('the rules see what they are for', async (t) => {
     ['many lines', wrongDirections(file('src/swarm/a.ts', 'import {', '  b,', "} from '../tracker/b.ts'"))],
     ['dynamic', wrongDirections(file('src/report/a.ts', "const b = await import('../swarm/b.ts')"))],
     ['cli loads the daemon', wrongDirections(file('src/cli/a.ts', "await import('../node/main.ts')"))],
-    ['cli imports init', wrongDirections(file('src/cli/a.ts', "import { initRoot } from '../node/init.ts'"))],
+    ['cli imports init', wrongDirections(file('src/cli/a.ts', "import { initRoot } from '../node/setup/init.ts'"))],
     ['src imports test', wrongDirections(file('src/node/a.ts', "import { b } from '../../test/b.ts'"))],
     [
       'a package in two folders',
@@ -60,7 +60,7 @@ t.test('the rules see what they are for', async (t) => {
   for (const [what, problems] of caught) t.equal(problems.length, 1, what)
 
   const fine: [string, string[]][] = [
-    ['cli loads init', wrongDirections(file('src/cli/a.ts', "await import('../node/init.ts')"))],
+    ['cli loads init', wrongDirections(file('src/cli/a.ts', "await import('../node/setup/init.ts')"))],
     ['a comment', ambientTime(file('src/swarm/a.ts', '// Date.now() is not used here'))],
     ['world has the clock', ambientTime(file('src/world/a.ts', 'const now = Date.now()'))],
     ['an option of Node', bannedWordsIn(file('src/world/a.ts', 'tls.connect({ host: address, agent: false })'))],

@@ -2,7 +2,7 @@
 
 import yargs, { type Argv } from 'yargs'
 import packageJson from '../../package.json' with { type: 'json' }
-import { didYouMean } from '../model/nearest.ts'
+import { didYouMean } from '../model/yaml/nearest.ts'
 import { type Arguments, type Command, UsageError } from './command.ts'
 
 export const completionCommand = 'completion'

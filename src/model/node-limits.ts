@@ -3,8 +3,8 @@
 import * as v from 'valibot'
 import { limits } from './limits.ts'
 import { countSchema, wordSchema } from './names.ts'
-import { bandwidthEntries } from './rates.ts'
-import { sizeSchema } from './sizes.ts'
+import { bandwidthEntries } from './units/rates.ts'
+import { sizeSchema } from './units/sizes.ts'
 import { uploadGuardEntries } from './upload-guard.ts'
 
 /** Keys of `node.yaml`, and of each entry of `limits:` in the policy. */

@@ -3,7 +3,7 @@
 import * as v from 'valibot'
 import { Failure } from './failure.ts'
 import { limits } from './limits.ts'
-import { misplacedListLook } from './misplaced-list.ts'
+import { misplacedListLook } from './yaml/misplaced-list.ts'
 
 export type Parser<T> = (input: unknown, where: string) => T
 

@@ -8,7 +8,7 @@ import { parserOf } from './parse.ts'
 import { unitNameSchema } from './restarts.ts'
 import { selectorSchema } from './revision.ts'
 import { policyRolloutSchema } from './rollouts.ts'
-import { policyWindowSchema } from './windows.ts'
+import { policyWindowSchema } from './units/windows.ts'
 
 /** `latest`, `absent`, or one version. */
 export const wantedVersionSchema = v.pipe(

@@ -20,7 +20,7 @@ import { revisionLimitsSchema } from './node-limits.ts'
 import { parserOf } from './parse.ts'
 import { unitNameSchema } from './restarts.ts'
 import { rolloutSchema } from './rollouts.ts'
-import { windowSchema } from './windows.ts'
+import { windowSchema } from './units/windows.ts'
 
 /** A node is in a group when everything that the selector names holds for it; facts compare as text. */
 export const selectorSchema = v.strictObject({

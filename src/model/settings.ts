@@ -12,7 +12,7 @@ import {
 } from './names.ts'
 import { nodeLimitsEntries } from './node-limits.ts'
 import { parserOf } from './parse.ts'
-import { rateSchema } from './rates.ts'
+import { rateSchema } from './units/rates.ts'
 
 export const controlPortDefault = 7420
 export const swarmPortDefault = 7421

@@ -2,12 +2,12 @@
 
 import { limits } from '../model/limits.ts'
 import type { LimitsInForce } from '../model/node-limits.ts'
-import { bytesPerSecond, type Rates, ratesAt, unlimited } from '../model/rates.ts'
 import type { Settings } from '../model/settings.ts'
+import { bytesPerSecond, type Rates, ratesAt, unlimited } from '../model/units/rates.ts'
 import { asksTheMachine, type UploadFacts, uploadHeldBack } from '../model/upload-guard.ts'
 import type { Swarm } from '../swarm/swarm.ts'
+import { background } from '../work/background.ts'
 import type { Clock, Log, Timer } from '../world/world.ts'
-import { background } from './background.ts'
 
 export interface KeptBandwidth {
   /** Something that decides about the rates may have changed. */

@@ -3,9 +3,9 @@
 import { type LimitsInForce, limitsInForce } from '../model/node-limits.ts'
 import type { Settings } from '../model/settings.ts'
 import type { Log } from '../world/world.ts'
-import { policyLimitsOf } from './in-force.ts'
 import { type Reloaded, reloadedFrom } from './reload.ts'
-import type { State } from './state.ts'
+import { policyLimitsOf } from './state/in-force.ts'
+import type { State } from './state/state.ts'
 
 export interface LiveSettings {
   own(): Settings

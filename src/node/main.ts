@@ -3,9 +3,9 @@
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { openWorld } from '../world/real-world.ts'
-import { homeAt } from './home.ts'
-import { processLog } from './process-log.ts'
 import { startRealNode } from './real-node.ts'
+import { homeAt } from './setup/home.ts'
+import { processLog } from './setup/process-log.ts'
 import { openSupervisor } from './supervisor.ts'
 
 const [flag, dir] = process.argv.slice(2)

@@ -3,16 +3,16 @@
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Settings } from '../model/settings.ts'
-import { bytesOfSize } from '../model/sizes.ts'
+import { bytesOfSize } from '../model/units/sizes.ts'
 import type { Inbox } from '../report/inbox.ts'
 import { metricsOf } from '../report/metrics.ts'
 import { openMetricsText } from '../report/open-metrics.ts'
 import type { Swarm } from '../swarm/swarm.ts'
 import type { Clock, Disk } from '../world/world.ts'
 import type { KeptBandwidth } from './bandwidth.ts'
-import type { Home } from './home.ts'
-import { conditionOf, problemsOf } from './report-from.ts'
-import type { State } from './state.ts'
+import type { Home } from './setup/home.ts'
+import { conditionOf, problemsOf } from './state/report-from.ts'
+import type { State } from './state/state.ts'
 
 export async function metricsNow(parts: {
   clock: Pick<Clock, 'now'>

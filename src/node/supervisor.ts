@@ -3,8 +3,8 @@
 
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
+import { background } from '../work/background.ts'
 import type { Clock, Exec, Log, Timer } from '../world/world.ts'
-import { background } from './background.ts'
 
 export interface Supervisor {
   ready(status: string): Promise<void>

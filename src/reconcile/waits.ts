@@ -1,10 +1,10 @@
 // What the terms of a rule make of a difference: whether it is removed now, later, or only told. Pure.
 
 import type { DesiredPackage } from '../model/desired.ts'
-import { localTimeText, openingOf } from '../model/local-times.ts'
 import type { Instant } from '../model/names.ts'
 import type { Terms } from '../model/revision.ts'
-import type { Window } from '../model/windows.ts'
+import { localTimeText, openingOf } from '../model/units/local-times.ts'
+import type { Window } from '../model/units/windows.ts'
 import type { Difference } from './differences.ts'
 import type { Wait } from './plan.ts'
 import type { Later } from './waves.ts'

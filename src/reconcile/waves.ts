@@ -1,9 +1,9 @@
 // What a rollout lets one node have now, and what it has to leave as it is until its wave opens. Pure.
 
 import type { DesiredPackage } from '../model/desired.ts'
-import { localTimeText } from '../model/local-times.ts'
 import type { NodeName } from '../model/names.ts'
 import { mayHave, type Rollout, type RolloutState, rolloutNameOf, waveOf } from '../model/rollouts.ts'
+import { localTimeText } from '../model/units/local-times.ts'
 import type { InstalledRecord } from './actual.ts'
 import { type Compared, type Difference, differencesBetween } from './differences.ts'
 

@@ -6,7 +6,7 @@ import { limits } from '../model/limits.ts'
 import { countSchema, type NodeName } from '../model/names.ts'
 import { parserOf } from '../model/parse.ts'
 import type { ReportBatch } from '../model/report.ts'
-import { takingTurns } from '../trust/turns.ts'
+import { takingTurns } from '../work/turns.ts'
 import type { Store, StoreChange } from '../world/world.ts'
 import { keyIdOf, parseSignedReport, type SignedReport } from './signed-report.ts'
 

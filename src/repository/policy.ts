@@ -3,14 +3,14 @@
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Instant, PackageName } from '../model/names.ts'
-import { didYouMean } from '../model/nearest.ts'
 import { type PolicyRule, policySchema } from '../model/policy.ts'
 import { type Build, parseRevision, type Revision, type Rule, type Terms, type Wanted } from '../model/revision.ts'
 import { rolloutOf } from '../model/rollouts.ts'
+import { windowOf } from '../model/units/windows.ts'
 import { compareVersions } from '../model/versions.ts'
-import { windowOf } from '../model/windows.ts'
-import { readYaml, refusal, type YamlFile, type YamlPath } from '../model/yaml.ts'
-import { checkedYaml } from '../model/yaml-check.ts'
+import { didYouMean } from '../model/yaml/nearest.ts'
+import { readYaml, refusal, type YamlFile, type YamlPath } from '../model/yaml/yaml.ts'
+import { checkedYaml } from '../model/yaml/yaml-check.ts'
 import type { Entries, Entry } from './entries.ts'
 
 export interface CompileOptions {

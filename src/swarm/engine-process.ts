@@ -8,8 +8,8 @@ import { messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Clock, Log } from '../world/world.ts'
 import { type Engine, type EngineFactory, parseEngineReport } from './engine.ts'
+import { boundedSayings } from './engine-output.ts'
 import { listenForCallers } from './listener.ts'
-import { boundedSayings } from './sayings.ts'
 
 export function forkedEngine({ log, clock }: { log: Log; clock: Clock }): EngineFactory {
   const says = boundedSayings({ log, clock })

@@ -2,7 +2,6 @@
 // tells it what to open, and it reports what became durable.
 
 import * as v from 'valibot'
-import { shareSchema } from '../model/announce.ts'
 import {
   countSchema,
   type InfoHash,
@@ -14,7 +13,8 @@ import {
   sha256Schema,
 } from '../model/names.ts'
 import { parserOf } from '../model/parse.ts'
-import { ratesSchema } from '../model/rates.ts'
+import { ratesSchema } from '../model/units/rates.ts'
+import { shareSchema } from '../model/wire/announce.ts'
 
 export const meetingSchema = v.strictObject({
   node: nodeNameSchema,

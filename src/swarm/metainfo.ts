@@ -5,7 +5,7 @@ import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { SwarmPayload } from '../model/manifest.ts'
 import { type Bencoded, parseBencoded } from './bencode.ts'
-import { piecesOf } from './bits.ts'
+import { piecesOf } from './holdings/bits.ts'
 
 /**
  * Returns a metainfo file that holds the info dictionary only: trackers, web seeds and peers that a metainfo file can

@@ -1,10 +1,10 @@
 // Which holdings the engine is to have open, and whom it is to meet there. Pure.
 
-import type { Share } from '../model/announce.ts'
 import { unreachable } from '../model/failure.ts'
 import type { NodeName } from '../model/names.ts'
+import type { Share } from '../model/wire/announce.ts'
 import type { Meeting } from './engine.ts'
-import type { Holding } from './holding.ts'
+import type { Holding } from './holdings/holding.ts'
 
 /** A peer from the tracker's handout, its address known. */
 export interface ReachablePeer {

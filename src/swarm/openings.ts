@@ -4,9 +4,8 @@
 import { Failure, messageOf, unreachable } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName, Sha256 } from '../model/names.ts'
-import type { Rates } from '../model/rates.ts'
+import type { Rates } from '../model/units/rates.ts'
 import type { Clock, Log, Random, Timer, TlsIdentity } from '../world/world.ts'
-import { openDoubts } from './doubts.ts'
 import {
   type Caller,
   type Counters,
@@ -17,13 +16,14 @@ import {
   sumOf,
   type Way,
 } from './engine.ts'
-import type { SwarmEvent } from './holding.ts'
-import type { Holdings } from './holdings.ts'
+import type { SwarmEvent } from './holdings/holding.ts'
+import type { Holdings } from './holdings/holdings.ts'
 import { keepEngine } from './keeper.ts'
 import { meetingsWith, nextLookAt, type ReachablePeer, shouldBeOpen, type Use } from './opening.ts'
 import { openPlainGiving, type PlainGiving } from './plain.ts'
 import { delayBefore } from './retry.ts'
 import { openStrangers } from './strangers.ts'
+import { openDoubts } from './suspect-addresses.ts'
 
 /** Bytes, and engines started, since the daemon started. */
 export interface Moved extends Counters {

@@ -3,7 +3,7 @@
 
 import type { InfoHash, Sha256 } from '../model/names.ts'
 import type { Command } from './engine.ts'
-import type { Holding } from './holding.ts'
+import type { Holding } from './holdings/holding.ts'
 
 export interface PlainGiving {
   /** By manifest. Nothing, until it is called. */

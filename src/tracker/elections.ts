@@ -1,8 +1,8 @@
 // The gateways of all swarms: asks the decider about a site whenever one of its members was heard of.
 
-import type { Share } from '../model/announce.ts'
 import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName } from '../model/names.ts'
+import type { Share } from '../model/wire/announce.ts'
 import { noState, type SiteMember, type SiteState, siteAfter, siteWithout } from './gateways.ts'
 import { noPace, type Pace, paceAfter } from './pace.ts'
 import type { Member, Membership, Table } from './table.ts'

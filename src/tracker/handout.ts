@@ -1,8 +1,8 @@
 // Whom a child is told to meet.
 
-import type { Announce, Handout, Peer, Share } from '../model/announce.ts'
 import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName } from '../model/names.ts'
+import type { Announce, Handout, Peer, Share } from '../model/wire/announce.ts'
 import type { Random } from '../world/world.ts'
 import type { Elections } from './elections.ts'
 import type { Have, Member, Membership, Table, Wanted } from './table.ts'

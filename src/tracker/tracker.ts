@@ -1,10 +1,10 @@
 // The tracker of one subtree: takes in its children's announces, tells each whom to meet, and tells its own node what
 // the children lack.
 
-import type { Announce, AnnouncedSwarm, Handout } from '../model/announce.ts'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName } from '../model/names.ts'
+import type { Announce, AnnouncedSwarm, Handout } from '../model/wire/announce.ts'
 import type { Clock, Random, Timer } from '../world/world.ts'
 import { holdElections } from './elections.ts'
 import { handoutFor, type Self } from './handout.ts'

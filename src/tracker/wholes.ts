@@ -1,10 +1,10 @@
 // Which payloads each child has whole. There are many of them and they seldom change, so that each child takes one bit
 // for each, and says again what it has only if this tracker does not know it.
 
-import type { AnnouncedWhole } from '../model/announce.ts'
 import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName } from '../model/names.ts'
-import { setDigest, unpacked } from '../model/packed.ts'
+import type { AnnouncedWhole } from '../model/wire/announce.ts'
+import { setDigest, unpacked } from '../model/wire/packed.ts'
 
 export interface Wholes {
   /** Takes in what a node says. False if the node is to say all of it. */

@@ -14,6 +14,7 @@ import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { countSchema, instantSchema, type NodeName, nodeNameSchema, type Sha256, sha256Schema } from '../model/names.ts'
 import { parseJson, parserOf } from '../model/parse.ts'
+import { takingTurns } from '../work/turns.ts'
 import type { Clock, Disk, Random } from '../world/world.ts'
 import { type Authority, createEnrolmentCertificate, createNodeCertificate, readRequest } from './certificates.ts'
 import {
@@ -28,7 +29,6 @@ import { openEnvelope } from './envelope.ts'
 import { certificateOf } from './identity.ts'
 import { keyIdOf } from './keys.ts'
 import { formatToken, keysOfSecret, tokenParentsSchema } from './token.ts'
-import { takingTurns } from './turns.ts'
 
 export interface TokenWish {
   ttlMs: number

@@ -13,6 +13,7 @@ import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { type Instant, type NodeName, nodeNameSchema, wordSchema } from '../model/names.ts'
 import { parserOf } from '../model/parse.ts'
+import { takingTurns } from '../work/turns.ts'
 import { openObjects } from '../world/objects.ts'
 import type { Clock, Disk, Random } from '../world/world.ts'
 import { openAdmissions, startAdmissions, type TokenWish } from './admissions.ts'
@@ -33,7 +34,6 @@ import {
 } from './publications.ts'
 import { bootstrapTrust } from './trust-store.ts'
 import { copyFrom, follow, fromFolder } from './tuf-client.ts'
-import { takingTurns } from './turns.ts'
 
 export interface Fleet {
   /** The fleet's name. */

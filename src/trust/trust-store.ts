@@ -11,12 +11,12 @@ import { limits } from '../model/limits.ts'
 import type { Instant } from '../model/names.ts'
 import { parseJson } from '../model/parse.ts'
 import type { Attack } from '../model/report.ts'
+import { takingTurns } from '../work/turns.ts'
 import type { Clock, Disk, Log } from '../world/world.ts'
 import { clockFloorOf, type Floors, fallBelow, floorsAfter, floorsFrom, noFloors, parseFloors } from './floors.ts'
 import { fileNameOf, type TargetDigest } from './metadata.ts'
 import { MetadataFailure } from './metadata-failure.ts'
 import { copyFrom, follow, fromFolder, type MetadataCopy, type TufFetch, type Verified } from './tuf-client.ts'
-import { takingTurns } from './turns.ts'
 
 export interface TrustedState {
   rootVersion: number

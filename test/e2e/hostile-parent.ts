@@ -3,8 +3,8 @@
 
 import type { Test } from 'tap'
 import { limits } from '../../src/model/limits.ts'
-import { homeAt } from '../../src/node/home.ts'
-import { loadSettings } from '../../src/node/settings-file.ts'
+import { homeAt } from '../../src/node/setup/home.ts'
+import { loadSettings } from '../../src/node/setup/settings-file.ts'
 import { loadIdentity, type NodeIdentity } from '../../src/trust/identity.ts'
 import { systemDisk } from '../../src/world/disk.ts'
 import { openHttp } from '../../src/world/http.ts'

@@ -1,10 +1,10 @@
 // What another node says, at its largest and one step beyond.
 
 import t from 'tap'
-import { parseAnnounce, parseHandout } from '../../src/model/announce.ts'
 import { limits } from '../../src/model/limits.ts'
 import { parseJson } from '../../src/model/parse.ts'
 import { parseReport, parseReportBatch } from '../../src/model/report.ts'
+import { parseAnnounce, parseHandout } from '../../src/model/wire/announce.ts'
 
 const digest = (n: number) => n.toString(16).padStart(64, '0')
 const infoHash = (n: number) => n.toString(16).padStart(40, '0')

@@ -4,7 +4,7 @@ import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
 import { type GroupLimits, limitsForGroups, limitsInForce } from '../../src/model/node-limits.ts'
-import { ratesAt } from '../../src/model/rates.ts'
+import { ratesAt } from '../../src/model/units/rates.ts'
 import { type UploadFacts, type UploadGuard, uploadHeldBack } from '../../src/model/upload-guard.ts'
 import { readUploadFacts } from '../../src/world/upload-facts.ts'
 

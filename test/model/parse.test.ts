@@ -2,9 +2,9 @@
 
 import t from 'tap'
 import * as v from 'valibot'
-import { misplacedListLook } from '../../src/model/misplaced-list.ts'
 import { atMost } from '../../src/model/names.ts'
 import { parseJson, parserOf } from '../../src/model/parse.ts'
+import { misplacedListLook } from '../../src/model/yaml/misplaced-list.ts'
 
 const bytesOf = (text: string) => new TextEncoder().encode(text)
 

@@ -2,7 +2,7 @@
 
 import t from 'tap'
 import { limitsInForce, type NodeLimits } from '../../src/model/node-limits.ts'
-import type { Rates } from '../../src/model/rates.ts'
+import type { Rates } from '../../src/model/units/rates.ts'
 import type { UploadFacts } from '../../src/model/upload-guard.ts'
 import { startBandwidth } from '../../src/node/bandwidth.ts'
 import { createSimulation } from '../world/simulation.ts'

@@ -3,10 +3,10 @@
 import * as fs from 'node:fs/promises'
 import t from 'tap'
 import type { Outcome } from '../../src/model/report.ts'
-import { findApply } from '../../src/reconcile/apply.ts'
-import { applyFolder } from '../../src/reconcile/apply-folder.ts'
-import { restartedStep, restartFailedStep, restartingStep } from '../../src/reconcile/journal.ts'
-import { runRestarts } from '../../src/reconcile/restart-run.ts'
+import { findApply } from '../../src/reconcile/apply/apply.ts'
+import { applyFolder } from '../../src/reconcile/apply/apply-folder.ts'
+import { restartedStep, restartFailedStep, restartingStep } from '../../src/reconcile/apply/journal.ts'
+import { runRestarts } from '../../src/reconcile/apply/restart-run.ts'
 import {
   type BegunRestart,
   isDue,

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
-import { unlimited } from '../../src/model/rates.ts'
+import { unlimited } from '../../src/model/units/rates.ts'
 import { type MetricsParts, metricsOf } from '../../src/report/metrics.ts'
 import { openMetricsText } from '../../src/report/open-metrics.ts'
 import { knownFrom, outcomeOf, reportOf, transferOf } from './reports.ts'

@@ -1,4 +1,4 @@
-import { loadSettings, saveSettings } from '../../src/node/settings-file.ts'
+import { loadSettings, saveSettings } from '../../src/node/setup/settings-file.ts'
 import { type TreeNode, threeLevels } from '../world/tree.ts'
 import { allHave, MiB, minuteMs, scenario, settles, tellTap } from './scenario.ts'
 

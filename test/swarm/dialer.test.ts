@@ -3,11 +3,11 @@
 import t from 'tap'
 import { Failure } from '../../src/model/failure.ts'
 import { limits } from '../../src/model/limits.ts'
-import { openDoubts } from '../../src/swarm/doubts.ts'
 import { countCallers } from '../../src/swarm/engine/callers.ts'
 import { startDialer } from '../../src/swarm/engine/dialer.ts'
-import { openLanes } from '../../src/swarm/engine/lanes.ts'
 import type { Meeting } from '../../src/swarm/engine.ts'
+import { openDoubts } from '../../src/swarm/suspect-addresses.ts'
+import { openLanes } from '../../src/work/lanes.ts'
 import { createSimulation } from '../world/simulation.ts'
 
 t.test('names are looked up for nobody but the parent, whose address is from our own settings', async (t) => {

@@ -3,11 +3,11 @@
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { bitsFor, piecesOf } from '../../src/swarm/bits.ts'
 import { finishPayload, preparePayload } from '../../src/swarm/engine/payload-files.ts'
 import { openPieceMemory } from '../../src/swarm/engine/piece-memory.ts'
 import { openPayloadFile } from '../../src/swarm/engine/piece-store.ts'
 import type { Opening } from '../../src/swarm/engine.ts'
+import { bitsFor, piecesOf } from '../../src/swarm/holdings/bits.ts'
 import { systemClock } from '../../src/world/clock.ts'
 import { MiB, nodesFor, payloadFrom, sha256Of, specFrom, type TestPayload } from './kit.ts'
 

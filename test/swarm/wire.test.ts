@@ -4,7 +4,7 @@ import t from 'tap'
 import type { Wire } from 'webtorrent'
 import { limits } from '../../src/model/limits.ts'
 import { tameWire } from '../../src/swarm/engine/wire.ts'
-import { boundedSayings } from '../../src/swarm/sayings.ts'
+import { boundedSayings } from '../../src/swarm/engine-output.ts'
 import type { Log } from '../../src/world/world.ts'
 import { createSimulation } from '../world/simulation.ts'
 

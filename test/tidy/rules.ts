@@ -20,7 +20,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Three commands work where there is no daemon (docs/decisions/0001-cli-starts-without-a-daemon.md). */
-const cliMayLoad = ['node/init.ts', 'node/join.ts', 'node/doctor.ts']
+const cliMayLoad = ['node/setup/init.ts', 'node/setup/join.ts', 'node/setup/doctor.ts']
 
 /** Packages that more than one folder may import, and why. */
 const sharedPackages: Readonly<Record<string, string>> = {

@@ -1,8 +1,8 @@
 // What a tracker tells children of a site across a link.
 
 import t from 'tap'
-import type { Announce } from '../../src/model/announce.ts'
 import { limits } from '../../src/model/limits.ts'
+import type { Announce } from '../../src/model/wire/announce.ts'
 import { announceOf, type Have, infoHashOf, peersIn, siblingsIn, subtree, swarmOf } from './subtree.ts'
 
 const ofSite = (site: string | null, have: Have = 'none', bytes?: number): Announce =>

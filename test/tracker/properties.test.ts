@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
 import t from 'tap'
-import type { Announce } from '../../src/model/announce.ts'
 import { limits } from '../../src/model/limits.ts'
+import type { Announce } from '../../src/model/wire/announce.ts'
 import { announceOf, type Have, siblingsIn, subtree, swarmOf } from './subtree.ts'
 
 const haves = fc.constantFrom<Have>('none', 'some', 'all')

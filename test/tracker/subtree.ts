@@ -1,8 +1,8 @@
 // A tracker with children to try it on.
 
-import type { Announce, AnnouncedSwarm, Handout, Peer } from '../../src/model/announce.ts'
-import { parseHandout } from '../../src/model/announce.ts'
 import type { InfoHash, NodeName } from '../../src/model/names.ts'
+import type { Announce, AnnouncedSwarm, Handout, Peer } from '../../src/model/wire/announce.ts'
+import { parseHandout } from '../../src/model/wire/announce.ts'
 import type { Self } from '../../src/tracker/handout.ts'
 import type { Wanted } from '../../src/tracker/table.ts'
 import { createTracker, type Tracker } from '../../src/tracker/tracker.ts'

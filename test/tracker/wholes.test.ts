@@ -1,7 +1,7 @@
 import t from 'tap'
-import type { AnnouncedWhole } from '../../src/model/announce.ts'
 import { limits } from '../../src/model/limits.ts'
-import { packed, setDigest } from '../../src/model/packed.ts'
+import type { AnnouncedWhole } from '../../src/model/wire/announce.ts'
+import { packed, setDigest } from '../../src/model/wire/packed.ts'
 import { keepWholes } from '../../src/tracker/wholes.ts'
 import { announceOf, infoHashOf, manifestOf, peersIn, siblingsIn, subtree, swarmOf } from './subtree.ts'
 

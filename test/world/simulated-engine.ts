@@ -3,7 +3,7 @@
 import { Failure } from '../../src/model/failure.ts'
 import { limits } from '../../src/model/limits.ts'
 import type { InfoHash, NodeName } from '../../src/model/names.ts'
-import { unlimited } from '../../src/model/rates.ts'
+import { unlimited } from '../../src/model/units/rates.ts'
 import { openMeters } from '../../src/swarm/engine/meter.ts'
 import type { Caller, Command, Engine, EngineFactory, EngineReport, Meeting } from '../../src/swarm/engine.ts'
 import type { Clock, TlsIdentity } from '../../src/world/world.ts'

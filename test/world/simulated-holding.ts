@@ -3,7 +3,6 @@
 
 import { limits } from '../../src/model/limits.ts'
 import type { NodeName } from '../../src/model/names.ts'
-import { hasBit, lengthOfPiece, piecesOf } from '../../src/swarm/bits.ts'
 import { startDialer } from '../../src/swarm/engine/dialer.ts'
 import type { Lane, Meters } from '../../src/swarm/engine/meter.ts'
 import {
@@ -14,6 +13,7 @@ import {
   type Opening,
   survivorOf,
 } from '../../src/swarm/engine.ts'
+import { hasBit, lengthOfPiece, piecesOf } from '../../src/swarm/holdings/bits.ts'
 import { pieceDigestsOf } from '../../src/swarm/metainfo.ts'
 import { nextPieceFor, strategyFor } from '../../src/swarm/strategy.ts'
 import type { Clock, Disk, Random, Timer } from '../../src/world/world.ts'

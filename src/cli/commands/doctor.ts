@@ -10,7 +10,7 @@ export const doctorCommand: Command = {
   builder: (argv) => jsonOption(homeOption(argv)),
   run: async (args) => {
     // It has to work where no daemon does.
-    const { diagnose } = await import('../../node/doctor.ts')
+    const { diagnose } = await import('../../node/setup/doctor.ts')
     const findings = await diagnose(homeOf(args))
     await (jsonOf(args) ? printJson({ findings }) : print(doctorText(findings)))
     return findings.some(({ state }) => state === 'wrong') ? exitCodes.failed : exitCodes.done

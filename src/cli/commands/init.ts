@@ -8,7 +8,7 @@ export const initCommand: Command = {
   describe: 'make a root: keys, certificate authority, empty repository, a commented policy.yaml',
   builder: (argv) => newNodeOptions(argv).example('$0 init --home /srv/root --name root', ''),
   run: async (args) => {
-    const { initRoot } = await import('../../node/init.ts')
+    const { initRoot } = await import('../../node/setup/init.ts')
     const made = await initRoot(newNodeOf(args))
     await print(
       [

@@ -47,7 +47,7 @@ export const joinCommand: Command = {
       ...(parents.length > 0 && { parents }),
       ...(site !== undefined && { site }),
     }
-    const { joinTree } = await import('../../node/join.ts')
+    const { joinTree } = await import('../../node/setup/join.ts')
     const joined = await joinTree(options)
     await print(
       [

@@ -6,7 +6,7 @@
 // no rate is set it cannot be known what foreground leaves; there background gets only that share while foreground moves.
 
 import { limits } from '../../model/limits.ts'
-import type { Rates } from '../../model/rates.ts'
+import type { Rates } from '../../model/units/rates.ts'
 import type { Clock, Timer } from '../../world/world.ts'
 
 /** Who wants bytes to pass. Asked anew each time, since what it says may change. */

@@ -1,0 +1,69 @@
+// Several small objects in one answer: for each that was asked for, in that order, its length in four bytes (big-endian) and
+// its bytes; the greatest length of all says that it is not there, the next that it cannot be had just now. An answer may end
+// before all are in it.
+
+import { Failure } from '../failure.ts'
+import { limits } from '../limits.ts'
+import { isSha256, type Sha256 } from '../names.ts'
+
+/** Undefined if nobody has it, `failed` if it cannot be had just now. */
+export type Found = Uint8Array | undefined | 'failed'
+
+const absent = 0xffff_ffff
+const failed = 0xffff_fffe
+const lengthBytes = 4
+const prefix = '/v1/objects/'
+
+/** One digest is answered with the bare bytes, several with frames: as many as it takes to reach `bytes`. */
+export function objectsPath(digests: readonly Sha256[], bytes: number): string {
+  return `${prefix}${digests.join(',')}${digests.length > 1 ? `?bytes=${bytes}` : ''}`
+}
+
+/** The digests that a path asks for; undefined for any other path, and for more than `limits.objectsPerAskMax`. */
+export function digestsIn(path: string): Sha256[] | undefined {
+  if (!path.startsWith(prefix)) return undefined
+  const digests = path.slice(prefix.length).split(',', limits.objectsPerAskMax + 1)
+  if (digests.length > limits.objectsPerAskMax) return undefined
+  return digests.every(isSha256) ? digests : undefined
+}
+
+export function framesOf(objects: readonly Found[]): Uint8Array {
+  const frames = new Uint8Array(objects.reduce((sum, found) => sum + lengthBytes + lengthOf(found), 0))
+  const view = new DataView(frames.buffer)
+  let at = 0
+  for (const found of objects) {
+    view.setUint32(at, found === undefined ? absent : found === 'failed' ? failed : found.byteLength)
+    at += lengthBytes
+    if (found instanceof Uint8Array) frames.set(found, at)
+    at += lengthOf(found)
+  }
+  return frames
+}
+
+export function lengthOf(found: Found): number {
+  return found instanceof Uint8Array ? found.byteLength : 0
+}
+
+/** What came for the first so many of `asked` digests. Throws `bad-input`, also if nothing came. */
+export function parseFrames(frames: Uint8Array, asked: number): Found[] {
+  const view = new DataView(frames.buffer, frames.byteOffset, frames.byteLength)
+  const objects: Found[] = []
+  let at = 0
+  while (at < frames.byteLength) {
+    if (objects.length === asked) throw new Failure('bad-input', `objects: more than the ${asked} that were asked for`)
+    if (at + lengthBytes > frames.byteLength) throw new Failure('bad-input', 'objects: a length is cut off')
+    const length = view.getUint32(at)
+    at += lengthBytes
+    if (length === absent || length === failed) {
+      objects.push(length === absent ? undefined : 'failed')
+      continue
+    }
+    if (at + length > frames.byteLength) {
+      throw new Failure('bad-input', `objects: ${length} bytes announced, ${frames.byteLength - at} there`)
+    }
+    objects.push(frames.subarray(at, at + length))
+    at += length
+  }
+  if (objects.length === 0) throw new Failure('bad-input', 'objects: an empty answer')
+  return objects
+}

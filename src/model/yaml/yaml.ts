@@ -1,0 +1,154 @@
+// YAML files that people write: read into plain values, with the line of everything, so that a refusal can name it.
+
+import type { Alias, Document, LineCounter, Node } from 'yaml'
+import { Failure } from '../failure.ts'
+import { limits } from '../limits.ts'
+
+export type YamlPath = readonly (string | number)[]
+
+export interface YamlFile {
+  /** Names the file in messages. */
+  file: string
+  /** Undefined if the file holds nothing but comments. */
+  value: unknown
+  /** Line, from 1, of what the path leads to; of the nearest thing above it if it leads nowhere. */
+  lineOf(path: YamlPath): number
+}
+
+export interface YamlOptions {
+  file: string
+  maxBytes: number
+  /**
+   * `text`: every scalar is the text it is written as, so that a version 4.10 stays 4.10 and a country `no` stays `no`.
+   * `typed`: numbers, booleans and null as YAML 1.2 has them.
+   */
+  scalars: 'text' | 'typed'
+}
+
+/** Throws a `bad-input` or `too-large` Failure whose message starts with `FILE:LINE: `. A byte order mark and CRLF are fine. */
+export async function readYaml(content: Uint8Array | string, options: YamlOptions): Promise<YamlFile> {
+  const text = textOf(content, options)
+  const yaml = await import('yaml')
+  const lines = new yaml.LineCounter()
+  const document = yaml.parseDocument(text, {
+    lineCounter: lines,
+    schema: options.scalars === 'text' ? 'failsafe' : 'core',
+    prettyErrors: false,
+    logLevel: 'error',
+    // The package compares every key with every other one; `plainOf` does not.
+    uniqueKeys: false,
+  })
+  const problem = document.errors[0] ?? document.warnings[0]
+  if (problem !== undefined) {
+    const message = /call stack/.test(problem.message) ? 'nested too deeply' : lowerFirst(problem.message)
+    throw refusal(options.file, lines.linePos(problem.pos[0]).line, message)
+  }
+  const source = { yaml, document, lines, file: options.file }
+  return { file: options.file, value: plainOf(source), lineOf: (path) => lineAt(source, path) }
+}
+
+/** A `bad-input` Failure in the form that all refusals of files have. */
+export function refusal(file: string, line: number, message: string, hint?: string): Failure {
+  return new Failure('bad-input', `${file}:${line}: ${message}`, hint === undefined ? {} : { hint })
+}
+
+interface Source {
+  yaml: typeof import('yaml')
+  document: Document
+  lines: LineCounter
+  file: string
+}
+
+function textOf(content: Uint8Array | string, { file, maxBytes }: YamlOptions): string {
+  const size = typeof content === 'string' ? Buffer.byteLength(content) : content.byteLength
+  if (size > maxBytes) throw new Failure('too-large', `${file}:1: ${size} bytes are over the limit of ${maxBytes}`)
+  const text = (typeof content === 'string' ? content : utf8Of(content, file)).replace(/^\uFEFF/, '')
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing them is the point.
+  const control = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/.exec(text)
+  if (control === null) return text
+  const code = control[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0')
+  throw refusal(file, text.slice(0, control.index).split('\n').length, `control character U+${code}`)
+}
+
+function utf8Of(bytes: Uint8Array, file: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    const before = new TextDecoder('utf-8').decode(bytes).split('\uFFFD')[0] ?? ''
+    throw refusal(file, before.split('\n').length, 'not UTF-8 text', 'save the file as UTF-8')
+  }
+}
+
+/** Aliases are followed within limits: a page of them could mean more than fits in memory. */
+function plainOf({ yaml, document, lines, file }: Source): unknown {
+  let values = 0
+  // The package looks through the whole document for each alias.
+  const targets = new Map<Node, Node | undefined>()
+  const targetOf = (alias: Alias) => {
+    if (!targets.has(alias)) targets.set(alias, alias.resolve(document))
+    return targets.get(alias)
+  }
+  const visit = (node: unknown, depth: number, lineAbove: number): unknown => {
+    if (!yaml.isNode(node)) return null
+    values += 1
+    const line = lineOfNode(node, lines) ?? lineAbove
+    if (depth > limits.yamlDepthMax) throw refusal(file, line, `nested more than ${limits.yamlDepthMax} deep`)
+    if (values > limits.yamlValuesMax) {
+      throw refusal(file, line, `more than ${limits.yamlValuesMax} values`, 'aliases count as often as they are used')
+    }
+    if (yaml.isAlias(node)) {
+      const target = targetOf(node)
+      if (target === undefined) throw refusal(file, line, `*${node.source} is not defined above`)
+      return visit(target, depth + 1, line)
+    }
+    if (yaml.isSeq(node)) return node.items.map((item) => visit(item, depth + 1, line))
+    if (!yaml.isMap(node)) return (node as { value?: unknown }).value ?? null
+    const plain: Record<string, unknown> = {}
+    for (const { key, value } of node.items) {
+      const lineOfKey = lineOfNode(key, lines) ?? line
+      const name = yaml.isScalar(key) ? String(key.source ?? key.value) : undefined
+      if (name === undefined) throw refusal(file, lineOfKey, 'expected a plain word as key')
+      // Objects take these for their own, so that a schema would skip them in silence.
+      if (['__proto__', 'constructor', 'prototype'].includes(name)) {
+        throw refusal(file, lineOfKey, `${JSON.stringify(name)} cannot be used as a key`)
+      }
+      if (Object.hasOwn(plain, name)) {
+        throw refusal(file, lineOfKey, `${JSON.stringify(name)} is there twice`, 'keep one of the two')
+      }
+      plain[name] = visit(value, depth + 1, lineOfKey)
+    }
+    return plain
+  }
+  // With nothing but comments, or `---`, the whole document is an empty scalar.
+  return visit(document.contents, 0, 1) || undefined
+}
+
+function lineAt({ yaml, document, lines }: Source, path: YamlPath): number {
+  let node: unknown = document.contents
+  let line = lineOfNode(node, lines) ?? 1
+  for (const key of path) {
+    if (yaml.isAlias(node)) node = node.resolve(document)
+    if (yaml.isMap(node)) {
+      const pair = node.items.find((item) => yaml.isScalar(item.key) && String(item.key.value) === String(key))
+      if (pair === undefined) return line
+      line = lineOfNode(pair.key, lines) ?? line
+      node = pair.value
+    } else if (yaml.isSeq(node)) {
+      node = node.items[Number(key)]
+      line = lineOfNode(node, lines) ?? line
+    } else {
+      return line
+    }
+  }
+  return line
+}
+
+function lineOfNode(node: unknown, lines: LineCounter): number | undefined {
+  const range = (node as Node | null | undefined)?.range
+  return range ? lines.linePos(range[0]).line : undefined
+}
+
+function lowerFirst(text: string): string {
+  return text.slice(0, 1).toLowerCase() + text.slice(1)
+}

@@ -1,0 +1,33 @@
+// A root has nobody above it: it answers its own calls from its fleet folder.
+
+import { Failure, messageOf } from '../../model/failure.ts'
+import { limits } from '../../model/limits.ts'
+import { parseJson } from '../../model/parse.ts'
+import type { Fleet } from '../../trust/fleet.ts'
+import type { Clock } from '../../world/world.ts'
+import type { Uplink } from './uplink.ts'
+
+export function openRootUplink(parts: { fleet: Fleet; clock: Clock }): Uplink {
+  return {
+    tufFile: (file) => parts.fleet.file(file),
+    objects: async (digests) => digests.map(() => undefined),
+    announce: async () => {
+      throw new Failure('unsupported', 'a root has nobody to announce to')
+    },
+    reports: async () => {},
+    async enrol(body) {
+      try {
+        const reply = await parts.fleet.enrol(parseJson(body, 'certificate request', limits.messageMarksMax))
+        return { status: 200, body: new TextEncoder().encode(JSON.stringify(reply)) }
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error
+        const failure = { code: error.code, message: messageOf(error), hint: error.hint }
+        return { status: 403, body: new TextEncoder().encode(JSON.stringify({ failure })) }
+      }
+    },
+    watch: (_version, signal) =>
+      new Promise((resolve) => signal.addEventListener('abort', () => resolve(0), { once: true })),
+    parent: () => null,
+    turnAway() {},
+  }
+}

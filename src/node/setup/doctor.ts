@@ -1,0 +1,113 @@
+// `banyan doctor`: examines a node from outside its daemon, so that it can say what is wrong where that does not start.
+
+import { Failure } from '../../model/failure.ts'
+import { limits } from '../../model/limits.ts'
+import type { Settings } from '../../model/settings.ts'
+import { bytesOfSize } from '../../model/units/sizes.ts'
+import { loadIdentity, type NodeIdentity } from '../../trust/identity.ts'
+import { verifyOffline } from '../../trust/trust-store.ts'
+import { requestLocal } from '../../world/local.ts'
+import { openWorld } from '../../world/real-world.ts'
+import type { World } from '../../world/world.ts'
+import { type Examined, type Finding, findingsOf } from './findings.ts'
+import { type Home, homeAt } from './home.ts'
+import { processLog } from './process-log.ts'
+import { loadSettings } from './settings-file.ts'
+
+export async function diagnose(homeDir: string): Promise<Finding[]> {
+  const world = openWorld({ log: processLog('error') })
+  try {
+    return findingsOf(await examine(world, homeAt(homeDir)))
+  } finally {
+    world.http.close()
+  }
+}
+
+async function examine(world: World, home: Home): Promise<Examined> {
+  const { clock, disk } = world
+  const settings = await orFailed(() => loadSettings(disk, home.settings))
+  const nothing = { identity: null, trusted: null, portsTaken: [], parents: [], freeBytes: null, hasTargetRoot: true }
+  const about = { now: clock.now(), home: home.dir }
+  const daemon = await orFailed(() => askDaemon(home))
+  if ('failed' in settings) return { ...about, ...nothing, settings, daemon, tools: [] }
+  const identity = await orFailed(() => loadIdentity(home.keys, disk))
+  const { name, targetRoot, diskReserve } = settings
+  const reserveBytes = diskReserve === undefined ? limits.diskReserveBytes : bytesOfSize(diskReserve)
+  const free = await orFailed(async () => ({ bytes: await disk.freeBytes(home.dir) }))
+  return {
+    ...about,
+    settings: { name, parents: settings.parents, targetRoot, reserveBytes },
+    identity,
+    trusted: await orFailed(() => verifyOffline(home.tuf, disk)),
+    daemon,
+    portsTaken: 'failed' in daemon && !('failed' in identity) ? await portsTaken(world, settings, identity) : [],
+    parents: 'failed' in identity ? [] : await parentsAsked(world, settings, identity),
+    freeBytes: 'failed' in free ? null : free.bytes,
+    hasTargetRoot: (await disk.stat(targetRoot))?.kind === 'folder',
+    tools: await toolsHere(world),
+  }
+}
+
+async function askDaemon(home: Home): Promise<Exclude<Examined['daemon'], { failed: string }>> {
+  const request = { path: home.socket, method: 'GET' as const, url: '/status', timeoutMs: limits.requestTimeoutMs }
+  const { json } = await requestLocal(request)
+  // Its own daemon's word, of whatever version.
+  const status = json as {
+    link?: { kind?: string; because?: string }
+    problems?: string[]
+    self?: { condition?: string } | null
+  }
+  return {
+    link: status.link?.kind ?? 'unknown',
+    because: status.link?.because ?? null,
+    problems: status.problems ?? [],
+    condition: status.self?.condition ?? 'starting',
+  }
+}
+
+/** By taking them for a moment. */
+async function portsTaken({ http }: World, settings: Settings, { tls }: NodeIdentity): Promise<number[]> {
+  const taken: number[] = []
+  for (const port of [settings.controlPort, settings.swarmPort]) {
+    try {
+      const handler = async () => ({ status: 503 })
+      const server = await http.serve({ address: settings.listen, port, tls, bodyMaxBytes: () => 0, handler })
+      await server.close()
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      if (error.code === 'conflict') taken.push(port)
+    }
+  }
+  return taken
+}
+
+async function parentsAsked(
+  { http }: World,
+  { parents }: Settings,
+  { tls }: NodeIdentity,
+): Promise<Examined['parents'][number][]> {
+  return await Promise.all(
+    parents.map(async (url) => {
+      const call = { url, method: 'GET' as const, path: '/v1/tuf/timestamp.json', tls }
+      const bounds = { timeoutMs: limits.connectTimeoutMs, responseMaxBytes: limits.tufFileMaxBytes }
+      const answer = await orFailed(() => http.request({ ...call, ...bounds }))
+      if ('failed' in answer) return { url, failed: answer.failed }
+      return { url, failed: answer.status === 200 ? null : `it answers with ${answer.status}` }
+    }),
+  )
+}
+
+async function toolsHere({ exec }: World): Promise<string[]> {
+  const programs = ['dpkg', 'apt-get', 'rpm', 'dnf', 'zypper', 'systemctl']
+  const found = await Promise.all(programs.map((program) => exec.which(program)))
+  return programs.filter((_, index) => found[index] !== undefined)
+}
+
+async function orFailed<T extends object>(look: () => Promise<T>): Promise<T | { failed: string; hint?: string }> {
+  try {
+    return await look()
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    return { failed: error.message, ...(error.hint !== undefined && { hint: error.hint }) }
+  }
+}

@@ -1,0 +1,167 @@
+// What is wrong with a node, and what to do about it, from what was examined. Pure.
+
+import type { Instant } from '../../model/names.ts'
+
+export interface Finding {
+  /** What was looked at. */
+  about: string
+  /** warning: it works, and will not for long or not for everything. */
+  state: 'fine' | 'warning' | 'wrong'
+  found: string
+  /** What to do about it. */
+  hint?: string
+}
+
+/** A Failure where looking ended in one. */
+interface Failed {
+  failed: string
+  hint?: string
+}
+
+export interface Examined {
+  now: Instant
+  home: string
+  settings: { name: string; parents: readonly string[]; targetRoot: string; reserveBytes: number } | Failed
+  identity: { name: string; notAfter: Instant } | Failed | null
+  trusted: { signedAt: Instant; expires: Instant } | Failed | null
+  daemon: { link: string; because: string | null; problems: readonly string[]; condition: string } | Failed
+  /** Of a node whose daemon does not run: ports that something else has. */
+  portsTaken: readonly number[]
+  /** In order of preference; null where one answers. */
+  parents: readonly { url: string; failed: string | null }[]
+  freeBytes: number | null
+  /** Whether the folder is there that packages are installed below. */
+  hasTargetRoot: boolean
+  /** Of those that packages are installed by. */
+  tools: readonly string[]
+}
+
+/** In the order in which a person should look at them. */
+export function findingsOf(examined: Examined): Finding[] {
+  const { settings } = examined
+  if ('failed' in settings) return [wrongBy('settings', settings)]
+  const findings = [
+    fine('settings', `node ${settings.name} in ${examined.home}`),
+    ...certificateFindings(examined, settings.name),
+    ...clockFindings(examined),
+    daemonFinding(examined),
+    ...examined.portsTaken.map((port) =>
+      wrong(
+        'ports',
+        `something else listens on port ${port}`,
+        `end it, or set another port in ${examined.home}/node.yaml`,
+      ),
+    ),
+    ...parentFindings(examined),
+    ...diskFindings(examined, settings),
+    toolsFinding(examined),
+  ]
+  const { daemon } = examined
+  const problems = 'failed' in daemon ? [] : daemon.problems
+  return [...findings, ...problems.map((problem) => wrong('problems', problem, 'banyan status has the rest'))]
+}
+
+const dayMs = 24 * 3600_000
+/** A node renews its certificate long before. */
+const certificateWarnMs = 7 * dayMs
+const clockSlackMs = 5 * 60_000
+
+function certificateFindings({ identity, now }: Examined, name: string): Finding[] {
+  if (identity === null) return []
+  if ('failed' in identity) return [wrongBy('certificate', identity)]
+  const again = 'join again with a new token: banyan token create on the root, banyan join here'
+  if (identity.name !== name) {
+    return [
+      wrong('certificate', `it is for ${identity.name}, and the settings call this node ${name}`, 'set the name back'),
+    ]
+  }
+  const leftMs = identity.notAfter - now
+  const until = new Date(identity.notAfter).toISOString()
+  if (leftMs <= 0) return [wrong('certificate', `it ended at ${until}`, again)]
+  if (leftMs > certificateWarnMs) return [fine('certificate', `it holds until ${until}`)]
+  const hint = 'it should have been renewed by now: see that a parent can be reached and the daemon runs'
+  return [{ about: 'certificate', state: 'warning', found: `it ends at ${until}`, hint }]
+}
+
+function clockFindings({ trusted, now }: Examined): Finding[] {
+  if (trusted === null) return []
+  if ('failed' in trusted) return [wrongBy('metadata', trusted)]
+  const { signedAt, expires } = trusted
+  if (now < signedAt - clockSlackMs) {
+    const behind = `the clock says ${new Date(now).toISOString()}, and the newest metadata was signed at ${new Date(signedAt).toISOString()}`
+    return [wrong('clock', behind, 'set the clock, for instance with systemd-timesyncd or chrony')]
+  }
+  const signed = `the fleet's word is of ${new Date(signedAt).toISOString()}`
+  if (expires > now) return [fine('clock', 'it is not behind the fleet'), fine('metadata', signed)]
+  const hint = 'a parent that can be reached brings newer metadata; if all nodes are stale, see that the root runs'
+  return [
+    fine('clock', 'it is not behind the fleet'),
+    wrong('metadata', `${signed} and ended at ${new Date(expires).toISOString()}: nothing new is installed`, hint),
+  ]
+}
+
+function daemonFinding({ daemon, home }: Examined): Finding {
+  if ('failed' in daemon) {
+    return wrong('daemon', daemon.failed, `systemctl start banyan, or banyan node --home ${home}`)
+  }
+  if (daemon.link === 'island') {
+    return wrong('daemon', `it runs, and no parent answers it: ${daemon.because ?? 'unknown'}`, 'see parents')
+  }
+  if (daemon.condition === 'failed') {
+    const hint = 'banyan check names the packages, banyan why PACKAGE says more'
+    return wrong('daemon', 'it runs, and packages have failed', hint)
+  }
+  return fine('daemon', `it runs: ${daemon.condition}`)
+}
+
+function parentFindings({ parents }: Examined): Finding[] {
+  const silent = parents.filter(({ failed }) => failed !== null)
+  if (parents.length === 0) return []
+  if (silent.length === 0) return [fine('parents', parents.map(({ url }) => url).join(', '))]
+  const hint =
+    'see that it runs, that this address is right and that no firewall is in between (port 7420, and 7421 for pieces)'
+  const isAnyThere = silent.length < parents.length
+  return silent.map(({ url, failed }) => ({
+    ...{ about: 'parents', found: `${url} cannot be asked: ${failed}`, hint },
+    state: isAnyThere ? 'warning' : 'wrong',
+  }))
+}
+
+function diskFindings(
+  { freeBytes, home, hasTargetRoot }: Examined,
+  { reserveBytes, targetRoot }: { reserveBytes: number; targetRoot: string },
+): Finding[] {
+  const findings: Finding[] = []
+  if (!hasTargetRoot) findings.push(wrong('disk', `${targetRoot} is not there`, 'make it, or set another targetRoot'))
+  if (freeBytes === null) return [...findings, wrong('disk', `${home} cannot be looked at`)]
+  const free = `${Math.round(freeBytes / 2 ** 20)} MiB are free below ${home}`
+  if (freeBytes > reserveBytes) return [...findings, fine('disk', free)]
+  const hint = 'make room, or set a smaller diskReserve; a storeQuota has banyan evict what is old'
+  return [...findings, wrong('disk', `${free}, and ${Math.round(reserveBytes / 2 ** 20)} MiB are to stay so`, hint)]
+}
+
+function toolsFinding({ tools }: Examined): Finding {
+  const has = (tool: string) => tools.includes(tool)
+  const kinds = [...(has('dpkg') && has('apt-get') ? ['deb'] : []), ...(has('rpm') ? ['rpm'] : []), 'tree']
+  const halfDeb = has('dpkg') && !has('apt-get')
+  if (kinds.length > 1) return fine('tools', `for packages of kind ${kinds.join(', ')}`)
+  const found = halfDeb ? 'there is dpkg and no apt-get' : 'there is neither dpkg nor rpm'
+  return {
+    about: 'tools',
+    state: 'warning',
+    found: `${found}: only trees can be installed`,
+    hint: 'fine if the policy wants nothing else here',
+  }
+}
+
+function fine(about: string, found: string): Finding {
+  return { about, state: 'fine', found }
+}
+
+function wrong(about: string, found: string, hint?: string): Finding {
+  return { about, state: 'wrong', found, ...(hint !== undefined && { hint }) }
+}
+
+function wrongBy(about: string, { failed, hint }: Failed): Finding {
+  return wrong(about, failed, hint)
+}

@@ -1,0 +1,49 @@
+// `banyan init`: makes a root. Nothing is left behind if it fails.
+
+import path from 'node:path'
+import { policyJsonSchemaText } from '../../model/json-schema.ts'
+import { nodeNameSchema } from '../../model/names.ts'
+import { parserOf } from '../../model/parse.ts'
+import { parseSettings } from '../../model/settings.ts'
+import { policySchemaFileName, policyTemplate } from '../../repository/policy-template.ts'
+import { initFleet } from '../../trust/fleet.ts'
+import { openWorld } from '../../world/real-world.ts'
+import { controlUrlOf } from '../real-node.ts'
+import { homeAt } from './home.ts'
+import { checkNoNode, machineName, makeFolders } from './join.ts'
+import { processLog } from './process-log.ts'
+import { saveSettings } from './settings-file.ts'
+
+export interface InitOptions {
+  home: string
+  name?: string
+  listen?: string
+  controlPort?: number
+  swarmPort?: number
+  targetRoot?: string
+}
+
+const parseName = parserOf(nodeNameSchema)
+
+export async function initRoot(
+  options: InitOptions,
+): Promise<{ home: string; name: string; controlUrl: string; policyFile: string }> {
+  const { clock, random, disk } = openWorld({ log: processLog('error') })
+  const home = homeAt(options.home)
+  const { home: _, name: given, ...rest } = options
+  const name = parseName(given ?? machineName(), 'name')
+  const settings = parseSettings({ name, ...rest }, 'init')
+  await checkNoNode({ disk }, home)
+  await makeFolders({ disk }, home, settings)
+  await initFleet({ dir: home.dir, name, nodeName: name, clock, random, disk })
+  if ((await disk.stat(home.policy)) === undefined) await disk.write(home.policy, policyTemplate())
+  await disk.write(path.join(home.dir, policySchemaFileName), await policyJsonSchemaText())
+  // The settings come last: a home with settings is a whole node.
+  await saveSettings(disk, home.settings, settings)
+  return {
+    home: home.dir,
+    name,
+    controlUrl: controlUrlOf(settings, settings.controlPort, machineName()),
+    policyFile: home.policy,
+  }
+}

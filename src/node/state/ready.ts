@@ -1,0 +1,27 @@
+// What a node would do next to its machine. Pure.
+
+import type { Action, Plan } from '../../reconcile/plan.ts'
+import { isQuarantined } from '../../reconcile/quarantine.ts'
+import { restartsWithOwed } from '../../reconcile/restarts.ts'
+import type { State } from './state.ts'
+
+/** The actions of the next apply: the plan of the last look without what failed a moment ago. */
+export function actionsReady(state: Pick<State, 'seen' | 'quarantine' | 'applyNotBeforeMs'>): Action[] {
+  if (state.applyNotBeforeMs !== null) return []
+  return state.seen?.plan.actions.filter((action) => !isQuarantined(state.quarantine, action)) ?? []
+}
+
+/** The next apply; null if there is none. What an earlier one was to restart and did not is a reason too. */
+export function planReady(state: Pick<State, 'seen' | 'quarantine' | 'applyNotBeforeMs' | 'restarts'>): Plan | null {
+  const actions = actionsReady(state)
+  const isOwed = state.applyNotBeforeMs === null && state.restarts.some((each) => each.state === 'owed')
+  if (state.seen === null || (actions.length === 0 && !isOwed)) return null
+  const { restarts: planned = [], ...plan } = state.seen.plan
+  const isActing = (name: string) => actions.some((action) => action.name === name)
+  const due = planned.map(({ unit, packages }) => ({ unit, packages: packages.filter(isActing) }))
+  const restarts = restartsWithOwed(
+    due.filter(({ packages }) => packages.length > 0),
+    state.restarts,
+  )
+  return { ...plan, actions, ...(restarts.length > 0 && { restarts }) }
+}

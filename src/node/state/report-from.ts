@@ -1,0 +1,79 @@
+// What a node's state says in its report.
+
+import { limits } from '../../model/limits.ts'
+import type { Arch, Instant } from '../../model/names.ts'
+import type { Outcome, Report, Transfer } from '../../model/report.ts'
+import type { Restart } from '../../model/restarts.ts'
+import { differencesToRemove } from '../../reconcile/plan.ts'
+import { buildReport } from '../../report/build.ts'
+import type { State } from './state.ts'
+
+/** Pure. Facts that are not collected yet leave the architecture open; then the node cannot say anything useful. */
+export function reportFrom(parts: {
+  state: State
+  counter: number
+  at: Instant
+  version: string
+  transfers: Transfer[]
+}): Report {
+  const { state, counter, at, version, transfers } = parts
+  return buildReport({
+    node: state.name,
+    counter,
+    at,
+    version,
+    site: state.site,
+    labels: state.labels,
+    parent: state.link.kind === 'connected' ? state.link.parent : null,
+    revision: state.revision?.body.number ?? null,
+    converged: state.converged,
+    state: conditionOf(state, at),
+    packages: state.outcomes.map((outcome) => withQuarantine(outcome, state)),
+    transfers,
+    attacks: state.attacks,
+    arch: (state.facts?.['arch'] ?? 'all') as Arch,
+    facts: state.facts ?? {},
+    ...(state.needs !== null && { needs: state.needs }),
+    ...(state.restarts.length > 0 && { restarts: state.restarts.map(toldOf) }),
+    ...(state.output !== null && { output: state.output.slice(-limits.reportOutputMaxChars) }),
+    problems: problemsOf(state, transfers),
+  })
+}
+
+/** What is wrong right now, in sentences. */
+export function problemsOf(state: State, transfers: readonly Transfer[]): string[] {
+  return [...Object.values(state.problems), ...transfers.filter(isWaiting).slice(0, waitingNamed).map(waitingTextOf)]
+}
+
+/** The transfers say it of each. */
+const waitingNamed = 5
+
+function isWaiting({ state }: Transfer): boolean {
+  return state === 'waiting'
+}
+
+function waitingTextOf({ name, version }: Transfer): string {
+  return `transfer: nobody who can be reached has the rest of ${name} ${version}`
+}
+
+function toldOf({ invocation: _, ...restart }: State['restarts'][number]): Restart {
+  return restart
+}
+
+function withQuarantine(outcome: Outcome, { quarantine }: State): Outcome {
+  const known = quarantine.find(({ name, kind }) => name === outcome.name && kind === outcome.kind)
+  if (outcome.outcome !== 'failed' || known === undefined) return outcome
+  return { ...outcome, quarantine: { failures: known.failures, nextTry: known.nextTry } }
+}
+
+/** The worst thing first: what a person has to know. */
+export function conditionOf(state: State, now: Instant): Report['state'] {
+  if (state.trusted !== null && state.trusted.expires <= now) return 'stale'
+  if (state.applying) return 'applying'
+  const failed = state.outcomes.some((outcome) => outcome.outcome === 'failed')
+  if (failed || state.problems.apply !== undefined || state.problems.inspect !== undefined) return 'failed'
+  if (state.link.kind === 'island') return 'island'
+  const number = state.revision?.body.number
+  const differs = state.seen === null || differencesToRemove(state.seen).length > 0
+  return number !== undefined && state.converged === number && !differs ? 'converged' : 'pending'
+}

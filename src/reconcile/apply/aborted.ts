@@ -1,0 +1,30 @@
+// What an apply that was killed came to, judged by the machine as it is now. Pure.
+
+import type { Outcome } from '../../model/report.ts'
+import type { Actual } from '../actual.ts'
+import { keyOf } from '../differences.ts'
+import type { Plan } from '../plan.ts'
+import { isReached } from '../providers/provider.ts'
+
+/**
+ * Outcomes for the records and the report. What had begun and is as planned was our doing; the rest has not happened,
+ * and the next look plans it again.
+ */
+export function outcomesAfterAbort(parts: {
+  plan: Plan
+  attempted: readonly string[]
+  actual: readonly Actual[]
+  /** failed makes the next try wait. */
+  unreached: 'failed' | 'skipped'
+  because: string
+}): Outcome[] {
+  const there = new Map(parts.actual.map((one) => [keyOf(one.kind, one.name), one]))
+  const attempted = new Set(parts.attempted)
+  return parts.plan.actions.flatMap((action): Outcome[] => {
+    const now = there.get(keyOf(action.kind, action.name))
+    const { name, kind, from, cause } = action
+    const outcome = { name, kind, version: now?.version ?? null, before: from, difference: cause }
+    if (!isReached(action, now)) return [{ ...outcome, outcome: parts.unreached, detail: parts.because }]
+    return attempted.has(name) ? [{ ...outcome, outcome: 'changed', detail: parts.because }] : []
+  })
+}

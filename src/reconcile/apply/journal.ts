@@ -1,0 +1,56 @@
+// The journal of one apply: what it is about to do, durable before it is done. It is read after an apply that was killed.
+
+import * as fs from 'node:fs/promises'
+import type { PackageName } from '../../model/names.ts'
+import type { Clock } from '../../world/world.ts'
+
+export interface JournalLine {
+  at: number
+  step: string
+  /** Of a package, or a unit. */
+  name?: PackageName
+}
+
+/** From the line that says so on, the machine may have been changed for the package. */
+export const actingStep = 'acting'
+/** Before a unit is restarted; its present run follows. */
+export const restartingStep = 'restarting'
+export const restartedStep = 'restarted'
+/** Why follows. */
+export const restartFailedStep = 'restart failed: '
+/** The only line of an apply that found another one at work. */
+export const refusedStep = 'refused: another apply is at work'
+
+export interface Journal {
+  write(step: string, name?: PackageName): Promise<void>
+  close(): Promise<void>
+}
+
+export async function openJournal(file: string, clock: Pick<Clock, 'now'>): Promise<Journal> {
+  const handle = await fs.open(file, 'a', 0o600)
+  return {
+    async write(step, name) {
+      const line: JournalLine = { at: clock.now(), step, ...(name === undefined ? {} : { name }) }
+      await handle.appendFile(`${JSON.stringify(line)}\n`)
+      await handle.datasync()
+    },
+    close: () => handle.close(),
+  }
+}
+
+/** The lines of a journal; the last one, if it was being written when the power went, is left out. */
+export function journalLinesOf(bytes: Uint8Array | undefined): JournalLine[] {
+  const lines = new TextDecoder().decode(bytes).split('\n').slice(0, -1)
+  return lines.flatMap((line) => {
+    try {
+      const value: unknown = JSON.parse(line)
+      if (typeof value !== 'object' || value === null) return []
+      const { at, step, name } = value as Record<string, unknown>
+      if (typeof at !== 'number' || typeof step !== 'string') return []
+      return [{ at, step, ...(typeof name === 'string' ? { name } : {}) }]
+    } catch (error) {
+      if (error instanceof SyntaxError) return []
+      throw error
+    }
+  })
+}

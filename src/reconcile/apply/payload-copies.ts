@@ -1,0 +1,99 @@
+// Copies of payloads for one transaction. Whoever still holds a payload of the store open for writing can change it at
+// any moment, also after it was hashed; what is installed is therefore a copy that nobody else has ever had open.
+
+import { constants } from 'node:fs'
+import * as fs from 'node:fs/promises'
+import path from 'node:path'
+import { codeOf, Failure, messageOf } from '../../model/failure.ts'
+import type { Sha256 } from '../../model/names.ts'
+import type { Disk } from '../../world/world.ts'
+
+export interface PayloadCopies {
+  /**
+   * Where the copy lies, its bytes hashed; undefined if they are not those of the digest. Throws `no-space`,
+   * `not-found` or `disk`. The same payload twice is copied once.
+   */
+  of(payload: { path: string; sha256: Sha256; size?: number }): Promise<string | undefined>
+  /** Removes all of them. */
+  remove(): Promise<void>
+}
+
+/** Makes a new file of its own at `to`; throws `no-space` or `disk`, and then leaves nothing there. */
+export type CopyFile = (from: string, to: string) => Promise<void>
+
+export function openPayloadCopies(parts: { dir: string; disk: Disk; copyFile: CopyFile }): PayloadCopies {
+  const { dir, disk, copyFile } = parts
+  const made = new Map<Sha256, string>()
+
+  return {
+    async of({ path: from, sha256, size }) {
+      const known = made.get(sha256)
+      if (known !== undefined) return known
+      const there = await disk.stat(from)
+      if (there === undefined) throw new Failure('not-found', `the payload ${from} is not here`, { retry: 'later' })
+      if (there.kind !== 'file' || (size !== undefined && there.size !== size)) return undefined
+      await disk.makeFolder(dir, { mode: 0o700 })
+      const copy = path.join(dir, sha256)
+      await disk.remove(copy)
+      await copyFile(from, copy)
+      if ((await disk.sha256(copy)) !== sha256) {
+        await disk.remove(copy)
+        return undefined
+      }
+      made.set(sha256, copy)
+      return copy
+    },
+
+    async remove() {
+      made.clear()
+      await disk.remove(dir)
+    },
+  }
+}
+
+/** Shares the blocks where the file system can: that takes no room, and later writes to either do not reach the other. */
+export async function copyFileOnDisk(from: string, to: string): Promise<void> {
+  const { COPYFILE_EXCL, COPYFILE_FICLONE_FORCE } = constants
+  try {
+    if (!(await isCloned(from, to))) {
+      const [{ size }, { bavail, bsize }] = [await fs.stat(from), await fs.statfs(path.dirname(to))]
+      if (bavail * bsize < size) throw noSpace(to, size, bavail * bsize)
+      await fs.copyFile(from, to, COPYFILE_EXCL)
+    }
+    await fs.chmod(to, 0o400)
+  } catch (error) {
+    await fs.rm(to, { force: true })
+    throw asFailure(from, error)
+  }
+
+  async function isCloned(from: string, to: string): Promise<boolean> {
+    try {
+      await fs.copyFile(from, to, COPYFILE_EXCL | COPYFILE_FICLONE_FORCE)
+      return true
+    } catch (error) {
+      if (!isRefusedClone(error)) throw error
+      await fs.rm(to, { force: true })
+      return false
+    }
+  }
+}
+
+function noSpace(to: string, needed: number, free: number): Failure {
+  const folder = path.dirname(to)
+  return new Failure('no-space', `no space: ${needed} bytes needed below ${folder} for the payload, ${free} free`, {
+    retry: 'later',
+    hint: 'free some space on this disk',
+  })
+}
+
+/** What Linux says of file systems that cannot share blocks, or not between these two. */
+function isRefusedClone(error: unknown): boolean {
+  return ['ENOTSUP', 'EOPNOTSUPP', 'ENOTTY', 'ENOSYS', 'EXDEV', 'EINVAL', 'EPERM'].includes(codeOf(error))
+}
+
+function asFailure(file: string, error: unknown): Failure {
+  if (error instanceof Failure) return error
+  const noSpace = ['ENOSPC', 'EDQUOT'].includes(codeOf(error))
+  const message = `cannot copy the payload ${file}: ${messageOf(error)}`
+  return new Failure(noSpace ? 'no-space' : 'disk', message, { retry: 'later', cause: error })
+}

@@ -1,0 +1,61 @@
+// The revisions that a root released: each names the one before it by its digest, so what was released is found as long as
+// its objects are kept.
+
+import { Failure } from '../model/failure.ts'
+import type { Sha256 } from '../model/names.ts'
+import { parseJson } from '../model/parse.ts'
+import { parseRevision, type Revision } from '../model/revision.ts'
+import type { ObjectSource } from '../objects/object-source.ts'
+
+export interface Revisions {
+  /** The newest signed one; null before the first. */
+  newest(): Promise<{ digest: Sha256; body: Revision } | null>
+  /** Throws `not-found`, with a hint. */
+  find(number: number): Promise<Revision>
+  /** Newest first. */
+  list(max: number): Promise<Revision[]>
+}
+
+export function openRevisions(parts: {
+  source: Pick<ObjectSource, 'need'>
+  trustedRevision: () => Sha256 | undefined
+}): Revisions {
+  const load = async (digest: Sha256): Promise<Revision> => {
+    return parseRevision(parseJson(await parts.source.need(digest, 'revision'), 'revision'), 'revision')
+  }
+
+  async function* fromNewest(): AsyncIterable<Revision> {
+    for (let digest = parts.trustedRevision(); digest !== undefined; ) {
+      const revision = await load(digest)
+      yield revision
+      digest = revision.previous
+    }
+  }
+
+  return {
+    async newest() {
+      const digest = parts.trustedRevision()
+      return digest === undefined ? null : { digest, body: await load(digest) }
+    },
+
+    async find(number) {
+      let newest: number | undefined
+      for await (const revision of fromNewest()) {
+        newest ??= revision.number
+        if (revision.number === number) return revision
+        if (revision.number < number) break
+      }
+      const hint = newest === undefined ? 'nothing is released yet' : 'banyan history lists what there is'
+      throw new Failure('not-found', `there is no revision ${number}`, { hint })
+    },
+
+    async list(max) {
+      const found: Revision[] = []
+      for await (const revision of fromNewest()) {
+        found.push(revision)
+        if (found.length >= max) break
+      }
+      return found
+    },
+  }
+}

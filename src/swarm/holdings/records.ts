@@ -1,0 +1,157 @@
+// What of the holdings survives a restart: which there are, their durable pieces and their counters.
+
+import * as v from 'valibot'
+import type { HoldingSpec } from '../../model/manifest.ts'
+import { payloadSchema } from '../../model/manifest.ts'
+import {
+  countSchema,
+  type InfoHash,
+  instantSchema,
+  packageNameSchema,
+  packageVersionSchema,
+  sha256Schema,
+} from '../../model/names.ts'
+import { parserOf } from '../../model/parse.ts'
+import type { Store, StoreChange } from '../../world/world.ts'
+import { bitsFor, piecesOf } from './bits.ts'
+import { type Holding, newHolding } from './holding.ts'
+
+const specSchema = v.strictObject({
+  manifest: sha256Schema,
+  name: packageNameSchema,
+  version: packageVersionSchema,
+  payload: v.pipe(
+    payloadSchema,
+    v.check((payload) => payload.via === 'swarm', 'expected the payload of a swarm'),
+  ),
+})
+const parseSpec = parserOf(specSchema)
+
+const base64Schema = v.pipe(v.string(), v.base64())
+const recordSchema = v.strictObject({
+  complete: v.boolean(),
+  bits: base64Schema,
+  counters: v.strictObject({
+    fromParent: countSchema,
+    fromSiblings: countSchema,
+    overLink: countSchema,
+    given: countSchema,
+  }),
+  startedAt: v.nullable(instantSchema),
+  completedAt: v.nullable(instantSchema),
+  linkRate: v.optional(v.nullable(countSchema), null),
+  usedAt: v.optional(v.nullable(instantSchema), null),
+})
+const parseRecord = parserOf(recordSchema)
+const parseMetainfo = parserOf(base64Schema)
+
+export interface Records {
+  /** All that is known of each holding. */
+  holdings: Holding[]
+  /** Whether the last one to use these records closed them. */
+  endedClean: boolean
+  /** Puts a new holding down; the metainfo is kept beside it. */
+  add(spec: HoldingSpec): Promise<void>
+  metainfo(infoHash: InfoHash): Promise<Uint8Array | undefined>
+  /** Resolves when the newest state handed in so far is durable. Many calls become one write. */
+  save(holding: Holding): Promise<void>
+  remove(infoHash: InfoHash): Promise<void>
+  /** Marks a clean end. */
+  close(): Promise<void>
+}
+
+export async function openRecords(store: Store): Promise<Records> {
+  const specs = store.sub('specs')
+  const metainfos = store.sub('metainfos')
+  const progress = store.sub('progress')
+  const holdings: Holding[] = []
+  for await (const [stored, storedProgress] of bothOf(specs, progress)) {
+    holdings.push(holdingFrom(stored, storedProgress))
+  }
+  const endedClean = (await store.get('session')) !== 'open'
+  await store.put('session', 'open')
+
+  let waiting = new Map<InfoHash, StoreChange>()
+  let writing: Promise<void> = Promise.resolve()
+  let next: Promise<void> | undefined
+
+  const write = (change: StoreChange): Promise<void> => {
+    waiting.set(change.key, change)
+    next ??= writing.then(
+      () => writeWaiting(),
+      () => writeWaiting(),
+    )
+    return next
+  }
+  const writeWaiting = (): Promise<void> => {
+    const changes = [...waiting.values()]
+    waiting = new Map()
+    next = undefined
+    writing = progress.batch(changes)
+    return writing
+  }
+  return {
+    holdings,
+    endedClean,
+    add: async ({ metainfo, ...spec }) => {
+      const { infoHash } = spec.payload
+      await metainfos.put(infoHash, Buffer.from(metainfo).toString('base64'))
+      await specs.put(infoHash, spec)
+    },
+    metainfo: async (infoHash) => {
+      const stored = await metainfos.get(infoHash)
+      if (stored === undefined) return undefined
+      return Uint8Array.from(Buffer.from(parseMetainfo(stored, `metainfo ${infoHash}`), 'base64'))
+    },
+    save: (holding) => write({ kind: 'put', key: holding.spec.payload.infoHash, value: recordOf(holding) }),
+    remove: async (infoHash) => {
+      await specs.delete(infoHash)
+      await write({ kind: 'delete', key: infoHash })
+      await metainfos.delete(infoHash)
+    },
+    close: async () => {
+      while (next !== undefined) await next
+      await writing
+      await store.put('session', 'closed')
+    },
+  }
+}
+
+/** Both are in the order of their keys, so each is gone through once: to ask for one entry at a time takes ten times as long. */
+async function* bothOf(specs: Store, progress: Store): AsyncGenerator<[spec: unknown, progress: unknown]> {
+  const others = progress.entries()[Symbol.asyncIterator]()
+  try {
+    let other = await others.next()
+    for await (const [key, spec] of specs.entries()) {
+      while (other.done !== true && other.value[0] < key) other = await others.next()
+      yield [spec, other.done !== true && other.value[0] === key ? other.value[1] : undefined]
+    }
+  } finally {
+    await others.return?.()
+  }
+}
+
+function holdingFrom(stored: unknown, storedProgress: unknown): Holding {
+  const spec = parseSpec(stored, 'record of a holding')
+  const { payload } = spec
+  if (payload.via !== 'swarm') throw new TypeError('its schema lets only swarm payloads through')
+  const empty = newHolding({ ...spec, payload })
+  if (storedProgress === undefined) return empty
+  const { complete, bits, ...kept } = parseRecord(storedProgress, `progress of ${payload.infoHash}`)
+  const pieces = Uint8Array.from(Buffer.from(bits, 'base64'))
+  if (complete) return { ...empty, ...kept, progress: { kind: 'complete' }, bits: new Uint8Array() }
+  return { ...empty, ...kept, bits: pieces.length === empty.bits.length ? pieces : bitsFor(piecesOf(payload)) }
+}
+
+function recordOf({
+  progress,
+  bits,
+  counters,
+  startedAt,
+  completedAt,
+  linkRate,
+  usedAt,
+}: Holding): v.InferOutput<typeof recordSchema> {
+  const complete = progress.kind === 'complete'
+  return { complete, bits: Buffer.from(bits).toString('base64'), counters, startedAt, completedAt, linkRate, usedAt }
+}

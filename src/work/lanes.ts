@@ -1,0 +1,30 @@
+// So many pieces of work at a time; the others wait for their turn.
+
+import { Failure } from '../model/failure.ts'
+
+export interface Lanes {
+  /** Throws `refused` if nobody needs the work any longer when its turn comes. */
+  run<T>(work: () => Promise<T>, turn: { first: boolean; isNeeded: () => boolean }): Promise<T>
+}
+
+export function openLanes(count: number): Lanes {
+  const waiting = { first: [] as (() => void)[], others: [] as (() => void)[] }
+  let taken = 0
+  const next = () => {
+    const goOn = waiting.first.shift() ?? waiting.others.shift()
+    if (goOn === undefined) taken -= 1
+    else goOn()
+  }
+  return {
+    run: async (work, { first, isNeeded }) => {
+      if (taken < count) taken += 1
+      else await new Promise<void>((resolve) => waiting[first ? 'first' : 'others'].push(resolve))
+      try {
+        if (!isNeeded()) throw new Failure('refused', 'not needed any longer')
+        return await work()
+      } finally {
+        next()
+      }
+    },
+  }
+}

@@ -1,0 +1,86 @@
+import t from 'tap'
+import { limits } from '../../../src/model/limits.ts'
+import type { Announce, AnnouncedSwarm, Handout } from '../../../src/model/wire/announce.ts'
+import { startAnnouncer } from '../../../src/node/parent/announcer.ts'
+import type { Uplink } from '../../../src/node/parent/uplink.ts'
+import type { Swarm } from '../../../src/swarm/swarm.ts'
+import { createSimulation } from '../../world/simulation.ts'
+
+const handout: Handout = { intervalMs: 30_000, site: 'berlin', swarms: {} }
+
+t.test('what is asked for again and again is not put off', async (t) => {
+  const { announcer, times, simulation, clock } = stage(async () => handout)
+  await simulation.run({ forMs: 1_000 })
+  const before = times.length
+  for (let n = 0; n < 40; n += 1) {
+    announcer.soon()
+    await simulation.run({ forMs: limits.announceDebounceMs / 5 })
+  }
+  const passedMs = 8 * limits.announceDebounceMs
+  t.ok(times.length - before >= 6, `${times.length - before} announces in ${passedMs} ms`)
+  t.ok(times.length - before <= 8, 'and not more often than that')
+  t.ok(times.every((at) => at <= clock.monotonicMs()))
+  await simulation.until(announcer.stop())
+})
+
+t.test('news that comes while an announce is answered is told at once, not with the next regular one', async (t) => {
+  const { announcer, times, simulation, clock } = stage(async (count) => {
+    if (count > 1) return handout
+    await new Promise<void>((resolve) => clock.after(200, resolve))
+    return handout
+  })
+  await simulation.until(() => times.length === 1)
+  await simulation.run({ forMs: 199 })
+  announcer.soon()
+  const began = clock.monotonicMs()
+  await simulation.until(() => times.length === 2)
+  t.ok((times[1] ?? 0) - began <= limits.announceDebounceMs + 1, `${(times[1] ?? 0) - began} ms`)
+  await simulation.until(announcer.stop())
+})
+
+t.test('nobody loses the parent of a swarm because there are thousands of them', async (t) => {
+  const most = limits.announcedUnfinishedMax
+  const unfinished = Array.from({ length: most + 100 }, (_, index) => ({
+    ...{ infoHash: index.toString(16).padStart(40, '0'), manifest: index.toString(16).padStart(64, '0'), have: 'none' },
+  })) as AnnouncedSwarm[]
+  const peer = { node: 'root', address: null, port: 7421, relation: 'parent', site: 'berlin' } as const
+  const lost: string[] = []
+  const { announced, announcer, simulation } = stage(
+    async (_, { swarms }) => ({
+      ...handout,
+      swarms: Object.fromEntries(swarms.map((each) => [each.infoHash, [peer]])),
+    }),
+    { unfinished: () => unfinished, setPeers: (infoHash, peers) => void (peers.length === 0 && lost.push(infoHash)) },
+  )
+  await simulation.run({ forMs: 100_000 })
+  t.ok(announced.length > 2)
+  t.same(new Set(announced.map(({ swarms }) => swarms.length)), new Set([most]))
+  t.same(lost, [])
+  unfinished.splice(0, 200)
+  announcer.soon()
+  await simulation.run({ forMs: 1000 })
+  t.equal(announced.at(-1)?.swarms.at(-1)?.infoHash, unfinished.at(-1)?.infoHash, 'the rest as others come to an end')
+  await simulation.until(announcer.stop())
+})
+
+function stage(answer: (count: number, announce: Announce) => Promise<Handout>, swarmParts: Partial<Swarm> = {}) {
+  const simulation = createSimulation({ seed: 'announcer' })
+  const { clock, random, log } = simulation.node({ address: '10.0.0.1' }).world
+  const times: number[] = []
+  const announced: Announce[] = []
+  const announce = async (next: Announce) => {
+    times.push(clock.monotonicMs())
+    announced.push(next)
+    return await answer(times.length, next)
+  }
+  const uplink = { announce, parent: () => ({ address: '10.0.0.9' }) } as unknown as Uplink
+  const nothing = { unfinished: () => [], whole: () => new Set(), port: 7421, setPeers: () => {} }
+  const swarm = { ...nothing, ...swarmParts } as unknown as Swarm
+  const announcer = startAnnouncer({
+    ...{ uplink, swarm, clock, random, log },
+    site: () => null,
+    needsSite: () => true,
+    onSite: () => {},
+  })
+  return { announcer, announced, times, simulation, clock }
+}

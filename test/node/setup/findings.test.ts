@@ -1,0 +1,113 @@
+// What a doctor says of what was examined.
+
+import t from 'tap'
+import { type Examined, findingsOf } from '../../../src/node/setup/findings.ts'
+
+const now = Date.parse('2026-11-24T12:00Z')
+const hourMs = 3600_000
+const healthy: Examined = {
+  now,
+  home: '/var/lib/banyan',
+  settings: { name: 'shop-1', parents: ['https://a:7420'], targetRoot: '/', reserveBytes: 64 * 2 ** 20 },
+  identity: { name: 'shop-1', notAfter: now + 40 * 24 * hourMs },
+  trusted: { signedAt: now - hourMs, expires: now + 20 * hourMs },
+  daemon: { link: 'connected', because: null, problems: [], condition: 'converged' },
+  portsTaken: [],
+  parents: [{ url: 'https://a:7420', failed: null }],
+  freeBytes: 2 ** 30,
+  hasTargetRoot: true,
+  tools: ['dpkg', 'apt-get', 'systemctl'],
+}
+
+/** All that is not fine. */
+function ails(sick: Partial<Examined>): string[] {
+  return findingsOf({ ...healthy, ...sick }).flatMap(({ state, about, found, hint }) =>
+    state === 'fine' ? [] : [`${state} ${about}: ${found}${hint === undefined ? '' : ` -> ${hint}`}`],
+  )
+}
+
+t.test('nothing is wrong with a healthy node, and what was looked at is said', async (t) => {
+  t.same(ails({}), [])
+  t.same(
+    findingsOf(healthy).map(({ about }) => about),
+    ['settings', 'certificate', 'clock', 'metadata', 'daemon', 'parents', 'disk', 'tools'],
+  )
+})
+
+const cases: Record<string, [Partial<Examined>, RegExp[]]> = {
+  'no node here': [
+    { settings: { failed: 'node.yaml: no settings', hint: 'banyan join' } },
+    [/^wrong settings: node\.yaml: no settings -> banyan join$/],
+  ],
+  'a certificate that ended': [
+    { identity: { name: 'shop-1', notAfter: now - 1 } },
+    [/^wrong certificate: it ended at 2026-11-24T11:59.* -> join again/],
+  ],
+  'a certificate that nobody renews': [
+    { identity: { name: 'shop-1', notAfter: now + 24 * hourMs } },
+    [/^warning certificate: it ends at .* should have been renewed/],
+  ],
+  'a certificate of somebody else': [
+    { identity: { name: 'shop-2', notAfter: now + 24 * hourMs } },
+    [/^wrong certificate: it is for shop-2, and the settings call this node shop-1/],
+  ],
+  'a clock that is behind': [
+    { trusted: { signedAt: now + hourMs, expires: now + 20 * hourMs } },
+    [/^wrong clock: the clock says 2026-11-24T12:00.*signed at 2026-11-24T13:00.* -> set the clock/],
+  ],
+  'metadata that ended': [
+    { trusted: { signedAt: now - 30 * hourMs, expires: now - hourMs } },
+    [/^wrong metadata: .*ended at 2026-11-24T11:00.*nothing new is installed/],
+  ],
+  'damaged metadata': [{ trusted: { failed: 'timestamp.json is damaged' } }, [/^wrong metadata: timestamp\.json/]],
+  'a daemon that does not run, with its port taken': [
+    { daemon: { failed: 'no daemon answers' }, portsTaken: [7420] },
+    [/^wrong daemon: no daemon answers -> systemctl start banyan/, /^wrong ports: something else listens on port 7420/],
+  ],
+  'an island whose parent is gone': [
+    {
+      daemon: {
+        link: 'island',
+        because: 'a:7420 does not answer',
+        problems: ['a:7420 does not answer'],
+        condition: 'island',
+      },
+      parents: [{ url: 'https://a:7420', failed: 'connection refused' }],
+    },
+    [
+      /^wrong daemon: it runs, and no parent answers it: a:7420/,
+      /^wrong parents: https:\/\/a:7420 cannot be asked: connection refused -> .*firewall/,
+      /^wrong problems: a:7420 does not answer/,
+    ],
+  ],
+  'one of two parents that is gone': [
+    {
+      parents: [
+        { url: 'https://a:7420', failed: 'timed out' },
+        { url: 'https://b:7420', failed: null },
+      ],
+    },
+    [/^warning parents: https:\/\/a:7420 cannot be asked/],
+  ],
+  'packages that failed': [
+    { daemon: { link: 'connected', because: null, problems: [], condition: 'failed' } },
+    [/^wrong daemon: it runs, and packages have failed -> banyan check/],
+  ],
+  'a full disk': [
+    { freeBytes: 2 ** 20 },
+    [/^wrong disk: 1 MiB are free below .*, and 64 MiB are to stay so -> make room/],
+  ],
+  'a missing target root': [{ hasTargetRoot: false }, [/^wrong disk: \/ is not there/]],
+  'nothing to install packages with': [
+    { tools: ['systemctl'] },
+    [/^warning tools: there is neither dpkg nor rpm: only trees/],
+  ],
+  'dpkg alone': [{ tools: ['dpkg'] }, [/^warning tools: there is dpkg and no apt-get/]],
+}
+for (const [what, [sick, expected]] of Object.entries(cases)) {
+  t.test(`a doctor sees ${what}`, async (t) => {
+    const found = ails(sick)
+    t.equal(found.length, expected.length, found.join('\n'))
+    for (const [index, pattern] of expected.entries()) t.match(found[index], pattern)
+  })
+}
