@@ -6,18 +6,24 @@ export interface SourceFile {
   text: string
 }
 
-const features = ['repository', 'swarm', 'tracker', 'reconcile', 'report']
+const features = ['repository', 'objects', 'swarm', 'tracker', 'reconcile', 'report']
+const ground = ['model', 'world', 'work', 'trust']
 
-/** Which folders of src/ a folder may import (DESIGN.md 6). Features meet in node only. */
+/** Which folders of src/ a folder may import (ARCHITECTURE.md, "Map"). Features meet in release and node only. */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   model: [],
   world: ['model'],
-  trust: ['model', 'world'],
-  ...Object.fromEntries(features.map((feature) => [feature, ['model', 'world', 'trust']])),
-  dashboard: ['model', 'world'],
-  node: ['model', 'world', 'trust', ...features, 'dashboard'],
-  cli: ['model', 'world'],
+  work: ['model', 'world'],
+  trust: ['model', 'world', 'work'],
+  ...Object.fromEntries(features.map((feature) => [feature, ground])),
+  release: [...ground, 'repository', 'report', 'objects'],
+  dashboard: ['model', 'world', 'work'],
+  node: [...ground, ...features, 'release', 'dashboard'],
+  cli: ['model', 'world', 'work'],
 }
+
+/** Folders whose types a folder may import beside that. */
+const mayImportTypes: Readonly<Record<string, readonly string[]>> = { release: ['swarm', 'reconcile'] }
 
 /** Three commands work where there is no daemon (docs/decisions/0001-cli-starts-without-a-daemon.md). */
 const cliMayLoad = ['node/setup/init.ts', 'node/setup/join.ts', 'node/setup/doctor.ts']
@@ -78,28 +84,36 @@ export interface Import {
   from: string
   specifier: string
   dynamic: boolean
+  /** Whether nothing but types is imported: `import type`. */
+  typeOnly: boolean
 }
 
 export function importsOf(file: SourceFile): Import[] {
   const text = withoutComments(file.text)
-  const statics = text.matchAll(/^\s*(?:(?:import|export)\b[^'"`;()=]*?\bfrom|import)\s*['"]([^'"\n]+)['"]/gm)
+  const statics = text.matchAll(/^\s*((?:import|export)\b[^'"`;()=]*?\bfrom|import)\s*['"]([^'"\n]+)['"]/gm)
   const dynamics = text.matchAll(/\bimport\(\s*['"]([^'"\n]+)['"]\s*\)/g)
   return [
-    ...[...statics].map((match) => ({ from: file.path, specifier: match[1] ?? '', dynamic: false })),
-    ...[...dynamics].map((match) => ({ from: file.path, specifier: match[1] ?? '', dynamic: true })),
+    ...[...statics].map((match) => ({
+      from: file.path,
+      specifier: match[2] ?? '',
+      dynamic: false,
+      typeOnly: /^import\s+type\b/.test(match[1] ?? ''),
+    })),
+    ...[...dynamics].map((match) => ({ from: file.path, specifier: match[1] ?? '', dynamic: true, typeOnly: false })),
   ]
 }
 
 export function wrongDirections(files: readonly SourceFile[]): string[] {
   return sourcesOf(files)
     .flatMap(importsOf)
-    .flatMap(({ from, specifier, dynamic }) => {
+    .flatMap(({ from, specifier, dynamic, typeOnly }) => {
       if (!specifier.startsWith('.')) return []
       const target = resolved(from, specifier)
       if (!target.startsWith('src/'))
         return target === 'package.json' ? [] : [`${from} imports ${target}: src/ imports only src/`]
       const [here, there] = [folderOf(from), folderOf(target)]
       if (here === there || mayImport[here]?.includes(there)) return []
+      if (typeOnly && mayImportTypes[here]?.includes(there)) return []
       if (here === 'cli' && dynamic && cliMayLoad.includes(target.slice('src/'.length))) return []
       return [
         `${from} imports ${target}: src/${here} may import ${(mayImport[here] ?? []).join(', ') || 'nothing of ours'}; ` +
