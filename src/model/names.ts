@@ -3,17 +3,29 @@
 import * as v from 'valibot'
 import { limits } from './limits.ts'
 
+/**
+ * A name for a plain value that no other such name can stand in for: an `InfoHash` is no `Sha256`, and the compiler says so.
+ * The property exists in the type only. A literal may still stand in for any of them, so that tests read like prose.
+ */
+type Named<Plain, Name extends string> = Plain & { readonly named?: Name }
+
 /** Milliseconds since 1970, UTC. */
-export type Instant = number
+export type Instant = Named<number, 'Instant'>
 
 /** 64 lower-case hex digits. */
 const sha256Pattern = /^[0-9a-f]{64}$/
-export const sha256Schema = v.pipe(v.string(), v.regex(sha256Pattern, 'expected 64 lower-case hex digits'))
-export type Sha256 = v.InferOutput<typeof sha256Schema>
+export const sha256Schema = v.pipe(
+  v.string(),
+  v.regex(sha256Pattern, 'expected 64 lower-case hex digits'),
+) as v.GenericSchema<string, Sha256>
+export type Sha256 = Named<string, 'Sha256'>
 
 /** 40 lower-case hex digits: the SHA-1 of a metainfo's info dictionary (BEP 3). */
-export const infoHashSchema = v.pipe(v.string(), v.regex(/^[0-9a-f]{40}$/, 'expected 40 lower-case hex digits'))
-export type InfoHash = v.InferOutput<typeof infoHashSchema>
+export const infoHashSchema = v.pipe(
+  v.string(),
+  v.regex(/^[0-9a-f]{40}$/, 'expected 40 lower-case hex digits'),
+) as v.GenericSchema<string, InfoHash>
+export type InfoHash = Named<string, 'InfoHash'>
 
 export const nodeNameSchema = v.pipe(
   v.string(),
@@ -21,8 +33,8 @@ export const nodeNameSchema = v.pipe(
     /^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/,
     'expected a node name: lower-case letters, digits, dots and dashes, at most 63',
   ),
-)
-export type NodeName = v.InferOutput<typeof nodeNameSchema>
+) as v.GenericSchema<string, NodeName>
+export type NodeName = Named<string, 'NodeName'>
 
 /** Debian Policy 5.6.7, which rpm names of the field also fit once `_` and capitals are allowed. */
 export const packageNameSchema = v.pipe(
@@ -32,8 +44,8 @@ export const packageNameSchema = v.pipe(
     /^(?!(?:constructor|prototype)$)[A-Za-z0-9][A-Za-z0-9+._-]{0,127}$/,
     'expected a package name: it starts with a letter or digit, then letters, digits, + . _ -',
   ),
-)
-export type PackageName = v.InferOutput<typeof packageNameSchema>
+) as v.GenericSchema<string, PackageName>
+export type PackageName = Named<string, 'PackageName'>
 
 /** Debian Policy 5.6.12: [epoch:]upstream[-revision]; it must start with a digit or letter. */
 export const packageVersionSchema = v.pipe(
@@ -63,7 +75,7 @@ export const lineSchema = v.pipe(
   v.regex(/^[^\u0000-\u001f\u007f]*$/, 'expected one line without control characters'),
 )
 
-export const instantSchema = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
+export const instantSchema = v.pipe(v.number(), v.safeInteger(), v.minValue(0)) as v.GenericSchema<number, Instant>
 export const countSchema = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 const portMessage = 'expected a port: a whole number from 0 to 65535'
 export const portSchema = v.pipe(

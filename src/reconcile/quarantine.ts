@@ -15,6 +15,7 @@ import {
 } from '../model/names.ts'
 import { parserOf } from '../model/parse.ts'
 import type { Outcome } from '../model/report.ts'
+import { backOffMs } from '../work/back-off.ts'
 import type { Difference } from './differences.ts'
 import type { Action, Plan } from './plan.ts'
 
@@ -51,9 +52,13 @@ export interface Moment {
  * upper half of each step follows from what they are called, and is the same whenever it is asked for.
  */
 export function quarantineMs(failures: number, node: NodeName, name: string): number {
-  const step = Math.min(limits.quarantineCeilingMs, limits.quarantineFirstMs * 2 ** Math.min(failures - 1, 30))
   const fraction = createHash('sha256').update(`${node} ${name} ${failures}`).digest().readUInt32BE() / 2 ** 32
-  return Math.round(step / 2 + (step / 2) * fraction)
+  return backOffMs({
+    failures,
+    fraction,
+    firstMs: limits.quarantineFirstMs,
+    ceilingMs: limits.quarantineCeilingMs,
+  })
 }
 
 /** After an apply: what failed is in, or stays longer; what went well is out. */

@@ -3,9 +3,9 @@
 
 import { messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
+import { backOffMs } from '../work/back-off.ts'
 import type { Clock, Log, Random, Timer } from '../world/world.ts'
 import type { Caller, Command, Engine, EngineFactory, EngineReport, Way } from './engine.ts'
-import { delayBefore } from './retry.ts'
 
 type State =
   | { kind: 'none' }
@@ -84,7 +84,10 @@ export function keepEngine(parts: {
     if (state.kind === 'starting') state.timer.cancel()
     else if (clock.monotonicMs() - state.sinceMs > limits.retryCeilingMs) crashes = 0
     crashes += 1
-    const againInMs = delayBefore(crashes, parts.random.fraction(), limits.retryFirstMs, limits.retryCeilingMs)
+    const againInMs = backOffMs({
+      ...{ failures: crashes, fraction: parts.random.fraction() },
+      ...{ firstMs: limits.retryFirstMs, ceilingMs: limits.retryCeilingMs },
+    })
     log.error('engine ended', { because, crashes, againInMs })
     const timer = clock.after(againInMs, () => {
       state = { kind: 'none' }

@@ -5,6 +5,7 @@ import { Failure, messageOf, unreachable } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName, Sha256 } from '../model/names.ts'
 import type { Rates } from '../model/units/rates.ts'
+import { backOffMs } from '../work/back-off.ts'
 import type { Clock, Log, Random, Timer, TlsIdentity } from '../world/world.ts'
 import {
   type Caller,
@@ -21,7 +22,6 @@ import type { Holdings } from './holdings/holdings.ts'
 import { keepEngine } from './keeper.ts'
 import { meetingsWith, nextLookAt, type ReachablePeer, shouldBeOpen, type Use } from './opening.ts'
 import { openPlainGiving, type PlainGiving } from './plain.ts'
-import { delayBefore } from './retry.ts'
 import { openStrangers } from './strangers.ts'
 import { openDoubts } from './suspect-addresses.ts'
 
@@ -100,7 +100,8 @@ export function keepOpenings(parts: OpeningsParts, holdings: Holdings): Openings
   const retryAtMs = (infoHash: InfoHash) => {
     const attempts = (holdings.get(infoHash)?.attempts ?? 0) + 1
     const fraction = parts.random.fraction()
-    return clock.monotonicMs() + delayBefore(attempts, fraction, limits.failedRetryMs, limits.failedRetryCeilingMs)
+    const [firstMs, ceilingMs] = [limits.failedRetryMs, limits.failedRetryCeilingMs]
+    return clock.monotonicMs() + backOffMs({ failures: attempts, fraction, firstMs, ceilingMs })
   }
   const inUse = (infoHash: InfoHash, busy: boolean) => {
     uses.set(infoHash, { busy, untilMs: clock.monotonicMs() + limits.holdingIdleMs })

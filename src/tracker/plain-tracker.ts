@@ -1,10 +1,10 @@
 // The tracker for ordinary clients: tells each of this node, and of the others that asked for the same payload.
 
+import { plainAddress, siteOf } from '../model/address.ts'
 import { limits } from '../model/limits.ts'
 import type { InfoHash } from '../model/names.ts'
 import type { Clock } from '../world/world.ts'
 import { type PlainAnnounce, type PlainPeer, plainAnswer, plainRefusal } from './plain-announce.ts'
-import { plainAddress, siteOf } from './site.ts'
 
 export interface PlainTracker {
   /** The answer, in any case. `from` is where the connection came from, `to` the address of this node that it called. */

@@ -1,10 +1,10 @@
 // Who is in which swarm among this node's own children, as far as they announced. It lives in memory only: after a
 // restart the next announces fill it again.
 
+import { plainAddress, type Scope, scopeOf, siteOf } from '../model/address.ts'
 import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName, Sha256 } from '../model/names.ts'
 import type { Announce, AnnouncedSwarm } from '../model/wire/announce.ts'
-import { plainAddress, type Scope, scopeOf, siteOf } from './site.ts'
 
 export type Have = AnnouncedSwarm['have']
 

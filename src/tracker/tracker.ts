@@ -1,6 +1,7 @@
 // The tracker of one subtree: takes in its children's announces, tells each whom to meet, and tells its own node what
 // the children lack.
 
+import { plainAddress, siteOf } from '../model/address.ts'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName } from '../model/names.ts'
@@ -8,7 +9,6 @@ import type { Announce, AnnouncedSwarm, Handout } from '../model/wire/announce.t
 import type { Clock, Random, Timer } from '../world/world.ts'
 import { holdElections } from './elections.ts'
 import { handoutFor, type Self } from './handout.ts'
-import { plainAddress, siteOf } from './site.ts'
 import { createTable, type Member, type Wanted } from './table.ts'
 import { keepWholes } from './wholes.ts'
 

@@ -1,17 +1,27 @@
-// How long to wait before trying again.
+// How long to wait before the next try.
 
 import type { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 
-/** Exponential with a ceiling, the upper half of each step random, so that children of a returning parent come spread out. */
-export function retryDelayMs(attempt: number, fraction: number, failure?: Pick<Failure, 'retryAfterMs'>): number {
-  const step = Math.min(limits.retryCeilingMs, limits.retryFirstMs * 2 ** Math.min(attempt, 30))
-  return Math.max(Math.round(step / 2 + (step / 2) * fraction), askedMs(failure, fraction))
+/**
+ * Exponential back-off with a ceiling, in milliseconds. The upper half of each step is random, so that callers who
+ * failed together return apart. `failures` counts the failures in a row, from 1; `fraction` is in [0, 1).
+ */
+export function backOffMs(parts: { failures: number; fraction: number; firstMs: number; ceilingMs: number }): number {
+  const { failures, fraction, firstMs, ceilingMs } = parts
+  const step = Math.min(ceilingMs, firstMs * 2 ** Math.min(30, Math.max(0, failures - 1)))
+  return Math.round(step / 2 + (step / 2) * fraction)
+}
+
+/** The back-off of a call to the parent. The wait is never shorter than the wait that the parent asked for. */
+export function retryDelayMs(failures: number, fraction: number, failure?: Pick<Failure, 'retryAfterMs'>): number {
+  const ownMs = backOffMs({ failures, fraction, firstMs: limits.retryFirstMs, ceilingMs: limits.retryCeilingMs })
+  return Math.max(ownMs, askedMs(failure, fraction))
 }
 
 /**
- * What the other end asked for, and up to a half more, since it may have asked all for the same. It could say anything, so
- * nobody stays away for longer than by himself.
+ * The wait that the other end asked for, and up to half of it more: the other end may have asked the same of everybody.
+ * The other end controls the value, so the wait never exceeds the ceiling of our own back-off.
  */
 export function askedMs(failure: Pick<Failure, 'retryAfterMs'> | undefined, fraction: number): number {
   const ms = failure?.retryAfterMs ?? 0

@@ -7,8 +7,8 @@ import { infoHashFromServerName, serverNameOf, survivorOf } from '../../src/swar
 import { allBits, bitsFor, bytesOf, hasBit, lengthOfPiece, piecesOf, withBits } from '../../src/swarm/holdings/bits.ts'
 import { newHolding } from '../../src/swarm/holdings/holding.ts'
 import { meetingsWith, nextLookAt, shouldBeOpen } from '../../src/swarm/opening.ts'
-import { delayBefore } from '../../src/swarm/retry.ts'
 import { expectedSpeed, nextPieceFor, pipelineBlocks, strategyFor, takeOverBytes } from '../../src/swarm/strategy.ts'
+import { backOffMs } from '../../src/work/back-off.ts'
 import { payloadFrom } from './kit.ts'
 
 const layouts = fc.record({ size: fc.integer({ min: 1, max: 5000 }), pieceLength: fc.integer({ min: 1, max: 700 }) })
@@ -117,7 +117,7 @@ t.test('retries wait longer and longer, up to a ceiling, never less than half a 
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 200 }), fractions, (attempts, fraction) => {
       const step = Math.min(60_000, 500 * 2 ** (attempts - 1))
-      const delay = delayBefore(attempts, fraction, 500, 60_000)
+      const delay = backOffMs({ failures: attempts, fraction, firstMs: 500, ceilingMs: 60_000 })
       return delay >= step / 2 && delay <= step
     }),
   )

@@ -4,9 +4,9 @@ import { isIP } from 'node:net'
 import { Failure, messageOf } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { NodeName } from '../../model/names.ts'
+import { backOffMs } from '../../work/back-off.ts'
 import type { Clock, Random, Timer } from '../../world/world.ts'
 import type { Meeting } from '../engine.ts'
-import { delayBefore } from '../retry.ts'
 
 export interface Dialer {
   meet(meetings: readonly Meeting[]): void
@@ -92,7 +92,8 @@ export function startDialer<Connection>(parts: {
     // The parent has to be back soon once it can be reached; a sibling may call, too.
     const isSlow = meeting.relation === 'sibling' && isInVain(attempts)
     const ceilingMs = isSlow ? limits.siblingRetryCeilingMs : limits.retryCeilingMs
-    const ms = delayBefore(attempts, parts.random.fraction(), limits.retryFirstMs, ceilingMs)
+    const fraction = parts.random.fraction()
+    const ms = backOffMs({ failures: attempts, fraction, firstMs: limits.retryFirstMs, ceilingMs })
     set(node, { kind: 'waiting', meeting, attempts, timer: parts.clock.after(ms, () => dial(node)) })
   }
   return {

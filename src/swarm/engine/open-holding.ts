@@ -5,11 +5,11 @@ import type { Torrent, Wire } from 'webtorrent'
 import { messageOf } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { NodeName } from '../../model/names.ts'
+import { backOffMs } from '../../work/back-off.ts'
 import type { Clock, Random } from '../../world/world.ts'
 import type { EngineReport, Meeting, Opening } from '../engine.ts'
 import { allBits, bitsFor, lengthOfPiece, piecesOf, withBits } from '../holdings/bits.ts'
 import { pieceDigestsOf } from '../metainfo.ts'
-import { delayBefore } from '../retry.ts'
 import { strategyFor } from '../strategy.ts'
 import { keepBlame } from './blame.ts'
 import { startDialer } from './dialer.ts'
@@ -242,7 +242,8 @@ function run(parts: HoldingParts, { torrent, file, isChecked, broken }: Running)
   }
   const poisoned = (from: NodeName, piece: number) => {
     report({ kind: 'poisoned', infoHash, from, piece })
-    const msFor = (times: number) => delayBefore(times, random.fraction(), limits.banFirstMs, limits.banCeilingMs)
+    const msFor = (failures: number) =>
+      backOffMs({ failures, fraction: random.fraction(), firstMs: limits.banFirstMs, ceilingMs: limits.banCeilingMs })
     links.ban(from, { msFor, because: 'it gave a wrong piece' })
   }
   /** The parent is dialled again with back-off: whatever ails it, there may be nobody else. */

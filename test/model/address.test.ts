@@ -1,8 +1,8 @@
 import * as fc from 'fast-check'
 import t from 'tap'
 import * as v from 'valibot'
+import { plainAddress, scopeOf, siteOf } from '../../src/model/address.ts'
 import { wordSchema } from '../../src/model/names.ts'
-import { plainAddress, scopeOf, siteOf } from '../../src/tracker/site.ts'
 
 t.test('a site is the /24 or the /64 of an address', async (t) => {
   const cases: [string, string][] = [

@@ -1,0 +1,69 @@
+import t from 'tap'
+import { BoundedMap, recentlyUsed } from '../../src/work/bounded-map.ts'
+import { takingTurns, takingTurnsByKey } from '../../src/work/turns.ts'
+
+t.test('work takes turns in the order of the calls, and a failure is its own caller’s only', async (t) => {
+  const inTurn = takingTurns()
+  const done: string[] = []
+  const first = Promise.withResolvers<void>()
+  const calls = [
+    inTurn(async () => {
+      await first.promise
+      done.push('first')
+    }),
+    inTurn(async () => {
+      throw new Error('no')
+    }),
+    inTurn(async () => done.push('third')),
+  ]
+  first.resolve()
+  const [, failed] = await Promise.allSettled(calls)
+  t.equal(failed?.status, 'rejected')
+  t.same(done, ['first', 'third'])
+})
+
+t.test('a full queue refuses, and takes work again once there is room', async (t) => {
+  const inTurn = takingTurns({ max: 1, what: 'publications' })
+  const held = Promise.withResolvers<void>()
+  const first = inTurn(() => held.promise)
+  await t.rejects(
+    inTurn(async () => {}),
+    { code: 'refused', message: /1 publications/ },
+  )
+  held.resolve()
+  await first
+  await inTurn(async () => {})
+})
+
+t.test('work of one key takes turns, work of another key does not wait for it', async (t) => {
+  const inTurn = takingTurnsByKey<string>()
+  const held = Promise.withResolvers<void>()
+  const done: string[] = []
+  const a1 = inTurn('a', async () => {
+    await held.promise
+    done.push('a1')
+  })
+  const a2 = inTurn('a', async () => done.push('a2'))
+  await inTurn('b', async () => done.push('b'))
+  t.same(done, ['b'])
+  held.resolve()
+  await Promise.all([a1, a2])
+  t.same(done, ['b', 'a1', 'a2'])
+})
+
+t.test('a bounded map removes its oldest entry, one of recent use the entry unused for longest', async (t) => {
+  const bounded = new BoundedMap<string, number>(2).set('a', 1).set('b', 2).set('a', 3).set('c', 4)
+  t.same(
+    [...bounded],
+    [
+      ['a', 3],
+      ['c', 4],
+    ],
+  )
+  const recent = recentlyUsed<string, number>(2)
+  recent.set('a', 1)
+  recent.set('b', 2)
+  recent.get('a')
+  recent.set('c', 3)
+  t.same([recent.get('a'), recent.get('b'), recent.get('c')], [1, undefined, 3])
+})
