@@ -15,7 +15,9 @@ export function backOffMs(parts: { failures: number; fraction: number; firstMs: 
 
 /** The back-off of a call to the parent. The wait is never shorter than the wait that the parent asked for. */
 export function retryDelayMs(failures: number, fraction: number, failure?: Pick<Failure, 'retryAfterMs'>): number {
-  const ownMs = backOffMs({ failures, fraction, firstMs: limits.retryFirstMs, ceilingMs: limits.retryCeilingMs })
+  // Twice the first wait of a sibling: a parent has many children that lost it at the same moment.
+  const firstMs = 2 * limits.retryFirstMs
+  const ownMs = backOffMs({ failures, fraction, firstMs, ceilingMs: limits.retryCeilingMs })
   return Math.max(ownMs, askedMs(failure, fraction))
 }
 
