@@ -13,9 +13,9 @@ import {
   type Sha256,
   sha256Schema,
 } from '../model/names.ts'
+import { namesNeededBy, namesOfferedBy } from '../model/needs.ts'
 import { parserOf } from '../model/parse.ts'
 import type { InstalledRecord } from './actual.ts'
-import { neededBy, offeredBy } from './dependencies.ts'
 import { type Difference, keyOf } from './differences.ts'
 import { plannedRestartSchema } from './restarts.ts'
 
@@ -174,7 +174,7 @@ function waitingOf(differences: readonly Difference[], parts: PlanParts): Waitin
     const missing = body === undefined ? 'manifest' : parts.payloadsHere.has(body.payload.sha256) ? null : 'payload'
     const waits = wait ?? (missing === null ? null : { for: missing })
     if (waits !== null) waiting.set(name, { name, version: to, manifest, dependency: null, ...waits })
-    for (const needed of body === undefined ? [] : neededBy(body)) {
+    for (const needed of body === undefined ? [] : namesNeededBy(body)) {
       dependents.set(needed, [...(dependents.get(needed) ?? []), name])
     }
   }
@@ -182,7 +182,7 @@ function waitingOf(differences: readonly Difference[], parts: PlanParts): Waitin
   for (let name = spreading.pop(); name !== undefined; name = spreading.pop()) {
     const late = wanted.get(name)
     const body = late === undefined ? undefined : parts.manifests.get(late.manifest)
-    const offered = body === undefined ? [name] : offeredBy(body)
+    const offered = body === undefined ? [name] : namesOfferedBy(body)
     for (const dependent of offered.flatMap((one) => dependents.get(one) ?? [])) {
       const own = wanted.get(dependent)
       if (own === undefined || waiting.has(dependent)) continue

@@ -1,7 +1,7 @@
 // What a distribution brings along, as a list beside the policy: how its lines are written. Pure.
 
 import { Failure } from '../model/failure.ts'
-import { type Offer, type Offers, providedBy } from './needs.ts'
+import { type Offer, type Offers, providedBy } from '../model/needs.ts'
 
 /**
  * A line each: `NAME`, `NAME VERSION`, `NAME = VERSION`, of Debian with what it provides behind: `NAME VERSION PROVIDES, ...`.

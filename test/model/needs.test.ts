@@ -1,9 +1,17 @@
 // Whether what packages need is there.
 
 import t, { type Test } from 'tap'
-import type { Kind } from '../../src/model/manifest.ts'
+import type { Kind, Manifest } from '../../src/model/manifest.ts'
+import {
+  isMet,
+  namesIn,
+  namesNeededBy,
+  namesOfferedBy,
+  type Offer,
+  type Offers,
+  offersOf,
+} from '../../src/model/needs.ts'
 import { parseBaseList } from '../../src/repository/base-list.ts'
-import { isMet, namesIn, type Offer, type Offers, offersOf } from '../../src/repository/needs.ts'
 
 function offered(kind: Kind, ...packages: string[]): Offers {
   const offers = new Map<string, Offer[]>()
@@ -76,6 +84,62 @@ t.test('an rpm needs capabilities, by version where it is known, and rich depend
   })
   t.same(namesIn('rpm', '(zsh >= 5 or (bash and config(bash)))'), ['zsh', 'bash', 'config(bash)'])
   t.same(namesIn('deb', 'default-mta | www-browser (>= 1)'), ['default-mta', 'www-browser'])
+})
+
+t.test('a clause that is written unusually is read as its package manager reads it', async (t) => {
+  const debs = offered('deb', 'jq ; 1.6-2 ; libjq (= 1.6)', 'libonig5 ; 6.9-1', 'Old_Name ; 1')
+  check(t, 'deb', debs, {
+    'jq:any [amd64]': true,
+    'jq (>= 1.6) [amd64 arm64] <!nocheck> <!cross>': true,
+    'jq (>= 2) [amd64]': false,
+    'jq(>=1.6)': true,
+    'jq( >= 2 )': false,
+    'Old_Name:any': true,
+    'jq, libonig5 (>= 6.9)': true,
+    'jq, libonig5 (>= 7)': false,
+    'jq, libfoo | libonig5,': true,
+    '${shlibs:Depends}': false,
+    '': true,
+  })
+  t.same(namesIn('deb', 'libjq1 (= 1.6-2.1) | jq-bin:any [amd64], libc6(>= 2)'), ['libjq1', 'jq-bin', 'libc6'])
+  t.same(namesIn('deb', ' g++ '), ['g++'])
+  t.same(namesIn('deb', ''), [])
+
+  const rpms = offered('rpm', 'maven ; 3-1 ; mvn(org.foo:bar) ; app:theme', 'jq ; 1.6-2 ; libjq.so.1()(64bit)')
+  check(t, 'rpm', rpms, {
+    'mvn(org.foo:bar) >= 1': true,
+    'app:theme': true,
+    'app:theme = 2': true,
+    app: false,
+    ' jq  >=  1.6 ': true,
+    'jq >=2': false,
+    '(zsh or libjq.so.1()(64bit))': true,
+    ' (zsh or fish)': false,
+  })
+  t.same(namesIn('rpm', '(foo or libjq.so.1()(64bit))'), ['foo', 'libjq.so.1()(64bit)'])
+  t.same(namesIn('rpm', ' base'), ['base'])
+  t.same(namesIn('rpm', '()'), [])
+})
+
+t.test('names are those of packages, whatever they are called', async (t) => {
+  const manifest = (kind: Kind, name: string, depends: string[], provides: string[]): Manifest => ({
+    schema: 1,
+    ...{ name, kind, version: '1-1', arch: 'all', installedSize: 1, summary: '', hooks: {}, depends, provides },
+    payload: { via: 'object', sha256: '0'.repeat(64), size: 1 },
+  })
+  for (const kind of ['deb', 'rpm'] as const) {
+    const odd = manifest(kind, 'constructor', ['toString', 'constructor'], ['hasOwnProperty'])
+    t.same(namesNeededBy(odd), ['toString', 'constructor'])
+    t.same(namesOfferedBy(odd), ['constructor', 'hasOwnProperty'])
+    check(t, kind, new Map(), { constructor: false, toString: false })
+    check(t, kind, new Map(offersOf(odd).map(([name, offer]) => [name, [offer]])), {
+      constructor: true,
+      valueOf: false,
+    })
+  }
+  t.same(namesOfferedBy(manifest('deb', 'jq', [], ['libjq (= 1.6)', 'www'])), ['jq', 'libjq', 'www'])
+  t.same(namesOfferedBy(manifest('rpm', 'jq', [], ['libjq = 1.6', 'www'])), ['jq', 'libjq', 'www'])
+  t.same(namesNeededBy(manifest('tree', 'site', ['a text for people'], [])), [])
 })
 
 t.test('the depends of a tree are for people', async (t) => {
