@@ -17,7 +17,7 @@ import { namesNeededBy, namesOfferedBy } from '../model/needs.ts'
 import { parserOf } from '../model/parse.ts'
 import type { InstalledRecord } from './actual.ts'
 import { type Difference, keyOf } from './differences.ts'
-import { plannedRestartSchema } from './restarts.ts'
+import { plannedRestartSchema } from './planned-restart.ts'
 
 const pathSchema = v.pipe(v.string(), v.startsWith('/'), v.maxLength(4096))
 

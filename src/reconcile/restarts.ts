@@ -3,24 +3,13 @@
 import * as v from 'valibot'
 import type { DesiredPackage } from '../model/desired.ts'
 import { limits } from '../model/limits.ts'
-import { type Instant, packageNameSchema } from '../model/names.ts'
+import type { Instant } from '../model/names.ts'
 import { parserOf } from '../model/parse.ts'
 import type { Outcome } from '../model/report.ts'
-import { type Restart, restartSchema, type UnitName, unitNameSchema } from '../model/restarts.ts'
+import { type Restart, restartSchema, type UnitName } from '../model/restarts.ts'
 import type { Revision } from '../model/revision.ts'
 import type { Plan } from './plan.ts'
-
-/** What systemd calls the present run of a unit; another one is there once it was restarted. */
-const invocationSchema = v.pipe(v.string(), v.regex(/^[0-9a-f]{0,32}$/))
-
-export const plannedRestartSchema = v.strictObject({
-  unit: unitNameSchema,
-  /** It is restarted if one of them changes. */
-  packages: v.array(packageNameSchema),
-  /** An earlier apply changed one and did not come to it. If it had begun, that was the run of the unit that it was to end. */
-  owed: v.exactOptional(v.strictObject({ invocation: v.nullable(invocationSchema) })),
-})
-export type PlannedRestart = v.InferOutput<typeof plannedRestartSchema>
+import { invocationSchema, type PlannedRestart } from './planned-restart.ts'
 
 const keptRestartSchema = v.strictObject({
   ...restartSchema.entries,

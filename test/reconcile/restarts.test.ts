@@ -7,11 +7,11 @@ import { findApply } from '../../src/reconcile/apply/apply.ts'
 import { applyFolder } from '../../src/reconcile/apply/apply-folder.ts'
 import { restartedStep, restartFailedStep, restartingStep } from '../../src/reconcile/apply/journal.ts'
 import { runRestarts } from '../../src/reconcile/apply/restart-run.ts'
+import type { PlannedRestart } from '../../src/reconcile/planned-restart.ts'
 import {
   type BegunRestart,
   isDue,
   type KeptRestart,
-  type PlannedRestart,
   type RestartResult,
   restartsAfter,
   restartsUnder,

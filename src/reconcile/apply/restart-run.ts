@@ -5,7 +5,8 @@ import { limits } from '../../model/limits.ts'
 import type { Outcome } from '../../model/report.ts'
 import type { UnitName } from '../../model/restarts.ts'
 import type { Clock, Disk, Exec } from '../../world/world.ts'
-import { isDue, type PlannedRestart, type RestartResult } from '../restarts.ts'
+import type { PlannedRestart } from '../planned-restart.ts'
+import { isDue, type RestartResult } from '../restarts.ts'
 import { restartedStep, restartFailedStep, restartingStep } from './journal.ts'
 
 export interface RestartRunParts {
