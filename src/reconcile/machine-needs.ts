@@ -1,10 +1,10 @@
 // What a machine needs so that what is installed is what runs: a reboot, restarts of services. Looks and changes nothing.
 
 import { join } from 'node:path'
-import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { MachineNeeds } from '../model/restarts.ts'
 import type { OutdatedProcess } from '../world/processes.ts'
+import { readIfThere } from '../world/read-if-there.ts'
 import type { Clock, Disk, Exec } from '../world/world.ts'
 
 export interface NeedsParts {
@@ -85,11 +85,7 @@ async function rebootByRpm({ disk, exec }: NeedsParts): Promise<string | null> {
   return since.length === 0 ? null : `${[...new Set(since)].sort().join(', ')} newer than the last start`
 }
 
+/** Empty if there is no such file. */
 async function textOf(disk: Pick<Disk, 'read'>, file: string): Promise<string> {
-  try {
-    return new TextDecoder().decode(await disk.read(file, { maxBytes: limits.packageListMaxBytes }))
-  } catch (error) {
-    if (error instanceof Failure && error.code === 'not-found') return ''
-    throw error
-  }
+  return new TextDecoder().decode(await readIfThere(disk, file, { maxBytes: limits.packageListMaxBytes }))
 }

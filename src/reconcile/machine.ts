@@ -19,7 +19,6 @@ import { type Difference, keyOf } from './differences.ts'
 import { outcomesKept } from './kept.ts'
 import { type NeedsParts, openNeedsLook } from './machine-needs.ts'
 import { type Plan, planFor } from './plan.ts'
-import type { Look as Depth } from './providers/provider.ts'
 import { inspectAll, providersFor } from './providers/providers.ts'
 import { recordsStanding } from './records.ts'
 import { type BegunRestart, type RestartResult, withRestarts } from './restarts.ts'
@@ -49,8 +48,6 @@ export interface MachineLook {
   later: readonly Later[]
   timing: Timing
   payloadPath(manifest: Manifest): Promise<string | undefined>
-  /** The default is quick. */
-  depth?: Depth['depth']
 }
 
 export interface MachineLooked {
@@ -91,7 +88,7 @@ export function openLocalMachine(given: MachineParts): LocalMachine {
   async function look(look: MachineLook): Promise<MachineLooked> {
     const { desired, manifests, revision, converged } = look
     const about = { desired, manifests, installed: look.records }
-    const actual = await inspectAll(providers, { ...about, depth: look.depth ?? 'quick' })
+    const actual = await inspectAll(providers, { ...about, depth: 'quick' })
     const records = recordsStanding(look.records, { desired, actual })
     const compared = { desired, manifests, actual, installed: records, revision: revision.number, converged }
     const differences = differencesWithLater(compared, look.later)

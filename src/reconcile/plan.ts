@@ -125,11 +125,11 @@ export function isComing(waiting: Waiting): boolean {
 
 /** Of those to be removed, the ones whose payload is to be here before: what waits for its wave is fetched with that. */
 export function differencesToFetch(seen: { differences: readonly Difference[]; plan: Plan }): Difference[] {
-  return differencesToRemove(seen).filter((difference) => waitsIn(seen.plan, difference)?.for !== 'wave')
+  return actionableDifferences(seen).filter((difference) => waitsIn(seen.plan, difference)?.for !== 'wave')
 }
 
 /** Those that are to be removed sooner or later: what a rule in audit mode found is only told. */
-export function differencesToRemove(seen: { differences: readonly Difference[]; plan: Plan }): Difference[] {
+export function actionableDifferences(seen: { differences: readonly Difference[]; plan: Plan }): Difference[] {
   return seen.differences.filter((difference) => waitsIn(seen.plan, difference)?.for !== 'audit')
 }
 

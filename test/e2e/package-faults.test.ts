@@ -117,7 +117,7 @@ t.test('SIGKILL of rpm inside a scriptlet', needs('rpmbuild'), async (t) => {
     t.match(ended, { state: 'finished', applied: { outcomes: [{ name: 'tool', outcome: /changed|failed/ }] } }, script)
     await world.restart()
     if ((await world.look()).differences.length > 0) await world.converge()
-    t.same((await world.look('full')).differences, [])
+    t.same((await world.lookFully()).differences, [])
     t.equal((await inRoot(world.targetRoot, '-q', 'tool')).trim(), 'tool-2-1.noarch', 'one version, the new one')
     const verified = await systemExec.run({
       program: 'rpmdb',
@@ -282,7 +282,7 @@ async function pairOf(world: ApplyWorld, version: string): Promise<Record<string
 
 /** Converged, as banyan and as the machine itself see it. */
 async function isWhole(t: Test, world: ApplyWorld, wanted: Record<string, Built>): Promise<void> {
-  t.same((await world.look('full')).differences, [], 'converged')
+  t.same((await world.lookFully()).differences, [], 'converged')
   t.equal(await audit(world), '', 'dpkg has nothing to complain about')
   for (const { manifest } of Object.values(wanted)) {
     const folder = manifest.kind === 'tree' ? `opt/${manifest.name}/current` : `opt/${manifest.name}`

@@ -7,6 +7,7 @@ import { limits } from '../../model/limits.ts'
 import { instantSchema } from '../../model/names.ts'
 import { parseJson, parserOf } from '../../model/parse.ts'
 import { outcomeSchema } from '../../model/report.ts'
+import { readIfThere } from '../../world/read-if-there.ts'
 import type { Disk } from '../../world/world.ts'
 import { type Plan, parsePlan } from '../plan.ts'
 import { restartResultSchema } from '../restarts.ts'
@@ -61,7 +62,7 @@ export function payloadsFolder(dir: string): string {
 
 /** Undefined if there is none: its transaction never began. */
 export async function readPlan(disk: Pick<Disk, 'read'>, folder: ApplyFolder): Promise<Plan | undefined> {
-  const text = await readIfThere(disk, folder.plan, limits.planMaxBytes)
+  const text = await readIfThere(disk, folder.plan, { maxBytes: limits.planMaxBytes })
   return text === undefined ? undefined : parsePlan(parseJson(text, folder.plan), folder.plan)
 }
 
@@ -70,25 +71,12 @@ export async function readApplied(
   disk: Pick<Disk, 'read'>,
   folder: ApplyFolder,
 ): Promise<Applied | 'unreadable' | undefined> {
-  const text = await readIfThere(disk, folder.applied, limits.planMaxBytes)
+  const text = await readIfThere(disk, folder.applied, { maxBytes: limits.planMaxBytes })
   if (text === undefined) return undefined
   try {
     return parseApplied(parseJson(text, folder.applied), folder.applied)
   } catch (error) {
     if (!(error instanceof Failure && error.code === 'bad-input')) throw error
     return 'unreadable'
-  }
-}
-
-export async function readIfThere(
-  disk: Pick<Disk, 'read'>,
-  file: string,
-  maxBytes: number,
-): Promise<Uint8Array | undefined> {
-  try {
-    return await disk.read(file, { maxBytes })
-  } catch (error) {
-    if (error instanceof Failure && error.code === 'not-found') return undefined
-    throw error
   }
 }

@@ -4,10 +4,11 @@ import path from 'node:path'
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { PackageName } from '../../model/names.ts'
+import { readIfThere } from '../../world/read-if-there.ts'
 import type { Clock, Disk, Exec, Random } from '../../world/world.ts'
 import type { Plan } from '../plan.ts'
 import type { BegunRestart, RestartResult } from '../restarts.ts'
-import { type Applied, applyFolder, payloadsFolder, readApplied, readIfThere, readPlan } from './apply-folder.ts'
+import { type Applied, applyFolder, payloadsFolder, readApplied, readPlan } from './apply-folder.ts'
 import { applyEnd, isApplying } from './apply-lock.ts'
 import { asUnit } from './apply-unit.ts'
 import {
@@ -122,7 +123,7 @@ export async function lastWordsOf({ home, disk }: ApplyParts, txid: string): Pro
   const file = applyFolder(home, txid).output
   const size = (await disk.stat(file))?.size ?? 0
   if (size > limits.journalMaxBytes) return ''
-  const bytes = await readIfThere(disk, file, limits.journalMaxBytes)
+  const bytes = await readIfThere(disk, file, { maxBytes: limits.journalMaxBytes })
   const lines = new TextDecoder().decode(bytes).trim().split('\n')
   return (lines.findLast((line) => /\w*(Error|Failure)\b.*: /.test(line)) ?? lines.at(-1) ?? '').trim()
 }
@@ -137,7 +138,7 @@ async function stateOf(parts: ApplyParts, txid: string, plan: Plan, isRunning: b
   const applied = await readApplied(parts.disk, folder)
   // What cannot be read is judged by the machine, as after a kill.
   if (applied !== undefined && applied !== 'unreadable') return { txid, plan, state: 'finished', applied }
-  const lines = journalLinesOf(await readIfThere(parts.disk, folder.journal, limits.journalMaxBytes))
+  const lines = journalLinesOf(await readIfThere(parts.disk, folder.journal, { maxBytes: limits.journalMaxBytes }))
   if (lines.at(-1)?.step === refusedStep) return { txid, plan, state: 'refused' }
   if (isRunning) return { txid, plan, state: 'running' }
   if (applied === undefined && (await parts.disk.stat(folder.givenUp)) === undefined) {

@@ -5,6 +5,7 @@ import { limits } from '../../model/limits.ts'
 import type { Outcome } from '../../model/report.ts'
 import type { UnitName } from '../../model/restarts.ts'
 import type { Clock, Disk, Exec } from '../../world/world.ts'
+import { lastLineOf } from '../last-line.ts'
 import type { PlannedRestart } from '../planned-restart.ts'
 import { isDue, type RestartResult } from '../restarts.ts'
 import { restartedStep, restartFailedStep, restartingStep } from './journal.ts'
@@ -81,8 +82,4 @@ async function unitNow(exec: Pick<Exec, 'run'>, unit: UnitName) {
 
 function systemctl(exec: Pick<Exec, 'run'>, args: readonly string[]) {
   return exec.run({ program: 'systemctl', args: ['--no-ask-password', ...args], timeoutMs: limits.restartTimeoutMs })
-}
-
-function lastLineOf(text: string): string {
-  return text.trim().split('\n').at(-1)?.trim() ?? ''
 }

@@ -5,6 +5,7 @@ import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { PackageName } from '../../model/names.ts'
 import type { Disk, Exec, RunResult } from '../../world/world.ts'
+import { lastLineOf } from '../last-line.ts'
 import { dpkgQueryFormat } from './deb-text.ts'
 
 export interface DebWaits {
@@ -81,7 +82,7 @@ export function debPrograms({ targetRoot, exec, disk, waits }: DebProgramParts):
   const read = async (program: string, args: readonly string[]): Promise<string> => {
     const result = await run(program, args, waits.queryMs)
     if (result.code === 0) return result.stdout
-    const said = result.timedOut ? 'took too long' : result.stderr.trim().split('\n').pop()
+    const said = result.timedOut ? 'took too long' : lastLineOf(result.stderr)
     throw new Failure('program-failed', `${program} ${args[0] ?? ''}: ${said}`, { retry: 'later' })
   }
 

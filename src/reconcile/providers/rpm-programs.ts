@@ -5,6 +5,7 @@ import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { PackageName } from '../../model/names.ts'
 import type { Disk, Exec, RunResult } from '../../world/world.ts'
+import { lastLineOf } from '../last-line.ts'
 import { isLocked, rpmFileFormat, rpmQueryFormat } from './rpm-text.ts'
 
 /** What carries a transaction out. rpm alone cannot install and remove in one. */
@@ -256,7 +257,7 @@ export function rpmPrograms({ targetRoot, exec, disk, waits, ...given }: RpmProg
     async file(file) {
       const result = await run('rpm', ['-qp', '--nosignature', '--qf', rpmFileFormat, file], waits.queryMs)
       if (result.code === 0) return result.stdout
-      throw new Failure('program-failed', `rpm -qp: ${result.stderr.trim().split('\n').pop()}`)
+      throw new Failure('program-failed', `rpm -qp: ${lastLineOf(result.stderr)}`)
     },
 
     owners: async (files) => (await read(['-qf', '--qf', '%{NAME}\\n', ...files])).stdout,

@@ -5,6 +5,7 @@ import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { Hooks } from '../../model/manifest.ts'
 import type { Exec } from '../../world/world.ts'
+import { lastLineOf } from '../last-line.ts'
 import type { ApplyContext } from './provider.ts'
 import type { TreeEntry } from './tree-entries.ts'
 
@@ -46,7 +47,7 @@ export async function runHook(
       : result.code === null
         ? `was ended by ${result.signal}`
         : `exited with ${result.code}`
-    const last = (result.stderr.trim() || result.stdout.trim()).split('\n').pop() ?? ''
+    const last = lastLineOf(result.stderr) || lastLineOf(result.stdout)
     return `${hook.name} ${how}${last === '' ? '' : `: ${last}`}`
   } catch (error) {
     if (error instanceof Failure) return `${hook.name}: ${error.message}`

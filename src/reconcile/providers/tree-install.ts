@@ -4,6 +4,7 @@ import { Failure } from '../../model/failure.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import type { Disk } from '../../world/world.ts'
 import type { Action } from '../plan.ts'
+import { installedBytes, lackOfSpace } from './free-space.ts'
 import type { ApplyContext } from './provider.ts'
 import type { TreeEntry, TreeHeader } from './tree-entries.ts'
 import { barOfPlace, barToRenewal, removeFolder, renewTree, sealTree } from './tree-files.ts'
@@ -39,9 +40,8 @@ export async function installTree(
   const foreign = (await barOfPlace(place)) ?? (await foreignAt(disk, place, records))
   if (foreign !== undefined) return foreign
   await disk.makeFolder(place.versions, { mode: 0o755 })
-  const needed = Math.ceil(1.1 * manifest.installedSize)
-  const free = await disk.freeBytes(parts.targetRoot)
-  if (free < needed) return `no space: ${needed} bytes needed below ${parts.targetRoot}, ${free} free`
+  const tooFull = await lackOfSpace(disk, parts.targetRoot, installedBytes(manifest))
+  if (tooFull !== undefined) return tooFull
 
   await context.journal(`unpacking ${name} ${version}`, name)
   const inUse = folderOfLink(await disk.readLink(place.current))

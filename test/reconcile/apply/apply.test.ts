@@ -28,7 +28,7 @@ t.test('a machine converges to what was signed, and back to nothing', async (t) 
     { name: 'shop', kind: 'tree', outcome: 'changed', version: '1.0' },
   ])
   t.match((await world.look()).differences, [])
-  t.match((await world.look('full')).kept, [
+  t.match((await world.lookFully()).kept, [
     { name: 'shop', outcome: 'kept' },
     { name: 'tool', outcome: 'kept' },
   ])
@@ -114,7 +114,7 @@ t.test('what was hashed is what is installed, whatever whoever has the payload o
     { name: 'tool', outcome: 'failed', version: '1', detail: /1 was put back/ },
     { name: 'shop', outcome: 'failed', version: null, detail: /not what was signed/ },
   ])
-  t.match((await world.look('full')).differences, [{ name: 'shop' }, { name: 'tool', what: 'upgrade' }])
+  t.match((await world.lookFully()).differences, [{ name: 'shop' }, { name: 'tool', what: 'upgrade' }])
   t.equal(seen.length, 2, 'the new deb and the one before it')
   for (const { path: file, mode, folderMode } of seen) {
     t.equal(path.dirname(file), path.join(world.home, 'apply/here/payloads'))
@@ -135,7 +135,7 @@ t.test('a tree is unpacked from what was hashed', async (t) => {
     if (/^unpacking/.test(step)) await file.write('no longer what was signed', 0)
   }
   t.match(await runHere(world, plan, { journal }), [{ name: 'shop', outcome: 'changed', version: '1' }])
-  t.match((await world.look('full')).differences, [])
+  t.match((await world.lookFully()).differences, [])
 })
 
 t.test('a copy for which there is no room refuses the package and leaves nothing', async (t) => {
