@@ -4,10 +4,10 @@ import type { DesiredPackage } from '../model/desired.ts'
 import type { Outcome } from '../model/report.ts'
 import type { Actual } from './actual.ts'
 import { byNameAndKind, type Difference } from './differences.ts'
-import { type Plan, type Waiting, waitsIn } from './plan.ts'
+import { type Plan, type WaitingPackage, waitsIn } from './plan.ts'
 import { heldText } from './providers/provider.ts'
 
-export interface Seen {
+export interface LookFindings {
   desired: readonly DesiredPackage[]
   actual: readonly Actual[]
   differences: readonly Difference[]
@@ -15,7 +15,7 @@ export interface Seen {
 }
 
 /** One outcome for each package that a rule mentions and the plan's actions do not. */
-export function outcomesKept({ desired, actual, differences, plan }: Seen): Outcome[] {
+export function outcomesKept({ desired, actual, differences, plan }: LookFindings): Outcome[] {
   const outcomes: Outcome[] = []
   const differing = new Map(differences.map((difference) => [difference.name, difference]))
   for (const wanted of desired) {
@@ -65,7 +65,7 @@ export function outcomesKept({ desired, actual, differences, plan }: Seen): Outc
 }
 
 /** What a waiting package waits for, in words. */
-export function waitingText(waiting: Waiting): string {
+export function waitingText(waiting: WaitingPackage): string {
   if (waiting.for === 'dependency') return `waiting for ${waiting.dependency}, which it depends on`
   if (waiting.for === 'audit') return 'its rule only reports (mode: audit)'
   return `waiting for its ${waiting.for}${waiting.detail === undefined ? '' : ` ${waiting.detail}`}`

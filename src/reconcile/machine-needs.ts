@@ -15,14 +15,14 @@ export interface NeedsParts {
   outdatedProcesses: () => Promise<OutdatedProcess[]>
 }
 
-export interface NeedsLook {
+export interface CachedNeeds {
   /** Processes and rpm's database are looked at again when that was some time ago, or something was installed since. */
   look(): Promise<MachineNeeds>
   /** Something was installed. */
   changed(): void
 }
 
-export function openNeedsLook(parts: NeedsParts): NeedsLook {
+export function createCachedNeeds(parts: NeedsParts): CachedNeeds {
   let known: (MachineNeeds & { atMs: number }) | undefined
   const looked = async (): Promise<MachineNeeds> => {
     // Below another root nothing runs.

@@ -12,12 +12,12 @@ import { outdatedProcesses } from '../world/processes.ts'
 import type { Clock, Disk, Exec, Random } from '../world/world.ts'
 import type { InstalledRecord } from './actual.ts'
 import { outcomesAfterAbort } from './apply/aborted.ts'
-import { type FoundApply, findApply, lastWordsOf, startApply, takeApply, waitForApply } from './apply/apply.ts'
+import { type FoundApply, findApplies, lastWordsOf, markApplyTaken, startApply, waitForApply } from './apply/apply.ts'
 import { applyFolder } from './apply/apply-folder.ts'
 import { leftBehindEnd } from './apply/left-behind.ts'
 import { type Difference, keyOf } from './differences.ts'
 import { outcomesKept } from './kept.ts'
-import { type NeedsParts, openNeedsLook } from './machine-needs.ts'
+import { createCachedNeeds, type NeedsParts } from './machine-needs.ts'
 import { type Plan, planFor } from './plan.ts'
 import { inspectAll, providersFor } from './providers/providers.ts'
 import { recordsStanding } from './records.ts'
@@ -38,7 +38,7 @@ export interface MachineParts {
   outdatedProcesses?: NeedsParts['outdatedProcesses']
 }
 
-export interface MachineLook {
+export interface LookRequest {
   revision: { number: number; digest: Sha256 }
   desired: DesiredPackage[]
   manifests: ReadonlyMap<Sha256, Manifest>
@@ -50,7 +50,7 @@ export interface MachineLook {
   payloadPath(manifest: Manifest): Promise<string | undefined>
 }
 
-export interface MachineLooked {
+export interface LookResult {
   differences: Difference[]
   plan: Plan
   kept: Outcome[]
@@ -60,7 +60,7 @@ export interface MachineLooked {
 }
 
 /** What became of a plan. */
-export interface Ended {
+export interface EndedApply {
   txid: string
   outcomes: Outcome[]
   plan: Plan
@@ -70,11 +70,11 @@ export interface Ended {
 }
 
 export interface LocalMachine {
-  look(look: MachineLook): Promise<MachineLooked>
+  look(look: LookRequest): Promise<LookResult>
   /** Throws `locked` if another apply is at work. */
-  apply(plan: Plan): Promise<Ended>
+  apply(plan: Plan): Promise<EndedApply>
   /** What applies came to that outlived a former daemon, or were killed, the oldest first; waits for the one that runs. */
-  finishEarlier(): Promise<Ended[]>
+  finishEarlier(): Promise<EndedApply[]>
   /** What these came to is stored, and need not come again: of all others a later daemon gets it once more. */
   stored(txids: readonly string[]): Promise<void>
 }
@@ -83,9 +83,9 @@ export function openLocalMachine(given: MachineParts): LocalMachine {
   // The apply process may have another working directory.
   const parts = { ...given, home: path.resolve(given.home), targetRoot: path.resolve(given.targetRoot) }
   const providers = providersFor(parts)
-  const needsLook = openNeedsLook({ outdatedProcesses, ...parts })
+  const cachedNeeds = createCachedNeeds({ outdatedProcesses, ...parts })
 
-  async function look(look: MachineLook): Promise<MachineLooked> {
+  async function look(look: LookRequest): Promise<LookResult> {
     const { desired, manifests, revision, converged } = look
     const about = { desired, manifests, installed: look.records }
     const actual = await inspectAll(providers, { ...about, depth: 'quick' })
@@ -96,12 +96,12 @@ export function openLocalMachine(given: MachineParts): LocalMachine {
     const waitOf = waitsFor(desired, look.later, look.timing)
     const planned = planFor(differences, { revision, manifests, payloadsHere, installed: records, waitOf })
     const plan = withRestarts(planned, desired)
-    const needs = await needsLook.look()
+    const needs = await cachedNeeds.look()
     return { differences, plan, kept: outcomesKept({ desired, actual, differences, plan }), records, needs }
   }
 
   async function payloadsFor(
-    { manifests, payloadPath }: MachineLook,
+    { manifests, payloadPath }: LookRequest,
     differences: readonly Difference[],
     records: readonly InstalledRecord[],
   ): Promise<Map<Sha256, string>> {
@@ -131,13 +131,13 @@ export function openLocalMachine(given: MachineParts): LocalMachine {
   async function outcomesOf(
     ended: Exclude<FoundApply, { state: 'running' }>,
     unreached: 'failed' | 'skipped',
-  ): Promise<Ended> {
+  ): Promise<EndedApply> {
     const { plan, txid } = ended
     if (ended.state === 'refused') {
-      await takeApply(parts, txid)
+      await markApplyTaken(parts, txid)
       throw new Failure('locked', 'another apply is at work on this machine', { retry: 'later' })
     }
-    needsLook.changed()
+    cachedNeeds.changed()
     if (ended.state === 'finished') {
       const { outcomes, restarts, output } = ended.applied
       return { txid, outcomes, plan, restarts, output }
@@ -179,16 +179,16 @@ export function openLocalMachine(given: MachineParts): LocalMachine {
 
     async finishEarlier() {
       const ended = []
-      for (const found of await findApply(parts)) {
+      for (const found of await findApplies(parts)) {
         const one = found.state === 'running' ? await waitForApply(parts, found) : found
-        if (one.state === 'refused') await takeApply(parts, one.txid)
+        if (one.state === 'refused') await markApplyTaken(parts, one.txid)
         else ended.push(await outcomesOf(one, 'skipped'))
       }
       return ended
     },
 
     async stored(txids) {
-      for (const txid of txids) await takeApply(parts, txid)
+      for (const txid of txids) await markApplyTaken(parts, txid)
     },
   }
 }

@@ -36,7 +36,7 @@ export const actionSchema = v.strictObject({
 })
 export type Action = v.InferOutput<typeof actionSchema>
 
-export const waitingSchema = v.strictObject({
+export const waitingPackageSchema = v.strictObject({
   name: packageNameSchema,
   /** Null, as its manifest, for a removal. */
   version: v.nullable(packageVersionSchema),
@@ -49,7 +49,7 @@ export const waitingSchema = v.strictObject({
   /** What it waits for, in words, where that is not said by the above. */
   detail: v.exactOptional(v.string()),
 })
-export type Waiting = v.InferOutput<typeof waitingSchema>
+export type WaitingPackage = v.InferOutput<typeof waitingPackageSchema>
 
 export const planSchema = v.strictObject({
   schema: v.literal(1),
@@ -58,7 +58,7 @@ export const planSchema = v.strictObject({
   digest: sha256Schema,
   actions: v.array(actionSchema),
   /** What cannot be done yet. */
-  waiting: v.array(waitingSchema),
+  waiting: v.array(waitingPackageSchema),
   /** Units to restart once their packages have changed. */
   restarts: v.exactOptional(v.array(plannedRestartSchema)),
 })
@@ -66,7 +66,7 @@ export type Plan = v.InferOutput<typeof planSchema>
 export const parsePlan = parserOf(planSchema)
 
 /** Why a difference is left as it is for now, though all that it takes may be here. */
-export type Wait = Pick<Waiting, 'until' | 'detail'> & { for: 'window' | 'wave' | 'audit' }
+export type WaitReason = Pick<WaitingPackage, 'until' | 'detail'> & { for: 'window' | 'wave' | 'audit' }
 
 export interface PlanParts {
   revision: { number: number; digest: Sha256 }
@@ -75,7 +75,7 @@ export interface PlanParts {
   payloadsHere: ReadonlyMap<Sha256, string>
   installed: readonly InstalledRecord[]
   /** Null if it may be removed at once; the default is that for all. */
-  waitOf?: (difference: Difference) => Wait | null
+  waitOf?: (difference: Difference) => WaitReason | null
 }
 
 /**
@@ -105,21 +105,21 @@ export function planFor(differences: readonly Difference[], parts: PlanParts): P
 export function waitsIn(
   { waiting }: Pick<Plan, 'waiting'>,
   { name, manifest }: Pick<Difference, 'name' | 'manifest'>,
-): Waiting | undefined {
+): WaitingPackage | undefined {
   const known = indexes.get(waiting) ?? new Map(waiting.map((one) => [keyOfWaiting(one), one]))
   indexes.set(waiting, known)
   return known.get(keyOfWaiting({ name, manifest }))
 }
 
 /** There may be thousands, and each is asked for. */
-const indexes = new WeakMap<readonly Waiting[], ReadonlyMap<string, Waiting>>()
+const indexes = new WeakMap<readonly WaitingPackage[], ReadonlyMap<string, WaitingPackage>>()
 
-function keyOfWaiting({ name, manifest }: Pick<Waiting, 'name' | 'manifest'>): string {
+function keyOfWaiting({ name, manifest }: Pick<WaitingPackage, 'name' | 'manifest'>): string {
   return `${name} ${manifest ?? ''}`
 }
 
 /** Whether it waits for something that is on its way, and not for its time. */
-export function isComing(waiting: Waiting): boolean {
+export function isComing(waiting: WaitingPackage): boolean {
   return waiting.for === 'manifest' || waiting.for === 'payload'
 }
 
@@ -156,9 +156,9 @@ function previousOf(
   return path === undefined ? null : { version: record.version, payload: record.payload, path }
 }
 
-function waitingOf(differences: readonly Difference[], parts: PlanParts): Waiting[] {
-  const waiting = new Map<PackageName, Waiting>()
-  const removals: Waiting[] = []
+function waitingOf(differences: readonly Difference[], parts: PlanParts): WaitingPackage[] {
+  const waiting = new Map<PackageName, WaitingPackage>()
+  const removals: WaitingPackage[] = []
   const dependents = new Map<PackageName, PackageName[]>()
   const wanted = new Map<PackageName, { version: string; manifest: Sha256; kind: Kind | null }>()
   for (const difference of differences) {

@@ -6,7 +6,7 @@ import type { Terms } from '../model/revision.ts'
 import { localTimeText, openingOf } from '../model/units/local-times.ts'
 import type { Window } from '../model/units/windows.ts'
 import type { Difference } from './differences.ts'
-import type { Wait } from './plan.ts'
+import type { WaitReason } from './plan.ts'
 import type { Later } from './waves.ts'
 
 export interface Timing {
@@ -21,7 +21,7 @@ export function waitsFor(
   desired: readonly DesiredPackage[],
   later: readonly Later[],
   timing: Timing,
-): (difference: Difference) => Wait | null {
+): (difference: Difference) => WaitReason | null {
   const terms = new Map(desired.flatMap((wanted) => (wanted.terms === undefined ? [] : [[wanted.name, wanted.terms]])))
   return (difference) => {
     const wave = later.find(({ wanted }) => wanted.name === difference.name && isOf(wanted, difference))
@@ -35,7 +35,7 @@ function isOf(wanted: DesiredPackage, { manifest }: Difference): boolean {
   return (wanted.state === 'present' ? wanted.manifest : null) === manifest
 }
 
-function waitUnder(terms: Terms, { cause }: Difference, timing: Timing): Wait | null {
+function waitUnder(terms: Terms, { cause }: Difference, timing: Timing): WaitReason | null {
   if (terms.mode === 'audit') return { for: 'audit' }
   if (terms.window === undefined || terms.urgent) return null
   const window = timing.windows[terms.window]

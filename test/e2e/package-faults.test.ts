@@ -4,7 +4,7 @@
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import { findApply, startApply, waitForApply } from '../../src/reconcile/apply/apply.ts'
+import { findApplies, startApply, waitForApply } from '../../src/reconcile/apply/apply.ts'
 import { isApplying } from '../../src/reconcile/apply/apply-lock.ts'
 import { systemExec } from '../../src/world/exec.ts'
 import { type ApplyWorld, applyWorld, waitFor } from '../reconcile/apply-world.ts'
@@ -158,7 +158,7 @@ t.test('a disk that is full while the outcomes are stored', async (t) => {
     const started = await startApply(world.parts, plan)
     await until('its process has ended', () => !isAlive(started.pid), patienceMs)
     await fs.rm(`${world.home}/apply/filler`)
-    t.match(await findApply(world.parts), [{ txid: started.txid, state: /aborted|finished/ }])
+    t.match(await findApplies(world.parts), [{ txid: started.txid, state: /aborted|finished/ }])
     t.same(await world.restart(), [{ name: 'tool', outcome: 'changed' }], 'what was done is known all the same')
     await isWhole(t, world, { tool })
     t.same(await world.restart(), [])

@@ -3,7 +3,7 @@
 import * as fs from 'node:fs/promises'
 import t from 'tap'
 import type { Outcome } from '../../src/model/report.ts'
-import { findApply } from '../../src/reconcile/apply/apply.ts'
+import { findApplies } from '../../src/reconcile/apply/apply.ts'
 import { applyFolder } from '../../src/reconcile/apply/apply-folder.ts'
 import { restartedStep, restartFailedStep, restartingStep } from '../../src/reconcile/apply/journal.ts'
 import { runRestarts } from '../../src/reconcile/apply/restart-run.ts'
@@ -175,7 +175,7 @@ t.test('an apply that is killed after a restart knows how it went', async (t) =>
   ]
   const lines = steps.map(([name, step]) => `${JSON.stringify({ at: 7, step, name })}\n`)
   await fs.writeFile(journal, lines.join(''))
-  t.match(await findApply({ home, disk: systemDisk }), [
+  t.match(await findApplies({ home, disk: systemDisk }), [
     {
       state: 'aborted',
       restarts: [

@@ -3,7 +3,7 @@
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import type { ApplyContext, Look, Step } from '../../src/reconcile/providers/provider.ts'
+import type { ApplyContext, InspectOptions, Step } from '../../src/reconcile/providers/provider.ts'
 import { rpmProvider } from '../../src/reconcile/providers/rpm.ts'
 import { type RpmFrontEnd, rpmWaits } from '../../src/reconcile/providers/rpm-programs.ts'
 import { systemDisk } from '../../src/world/disk.ts'
@@ -193,8 +193,8 @@ each('a lock that another one holds is waited for', async (t, world) => {
   const waiting = new Promise<string>((resolve) => {
     waits = resolve
   })
-  const done = world.ensureSaying((text) => /^Waiting for/.test(text) && waits(text), shop)
-  t.match(await waiting, /^Waiting for the lock of another package manager/)
+  const done = world.ensureSaying((text) => /^WaitingPackage for/.test(text) && waits(text), shop)
+  t.match(await waiting, /^WaitingPackage for the lock of another package manager/)
   t.equal(await world.look('shop'), undefined, 'nothing is done meanwhile')
   await fs.writeFile(`${world.root}/go`, '')
   await busy
@@ -342,7 +342,7 @@ async function rpmWorld(t: Test, frontEnd: RpmFrontEnd) {
         contextSaying(() => {}),
       ),
     ensureSaying: (output: (text: string) => void, ...steps: Step[]) => provider.ensure(steps, contextSaying(output)),
-    look: async (name: string, depth: Look['depth'] = 'quick') =>
+    look: async (name: string, depth: InspectOptions['depth'] = 'quick') =>
       (await provider.inspect([name], { owned: new Set([name]), depth }))[0],
   }
 }

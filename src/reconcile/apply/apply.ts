@@ -72,7 +72,7 @@ export async function startApply(parts: StartApplyParts, plan: Plan): Promise<{ 
 }
 
 /** The transactions whose outcomes nobody has taken yet, oldest first. What never began is cleared away. */
-export async function findApply({ home, disk }: ApplyParts): Promise<FoundApply[]> {
+export async function findApplies({ home, disk }: ApplyParts): Promise<FoundApply[]> {
   const found: FoundApply[] = []
   for (const txid of await transactionsIn({ home, disk })) {
     const folder = applyFolder(home, txid)
@@ -105,7 +105,7 @@ export async function waitForApply(
 }
 
 /** Says that what came out of it is stored, and clears older ones away. Doing it twice is fine. */
-export async function takeApply({ home, disk }: ApplyParts, txid: string): Promise<void> {
+export async function markApplyTaken({ home, disk }: ApplyParts, txid: string): Promise<void> {
   const { dir, taken } = applyFolder(home, txid)
   if ((await disk.stat(dir)) === undefined) return
   // Left by an apply that was killed.

@@ -41,9 +41,9 @@ export async function runRestarts(parts: RestartRunParts): Promise<RestartResult
   return results
 }
 
-type Told = { state: 'done' | 'failed' | 'skipped'; detail: string }
+type RestartEnding = { state: 'done' | 'failed' | 'skipped'; detail: string }
 
-async function restart(parts: RestartRunParts, { unit, owed }: PlannedRestart): Promise<Told> {
+async function restart(parts: RestartRunParts, { unit, owed }: PlannedRestart): Promise<RestartEnding> {
   const { exec, targetRoot } = parts
   if (!parts.units.has(unit)) return { state: 'skipped', detail: 'the revision in force does not name it' }
   if (targetRoot !== '/') return { state: 'skipped', detail: `packages lie below ${targetRoot}, services do not` }

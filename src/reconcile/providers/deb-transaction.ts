@@ -14,7 +14,7 @@ import {
   parseUnmet,
 } from './deb-text.ts'
 import { type ApplyContext, findingsText, type Provider } from './provider.ts'
-import type { Change, PackageSystem, Tried } from './transaction.ts'
+import type { Change, PackageSystem, TransactionResult } from './transaction.ts'
 
 export interface DebSystemParts extends DebProgramParts {
   programs: DebPrograms
@@ -23,7 +23,7 @@ export interface DebSystemParts extends DebProgramParts {
 
 export function debSystem({ targetRoot, disk, programs, inspect }: DebSystemParts): PackageSystem {
   /** Simulates first: apt solves as it likes, and whatever is not in the plan was not signed for. */
-  async function transact(change: Change, context: ApplyContext): Promise<Tried> {
+  async function transact(change: Change, context: ApplyContext): Promise<TransactionResult> {
     const words = await wordsOf(change, context)
     const options = optionsOf(change)
     const simulation = await programs.apt(context.workFolder, words, ['-s', ...options])

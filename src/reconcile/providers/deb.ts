@@ -5,7 +5,7 @@ import type { Actual } from '../actual.ts'
 import { type DebProgramParts, type DebPrograms, debPrograms } from './deb-programs.ts'
 import { type DpkgEntry, parseDpkgQuery, parseVerify, pathExcludedBy } from './deb-text.ts'
 import { debSystem } from './deb-transaction.ts'
-import { findingsText, type Look, type Provider, refusedOutcome } from './provider.ts'
+import { findingsText, type InspectOptions, type Provider, refusedOutcome } from './provider.ts'
 import { ensureTogether } from './transaction.ts'
 
 export function debProvider(parts: DebProgramParts): Provider {
@@ -24,7 +24,7 @@ export function debProvider(parts: DebProgramParts): Provider {
   }
 }
 
-async function inspect(programs: DebPrograms, names: readonly PackageName[], look: Look): Promise<Actual[]> {
+async function inspect(programs: DebPrograms, names: readonly PackageName[], look: InspectOptions): Promise<Actual[]> {
   if (names.length === 0 || !(await programs.hasDatabase())) return []
   const wanted = new Set(names)
   const entries = parseDpkgQuery(await programs.query()).filter((entry) => wanted.has(entry.name))

@@ -7,7 +7,7 @@ import type { Outcome } from '../../model/report.ts'
 import type { Actual } from '../actual.ts'
 import type { Action } from '../plan.ts'
 
-export interface Look {
+export interface InspectOptions {
   /** Of these, files are checked too: those that banyan installed. What others installed is theirs to change. */
   owned: ReadonlySet<PackageName>
   /** quick trusts size, time and mode of a file where the kind keeps them; full reads every byte. */
@@ -33,7 +33,7 @@ export interface ApplyContext {
 export interface Provider {
   kind: Kind
   /** Of these names, those that are installed. Changes nothing. */
-  inspect(names: readonly PackageName[], look: Look): Promise<Actual[]>
+  inspect(names: readonly PackageName[], look: InspectOptions): Promise<Actual[]>
   /**
    * Makes it so; what is so already is a success and is not touched. One outcome for each step, read back from the
    * machine and never taken from an exit code. Throws only what stops all of the steps alike.

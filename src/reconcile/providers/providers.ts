@@ -8,7 +8,7 @@ import type { Actual, InstalledRecord } from '../actual.ts'
 import { byNameAndKind } from '../differences.ts'
 import { debProvider } from './deb.ts'
 import { type DebWaits, debWaits } from './deb-programs.ts'
-import type { Look, Provider, Providers } from './provider.ts'
+import type { InspectOptions, Provider, Providers } from './provider.ts'
 import { rpmProvider } from './rpm.ts'
 import { type RpmFrontEnd, type RpmWaits, rpmWaits } from './rpm-programs.ts'
 import { treeProvider } from './tree.ts'
@@ -46,7 +46,7 @@ export async function inspectAll(
     desired: readonly DesiredPackage[]
     manifests: ReadonlyMap<Sha256, Manifest>
     installed: readonly InstalledRecord[]
-    depth: Look['depth']
+    depth: InspectOptions['depth']
   },
 ): Promise<Actual[]> {
   const namesOf = (kind: Kind): PackageName[] => {

@@ -18,7 +18,7 @@ import {
   parseRpmQuery,
   type RpmEntry,
 } from './rpm-text.ts'
-import type { Change, PackageSystem, Tried } from './transaction.ts'
+import type { Change, PackageSystem, TransactionResult } from './transaction.ts'
 
 export interface RpmSystemParts extends Pick<RpmProgramParts, 'disk'> {
   frontEnd: RpmFrontEnd
@@ -27,7 +27,7 @@ export interface RpmSystemParts extends Pick<RpmProgramParts, 'disk'> {
 }
 
 export function rpmSystem({ frontEnd, disk, programs, inspect }: RpmSystemParts): PackageSystem {
-  async function transact(asked: Change, context: ApplyContext): Promise<Tried> {
+  async function transact(asked: Change, context: ApplyContext): Promise<TransactionResult> {
     const change = { ...asked, reinstalls: asked.reinstalls || (await isInTwo([...asked.installs.keys()])) }
     const call = await callOf(change, context)
     const beyond = await beyondOf(change)
@@ -59,7 +59,7 @@ export function rpmSystem({ frontEnd, disk, programs, inspect }: RpmSystemParts)
     result: RunResult,
     text: string,
     configs: ReadonlyMap<PackageName, readonly string[]>,
-  ): Promise<Tried> {
+  ): Promise<TransactionResult> {
     const { culprits, unmet, late, about } = parseRpmComplaints(text, change)
     const ended = result.timedOut && culprits.size === 0 ? lastBegun(text) : undefined
     if (ended !== undefined) culprits.add(ended)

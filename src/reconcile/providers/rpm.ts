@@ -5,7 +5,7 @@ import { limits } from '../../model/limits.ts'
 import type { PackageName } from '../../model/names.ts'
 import { compareVersions } from '../../model/versions.ts'
 import type { Actual } from '../actual.ts'
-import { findingsText, type Look, type Provider, refusedOutcome } from './provider.ts'
+import { findingsText, type InspectOptions, type Provider, refusedOutcome } from './provider.ts'
 import { holdFiles, isHeldBy } from './rpm-holds.ts'
 import { type RpmProgramParts, type RpmPrograms, rpmPrograms } from './rpm-programs.ts'
 import { parseRpmQuery, parseRpmVerify, type RpmEntry } from './rpm-text.ts'
@@ -33,7 +33,7 @@ async function inspect(
   { targetRoot, disk }: Pick<RpmProgramParts, 'targetRoot' | 'disk'>,
   programs: RpmPrograms,
   names: readonly PackageName[],
-  look: Look,
+  look: InspectOptions,
 ): Promise<Actual[]> {
   if (names.length === 0 || (await programs.frontEnd()) === undefined || !(await programs.hasDatabase())) return []
   const wanted = new Set(names)
@@ -80,7 +80,7 @@ async function heldPatterns({ targetRoot, disk }: Pick<RpmProgramParts, 'targetR
 async function driftOf(
   programs: RpmPrograms,
   names: readonly PackageName[],
-  depth: Look['depth'],
+  depth: InspectOptions['depth'],
 ): Promise<Map<PackageName, string[]>> {
   const drifted = new Map<PackageName, string[]>()
   if (names.length === 0) return drifted

@@ -20,7 +20,7 @@ export interface Change {
   isBack: boolean
 }
 
-export type Tried =
+export type TransactionResult =
   /** unmet: those that lack something. Nothing was touched. */
   | { kind: 'refused'; unmet: ReadonlySet<PackageName>; because: (name: PackageName) => string }
   | {
@@ -42,9 +42,9 @@ export interface PackageSystem {
   /** What is wrong with a package file before anything is touched. */
   problemOf(manifest: Manifest, payload: string): Promise<string | undefined>
   /** Whether the same version is installed with other content, as far as the machine can tell the two apart. */
-  isOther(step: Step, tried?: Tried): Promise<boolean>
+  isOther(step: Step, tried?: TransactionResult): Promise<boolean>
   /** Refuses what the plan does not say, whatever the package manager would make of it. */
-  transact(change: Change, context: ApplyContext): Promise<Tried>
+  transact(change: Change, context: ApplyContext): Promise<TransactionResult>
   /** After one that was ended for taking too long. */
   tidy(): Promise<void>
   /** Whether it goes on with what needs a package that failed: then that has to go back as well. */
@@ -126,7 +126,7 @@ export async function ensureTogether(
    */
   async function refuse(
     group: readonly Step[],
-    { unmet, because }: Extract<Tried, { kind: 'refused' }>,
+    { unmet, because }: Extract<TransactionResult, { kind: 'refused' }>,
   ): Promise<void> {
     const lacking = group.filter(({ action }) => unmet.has(action.name))
     const refused = lacking.length > 0 ? lacking : group
@@ -141,7 +141,7 @@ export async function ensureTogether(
     if (rest.length > 0) await carryOut(rest)
   }
 
-  async function attempt(batch: readonly Step[]): Promise<Tried> {
+  async function attempt(batch: readonly Step[]): Promise<TransactionResult> {
     const whats = new Set(batch.map(({ action }) => action.what))
     const installs = batch.flatMap(({ action: { name, source } }): [PackageName, string][] =>
       source === null ? [] : [[name, source.path]],

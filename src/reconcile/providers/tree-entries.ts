@@ -61,7 +61,7 @@ export interface TarCheck {
   accept(entry: TarEntry): Accepted | { kind: 'refused'; because: string }
 }
 
-export function openTarCheck(most: { entries: number; bytes: number }): TarCheck {
+export function createTarCheck(most: { entries: number; bytes: number }): TarCheck {
   const known = new Map<string, 'folder' | 'implied' | 'file' | 'link'>()
   let bytes = 0
 

@@ -6,7 +6,7 @@ import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import { Failure, messageOf } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
-import { type Accepted, openTarCheck } from './tree-entries.ts'
+import { type Accepted, createTarCheck } from './tree-entries.ts'
 
 /** Fails with `bad-input` for a tar that is damaged or not allowed; the folder is then gone again. */
 export async function unpackTree(parts: { tar: string; folder: string; bytesMax: number }): Promise<void> {
@@ -47,7 +47,7 @@ async function extract({
   bytesMax: number
 }): Promise<Accepted[]> {
   const { Unpack } = await import('tar')
-  const check = openTarCheck({ entries: limits.treeFilesMax, bytes: bytesMax })
+  const check = createTarCheck({ entries: limits.treeFilesMax, bytes: bytesMax })
   const accepted: Accepted[] = []
   const judged = new WeakSet<object>()
   let refusal: string | undefined

@@ -10,8 +10,8 @@ import type { Actual } from '../actual.ts'
 import {
   type ApplyContext,
   findingsText,
+  type InspectOptions,
   isReached,
-  type Look,
   outcomeOf,
   type Provider,
   type Step,
@@ -31,7 +31,7 @@ export interface TreeParts {
 
 export function treeProvider(parts: TreeParts): Provider {
   const hooks = { ...parts, timeoutMs: parts.hookTimeoutMs ?? limits.hookTimeoutMs }
-  const look = async (names: readonly PackageName[], { depth }: Look) => {
+  const look = async (names: readonly PackageName[], { depth }: InspectOptions) => {
     const actual: Actual[] = []
     // Of thousands that are yet to come nothing is there.
     const there = await foldersIn(parts.disk, path.join(parts.targetRoot, 'opt'))
@@ -80,7 +80,7 @@ async function foldersIn(disk: Pick<Disk, 'list' | 'stat'>, folder: string): Pro
 async function inspectOne(
   { targetRoot, disk }: Pick<TreeParts, 'targetRoot' | 'disk'>,
   name: PackageName,
-  depth: Look['depth'],
+  depth: InspectOptions['depth'],
 ): Promise<Actual | undefined> {
   const place = treePlace(targetRoot, name)
   const records = openTreeRecords(disk, place.records)

@@ -2,7 +2,7 @@ import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
 import { limits } from '../../../src/model/limits.ts'
-import { findApply, startApply, takeApply, waitForApply } from '../../../src/reconcile/apply/apply.ts'
+import { findApplies, markApplyTaken, startApply, waitForApply } from '../../../src/reconcile/apply/apply.ts'
 import { isApplying } from '../../../src/reconcile/apply/apply-lock.ts'
 import { runApply } from '../../../src/reconcile/apply/apply-run.ts'
 import { copyFileOnDisk } from '../../../src/reconcile/apply/payload-copies.ts'
@@ -216,7 +216,7 @@ t.test('a second apply does not start beside the first, and does nothing', async
   const first = await startApply(world.parts, plan)
   await begun(world, first.txid)
   await t.rejects(world.machine.apply(plan), { code: 'locked' })
-  t.match(await findApply(world.parts), [{ txid: first.txid, state: 'running' }])
+  t.match(await findApplies(world.parts), [{ txid: first.txid, state: 'running' }])
   await fs.writeFile(path.join(world.home, 'go'), '')
   const ended = await waitForApply(world.parts, { ...first, plan })
   t.match(ended, { state: 'finished', applied: { outcomes: [{ name: 'slow', outcome: 'changed' }] } })
@@ -279,7 +279,7 @@ t.test('an apply that begins after its daemon gave up on it does nothing', async
   process.kill(pid, 'SIGCONT')
   await until(async () => !isAlive(pid))
   t.same(await fs.readdir(world.targetRoot), [], 'nothing is installed')
-  t.match(await findApply(world.parts), [{ txid, state: 'aborted', attempted: [] }])
+  t.match(await findApplies(world.parts), [{ txid, state: 'aborted', attempted: [] }])
   t.same(await world.restart(), [{ name: 'shop', outcome: 'skipped' }])
   t.match((await world.converge()).outcomes, [{ outcome: 'changed' }])
 })
@@ -371,11 +371,11 @@ t.test('of old transactions only a few are kept', async (t) => {
   }
   await fs.mkdir(path.join(world.home, 'apply', 'never-began'))
   t.same(
-    (await findApply(world.parts)).map(({ txid }) => txid),
+    (await findApplies(world.parts)).map(({ txid }) => txid),
     done,
   )
-  for (const txid of done) await takeApply(world.parts, txid)
-  t.same(await findApply(world.parts), [])
+  for (const txid of done) await markApplyTaken(world.parts, txid)
+  t.same(await findApplies(world.parts), [])
   t.same(await fs.readdir(path.join(world.home, 'apply')), done.slice(-limits.appliesKept))
 })
 
