@@ -13,7 +13,7 @@ import {
   parseUnmet,
   parseVerify,
   pathExcludedBy,
-} from '../../src/reconcile/providers/deb-text.ts'
+} from '../../src/reconcile/providers/deb/deb-text.ts'
 import { groupsOf } from '../../src/reconcile/providers/groups.ts'
 import type { Step } from '../../src/reconcile/providers/provider.ts'
 

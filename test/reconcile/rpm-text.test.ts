@@ -3,7 +3,7 @@ import type { Manifest } from '../../src/model/manifest.ts'
 import { namesNeededBy, namesOfferedBy } from '../../src/model/needs.ts'
 import { dependentsOf, groupsOf } from '../../src/reconcile/providers/groups.ts'
 import type { Step } from '../../src/reconcile/providers/provider.ts'
-import { holdFiles, isHeldBy } from '../../src/reconcile/providers/rpm-holds.ts'
+import { holdFiles, isHeldBy } from '../../src/reconcile/providers/rpm/rpm-holds.ts'
 import {
   isLocked,
   lastBegun,
@@ -13,7 +13,7 @@ import {
   parseRpmComplaints,
   parseRpmQuery,
   parseRpmVerify,
-} from '../../src/reconcile/providers/rpm-text.ts'
+} from '../../src/reconcile/providers/rpm/rpm-text.ts'
 
 const nothing = { removes: new Set<string>() }
 

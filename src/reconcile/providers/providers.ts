@@ -6,12 +6,12 @@ import type { PackageName, Sha256 } from '../../model/names.ts'
 import type { Disk, Exec } from '../../world/world.ts'
 import type { Actual, InstalledRecord } from '../actual.ts'
 import { byNameAndKind } from '../differences.ts'
-import { debProvider } from './deb.ts'
-import { type DebWaits, debWaits } from './deb-programs.ts'
+import { debProvider } from './deb/deb.ts'
+import { type DebWaits, debWaits } from './deb/deb-programs.ts'
 import type { InspectOptions, Provider, Providers } from './provider.ts'
-import { rpmProvider } from './rpm.ts'
-import { type RpmFrontEnd, type RpmWaits, rpmWaits } from './rpm-programs.ts'
-import { treeProvider } from './tree.ts'
+import { rpmProvider } from './rpm/rpm.ts'
+import { type RpmFrontEnd, type RpmWaits, rpmWaits } from './rpm/rpm-programs.ts'
+import { treeProvider } from './tree/tree.ts'
 
 export interface ProvidersParts {
   /** Packages are installed below this folder. */

@@ -4,8 +4,8 @@
 import { createReadStream } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
-import { Failure, messageOf } from '../../model/failure.ts'
-import { limits } from '../../model/limits.ts'
+import { Failure, messageOf } from '../../../model/failure.ts'
+import { limits } from '../../../model/limits.ts'
 import { type Accepted, createTarCheck } from './tree-entries.ts'
 
 /** Fails with `bad-input` for a tar that is damaged or not allowed; the folder is then gone again. */

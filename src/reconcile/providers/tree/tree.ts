@@ -1,12 +1,12 @@
 // Trees: a folder of files for each version below `opt/<name>`, and one link that says which of them counts.
 
 import path from 'node:path'
-import { Failure, messageOf } from '../../model/failure.ts'
-import { limits } from '../../model/limits.ts'
-import type { PackageName } from '../../model/names.ts'
-import type { Outcome } from '../../model/report.ts'
-import type { Disk, Exec } from '../../world/world.ts'
-import type { Actual } from '../actual.ts'
+import { Failure, messageOf } from '../../../model/failure.ts'
+import { limits } from '../../../model/limits.ts'
+import type { PackageName } from '../../../model/names.ts'
+import type { Outcome } from '../../../model/report.ts'
+import type { Disk, Exec } from '../../../world/world.ts'
+import type { Actual } from '../../actual.ts'
 import {
   type ApplyContext,
   findingsText,
@@ -15,7 +15,7 @@ import {
   outcomeOf,
   type Provider,
   type Step,
-} from './provider.ts'
+} from '../provider.ts'
 import { findingsOf, removeIfEmpty } from './tree-files.ts'
 import { installTree } from './tree-install.ts'
 import { folderOfLink, treePlace, versionOfFolder } from './tree-layout.ts'

@@ -1,7 +1,7 @@
 // Where a tree lies: `opt/<name>/versions/<version>`, `current` pointing at one of them, our records in `.banyan`. Pure.
 
 import path from 'node:path'
-import type { PackageName, PackageVersion } from '../../model/names.ts'
+import type { PackageName, PackageVersion } from '../../../model/names.ts'
 
 export interface TreePlace {
   base: string

@@ -5,7 +5,7 @@
 import { constants, type Stats } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
-import { codeOf, Failure } from '../../model/failure.ts'
+import { codeOf, Failure } from '../../../model/failure.ts'
 
 export interface TreeFolder {
   /** `/proc/self/fd/N`: a name put behind it is one in this very folder. Valid until the next `at`. */

@@ -1,16 +1,16 @@
 // rpm packages: what rpm's database says is installed, and whether its files are still as they came.
 
 import path from 'node:path'
-import { limits } from '../../model/limits.ts'
-import type { PackageName } from '../../model/names.ts'
-import { compareVersions } from '../../model/versions.ts'
-import type { Actual } from '../actual.ts'
-import { findingsText, type InspectOptions, type Provider, refusedOutcome } from './provider.ts'
+import { limits } from '../../../model/limits.ts'
+import type { PackageName } from '../../../model/names.ts'
+import { compareVersions } from '../../../model/versions.ts'
+import type { Actual } from '../../actual.ts'
+import { findingsText, type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
+import { ensureTogether } from '../transaction.ts'
 import { holdFiles, isHeldBy } from './rpm-holds.ts'
 import { type RpmProgramParts, type RpmPrograms, rpmPrograms } from './rpm-programs.ts'
 import { parseRpmQuery, parseRpmVerify, type RpmEntry } from './rpm-text.ts'
 import { rpmSystem } from './rpm-transaction.ts'
-import { ensureTogether } from './transaction.ts'
 
 export function rpmProvider(parts: RpmProgramParts): Provider {
   const programs = rpmPrograms(parts)

@@ -1,9 +1,9 @@
 // Takes a tree off the machine: everything that banyan put there, and nothing else.
 
-import { Failure } from '../../model/failure.ts'
-import type { PackageName } from '../../model/names.ts'
-import type { Disk } from '../../world/world.ts'
-import type { ApplyContext } from './provider.ts'
+import { Failure } from '../../../model/failure.ts'
+import type { PackageName } from '../../../model/names.ts'
+import type { Disk } from '../../../world/world.ts'
+import type { ApplyContext } from '../provider.ts'
 import { barOfPlace, removeFolder, removeIfEmpty, removeListed } from './tree-files.ts'
 import { type HookParts, runHook } from './tree-hooks.ts'
 import { folderOfLink, isStagingFolder, isUnfinishedFolder, linkTargetOf, type TreePlace } from './tree-layout.ts'

@@ -1,11 +1,11 @@
 // Puts one version of a tree in place. At every moment `current` points to a whole version: the one before or the new one.
 
-import { Failure } from '../../model/failure.ts'
-import type { Manifest } from '../../model/manifest.ts'
-import type { Disk } from '../../world/world.ts'
-import type { Action } from '../plan.ts'
-import { installedBytes, lackOfSpace } from './free-space.ts'
-import type { ApplyContext } from './provider.ts'
+import { Failure } from '../../../model/failure.ts'
+import type { Manifest } from '../../../model/manifest.ts'
+import type { Disk } from '../../../world/world.ts'
+import type { Action } from '../../plan.ts'
+import { installedBytes, lackOfSpace } from '../free-space.ts'
+import type { ApplyContext } from '../provider.ts'
 import type { TreeEntry, TreeHeader } from './tree-entries.ts'
 import { barOfPlace, barToRenewal, removeFolder, renewTree, sealTree } from './tree-files.ts'
 import { type HookParts, missingHook, runHook } from './tree-hooks.ts'

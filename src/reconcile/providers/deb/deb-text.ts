@@ -1,6 +1,6 @@
 // What dpkg and apt print, parsed. Run them with LC_ALL=C: these are their own English words.
 
-import type { PackageName } from '../../model/names.ts'
+import type { PackageName } from '../../../model/names.ts'
 
 export const dpkgQueryFormat =
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query fills these in.

@@ -1,12 +1,12 @@
 // A tree's own programs: run in the version's folder, within a time, nothing to read from.
 
 import path from 'node:path'
-import { Failure } from '../../model/failure.ts'
-import { limits } from '../../model/limits.ts'
-import type { Hooks } from '../../model/manifest.ts'
-import type { Exec } from '../../world/world.ts'
-import { lastLineOf } from '../last-line.ts'
-import type { ApplyContext } from './provider.ts'
+import { Failure } from '../../../model/failure.ts'
+import { limits } from '../../../model/limits.ts'
+import type { Hooks } from '../../../model/manifest.ts'
+import type { Exec } from '../../../world/world.ts'
+import { lastLineOf } from '../../last-line.ts'
+import type { ApplyContext } from '../provider.ts'
 import type { TreeEntry } from './tree-entries.ts'
 
 export interface HookParts {

@@ -1,12 +1,12 @@
 // Debian packages: what dpkg says is installed, and whether its files are still as they came.
 
-import type { PackageName } from '../../model/names.ts'
-import type { Actual } from '../actual.ts'
+import type { PackageName } from '../../../model/names.ts'
+import type { Actual } from '../../actual.ts'
+import { findingsText, type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
+import { ensureTogether } from '../transaction.ts'
 import { type DebProgramParts, type DebPrograms, debPrograms } from './deb-programs.ts'
 import { type DpkgEntry, parseDpkgQuery, parseVerify, pathExcludedBy } from './deb-text.ts'
 import { debSystem } from './deb-transaction.ts'
-import { findingsText, type InspectOptions, type Provider, refusedOutcome } from './provider.ts'
-import { ensureTogether } from './transaction.ts'
 
 export function debProvider(parts: DebProgramParts): Provider {
   const programs = debPrograms(parts)

@@ -1,7 +1,7 @@
 // What rpm, dnf and zypper print, parsed. Run them with LC_ALL=C: these are their own English words.
 
-import type { PackageName } from '../../model/names.ts'
-import { rpmVersionOf } from '../../model/rpm.ts'
+import type { PackageName } from '../../../model/names.ts'
+import { rpmVersionOf } from '../../../model/rpm.ts'
 
 const fields = ['NAME', 'EPOCHNUM', 'VERSION', 'RELEASE', 'ARCH', 'SHA256HEADER', 'SIGMD5']
 export const rpmQueryFormat = `${fields.map((field) => `%{${field}}`).join('\\t')}\\n`

@@ -1,6 +1,6 @@
 // Packages of kind rpm that the machine's administrator wants no change of: dnf's versionlock and zypper's locks. Pure.
 
-import type { PackageName } from '../../model/names.ts'
+import type { PackageName } from '../../../model/names.ts'
 import { nameInNevra } from './rpm-text.ts'
 
 /** Where they are written down, below the target root, and how each is read. */

@@ -1,9 +1,9 @@
 // What a tree may consist of: the check that every entry of a tar has to pass before anything of it is written. Pure.
 
 import * as v from 'valibot'
-import { hooksSchema } from '../../model/manifest.ts'
-import { packageNameSchema, packageVersionSchema, sha256Schema } from '../../model/names.ts'
-import { parserOf } from '../../model/parse.ts'
+import { hooksSchema } from '../../../model/manifest.ts'
+import { packageNameSchema, packageVersionSchema, sha256Schema } from '../../../model/names.ts'
+import { parserOf } from '../../../model/parse.ts'
 
 const treePathSchema = v.pipe(v.string(), v.minLength(1), v.maxLength(4096))
 const modeSchema = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0o7777))

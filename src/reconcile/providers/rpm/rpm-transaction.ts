@@ -1,12 +1,13 @@
 // rpm packages: whole files, no repository, and nothing but what the plan names.
 
 import path from 'node:path'
-import { Failure } from '../../model/failure.ts'
-import type { PackageName } from '../../model/names.ts'
-import { archOfRpm } from '../../model/rpm.ts'
-import { compareVersions } from '../../model/versions.ts'
-import type { RunResult } from '../../world/world.ts'
-import { type ApplyContext, findingsText, type Provider } from './provider.ts'
+import { Failure } from '../../../model/failure.ts'
+import type { PackageName } from '../../../model/names.ts'
+import { archOfRpm } from '../../../model/rpm.ts'
+import { compareVersions } from '../../../model/versions.ts'
+import type { RunResult } from '../../../world/world.ts'
+import { type ApplyContext, findingsText, type Provider } from '../provider.ts'
+import type { Change, PackageSystem, TransactionResult } from '../transaction.ts'
 import type { RpmCall, RpmFrontEnd, RpmProgramParts, RpmPrograms } from './rpm-programs.ts'
 import {
   lastBegun,
@@ -18,7 +19,6 @@ import {
   parseRpmQuery,
   type RpmEntry,
 } from './rpm-text.ts'
-import type { Change, PackageSystem, TransactionResult } from './transaction.ts'
 
 export interface RpmSystemParts extends Pick<RpmProgramParts, 'disk'> {
   frontEnd: RpmFrontEnd

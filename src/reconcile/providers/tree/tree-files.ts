@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto'
 import type { Stats } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
-import { codeOf, type Failure } from '../../model/failure.ts'
+import { codeOf, type Failure } from '../../../model/failure.ts'
 import type { TreeEntry } from './tree-entries.ts'
 import {
   barOf,

@@ -3,10 +3,10 @@
 
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
-import { Failure } from '../../model/failure.ts'
-import { limits } from '../../model/limits.ts'
-import { parseJson } from '../../model/parse.ts'
-import type { Disk } from '../../world/world.ts'
+import { Failure } from '../../../model/failure.ts'
+import { limits } from '../../../model/limits.ts'
+import { parseJson } from '../../../model/parse.ts'
+import type { Disk } from '../../../world/world.ts'
 import { parseTreeEntry, parseTreeHeader, type TreeEntry, type TreeHeader } from './tree-entries.ts'
 
 const suffix = '.ndjson'

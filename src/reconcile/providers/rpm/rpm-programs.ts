@@ -1,11 +1,11 @@
 // The calls of rpm, dnf and zypper, aimed at one target root. Nothing here decides anything.
 
 import path from 'node:path'
-import { Failure } from '../../model/failure.ts'
-import { limits } from '../../model/limits.ts'
-import type { PackageName } from '../../model/names.ts'
-import type { Disk, Exec, RunResult } from '../../world/world.ts'
-import { lastLineOf } from '../last-line.ts'
+import { Failure } from '../../../model/failure.ts'
+import { limits } from '../../../model/limits.ts'
+import type { PackageName } from '../../../model/names.ts'
+import type { Disk, Exec, RunResult } from '../../../world/world.ts'
+import { lastLineOf } from '../../last-line.ts'
 import { isLocked, rpmFileFormat, rpmQueryFormat } from './rpm-text.ts'
 
 /** What carries a transaction out. rpm alone cannot install and remove in one. */

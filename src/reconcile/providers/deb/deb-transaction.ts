@@ -1,8 +1,10 @@
 // Debian packages through apt: whole files, no repository, and nothing but what the plan names.
 
 import path from 'node:path'
-import { Failure } from '../../model/failure.ts'
-import type { PackageName } from '../../model/names.ts'
+import { Failure } from '../../../model/failure.ts'
+import type { PackageName } from '../../../model/names.ts'
+import { type ApplyContext, findingsText, type Provider } from '../provider.ts'
+import type { Change, PackageSystem, TransactionResult } from '../transaction.ts'
 import type { DebProgramParts, DebPrograms } from './deb-programs.ts'
 import {
   parseComplaints,
@@ -13,8 +15,6 @@ import {
   parseSimulation,
   parseUnmet,
 } from './deb-text.ts'
-import { type ApplyContext, findingsText, type Provider } from './provider.ts'
-import type { Change, PackageSystem, TransactionResult } from './transaction.ts'
 
 export interface DebSystemParts extends DebProgramParts {
   programs: DebPrograms
