@@ -13,16 +13,18 @@ import {
 } from '../model/names.ts'
 import { parserOf } from '../model/parse.ts'
 
-/** One installed package as its provider sees it now. What is not installed has no Actual. */
+/** One installed package as its provider sees it now. A package that is not installed has no Actual. */
 export interface Actual {
   name: PackageName
   kind: Kind
   version: PackageVersion
-  /** broken: half installed or half configured. drifted: whole once, its files have been changed since. */
+  /** broken: not wholly installed. drifted: it was whole, and its files have been changed since. */
   state: 'whole' | 'broken' | 'drifted'
-  /** One line: what is wrong. Empty if whole. */
+  /** One line for a person: what is wrong. Empty if `state` is whole. */
   found: string
-  /** The machine's own administrator wants no change of it (`apt-mark hold`). */
+  /** The package is broken because a package manager was ended while it worked on it. */
+  interrupted?: true
+  /** The administrator of the machine wants no change of the package (`apt-mark hold`). */
   held: boolean
   /** The payload it came from, where the machine itself knows that; null otherwise. */
   payload: Sha256 | null

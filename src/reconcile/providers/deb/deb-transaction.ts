@@ -3,8 +3,8 @@
 import path from 'node:path'
 import { Failure } from '../../../model/failure.ts'
 import type { PackageName } from '../../../model/names.ts'
+import type { Change, PackageSystem, TransactionResult } from '../package-system.ts'
 import { type ApplyContext, findingsText, type Provider } from '../provider.ts'
-import type { Change, PackageSystem, TransactionResult } from '../transaction.ts'
 import type { DebProgramParts, DebPrograms } from './deb-programs.ts'
 import {
   parseComplaints,

@@ -56,6 +56,9 @@ function actualOf({ name, version, status, held, needsReinstall }: DpkgEntry): A
       return needsReinstall
         ? { ...installed, state: 'broken', found: `${version} has to be installed again` }
         : { ...installed, state: 'whole', found: '' }
+    case 'half-installed':
+    case 'half-configured':
+      return { ...installed, state: 'broken', found: `${version} is ${status}`, interrupted: true }
     default:
       return { ...installed, state: 'broken', found: `${version} is ${status}` }
   }

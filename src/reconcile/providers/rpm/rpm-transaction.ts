@@ -6,8 +6,8 @@ import type { PackageName } from '../../../model/names.ts'
 import { archOfRpm } from '../../../model/rpm.ts'
 import { compareVersions } from '../../../model/versions.ts'
 import type { RunResult } from '../../../world/world.ts'
+import type { Change, PackageSystem, TransactionResult } from '../package-system.ts'
 import { type ApplyContext, findingsText, type Provider } from '../provider.ts'
-import type { Change, PackageSystem, TransactionResult } from '../transaction.ts'
 import type { RpmCall, RpmFrontEnd, RpmProgramParts, RpmPrograms } from './rpm-programs.ts'
 import {
   lastBegun,

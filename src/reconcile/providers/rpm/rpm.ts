@@ -63,7 +63,7 @@ function actualOf(sameName: readonly RpmEntry[], native: string, isHeld: (name: 
   if (versions.length === 1) return { ...installed, state: 'whole', found: '' }
   // rpm takes the old version away last.
   const found = `${versions.join(' and ')} are both installed: a transaction was interrupted`
-  return { ...installed, state: 'broken', found }
+  return { ...installed, state: 'broken', found, interrupted: true }
 }
 
 async function heldPatterns({ targetRoot, disk }: Pick<RpmProgramParts, 'targetRoot' | 'disk'>): Promise<string[]> {
