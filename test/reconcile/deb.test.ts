@@ -4,7 +4,7 @@
 import * as fs from 'node:fs/promises'
 import t, { type Test } from 'tap'
 import { debProvider } from '../../src/reconcile/providers/deb/deb.ts'
-import { debWaits } from '../../src/reconcile/providers/deb/deb-programs.ts'
+import { debWaits } from '../../src/reconcile/providers/deb/deb-tools.ts'
 import type { ApplyContext, Step } from '../../src/reconcile/providers/provider.ts'
 import { systemDisk } from '../../src/world/disk.ts'
 import { systemExec } from '../../src/world/exec.ts'

@@ -4,12 +4,13 @@ import type { PackageName } from '../../../model/names.ts'
 import type { Actual } from '../../actual.ts'
 import { findingsText, type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
 import { ensureTogether } from '../transaction.ts'
-import { type DebProgramParts, type DebPrograms, debPrograms } from './deb-programs.ts'
+import { type DebPrograms, debProgramsFor } from './deb-programs.ts'
+import { debSystemFor } from './deb-system.ts'
 import { type DpkgEntry, parseDpkgQuery, parseVerify, pathExcludedBy } from './deb-text.ts'
-import { debSystem } from './deb-transaction.ts'
+import type { DebProgramParts } from './deb-tools.ts'
 
 export function debProvider(parts: DebProgramParts): Provider {
-  const programs = debPrograms(parts)
+  const programs = debProgramsFor(parts)
   const look: Provider['inspect'] = (names, look) => inspect(programs, names, look)
   return {
     kind: 'deb',
@@ -19,7 +20,7 @@ export function debProvider(parts: DebProgramParts): Provider {
         const problem = 'there is no apt here: name other packages for machines without dpkg'
         return steps.map(({ action }) => refusedOutcome(action, problem))
       }
-      return await ensureTogether(debSystem({ ...parts, programs, inspect: look }), parts, steps, context)
+      return await ensureTogether(debSystemFor({ ...parts, programs, inspect: look }), parts, steps, context)
     },
   }
 }
