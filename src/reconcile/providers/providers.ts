@@ -10,7 +10,8 @@ import { debProvider } from './deb/deb.ts'
 import { type DebWaits, debWaits } from './deb/deb-tools.ts'
 import type { InspectOptions, Provider, Providers } from './provider.ts'
 import { rpmProvider } from './rpm/rpm.ts'
-import { type RpmFrontEnd, type RpmWaits, rpmWaits } from './rpm/rpm-programs.ts'
+import type { RpmFrontEndName } from './rpm/rpm-front-end.ts'
+import { type RpmWaits, rpmWaits } from './rpm/rpm-tools.ts'
 import { treeProvider } from './tree/tree.ts'
 
 export interface ProvidersParts {
@@ -22,7 +23,7 @@ export interface ProvidersParts {
   debWaits?: Partial<DebWaits>
   rpmWaits?: Partial<RpmWaits>
   /** The default is what the machine has. */
-  rpmFrontEnd?: RpmFrontEnd
+  rpmFrontEnd?: RpmFrontEndName
 }
 
 export function providersFor(parts: ProvidersParts): Providers {

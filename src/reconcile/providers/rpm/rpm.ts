@@ -8,12 +8,12 @@ import type { Actual } from '../../actual.ts'
 import { findingsText, type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
 import { ensureTogether } from '../transaction.ts'
 import { holdFiles, isHeldBy } from './rpm-holds.ts'
-import { type RpmProgramParts, type RpmPrograms, rpmPrograms } from './rpm-programs.ts'
+import { type RpmProgramParts, type RpmPrograms, rpmProgramsFor } from './rpm-programs.ts'
+import { rpmSystemFor } from './rpm-system.ts'
 import { parseRpmQuery, parseRpmVerify, type RpmEntry } from './rpm-text.ts'
-import { rpmSystem } from './rpm-transaction.ts'
 
 export function rpmProvider(parts: RpmProgramParts): Provider {
-  const programs = rpmPrograms(parts)
+  const programs = rpmProgramsFor(parts)
   const look: Provider['inspect'] = (names, look) => inspect(parts, programs, names, look)
   return {
     kind: 'rpm',
@@ -24,7 +24,7 @@ export function rpmProvider(parts: RpmProgramParts): Provider {
         const problem = 'there is no rpm here: name other packages for machines without it, or install the package rpm'
         return steps.map(({ action }) => refusedOutcome(action, problem))
       }
-      return await ensureTogether(rpmSystem({ ...parts, frontEnd, programs, inspect: look }), parts, steps, context)
+      return await ensureTogether(rpmSystemFor({ ...parts, frontEnd, programs, inspect: look }), parts, steps, context)
     },
   }
 }
