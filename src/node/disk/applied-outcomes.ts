@@ -1,7 +1,8 @@
 // Takes what an apply came to into what this node remembers: durable before the apply is told so, or it comes again.
 
 import { messageOf } from '../../model/failure.ts'
-import type { EndedApply, LocalMachine } from '../../reconcile/machine.ts'
+import type { EndedApply } from '../../reconcile/apply/ended-apply.ts'
+import type { LocalMachine } from '../../reconcile/machine.ts'
 import { recordsAfter } from '../../reconcile/records.ts'
 import { restartsAfter } from '../../reconcile/restarts.ts'
 import type { Clock, Log, Store } from '../../world/world.ts'

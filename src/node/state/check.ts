@@ -1,7 +1,7 @@
 // How a node's machine compares with its desired state, for `banyan check`.
 
 import { type DescribedDifference, describePlan } from '../../reconcile/check.ts'
-import type { LookResult } from '../../reconcile/machine.ts'
+import type { LookResult } from '../../reconcile/machine-look.ts'
 import type { State } from './state.ts'
 
 export interface Check {

@@ -3,7 +3,7 @@ import { Failure } from '../../../src/model/failure.ts'
 import { openTakingIn } from '../../../src/node/disk/applied-outcomes.ts'
 import type { Event } from '../../../src/node/state/events.ts'
 import { initialState, type State } from '../../../src/node/state/state.ts'
-import type { EndedApply } from '../../../src/reconcile/machine.ts'
+import type { EndedApply } from '../../../src/reconcile/apply/ended-apply.ts'
 import { createSimulation } from '../../world/simulation.ts'
 
 t.test('an apply that could not be stored is taken in with the next one, and before it', async (t) => {
