@@ -1,4 +1,4 @@
-// The programs that can carry out a transaction of rpm packages, and what they have in common.
+// What carries out a transaction of rpm packages: the interface of rpm, dnf and zypper, and what all or two of them need.
 
 import path from 'node:path'
 import type { PackageName } from '../../../model/names.ts'

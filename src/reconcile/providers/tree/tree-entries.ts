@@ -61,23 +61,12 @@ export interface TarCheck {
   accept(entry: TarEntry): Accepted | { kind: 'refused'; because: string }
 }
 
-export function createTarCheck(most: { entries: number; bytes: number }): TarCheck {
-  const known = new Map<string, 'folder' | 'implied' | 'file' | 'link'>()
-  let bytes = 0
+/** The paths of a tar so far. A folder is implied if only something below it has come. */
+type KnownPaths = Map<string, 'folder' | 'implied' | 'file' | 'link'>
 
-  const refusalOfPlace = (path: string, type: string): string | undefined => {
-    const names = path.split('/')
-    for (let depth = 1; depth < names.length; depth += 1) {
-      const above = names.slice(0, depth).join('/')
-      const kind = known.get(above)
-      // Written through a link, a file would land wherever the link points.
-      if (kind === 'link' || kind === 'file') return `${path} lies below the ${kind} ${above}`
-      if (kind === undefined) known.set(above, 'implied')
-    }
-    const there = known.get(path)
-    const folderAgain = type === 'Directory' && (there === 'folder' || there === 'implied')
-    return there === undefined || folderAgain ? undefined : `${path} comes twice`
-  }
+export function createTarCheck(most: { entries: number; bytes: number }): TarCheck {
+  const known: KnownPaths = new Map()
+  let bytes = 0
 
   return {
     accept(entry) {
@@ -85,7 +74,7 @@ export function createTarCheck(most: { entries: number; bytes: number }): TarChe
       const path = plainPathOf(entry.path)
       if (path === undefined) return refused(`${JSON.stringify(entry.path)} is not a path below the tree`)
       if (known.size >= most.entries) return refused(`more than ${most.entries} entries`)
-      const place = path === '.' ? undefined : refusalOfPlace(path, entry.type)
+      const place = path === '.' ? undefined : refusalOfPlace(known, path, entry.type)
       if (place !== undefined) return refused(place)
       const mode = entry.mode ?? 0o644
       if ((mode & 0o7000) !== 0) return refused(`${path} has the special mode ${mode.toString(8)}`)
@@ -122,6 +111,21 @@ export function createTarCheck(most: { entries: number; bytes: number }): TarChe
       }
     },
   }
+}
+
+/** Why nothing can be at that path; undefined if it is free. Notes the folders that the path implies. */
+function refusalOfPlace(known: KnownPaths, path: string, type: string): string | undefined {
+  const names = path.split('/')
+  for (let depth = 1; depth < names.length; depth += 1) {
+    const above = names.slice(0, depth).join('/')
+    const kind = known.get(above)
+    // Written through a link, a file would land wherever the link points.
+    if (kind === 'link' || kind === 'file') return `${path} lies below the ${kind} ${above}`
+    if (kind === undefined) known.set(above, 'implied')
+  }
+  const there = known.get(path)
+  const folderAgain = type === 'Directory' && (there === 'folder' || there === 'implied')
+  return there === undefined || folderAgain ? undefined : `${path} comes twice`
 }
 
 /** Without `./` in front and `/` behind; undefined if absolute, or if `..`, `.` or nothing stands between slashes. */
