@@ -194,8 +194,8 @@ each('a lock that another one holds is waited for', async (t, world) => {
   const waiting = new Promise<string>((resolve) => {
     waits = resolve
   })
-  const done = world.ensureSaying((text) => /^WaitingPackage for/.test(text) && waits(text), shop)
-  t.match(await waiting, /^WaitingPackage for the lock of another package manager/)
+  const done = world.ensureSaying((text) => /^Waiting for/.test(text) && waits(text), shop)
+  t.match(await waiting, /^Waiting for the lock of another package manager/)
   t.equal(await world.look('shop'), undefined, 'nothing is done meanwhile')
   await fs.writeFile(`${world.root}/go`, '')
   await busy
