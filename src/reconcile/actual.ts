@@ -1,4 +1,4 @@
-// What is on the machine, and what banyan remembers of having put there.
+// The packages on a machine, and what banyan remembers of having installed there.
 
 import * as v from 'valibot'
 import { type Kind, kindSchema } from '../model/manifest.ts'
@@ -26,7 +26,7 @@ export interface Actual {
   interrupted?: true
   /** The administrator of the machine wants no change of the package (`apt-mark hold`). */
   held: boolean
-  /** The payload it came from, where the machine itself knows that; null otherwise. */
+  /** The payload that the package came from. Null where the machine itself does not know it. */
   payload: Sha256 | null
 }
 
@@ -36,13 +36,13 @@ export const installedRecordSchema = v.strictObject({
   version: packageVersionSchema,
   manifest: sha256Schema,
   payload: sha256Schema,
-  /** Of the plan that it was installed by. */
+  /** The revision of the plan that installed it. */
   revision: countSchema,
-  /** unfinished: banyan put it there, and it did not end well. It is ours to remove, and not yet what was wanted. */
+  /** unfinished: the installation failed and left the package behind. It is ours to remove, and not yet what was wanted. */
   state: v.picklist(['installed', 'unfinished']),
-  /** Some version of it was there before banyan touched it: it is not ours to remove when the policy falls silent. */
+  /** The package was there before banyan first changed it, so it stays when the policy no longer mentions it. */
   foundThere: v.optional(v.boolean(), false),
 })
-/** What banyan itself installed. */
+/** A package that banyan itself installed. */
 export type InstalledRecord = v.InferOutput<typeof installedRecordSchema>
 export const parseInstalledRecords = parserOf(v.array(installedRecordSchema))

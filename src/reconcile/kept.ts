@@ -1,4 +1,4 @@
-// The outcomes of packages that need no apply: kept, held, waiting, or not to be had. Pure.
+// The outcomes of packages that an apply does not touch: kept, held, waiting, or without a build for this node. Pure.
 
 import type { DesiredPackage } from '../model/desired.ts'
 import type { Outcome } from '../model/report.ts'
@@ -14,7 +14,7 @@ export interface LookFindings {
   plan: Plan
 }
 
-/** One outcome for each package that a rule mentions and the plan's actions do not. */
+/** One outcome for each package that a rule mentions and no action of the plan is about, sorted by name. */
 export function outcomesKept({ desired, actual, differences, plan }: LookFindings): Outcome[] {
   const outcomes: Outcome[] = []
   const differing = new Map(differences.map((difference) => [difference.name, difference]))
@@ -64,7 +64,7 @@ export function outcomesKept({ desired, actual, differences, plan }: LookFinding
   return outcomes.sort(byNameAndKind)
 }
 
-/** What a waiting package waits for, in words. */
+/** Says what a package waits for. */
 export function waitingText(waiting: WaitingPackage): string {
   if (waiting.for === 'dependency') return `waiting for ${waiting.dependency}, which it depends on`
   if (waiting.for === 'audit') return 'its rule only reports (mode: audit)'

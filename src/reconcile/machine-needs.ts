@@ -1,4 +1,4 @@
-// What a machine needs so that what is installed is what runs: a reboot, restarts of services. Looks and changes nothing.
+// What a machine needs so that it runs the software that is installed: a reboot, or restarts of services. Changes nothing.
 
 import { join } from 'node:path'
 import { limits } from '../model/limits.ts'
@@ -16,16 +16,19 @@ export interface NeedsParts {
 }
 
 export interface CachedNeeds {
-  /** Processes and rpm's database are looked at again when that was some time ago, or something was installed since. */
+  /**
+   * Looks at processes and at rpm's database at most every `limits.processLookMs`, unless something was installed since.
+   * Debian's reboot flag is read each time.
+   */
   look(): Promise<MachineNeeds>
-  /** Something was installed. */
+  /** Something was installed: the next look starts anew. */
   changed(): void
 }
 
 export function createCachedNeeds(parts: NeedsParts): CachedNeeds {
   let known: (MachineNeeds & { atMs: number }) | undefined
   const looked = async (): Promise<MachineNeeds> => {
-    // Below another root nothing runs.
+    // Nothing runs below another target root.
     if (parts.targetRoot !== '/') return { reboot: null, restarts: [] }
     const now = parts.clock.monotonicMs()
     if (known === undefined || now - known.atMs > limits.processLookMs) {
@@ -50,7 +53,7 @@ function unitsOf(outdated: readonly OutdatedProcess[]): string[] {
   return [...units].sort().slice(0, limits.unitsNamedMax)
 }
 
-/** What Debian's packages leave there that want one; update-notifier(8) shows it to people. */
+/** The flag that Debian's packages leave when they want a reboot; update-notifier(8) shows it to people. */
 async function rebootByFlag({ disk, targetRoot }: NeedsParts): Promise<string | null> {
   const flag = join(targetRoot, 'run/reboot-required')
   if ((await disk.stat(flag)) === undefined) return null
@@ -60,13 +63,13 @@ async function rebootByFlag({ disk, targetRoot }: NeedsParts): Promise<string | 
   return (names === '' ? 'a package asks for it' : `asked for by ${names}`).slice(0, limits.textMaxChars)
 }
 
-/** Packages whose new version runs only after one; dnf-plugins-core's needs-restarting goes by the same. */
+/** Packages whose new version runs only after a reboot. The needs-restarting of dnf-plugins-core has the same list. */
 const coreRpms = [
   ...['kernel', 'kernel-core', 'kernel-rt-core', 'kernel-default', 'linux-firmware', 'kernel-firmware-all'],
   ...['systemd', 'dbus', 'dbus-broker', 'dbus-daemon', 'glibc', 'openssl-libs', 'gnutls'],
 ]
 
-/** rpm leaves no such flag: what counts is what was installed since the machine started. */
+/** rpm leaves no flag, so a core package counts if it was installed after the machine started. */
 async function rebootByRpm({ disk, exec }: NeedsParts): Promise<string | null> {
   const folders = ['/usr/lib/sysimage/rpm', '/var/lib/rpm']
   const databases = await Promise.all(folders.map((folder) => disk.stat(folder)))

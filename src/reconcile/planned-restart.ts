@@ -1,4 +1,4 @@
-// The part of a plan that restarts units, as it is written to disk.
+// The restarts in a plan, as they are written to disk.
 
 import * as v from 'valibot'
 import { packageNameSchema } from '../model/names.ts'

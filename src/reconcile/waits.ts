@@ -1,4 +1,4 @@
-// What the terms of a rule make of a difference: whether it is removed now, later, or only told. Pure.
+// What the terms of a rule mean for a difference: it is removed now, later, or only reported. Pure.
 
 import type { DesiredPackage } from '../model/desired.ts'
 import type { Instant } from '../model/names.ts'
@@ -12,11 +12,11 @@ import type { Later } from './waves.ts'
 export interface Timing {
   windows: Readonly<Record<string, Window>>
   now: Instant
-  /** Of the node, an IANA name; asked only if there is a window to look at. */
+  /** The IANA name of the node's time zone. Asked only if there is a window to look at. */
   timeZone: () => string
 }
 
-/** For `planFor`: the terms are those of the rule that decides about the package. */
+/** The `waitOf` of `planFor`. The terms are those of the rule that decides about the package. */
 export function waitsFor(
   desired: readonly DesiredPackage[],
   later: readonly Later[],
@@ -39,7 +39,7 @@ function waitUnder(terms: Terms, { cause }: Difference, timing: Timing): WaitRea
   if (terms.mode === 'audit') return { for: 'audit' }
   if (terms.window === undefined || terms.urgent) return null
   const window = timing.windows[terms.window]
-  // A revision names no window that it does not have.
+  // Not reached: a revision defines every window that its rules name.
   if (window === undefined) return { for: 'window', detail: `${terms.window}, which is not known` }
   if (cause === 'drift' && window.drift !== 'wait') return null
   const zone = timing.timeZone()

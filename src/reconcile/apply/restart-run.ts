@@ -1,4 +1,4 @@
-// Restarts the units that a plan names, through systemd, once what they depend on has changed.
+// Restarts the units that a plan names, through systemd, once their packages have changed.
 
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
@@ -13,7 +13,7 @@ import { restartedStep, restartFailedStep, restartingStep } from './journal.ts'
 export interface RestartRunParts {
   planned: readonly PlannedRestart[]
   outcomes: readonly Outcome[]
-  /** What the signed revision has restarted: the plan alone is not believed. */
+  /** The units that the signed revision has restarted. A unit that only the plan names is not restarted. */
   units: ReadonlySet<UnitName>
   targetRoot: string
   exec: Pick<Exec, 'run'>
@@ -21,13 +21,13 @@ export interface RestartRunParts {
   clock: Pick<Clock, 'now'>
   /** Durable when it resolves. */
   journal(step: string, name: string): Promise<void>
-  /** Once true, the rest is left for the next time. */
+  /** Once true, the remaining restarts are left for the next apply. */
   isStopping(): boolean
 }
 
 /**
- * One result for each that was due. What does not run is not started. A restart that a killed apply had begun is not begun
- * again if the unit has another run by now: systemd carries out what it was asked for, whoever dies meanwhile.
+ * One result for each restart that was due. A unit that does not run is not started. A restart that a killed apply had
+ * begun counts as done if the unit has another run by now: systemd finishes it without the process that asked for it.
  */
 export async function runRestarts(parts: RestartRunParts): Promise<RestartResult[]> {
   const results: RestartResult[] = []
