@@ -1,17 +1,24 @@
-// What packages need of each other, read by the words of their kinds: versions, alternatives, rich dependencies, and what
-// other packages provide. The clauses come from package files, so nothing in them is trusted to be well formed. Pure.
+// What packages need of each other, read by the words of their kinds: versions, alternatives, rich
+// dependencies, and what other packages provide. The clauses come from package files, so nothing in
+// them is trusted to be well formed. Pure.
 
 import { unreachable } from './failure.ts'
 import type { Kind, Manifest } from './manifest.ts'
 import { compareVersions } from './versions.ts'
 
-/** In which version a name is offered. `any` meets every constraint, `none` only a need without a constraint. */
+/**
+ * In which version a name is offered. `any` meets every constraint, `none` only a need without a
+ * constraint.
+ */
 export type Offer = { kind: 'version'; version: string } | { kind: 'any' } | { kind: 'none' }
 
 /** The offers of some packages, by the name that is offered. */
 export type Offers = ReadonlyMap<string, readonly Offer[]>
 
-/** The names that a package offers, with their versions: its own name, and what its manifest says it provides. */
+/**
+ * The names that a package offers, with their versions: its own name, and what its manifest says it
+ * provides.
+ */
 export function offersOf(manifest: Pick<Manifest, 'kind' | 'name' | 'version' | 'provides'>): [string, Offer][] {
   const own: [string, Offer] = [manifest.name, { kind: 'version', version: manifest.version }]
   return [own, ...(manifest.provides ?? []).map((text) => providedBy(manifest.kind, text))]
@@ -22,14 +29,16 @@ export function namesOfferedBy(manifest: Manifest): string[] {
   return offersOf(manifest).map(([name]) => name)
 }
 
-/** The names that a package asks for, in the order of its clauses. Of alternatives, all are named. */
+/**
+ * The names that a package asks for, in the order of its clauses. Of alternatives, all are named.
+ */
 export function namesNeededBy({ kind, depends }: Manifest): string[] {
   return depends.flatMap((clause) => namesIn(kind, clause))
 }
 
 /**
- * Reads one entry of a package's `provides`: `www-browser`, `libfoo (= 1.2)`. An entry without a version meets no
- * constraint in Debian (Policy 7.5), and every constraint in rpm.
+ * Reads one entry of a package's `provides`: `www-browser`, `libfoo (= 1.2)`. An entry without a
+ * version meets no constraint in Debian (Policy 7.5), and every constraint in rpm.
  */
 export function providedBy(kind: Kind, text: string): [string, Offer] {
   const { name, version } = relationIn(kind, text)
@@ -38,8 +47,9 @@ export function providedBy(kind: Kind, text: string): [string, Offer] {
 }
 
 /**
- * Whether all of `offered` together meet `clause`, one entry of a manifest's `depends`. A rich dependency of rpm that
- * cannot be read counts as met: rpm itself decides about it when the package is installed.
+ * Whether all of `offered` together meet `clause`, one entry of a manifest's `depends`. A rich
+ * dependency of rpm that cannot be read counts as met: rpm itself decides about it when the package
+ * is installed.
  */
 export function isMet(kind: Kind, clause: string, offered: readonly Offers[]): boolean {
   const isThere = (text: string) => {
@@ -89,12 +99,13 @@ interface Relation {
   version: string | null
 }
 
-// `libjq1:any (>= 1.6) [amd64] <!nocheck>`. The last two come from source packages (Debian Policy 7.1); a node knows
-// neither, so they are read over.
+// `libjq1:any (>= 1.6) [amd64] <!nocheck>`. The last two come from source packages (Debian Policy
+// 7.1); a node knows neither, so they are read over.
 const debRelation =
   /^([A-Za-z0-9][A-Za-z0-9+._-]*)(?::[a-z0-9-]+)?\s*(?:\(?\s*(<<|<=|=|>=|>>|<|>)\s*([^\s)]+)\s*\)?)?\s*(?:\[[^\]]*\]\s*)?(?:<[^>]*>\s*)*$/
 
-// `base >= 1.0`. A name of rpm ends at the first space only: `libjq.so.1()(64bit)`, `mvn(org.foo:bar)`.
+// `base >= 1.0`. A name of rpm ends at the first space only: `libjq.so.1()(64bit)`,
+// `mvn(org.foo:bar)`.
 const rpmRelation = /^(\S+)\s+(<=|=|>=|<|>)\s*(\S+)$/
 
 /** A text that cannot be read is a name of its own, which nothing offers. */
@@ -104,7 +115,10 @@ function relationIn(kind: Kind, text: string): Relation {
   return { name: name ?? bare, sign: sign ?? null, version: version ?? null }
 }
 
-/** All of the outer list are needed, one of each inner list is enough. A manifest has one clause an entry, so seldom a comma. */
+/**
+ * All of the outer list are needed, one of each inner list is enough. A manifest has one clause an
+ * entry, so seldom a comma.
+ */
 function debAlternativesIn(clause: string): string[][] {
   const lists = clause.split(',').map((part) => part.split('|').filter((text) => text.trim() !== ''))
   return lists.filter((alternatives) => alternatives.length > 0)
@@ -140,7 +154,10 @@ function isRich(clause: string): boolean {
   return clause.trimStart().startsWith('(')
 }
 
-/** Brackets are words. Names have brackets of their own, `libc.so.6(GLIBC_2.4)(64bit)`: only one too many is a word. */
+/**
+ * Brackets are words. Names have brackets of their own, `libc.so.6(GLIBC_2.4)(64bit)`: only one too
+ * many is a word.
+ */
 function wordsOf(clause: string): string[] {
   return clause
     .trim()
@@ -154,7 +171,10 @@ function wordsOf(clause: string): string[] {
     })
 }
 
-/** Asks `isThere` for every part, so that the caller sees all names. Undefined if the words cannot be read. */
+/**
+ * Asks `isThere` for every part, so that the caller sees all names. Undefined if the words cannot
+ * be read.
+ */
 function richly(words: string[], isThere: (text: string) => boolean): boolean | undefined {
   const [first] = words
   if (first === undefined) return undefined

@@ -13,7 +13,9 @@ import {
 } from '../model/names.ts'
 import { parserOf } from '../model/parse.ts'
 
-/** One installed package as its provider sees it now. A package that is not installed has no Actual. */
+/**
+ * One installed package as its provider sees it now. A package that is not installed has no Actual.
+ */
 export interface Actual {
   name: PackageName
   kind: Kind
@@ -38,9 +40,15 @@ export const installedRecordSchema = v.strictObject({
   payload: sha256Schema,
   /** The revision of the plan that installed it. */
   revision: countSchema,
-  /** unfinished: the installation failed and left the package behind. It is ours to remove, and not yet what was wanted. */
+  /**
+   * unfinished: the installation failed and left the package behind. It is ours to remove, and not
+   * yet what was wanted.
+   */
   state: v.picklist(['installed', 'unfinished']),
-  /** The package was there before banyan first changed it, so it stays when the policy no longer mentions it. */
+  /**
+   * The package was there before banyan first changed it, so it stays when the policy no longer
+   * mentions it.
+   */
   foundThere: v.optional(v.boolean(), false),
 })
 /** A package that banyan itself installed. */

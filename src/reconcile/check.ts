@@ -1,4 +1,5 @@
-// What `banyan check` says: what a plan would change, and why. Plain values, which the command prints.
+// What `banyan check` says: what a plan would change, and why. Plain values, which the command
+// prints.
 
 import type { Kind } from '../model/manifest.ts'
 import type { PackageName, PackageVersion } from '../model/names.ts'
@@ -14,14 +15,18 @@ export interface DescribedDifference {
   from: PackageVersion | null
   to: PackageVersion | null
   /**
-   * planned: the next apply removes the difference. waiting: the plan leaves it for later. held: the administrator of
-   * the machine holds the package. quarantined: it failed and is left alone for a while. audit: its rule only reports.
+   * planned: the next apply removes the difference. waiting: the plan leaves it for later. held:
+   * the administrator of the machine holds the package. quarantined: it failed and is left alone
+   * for a while. audit: its rule only reports.
    */
   state: 'planned' | 'waiting' | 'held' | 'quarantined' | 'audit'
   why: string
 }
 
-/** One entry for each difference, in the order of the plan. Differences that the plan leaves out come last. */
+/**
+ * One entry for each difference, in the order of the plan. Differences that the plan leaves out
+ * come last.
+ */
 export function describePlan(
   plan: Plan,
   differences: readonly Difference[],

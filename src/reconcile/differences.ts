@@ -9,14 +9,20 @@ import type { Actual, InstalledRecord } from './actual.ts'
 
 export type What = 'install' | 'upgrade' | 'downgrade' | 'reinstall' | 'remove'
 
-/** pending: the revision has changed since this package last converged. drift: somebody else changed the machine. */
+/**
+ * pending: the revision has changed since this package last converged. drift: somebody else changed
+ * the machine.
+ */
 export type Cause = 'pending' | 'drift'
 
 export interface Difference {
   name: PackageName
   /** Null as long as the manifest is not here. */
   kind: Kind | null
-  /** reinstall: the wanted version is there with other content, with changed files, or not wholly installed. */
+  /**
+   * reinstall: the wanted version is there with other content, with changed files, or not wholly
+   * installed.
+   */
   what: What
   cause: Cause
   from: PackageVersion | null
@@ -31,7 +37,9 @@ export interface Difference {
 
 export interface Compared {
   desired: readonly DesiredPackage[]
-  /** The manifests of desired packages. One that is not here yet makes a difference of unknown kind. */
+  /**
+   * The manifests of desired packages. One that is not here yet makes a difference of unknown kind.
+   */
   manifests: ReadonlyMap<Sha256, Manifest>
   actual: readonly Actual[]
   installed: readonly InstalledRecord[]
@@ -40,7 +48,10 @@ export interface Compared {
   converged: number | null
 }
 
-/** Empty if the machine has converged. A package that banyan never installed and that no rule calls absent is left alone. */
+/**
+ * Empty if the machine has converged. A package that banyan never installed and that no rule calls
+ * absent is left alone.
+ */
 export function differencesBetween(compared: Compared): Difference[] {
   const { desired, actual, installed } = compared
   const actualByKey = new Map(actual.map((one) => [keyOf(one.kind, one.name), one]))
@@ -166,8 +177,8 @@ function removalOf(there: Actual, cause: Cause, found: string): Difference {
   }
 }
 
-// Banyan has no record of the package. If this very revision had no difference on this machine before, somebody has
-// changed the machine since.
+// Banyan has no record of the package. If this very revision had no difference on this machine
+// before, somebody has changed the machine since.
 function causeOfUnrecorded(compared: Compared): Cause {
   return compared.converged === compared.revision ? 'drift' : 'pending'
 }

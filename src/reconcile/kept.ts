@@ -1,4 +1,5 @@
-// The outcomes of packages that an apply does not touch: kept, held, waiting, or without a build for this node. Pure.
+// The outcomes of packages that an apply does not touch: kept, held, waiting, or without a build
+// for this node. Pure.
 
 import type { DesiredPackage } from '../model/desired.ts'
 import type { Outcome } from '../model/report.ts'
@@ -14,7 +15,10 @@ export interface LookFindings {
   plan: Plan
 }
 
-/** One outcome for each package that a rule mentions and no action of the plan is about, sorted by name. */
+/**
+ * One outcome for each package that a rule mentions and no action of the plan is about, sorted by
+ * name.
+ */
 export function outcomesKept({ desired, actual, differences, plan }: LookFindings): Outcome[] {
   const outcomes: Outcome[] = []
   const differing = new Map(differences.map((difference) => [difference.name, difference]))

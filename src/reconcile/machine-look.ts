@@ -1,4 +1,5 @@
-// One look at a machine: what is installed, what differs from the desired state, and the plan that follows. Changes nothing.
+// One look at a machine: what is installed, what differs from the desired state, and the plan that
+// follows. Changes nothing.
 
 import path from 'node:path'
 import type { DesiredPackage } from '../model/desired.ts'
@@ -69,7 +70,10 @@ export async function lookAtMachine(parts: LookParts, request: LookRequest): Pro
   return { differences, plan, kept: outcomesKept({ desired, actual, differences, plan }), records, needs }
 }
 
-/** The payloads that are here, of wanted versions and of the versions that would go back if those fail. */
+/**
+ * The payloads that are here, of wanted versions and of the versions that would go back if those
+ * fail.
+ */
 async function payloadsFor(
   parts: LookParts,
   { manifests, payloadPath }: LookRequest,

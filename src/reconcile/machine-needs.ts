@@ -1,4 +1,5 @@
-// What a machine needs so that it runs the software that is installed: a reboot, or restarts of services. Changes nothing.
+// What a machine needs so that it runs the software that is installed: a reboot, or restarts of
+// services. Changes nothing.
 
 import { join } from 'node:path'
 import { limits } from '../model/limits.ts'
@@ -17,8 +18,8 @@ export interface NeedsParts {
 
 export interface CachedNeeds {
   /**
-   * Looks at processes and at rpm's database at most every `limits.processLookMs`, unless something was installed since.
-   * Debian's reboot flag is read each time.
+   * Looks at processes and at rpm's database at most every `limits.processLookMs`, unless something
+   * was installed since. Debian's reboot flag is read each time.
    */
   look(): Promise<MachineNeeds>
   /** Something was installed: the next look starts anew. */
@@ -53,7 +54,10 @@ function unitsOf(outdated: readonly OutdatedProcess[]): string[] {
   return [...units].sort().slice(0, limits.unitsNamedMax)
 }
 
-/** The flag that Debian's packages leave when they want a reboot; update-notifier(8) shows it to people. */
+/**
+ * The flag that Debian's packages leave when they want a reboot; update-notifier(8) shows it to
+ * people.
+ */
 async function rebootByFlag({ disk, targetRoot }: NeedsParts): Promise<string | null> {
   const flag = join(targetRoot, 'run/reboot-required')
   if ((await disk.stat(flag)) === undefined) return null
@@ -63,7 +67,10 @@ async function rebootByFlag({ disk, targetRoot }: NeedsParts): Promise<string | 
   return (names === '' ? 'a package asks for it' : `asked for by ${names}`).slice(0, limits.textMaxChars)
 }
 
-/** Packages whose new version runs only after a reboot. The needs-restarting of dnf-plugins-core has the same list. */
+/**
+ * Packages whose new version runs only after a reboot. The needs-restarting of dnf-plugins-core has
+ * the same list.
+ */
 const coreRpms = [
   ...['kernel', 'kernel-core', 'kernel-rt-core', 'kernel-default', 'linux-firmware', 'kernel-firmware-all'],
   ...['systemd', 'dbus', 'dbus-broker', 'dbus-daemon', 'glibc', 'openssl-libs', 'gnutls'],

@@ -1,4 +1,5 @@
-// The machine of one node, for its daemon: looks at it, and carries plans out. All parts of reconcile meet here.
+// The machine of one node, for its daemon: looks at it, and carries plans out. All parts of
+// reconcile meet here.
 
 import path from 'node:path'
 import { Failure } from '../model/failure.ts'
@@ -29,8 +30,8 @@ export interface LocalMachine {
   /** Waits until the plan is carried out. Throws `locked` if another apply is at work. */
   apply(plan: Plan): Promise<EndedApply>
   /**
-   * The applies that outlived a former daemon or were killed, the oldest first. Waits for the one that still runs. An
-   * apply is among them until `stored` was called with it.
+   * The applies that outlived a former daemon or were killed, the oldest first. Waits for the one
+   * that still runs. An apply is among them until `stored` was called with it.
    */
   finishEarlier(): Promise<EndedApply[]>
   /** The caller has stored what these applies did: `finishEarlier` leaves them out from now on. */

@@ -1,4 +1,5 @@
-// A plan: the actions that remove the differences, in the order in which they are carried out. A plain JSON value.
+// A plan: the actions that remove the differences, in the order in which they are carried out. A
+// plain JSON value.
 
 import * as v from 'valibot'
 import type { Kind, Manifest } from '../model/manifest.ts'
@@ -29,9 +30,15 @@ export const actionSchema = v.strictObject({
   from: v.nullable(packageVersionSchema),
   to: v.nullable(packageVersionSchema),
   found: v.string(),
-  /** The payload to install; null for a removal. The apply process takes it only if the signed revision names its digests. */
+  /**
+   * The payload to install; null for a removal. The apply process takes it only if the signed
+   * revision names its digests.
+   */
   source: v.nullable(v.strictObject({ manifest: sha256Schema, payload: sha256Schema, path: pathSchema })),
-  /** The version that banyan installed before, if its payload is still here. It goes back when the new version fails. */
+  /**
+   * The version that banyan installed before, if its payload is still here. It goes back when the
+   * new version fails.
+   */
   previous: v.nullable(v.strictObject({ version: packageVersionSchema, payload: sha256Schema, path: pathSchema })),
 })
 export type Action = v.InferOutput<typeof actionSchema>
@@ -79,8 +86,9 @@ export interface PlanParts {
 }
 
 /**
- * The same differences give the same plan. Differences of held packages are left out. A package that depends on a
- * waiting package waits as well, because its package manager would refuse it alone.
+ * The same differences give the same plan. Differences of held packages are left out. A package
+ * that depends on a waiting package waits as well, because its package manager would refuse it
+ * alone.
  */
 export function planFor(differences: readonly Difference[], parts: PlanParts): Plan {
   const records = new Map(parts.installed.map((record) => [keyOf(record.kind, record.name), record]))
@@ -123,12 +131,18 @@ export function isComing(waiting: WaitingPackage): boolean {
   return waiting.for === 'manifest' || waiting.for === 'payload'
 }
 
-/** The differences whose payloads are fetched now. The payload of a package that waits for its wave is fetched with the wave. */
+/**
+ * The differences whose payloads are fetched now. The payload of a package that waits for its wave
+ * is fetched with the wave.
+ */
 export function differencesToFetch(seen: { differences: readonly Difference[]; plan: Plan }): Difference[] {
   return actionableDifferences(seen).filter((difference) => waitsIn(seen.plan, difference)?.for !== 'wave')
 }
 
-/** The differences that are to be removed sooner or later. What a rule in audit mode found is only reported. */
+/**
+ * The differences that are to be removed sooner or later. What a rule in audit mode found is only
+ * reported.
+ */
 export function actionableDifferences(seen: { differences: readonly Difference[]; plan: Plan }): Difference[] {
   return seen.differences.filter((difference) => waitsIn(seen.plan, difference)?.for !== 'audit')
 }
@@ -139,8 +153,9 @@ export function nextLookAt({ waiting }: Pick<Plan, 'waiting'>): Instant | undefi
   return times.length === 0 ? undefined : Math.min(...times)
 }
 
-// A tree's hooks may need what debs and rpms bring, so trees are removed first and installed last. The debs are one
-// transaction, removals and installations together, so that a package may take the place of one that goes.
+// A tree's hooks may need what debs and rpms bring, so trees are removed first and installed last.
+// The debs are one transaction, removals and installations together, so that a package may take the
+// place of one that goes.
 function rankOf(action: Action): number {
   if (action.what === 'remove') return { tree: 0, deb: 1, rpm: 3 }[action.kind]
   return { deb: 2, rpm: 4, tree: 5 }[action.kind]

@@ -1,5 +1,5 @@
-// Packages whose installation or removal failed. Each is left alone for a while, longer with every failure, and the others
-// go on. Pure.
+// Packages whose installation or removal failed. Each is left alone for a while, longer with every
+// failure, and the others go on. Pure.
 
 import { createHash } from 'node:crypto'
 import * as v from 'valibot'
@@ -38,7 +38,10 @@ export type SavedQuarantine = v.InferOutput<typeof savedSchema>
 export const parseSavedQuarantines = parserOf(v.array(savedSchema))
 
 export interface Quarantined extends SavedQuarantine {
-  /** When it may be tried again, on the monotonic clock. Null once that time has come; its failures still count. */
+  /**
+   * When it may be tried again, on the monotonic clock. Null once that time has come; its failures
+   * still count.
+   */
   untilMs: number | null
 }
 
@@ -48,8 +51,9 @@ export interface Moment {
 }
 
 /**
- * How long a package is left alone after `failures` failures in a row. Nodes that failed together try again at different
- * times: half of each step depends on the names of the node and the package. The same arguments give the same time.
+ * How long a package is left alone after `failures` failures in a row. Nodes that failed together
+ * try again at different times: half of each step depends on the names of the node and the package.
+ * The same arguments give the same time.
  */
 export function quarantineMs(failures: number, node: NodeName, name: string): number {
   const fraction = createHash('sha256').update(`${node} ${name} ${failures}`).digest().readUInt32BE() / 2 ** 32
@@ -61,7 +65,10 @@ export function quarantineMs(failures: number, node: NodeName, name: string): nu
   })
 }
 
-/** The quarantine after an apply. A package that failed enters it or stays longer; one that went well leaves it. */
+/**
+ * The quarantine after an apply. A package that failed enters it or stays longer; one that went
+ * well leaves it.
+ */
 export function quarantineAfter(
   before: readonly Quarantined[],
   applied: { plan: Plan; outcomes: readonly Outcome[]; node: NodeName; moment: Moment },
@@ -110,7 +117,9 @@ export function quarantineOf(
   return quarantine.find((one) => one.name === name && one.kind === kind && one.manifest === manifest)
 }
 
-/** A newer revision may mend what failed under a former one, so such packages may be tried at once. */
+/**
+ * A newer revision may mend what failed under a former one, so such packages may be tried at once.
+ */
 export function quarantineUnder(quarantine: readonly Quarantined[], revision: number): Quarantined[] {
   return quarantine.map((one) => (one.revision < revision ? { ...one, untilMs: null } : one))
 }
@@ -134,7 +143,10 @@ export function nextTryInMs(quarantine: readonly Quarantined[], monotonicMs: num
   return waits.length === 0 ? undefined : Math.min(...waits)
 }
 
-/** The quarantine after a restart. Whatever happened to the wall clock meanwhile, no package waits longer than it was to. */
+/**
+ * The quarantine after a restart. Whatever happened to the wall clock meanwhile, no package waits
+ * longer than it was to.
+ */
 export function quarantineRestored(saved: readonly SavedQuarantine[], { at, monotonicMs }: Moment): Quarantined[] {
   return saved.map((one) => {
     const restMs = Math.max(0, Math.min(one.nextTry - at, one.nextTry - one.failedAt, limits.quarantineCeilingMs))

@@ -36,8 +36,8 @@ export function recordsAfter(
 }
 
 /**
- * Forgets packages that the policy no longer mentions and the machine no longer has. With such a record, a package that
- * somebody installs by hand later would count as ours and be removed.
+ * Forgets packages that the policy no longer mentions and the machine no longer has. With such a
+ * record, a package that somebody installs by hand later would count as ours and be removed.
  */
 export function recordsStanding(
   records: readonly InstalledRecord[],

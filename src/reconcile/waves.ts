@@ -1,4 +1,5 @@
-// What rollouts let one node have now, and what the node leaves as it is until its wave opens. Pure.
+// What rollouts let one node have now, and what the node leaves as it is until its wave opens.
+// Pure.
 
 import type { DesiredPackage } from '../model/desired.ts'
 import type { NodeName } from '../model/names.ts'
@@ -24,7 +25,10 @@ export interface Permitted {
 export interface WaveParts {
   node: NodeName
   desired: readonly DesiredPackage[]
-  /** What earlier revisions wanted on this node, the newest first. Only packages that are rolled out. */
+  /**
+   * What earlier revisions wanted on this node, the newest first. Only packages that are rolled
+   * out.
+   */
   earlier: readonly (readonly DesiredPackage[])[]
   /** Null while the newest signed state is not here. No wave then counts as open. */
   rollouts: readonly RolloutState[] | null
@@ -36,9 +40,10 @@ export interface WaveParts {
 }
 
 /**
- * A node whose wave is not open, or whose rollout is halted, keeps the version that banyan installed, if an earlier
- * revision names that version, even if its rollout was halted later. A node that never had any version gets the last one
- * that reached every node. A package that already is as this revision wants it stays.
+ * A node whose wave is not open, or whose rollout is halted, keeps the version that banyan
+ * installed, if an earlier revision names that version, even if its rollout was halted later. A
+ * node that never had any version gets the last one that reached every node. A package that already
+ * is as this revision wants it stays.
  */
 export function permittedFor(parts: WaveParts): Permitted {
   const later: Later[] = []
@@ -53,7 +58,10 @@ export function permittedFor(parts: WaveParts): Permitted {
   return { desired, later }
 }
 
-/** The differences to what the node may have now, and, of packages without one, those to what comes later. Sorted by name. */
+/**
+ * The differences to what the node may have now, and, of packages without one, those to what comes
+ * later. Sorted by name.
+ */
 export function differencesWithLater(compared: Compared, later: readonly Later[]): Difference[] {
   const now = differencesBetween(compared)
   const busy = new Set(now.map(({ name }) => name))
@@ -78,7 +86,10 @@ function waveAwaited({ terms, since }: DesiredPackage, parts: WaveParts): string
   return `${wave}; ${state.open === 1 ? '1 is' : `${state.open} are`} open${opensText(state, parts)}`
 }
 
-/** Each wave soaks before the next opens. An empty wave is passed at once, and people may open a wave sooner. */
+/**
+ * Each wave soaks before the next opens. An empty wave is passed at once, and people may open a
+ * wave sooner.
+ */
 function opensText(state: RolloutState, { node, rolloutTerms, timeZone }: WaveParts): string {
   const soakMs = rolloutTerms[state.rollout]?.soakMs
   if (state.openedAt === undefined || soakMs === undefined) return ''

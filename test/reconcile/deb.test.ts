@@ -1,5 +1,6 @@
-// How a test gets a libc6 into an isolated root: `base` below builds an empty package of that name and version. A real
-// chain (jq, libjq1, libonig5) installs on top of such a one, or of the archive's own libc6 if that is published too.
+// How a test gets a libc6 into an isolated root: `base` below builds an empty package of that name
+// and version. A real chain (jq, libjq1, libonig5) installs on top of such a one, or of the
+// archive's own libc6 if that is published too.
 
 import * as fs from 'node:fs/promises'
 import t, { type Test } from 'tap'

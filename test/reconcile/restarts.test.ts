@@ -1,4 +1,5 @@
-// Restarts that a policy asks for: which are due, what is remembered of them, and how they are carried out.
+// Restarts that a policy asks for: which are due, what is remembered of them, and how they are
+// carried out.
 
 import * as fs from 'node:fs/promises'
 import t from 'tap'

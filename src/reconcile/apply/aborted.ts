@@ -7,8 +7,8 @@ import type { Plan } from '../plan.ts'
 import { isReached } from '../providers/provider.ts'
 
 /**
- * Outcomes for the records and the report. A package whose action had begun and that is as planned was changed by the
- * apply. The others were not reached, and the next look plans them again.
+ * Outcomes for the records and the report. A package whose action had begun and that is as planned
+ * was changed by the apply. The others were not reached, and the next look plans them again.
  */
 export function outcomesAfterAbort(parts: {
   plan: Plan

@@ -39,7 +39,10 @@ export interface ApplyFolder {
   output: string
   /** The programs that the process has started, one a line. */
   programs: string
-  /** Exists once the daemon no longer waits for the process to begin. A process that finds it does nothing. */
+  /**
+   * Exists once the daemon no longer waits for the process to begin. A process that finds it does
+   * nothing.
+   */
   givenUp: string
   /** Exists once the daemon has stored the outcomes. */
   taken: string
@@ -59,18 +62,27 @@ export function applyFolder(home: string, txid: string): ApplyFolder {
   }
 }
 
-/** The folder in which a transaction keeps its own copies of payloads while it works. Its mode is 0700. */
+/**
+ * The folder in which a transaction keeps its own copies of payloads while it works. Its mode is
+ * 0700.
+ */
 export function payloadsFolder(dir: string): string {
   return path.join(dir, 'payloads')
 }
 
-/** Undefined if there is no plan: the transaction never began. Throws `bad-input` for a damaged plan. */
+/**
+ * Undefined if there is no plan: the transaction never began. Throws `bad-input` for a damaged
+ * plan.
+ */
 export async function readPlan(disk: Pick<Disk, 'read'>, folder: ApplyFolder): Promise<Plan | undefined> {
   const text = await readIfThere(disk, folder.plan, { maxBytes: limits.planMaxBytes })
   return text === undefined ? undefined : parsePlan(parseJson(text, folder.plan), folder.plan)
 }
 
-/** Undefined as long as the apply has not ended. `unreadable` if another version of this program wrote the file. */
+/**
+ * Undefined as long as the apply has not ended. `unreadable` if another version of this program
+ * wrote the file.
+ */
 export async function readApplied(
   disk: Pick<Disk, 'read'>,
   folder: ApplyFolder,

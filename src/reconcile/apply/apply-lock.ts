@@ -1,11 +1,12 @@
-// One apply at a time. A process that wants to apply listens at a unix socket of its own, in a folder that only its owner
-// can enter, and then connects to all other sockets there. The kernel closes a socket when its process ends, however it
-// ends, and accepts connections for a process that hangs. No name is ever taken over, so there is no moment at which two
-// processes could take the same one.
+// One apply at a time. A process that wants to apply listens at a unix socket of its own, in a
+// folder that only its owner can enter, and then connects to all other sockets there. The kernel
+// closes a socket when its process ends, however it ends, and accepts connections for a process
+// that hangs. No name is ever taken over, so there is no moment at which two processes could take
+// the same one.
 //
-// Why never two: each process listens before it looks. If two found nobody, each would have looked before the other
-// listened, and so before the other looked, which cannot be true of both. Two that begin at the same moment may both give
-// way; that is safe, and both are tried again.
+// Why never two: each process listens before it looks. If two found nobody, each would have looked
+// before the other listened, and so before the other looked, which cannot be true of both. Two that
+// begin at the same moment may both give way; that is safe, and both are tried again.
 
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
@@ -42,7 +43,10 @@ export async function takeApplyLock(home: string, txid: string): Promise<boolean
   }
 }
 
-/** Whether this transaction, or any if none is given, holds the lock or is trying to. Asks the kernel, and never waits. */
+/**
+ * Whether this transaction, or any if none is given, holds the lock or is trying to. Asks the
+ * kernel, and never waits.
+ */
 export async function isApplying(home: string, txid?: string): Promise<boolean> {
   const holders = await holdersOf(home, txid)
   for (const holder of holders) holder.destroy()
@@ -52,13 +56,16 @@ export async function isApplying(home: string, txid?: string): Promise<boolean> 
 /** Resolves when the transaction's process has ended; at once if there is none. */
 export async function applyEnd(home: string, txid: string): Promise<void> {
   const holders = await holdersOf(home, txid)
-  // `once` of node:events would throw at an error, and here it does not matter how the connection ends.
+  // `once` of node:events would throw at an error, and here it does not matter how the connection
+  // ends.
   const ended = holders.filter(({ closed }) => !closed).map((one) => new Promise((gone) => one.once('close', gone)))
   await Promise.all(ended)
 }
 
 interface OpenFolder {
-  /** A short path, however deep the folder lies: the kernel allows 107 bytes for a socket's path. */
+  /**
+   * A short path, however deep the folder lies: the kernel allows 107 bytes for a socket's path.
+   */
   path: string
   close(): Promise<void>
 }
@@ -69,7 +76,9 @@ function lockFolder(home: string): string {
   return path.join(home, 'run', 'apply')
 }
 
-/** Undefined if nothing was ever applied. Throws `refused` if the folder belongs to another user. */
+/**
+ * Undefined if nothing was ever applied. Throws `refused` if the folder belongs to another user.
+ */
 async function openFolder(home: string): Promise<OpenFolder | undefined> {
   const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
   const handle = await fs.open(lockFolder(home), flags).catch((error) => {
@@ -87,7 +96,10 @@ async function openFolder(home: string): Promise<OpenFolder | undefined> {
   return { path: `/proc/self/fd/${handle.fd}`, close: () => handle.close() }
 }
 
-/** Without hidden names: those sockets do not listen yet, or were left by a process that was killed before it did. */
+/**
+ * Without hidden names: those sockets do not listen yet, or were left by a process that was killed
+ * before it did.
+ */
 async function namesIn(folder: string): Promise<string[]> {
   return (await fs.readdir(folder)).filter((name) => !name.startsWith('.'))
 }
@@ -107,7 +119,10 @@ async function isRenamed(folder: string, from: string, to: string): Promise<bool
   }
 }
 
-/** Clears away the sockets of killed processes: a name is used once, so nobody will listen there again. */
+/**
+ * Clears away the sockets of killed processes: a name is used once, so nobody will listen there
+ * again.
+ */
 async function isAlone(folder: string, own: string): Promise<boolean> {
   for (const name of await namesIn(folder)) {
     if (name === own) continue
@@ -134,7 +149,10 @@ async function holdersOf(home: string, txid: string | undefined): Promise<Socket
   }
 }
 
-/** A connection that ends when the listening process ends. Undefined if nobody listens. Throws if that is not certain. */
+/**
+ * A connection that ends when the listening process ends. Undefined if nobody listens. Throws if
+ * that is not certain.
+ */
 function listenerAt(file: string): Promise<Socket | undefined> {
   return new Promise((resolve, reject) => {
     const socket = connect(file)

@@ -13,7 +13,8 @@ if (home === undefined || txid === undefined || targetRoot === undefined) {
   throw new Failure('bad-input', 'expected HOME TXID TARGET_ROOT')
 }
 
-// A signal stops the apply between packages, never within one: a killed package manager leaves a package half-way.
+// A signal stops the apply between packages, never within one: a killed package manager leaves a
+// package half-way.
 let stopping = false
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
   process.on(signal, () => {

@@ -1,6 +1,7 @@
-// Carries a plan out. Everything that the plan says is checked again right before it is used, from the signatures down to
-// the payload's bytes: the plan came through the daemon, which talks to the network. What is installed is the very file
-// that was hashed, a copy that only this transaction has.
+// Carries a plan out. Everything that the plan says is checked again right before it is used, from
+// the signatures down to the payload's bytes: the plan came through the daemon, which talks to the
+// network. What is installed is the very file that was hashed, a copy that only this transaction
+// has.
 
 import path from 'node:path'
 import { Failure, messageOf } from '../../model/failure.ts'
@@ -22,7 +23,10 @@ export interface ApplyRunParts {
   home: string
   providers: Providers
   disk: Disk
-  /** The digest of the revision that the signed metadata on disk names. The signatures are checked by this call. */
+  /**
+   * The digest of the revision that the signed metadata on disk names. The signatures are checked
+   * by this call.
+   */
   trustedRevision(): Promise<Sha256>
   copyFile: CopyFile
   context: ApplyContext
@@ -90,7 +94,10 @@ async function loadTrusted(parts: ApplyRunParts): Promise<Trusted> {
   return { digest, number: revision.number, builds: new Set(builds) }
 }
 
-/** The revision that the signed metadata on disk names. Throws `untrusted`, `not-found` or `bad-input`. */
+/**
+ * The revision that the signed metadata on disk names. Throws `untrusted`, `not-found` or
+ * `bad-input`.
+ */
 export async function loadRevision(
   parts: Pick<ApplyRunParts, 'trustedRevision' | 'disk' | 'home'>,
 ): Promise<{ digest: Sha256; revision: Revision }> {
@@ -151,8 +158,9 @@ async function loadManifest(parts: ApplyRunParts, digest: Sha256): Promise<Manif
 }
 
 /**
- * The version that goes back if this one fails. No signed revision needs to name it: it was in force here before, and its
- * digest is our own record. A tree keeps the version before unpacked, so it needs no payload.
+ * The version that goes back if this one fails. No signed revision needs to name it: it was in
+ * force here before, and its digest is our own record. A tree keeps the version before unpacked, so
+ * it needs no payload.
  */
 async function previousOf({ kind, previous }: Action, copies: PayloadCopies): Promise<Action['previous']> {
   if (previous === null || kind === 'tree') return null
@@ -177,7 +185,9 @@ async function ensure(providers: Providers, steps: readonly Step[], context: App
   }
 }
 
-/** Debs go together, and rpms, so that their package manager can order them. Trees go one by one. */
+/**
+ * Debs go together, and rpms, so that their package manager can order them. Trees go one by one.
+ */
 function batchesOf(actions: readonly Action[]): Action[][] {
   const batches: Action[][] = []
   for (const action of actions) {

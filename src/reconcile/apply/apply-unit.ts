@@ -1,16 +1,20 @@
-// The apply process as a systemd unit of its own. systemd kills the plain children of a service when the service is
-// restarted, even in the middle of a package.
+// The apply process as a systemd unit of its own. systemd kills the plain children of a service
+// when the service is restarted, even in the middle of a package.
 
 import type { Exec } from '../../world/world.ts'
 
 type Detached = Parameters<Exec['detach']>[0]
 
-/** How long an apply that is stopped may work on its present package. A machine that shuts down waits as long. */
+/**
+ * How long an apply that is stopped may work on its present package. A machine that shuts down
+ * waits as long.
+ */
 const stopPatience = '15min'
 
 /**
- * The same program, run by systemd. `systemd-run` waits for it, so its process lives as long as the unit, and killing
- * that process does not stop the apply. systemd refuses a second unit of the same name, so of the same transaction.
+ * The same program, run by systemd. `systemd-run` waits for it, so its process lives as long as the
+ * unit, and killing that process does not stop the apply. systemd refuses a second unit of the same
+ * name, so of the same transaction.
  */
 export function asUnit({ program, args, outputFile, env = {} }: Detached, txid: string): Detached {
   const properties = {
@@ -36,7 +40,10 @@ export function asUnit({ program, args, outputFile, env = {} }: Detached, txid: 
   }
 }
 
-/** Whether this process is the main process of a service. systemd sets SYSTEMD_EXEC_PID to its pid (systemd.exec(5)). */
+/**
+ * Whether this process is the main process of a service. systemd sets SYSTEMD_EXEC_PID to its pid
+ * (systemd.exec(5)).
+ */
 export function isService(env: Readonly<Record<string, string | undefined>>, pid: number): boolean {
   return env['SYSTEMD_EXEC_PID'] === String(pid)
 }

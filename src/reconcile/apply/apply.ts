@@ -1,4 +1,5 @@
-// The daemon's side of an apply: starts the process, waits for it, and finds the processes of a former daemon.
+// The daemon's side of an apply: starts the process, waits for it, and finds the processes of a
+// former daemon.
 
 import path from 'node:path'
 import { Failure } from '../../model/failure.ts'
@@ -33,14 +34,20 @@ export interface StartApplyParts extends ApplyParts {
   random: Random
   /** The program to run. The default is `apply-main` beside this file. */
   program?: string
-  /** Starts the process as a unit of systemd, for a daemon that is one itself. Otherwise it is a detached child. */
+  /**
+   * Starts the process as a unit of systemd, for a daemon that is one itself. Otherwise it is a
+   * detached child.
+   */
   asUnit?: boolean
 }
 
 export type FoundApply =
   | { txid: string; plan: Plan; state: 'finished'; applied: Applied }
   | { txid: string; plan: Plan; state: 'running' }
-  /** The process was killed, or the machine went down. The packages in `attempted` may have been changed. */
+  /**
+   * The process was killed, or the machine went down. The packages in `attempted` may have been
+   * changed.
+   */
   | {
       txid: string
       plan: Plan
@@ -52,7 +59,10 @@ export type FoundApply =
   /** Another apply was at work: nothing was done. */
   | { txid: string; plan: Plan; state: 'refused' }
 
-/** Writes the plan down and starts the process that carries it out. Resolves once the process runs, with its pid. */
+/**
+ * Writes the plan down and starts the process that carries it out. Resolves once the process runs,
+ * with its pid.
+ */
 export async function startApply(parts: StartApplyParts, plan: Plan): Promise<{ txid: string; pid: number }> {
   const { home, disk, exec, clock, random } = parts
   const txid = `${clock.now().toString(36).padStart(9, '0')}-${Buffer.from(random.bytes(4)).toString('hex')}`
@@ -71,13 +81,17 @@ export async function startApply(parts: StartApplyParts, plan: Plan): Promise<{ 
   return { txid, pid }
 }
 
-/** The transactions whose outcomes are not stored yet, the oldest first. Removes the folders of those that never began. */
+/**
+ * The transactions whose outcomes are not stored yet, the oldest first. Removes the folders of
+ * those that never began.
+ */
 export async function findApplies({ home, disk }: ApplyParts): Promise<FoundApply[]> {
   const found: FoundApply[] = []
   for (const txid of await transactionsIn({ home, disk })) {
     const folder = applyFolder(home, txid)
     if ((await disk.stat(folder.taken)) !== undefined) continue
-    // The lock is asked before the folder is read: a process that ends in between has written everything by then.
+    // The lock is asked before the folder is read: a process that ends in between has written
+    // everything by then.
     const isRunning = await isApplying(home, txid)
     const plan = await planOf(disk, folder.plan, () => readPlan(disk, folder))
     if (plan === undefined) await disk.remove(folder.dir)
@@ -104,7 +118,10 @@ export async function waitForApply(
   }
 }
 
-/** Marks the outcomes as stored, and removes the oldest marked folders but `limits.appliesKept`. May be called twice. */
+/**
+ * Marks the outcomes as stored, and removes the oldest marked folders but `limits.appliesKept`. May
+ * be called twice.
+ */
 export async function markApplyTaken({ home, disk }: ApplyParts, txid: string): Promise<void> {
   const { dir, taken } = applyFolder(home, txid)
   if ((await disk.stat(dir)) === undefined) return
@@ -118,7 +135,10 @@ export async function markApplyTaken({ home, disk }: ApplyParts, txid: string): 
   for (const old of done.slice(0, -limits.appliesKept)) await disk.remove(applyFolder(home, old).dir)
 }
 
-/** The last error, or else the last line, that an apply printed: why it ended without outcomes. Empty if nothing. */
+/**
+ * The last error, or else the last line, that an apply printed: why it ended without outcomes.
+ * Empty if nothing.
+ */
 export async function lastWordsOf({ home, disk }: ApplyParts, txid: string): Promise<string> {
   const file = applyFolder(home, txid).output
   const size = (await disk.stat(file))?.size ?? 0
@@ -166,7 +186,10 @@ function restartsIn(lines: readonly JournalLine[]): (RestartResult | BegunRestar
   return [...found.values()]
 }
 
-/** Undefined, and removed, if another version of this program wrote the plan: then it is not ours to finish. */
+/**
+ * Undefined, and removed, if another version of this program wrote the plan: then it is not ours to
+ * finish.
+ */
 async function planOf(disk: Disk, file: string, read: () => Promise<Plan | undefined>): Promise<Plan | undefined> {
   try {
     return await read()

@@ -30,8 +30,9 @@ export interface EndedParts {
 }
 
 /**
- * Of an apply that was killed, waits for the programs that it had started, and then judges the machine as it is.
- * `unreached` is the outcome of packages that are not as planned: `failed` makes their next try wait.
+ * Of an apply that was killed, waits for the programs that it had started, and then judges the
+ * machine as it is. `unreached` is the outcome of packages that are not as planned: `failed` makes
+ * their next try wait.
  */
 export async function endedApply(
   parts: EndedParts,

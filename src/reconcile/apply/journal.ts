@@ -1,4 +1,5 @@
-// The journal of one apply: each step, durable before it is done. It is read after an apply that was killed.
+// The journal of one apply: each step, durable before it is done. It is read after an apply that
+// was killed.
 
 import * as fs from 'node:fs/promises'
 import type { PackageName } from '../../model/names.ts'
@@ -40,7 +41,10 @@ export async function openJournal(file: string, clock: Pick<Clock, 'now'>): Prom
   }
 }
 
-/** The lines of a journal. A line that was being written when the power went is left out, as is one that is damaged. */
+/**
+ * The lines of a journal. A line that was being written when the power went is left out, as is one
+ * that is damaged.
+ */
 export function journalLinesOf(bytes: Uint8Array | undefined): JournalLine[] {
   const lines = new TextDecoder().decode(bytes).split('\n').slice(0, -1)
   return lines.flatMap((line) => {

@@ -1,5 +1,5 @@
-// Programs that an apply had started when it was killed. They go on without it, so they are waited for: nobody judges a
-// machine while one still changes it, or starts the same again.
+// Programs that an apply had started when it was killed. They go on without it, so they are waited
+// for: nobody judges a machine while one still changes it, or starts the same again.
 
 import { appendFileSync, readFileSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
@@ -24,7 +24,10 @@ export function notingExec(exec: Exec, file: string): Exec {
   }
 }
 
-/** A full disk does not end the program. The package manager's own lock then has to keep the next one waiting. */
+/**
+ * A full disk does not end the program. The package manager's own lock then has to keep the next
+ * one waiting.
+ */
 function note(file: string, pid: number): void {
   try {
     const since = startOf(procText(`/proc/${pid}/stat`))
@@ -34,7 +37,10 @@ function note(file: string, pid: number): void {
   }
 }
 
-/** Resolves when all programs noted in `file` have ended. One that hangs is ended, together with what it started. */
+/**
+ * Resolves when all programs noted in `file` have ended. One that hangs is ended, together with
+ * what it started.
+ */
 export async function leftBehindEnd(clock: Clock, file: string): Promise<void> {
   const termAt = clock.monotonicMs() + limits.leftBehindMs
   const killAt = termAt + limits.killAfterTermMs
@@ -55,13 +61,17 @@ async function aliveOf(file: string): Promise<number[]> {
   const boot = bootId()
   return text.split('\n').flatMap((line) => {
     const [pid = '', since, bootThen] = line.split(' ')
-    // Another process may have the pid by now, and after a reboot one may even have started at the same tick.
+    // Another process may have the pid by now, and after a reboot one may even have started at the
+    // same tick.
     if (since === undefined || bootThen !== boot) return []
     return startOf(procText(`/proc/${Number(pid)}/stat`)) === since ? [Number(pid)] : []
   })
 }
 
-/** When a process started, in ticks since the machine did (field 22 of proc_pid_stat(5)). Undefined if it has ended. */
+/**
+ * When a process started, in ticks since the machine did (field 22 of proc_pid_stat(5)). Undefined
+ * if it has ended.
+ */
 function startOf(stat: string): string | undefined {
   const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return state === 'Z' ? undefined : fields[18]

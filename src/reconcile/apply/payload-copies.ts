@@ -1,5 +1,6 @@
-// Copies of payloads for one transaction. A process that holds a file of the store open for writing can change it at any
-// moment, even after it was hashed. So a copy is installed that no other process has ever had open.
+// Copies of payloads for one transaction. A process that holds a file of the store open for writing
+// can change it at any moment, even after it was hashed. So a copy is installed that no other
+// process has ever had open.
 
 import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
@@ -10,8 +11,8 @@ import type { Disk } from '../../world/world.ts'
 
 export interface PayloadCopies {
   /**
-   * The path of the copy, whose bytes have been hashed. Undefined if they do not have the digest. A payload is copied once.
-   * Throws `no-space`, `not-found` or `disk`.
+   * The path of the copy, whose bytes have been hashed. Undefined if they do not have the digest. A
+   * payload is copied once. Throws `no-space`, `not-found` or `disk`.
    */
   of(payload: { path: string; sha256: Sha256; size?: number }): Promise<string | undefined>
   /** Removes all copies. */
@@ -51,7 +52,10 @@ export function openPayloadCopies(parts: { dir: string; disk: Disk; copyFile: Co
   }
 }
 
-/** Shares blocks where the file system can: that takes no room, and a later write to one file does not reach the other. */
+/**
+ * Shares blocks where the file system can: that takes no room, and a later write to one file does
+ * not reach the other.
+ */
 export async function copyFileOnDisk(from: string, to: string): Promise<void> {
   const { COPYFILE_EXCL, COPYFILE_FICLONE_FORCE } = constants
   try {
@@ -86,7 +90,9 @@ function noSpace(to: string, needed: number, free: number): Failure {
   })
 }
 
-/** The errors of Linux for file systems that cannot share blocks, or not between these two files. */
+/**
+ * The errors of Linux for file systems that cannot share blocks, or not between these two files.
+ */
 function isRefusedClone(error: unknown): boolean {
   return ['ENOTSUP', 'EOPNOTSUPP', 'ENOTTY', 'ENOSYS', 'EXDEV', 'EINVAL', 'EPERM'].includes(codeOf(error))
 }

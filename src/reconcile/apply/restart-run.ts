@@ -13,7 +13,10 @@ import { restartedStep, restartFailedStep, restartingStep } from './journal.ts'
 export interface RestartRunParts {
   planned: readonly PlannedRestart[]
   outcomes: readonly Outcome[]
-  /** The units that the signed revision has restarted. A unit that only the plan names is not restarted. */
+  /**
+   * The units that the signed revision has restarted. A unit that only the plan names is not
+   * restarted.
+   */
   units: ReadonlySet<UnitName>
   targetRoot: string
   exec: Pick<Exec, 'run'>
@@ -26,8 +29,9 @@ export interface RestartRunParts {
 }
 
 /**
- * One result for each restart that was due. A unit that does not run is not started. A restart that a killed apply had
- * begun counts as done if the unit has another run by now: systemd finishes it without the process that asked for it.
+ * One result for each restart that was due. A unit that does not run is not started. A restart that
+ * a killed apply had begun counts as done if the unit has another run by now: systemd finishes it
+ * without the process that asked for it.
  */
 export async function runRestarts(parts: RestartRunParts): Promise<RestartResult[]> {
   const results: RestartResult[] = []

@@ -1,5 +1,6 @@
-// Steps carried out in one transaction, or else by the groups that need each other, so that a bad package stops only
-// the packages that need it. What fails half-way is put back as it was (put-back.ts).
+// Steps carried out in one transaction, or else by the groups that need each other, so that a bad
+// package stops only the packages that need it. What fails half-way is put back as it was
+// (put-back.ts).
 
 import type { PackageName } from '../../model/names.ts'
 import type { Actual } from '../actual.ts'
@@ -50,8 +51,9 @@ async function attempt(run: Run, batch: readonly Step[]): Promise<TransactionRes
 }
 
 /**
- * Leaves out the packages of a refused group that lack something, and tries the rest again. A package that needs one of
- * them then lacks it in turn; a package that others need, such as libc6, is not kept back by one of those.
+ * Leaves out the packages of a refused group that lack something, and tries the rest again. A
+ * package that needs one of them then lacks it in turn; a package that others need, such as libc6,
+ * is not kept back by one of those.
  */
 async function leaveOut(run: Run, group: readonly Step[], { unmet, because }: Refused): Promise<void> {
   const lacking = group.filter(({ action }) => unmet.has(action.name))

@@ -12,7 +12,10 @@ export async function lackOfSpace(
   return free < neededBytes ? `no space: ${neededBytes} bytes needed below ${folder}, ${free} free` : undefined
 }
 
-/** The room that an installed package is given: its size, and a tenth for the file system's own blocks. */
+/**
+ * The room that an installed package is given: its size, and a tenth for the file system's own
+ * blocks.
+ */
 export function installedBytes({ installedSize }: { installedSize: number }): number {
   return Math.ceil(1.1 * installedSize)
 }

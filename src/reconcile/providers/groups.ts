@@ -1,10 +1,14 @@
-// Which steps of a plan belong together: a package and what it depends on go in one transaction. Pure.
+// Which steps belong together: a package and the packages it depends on go in one transaction.
+// Pure.
 
 import type { PackageName } from '../../model/names.ts'
 import { namesNeededBy, namesOfferedBy } from '../../model/needs.ts'
 import type { Step } from './provider.ts'
 
-/** Those of the steps that need one of the failed, at first or at second hand; each with the name of the one it needs. */
+/**
+ * The packages of `steps` that need one of the failed packages, directly or through others, each
+ * with the package that it needs.
+ */
 export function dependentsOf(steps: readonly Step[], failed: ReadonlySet<PackageName>): Map<PackageName, PackageName> {
   const needing = new Map<PackageName, PackageName>()
   const fallen = new Map<string, PackageName>()
@@ -27,7 +31,10 @@ export function dependentsOf(steps: readonly Step[], failed: ReadonlySet<Package
   return needing
 }
 
-/** The parts that do not depend on each other. Installations come first, so that what goes is no longer needed. */
+/**
+ * The steps in groups that do not depend on each other. Groups that only remove come last, so that
+ * nothing needs those packages any more.
+ */
 export function groupsOf(steps: readonly Step[]): Step[][] {
   const leaders = new Map<PackageName, PackageName>(steps.map(({ action }) => [action.name, action.name]))
   const leaderOf = (name: PackageName): PackageName => {

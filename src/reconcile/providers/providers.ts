@@ -1,4 +1,4 @@
-// The providers of one machine, and one look at it through all of them.
+// The providers of one machine, and an inspection by all of them.
 
 import type { DesiredPackage } from '../../model/desired.ts'
 import type { Kind, Manifest } from '../../model/manifest.ts'
@@ -22,7 +22,7 @@ export interface ProvidersParts {
   hookTimeoutMs?: number
   debWaits?: Partial<DebWaits>
   rpmWaits?: Partial<RpmWaits>
-  /** The default is what the machine has. */
+  /** The default is what the machine has: dnf, else zypper, else rpm. */
   rpmFrontEnd?: RpmFrontEndName
 }
 
@@ -40,7 +40,10 @@ export function providersFor(parts: ProvidersParts): Providers {
   return new Map(all.map((provider) => [provider.kind, provider]))
 }
 
-/** Everything on the machine that the desired state or our own records name. Changes nothing. */
+/**
+ * Everything on the machine that the desired state or our own records name, sorted by name. Changes
+ * nothing.
+ */
 export async function inspectAll(
   providers: Providers,
   wanted: {
@@ -54,7 +57,8 @@ export async function inspectAll(
     const names = new Set(wanted.installed.filter((record) => record.kind === kind).map((record) => record.name))
     for (const one of wanted.desired) {
       const known = one.state === 'present' ? wanted.manifests.get(one.manifest)?.kind : undefined
-      // Of what must be absent, no manifest says the kind.
+      // For a package that must be absent, no manifest says the kind, so each provider looks for
+      // it.
       if (known === undefined || known === kind) names.add(one.name)
     }
     return [...names].sort()

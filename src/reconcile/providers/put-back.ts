@@ -1,5 +1,5 @@
-// A package that failed half-way can stop every later change of a package manager. The version that was there before it
-// goes back; if there was none, the package is removed.
+// A package that failed half-way can stop every later change of a package manager. The version that
+// was there before it goes back; if there was none, the package is removed.
 
 import type { PackageName } from '../../model/names.ts'
 import type { Actual } from '../actual.ts'
@@ -7,7 +7,10 @@ import type { TransactionResult } from './package-system.ts'
 import type { Step } from './provider.ts'
 import type { Run } from './run.ts'
 
-/** Adds to `run.problems` what became of each package. Packages that the transaction left untouched stay as they are. */
+/**
+ * Adds to `run.problems` what became of each package. Packages that the transaction left untouched
+ * stay as they are.
+ */
 export async function putBack(
   run: Run,
   missed: readonly Step[],

@@ -1,5 +1,6 @@
-// Packages of one package manager changed together. The stages: look, sort the steps into held, impossible and ready,
-// carry out the ready ones (carry-out.ts), look again, and read the outcomes off the machine.
+// Packages of one package manager changed together. The stages: look, sort the steps into held,
+// impossible and ready, carry out the ready ones (carry-out.ts), look again, and read the outcomes
+// off the machine.
 
 import type { PackageName } from '../../model/names.ts'
 import type { Outcome } from '../../model/report.ts'
@@ -11,7 +12,9 @@ import type { PackageSystem } from './package-system.ts'
 import { type ApplyContext, heldOutcome, isReached, outcomeOf, type Step } from './provider.ts'
 import type { Run } from './run.ts'
 
-/** One outcome for each step, in their order. Throws what the package manager's own programs throw. */
+/**
+ * One outcome for each step, in their order. Throws what the package manager's own programs throw.
+ */
 export async function ensureTogether(
   system: PackageSystem,
   target: { targetRoot: string; disk: Pick<Disk, 'freeBytes'> },
@@ -32,7 +35,10 @@ export async function ensureTogether(
   })
 }
 
-/** Every file of packages that are to be installed again is read: their action is done when nothing is left to heal. */
+/**
+ * Every file of packages that are to be installed again is read: their action is done when nothing
+ * is left to heal.
+ */
 function lookAt(system: PackageSystem, steps: readonly Step[]): Run['look'] {
   const names = steps.map(({ action }) => action.name)
   const reinstalled = steps.filter(({ action }) => action.what === 'reinstall').map(({ action }) => action.name)
@@ -58,7 +64,8 @@ async function sorted(
   const held = new Set<Step>()
   const impossible = new Map<PackageName, string>()
   const ready: Step[] = []
-  // apt does not check whether what it is about to unpack fits, so the packages before count as well.
+  // apt does not check whether what it is about to unpack fits, so the packages before count as
+  // well.
   let promisedBytes = 0
 
   async function problemOf({ action, manifest }: Step): Promise<string | undefined> {

@@ -320,7 +320,8 @@ t.test('an apply killed while dpkg works is found, repaired and finished', async
   await until(async () => !(await isApplying(world.home)))
   t.same(await world.restart(), [{ name: 'slow', outcome: 'skipped' }])
   await fs.writeFile(path.join(world.home, 'go'), '')
-  // Its apt may have gone on without it and be done by now: then there is nothing left to do, and it is ours all the same.
+  // Its apt may have gone on without it and be done by now: then there is nothing left to do, and
+  // it is ours all the same.
   const { plan } = await world.look()
   if (plan.actions.length > 0) t.match((await world.machine.apply(plan)).outcomes, [{ version: '1' }])
   await until(async () => (await world.look()).differences.length === 0)

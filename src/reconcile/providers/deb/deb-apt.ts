@@ -1,5 +1,5 @@
-// apt-get, kept to the files that it is given: it knows no repository, and below another target root nothing of the
-// machine's own settings.
+// apt-get, kept to the files that it is given: it knows no repository, and below another target
+// root nothing of the machine's own settings.
 
 import path from 'node:path'
 import type { RunResult } from '../../../world/world.ts'
@@ -11,17 +11,23 @@ export interface AptCall {
   /** Files to install, and `name-` for packages to remove. */
   words: readonly string[]
   options: readonly string[]
-  /** Called with a line for a person when apt has to wait for the lock of another package manager. */
+  /**
+   * Called with a line for a person when apt has to wait for the lock of another package manager.
+   */
   onWait?: (line: string) => void
 }
 
-/** Runs `apt-get install`. If another package manager holds the lock, apt is asked again and waits for it. */
+/**
+ * Runs `apt-get install`. If another package manager holds the lock, apt is asked again and waits
+ * for it.
+ */
 export async function runApt(tools: DebTools, { workFolder, words, options, onWait }: AptCall): Promise<RunResult> {
   const { isIsolated, targetRoot, disk, waits } = tools
   const own = path.join(workFolder, 'apt')
   for (const name of ['lists/partial', 'cache/archives/partial']) await disk.makeFolder(path.join(own, name))
-  // apt reads its settings folder before its arguments. This file keeps it from reading the machine's own; the
-  // arguments repeat what isolates, so that a lost file never lets apt loose on the machine.
+  // apt reads its settings folder before its arguments. This file keeps it from reading the
+  // machine's own; the arguments repeat what isolates, so that a lost file never lets apt loose on
+  // the machine.
   const settingsFile = path.join(own, 'apt.conf')
   if (isIsolated) await disk.write(settingsFile, `Dir "${targetRoot}";\n`, { mode: 0o600 })
   const env = isIsolated ? { APT_CONFIG: settingsFile } : undefined

@@ -1,4 +1,5 @@
-// apt and dpkg as the package system of a shared transaction: what is repaired before, and what is checked of each file.
+// apt and dpkg as the package system of a shared transaction: what is repaired before, and what is
+// checked of each file.
 
 import path from 'node:path'
 import { Failure } from '../../../model/failure.ts'
@@ -24,8 +25,8 @@ export function debSystemFor(parts: DebSystemParts): PackageSystem {
     transact: (change, context) => debTransaction({ programs, disk }, change, context),
     leavesDependents: false,
 
-    // Nothing on the machine tells the two contents apart. Before the transaction the plan is believed; afterwards only
-    // apt's own exit tells whether it got that far.
+    // Nothing on the machine tells the two contents apart. Before the transaction the plan is
+    // believed; afterwards only apt's own exit tells whether it got that far.
     async isOther({ action }, result) {
       const isMeant = action.what === 'reinstall' && action.cause === 'pending'
       return isMeant && (result === undefined || (result.kind === 'ran' && result.failed))

@@ -1,4 +1,4 @@
-// What dpkg and apt print, parsed. Run them with LC_ALL=C: these are their own English words.
+// Parsers for the output of dpkg and apt. It has to be their English output, as with LC_ALL=C.
 
 import type { PackageName } from '../../../model/names.ts'
 
@@ -6,6 +6,7 @@ export const dpkgQueryFormat =
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query fills these in.
   '${Package}\\t${Version}\\t${Architecture}\\t${db:Status-Status}\\t${db:Status-Want}\\t${db:Status-Eflag}\\n'
 
+/** One package in dpkg's database, whether or not it is installed. */
 export interface DpkgEntry {
   name: PackageName
   version: string
@@ -26,7 +27,10 @@ export function parseDpkgQuery(text: string): DpkgEntry[] {
   return entries
 }
 
-/** Files that `dpkg --verify` found changed or missing. Conffiles are the administrator's to change. */
+/**
+ * Files that `dpkg --verify` found changed or missing, without conffiles: those are the
+ * administrator's to change.
+ */
 export function parseVerify(text: string): { path: string; missing: boolean }[] {
   const findings = []
   for (const line of text.split('\n')) {
@@ -38,8 +42,9 @@ export function parseVerify(text: string): { path: string; missing: boolean }[] 
 }
 
 /**
- * Whether dpkg's own settings keep a path off this machine (`path-exclude` in dpkg.cfg, as slim images have it), given
- * the text of those settings in the order dpkg reads them. `dpkg --verify` calls such files missing all the same.
+ * Whether dpkg's settings keep a path off this machine (`path-exclude` in dpkg.cfg, as in slim
+ * images). `settings` is the text of all of them, in the order in which dpkg reads them. `dpkg
+ * --verify` calls such files missing.
  */
 export function pathExcludedBy(settings: string): (path: string) => boolean {
   const rules: { exclude: boolean; pattern: RegExp }[] = []
@@ -50,12 +55,13 @@ export function pathExcludedBy(settings: string): (path: string) => boolean {
   return (path) => rules.findLast(({ pattern }) => pattern.test(path) || pattern.test(`${path}/`))?.exclude ?? false
 }
 
+/** What apt would install and remove. */
 export interface Simulated {
   installs: PackageName[]
   removes: PackageName[]
 }
 
-/** `Inst name [old] (new …)` and `Remv name [old]` of `apt-get -s`. */
+/** Reads `Inst name [old] (new …)` and `Remv name [old]` of `apt-get -s`. */
 export function parseSimulation(text: string): Simulated {
   const namesOf = (verb: string) =>
     [...text.matchAll(new RegExp(`^${verb} (\\S+)`, 'gm'))].map((match) =>
@@ -64,7 +70,10 @@ export function parseSimulation(text: string): Simulated {
   return { installs: namesOf('Inst'), removes: [...namesOf('Remv'), ...namesOf('Purg')] }
 }
 
-/** The lines in which apt and dpkg say what went wrong, and those of them that are about one package. */
+/**
+ * The lines in which apt and dpkg say what went wrong. `about` is those that name a package, or
+ * else all.
+ */
 export function parseComplaints(text: string): { all: string; about(name: PackageName): string } {
   const lines: string[] = []
   const source = text.split('\n')
@@ -73,7 +82,7 @@ export function parseComplaints(text: string): { all: string; about(name: Packag
     else if (/^E: /.test(line) || unmetFirst.test(line)) lines.push(line.trim())
     else if (unmetMore.test(line)) lines.push(`${lines.pop() ?? ''}, ${line.trim()}`)
   }
-  // These two only say that something above them went wrong.
+  // These two only say that one of the lines above went wrong.
   const telling = lines.filter(
     (line) => !/^E: (Sub-process .* returned an error|Unable to correct problems)/.test(line),
   )
@@ -87,12 +96,15 @@ export function parseComplaints(text: string): { all: string; about(name: Packag
   }
 }
 
-/** The packages that apt says lack something: in ` jq : Depends: libjq1 …`, jq. */
+/** The packages that apt says lack something: jq in ` jq : Depends: libjq1 …`. */
 export function parseUnmet(text: string): Set<PackageName> {
   return new Set(text.split('\n').flatMap((line) => unmetFirst.exec(line)?.[1] ?? []))
 }
 
-/** What dpkg names in `error processing package X` or `archive /…/X.deb`: packages, and files by their last name. */
+/**
+ * The packages and the base names of files that dpkg could not process: X in `error processing
+ * archive /…/X`.
+ */
 export function parseCulprits(text: string): Set<string> {
   const culprits = new Set<string>()
   for (const [, what] of text.matchAll(/^dpkg: error processing (?:package|archive) (\S+)/gm)) {
@@ -102,7 +114,10 @@ export function parseCulprits(text: string): Set<string> {
   return culprits
 }
 
-/** Configuration files that somebody changed and dpkg kept: the package's own version lies beside each. */
+/**
+ * Configuration files that somebody changed and dpkg kept. The package's own version lies beside
+ * each.
+ */
 export function parseKeptConffiles(text: string): string[] {
   const kept: string[] = []
   let file = ''
@@ -113,7 +128,7 @@ export function parseKeptConffiles(text: string): string[] {
   return kept
 }
 
-/** `name: /path` lines of `dpkg-query --search`. */
+/** Reads `name: /path` lines of `dpkg-query --search`. The package of each path. */
 export function parseOwners(text: string): Map<string, PackageName> {
   return new Map(
     text.split('\n').flatMap((line) => {
@@ -123,7 +138,7 @@ export function parseOwners(text: string): Map<string, PackageName> {
   )
 }
 
-/** `Field: value` lines of `dpkg-deb -f`. */
+/** Reads `Field: value` lines of `dpkg-deb -f`. */
 export function parseControl(text: string): Map<string, string> {
   return new Map(
     text.split('\n').flatMap((line) => {
@@ -133,7 +148,7 @@ export function parseControl(text: string): Map<string, string> {
   )
 }
 
-// ` jq : Depends: libjq1 (= 1.6) but it is not installable`, and below it what else jq lacks.
+// ` jq : Depends: libjq1 (= 1.6) but it is not installable`, and in lines below what else jq lacks.
 const unmetFirst = /^ +([^\s:]+)(?::[a-z0-9-]+)? : (Pre-?Depends|Depends|Conflicts|Breaks): /
 const unmetMore = /^ +(Pre-?Depends|Depends|Conflicts|Breaks): /
 

@@ -22,7 +22,10 @@ export const debWaits: DebWaits = {
 }
 
 export interface DebProgramParts {
-  /** An absolute path. Below any other than `/`, apt and dpkg are kept from the machine's own settings. */
+  /**
+   * An absolute path. Below any other than `/`, apt and dpkg are kept from the machine's own
+   * settings.
+   */
   targetRoot: string
   exec: Pick<Exec, 'run' | 'which'>
   disk: Pick<Disk, 'read' | 'write' | 'makeFolder' | 'list' | 'stat' | 'remove' | 'pointLink' | 'freeBytes'>

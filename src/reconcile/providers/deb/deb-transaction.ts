@@ -1,5 +1,6 @@
-// One transaction of apt: whole files, no repository, and nothing but what the plan names. apt is asked first what it
-// would do, because it solves as it likes, and nobody has signed for what is not in the plan.
+// One transaction of apt: whole files, no repository, and nothing but what the plan names. apt is
+// asked first what it would do, because it solves as it likes, and nobody has signed for what is
+// not in the plan.
 
 import path from 'node:path'
 import type { PackageName } from '../../../model/names.ts'

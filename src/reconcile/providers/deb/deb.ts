@@ -1,4 +1,5 @@
-// Debian packages: what dpkg says is installed, and whether its files are still as they came.
+// Debian packages: which are installed according to dpkg, and whether their files are still as they
+// came.
 
 import type { PackageName } from '../../../model/names.ts'
 import type { Actual } from '../../actual.ts'
@@ -32,7 +33,7 @@ async function inspect(programs: DebPrograms, names: readonly PackageName[], loo
   const native = entries.length === new Set(entries.map((entry) => entry.name)).size ? '' : await programs.nativeArch()
   const actual: Actual[] = []
   for (const sameName of Map.groupBy(entries, (entry) => entry.name).values()) {
-    // A foreign architecture's package of the same name (multi-arch) is not ours to look at.
+    // A package of the same name for a foreign architecture (multi-arch) is not looked at.
     const entry = sameName.find(({ arch }) => arch === native || arch === 'all') ?? sameName[0]
     const one = entry === undefined ? undefined : actualOf(entry)
     if (one !== undefined) actual.push(one)
@@ -65,7 +66,10 @@ function actualOf({ name, version, status, held, needsReinstall }: DpkgEntry): A
   }
 }
 
-/** dpkg does not say which package a changed file is of: asked of all at once, and one by one only if there is any. */
+/**
+ * dpkg does not say which package a changed file belongs to. It is asked once for all packages, and
+ * one by one if any changed.
+ */
 async function driftOf(programs: DebPrograms, names: readonly PackageName[]): Promise<Map<PackageName, string[]>> {
   const drifted = new Map<PackageName, string[]>()
   if (names.length === 0) return drifted

@@ -1,4 +1,5 @@
-// rpm itself as a front end. It cannot install and remove in one transaction, so it is called twice.
+// rpm itself as a front end. It cannot install and remove in one transaction, so it is called
+// twice.
 
 import type { RunResult } from '../../../world/world.ts'
 import { type RpmCall, type RpmFrontEnd, runPatiently } from './rpm-front-end.ts'
@@ -8,13 +9,18 @@ export function rpmAlone(tools: RpmTools): RpmFrontEnd {
   return { name: 'rpm', run: (call, _work, onWait) => runPatiently(tools, () => runBoth(tools, call), onWait) }
 }
 
-/** What rpm would say to an installation, or to a removal if there is nothing to install. Changes nothing. */
+/**
+ * What rpm would say to an installation, or to a removal if there is nothing to install. Changes
+ * nothing.
+ */
 export async function testRpm({ ask }: RpmTools, call: RpmCall): Promise<RunResult> {
   if (call.files.length === 0) return await ask(['-e', '--test', ...call.removes])
   return await ask([...installWords(call), '--test', ...call.files])
 }
 
-/** Installs first, so that what goes is no longer needed. If what goes is in the way, it goes first. */
+/**
+ * Installs first, so that what goes is no longer needed. If what goes is in the way, it goes first.
+ */
 async function runBoth(tools: RpmTools, call: RpmCall): Promise<RunResult> {
   const install = { ...call, removes: [] }
   const erase = { ...call, files: [] }

@@ -1,5 +1,5 @@
-// What a transaction of rpm would do beyond its plan. Others may lose what they need when a package goes, and rpm removes
-// what a new package calls obsolete without asking.
+// What a transaction of rpm would do beyond its plan. Others may lose what they need when a package
+// goes, and rpm removes what a new package calls obsolete without asking.
 
 import type { PackageName } from '../../../model/names.ts'
 import { compareVersions } from '../../../model/versions.ts'

@@ -1,4 +1,5 @@
-// What carries out a transaction of rpm packages: the interface of rpm, dnf and zypper, and what all or two of them need.
+// What carries out a transaction of rpm packages: the interface of rpm, dnf and zypper, and what
+// all or two of them need.
 
 import path from 'node:path'
 import type { PackageName } from '../../../model/names.ts'
@@ -21,13 +22,16 @@ export interface RpmCall {
 export interface RpmFrontEnd {
   readonly name: RpmFrontEndName
   /**
-   * Runs one transaction. `work` is a folder for files of the call. `onWait` is called with a line for a person when the
-   * program waits for the lock of another package manager.
+   * Runs one transaction. `work` is a folder for files of the call. `onWait` is called with a line
+   * for a person when the program waits for the lock of another package manager.
    */
   run(call: RpmCall, work: string, onWait: (line: string) => void): Promise<RunResult>
 }
 
-/** dnf, else zypper, else rpm: the first that the machine has. Undefined if it does not even have rpm. */
+/**
+ * dnf, else zypper, else rpm: the first that the machine has. Undefined if it does not even have
+ * rpm.
+ */
 export async function frontEndNameOn({ exec, waits, run }: RpmTools): Promise<RpmFrontEndName | undefined> {
   const has = async (program: string) => (await exec.which(program)) !== undefined
   if (!(await has('rpm'))) return undefined
@@ -36,7 +40,10 @@ export async function frontEndNameOn({ exec, waits, run }: RpmTools): Promise<Rp
   return (await has('zypper')) ? 'zypper' : 'rpm'
 }
 
-/** Asks a program again as long as another package manager holds the lock: rpm and zypper give up at once. */
+/**
+ * Asks a program again as long as another package manager holds the lock: rpm and zypper give up at
+ * once.
+ */
 export async function runPatiently(
   { run, waits }: RpmTools,
   once: () => Promise<RunResult>,

@@ -1,9 +1,10 @@
-// Packages of kind rpm that the machine's administrator wants no change of: dnf's versionlock and zypper's locks. Pure.
+// The rpm packages that the administrator of a machine holds, by dnf's versionlock or zypper's
+// locks. Pure.
 
 import type { PackageName } from '../../../model/names.ts'
 import { nameInNevra } from './rpm-text.ts'
 
-/** Where they are written down, below the target root, and how each is read. */
+/** The files that list held packages, below the target root, and how each is read. */
 export const holdFiles: Readonly<Record<string, (text: string) => string[]>> = {
   'etc/dnf/plugins/versionlock.list': heldByVersionlock,
   'etc/yum/pluginconf.d/versionlock.list': heldByVersionlock,
@@ -12,7 +13,7 @@ export const holdFiles: Readonly<Record<string, (text: string) => string[]>> = {
   'etc/zypp/locks': heldByZypper,
 }
 
-/** Names may have the wildcards of shells. */
+/** Whether a name fits one of the patterns, which may have the wildcards of a shell. */
 export function isHeldBy(patterns: readonly string[]): (name: PackageName) => boolean {
   const held = patterns.map((pattern) => {
     const source = pattern
@@ -22,21 +23,21 @@ export function isHeldBy(patterns: readonly string[]): (name: PackageName) => bo
     try {
       return new RegExp(`^${source}$`)
     } catch {
-      // An unclosed bracket stands for itself.
+      // A bracket that is not closed stands for itself.
       return new RegExp(`^${source.replace(/[[\]]/g, '\\$&')}$`)
     }
   })
   return (name) => held.some((one) => one.test(name))
 }
 
-/** `bash-0:5.1-1.fc40.*` holds a version; `!bash-…` only keeps one off. */
+/** `bash-0:5.1-1.fc40.*` holds a package; `!bash-…` only excludes a version. */
 function heldByVersionlock(text: string): string[] {
   return linesOf(text)
     .filter((line) => !line.startsWith('!'))
     .map((line) => nameInNevra(line))
 }
 
-/** Paragraphs of `key: value` lines; what is not of packages holds none. */
+/** Paragraphs of `key: value` lines. Only locks of the type package hold one. */
 function heldByZypper(text: string): string[] {
   return text.split(/\n\s*\n/).flatMap((paragraph) => {
     const lines = linesOf(paragraph)

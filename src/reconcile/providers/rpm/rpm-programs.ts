@@ -19,7 +19,10 @@ export interface RpmPrograms extends RpmQueries {
   frontEnd(): Promise<RpmFrontEnd | undefined>
   /** rpm without a front end before it. It alone installs again what is installed already. */
   alone: RpmFrontEnd
-  /** What rpm would say to an installation, or to a removal if there is nothing to install. Changes nothing. */
+  /**
+   * What rpm would say to an installation, or to a removal if there is nothing to install. Changes
+   * nothing.
+   */
   test(call: RpmCall): Promise<RunResult>
 }
 

@@ -16,7 +16,9 @@ export interface RpmQueries {
   arch(): Promise<string>
   /** The files of these packages that are not as they came. quick does not read what is in them. */
   verify(names: readonly PackageName[], depth: 'quick' | 'full'): Promise<string>
-  /** A package file, in the format `rpmFileFormat`. Throws `program-failed` if rpm cannot read it. */
+  /**
+   * A package file, in the format `rpmFileFormat`. Throws `program-failed` if rpm cannot read it.
+   */
   file(file: string): Promise<string>
   /** The names of the packages that files belong to, one a line. */
   owners(files: readonly string[]): Promise<string>

@@ -1,4 +1,5 @@
-// rpm as the package system of a shared transaction: what is checked of each file, and how two builds are told apart.
+// rpm as the package system of a shared transaction: what is checked of each file, and how two
+// builds are told apart.
 
 import path from 'node:path'
 import { Failure } from '../../../model/failure.ts'

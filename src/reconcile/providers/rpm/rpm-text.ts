@@ -1,4 +1,5 @@
-// What rpm, dnf and zypper print, parsed. Run them with LC_ALL=C: these are their own English words.
+// Parsers for the output of rpm, dnf and zypper. It has to be their English output, as with
+// LC_ALL=C.
 
 import type { PackageName } from '../../../model/names.ts'
 import { rpmVersionOf } from '../../../model/rpm.ts'
@@ -7,16 +8,20 @@ const fields = ['NAME', 'EPOCHNUM', 'VERSION', 'RELEASE', 'ARCH', 'SHA256HEADER'
 export const rpmQueryFormat = `${fields.map((field) => `%{${field}}`).join('\\t')}\\n`
 export const rpmFileFormat = `${rpmQueryFormat}[obsoletes\\t%{OBSOLETENAME}\\t%{OBSOLETEFLAGS:depflags}\\t%{OBSOLETEVERSION}\\n]`
 
+/** One installed package, or one package file. */
 export interface RpmEntry {
   name: PackageName
   version: string
-  /** As rpm calls it. */
+  /** The architecture, as rpm calls it. */
   arch: string
   /** Tells two builds of one version apart. */
   build: string
 }
 
-/** Lines of `rpm -q --qf rpmQueryFormat`; what is not installed is said in a line without tabs. */
+/**
+ * Reads the lines of `rpm -q --qf rpmQueryFormat`. A line without tabs says that a package is not
+ * installed.
+ */
 export function parseRpmQuery(text: string): RpmEntry[] {
   return text.split('\n').flatMap((line) => {
     const [name, epoch, version, release, arch, sha256, md5] = line.split('\t')
@@ -28,6 +33,7 @@ export function parseRpmQuery(text: string): RpmEntry[] {
   })
 }
 
+/** An entry of a package's Obsoletes. */
 export interface Obsoleted {
   name: PackageName
   /** `<`, `<=`, `=`, `>=`, `>`; empty for every version. */
@@ -35,7 +41,7 @@ export interface Obsoleted {
   version: string
 }
 
-/** The lines after the first of `rpm -qp --qf rpmFileFormat`. */
+/** Reads the lines after the first of `rpm -qp --qf rpmFileFormat`. */
 export function parseObsoletes(text: string): Obsoleted[] {
   return text.split('\n').flatMap((line) => {
     const [word, name, sign, version] = line.split('\t')
@@ -46,11 +52,15 @@ export function parseObsoletes(text: string): Obsoleted[] {
 
 export interface RpmFinding {
   path: string
-  /** Undefined for one that is missing. */
+  /** rpm's letters for what has changed. Undefined if the file is missing. */
   changed?: string
 }
 
-/** Lines of `rpm -V`. Configuration files are the administrator's to change, and a time alone says nothing. */
+/**
+ * Reads the lines of `rpm -V`, without configuration files: those are the administrator's to
+ * change. `isTouched`: the time of some file has changed, and as far as was checked nothing else of
+ * it.
+ */
 export function parseRpmVerify(text: string): { findings: RpmFinding[]; isTouched: boolean } {
   const findings: RpmFinding[] = []
   let isTouched = false
@@ -71,13 +81,16 @@ export function nameInNevra(nevra: string): PackageName {
 }
 
 export interface RpmComplaints {
-  /** Lines that say what went wrong. */
+  /** The lines that say what went wrong with a package, or all such lines if none names it. */
   about(name: PackageName): string
-  /** Those that lack something or are in the way of others. */
+  /** The packages that lack something or conflict with others. */
   unmet: Set<PackageName>
-  /** Those whose scriptlet failed, or that could not be unpacked or erased. */
+  /** The packages whose scriptlet failed, or that could not be unpacked or erased. */
   culprits: Set<PackageName>
-  /** Scriptlets that failed when there was nothing to be saved any more. */
+  /**
+   * The packages with a scriptlet that failed when the package was in place or gone already, with
+   * rpm's line about it.
+   */
   late: Map<PackageName, string>
 }
 
@@ -119,20 +132,23 @@ export function parseRpmComplaints(text: string, change: { removes: ReadonlySet<
   }
 }
 
-/** `/etc/app.conf created as /etc/app.conf.rpmnew`: the path, and what lies beside it now. */
+/**
+ * Reads `/etc/app.conf created as /etc/app.conf.rpmnew`: the path, and the file that lies beside it
+ * now.
+ */
 export function parseConfigNotes(text: string): { path: string; beside: string; isSaved: boolean }[] {
   return [...text.matchAll(/^\s*warning: (\/.+?) (created|saved) as (\/.+?\.rpm(?:new|save|orig))\s*$/gm)].map(
     ([, path = '', how, beside = '']) => ({ path, beside, isSaved: how === 'saved' }),
   )
 }
 
-/** The package that zypper was at when it was ended. */
+/** The package that zypper was working on when it was ended. */
 export function lastBegun(text: string): PackageName | undefined {
   const nevra = [...text.matchAll(/^\(\d+\/\d+\) (?:Installing|Removing): (\S+?)(?: \[.*)?$/gm)].at(-1)?.[1]
   return nevra === undefined ? undefined : nameInNevra(nevra)
 }
 
-/** Whether a program gave up because another one holds its lock: it is asked again. */
+/** Whether a program gave up because another package manager holds the lock. */
 export function isLocked(text: string): boolean {
   return /can't create \S+ lock on|System management is locked by/.test(text)
 }

@@ -45,7 +45,9 @@ export interface RpmTools extends RpmToolParts {
   run(program: string, args: readonly string[], timeoutMs: number, options?: RunOptions): Promise<RunResult>
   /** Runs rpm itself on the target root's database. */
   rpm(args: readonly string[], timeoutMs: number): Promise<RunResult>
-  /** Asks rpm something, whatever its exit code says. Throws `program-failed` if it takes too long. */
+  /**
+   * Asks rpm something, whatever its exit code says. Throws `program-failed` if it takes too long.
+   */
   ask(args: readonly string[]): Promise<RunResult>
 }
 
@@ -87,7 +89,9 @@ export function rpmToolsFor(parts: RpmToolParts): RpmTools {
   return { ...parts, isIsolated, database, run, rpm, ask }
 }
 
-/** Debian's rpm has its database in somebody's home. All programs are then told the usual folder. */
+/**
+ * Debian's rpm has its database in somebody's home. All programs are then told the usual folder.
+ */
 function databaseAt(ownFolder: string): RpmDatabase {
   const isDefault = ['/var/lib/rpm', '/usr/lib/sysimage/rpm'].includes(ownFolder)
   return { folder: isDefault ? ownFolder : '/var/lib/rpm', isDefault }

@@ -1,5 +1,5 @@
-// One transaction of rpm packages: whole files, no repository, and nothing but what the plan names. rpm is asked first
-// what it would do, because it takes obsolete packages away without a word.
+// One transaction of rpm packages: whole files, no repository, and nothing but what the plan names.
+// rpm is asked first what it would do, because it takes obsolete packages away without a word.
 
 import path from 'node:path'
 import type { PackageName } from '../../../model/names.ts'
@@ -34,7 +34,8 @@ export async function rpmTransaction(
   const call = await callOf(disk, change, context.workFolder)
   const refusal = (await refusalOfBeyond(programs, change)) ?? (await refusalByRpm(programs, call, change, context))
   if (refusal !== undefined) return refusal
-  // Only rpm itself puts a version again that is there already, or half there, and then it puts all of the call.
+  // Only rpm itself puts a version again that is there already, or half there, and then it puts all
+  // of the call.
   const front = change.reinstalls ? programs.alone : frontEnd
   const configs = await configFilesOf(programs, change.removes)
   const words = [...change.installs.keys(), ...[...change.removes].map((name) => `-${name}`)]
@@ -45,7 +46,10 @@ export async function rpmTransaction(
   return await ranIn(programs, change, { result, text, configs })
 }
 
-/** rpm takes the old version away last: a package that is there twice was interrupted, and one of the two is wanted. */
+/**
+ * rpm takes the old version away last: a package that is there twice was interrupted, and one of
+ * the two is wanted.
+ */
 async function isAnyThereTwice(programs: RpmPrograms, names: readonly PackageName[]): Promise<boolean> {
   if (names.length === 0) return false
   const there = parseRpmQuery(await programs.query(names)).map(({ name, arch }) => `${name}.${arch}`)
@@ -77,8 +81,8 @@ async function refusalOfBeyond(programs: RpmPrograms, change: Change): Promise<R
 }
 
 /**
- * What rpm has against an installation. A call that removes packages too is not tested by rpm: it cannot do both in one
- * transaction, and the front end looks first as well.
+ * What rpm has against an installation. A call that removes packages too is not tested by rpm: it
+ * cannot do both in one transaction, and the front end looks first as well.
  */
 async function refusalByRpm(
   programs: RpmPrograms,

@@ -39,7 +39,8 @@ function wordsOf({ files, removes, downgrades }: RpmCall): string[] {
     '--allow-unsigned-rpm',
     '--auto-agree-with-licenses',
     '--no-force-resolution',
-    // Only with this does zypper look for files that two packages have. Otherwise rpm, as zypper calls it, writes over them.
+    // Only with this does zypper look for files that two packages have. Otherwise rpm, as zypper
+    // calls it, writes over them.
     '--download=in-advance',
     ...(downgrades ? ['--oldpackage'] : []),
     ...files,

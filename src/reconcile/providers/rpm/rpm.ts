@@ -1,4 +1,5 @@
-// rpm packages: what rpm's database says is installed, and whether its files are still as they came.
+// rpm packages: which are installed according to rpm's database, and whether their files are still
+// as they came.
 
 import path from 'node:path'
 import { limits } from '../../../model/limits.ts'
@@ -37,7 +38,7 @@ async function inspect(
 ): Promise<Actual[]> {
   if (names.length === 0 || (await programs.frontEnd()) === undefined || !(await programs.hasDatabase())) return []
   const wanted = new Set(names)
-  // rpm takes `shop-2.0` for version 2.0 of shop, too.
+  // rpm also reads `shop-2.0` as version 2.0 of shop.
   const entries = parseRpmQuery(await programs.query(names)).filter((entry) => wanted.has(entry.name))
   const isHeld = isHeldBy(await heldPatterns({ targetRoot, disk }))
   const groups = [...Map.groupBy(entries, (entry) => entry.name).values()]
@@ -52,7 +53,7 @@ async function inspect(
 }
 
 function actualOf(sameName: readonly RpmEntry[], native: string, isHeld: (name: PackageName) => boolean): Actual {
-  // A foreign architecture's package of the same name (multilib) is not ours to look at.
+  // A package of the same name for a foreign architecture (multilib) is not looked at.
   const ours = sameName.filter(({ arch }) => arch === native || arch === 'noarch')
   const versions = [...(ours.length > 0 ? ours : sameName)]
     .map(({ version }) => version)
@@ -76,7 +77,10 @@ async function heldPatterns({ targetRoot, disk }: Pick<RpmProgramParts, 'targetR
   return patterns
 }
 
-/** rpm does not say which package a changed file is of: asked of all at once, and one by one only if there is any. */
+/**
+ * rpm does not say which package a changed file belongs to. It is asked once for all packages, and
+ * one by one if any changed.
+ */
 async function driftOf(
   programs: RpmPrograms,
   names: readonly PackageName[],
@@ -87,7 +91,8 @@ async function driftOf(
   const all = parseRpmVerify(await programs.verify(names, depth))
   if (all.findings.length === 0 && (!all.isTouched || depth === 'full')) return drifted
   for (const name of names) {
-    // A file that was only touched is read, however quick the look: it may have other content of the same size.
+    // A file of which only the time has changed is read even in a quick look: it may have other
+    // content of the same size.
     const quick = parseRpmVerify(await programs.verify([name], depth))
     const { findings } =
       quick.isTouched && depth === 'quick' ? parseRpmVerify(await programs.verify([name], 'full')) : quick

@@ -1,4 +1,5 @@
-// What a tree may consist of: the check that every entry of a tar has to pass before anything of it is written. Pure.
+// What a tree may consist of: the check that every entry of a tar passes before anything of it is
+// written. Pure.
 
 import * as v from 'valibot'
 import { hooksSchema } from '../../../model/manifest.ts'
@@ -20,7 +21,7 @@ export const treeEntrySchema = v.variant('kind', [
   }),
   v.strictObject({ kind: v.literal('link'), path: treePathSchema, target: v.string() }),
 ])
-/** One thing below a version's folder; the path is relative to it. */
+/** One file, folder or link below a version's folder. The path is relative to that folder. */
 export type TreeEntry = v.InferOutput<typeof treeEntrySchema>
 export const parseTreeEntry = parserOf(treeEntrySchema)
 
@@ -31,16 +32,16 @@ export const treeHeaderSchema = v.strictObject({
   manifest: sha256Schema,
   payload: sha256Schema,
   hooks: hooksSchema,
-  /** removing: its hooks have run, its files may be gone in part. */
+  /** removing: its hooks have run, and some of its files may be gone. */
   state: v.picklist(['unpacked', 'installed', 'removing']),
-  /** The version that was there before and is kept. */
+  /** The version before it, which is kept. */
   previous: v.nullable(packageVersionSchema),
 })
-/** What is recorded of one installed version, above the list of its entries. */
+/** The first line of the record of one version. The list of its entries follows. */
 export type TreeHeader = v.InferOutput<typeof treeHeaderSchema>
 export const parseTreeHeader = parserOf(treeHeaderSchema)
 
-/** As the tar reader gives it. Everything in it was chosen by whoever made the tar. */
+/** An entry as the tar reader gives it. Everything in it was chosen by whoever made the tar. */
 export interface TarEntry {
   path: string
   type: string
@@ -52,12 +53,12 @@ export interface TarEntry {
 export type Accepted =
   | { kind: 'folder'; path: string; mode: number }
   | { kind: 'file'; path: string; mode: number }
-  /** Another name of a file that came before; its mode is that file's. */
+  /** Another name for an earlier file, with the mode of that file. */
   | { kind: 'alias'; path: string }
   | { kind: 'link'; path: string; target: string }
 
 export interface TarCheck {
-  /** What the entry is, or why the whole tar is refused. */
+  /** What the entry is, or why the whole tar is refused. Called with the entries in their order. */
   accept(entry: TarEntry): Accepted | { kind: 'refused'; because: string }
 }
 
@@ -113,7 +114,10 @@ export function createTarCheck(most: { entries: number; bytes: number }): TarChe
   }
 }
 
-/** Why nothing can be at that path; undefined if it is free. Notes the folders that the path implies. */
+/**
+ * Why nothing can be at that path; undefined if it is free. Notes the folders that the path
+ * implies.
+ */
 function refusalOfPlace(known: KnownPaths, path: string, type: string): string | undefined {
   const names = path.split('/')
   for (let depth = 1; depth < names.length; depth += 1) {
@@ -128,7 +132,10 @@ function refusalOfPlace(known: KnownPaths, path: string, type: string): string |
   return there === undefined || folderAgain ? undefined : `${path} comes twice`
 }
 
-/** Without `./` in front and `/` behind; undefined if absolute, or if `..`, `.` or nothing stands between slashes. */
+/**
+ * The path without leading `./` and trailing `/`. Undefined if it is absolute or has `..`, `.` or
+ * nothing between slashes.
+ */
 function plainPathOf(path: string): string | undefined {
   const plain = path.replace(/^(\.\/)+/, '').replace(/\/+$/, '')
   if (plain === '' || plain === '.') return path === '' || path.startsWith('/') ? undefined : '.'
@@ -137,8 +144,9 @@ function plainPathOf(path: string): string | undefined {
 }
 
 /**
- * Whether a link's target resolves inside the tree, whatever other links it goes through. `..` is taken only in front:
- * there it goes up from a real folder, for nothing lies below a link. After a name it could go up from anywhere.
+ * Whether a link's target resolves inside the tree, whatever other links it passes. `..` is allowed
+ * only at the start, where it goes up from a real folder, because nothing lies below a link. After
+ * a name it could go up from anywhere.
  */
 function staysInside(path: string, target: string): boolean {
   if (target === '' || target.startsWith('/') || target.includes('\0') || target.length > 4096) return false

@@ -1,4 +1,5 @@
-// The files of an installed tree: listed, compared, renewed in place, removed. Never follows a link, whoever made it.
+// The files of an installed tree: listed, compared, renewed in place, removed. No link is followed,
+// whoever made it.
 
 import { createHash } from 'node:crypto'
 import type { Stats } from 'node:fs'
@@ -19,7 +20,7 @@ import type { TreePlace } from './tree-layout.ts'
 
 type Entries = Iterable<TreeEntry> | AsyncIterable<TreeEntry>
 
-/** Lists everything below a folder, parents first, and makes it durable on the way. */
+/** Lists everything below a folder, parents first. All of it is durable when this resolves. */
 export async function sealTree(folder: string): Promise<TreeEntry[]> {
   const entries: TreeEntry[] = []
   const walk = async (below: string): Promise<void> => {
@@ -44,7 +45,10 @@ export async function sealTree(folder: string): Promise<TreeEntry[]> {
   return entries
 }
 
-/** What differs from the list, in words; not what is there besides. */
+/**
+ * What differs from the list, one finding each, in words. Files that are not listed are no
+ * findings.
+ */
 export async function findingsOf(folder: string, entries: Entries, depth: 'quick' | 'full'): Promise<string[]> {
   const findings: string[] = []
   for await (const entry of entries) {
@@ -64,9 +68,10 @@ export async function findingsOf(folder: string, entries: Entries, depth: 'quick
 }
 
 /**
- * Makes `to` hold what `from` holds, file by file, each replaced in one step (hard links: no second copy). What `to`
- * held of the `former` list and `from` does not have goes; what neither list names stays. Throws `refused` at a folder
- * that is not ours alone and into which something has to be written.
+ * Gives `to` the files of `from`. Each file is replaced in one step, by a hard link, so there is no
+ * second copy. Files of the `former` list that `entries` does not have are removed; files that
+ * neither list names stay. Throws `refused` if something has to be written into a folder that is
+ * not ours alone.
  */
 export async function renewTree(parts: {
   from: string
@@ -113,7 +118,8 @@ async function renewEntry(sources: TreeFolders, targets: TreeFolders, entry: Tre
   await fs.rm(unfinished, { force: true })
   if (entry.kind === 'link') await fs.symlink(entry.target, unfinished)
   else await fs.link(`${(await folderAt(sources, above, to)).path}/${name}`, unfinished)
-  // Renaming one name of a file onto another of the same file does nothing: an earlier try got this far.
+  // Renaming does nothing if both names are of the same file, as after an earlier try that got this
+  // far.
   await fs.rename(unfinished, target)
   await fs.rm(unfinished, { force: true })
 }
@@ -125,8 +131,8 @@ async function folderAt(folders: TreeFolders, below: string, to: string): Promis
 }
 
 /**
- * Why nothing of a package is changed: a folder that holds its versions or our records is not ours alone, so neither
- * is to be believed. Undefined if there is no such reason.
+ * Why nothing of a package is changed: a folder that holds its versions or our records is not ours
+ * alone, so neither can be trusted. Undefined if all of them are ours alone or missing.
  */
 export async function barOfPlace({ base, versions, records }: TreePlace): Promise<string | undefined> {
   for (const folder of [base, versions, records]) {
@@ -139,8 +145,9 @@ export async function barOfPlace({ base, versions, records }: TreePlace): Promis
 }
 
 /**
- * Why a tree cannot be renewed in place: a folder of it is not ours alone, and something of the list lies in it. For
- * asking before anything is changed; modes are as listed, for those are renewed. Undefined if it can be.
+ * Why a tree cannot be renewed in place: a folder that holds something of the list is not ours
+ * alone. Undefined if it can. Asked before anything is changed. Folders count with their modes as
+ * listed, because the renewal sets them.
  */
 export async function barToRenewal(folder: string, entries: readonly TreeEntry[]): Promise<Failure | undefined> {
   const modes = new Map(entries.map((entry) => [entry.path, entry.kind === 'folder' ? entry.mode : undefined]))
@@ -155,8 +162,9 @@ export async function barToRenewal(folder: string, entries: readonly TreeEntry[]
 }
 
 /**
- * Removes what is listed, and the folder itself once it is empty. What somebody else put there stays. Folders that were
- * given to a service user are no obstacle, for what is listed in them may go and nothing outside can be reached.
+ * Removes what is listed, and the folder itself once it is empty. Files that somebody else put
+ * there stay. Folders that belong to a service user are no obstacle: what is listed in them may go,
+ * and nothing outside can be reached.
  */
 export async function removeListed(folder: string, entries: Entries): Promise<void> {
   const folders = openTreeFolders(folder)
@@ -173,13 +181,13 @@ async function removeBelow(
   entries: Entries,
   options: {
     keep?: (entry: TreeEntry) => boolean
-    /** Throws if nothing may be removed from it. */
+    /** Throws if nothing may be removed from the folder. */
     check?: (folder: TreeFolder, below: string) => Promise<void>
   },
 ): Promise<void> {
   const emptied: string[] = []
   const find = async (entry: string) => {
-    // A folder that somebody replaced by a link leads elsewhere: nothing below it is ours any more.
+    // If somebody has replaced a folder by a link, nothing below it is ours any more.
     const above = await folders.at(path.dirname(entry))
     const full = above === undefined ? undefined : `${above.path}/${path.basename(entry)}`
     const stat = full === undefined ? undefined : await lstatOf(full)
@@ -204,7 +212,10 @@ async function removeBelow(
   }
 }
 
-/** Of a version's folder, everything; durable when it resolves. What is not there is fine. */
+/**
+ * Removes a version's folder and everything below it. Durable when it resolves. A missing folder is
+ * fine.
+ */
 export async function removeFolder(folder: string): Promise<void> {
   const folders = openTreeFolders(path.dirname(folder))
   try {
@@ -217,6 +228,7 @@ export async function removeFolder(folder: string): Promise<void> {
   }
 }
 
+/** A folder that is missing or not empty is left as it is. */
 export async function removeIfEmpty(folder: string): Promise<void> {
   try {
     await fs.rmdir(folder)
@@ -225,6 +237,7 @@ export async function removeIfEmpty(folder: string): Promise<void> {
   }
 }
 
+/** Makes the names in a folder durable. */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await fs.open(folder, 'r')
   try {
@@ -269,7 +282,7 @@ function kindOf(stat: Stats): TreeEntry['kind'] | 'other' {
   return stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : stat.isSymbolicLink() ? 'link' : 'other'
 }
 
-/** With the special bits: a file that became setuid has drifted. */
+/** The mode with its special bits: a file that became setuid has drifted. */
 function modeOf(stat: Stats): number {
   return stat.mode & 0o7777
 }

@@ -1,6 +1,7 @@
-// The folders of an installed tree, gone down by open handles and never through a link. A package's hook may have given
-// some of them to a service user, who can swap what is in them at any moment: a path is looked at anew with every call,
-// an open folder stays what it is.
+// The folders of an installed tree, opened one below the other and never through a link. A
+// package's hook may have given some of them to a service user, who can replace what is in them at
+// any moment. The kernel resolves a path anew with every call, whereas an open folder stays the
+// same folder.
 
 import { constants, type Stats } from 'node:fs'
 import * as fs from 'node:fs/promises'
@@ -8,18 +9,26 @@ import path from 'node:path'
 import { codeOf, Failure } from '../../../model/failure.ts'
 
 export interface TreeFolder {
-  /** `/proc/self/fd/N`: a name put behind it is one in this very folder. Valid until the next `at`. */
+  /**
+   * `/proc/self/fd/N`. A name after it is a name in this very folder. Valid until the next `at`.
+   */
   path: string
   handle: fs.FileHandle
 }
 
 export interface TreeFolders {
-  /** `.` is the version's folder itself. Undefined if there is no such folder, or one on the way to it is a link. */
+  /**
+   * Opens a folder; `.` is the version's folder itself. Undefined if it is missing, or a folder on
+   * the way is a link.
+   */
   at(below: string): Promise<TreeFolder | undefined>
   close(): Promise<void>
 }
 
-/** `folder` is `opt/<name>/versions/<version>`; nothing from `opt/<name>` on may be a link. */
+/**
+ * `folder` is `opt/<name>/versions/<version>`. No part of the path from `opt/<name>` on may be a
+ * link.
+ */
 export function openTreeFolders(folder: string): TreeFolders {
   const versions = path.dirname(folder)
   const top = [path.dirname(versions), path.basename(versions), path.basename(folder)]
@@ -47,8 +56,8 @@ export function openTreeFolders(folder: string): TreeFolders {
 }
 
 /**
- * Why nothing is written into a folder; undefined if it is ours alone. What is put where somebody else can write could
- * be taken away or replaced at once. Members of our own group count as we do.
+ * Why nothing is written into a folder; undefined if it is ours alone. Where somebody else can
+ * write, a new file could be replaced at once. Members of our own group count as ourselves.
  */
 export function barOf({ uid, gid, mode }: Pick<Stats, 'uid' | 'gid' | 'mode'>): string | undefined {
   if (uid !== process.geteuid?.()) return `belongs to user ${uid}`
@@ -57,7 +66,7 @@ export function barOf({ uid, gid, mode }: Pick<Stats, 'uid' | 'gid' | 'mode'>): 
   return undefined
 }
 
-/** Throws `refused` if it is not ours alone. `shown` is what a person calls it. */
+/** Throws `refused` if the folder is not ours alone. `shown` is its path for a person. */
 export async function checkOwn(folder: TreeFolder, shown: string): Promise<void> {
   const bar = barOf(await folder.handle.stat())
   if (bar !== undefined) throw barred(shown, bar)
@@ -67,7 +76,10 @@ export function barred(shown: string, bar: string): Failure {
   return new Failure('refused', `the folder ${shown} ${bar}: nothing is changed in it`, { retry: 'later' })
 }
 
-/** Whatever it is, with everything below it; what is not there is fine. The last name only is looked up anew. */
+/**
+ * Removes a file, or a folder with everything below it. A missing one is fine. Only the last name
+ * of `at` may be replaced.
+ */
 export async function removeWhole(at: string): Promise<void> {
   try {
     await fs.unlink(at)

@@ -1,4 +1,5 @@
-// A tree's own programs: run in the version's folder, within a time, nothing to read from.
+// A tree's own programs. They run in the version's folder, within a time, and with nothing on their
+// standard input.
 
 import path from 'node:path'
 import { Failure } from '../../../model/failure.ts'
@@ -15,13 +16,13 @@ export interface HookParts {
   targetRoot: string
 }
 
-/** The first hook that the tree does not hold as a file; undefined if all are there. */
+/** The first hook that is not a file of the tree. Undefined if all are. */
 export function missingHook(hooks: Hooks, entries: readonly TreeEntry[]): string | undefined {
   const files = new Set(entries.filter((entry) => entry.kind === 'file').map((entry) => entry.path))
   return Object.values(hooks).find((hook) => !files.has(path.posix.normalize(hook)))
 }
 
-/** Why the hook failed; undefined if it went well or there is none. */
+/** Why the hook failed. Undefined if it went well or the tree has none of that name. */
 export async function runHook(
   { exec, timeoutMs, targetRoot }: HookParts,
   hook: { name: keyof Hooks; hooks: Hooks; folder: string; package: string; version: string },

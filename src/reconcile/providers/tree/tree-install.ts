@@ -1,4 +1,5 @@
-// Puts one version of a tree in place. At every moment `current` points to a whole version: the one before or the new one.
+// Installs one version of a tree. At every moment `current` points to a whole version: the one
+// before or the new one.
 
 import { Failure } from '../../../model/failure.ts'
 import type { Manifest } from '../../../model/manifest.ts'
@@ -135,7 +136,10 @@ async function stage(install: Installation, entries: readonly TreeEntry[], inUse
   return { folder, header, entries, former }
 }
 
-/** Runs the hooks around the switch of `current`. Why it is as before again; undefined if the version is in force. */
+/**
+ * Runs the hooks around the switch of `current`. Why it is as before again; undefined if the
+ * version is in force.
+ */
 async function switchTo(install: Installation, staged: Staged): Promise<string | undefined> {
   const { disk, place, context } = install
   const { folder, former } = staged
@@ -163,7 +167,10 @@ async function discard({ place, records }: Installation, folder: string): Promis
   await records.remove(folder)
 }
 
-/** Gives the version its own folder, calls it installed, and removes all versions but this one and the one before. */
+/**
+ * Gives the version its own folder, calls it installed, and removes all versions but this one and
+ * the one before.
+ */
 async function settle(install: Installation, staged: Staged): Promise<void> {
   const { disk, place, records } = install
   const { folder, header, entries } = staged
@@ -177,12 +184,16 @@ async function settle(install: Installation, staged: Staged): Promise<void> {
   }
 }
 
-/** The version's own folder takes over what was staged beside it. What others put into that folder stays there. */
+/**
+ * The version's own folder takes over what was staged beside it. What others put into that folder
+ * stays there.
+ */
 async function renewOwnFolder({ place, records }: Installation, { folder, header, entries }: Staged): Promise<void> {
   const { version } = header
   const former = await entriesOf(records, version)
   const known = new Set(entries.map((entry) => entry.path))
-  // Until it is done, the record names both: whatever is interrupted here, nothing of ours is forgotten.
+  // Until it is done, the record names both: whatever is interrupted here, nothing of ours is
+  // forgotten.
   const both = [...entries, ...former.filter((entry) => !known.has(entry.path))]
   await records.write(version, header, parentsFirst(both))
   await renewTree({ from: place.folder(folder), to: place.folder(version), entries, former })
@@ -209,7 +220,9 @@ interface WholeVersion {
   previous: string | null
 }
 
-/** What to go back to: the version in force, or, if that was never finished, the version before it. */
+/**
+ * What to go back to: the version in force, or, if that was never finished, the version before it.
+ */
 async function lastWhole(records: TreeRecords, inUse: string | undefined): Promise<WholeVersion | undefined> {
   if (inUse === undefined) return undefined
   const header = await records.header(inUse)

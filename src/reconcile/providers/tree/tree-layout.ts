@@ -1,13 +1,18 @@
-// Where a tree lies: `opt/<name>/versions/<version>`, `current` pointing at one of them, our records in `.banyan`. Pure.
+// The paths of a tree: `opt/<name>/versions/<version>`, the link `current` to one of them, our
+// records in `.banyan`. Pure.
 
 import path from 'node:path'
 import type { PackageName, PackageVersion } from '../../../model/names.ts'
 
+/** The absolute paths of one package. */
 export interface TreePlace {
+  /** `opt/<name>`. */
   base: string
   versions: string
+  /** The link to the version in force. */
   current: string
   records: string
+  /** The path of a folder below `versions`. */
   folder(name: string): string
 }
 
@@ -23,13 +28,15 @@ export function treePlace(targetRoot: string, name: PackageName): TreePlace {
   }
 }
 
+/** The folder into which a version is unpacked. */
 export function unfinishedFolder(version: PackageVersion): string {
   return `.tmp-${version}`
 }
 
 /**
- * Where a version is put whose own folder is taken: `current` points here until that folder has been renewed. There are
- * two, because `current` may still point to one that was left by an interrupted try. No version starts with a dot.
+ * The folder of a version whose own folder is taken: `current` points to it until the own folder
+ * has been renewed. There are two such names, because `current` may still point to one that an
+ * interrupted try left. No version starts with a dot.
  */
 export function stagingFolder(version: PackageVersion, folderInUse: string | undefined): string {
   const first = `.next-a-${version}`
@@ -52,7 +59,7 @@ export function linkTargetOf(folder: string): string {
   return `versions/${folder}`
 }
 
-/** The folder that `current` points to; undefined if it points anywhere else. */
+/** The folder below `versions` that `current` points to. Undefined if it points anywhere else. */
 export function folderOfLink(target: string | undefined): string | undefined {
   return target === undefined ? undefined : /^versions\/([^/]+)$/.exec(target)?.[1]
 }

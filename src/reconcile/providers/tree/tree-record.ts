@@ -1,5 +1,5 @@
-// What was installed of one version of a tree: a header line and one line for each entry, so that a tree of many files
-// is compared without holding all of them in memory.
+// The records of installed trees. Each version has a file with a header line and one line for each
+// entry, so that a tree of many files can be compared without all of them in memory.
 
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
@@ -14,9 +14,9 @@ const suffix = '.ndjson'
 export interface TreeRecords {
   /** The folders below `versions` that have a record. */
   list(): Promise<string[]>
-  /** Undefined if there is none or it is damaged. */
+  /** Undefined if there is no record or it is damaged. */
   header(folder: string): Promise<TreeHeader | undefined>
-  /** Parents before what is in them. Throws `bad-input` for a damaged record. */
+  /** Each folder comes before what is in it. Throws `bad-input` for a damaged record. */
   entries(folder: string): AsyncIterable<TreeEntry>
   write(folder: string, header: TreeHeader, entries: readonly TreeEntry[]): Promise<void>
   remove(folder: string): Promise<void>

@@ -1,4 +1,4 @@
-// Takes a tree off the machine: everything that banyan put there, and nothing else.
+// Removes a tree: everything that banyan put on the machine, and nothing else.
 
 import { Failure } from '../../../model/failure.ts'
 import type { PackageName } from '../../../model/names.ts'
@@ -14,7 +14,7 @@ export interface TreeRemoveParts extends HookParts {
   place: TreePlace
 }
 
-/** Undefined if it went well; else why not, with the package still in force. */
+/** Why it failed, with the package still in force; undefined if it went well. */
 export async function removeTree(
   parts: TreeRemoveParts,
   name: PackageName,
@@ -54,13 +54,13 @@ export async function removeTree(
   return undefined
 }
 
-/** The record goes last: until then it says what is still to be removed. */
+/** Removes one version. The record goes last, because it says what is still to be removed. */
 export async function removeVersion(place: TreePlace, records: TreeRecords, folder: string): Promise<void> {
   try {
     if ((await records.header(folder)) === undefined) await removeFolder(place.folder(folder))
     else await removeListed(place.folder(folder), records.entries(folder))
   } catch (error) {
-    // Without its list, all that can be said is that the folder was ours.
+    // Without its list, all that is known is that the folder was ours.
     if (!(error instanceof Failure && error.code === 'bad-input')) throw error
     await removeFolder(place.folder(folder))
   }

@@ -1,5 +1,5 @@
-// Unpacks a tree's tar into a new folder. The tar was signed, and is checked all the same: a mistake at the root must
-// not write outside the package's own folder on every node.
+// Unpacks a tree's tar into a new folder. The tar was signed and is checked nevertheless: a mistake
+// at the root must not write outside the package's own folder on every node.
 
 import { createReadStream } from 'node:fs'
 import * as fs from 'node:fs/promises'
@@ -8,7 +8,7 @@ import { Failure, messageOf } from '../../../model/failure.ts'
 import { limits } from '../../../model/limits.ts'
 import { type Accepted, createTarCheck } from './tree-entries.ts'
 
-/** Fails with `bad-input` for a tar that is damaged or not allowed; the folder is then gone again. */
+/** Throws `bad-input` for a tar that is damaged or not allowed. The folder is then gone again. */
 export async function unpackTree(parts: { tar: string; folder: string; bytesMax: number }): Promise<void> {
   await fs.rm(parts.folder, { recursive: true, force: true })
   await fs.mkdir(parts.folder, { recursive: true, mode: 0o755 })
@@ -23,7 +23,10 @@ export async function unpackTree(parts: { tar: string; folder: string; bytesMax:
   }
 }
 
-/** The reader would inflate what is compressed, to whatever size. Ours never is: it is made to be shared piece by piece. */
+/**
+ * The tar reader would inflate a compressed tar to any size. Our tars are not compressed: they are
+ * shared piece by piece.
+ */
 async function refuseCompressed(tar: string): Promise<void> {
   const file = await fs.open(tar, 'r')
   try {
@@ -36,7 +39,7 @@ async function refuseCompressed(tar: string): Promise<void> {
   }
 }
 
-/** Writes folders and files. Links come afterwards, so that while files are written there is none to write through. */
+/** Writes folders and files. Links are made later, so that no file can be written through one. */
 async function extract({
   tar,
   folder,
@@ -58,7 +61,7 @@ async function extract({
     dmode: 0o755,
     filter(_path, entry) {
       judged.add(entry)
-      // The tar is read to its end, but after a refusal nothing more of it is written.
+      // After a refusal, the tar is read to its end and nothing more of it is written.
       if (refusal !== undefined || !('type' in entry)) return false
       const { type, linkpath, mode, size } = entry
       const part = check.accept({ path: entry.path, type, linkpath, mode, size })
@@ -85,11 +88,14 @@ async function extract({
   return accepted
 }
 
-/** Exact modes, whatever this process's umask, and the links. Folders last, from below: one could be read-only. */
+/**
+ * Makes the links, and sets the modes, whatever the umask. Folders come last and the deepest first:
+ * one may be read-only.
+ */
 async function finish(folder: string, accepted: readonly Accepted[]): Promise<void> {
   const folders = new Map([['.', 0o755]])
   for (const part of accepted) {
-    // Folders that the tar only implies.
+    // The folders that the tar only implies.
     for (let above = path.dirname(part.path); !folders.has(above); above = path.dirname(above))
       folders.set(above, 0o755)
     if (part.kind === 'folder') folders.set(part.path, part.mode)

@@ -1,4 +1,5 @@
-// Trees: a folder of files for each version below `opt/<name>`, and one link that says which of them counts.
+// Trees: a folder of files for each version below `opt/<name>`, and one link to the version in
+// force.
 
 import path from 'node:path'
 import { Failure, messageOf } from '../../../model/failure.ts'
@@ -33,7 +34,8 @@ export function treeProvider(parts: TreeParts): Provider {
   const hooks = { ...parts, timeoutMs: parts.hookTimeoutMs ?? limits.hookTimeoutMs }
   const look = async (names: readonly PackageName[], { depth }: InspectOptions) => {
     const actual: Actual[] = []
-    // Of thousands that are yet to come nothing is there.
+    // Most names may be packages that are yet to come: one list of the folder answers for all of
+    // them.
     const there = await foldersIn(parts.disk, path.join(parts.targetRoot, 'opt'))
     for (const name of names) {
       if (!there.has(name)) continue
@@ -76,7 +78,9 @@ async function foldersIn(disk: Pick<Disk, 'list' | 'stat'>, folder: string): Pro
   return new Set((await disk.stat(folder)) === undefined ? [] : await disk.list(folder))
 }
 
-/** Only what has a record of ours counts: somebody else's `/opt/<name>` is none of our business. */
+/**
+ * Undefined without a record of ours: an `/opt/<name>` that somebody else made is not our concern.
+ */
 async function inspectOne(
   { targetRoot, disk }: Pick<TreeParts, 'targetRoot' | 'disk'>,
   name: PackageName,
@@ -123,7 +127,9 @@ async function inspectOne(
   }
 }
 
-/** Errors of the file system end one package's step, not the others'. */
+/**
+ * Whether it is an error of the file system. It ends the step of one package, and the others go on.
+ */
 function isDiskTrouble(error: unknown): boolean {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' && 'syscall' in error
 }
