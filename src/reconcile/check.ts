@@ -8,11 +8,15 @@ import { waitingText } from './kept.ts'
 import { type Plan, waitsIn } from './plan.ts'
 import { type Quarantined, quarantineOf, quarantineText } from './quarantine.ts'
 
+/** One difference, as `banyan check` prints it. */
 export interface DescribedDifference {
   name: PackageName
   kind: Kind | null
+  /** How the plan removes the difference. */
   what: What
+  /** The installed version; null if the package is not installed. */
   from: PackageVersion | null
+  /** The wanted version; null for a removal. */
   to: PackageVersion | null
   /**
    * planned: the next apply removes the difference. waiting: the plan leaves it for later. held:

@@ -7,6 +7,7 @@ import type { PackageName, PackageVersion, Sha256 } from '../model/names.ts'
 import { compareVersions } from '../model/versions.ts'
 import type { Actual, InstalledRecord } from './actual.ts'
 
+/** How the difference is removed. */
 export type What = 'install' | 'upgrade' | 'downgrade' | 'reinstall' | 'remove'
 
 /**
@@ -15,6 +16,7 @@ export type What = 'install' | 'upgrade' | 'downgrade' | 'reinstall' | 'remove'
  */
 export type Cause = 'pending' | 'drift'
 
+/** One package that is not as the revision wants it. */
 export interface Difference {
   name: PackageName
   /** Null as long as the manifest is not here. */
@@ -25,9 +27,11 @@ export interface Difference {
    */
   what: What
   cause: Cause
+  /** The installed version. Null if the package is not installed. */
   from: PackageVersion | null
+  /** The wanted version. Null for a removal. */
   to: PackageVersion | null
-  /** Null for a removal. */
+  /** The wanted manifest. Null for a removal. */
   manifest: Sha256 | null
   /** One line for a person: what is on the machine instead of what should be. */
   found: string
@@ -35,6 +39,7 @@ export interface Difference {
   held: boolean
 }
 
+/** A desired state, and the machine that it is compared with. */
 export interface Compared {
   desired: readonly DesiredPackage[]
   /**

@@ -8,6 +8,7 @@ import { byNameAndKind, type Difference } from './differences.ts'
 import { type Plan, type WaitingPackage, waitsIn } from './plan.ts'
 import { heldText } from './providers/provider.ts'
 
+/** What a look has found so far. */
 export interface LookFindings {
   desired: readonly DesiredPackage[]
   actual: readonly Actual[]

@@ -20,6 +20,7 @@ import { withRestarts } from './restarts.ts'
 import { type Timing, waitsFor } from './waits.ts'
 import { differencesWithLater, type Later } from './waves.ts'
 
+/** What the machine is compared with. */
 export interface LookRequest {
   revision: { number: number; digest: Sha256 }
   desired: DesiredPackage[]
@@ -36,6 +37,7 @@ export interface LookRequest {
   payloadPath(manifest: Manifest): Promise<string | undefined>
 }
 
+/** What one look found out. */
 export interface LookResult {
   differences: Difference[]
   plan: Plan
@@ -55,6 +57,7 @@ export interface LookParts {
   cachedNeeds: CachedNeeds
 }
 
+/** Inspects the machine by all providers, and plans what removes the differences. */
 export async function lookAtMachine(parts: LookParts, request: LookRequest): Promise<LookResult> {
   const { desired, manifests, revision, converged, later } = request
   const installed = request.records

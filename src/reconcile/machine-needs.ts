@@ -16,6 +16,7 @@ export interface NeedsParts {
   outdatedProcesses: () => Promise<OutdatedProcess[]>
 }
 
+/** What a machine needs, found out anew only when that is due. */
 export interface CachedNeeds {
   /**
    * Looks at processes and at rpm's database at most every `limits.processLookMs`, unless something
@@ -26,6 +27,7 @@ export interface CachedNeeds {
   changed(): void
 }
 
+/** In memory only: there is nothing to stop. */
 export function createCachedNeeds(parts: NeedsParts): CachedNeeds {
   let known: (MachineNeeds & { atMs: number }) | undefined
   const looked = async (): Promise<MachineNeeds> => {

@@ -25,6 +25,7 @@ export interface MachineParts {
   outdatedProcesses?: NeedsParts['outdatedProcesses']
 }
 
+/** What a daemon does with its machine. */
 export interface LocalMachine {
   look(request: LookRequest): Promise<LookResult>
   /** Waits until the plan is carried out. Throws `locked` if another apply is at work. */

@@ -75,6 +75,7 @@ export const parsePlan = parserOf(planSchema)
 /** Why a difference is left as it is for now, although the payload may be here. */
 export type WaitReason = Pick<WaitingPackage, 'until' | 'detail'> & { for: 'window' | 'wave' | 'audit' }
 
+/** What a plan needs beside the differences. */
 export interface PlanParts {
   revision: { number: number; digest: Sha256 }
   manifests: ReadonlyMap<Sha256, Manifest>

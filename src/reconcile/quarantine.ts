@@ -37,6 +37,7 @@ const savedSchema = v.strictObject({
 export type SavedQuarantine = v.InferOutput<typeof savedSchema>
 export const parseSavedQuarantines = parserOf(v.array(savedSchema))
 
+/** A package that failed, as long as a difference asks for it. */
 export interface Quarantined extends SavedQuarantine {
   /**
    * When it may be tried again, on the monotonic clock. Null once that time has come; its failures
@@ -45,6 +46,7 @@ export interface Quarantined extends SavedQuarantine {
   untilMs: number | null
 }
 
+/** One point in time on both clocks. */
 export interface Moment {
   at: Instant
   monotonicMs: number
@@ -154,6 +156,7 @@ export function quarantineRestored(saved: readonly SavedQuarantine[], { at, mono
   })
 }
 
+/** What is kept over a restart of the daemon. */
 export function quarantineToSave(quarantine: readonly Quarantined[]): SavedQuarantine[] {
   return quarantine.map(({ untilMs: _, ...saved }) => saved)
 }

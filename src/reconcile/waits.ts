@@ -9,6 +9,7 @@ import type { Difference } from './differences.ts'
 import type { WaitReason } from './plan.ts'
 import type { Later } from './waves.ts'
 
+/** When windows open on one node. */
 export interface Timing {
   windows: Readonly<Record<string, Window>>
   now: Instant

@@ -15,6 +15,7 @@ export interface Later {
   detail: string
 }
 
+/** A desired state, cut in two by the rollouts. */
 export interface Permitted {
   /** What this node is to have now. */
   desired: DesiredPackage[]
@@ -22,6 +23,7 @@ export interface Permitted {
   later: Later[]
 }
 
+/** One node's desired state, and what its rollouts depend on. */
 export interface WaveParts {
   node: NodeName
   desired: readonly DesiredPackage[]

@@ -48,6 +48,7 @@ export interface ApplyFolder {
   taken: string
 }
 
+/** The paths of transaction `txid` below a node's home. Creates nothing. */
 export function applyFolder(home: string, txid: string): ApplyFolder {
   const dir = path.join(home, 'apply', txid)
   return {

@@ -17,6 +17,7 @@ import { notingExec } from './left-behind.ts'
 import { copyFileOnDisk } from './payload-copies.ts'
 import { runRestarts } from './restart-run.ts'
 
+/** The world of one apply process, and the transaction that it carries out. */
 export interface ApplyProcessParts {
   home: string
   txid: string

@@ -18,6 +18,7 @@ import { payloadsFolder } from './apply-folder.ts'
 import { actingStep } from './journal.ts'
 import { type CopyFile, openPayloadCopies, type PayloadCopies } from './payload-copies.ts'
 
+/** One plan, and what is needed to check it and carry it out. */
 export interface ApplyRunParts {
   plan: Plan
   home: string

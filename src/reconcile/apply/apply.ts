@@ -41,6 +41,7 @@ export interface StartApplyParts extends ApplyParts {
   asUnit?: boolean
 }
 
+/** A transaction as its folder and the lock show it. */
 export type FoundApply =
   | { txid: string; plan: Plan; state: 'finished'; applied: Applied }
   | { txid: string; plan: Plan; state: 'running' }

@@ -5,6 +5,7 @@ import * as fs from 'node:fs/promises'
 import type { PackageName } from '../../model/names.ts'
 import type { Clock } from '../../world/world.ts'
 
+/** One line of the journal. */
 export interface JournalLine {
   /** The time in milliseconds since 1970. */
   at: number
@@ -17,18 +18,21 @@ export interface JournalLine {
 export const actingStep = 'acting'
 /** Before a unit is restarted. A space and the invocation of its present run follow. */
 export const restartingStep = 'restarting'
+/** After a unit was restarted. */
 export const restartedStep = 'restarted'
 /** The reason follows. */
 export const restartFailedStep = 'restart failed: '
 /** The only step of an apply that found another one at work. */
 export const refusedStep = 'refused: another apply is at work'
 
+/** Belongs to the apply process alone. */
 export interface Journal {
   /** The line is durable when this resolves. */
   write(step: string, name?: PackageName): Promise<void>
   close(): Promise<void>
 }
 
+/** Opens the journal for appending, and creates it if it is missing. */
 export async function openJournal(file: string, clock: Pick<Clock, 'now'>): Promise<Journal> {
   const handle = await fs.open(file, 'a', 0o600)
   return {

@@ -9,6 +9,7 @@ import { codeOf, Failure, messageOf } from '../../model/failure.ts'
 import type { Sha256 } from '../../model/names.ts'
 import type { Disk } from '../../world/world.ts'
 
+/** The copies of one transaction. They stay until `remove`. */
 export interface PayloadCopies {
   /**
    * The path of the copy, whose bytes have been hashed. Undefined if they do not have the digest. A
@@ -22,6 +23,7 @@ export interface PayloadCopies {
 /** Makes a new file at `to`. Throws `no-space` or `disk`, and then leaves nothing there. */
 export type CopyFile = (from: string, to: string) => Promise<void>
 
+/** `dir` is the folder for the copies. It is created with the first one. */
 export function openPayloadCopies(parts: { dir: string; disk: Disk; copyFile: CopyFile }): PayloadCopies {
   const { dir, disk, copyFile } = parts
   const made = new Map<Sha256, string>()

@@ -10,6 +10,7 @@ import type { PlannedRestart } from '../planned-restart.ts'
 import { isDue, type RestartResult } from '../restarts.ts'
 import { restartedStep, restartFailedStep, restartingStep } from './journal.ts'
 
+/** The restarts of one plan, and the world in which they are done. */
 export interface RestartRunParts {
   planned: readonly PlannedRestart[]
   outcomes: readonly Outcome[]

@@ -8,6 +8,7 @@ import type { Outcome } from '../../model/report.ts'
 import type { Actual } from '../actual.ts'
 import type { Action } from '../plan.ts'
 
+/** How closely a provider looks. */
 export interface InspectOptions {
   /**
    * The packages whose files are checked: those that banyan installed. What others installed is
@@ -27,6 +28,7 @@ export interface Step {
   manifest: Manifest | null
 }
 
+/** What an apply gives its providers to work with. */
 export interface ApplyContext {
   /** The folder of this transaction alone, `apply/<txid>`. */
   workFolder: string
@@ -36,6 +38,7 @@ export interface ApplyContext {
   output(text: string): void
 }
 
+/** One kind of package on one machine. */
 export interface Provider {
   kind: Kind
   /** The packages of `names` that are installed. Changes nothing. */
@@ -48,6 +51,7 @@ export interface Provider {
   ensure(steps: readonly Step[], context: ApplyContext): Promise<Outcome[]>
 }
 
+/** The providers of one machine. */
 export type Providers = ReadonlyMap<Kind, Provider>
 
 /**

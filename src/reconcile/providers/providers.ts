@@ -26,6 +26,7 @@ export interface ProvidersParts {
   rpmFrontEnd?: RpmFrontEndName
 }
 
+/** One provider for each kind, whether or not the machine has its package manager. */
 export function providersFor(parts: ProvidersParts): Providers {
   const rpmParts = {
     ...{ targetRoot: parts.targetRoot, exec: parts.exec, disk: parts.disk },

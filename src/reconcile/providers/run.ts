@@ -6,6 +6,9 @@ import type { Actual } from '../actual.ts'
 import type { PackageSystem } from './package-system.ts'
 import type { ApplyContext } from './provider.ts'
 
+/**
+ * `carryOut` and `putBack` work on it; `ensureTogether` makes it, and reads the outcomes off it.
+ */
 export interface Run {
   readonly system: PackageSystem
   readonly context: ApplyContext

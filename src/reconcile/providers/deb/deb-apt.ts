@@ -5,11 +5,13 @@ import path from 'node:path'
 import type { RunResult } from '../../../world/world.ts'
 import type { DebTools } from './deb-tools.ts'
 
+/** One `apt-get install`. */
 export interface AptCall {
   /** A folder for apt's own files. */
   workFolder: string
   /** Files to install, and `name-` for packages to remove. */
   words: readonly string[]
+  /** Options of apt-get beside those of every call. */
   options: readonly string[]
   /**
    * Called with a line for a person when apt has to wait for the lock of another package manager.

@@ -6,6 +6,7 @@ import { type DebQueries, debQueriesFor } from './deb-queries.ts'
 import { type DebRepairs, debRepairsFor } from './deb-repairs.ts'
 import { type DebProgramParts, debToolsFor } from './deb-tools.ts'
 
+/** All calls of dpkg and apt. */
 export interface DebPrograms extends DebQueries, DebRepairs {
   apt(call: AptCall): Promise<RunResult>
 }

@@ -6,6 +6,7 @@ import { limits } from '../../../model/limits.ts'
 import type { Disk, Exec, RunResult } from '../../../world/world.ts'
 import { lastLineOf } from '../../last-line.ts'
 
+/** How long each kind of call may take. */
 export interface DebWaits {
   queryMs: number
   transactionMs: number
@@ -14,6 +15,7 @@ export interface DebWaits {
   lockMs: number
 }
 
+/** The waits of a node; tests have shorter ones. */
 export const debWaits: DebWaits = {
   queryMs: limits.packageQueryTimeoutMs,
   transactionMs: limits.debTransactionTimeoutMs,
@@ -32,6 +34,7 @@ export interface DebProgramParts {
   waits: DebWaits
 }
 
+/** What all calls of dpkg and apt share. */
 export interface DebTools {
   readonly targetRoot: string
   readonly isIsolated: boolean

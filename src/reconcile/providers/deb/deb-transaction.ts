@@ -23,6 +23,7 @@ export interface DebTransactionParts {
   disk: Pick<DebProgramParts['disk'], 'makeFolder' | 'pointLink'>
 }
 
+/** Simulates the change, refuses it if apt would do anything else, and then carries it out. */
 export async function debTransaction(
   { programs, disk }: DebTransactionParts,
   change: Change,

@@ -10,6 +10,9 @@ import { debSystemFor } from './deb-system.ts'
 import { type DpkgEntry, parseDpkgQuery, parseVerify, pathExcludedBy } from './deb-text.ts'
 import type { DebProgramParts } from './deb-tools.ts'
 
+/**
+ * The provider of kind deb. Throws `bad-input` for a target root that is not a plain absolute path.
+ */
 export function debProvider(parts: DebProgramParts): Provider {
   const programs = debProgramsFor(parts)
   const look: Provider['inspect'] = (names, look) => inspect(programs, names, look)

@@ -5,6 +5,7 @@ import type { RunResult } from '../../../world/world.ts'
 import { type RpmCall, type RpmFrontEnd, runPatiently } from './rpm-front-end.ts'
 import type { RpmTools } from './rpm-tools.ts'
 
+/** rpm without dnf or zypper before it. */
 export function rpmAlone(tools: RpmTools): RpmFrontEnd {
   return { name: 'rpm', run: (call, _work, onWait) => runPatiently(tools, () => runBoth(tools, call), onWait) }
 }

@@ -5,6 +5,7 @@ import type { RunResult } from '../../../world/world.ts'
 import { databaseEnv, noRepositories, type RpmCall, type RpmFrontEnd, runPatiently } from './rpm-front-end.ts'
 import type { RpmTools } from './rpm-tools.ts'
 
+/** dnf aimed at the tools' target root, without repositories and plugins. */
 export function rpmByDnf(tools: RpmTools): RpmFrontEnd {
   return {
     name: 'dnf',

@@ -5,7 +5,9 @@ import type { PackageName } from '../../../model/names.ts'
 import { rpmVersionOf } from '../../../model/rpm.ts'
 
 const fields = ['NAME', 'EPOCHNUM', 'VERSION', 'RELEASE', 'ARCH', 'SHA256HEADER', 'SIGMD5']
+/** One line for each package, for `parseRpmQuery`. */
 export const rpmQueryFormat = `${fields.map((field) => `%{${field}}`).join('\\t')}\\n`
+/** The line of a package file, and one line for each package that it calls obsolete. */
 export const rpmFileFormat = `${rpmQueryFormat}[obsoletes\\t%{OBSOLETENAME}\\t%{OBSOLETEFLAGS:depflags}\\t%{OBSOLETEVERSION}\\n]`
 
 /** One installed package, or one package file. */
@@ -50,6 +52,7 @@ export function parseObsoletes(text: string): Obsoleted[] {
   })
 }
 
+/** A file that is not as it came. */
 export interface RpmFinding {
   path: string
   /** rpm's letters for what has changed. Undefined if the file is missing. */
@@ -80,6 +83,7 @@ export function nameInNevra(nevra: string): PackageName {
   return /^(.+)-[^-]+-[^-]+$/.exec(nevra)?.[1] ?? nevra
 }
 
+/** What rpm, dnf or zypper says went wrong. */
 export interface RpmComplaints {
   /** The lines that say what went wrong with a package, or all such lines if none names it. */
   about(name: PackageName): string
@@ -94,6 +98,7 @@ export interface RpmComplaints {
   late: Map<PackageName, string>
 }
 
+/** Reads all that a program has printed. `removes` tells a failed removal from a failed upgrade. */
 export function parseRpmComplaints(text: string, change: { removes: ReadonlySet<PackageName> }): RpmComplaints {
   const lines = text
     .split('\n')

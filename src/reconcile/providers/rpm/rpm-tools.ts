@@ -5,6 +5,7 @@ import { Failure } from '../../../model/failure.ts'
 import { limits } from '../../../model/limits.ts'
 import type { Disk, Exec, RunResult } from '../../../world/world.ts'
 
+/** How long each kind of call may take. */
 export interface RpmWaits {
   queryMs: number
   transactionMs: number
@@ -12,6 +13,7 @@ export interface RpmWaits {
   lockMs: number
 }
 
+/** The waits of a node; tests have shorter ones. */
 export const rpmWaits: RpmWaits = {
   queryMs: limits.packageQueryTimeoutMs,
   transactionMs: limits.rpmTransactionTimeoutMs,
@@ -26,6 +28,7 @@ export interface RpmToolParts {
   waits: RpmWaits
 }
 
+/** Where rpm keeps what it knows. */
 export interface RpmDatabase {
   /** The folder of the database, below the target root. */
   folder: string
@@ -39,6 +42,7 @@ export interface RunOptions {
   onLine?: (line: string) => void
 }
 
+/** What all calls of rpm, dnf and zypper share. */
 export interface RpmTools extends RpmToolParts {
   readonly isIsolated: boolean
   database(): Promise<RpmDatabase>

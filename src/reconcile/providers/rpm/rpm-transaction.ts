@@ -21,6 +21,7 @@ export interface RpmTransactionParts {
 /** The configuration files of each package that goes. rpm names what it saved by the file alone. */
 type ConfigFiles = ReadonlyMap<PackageName, readonly string[]>
 
+/** Asks rpm about the change, refuses it if rpm would do anything else, and then carries it out. */
 export async function rpmTransaction(
   parts: RpmTransactionParts,
   asked: Change,

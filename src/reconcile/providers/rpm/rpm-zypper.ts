@@ -5,6 +5,7 @@ import type { RunResult } from '../../../world/world.ts'
 import { databaseEnv, noRepositories, type RpmCall, type RpmFrontEnd, runPatiently } from './rpm-front-end.ts'
 import type { RpmTools } from './rpm-tools.ts'
 
+/** zypper aimed at the tools' target root, without repositories. */
 export function rpmByZypper(tools: RpmTools): RpmFrontEnd {
   return {
     name: 'zypper',

@@ -13,6 +13,9 @@ import { type RpmProgramParts, type RpmPrograms, rpmProgramsFor } from './rpm-pr
 import { rpmSystemFor } from './rpm-system.ts'
 import { parseRpmQuery, parseRpmVerify, type RpmEntry } from './rpm-text.ts'
 
+/**
+ * The provider of kind rpm. Throws `bad-input` for a target root that is not a plain absolute path.
+ */
 export function rpmProvider(parts: RpmProgramParts): Provider {
   const programs = rpmProgramsFor(parts)
   const look: Provider['inspect'] = (names, look) => inspect(parts, programs, names, look)

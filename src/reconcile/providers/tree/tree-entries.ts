@@ -50,6 +50,7 @@ export interface TarEntry {
   size?: number | undefined
 }
 
+/** An entry that may be written. */
 export type Accepted =
   | { kind: 'folder'; path: string; mode: number }
   | { kind: 'file'; path: string; mode: number }
@@ -57,6 +58,7 @@ export type Accepted =
   | { kind: 'alias'; path: string }
   | { kind: 'link'; path: string; target: string }
 
+/** Judges the entries of one tar, in their order. */
 export interface TarCheck {
   /** What the entry is, or why the whole tar is refused. Called with the entries in their order. */
   accept(entry: TarEntry): Accepted | { kind: 'refused'; because: string }
@@ -65,6 +67,7 @@ export interface TarCheck {
 /** The paths of a tar so far. A folder is implied if only something below it has come. */
 type KnownPaths = Map<string, 'folder' | 'implied' | 'file' | 'link'>
 
+/** `most` limits the entries of the whole tar, and the bytes of its files. */
 export function createTarCheck(most: { entries: number; bytes: number }): TarCheck {
   const known: KnownPaths = new Map()
   let bytes = 0

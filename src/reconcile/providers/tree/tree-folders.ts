@@ -8,6 +8,7 @@ import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import { codeOf, Failure } from '../../../model/failure.ts'
 
+/** One open folder. */
 export interface TreeFolder {
   /**
    * `/proc/self/fd/N`. A name after it is a name in this very folder. Valid until the next `at`.
@@ -16,6 +17,7 @@ export interface TreeFolder {
   handle: fs.FileHandle
 }
 
+/** The open folders of one tree, from `opt/<name>` down to one of them. */
 export interface TreeFolders {
   /**
    * Opens a folder; `.` is the version's folder itself. Undefined if it is missing, or a folder on
@@ -72,6 +74,7 @@ export async function checkOwn(folder: TreeFolder, shown: string): Promise<void>
   if (bar !== undefined) throw barred(shown, bar)
 }
 
+/** The `refused` failure for a folder that is not ours alone. */
 export function barred(shown: string, bar: string): Failure {
   return new Failure('refused', `the folder ${shown} ${bar}: nothing is changed in it`, { retry: 'later' })
 }

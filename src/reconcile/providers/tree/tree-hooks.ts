@@ -10,6 +10,7 @@ import { lastLineOf } from '../../last-line.ts'
 import type { ApplyContext } from '../provider.ts'
 import type { TreeEntry } from './tree-entries.ts'
 
+/** What hooks run with. */
 export interface HookParts {
   exec: Pick<Exec, 'run'>
   timeoutMs: number

@@ -16,6 +16,7 @@ export interface TreePlace {
   folder(name: string): string
 }
 
+/** The paths of a package below a target root. */
 export function treePlace(targetRoot: string, name: PackageName): TreePlace {
   const base = path.join(targetRoot, 'opt', name)
   const versions = path.join(base, 'versions')
@@ -43,18 +44,22 @@ export function stagingFolder(version: PackageVersion, folderInUse: string | und
   return folderInUse === first ? `.next-b-${version}` : first
 }
 
+/** Whether a version is staged in that folder beside its own. */
 export function isStagingFolder(folder: string): boolean {
   return /^\.next-[ab]-/.test(folder)
 }
 
+/** Whether a version was unpacked into that folder and never got further. */
 export function isUnfinishedFolder(folder: string): boolean {
   return folder.startsWith('.tmp-')
 }
 
+/** The version in a folder, whichever of its folders that is. */
 export function versionOfFolder(folder: string): PackageVersion {
   return folder.replace(/^\.(next-[ab]|tmp)-/, '')
 }
 
+/** What `current` holds to point at a folder. */
 export function linkTargetOf(folder: string): string {
   return `versions/${folder}`
 }

@@ -11,6 +11,7 @@ import { parseTreeEntry, parseTreeHeader, type TreeEntry, type TreeHeader } from
 
 const suffix = '.ndjson'
 
+/** The records of one package, by the folder of each version. */
 export interface TreeRecords {
   /** The folders below `versions` that have a record. */
   list(): Promise<string[]>
@@ -22,6 +23,7 @@ export interface TreeRecords {
   remove(folder: string): Promise<void>
 }
 
+/** `dir` is the folder of the records. It is created with the first one. */
 export function openTreeRecords(
   disk: Pick<Disk, 'write' | 'makeFolder' | 'list' | 'stat' | 'remove'>,
   dir: string,

@@ -30,6 +30,7 @@ export interface TreeParts {
   hookTimeoutMs?: number
 }
 
+/** The provider of kind tree. It needs no program of the machine but the tree's own hooks. */
 export function treeProvider(parts: TreeParts): Provider {
   const hooks = { ...parts, timeoutMs: parts.hookTimeoutMs ?? limits.hookTimeoutMs }
   const look = async (names: readonly PackageName[], { depth }: InspectOptions) => {
