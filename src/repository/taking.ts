@@ -1,4 +1,4 @@
-// What the kinds of packages have in common when they are published: a checked source and a staged
+// What all kinds of packages share when they are published: a checked source and a staged payload.
 // payload.
 
 import { Failure } from '../model/failure.ts'
