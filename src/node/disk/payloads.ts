@@ -6,8 +6,8 @@ import type { Sha256 } from '../../model/names.ts'
 import { loadManifest, specOf } from '../../objects/manifests.ts'
 import type { ObjectSource } from '../../objects/object-source.ts'
 import { differencesToFetch } from '../../reconcile/plan.ts'
-import type { WantedSwarm } from '../state/events.ts'
-import type { State } from '../state/state.ts'
+
+import type { State, WantedSwarm } from '../state/state.ts'
 
 /**
  * The manifests whose payload this node needs for its own machine: those of packages to be put there. What waits for a

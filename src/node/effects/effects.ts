@@ -23,10 +23,10 @@ import type { TakingIn } from '../disk/applied-outcomes.ts'
 import type { Keeping } from '../disk/keeping.ts'
 import { ownPayloadsWanted, specOfWanted } from '../disk/payloads.ts'
 import type { Uplink } from '../parent/uplink.ts'
-import type { Effect, Event, WantedSwarm } from '../state/events.ts'
+import type { Effect, Event } from '../state/events.ts'
 import { rolloutsInForce } from '../state/in-force.ts'
 import { saveQuarantine, saveRemembered } from '../state/remembered.ts'
-import type { State } from '../state/state.ts'
+import type { State, WantedSwarm } from '../state/state.ts'
 
 export interface EffectParts {
   clock: Clock

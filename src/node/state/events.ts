@@ -2,7 +2,7 @@
 
 import type { Failure } from '../../model/failure.ts'
 import type { Manifest } from '../../model/manifest.ts'
-import type { InfoHash, Instant, NodeName, PackageName, Sha256 } from '../../model/names.ts'
+import type { Instant, NodeName, PackageName, Sha256 } from '../../model/names.ts'
 import type { Attack, Outcome } from '../../model/report.ts'
 import type { Revision } from '../../model/revision.ts'
 import type { RolloutState } from '../../model/rollouts.ts'
@@ -14,12 +14,10 @@ import type { KeptRestart } from '../../reconcile/restarts.ts'
 import type { TrustedState } from '../../trust/trust-store.ts'
 import type { Facts } from '../../world/world.ts'
 import type { Remembered } from './remembered.ts'
+import type { State, WantedSwarm } from './state.ts'
 
-/** A payload of a swarm that this node or its subtree wants, known by the manifest that names it. */
-export interface WantedSwarm {
-  infoHash: InfoHash
-  manifest: Sha256
-}
+/** What `transition` answers: the next state, and what to do about it, in this order. */
+export type Next = [state: State, effects: Effect[]]
 
 export type Event =
   | {

@@ -1,7 +1,8 @@
 // A node's state as it is now: events change it one after the other, their effects are carried out, and who watches is told.
 
 import type { Effect, Event } from './events.ts'
-import { type State, transition } from './state.ts'
+import type { State } from './state.ts'
+import { transition } from './transition.ts'
 
 export interface LiveState {
   state(): State
