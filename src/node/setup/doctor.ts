@@ -3,12 +3,12 @@
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { Settings } from '../../model/settings.ts'
-import { bytesOfSize } from '../../model/units/sizes.ts'
 import { loadIdentity, type NodeIdentity } from '../../trust/identity.ts'
 import { verifyOffline } from '../../trust/trust-store.ts'
 import { requestLocal } from '../../world/local.ts'
 import { openWorld } from '../../world/real-world.ts'
 import type { World } from '../../world/world.ts'
+import { reserveBytesOf } from './disk-reserve.ts'
 import { type Examined, type Finding, findingsOf } from './findings.ts'
 import { type Home, homeAt } from './home.ts'
 import { processLog } from './process-log.ts'
@@ -31,8 +31,8 @@ async function examine(world: World, home: Home): Promise<Examined> {
   const daemon = await orFailed(() => askDaemon(home))
   if ('failed' in settings) return { ...about, ...nothing, settings, daemon, tools: [] }
   const identity = await orFailed(() => loadIdentity(home.keys, disk))
-  const { name, targetRoot, diskReserve } = settings
-  const reserveBytes = diskReserve === undefined ? limits.diskReserveBytes : bytesOfSize(diskReserve)
+  const { name, targetRoot } = settings
+  const reserveBytes = reserveBytesOf(settings)
   const free = await orFailed(async () => ({ bytes: await disk.freeBytes(home.dir) }))
   return {
     ...about,

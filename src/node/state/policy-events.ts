@@ -43,7 +43,7 @@ export function revisionLoaded(state: State, event: Extract<Event, { kind: 'revi
     applyNotBeforeMs: null,
   })
   // Children may want payloads that only this revision names; those are held from now on.
-  return [next, [{ kind: 'tell-children' }, ...effects, { kind: 'hold' }]]
+  return [next, [{ kind: 'tell-children' }, { kind: 'set-background' }, ...effects, { kind: 'hold' }]]
 }
 
 export function rolloutsLoaded(state: State, event: Extract<Event, { kind: 'rollouts-loaded' }>): Next {
@@ -70,7 +70,10 @@ export function desiring(state: State): Next {
   const desired = desiredFor(state.revision.body, traits)
   const earlier = (state.revision.body.earlier ?? []).map((each) => desiredFor(each, traits))
   const outcomes = outcomesUnder(state, desired)
-  return [{ ...state, desired, earlier, outcomes, manifests: null }, [{ kind: 'load-manifests' }, { kind: 'report' }]]
+  return [
+    { ...state, desired, earlier, outcomes, manifests: null },
+    [{ kind: 'load-manifests' }, { kind: 'report' }, { kind: 'set-rates' }],
+  ]
 }
 
 /** The effect that loads whatever the trusted metadata and the revision name and that is not here. */

@@ -48,6 +48,12 @@ export function transition(state: State, event: Event): Next {
       return [state, [{ kind: 'announce' }]]
     case 'children-wanted':
       return [{ ...state, childrenWant: event.wanted }, [{ kind: 'hold' }]]
+    case 'peer-met':
+      return [state, [{ kind: 'check-peer', infoHash: event.infoHash, node: event.node }]]
+    case 'peer-parted':
+      return [state, [{ kind: 'note-parted', infoHash: event.infoHash, node: event.node }]]
+    case 'reports-accepted':
+      return [state, [{ kind: 'advance-rollouts', nodes: event.nodes }]]
     case 'inspected':
       return inspected(state, event)
     case 'inspect-failed':
@@ -67,7 +73,7 @@ export function transition(state: State, event: Event): Next {
     case 'room-looked':
       return roomLooked(state, event)
     case 'certificate-renewed':
-      return [state, [{ kind: 'refresh' }]]
+      return [state, [{ kind: 'use-certificate' }, { kind: 'refresh' }]]
     case 'asked-to-apply':
       return askedToApply(state)
     case 'look-due':

@@ -160,7 +160,7 @@ t.test(
 t.test('a trusted revision is loaded, then its manifests, then the machine is looked at', async (t) => {
   t.strictSame(after(desiring.slice(0, 2)).effects, ['warm-up', 'load-revision'])
   const { state, effects } = after(desiring)
-  t.strictSame(effects, ['tell-children', 'load-manifests', 'report', 'hold'])
+  t.strictSame(effects, ['tell-children', 'set-background', 'load-manifests', 'report', 'set-rates', 'hold'])
   t.strictSame(state.desired, [{ state: 'present', name: 'shop', version: '1.0.0', manifest, line: 3 }])
   t.ok(after(ready).effects.includes('inspect'))
 })
