@@ -16,7 +16,7 @@ export interface PlainEndpoint {
 }
 
 /** Throws what either port is refused for; then neither is open. */
-export async function openPlainEndpoint(parts: {
+export async function startPlainEndpoint(parts: {
   settings: Pick<Settings, 'listen'> & { plain: NonNullable<Settings['plain']> }
   node: Pick<RunningNode, 'state' | 'onChange' | 'swarm'>
   clock: Clock
