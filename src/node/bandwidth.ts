@@ -1,4 +1,5 @@
-// Keeps the swarm's rates at what settings and policy allow at this time of the day, and at what the machine can bear.
+// Keeps the swarm's rates at what settings and policy allow at this time of the day, and at what
+// the machine can bear.
 
 import { limits } from '../model/limits.ts'
 import type { LimitsInForce } from '../model/node-limits.ts'
@@ -9,7 +10,10 @@ import { background } from '../work/background.ts'
 import type { Clock, Log, Timer } from '../world/world.ts'
 
 export interface Bandwidth {
-  /** Reckons the rates anew: a setting, the policy or a fact that decides about them may have changed. */
+  /**
+   * Reckons the rates anew: a setting, the policy or a fact that decides about them may have
+   * changed.
+   */
   look(): void
   /** The rates that the swarm has now. */
   rates(): Required<Rates>
@@ -27,7 +31,10 @@ export interface BandwidthParts {
   uploadFacts?: (() => Promise<UploadFacts>) | undefined
 }
 
-/** The longest wait for a change of the rates, so that a clock that was set and a machine that slept are noticed. */
+/**
+ * The longest wait for a change of the rates, so that a clock that was set and a machine that slept
+ * are noticed.
+ */
 const lookAgainMs = 10 * 60_000
 
 export function startBandwidth(parts: BandwidthParts): Bandwidth {
@@ -68,12 +75,18 @@ export function startBandwidth(parts: BandwidthParts): Bandwidth {
 interface MachineWatch {
   /** The facts of the last question; unknown before the first. */
   facts(): UploadFacts
-  /** Asks from now on and calls `onFacts` after each answer, if a limit depends on the facts and nobody asks yet. */
+  /**
+   * Asks from now on and calls `onFacts` after each answer, if a limit depends on the facts and
+   * nobody asks yet.
+   */
   watch(onFacts: () => void): void
   stop(): void
 }
 
-/** Asks the machine for its load and power supply again and again, as long as a limit depends on them. */
+/**
+ * Asks the machine for its load and power supply again and again, as long as a limit depends on
+ * them.
+ */
 function watchMachine(parts: BandwidthParts): MachineWatch {
   const { clock, log, uploadFacts } = parts
   let facts: UploadFacts = { load: null, onBattery: null }

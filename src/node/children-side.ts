@@ -1,4 +1,5 @@
-// The stage in which a node becomes a parent: its tracker, its control port, and the metrics that children may ask for.
+// The stage in which a node becomes a parent: its tracker, its control port, and the metrics that
+// children may ask for.
 
 import { limits } from '../model/limits.ts'
 import { keptFor } from '../work/kept-for.ts'

@@ -1,5 +1,5 @@
-// A running node: its stages, started in an order in which each needs only those before it, and stopped in reverse. The same
-// on the real and on the simulated world.
+// A running node: its stages, started in an order in which each needs only those before it, and
+// stopped in reverse. The same on the real and on the simulated world.
 
 import { messageOf } from '../model/failure.ts'
 import type { Rates } from '../model/units/rates.ts'
@@ -34,13 +34,22 @@ export interface RunningNode {
   releasing: Releasing | null
   /** Null at every node but a root. */
   rollouts: Rollouts | null
-  /** Looks at the machine again and starts to remove the differences, those that failed a moment ago among them. */
+  /**
+   * Looks at the machine again and starts to remove the differences, those that failed a moment ago
+   * among them.
+   */
   applyNow(): Promise<void>
-  /** Compares the machine with the desired state and changes nothing. Null while the desired state is not known. */
+  /**
+   * Compares the machine with the desired state and changes nothing. Null while the desired state
+   * is not known.
+   */
   look(): Promise<MachineLooked | null>
   /** A look, described for a person. */
   check(): Promise<Check>
-  /** Reads the settings and takes on those that can change while running. Throws if they are refused. */
+  /**
+   * Reads the settings and takes on those that can change while running. Throws if they are
+   * refused.
+   */
   reload(): Promise<Reloaded>
   rates(): Required<Rates>
   /** Why this node uploads nothing although its rates allow it; null if it may upload. */
@@ -66,7 +75,10 @@ interface Stages {
   root: Root | null
 }
 
-/** If a stage does not start, those before it are stopped. The store stays the caller's until the node runs. */
+/**
+ * If a stage does not start, those before it are stopped. The store stays the caller's until the
+ * node runs.
+ */
 export async function startNode(parts: NodeParts): Promise<RunningNode> {
   const started: Started = []
   const stopAll = async () => {
@@ -177,7 +189,9 @@ async function startRoot(
   })
 }
 
-/** All that carries out effects is there: the state begins with what the former daemon has saved. */
+/**
+ * All that carries out effects is there: the state begins with what the former daemon has saved.
+ */
 async function begin({ world, store, trust, identity }: NodeParts, stages: Omit<Stages, 'uplink'>): Promise<void> {
   const { clock, log, facts } = world
   const { appliedOutcomes, self, parentSide, jobs, childrenSide, root } = stages
@@ -194,7 +208,8 @@ async function begin({ world, store, trust, identity }: NodeParts, stages: Omit<
     remembered: await loadRemembered(store, log),
   }
   live.begin({ kind: 'started', ...saved }, runEffect)
-  // What was trusted before the restart holds until there is something newer, also where no parent answers.
+  // What was trusted before the restart holds until there is something newer, also where no parent
+  // answers.
   const trusted = trust.current()
   if (trusted !== undefined) live.dispatch({ kind: 'refreshed', trusted })
   const collectFacts = async () => live.dispatch({ kind: 'facts-collected', facts: await facts.collect() })

@@ -1,4 +1,5 @@
-// What a running node goes by: its settings as they were read last, together with what the policy says for this node.
+// What a running node goes by: its settings as they were read last, together with what the policy
+// says for this node.
 
 import { type LimitsInForce, limitsInForce } from '../model/node-limits.ts'
 import type { Settings } from '../model/settings.ts'
@@ -13,9 +14,15 @@ export interface LiveSettings {
   own(): Settings
   /** The limits of the policy and of the settings together. */
   limits(): LimitsInForce
-  /** Bytes per second that can come in over the link of this site now; null where neither settings nor policy say. */
+  /**
+   * Bytes per second that can come in over the link of this site now; null where neither settings
+   * nor policy say.
+   */
   linkRate(): number | null
-  /** Reads the settings and takes on those that can change while running. If they are refused it throws and changes nothing. */
+  /**
+   * Reads the settings and takes on those that can change while running. If they are refused it
+   * throws and changes nothing.
+   */
   reload(): Promise<Reloaded>
 }
 

@@ -1,4 +1,5 @@
-// What a node is put together from: on the real world by `real-node.ts`, on the simulated one by the tests.
+// What a node is put together from: on the real world by `real-node.ts`, on the simulated one by
+// the tests.
 
 import type { Settings } from '../model/settings.ts'
 import type { UploadFacts } from '../model/upload-guard.ts'

@@ -1,4 +1,5 @@
-// The second stage of a node: what goes up to its parent. Announces of its swarms, and reports of itself and its subtree.
+// The second stage of a node: what goes up to its parent. Announces of its swarms, and reports of
+// itself and its subtree.
 
 import type { Inbox } from '../report/inbox.ts'
 import type { NodeParts } from './node-parts.ts'
@@ -56,8 +57,9 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
 const noAnnouncer: Announcer = { soon() {}, async stop() {} }
 
 /**
- * The last stage: what comes down from the parent. News of the policy and a certificate's renewal. Both dispatch events and
- * `refreshed` looks at the parent's metadata, so all that carries out effects is there before.
+ * The last stage: what comes down from the parent. News of the policy and a certificate's renewal.
+ * Both dispatch events and `refreshed` looks at the parent's metadata, so all that carries out
+ * effects is there before.
  */
 export function startNews(
   parts: NodeParts,

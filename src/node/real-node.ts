@@ -1,4 +1,5 @@
-// A node on the real world: put together from its home folder, with its local socket and its plain endpoint.
+// A node on the real world: put together from its home folder, with its local socket and its plain
+// endpoint.
 
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
@@ -28,7 +29,10 @@ export interface RealNode {
   name: string
   controlPort: number
   swarmPort: number
-  /** Reads the settings and takes on those that can change while running. Throws if they are refused. */
+  /**
+   * Reads the settings and takes on those that can change while running. Throws if they are
+   * refused.
+   */
   reload(): Promise<Reloaded>
   stop(): Promise<void>
 }
@@ -104,7 +108,10 @@ async function nodePartsFrom({
   }
 }
 
-/** What a root keeps in its home beside the folders of every node: the keys of the fleet, and the repository. */
+/**
+ * What a root keeps in its home beside the folders of every node: the keys of the fleet, and the
+ * repository.
+ */
 async function openRootFolders({
   world,
   home,

@@ -1,4 +1,5 @@
-// The first stage of a node: the node by itself. Its state, its settings, its small objects, its swarm and the swarm's rates.
+// The first stage of a node: the node by itself. Its state, its settings, its small objects, its
+// swarm and the swarm's rates.
 
 import { limits } from '../model/limits.ts'
 import type { Attack } from '../model/report.ts'

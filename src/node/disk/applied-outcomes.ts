@@ -1,5 +1,6 @@
-// Records what each finished apply did: package records and restarts. The apply is marked as recorded only after that is
-// durable, so a crash in between makes the next daemon record the same result again.
+// Records what each finished apply did: package records and restarts. The apply is marked as
+// recorded only after that is durable, so a crash in between makes the next daemon record the same
+// result again.
 
 import { messageOf } from '../../model/failure.ts'
 import type { Ended, LocalMachine } from '../../reconcile/machine.ts'
@@ -12,13 +13,16 @@ import type { State } from '../state/state.ts'
 
 export interface AppliedOutcomes {
   /**
-   * Stores the results and dispatches `applied` for each apply. Throws if they cannot be stored; they are then kept in memory
-   * and stored before the results of every later apply.
+   * Stores the results and dispatches `applied` for each apply. Throws if they cannot be stored;
+   * they are then kept in memory and stored before the results of every later apply.
    */
   record(ended: readonly Ended[]): Promise<void>
   /** Tries again to store the results that `record` could not store. Throws as `record` does. */
   recordRest(): Promise<void>
-  /** Records the applies of a former daemon and then dispatches `earlier-finished`. No other apply starts before that. */
+  /**
+   * Records the applies of a former daemon and then dispatches `earlier-finished`. No other apply
+   * starts before that.
+   */
   finishEarlier(): Promise<void>
 }
 
@@ -33,7 +37,10 @@ export function createAppliedOutcomes(parts: {
   const { machine, store, clock, log, dispatch } = parts
   /** Not stored yet, the oldest first: of two applies of one package the later result holds. */
   let rest: readonly Ended[] = []
-  /** Stored and not marked yet. An unmarked apply comes again, and after a later one it would undo that one's result. */
+  /**
+   * Stored and not marked yet. An unmarked apply comes again, and after a later one it would undo
+   * that one's result.
+   */
   let unmarked: readonly string[] = []
 
   const mark = async (txids: readonly string[]) => {

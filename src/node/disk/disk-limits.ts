@@ -1,5 +1,5 @@
-// Keeps the disk within its limits: evicts payloads that nobody needs any longer when room is short, and removes small objects
-// that no kept revision leads to.
+// Keeps the disk within its limits: evicts payloads that nobody needs any longer when room is
+// short, and removes small objects that no kept revision leads to.
 
 import path from 'node:path'
 import { Failure } from '../../model/failure.ts'
@@ -25,9 +25,15 @@ export interface WantedSpecs {
 }
 
 export interface DiskLimits {
-  /** Evicts what nobody needs any longer, as far as room is short. Returns those of the wanted payloads that then fit. */
+  /**
+   * Evicts what nobody needs any longer, as far as room is short. Returns those of the wanted
+   * payloads that then fit.
+   */
   fitting(wanted: WantedSpecs): Promise<HoldingSpec[]>
-  /** Removes small objects that no kept revision leads to. Does its work once after each new revision. */
+  /**
+   * Removes small objects that no kept revision leads to. Does its work once after each new
+   * revision.
+   */
   tidy(): Promise<void>
 }
 
@@ -47,7 +53,10 @@ export interface DiskLimitsParts {
 
 export function createDiskLimits(parts: DiskLimitsParts): DiskLimits {
   let isUntidy = false
-  /** What the small objects take on the disk; null until it is measured, and again once some were removed. */
+  /**
+   * What the small objects take on the disk; null until it is measured, and again once some were
+   * removed.
+   */
   let objectBytes: number | null = null
   const onChange = () => {
     isUntidy = true
@@ -91,7 +100,10 @@ export function createDiskLimits(parts: DiskLimitsParts): DiskLimits {
   }
 }
 
-/** The payloads that are held, and those that are wanted. `kept` has the manifests of each kept revision. */
+/**
+ * The payloads that are held, and those that are wanted. `kept` has the manifests of each kept
+ * revision.
+ */
 function roomWanted(
   { swarm, state, settings }: DiskLimitsParts,
   { own, subtree }: WantedSpecs,
@@ -132,7 +144,10 @@ async function evict({ swarm, log }: DiskLimitsParts, infoHashes: readonly InfoH
   }
 }
 
-/** Keeps the revisions, the manifests that they name, and what those manifests name. Returns how many objects went. */
+/**
+ * Keeps the revisions, the manifests that they name, and what those manifests name. Returns how
+ * many objects went.
+ */
 async function removeUnnamed(
   { objects, named }: DiskLimitsParts,
   manifests: ReadonlyMap<Sha256, ReadonlySet<Sha256>>,

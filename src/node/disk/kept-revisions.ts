@@ -1,4 +1,5 @@
-// Which revisions this node keeps: the one in force and a few before it, for a rollback. What they name is not removed.
+// Which revisions this node keeps: the one in force and a few before it, for a rollback. What they
+// name is not removed.
 
 import * as v from 'valibot'
 import { limits } from '../../model/limits.ts'
@@ -11,7 +12,10 @@ import type { Store } from '../../world/world.ts'
 import type { State } from '../state/state.ts'
 
 export interface KeptRevisions {
-  /** The manifests that each kept revision names, by the digest of the revision. A revision whose object is gone is left out. */
+  /**
+   * The manifests that each kept revision names, by the digest of the revision. A revision whose
+   * object is gone is left out.
+   */
   manifests(): Promise<Map<Sha256, ReadonlySet<Sha256>>>
 }
 

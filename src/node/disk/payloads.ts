@@ -10,8 +10,9 @@ import type { Swarm } from '../../swarm/swarm.ts'
 import type { State, WantedSwarm } from '../state/state.ts'
 
 /**
- * The manifests, by digest, of the packages that this machine is to get. The payload of a package that waits for a
- * maintenance window is fetched at once, so that the window is spent on applying it. Pure.
+ * The manifests, by digest, of the packages that this machine is to get. The payload of a package
+ * that waits for a maintenance window is fetched at once, so that the window is spent on applying
+ * it. Pure.
  */
 export function ownPayloadsWanted(state: Pick<State, 'seen' | 'manifests'>): Map<Sha256, Manifest> {
   const wanted = new Map<Sha256, Manifest>()
@@ -24,8 +25,9 @@ export function ownPayloadsWanted(state: Pick<State, 'seen' | 'manifests'>): Map
 }
 
 /**
- * Finds the path of a payload, undefined if it is not here whole. The folder of small payloads is listed once, at the first
- * question about one of them; so make a new finder for each round of questions.
+ * Finds the path of a payload, undefined if it is not here whole. The folder of small payloads is
+ * listed once, at the first question about one of them; so make a new finder for each round of
+ * questions.
  */
 export function payloadPaths(parts: {
   swarm: Pick<Swarm, 'payloadPath'>
@@ -40,8 +42,8 @@ export function payloadPaths(parts: {
 }
 
 /**
- * The spec of a swarm that a child announced. Throws `bad-input` if the manifest that the child named is not of that swarm,
- * and whatever loading the manifest throws.
+ * The spec of a swarm that a child announced. Throws `bad-input` if the manifest that the child
+ * named is not of that swarm, and whatever loading the manifest throws.
  */
 export async function specOfWanted(source: ObjectSource, wanted: WantedSwarm): Promise<HoldingSpec> {
   const spec = await specOf(source, wanted.manifest, await loadManifest(source, wanted.manifest))

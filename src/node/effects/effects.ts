@@ -1,5 +1,5 @@
-// Which part of a node carries out which effect: a table with one handler for each kind, so that a missing one does not
-// compile.
+// Which part of a node carries out which effect: a table with one handler for each kind, so that a
+// missing one does not compile.
 
 import { backgroundOf } from '../../model/revision.ts'
 import type { Rollouts } from '../../release/rollouts.ts'
@@ -34,7 +34,8 @@ type Handlers = { [K in Effect['kind']]: (effect: Extract<Effect, { kind: K }>) 
 export function effectRunner(parts: EffectParts): (effect: Effect) => void {
   const handlers = handlersOf(parts)
   return (effect) => {
-    // The compiler does not see that a kind and its handler belong together; the type of the table says so.
+    // The compiler does not see that a kind and its handler belong together; the type of the table
+    // says so.
     const handle = handlers[effect.kind] as (effect: Effect) => void
     handle(effect)
   }

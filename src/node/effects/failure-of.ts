@@ -3,7 +3,10 @@
 import { Failure, messageOf } from '../../model/failure.ts'
 import type { Log } from '../../world/world.ts'
 
-/** A Failure as it is. Any other error is a mistake of this program: it is logged with its stack and becomes `stopped`. */
+/**
+ * A Failure as it is. Any other error is a mistake of this program: it is logged with its stack and
+ * becomes `stopped`.
+ */
 export function failureOf(error: unknown, log: Log): Failure {
   if (error instanceof Failure) return error
   const stack = error instanceof Error ? (error.stack ?? '') : ''

@@ -1,5 +1,5 @@
-// Keeps the swarm and the disk at what the state wants: payloads for this machine and for the children, small payloads as
-// objects, and room for them.
+// Keeps the swarm and the disk at what the state wants: payloads for this machine and for the
+// children, small payloads as objects, and room for them.
 
 import { limits } from '../../model/limits.ts'
 import type { HoldingSpec, Manifest } from '../../model/manifest.ts'
@@ -42,7 +42,10 @@ export interface Holding {
 export function startHolding(parts: HoldingParts): Holding {
   const { log, source, swarm, state } = parts
   let stopped = false
-  /** By info hash, of the swarms that children want. Kept between two holds, because loading one may take long. */
+  /**
+   * By info hash, of the swarms that children want. Kept between two holds, because loading one may
+   * take long.
+   */
   let childSpecs = new Map<InfoHash, HoldingSpec>()
 
   const ownSpecs = ownSpecsOf(parts)
@@ -100,8 +103,8 @@ export function startHolding(parts: HoldingParts): Holding {
 }
 
 /**
- * The specs of the payloads that this machine needs and that are not here, by info hash. Payloads that travel as objects are
- * fetched on the side.
+ * The specs of the payloads that this machine needs and that are not here, by info hash. Payloads
+ * that travel as objects are fetched on the side.
  */
 function ownSpecsOf({ clock, log, source, swarm, state, dispatch, loading }: HoldingParts) {
   const small = fetchingSmall({
@@ -118,7 +121,8 @@ function ownSpecsOf({ clock, log, source, swarm, state, dispatch, loading }: Hol
       if (manifest.payload.via === 'object') small.fetch(manifest)
       else absent.push([digest, manifest])
     }
-    // After the loop above: metainfo may take long, and by then the listing of the small payloads would be old.
+    // After the loop above: metainfo may take long, and by then the listing of the small payloads
+    // would be old.
     for (const [digest, manifest] of absent) {
       try {
         const spec = await specOf(source, digest, manifest)

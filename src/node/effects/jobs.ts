@@ -1,5 +1,5 @@
-// The jobs of a node: loading, holding, work on the machine, saving, and the timer of the looks. Each job runs one at a time
-// and reads the state when it starts, so asking twice is asking once.
+// The jobs of a node: loading, holding, work on the machine, saving, and the timer of the looks.
+// Each job runs one at a time and reads the state when it starts, so asking twice is asking once.
 
 import { background, repeatable } from '../../work/background.ts'
 import type { Log, Store } from '../../world/world.ts'

@@ -1,4 +1,5 @@
-// Loads what the policy consists of: trusted metadata, the revision, the states of rollouts, manifests.
+// Loads what the policy consists of: trusted metadata, the revision, the states of rollouts,
+// manifests.
 
 import { limits } from '../../model/limits.ts'
 import type { Sha256 } from '../../model/names.ts'
@@ -36,7 +37,10 @@ export interface Loading {
   loadRollouts(digest: Sha256): void
   /** Of the revision in force, those that this node needs. */
   loadManifests(): void
-  /** Dispatches `load-failed`. Where another try may succeed, a look follows. `what` names the object for a person. */
+  /**
+   * Dispatches `load-failed`. Where another try may succeed, a look follows. `what` names the
+   * object for a person.
+   */
   failed(what: string, error: unknown): void
   /** Resolves once nothing is being refreshed and no manifest is being loaded. */
   stop(): Promise<void>

@@ -1,4 +1,5 @@
-// The one timer of a node's looks. Whoever wants a look sooner moves it forward; nobody moves it back.
+// The one timer of a node's looks. Whoever wants a look sooner moves it forward; nobody moves it
+// back.
 
 import type { Clock, Timer } from '../../world/world.ts'
 import type { Event } from '../state/events.ts'
@@ -9,7 +10,10 @@ export interface LookTimer {
   stop(): void
 }
 
-/** Dispatches `look-due` when the time has come. The timer starts with the first call of `lookWithin`. */
+/**
+ * Dispatches `look-due` when the time has come. The timer starts with the first call of
+ * `lookWithin`.
+ */
 export function startLookTimer({ clock, dispatch }: { clock: Clock; dispatch: (event: Event) => void }): LookTimer {
   let timer: Timer | undefined
   let dueAtMs = Number.POSITIVE_INFINITY

@@ -34,10 +34,15 @@ export interface MachineWork {
   inspect(): void
   /** Resolves once no inspection is running or asked for. */
   inspected(): Promise<void>
-  /** Compares the machine with the desired state and changes nothing. Null while the desired state is not known. */
+  /**
+   * Compares the machine with the desired state and changes nothing. Null while the desired state
+   * is not known.
+   */
   look(): Promise<MachineLooked | null>
   apply(plan: Plan): void
-  /** Resolves once no inspection runs. An apply that runs is not awaited: it outlives the daemon. */
+  /**
+   * Resolves once no inspection runs. An apply that runs is not awaited: it outlives the daemon.
+   */
   stop(): Promise<void>
 }
 
@@ -76,7 +81,8 @@ export function startMachineWork(parts: MachineWorkParts): MachineWork {
 
 async function inspect(parts: MachineWorkParts): Promise<void> {
   const { state, clock, store, dispatch, lookWithin } = parts
-  // In the middle of an apply the machine differs from every desired state. The end of the apply asks for another look.
+  // In the middle of an apply the machine differs from every desired state. The end of the apply
+  // asks for another look.
   if (state().applying) return
   try {
     await parts.appliedOutcomes.recordRest()
@@ -94,7 +100,10 @@ async function inspect(parts: MachineWorkParts): Promise<void> {
   if (next !== undefined) lookWithin(Math.max(0, next - clock.now()))
 }
 
-/** `number` and `rollouts` say which revision and which state of its rollouts (by digest) the look went by. */
+/**
+ * `number` and `rollouts` say which revision and which state of its rollouts (by digest) the look
+ * went by.
+ */
 async function lookNow({
   state,
   clock,

@@ -3,8 +3,9 @@
 import type { Settings } from '../../model/settings.ts'
 
 /**
- * The URL under which children reach this node, as far as the node itself can tell. A node that listens at every address does
- * not know its own: `address` stands in for it, or this machine's loopback. Pure.
+ * The URL under which children reach this node, as far as the node itself can tell. A node that
+ * listens at every address does not know its own: `address` stands in for it, or this machine's
+ * loopback. Pure.
  */
 export function controlUrlOf(
   { listen }: Pick<Settings, 'listen'>,

@@ -26,8 +26,9 @@ export interface InitOptions {
 const parseName = parserOf(nodeNameSchema)
 
 /**
- * Makes keys, TUF metadata, a policy to start from, and the settings. Throws `already-exists` if the home is a node already.
- * The settings are written last, so a run that failed has not made a node and can be repeated.
+ * Makes keys, TUF metadata, a policy to start from, and the settings. Throws `already-exists` if
+ * the home is a node already. The settings are written last, so a run that failed has not made a
+ * node and can be repeated.
  */
 export async function initRoot(
   options: InitOptions,

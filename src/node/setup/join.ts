@@ -1,5 +1,5 @@
-// `banyan join`: makes this machine a node of a tree. After a failure nothing is left behind, except the private key where a
-// certificate for it may have been issued and the answer got lost.
+// `banyan join`: makes this machine a node of a tree. After a failure nothing is left behind,
+// except the private key where a certificate for it may have been issued and the answer got lost.
 
 import type { KeyObject } from 'node:crypto'
 import os from 'node:os'
@@ -54,9 +54,10 @@ export async function joinTree(options: JoinOptions): Promise<Joined> {
 }
 
 /**
- * Asks the parents one after the other for a certificate, and makes a node of this home with the first answer. The same in any
- * world. Throws `already-exists` if the home is a node already, `untrusted` for an answer that is not the fleet's, `refused`
- * if the root gives no certificate, and `unreachable` if no parent answers.
+ * Asks the parents one after the other for a certificate, and makes a node of this home with the
+ * first answer. The same in any world. Throws `already-exists` if the home is a node already,
+ * `untrusted` for an answer that is not the fleet's, `refused` if the root gives no certificate,
+ * and `unreachable` if no parent answers.
  */
 export async function join(world: World, options: JoinOptions): Promise<Joined> {
   const home = homeAt(options.home)
@@ -76,7 +77,8 @@ export async function join(world: World, options: JoinOptions): Promise<Joined> 
       continue
     }
     if (answer.kind === 'refused') {
-      // A silent parent, or one of an earlier run, may have passed the request on; then the root knows this key.
+      // A silent parent, or one of an earlier run, may have passed the request on; then the root
+      // knows this key.
       if (isNew && silent.length === 0) await world.disk.remove(home.keys)
       throw answer.failure
     }
@@ -135,8 +137,8 @@ async function saveNode(
 }
 
 /**
- * The node's private key, saved before any parent is asked. An answer that gets lost has used up the name, and the root gives
- * that name again to the same key only.
+ * The node's private key, saved before any parent is asked. An answer that gets lost has used up
+ * the name, and the root gives that name again to the same key only.
  */
 async function keyFor({ disk, random }: World, home: Home): Promise<{ privateKey: KeyObject; isNew: boolean }> {
   const file = path.join(home.keys, 'node.key.pem')
@@ -150,7 +152,10 @@ async function keyFor({ disk, random }: World, home: Home): Promise<{ privateKey
   return { privateKey, isNew: true }
 }
 
-/** Makes the folders that a node needs at its first start, and the folder that packages are installed below. */
+/**
+ * Makes the folders that a node needs at its first start, and the folder that packages are
+ * installed below.
+ */
 export async function makeFolders(
   world: Pick<World, 'disk'>,
   home: Home,
@@ -169,7 +174,10 @@ export async function checkNoNode(world: Pick<World, 'disk'>, home: Home): Promi
   })
 }
 
-/** The first label of the machine's name, in lower case and with dashes for whatever a node name may not have. */
+/**
+ * The first label of the machine's name, in lower case and with dashes for whatever a node name may
+ * not have.
+ */
 export function machineName(): string {
   const name =
     os

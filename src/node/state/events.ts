@@ -1,4 +1,5 @@
-// The closed lists of what can happen to a node (`Event`) and of what the node does about it (`Effect`).
+// The closed lists of what can happen to a node (`Event`) and of what the node does about it
+// (`Effect`).
 
 import type { Failure } from '../../model/failure.ts'
 import type { Manifest } from '../../model/manifest.ts'
@@ -55,7 +56,10 @@ export type Event =
   | { kind: 'peer-parted'; infoHash: InfoHash; node: NodeName }
   /** Reports of these nodes, the newest known of each, were accepted. */
   | { kind: 'reports-accepted'; nodes: NodeName[] }
-  /** The result of a look at the machine. `rollouts` is the digest of the rollout state that the look went by. */
+  /**
+   * The result of a look at the machine. `rollouts` is the digest of the rollout state that the
+   * look went by.
+   */
   | ({ kind: 'inspected'; revision: number; rollouts: Sha256 | null } & MachineLooked)
   | { kind: 'inspect-failed'; failure: Failure }
   /** An apply has ended, with whatever outcomes, and its results are recorded. */

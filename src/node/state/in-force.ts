@@ -1,4 +1,5 @@
-// Which parts of the signed policy are in force for this node, and the traits by which the policy selects the node. Pure.
+// Which parts of the signed policy are in force for this node, and the traits by which the policy
+// selects the node. Pure.
 
 import { groupsOf, type NodeTraits } from '../../model/desired.ts'
 import type { Arch } from '../../model/names.ts'
@@ -22,7 +23,10 @@ export function traitsOf(state: State): NodeTraits | null {
   }
 }
 
-/** The limits that the policy sets for this node's link, disk and machine, in the order of the policy. */
+/**
+ * The limits that the policy sets for this node's link, disk and machine, in the order of the
+ * policy.
+ */
 export function policyLimitsOf(state: State): NodeLimits[] {
   const traits = traitsOf(state)
   const { limits: all } = state.revision?.body ?? {}

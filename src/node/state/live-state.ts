@@ -1,4 +1,5 @@
-// A node's state as it is now. Events change it one after the other, and their effects are carried out.
+// A node's state as it is now. Events change it one after the other, and their effects are carried
+// out.
 
 import type { Effect, Event } from './events.ts'
 import type { State } from './state.ts'
@@ -8,11 +9,16 @@ export interface LiveState {
   state(): State
   /** Before `begin` events wait in a queue. */
   dispatch(event: Event): void
-  /** Takes in `started` first and then the waiting events. From now on `run` carries out every effect. */
+  /**
+   * Takes in `started` first and then the waiting events. From now on `run` carries out every
+   * effect.
+   */
   begin(started: Event, run: (effect: Effect) => void): void
   /** From now on events still change the state, and no effect is carried out. */
   end(): void
-  /** Calls `listener` after each event and its effects. The returned function removes the listener. */
+  /**
+   * Calls `listener` after each event and its effects. The returned function removes the listener.
+   */
   onChange(listener: () => void): () => void
 }
 

@@ -1,4 +1,5 @@
-// What becomes of a node's state around its machine: a look at it, the end of an apply, and the time for the next try. Pure.
+// What becomes of a node's state around its machine: a look at it, the end of an apply, and the
+// time for the next try. Pure.
 
 import { limits } from '../../model/limits.ts'
 import { differencesToRemove, isComing } from '../../reconcile/plan.ts'
@@ -30,7 +31,8 @@ export function applied(state: State, event: Extract<Event, { kind: 'applied' }>
     restarts,
     output: outcomes.some((each) => each.outcome === 'failed') ? (event.output ?? null) : null,
     applying: false,
-    // The apply was for restarts alone and left them undone. Another one at once would most likely do the same.
+    // The apply was for restarts alone and left them undone. Another one at once would most likely
+    // do the same.
     applyNotBeforeMs: isInVain ? moment.monotonicMs + limits.failedRetryMs : null,
     quarantine: quarantineUnder(quarantine, state.revision?.body.number ?? plan.revision),
   }
@@ -55,7 +57,8 @@ export function inspected(state: State, event: Extract<Event, { kind: 'inspected
   if (event.rollouts !== (rolloutsInForce(state)?.digest ?? null)) return [state, [{ kind: 'inspect' }]]
   const seen = { revision: event.revision, differences: event.differences, plan: event.plan }
   const quarantine = quarantineStanding(state.quarantine, event.differences)
-  // A look compares with the revision in force. A newer one that could not be loaded remains a problem.
+  // A look compares with the revision in force. A newer one that could not be loaded remains a
+  // problem.
   const isLoaded = state.trusted?.revision?.sha256 === state.revision?.digest && !event.plan.waiting.some(isComing)
   const next: State = {
     ...without(isLoaded ? without(state, 'load') : state, 'inspect'),
@@ -77,7 +80,9 @@ export function inspected(state: State, event: Extract<Event, { kind: 'inspected
   return applying(next, effects)
 }
 
-/** A person wants it now: what failed may be tried again at once. How often it failed still counts. */
+/**
+ * A person wants it now: what failed may be tried again at once. How often it failed still counts.
+ */
 export function askedToApply(state: State): Next {
   return [
     {

@@ -1,4 +1,5 @@
-// The outcome that is reported of each package: from the last apply, and corrected by later looks. Pure.
+// The outcome that is reported of each package: from the last apply, and corrected by later looks.
+// Pure.
 
 import type { DesiredPackage } from '../../model/desired.ts'
 import type { Outcome } from '../../model/report.ts'
@@ -7,8 +8,9 @@ import type { Event } from './events.ts'
 import type { State } from './state.ts'
 
 /**
- * The outcomes after a look, sorted by name. A package without a difference has the outcome of the look. A package with a
- * difference keeps the outcome of its last apply, as long as that apply was about the same difference.
+ * The outcomes after a look, sorted by name. A package without a difference has the outcome of the
+ * look. A package with a difference keeps the outcome of its last apply, as long as that apply was
+ * about the same difference.
  */
 export function outcomesAfterLook(state: State, event: Extract<Event, { kind: 'inspected' }>): Outcome[] {
   const keptNames = new Set(event.kept.map((outcome) => outcome.name))
@@ -30,7 +32,8 @@ export function outcomesAfterLook(state: State, event: Extract<Event, { kind: 'i
   const others = state.outcomes.filter(
     (outcome) => differences.has(outcome.name) && !keptNames.has(outcome.name) && fromApply(outcome) && !isOld(outcome),
   )
-  // Outcomes are lost when the daemon restarts and the quarantine is not: it brings the failures back.
+  // Outcomes are lost when the daemon restarts and the quarantine is not: it brings the failures
+  // back.
   const named = new Set([...keptNames, ...others.map(({ name }) => name)])
   const quarantined = event.differences.flatMap((difference): Outcome[] => {
     const known = named.has(difference.name) ? undefined : quarantineOf(state.quarantine, difference)
@@ -41,7 +44,10 @@ export function outcomesAfterLook(state: State, event: Extract<Event, { kind: 'i
   return [...kept, ...others, ...quarantined].sort(byName)
 }
 
-/** The outcomes that still hold under another desired state. A failure holds only if the same manifest is still wanted. */
+/**
+ * The outcomes that still hold under another desired state. A failure holds only if the same
+ * manifest is still wanted.
+ */
 export function outcomesUnder(
   { outcomes, quarantine }: Pick<State, 'outcomes' | 'quarantine'>,
   desired: readonly DesiredPackage[],

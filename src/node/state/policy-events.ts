@@ -1,5 +1,6 @@
-// What becomes of a node's state as the policy arrives: trusted metadata, then the revision that it names, then the manifests
-// that the revision names. Each step is taken only if it still belongs to the step before. Pure.
+// What becomes of a node's state as the policy arrives: trusted metadata, then the revision that it
+// names, then the manifests that the revision names. Each step is taken only if it still belongs to
+// the step before. Pure.
 
 import { desiredFor } from '../../model/desired.ts'
 import { manifestsOf } from '../../model/revision.ts'
@@ -17,7 +18,8 @@ export function refreshed(state: State, { trusted }: Extract<Event, { kind: 'ref
   const isNews = trusted.timestampVersion !== state.trusted?.timestampVersion
   const revision = revisionToLoad(next)
   const effects: Effect[] = []
-  // Children ask for a new revision as soon as they are told of it, so they are told once it is here.
+  // Children ask for a new revision as soon as they are told of it, so they are told once it is
+  // here.
   if (revision.length > 0) effects.push({ kind: 'warm-up' }, ...revision)
   else if (isNews) effects.push({ kind: 'tell-children' })
   effects.push(...rolloutsToLoad(next))
@@ -26,7 +28,8 @@ export function refreshed(state: State, { trusted }: Extract<Event, { kind: 'ref
 }
 
 export function refreshFailed(state: State, { failure }: Extract<Event, { kind: 'refresh-failed' }>): Next {
-  // A parent that cannot be reached shows in `link`; a problem of the refresh is a parent that answered wrongly.
+  // A parent that cannot be reached shows in `link`; a problem of the refresh is a parent that
+  // answered wrongly.
   const isUnanswered = failure.code === 'unreachable' || failure.code === 'timed-out'
   if (attackOf(failure) === undefined && isUnanswered) return [state, []]
   return [{ ...withProblem(state, 'refresh', failure.message), refused: failure.message }, [{ kind: 'report' }]]
@@ -63,7 +66,10 @@ export function loadFailed(state: State, { what, failure }: Extract<Event, { kin
   return [next, what === 'revision' ? [{ kind: 'tell-children' }, { kind: 'report' }] : [{ kind: 'report' }]]
 }
 
-/** What the revision in force wants of this node, after one of the two has changed: the revision, or what the node is. */
+/**
+ * What the revision in force wants of this node, after one of the two has changed: the revision, or
+ * what the node is.
+ */
 export function desiring(state: State): Next {
   const traits = traitsOf(state)
   if (state.revision === null || traits === null) return [state, [{ kind: 'report' }]]
@@ -76,7 +82,9 @@ export function desiring(state: State): Next {
   ]
 }
 
-/** The effect that loads whatever the trusted metadata and the revision name and that is not here. */
+/**
+ * The effect that loads whatever the trusted metadata and the revision name and that is not here.
+ */
 export function loadsMissing(state: State): Effect[] {
   const isWithoutManifests = state.revision !== null && state.manifests === null
   const manifests: Effect[] = isWithoutManifests ? [{ kind: 'load-manifests' }] : []

@@ -1,4 +1,5 @@
-// What is wrong at a node right now: one problem of each source, until that source is known to be well again. Pure.
+// What is wrong at a node right now: one problem of each source, until that source is known to be
+// well again. Pure.
 
 import type { ProblemSource, State } from './state.ts'
 

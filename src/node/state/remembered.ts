@@ -1,5 +1,6 @@
-// What a node saves for its next start. A node that starts without its parent needs its facts and its site: without them it
-// would be another machine at no site, for which the policy may want other packages.
+// What a node saves for its next start. A node that starts without its parent needs its facts and
+// its site: without them it would be another machine at no site, for which the policy may want
+// other packages.
 
 import * as v from 'valibot'
 import { Failure } from '../../model/failure.ts'
@@ -32,7 +33,10 @@ const key = 'remembered'
 const quarantineKey = 'quarantine'
 export const restartsKey = 'restarts'
 
-/** Site, facts and parent. A value that cannot be read any more is dropped, because the node will find it out again. */
+/**
+ * Site, facts and parent. A value that cannot be read any more is dropped, because the node will
+ * find it out again.
+ */
 export async function loadRemembered(store: Pick<Store, 'get'>, log: Log): Promise<Remembered> {
   return parsedOr(nothingRemembered, log, async () => parseRemembered((await store.get(key)) ?? nothingRemembered, key))
 }
@@ -62,8 +66,8 @@ export async function saveQuarantine(store: Pick<Store, 'put'>, { quarantine }: 
 }
 
 /**
- * The packages that banyan has installed, and the newest revision without a difference. Throws `bad-input` if either cannot be
- * read: without its records a node must not change the machine.
+ * The packages that banyan has installed, and the newest revision without a difference. Throws
+ * `bad-input` if either cannot be read: without its records a node must not change the machine.
  */
 export async function loadSaved(
   store: Pick<Store, 'get'>,

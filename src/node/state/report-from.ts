@@ -8,7 +8,10 @@ import { differencesToRemove } from '../../reconcile/plan.ts'
 import { buildReport } from '../../report/build.ts'
 import type { State } from './state.ts'
 
-/** Before the facts are collected the report says the architecture `all`; a caller should wait for them. */
+/**
+ * Before the facts are collected the report says the architecture `all`; a caller should wait for
+ * them.
+ */
 export function reportFrom(parts: {
   state: State
   counter: number
@@ -40,12 +43,18 @@ export function reportFrom(parts: {
   })
 }
 
-/** The problems of the moment, in words for a person: those of the state, then the first few transfers that wait. */
+/**
+ * The problems of the moment, in words for a person: those of the state, then the first few
+ * transfers that wait.
+ */
 export function problemsOf(state: State, transfers: readonly Transfer[]): string[] {
   return [...Object.values(state.problems), ...transfers.filter(isWaiting).slice(0, waitingNamed).map(waitingTextOf)]
 }
 
-/** The transfers that wait and are named as problems. The report lists all of them among its transfers. */
+/**
+ * The transfers that wait and are named as problems. The report lists all of them among its
+ * transfers.
+ */
 const waitingNamed = 5
 
 function isWaiting({ state }: Transfer): boolean {
@@ -66,7 +75,10 @@ function withQuarantine(outcome: Outcome, { quarantine }: State): Outcome {
   return { ...outcome, quarantine: { failures: known.failures, nextTry: known.nextTry } }
 }
 
-/** The condition of the node in one word. Of several that hold, the one that a person has to know first. */
+/**
+ * The condition of the node in one word. Of several that hold, the one that a person has to know
+ * first.
+ */
 export function conditionOf(state: State, now: Instant): Report['state'] {
   if (state.trusted !== null && state.trusted.expires <= now) return 'stale'
   if (state.applying) return 'applying'

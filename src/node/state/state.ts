@@ -15,7 +15,10 @@ import type { KeptRestart } from '../../reconcile/restarts.ts'
 import type { TrustedState } from '../../trust/trust-store.ts'
 import type { Facts } from '../../world/world.ts'
 
-/** The way to the parent. `seeking`: no parent has answered since the start. `island`: none answers now. */
+/**
+ * The way to the parent. `seeking`: no parent has answered since the start. `island`: none answers
+ * now.
+ */
 export type Link =
   | { kind: 'root' }
   | { kind: 'seeking' }
@@ -36,7 +39,10 @@ export interface State {
   labels: Labels
   /** The longest time between two looks at the machine. */
   checkIntervalMs: number
-  /** From the settings or, without one there, from the parent's tracker; null until the tracker has answered. */
+  /**
+   * From the settings or, without one there, from the parent's tracker; null until the tracker has
+   * answered.
+   */
   site: string | null
   /** Null until they are collected for the first time in this node's life. */
   facts: Facts | null
@@ -53,7 +59,10 @@ export interface State {
   rollouts: { digest: Sha256; states: RolloutState[] } | null
   /** What the revision in force wants of this node. */
   desired: DesiredPackage[]
-  /** What earlier revisions wanted of this node, the newest first. Only packages that are being rolled out. */
+  /**
+   * What earlier revisions wanted of this node, the newest first. Only packages that are being
+   * rolled out.
+   */
   earlier: DesiredPackage[][]
   /** The manifests of `desired` and `earlier`, by digest; null until all of them are here. */
   manifests: ReadonlyMap<Sha256, Manifest> | null
@@ -67,7 +76,9 @@ export interface State {
   outcomes: Outcome[]
   /** The units that the policy had restarted, and those that are still to be restarted. */
   restarts: readonly KeptRestart[]
-  /** The end of what programs printed in the last apply if something failed in it; null otherwise. */
+  /**
+   * The end of what programs printed in the last apply if something failed in it; null otherwise.
+   */
   output: string | null
   /** What the machine needs (a reboot, restarts), by the last look; null before the first. */
   needs: MachineNeeds | null

@@ -1,4 +1,5 @@
-// The one function that changes a node's state. What each event means stands in the `*-events.ts` files beside it.
+// The one function that changes a node's state. What each event means stands in the `*-events.ts`
+// files beside it.
 
 import { unreachable } from '../../model/failure.ts'
 import { attacksAfter } from './attacks.ts'
@@ -17,7 +18,10 @@ import {
 import { without, withProblem } from './problems.ts'
 import type { State } from './state.ts'
 
-/** The next state and what to do about it. Pure. An event that comes twice changes nothing the second time. */
+/**
+ * The next state and what to do about it. Pure. An event that comes twice changes nothing the
+ * second time.
+ */
 export function transition(state: State, event: Event): Next {
   switch (event.kind) {
     case 'started':
@@ -28,7 +32,8 @@ export function transition(state: State, event: Event): Next {
       // A fact that could not be collected this time keeps its last value.
       return remembering(desiring({ ...state, facts: { ...state.facts, ...event.facts } }))
     case 'site-seen':
-      // The site that the tracker saw is only a default. A node whose settings name a site gets no such event.
+      // The site that the tracker saw is only a default. A node whose settings name a site gets no
+      // such event.
       return state.site === event.site ? [state, []] : remembering(desiring({ ...state, site: event.site }))
     case 'refreshed':
       return refreshed(state, event)

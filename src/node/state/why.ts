@@ -28,7 +28,10 @@ export interface Why {
   difference: string | null
   /** How far the wanted payload is, in bytes; null if it is not transferred as a swarm. */
   payload: { have: number; size: number; state: Transfer['state'] } | null
-  /** Whether its administrator holds it. Then banyan does nothing to it, whatever the other fields say. */
+  /**
+   * Whether its administrator holds it. Then banyan does nothing to it, whatever the other fields
+   * say.
+   */
   held: boolean
   /** What it waits for, and until when (milliseconds since 1970) where that is known. */
   waits: { for: Waiting['for']; until: Instant | null; detail: string | null } | null
@@ -50,8 +53,8 @@ interface Known {
 }
 
 /**
- * `transfer` is the transfer of the payload that the package should have, null if there is none. Throws `not-found` for a
- * package that neither the policy nor this node knows. Pure.
+ * `transfer` is the transfer of the payload that the package should have, null if there is none.
+ * Throws `not-found` for a package that neither the policy nor this node knows. Pure.
  */
 export function whyOf(state: State, name: PackageName, transfer: Transfer | null): Why {
   const known = knownOf(state, name, transfer)
