@@ -42,7 +42,7 @@ export function startBandwidth(parts: BandwidthParts): Bandwidth {
   let rates = unlimited
   let heldBack: string | null = null
   let nextLook: Timer | undefined
-  const machine = watchMachine(parts)
+  const machine = startMachineWatch(parts)
 
   const look = () => {
     const inForce = parts.limits()
@@ -87,7 +87,7 @@ interface MachineWatch {
  * Asks the machine for its load and power supply again and again, as long as a limit depends on
  * them.
  */
-function watchMachine(parts: BandwidthParts): MachineWatch {
+function startMachineWatch(parts: BandwidthParts): MachineWatch {
   const { clock, log, uploadFacts } = parts
   let facts: UploadFacts = { load: null, onBattery: null }
   let timer: Timer | undefined

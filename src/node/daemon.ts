@@ -13,7 +13,7 @@ import { background } from '../work/background.ts'
 import { type ChildrenSide, startChildrenSide } from './children-side.ts'
 import { type AppliedOutcomes, createAppliedOutcomes } from './disk/applied-outcomes.ts'
 import { createDiskLimits } from './disk/disk-limits.ts'
-import { effectRunner } from './effects/effects.ts'
+import { effectRunnerFor } from './effects/effects.ts'
 import { type Jobs, startJobs } from './effects/jobs.ts'
 import type { NodeParts } from './node-parts.ts'
 import { openRootUplink } from './parent/root-uplink.ts'
@@ -196,7 +196,7 @@ async function begin({ world, store, trust, identity }: NodeParts, stages: Omit<
   const { clock, log, facts } = world
   const { appliedOutcomes, self, parentSide, jobs, childrenSide, root } = stages
   const { live, swarm, bandwidth } = self
-  const runEffect = effectRunner({
+  const runEffect = effectRunnerFor({
     ...{ log, state: live.state, tls: () => identity().tls, jobs, swarm, bandwidth },
     ...{ announcer: parentSide.announcer, reports: parentSide.reports, serving: childrenSide.serving },
     rollouts: root?.rollouts ?? null,

@@ -31,7 +31,7 @@ export interface EffectParts {
 type Handlers = { [K in Effect['kind']]: (effect: Extract<Effect, { kind: K }>) => void }
 
 /** Every effect is started at once and nothing is awaited; results come back as events. */
-export function effectRunner(parts: EffectParts): (effect: Effect) => void {
+export function effectRunnerFor(parts: EffectParts): (effect: Effect) => void {
   const handlers = handlersOf(parts)
   return (effect) => {
     // The compiler does not see that a kind and its handler belong together; the type of the table

@@ -15,7 +15,7 @@ import type { Effect, Event, Next } from './events.ts'
 import { rolloutsInForce } from './in-force.ts'
 import { mergedOutcomes, outcomesAfterLook } from './outcomes.ts'
 import { loadsMissing } from './policy-events.ts'
-import { without, withProblem } from './problems.ts'
+import { withoutProblem, withProblem } from './problems.ts'
 import { planReady } from './ready.ts'
 import type { State } from './state.ts'
 
@@ -25,7 +25,7 @@ export function applied(state: State, event: Extract<Event, { kind: 'applied' }>
   const restarts = event.restarts ?? state.restarts
   const isInVain = plan.actions.length === 0 && restarts.some(({ state }) => state === 'owed')
   const next: State = {
-    ...without(state, 'apply'),
+    ...withoutProblem(state, 'apply'),
     records: event.records,
     outcomes: mergedOutcomes(state.outcomes, outcomes),
     restarts,
@@ -61,7 +61,7 @@ export function inspected(state: State, event: Extract<Event, { kind: 'inspected
   // problem.
   const isLoaded = state.trusted?.revision?.sha256 === state.revision?.digest && !event.plan.waiting.some(isComing)
   const next: State = {
-    ...without(isLoaded ? without(state, 'load') : state, 'inspect'),
+    ...withoutProblem(isLoaded ? withoutProblem(state, 'load') : state, 'inspect'),
     seen,
     needs: event.needs ?? state.needs,
     records: event.records,

@@ -1,13 +1,13 @@
 // What becomes of a node's state when a parent has answered, and when none answers any more. Pure.
 
 import type { Effect, Event, Next } from './events.ts'
-import { without, withProblem } from './problems.ts'
+import { withoutProblem, withProblem } from './problems.ts'
 import type { Link, State } from './state.ts'
 
 /** Changes nothing if the same parent has answered all along. */
 export function parentAnswered(state: State, { parent }: Extract<Event, { kind: 'parent-answered' }>): Next {
   if (state.link.kind === 'connected' && state.link.parent === parent) return [state, []]
-  const next: State = { ...without(state, 'parent'), link: { kind: 'connected', parent }, reportedTo: parent }
+  const next: State = { ...withoutProblem(state, 'parent'), link: { kind: 'connected', parent }, reportedTo: parent }
   const effects: Effect[] = [{ kind: 'refresh' }, { kind: 'hold' }, { kind: 'report' }]
   const isOther = state.reportedTo !== null && state.reportedTo !== parent
   return [next, [...effects, ...(isOther ? [{ kind: 'report-again' } as const] : []), { kind: 'remember' }]]

@@ -10,11 +10,11 @@ import { attackOf } from '../../trust/trust-store.ts'
 import type { Effect, Event, Next } from './events.ts'
 import { traitsOf } from './in-force.ts'
 import { outcomesUnder } from './outcomes.ts'
-import { without, withProblem } from './problems.ts'
+import { withoutProblem, withProblem } from './problems.ts'
 import type { State } from './state.ts'
 
 export function refreshed(state: State, { trusted }: Extract<Event, { kind: 'refreshed' }>): Next {
-  const next: State = { ...without(state, 'refresh'), trusted, refused: null }
+  const next: State = { ...withoutProblem(state, 'refresh'), trusted, refused: null }
   const isNews = trusted.timestampVersion !== state.trusted?.timestampVersion
   const revision = revisionToLoad(next)
   const effects: Effect[] = []
@@ -39,7 +39,7 @@ export function revisionLoaded(state: State, event: Extract<Event, { kind: 'revi
   const { digest, revision: body } = event
   if (digest === state.revision?.digest || digest !== state.trusted?.revision?.sha256) return [state, []]
   const [next, effects] = desiring({
-    ...without(state, 'load'),
+    ...withoutProblem(state, 'load'),
     revision: { digest, body, named: manifestsOf(body) },
     quarantine: quarantineUnder(state.quarantine, body.number),
     restarts: restartsUnder(state.restarts, body),
@@ -52,12 +52,12 @@ export function revisionLoaded(state: State, event: Extract<Event, { kind: 'revi
 export function rolloutsLoaded(state: State, event: Extract<Event, { kind: 'rollouts-loaded' }>): Next {
   const { digest, rollouts: states } = event
   if (digest === state.rollouts?.digest || digest !== state.trusted?.rollouts?.sha256) return [state, []]
-  return [{ ...without(state, 'load'), rollouts: { digest, states } }, [{ kind: 'inspect' }]]
+  return [{ ...withoutProblem(state, 'load'), rollouts: { digest, states } }, [{ kind: 'inspect' }]]
 }
 
 export function manifestsLoaded(state: State, event: Extract<Event, { kind: 'manifests-loaded' }>): Next {
   if (event.revision !== state.revision?.body.number) return [state, []]
-  return [{ ...without(state, 'load'), manifests: event.manifests }, [{ kind: 'inspect' }]]
+  return [{ ...withoutProblem(state, 'load'), manifests: event.manifests }, [{ kind: 'inspect' }]]
 }
 
 export function loadFailed(state: State, { what, failure }: Extract<Event, { kind: 'load-failed' }>): Next {

@@ -9,7 +9,7 @@ export function withProblem(state: State, source: ProblemSource, message: string
 }
 
 /** The state itself if this source has no problem. */
-export function without(state: State, source: ProblemSource): State {
+export function withoutProblem(state: State, source: ProblemSource): State {
   if (state.problems[source] === undefined) return state
   const { [source]: _, ...problems } = state.problems
   return { ...state, problems }

@@ -15,7 +15,7 @@ import {
   revisionLoaded,
   rolloutsLoaded,
 } from './policy-events.ts'
-import { without, withProblem } from './problems.ts'
+import { withoutProblem, withProblem } from './problems.ts'
 import type { State } from './state.ts'
 
 /**
@@ -48,7 +48,10 @@ export function transition(state: State, event: Event): Next {
     case 'load-failed':
       return loadFailed(state, event)
     case 'payload-arrived':
-      return [without(without(state, 'transfer'), 'load'), [{ kind: 'hold' }, { kind: 'inspect' }, { kind: 'report' }]]
+      return [
+        withoutProblem(withoutProblem(state, 'transfer'), 'load'),
+        [{ kind: 'hold' }, { kind: 'inspect' }, { kind: 'report' }],
+      ]
     case 'holding-changed':
       return [state, [{ kind: 'announce' }]]
     case 'children-wanted':
@@ -114,7 +117,7 @@ function attackSeen(state: State, event: Extract<Event, { kind: 'attack-seen' }>
 
 function roomLooked(state: State, { problem }: Extract<Event, { kind: 'room-looked' }>): Next {
   if ((state.problems.room ?? null) === problem) return [state, []]
-  return [problem === null ? without(state, 'room') : withProblem(state, 'room', problem), [{ kind: 'report' }]]
+  return [problem === null ? withoutProblem(state, 'room') : withProblem(state, 'room', problem), [{ kind: 'report' }]]
 }
 
 /** Site, facts or parent may have changed, and the next start has to know them. */
