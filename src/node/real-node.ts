@@ -16,7 +16,7 @@ import { openObjects } from '../world/objects.ts'
 import { readUploadFacts } from '../world/upload-facts.ts'
 import type { World } from '../world/world.ts'
 import { type RunningNode, startNode } from './daemon.ts'
-import { openLocalApi } from './local-api.ts'
+import { createLocalApi } from './local-api.ts'
 import type { PlainEndpoint } from './plain.ts'
 import type { Reloaded } from './reload.ts'
 import type { Home } from './setup/home.ts'
@@ -99,7 +99,7 @@ export async function startRealNode({ world, home }: { world: World; home: Home 
     }
     const local = await serveLocal({
       path: home.socket,
-      handler: openLocalApi({
+      handler: createLocalApi({
         clock: world.clock,
         node: running,
         plain,

@@ -2,13 +2,14 @@
 
 import { createHash } from 'node:crypto'
 import { Failure, unreachable } from '../model/failure.ts'
+import { type Knowledge, parseKnowledge } from '../model/knowledge.ts'
 import { limits } from '../model/limits.ts'
 import type { NodeName } from '../model/names.ts'
 import { parseJson } from '../model/parse.ts'
 import { type Attack, type Envelope, parseReport, type Report, type ReportBatch } from '../model/report.ts'
 import { takingTurns } from '../work/turns.ts'
 import type { Clock, Store, StoreChange } from '../world/world.ts'
-import { type Knowledge, knowledgeOf, parseKnowledge } from './knowledge.ts'
+import { knowledgeOf } from './knowledge.ts'
 import { verdictOn } from './merge.ts'
 import { keyIdOf, parseSignedReport, type SignedReport } from './signed-report.ts'
 

@@ -1,8 +1,8 @@
 // What a genuine report means beside what is known of its node already.
 
+import type { Knowledge } from '../model/knowledge.ts'
 import type { NodeName } from '../model/names.ts'
 import type { Report } from '../model/report.ts'
-import type { Knowledge } from './knowledge.ts'
 
 export type Verdict =
   | 'newer'

@@ -2,11 +2,11 @@
 // told of up to a number, and single nodes never.
 
 import { distanceOf } from '../model/distance.ts'
+import type { Knowledge } from '../model/knowledge.ts'
 import { limits } from '../model/limits.ts'
 import type { Instant } from '../model/names.ts'
 import type { Report, Transfer } from '../model/report.ts'
 import type { Rates } from '../model/units/rates.ts'
-import type { Knowledge } from './knowledge.ts'
 import { linkDistanceOf } from './link-distance.ts'
 import type { MetricFamily, Sample } from './open-metrics.ts'
 import { summaryOf } from './summary.ts'
