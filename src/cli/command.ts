@@ -117,7 +117,9 @@ export function textOf(args: Arguments, name: string): string {
   return value
 }
 
-/** The value of an option, or undefined. Throws a UsageError if it is empty or given more than once. */
+/**
+ * The value of an option, or undefined. Throws a UsageError if it is empty or given more than once.
+ */
 export function optionalTextOf(args: Arguments, name: string): string | undefined {
   const value = args[name]
   if (value === undefined) return undefined
@@ -133,7 +135,10 @@ export function textsOf(args: Arguments, name: string): string[] {
   return values
 }
 
-/** The value of an option that takes a whole number from `min` to `max`. Throws a UsageError for anything else. */
+/**
+ * The value of an option that takes a whole number from `min` to `max`. Throws a UsageError for
+ * anything else.
+ */
 export function countOf(args: Arguments, name: string, min: number, max: number): number | undefined {
   const text = optionalTextOf(args, name)
   if (text === undefined) return undefined
@@ -144,7 +149,10 @@ export function countOf(args: Arguments, name: string, min: number, max: number)
   return count
 }
 
-/** The value of a positional argument that takes a whole number from 1. Throws a UsageError for anything else. */
+/**
+ * The value of a positional argument that takes a whole number from 1. Throws a UsageError for
+ * anything else.
+ */
 export function countArgumentOf(args: Arguments, name: string): number {
   const text = positionalOf(args, name)
   if (!/^[1-9]\d{0,14}$/.test(text)) throw new UsageError(`<${name}>: expected a whole number from 1, not ${text}`)

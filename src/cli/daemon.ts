@@ -40,7 +40,10 @@ export async function ask<Call extends AnswerCall>(
   return { json, known: readAnswer(schema, json) }
 }
 
-/** Passes every line on as it comes, and resolves with the result in the last line. Throws like `ask`. */
+/**
+ * Passes every line on as it comes, and resolves with the result in the last line. Throws like
+ * `ask`.
+ */
 export async function askForLines<Call extends LineCall, Field extends ResultField<Call>>(
   home: string,
   call: Call,

@@ -1,4 +1,5 @@
-// The set-up of yargs: every command with its options, help, completion, and usage errors in our own words.
+// The set-up of yargs: every command with its options, help, completion, and usage errors in our
+// own words.
 
 import yargs, { type Argv } from 'yargs'
 import packageJson from '../../package.json' with { type: 'json' }
@@ -61,7 +62,8 @@ export function parserFor(
   )
 }
 
-// yargs does not pass on what follows `--`. The arguments there are paths, which may start with a dash.
+// yargs does not pass on what follows `--`. The arguments there are paths, which may start with a
+// dash.
 function withoutDoubleDash(args: readonly string[]): string[] {
   const at = args.indexOf('--')
   if (at < 0 || args[0] === '--get-yargs-completions') return [...args]

@@ -1,4 +1,5 @@
-// Progress of work that the daemon does: on a terminal a bar once the work has taken a second, otherwise a line per step.
+// Progress of work that the daemon does: on a terminal a bar once the work has taken a second,
+// otherwise a line per step.
 
 import { systemClock } from '../world/clock.ts'
 import type { Clock } from '../world/world.ts'
@@ -28,7 +29,7 @@ interface Screen {
   write(text: string): unknown
 }
 
-/** Shows what `work` passes to `show` until it ends. */
+/** Shows the steps that `work` passes to `show`, until it ends. */
 export async function withProgress<T>(title: string, work: (show: Progress['show']) => Promise<T>): Promise<T> {
   const progress = createProgress(title)
   try {

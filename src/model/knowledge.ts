@@ -1,4 +1,5 @@
-// What is known of one node: the gist of its newest report, small enough to keep in memory for every node of a fleet.
+// What is known of one node: the gist of its newest report, small enough to keep in memory for
+// every node of a fleet.
 
 import * as v from 'valibot'
 import { limits } from './limits.ts'
@@ -19,7 +20,10 @@ export const knowledgeSchema = v.strictObject({
   at: instantSchema,
   /** When the report arrived here, by our clock. */
   receivedAt: instantSchema,
-  /** The child that handed the report over; the node's own name if the node is that child, or is this node itself. */
+  /**
+   * The child that handed the report over; the node's own name if the node is that child, or is
+   * this node itself.
+   */
   via: nodeNameSchema,
   version: lineSchema,
   arch,
@@ -52,7 +56,10 @@ export const knowledgeSchema = v.strictObject({
     ),
     [],
   ),
-  /** The longest time of these transfers, by its bound; null where nobody has said what the link can carry. */
+  /**
+   * The longest time of these transfers, by its bound; null where nobody has said what the link can
+   * carry.
+   */
   worstTime: v.optional(v.nullable(v.number()), null),
 })
 export type Knowledge = v.InferOutput<typeof knowledgeSchema>

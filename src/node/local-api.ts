@@ -1,5 +1,6 @@
-// Serves the local API: what the commands of `banyan` ask of the daemon on their own machine, over a unix socket that only
-// its owner can open. model/local-api/calls.ts has the calls and their answers.
+// Serves the local API: what the commands of `banyan` ask of the daemon on their own machine, over
+// a unix socket that only its owner can open. model/local-api/calls.ts has the calls and their
+// answers.
 
 import { Failure } from '../model/failure.ts'
 import type { AnswerCall, AnswerOf, LineCall, LineOf } from '../model/local-api/calls.ts'

@@ -40,8 +40,8 @@ export function lineHandlers(parts: LocalApiParts): LineHandlers {
 }
 
 /**
- * Looks at the machine again and sends each change, until no difference is left or the attempt has failed. Throws an
- * `unreachable` Failure if something that an action waits for cannot be had now.
+ * Looks at the machine again and sends each change, until no difference is left or the attempt has
+ * failed. Throws an `unreachable` Failure if something that an action waits for cannot be had now.
  */
 async function* applyLines(node: RunningNode, signal: AbortSignal): AsyncIterable<ApplyLine> {
   let wake = () => {}

@@ -1,4 +1,5 @@
-// Reports of the subtree: the newest of each node, as the node signed it. Of all of them only the gist is in memory.
+// Reports of the subtree: the newest of each node, as the node signed it. Of all of them only the
+// gist is in memory.
 
 import { type Knowledge, parseKnowledge } from '../model/knowledge.ts'
 import type { NodeName } from '../model/names.ts'
@@ -21,7 +22,10 @@ export interface InboxParts {
 export interface Accepted {
   /** The nodes of which something newer is known now, sorted. */
   accepted: NodeName[]
-  /** What goes on to this node's own parent: the accepted reports, and known ones, in case they got no further. */
+  /**
+   * What goes on to this node's own parent: the accepted reports, and known ones, in case they got
+   * no further.
+   */
   passUp: SignedReport[]
   /** At most one of each kind. */
   attacks: Attack[]
@@ -30,8 +34,9 @@ export interface Accepted {
 
 export interface Inbox {
   /**
-   * Stores the reports that a child, or this node itself, hands over. They are durable when this returns, and all of the
-   * batch may then be acknowledged. In whatever order and however often reports arrive, the newest of each node stays.
+   * Stores the reports that a child, or this node itself, hands over. They are durable when this
+   * returns, and all of the batch may then be acknowledged. In whatever order and however often
+   * reports arrive, the newest of each node stays.
    */
   accept(batch: ReportBatch, from: NodeName): Promise<Accepted>
   /** Sorted by name. */

@@ -1,4 +1,5 @@
-// Checks the reports of one batch, and sorts them by what they mean beside what is known already. Nothing is stored here.
+// Checks the reports of one batch, and sorts them by what they mean beside what is known already.
+// Nothing is stored here.
 
 import { createHash } from 'node:crypto'
 import { Failure, unreachable } from '../model/failure.ts'
@@ -12,15 +13,18 @@ import { verdictOn } from './merge.ts'
 import { keyIdOf, type SignedReport } from './signed-report.ts'
 
 /**
- * Checks the signature of an envelope, with the certificates of its batch. Throws an `untrusted` Failure for a signature
- * that does not hold.
+ * Checks the signature of an envelope, with the certificates of its batch. Throws an `untrusted`
+ * Failure for a signature that does not hold.
  */
 export type VerifyEnvelope = (
   envelope: Envelope,
   certificates: ReportBatch['certificates'],
 ) => { node: NodeName; payload: Uint8Array }
 
-/** A report that is not kept, although it was not forged: its clock is far ahead, or its format is not known here. */
+/**
+ * A report that is not kept, although it was not forged: its clock is far ahead, or its format is
+ * not known here.
+ */
 export interface Refused {
   /** Null if the signer is not known. */
   node: NodeName | null
@@ -59,7 +63,10 @@ export function emptySorted(): Sorted {
   return { newest: new Map(), duplicates: new Map(), attacks: new Map(), refused: [] }
 }
 
-/** Checks one envelope and adds it to the sorted batch. Does not throw for anything that the envelope holds. */
+/**
+ * Checks one envelope and adds it to the sorted batch. Does not throw for anything that the
+ * envelope holds.
+ */
 export function sortInto(sorted: Sorted, envelope: Envelope, parts: SortParts): void {
   const checked = checkedReport(envelope, parts)
   switch (checked.kind) {

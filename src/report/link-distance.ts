@@ -1,4 +1,5 @@
-// How far the transfers of some nodes were from their bound, all together: what came over their link by what had to. Pure.
+// How far the transfers of the nodes behind one link were from their bound: the bytes that crossed
+// the link, by the bytes of the payloads. Pure.
 
 import { distanceOf } from '../model/distance.ts'
 import type { Knowledge } from '../model/knowledge.ts'
@@ -30,7 +31,7 @@ export function crossingsOf({ transfers }: Pick<Report, 'transfers'>): Crossings
   }
 }
 
-/** Of nodes behind one link; null if nothing is known of any transfer of theirs. */
+/** Of the nodes behind one link; null if none of their transfers is known. */
 export function linkDistanceOf(nodes: Iterable<Crossings>): LinkDistance | null {
   const payloads = new Map<InfoHash, { size: number; overLink: number }>()
   let worstTime: number | null = null

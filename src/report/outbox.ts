@@ -1,4 +1,5 @@
-// Reports on their way to the parent: the newest of each node, kept on disk until the parent has acknowledged it.
+// Reports on their way to the parent: the newest of each node, kept on disk until the parent has
+// acknowledged it.
 
 import * as v from 'valibot'
 import { Failure } from '../model/failure.ts'
@@ -17,20 +18,25 @@ export interface OutboxParts {
 
 export interface Outgoing {
   batch: ReportBatch
-  /** Removes exactly these reports, and not newer ones of the same nodes. For when the parent has stored the batch. */
+  /**
+   * Removes exactly these reports, and not newer ones of the same nodes. For when the parent has
+   * stored the batch.
+   */
   acknowledge(): Promise<void>
 }
 
 export interface Outbox {
   /**
-   * Stores reports of this node or its descendants; durable when it returns. A report that is not newer than the one
-   * that waits is ignored. If reports of more than `limits.outboxMax` nodes would wait, it stores none of them and throws
-   * a `no-space` Failure, to be retried later: their sender keeps them until they are acknowledged.
+   * Stores reports of this node or its descendants; durable when it returns. A report that is not
+   * newer than the one that waits is ignored. If reports of more than `limits.outboxMax` nodes
+   * would wait, it stores none of them and throws a `no-space` Failure, to be retried later: their
+   * sender keeps them until they are acknowledged.
    */
   put(reports: readonly SignedReport[]): Promise<void>
   /**
-   * The reports that have waited longest, at most `limits.reportBatchMax` and, as JSON, `limits.reportsMaxBytes`;
-   * undefined if none wait. They stay in the outbox, and are taken again, until they are acknowledged.
+   * The reports that have waited longest, at most `limits.reportBatchMax` and, as JSON,
+   * `limits.reportsMaxBytes`; undefined if none wait. They stay in the outbox, and are taken again,
+   * until they are acknowledged.
    */
   take(): Promise<Outgoing | undefined>
   /** How many nodes' reports wait. */
@@ -125,7 +131,8 @@ async function batchFrom(
     const report = parseSignedReport(await store.get(signedKey(node)), `outbox, report of ${node}`)
     const keyId = keyIdOf(report.envelope)
     if (report.certificate !== null) {
-      // A batch has room for one certificate per key; a report with another one for the same key goes with the next batch.
+      // A batch has room for one certificate per key; a report with another one for the same key
+      // goes with the next batch.
       if ((certificates.get(keyId) ?? report.certificate) !== report.certificate) continue
       certificates.set(keyId, report.certificate)
     }
@@ -136,7 +143,10 @@ async function batchFrom(
   return { batch: { reports, certificates: Object.fromEntries(certificates) }, counters }
 }
 
-/** The key of what is kept in memory of a waiting report: small, and all of them are read at the start. */
+/**
+ * The key of what is kept in memory of a waiting report: small, and all of them are read at the
+ * start.
+ */
 function waitingKey(node: NodeName | ''): string {
   return `waiting/${node}`
 }

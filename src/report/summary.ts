@@ -1,5 +1,5 @@
-// What the nodes known here are up to, all together and one by one, and how old that knowledge is. Plain JSON values;
-// turning them into text is for the CLI and the dashboard.
+// The state of the nodes known here, all together and one by one, and how old that knowledge is.
+// Pure, and plain JSON values: the CLI turns them into text.
 
 import type { Knowledge } from '../model/knowledge.ts'
 import { limits } from '../model/limits.ts'
@@ -17,8 +17,9 @@ export interface StatusParts {
 }
 
 /**
- * `revision` is the newest that the asking node itself trusts: a node converged to an older one is pending. What a
- * report says of revisions is not taken for that, since one node could then make all the others look pending.
+ * `revision` is the newest one that this node itself trusts: a node that converged to an older one
+ * is pending. The newest revision in a report is not used for that, since a single node could then
+ * make all others look pending.
  */
 export function conditionOf(knowledge: Knowledge, now: Instant, revision: number | null): Condition {
   if (ageOf(knowledge, now) > 2 * limits.heartbeatMs + limits.silentSlackMs) return 'silent'
@@ -88,7 +89,7 @@ export function subtreeStatusOf({ self, revision, knowledge, now }: StatusParts)
   }
 }
 
-/** From when the node said it, or, if its clock is ahead, from when it came here. */
+/** Since the node made the report, or since it arrived here if the node's clock is ahead. */
 function ageOf({ at, receivedAt }: Knowledge, now: Instant): number {
   return Math.max(0, now - Math.min(at, receivedAt))
 }

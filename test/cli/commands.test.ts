@@ -1,4 +1,5 @@
-// The commands against a daemon that answers what each case says: what is asked, what is printed, which exit code.
+// The commands against a daemon that answers what each case says: what is asked, what is printed,
+// which exit code.
 
 import fs from 'node:fs'
 import os from 'node:os'

@@ -59,7 +59,10 @@ export const joinCommand: Command = {
   },
 }
 
-/** `-` reads the token from standard input: every user of the machine can read the arguments of a process. */
+/**
+ * `-` reads the token from standard input: every user of the machine can read the arguments of a
+ * process.
+ */
 async function tokenOf(given: string): Promise<string> {
   if (given !== '-') return given
   return (await text(process.stdin)).trim()

@@ -60,7 +60,8 @@ export const publishCommand: Command = {
         if (!jsonOf(args)) await print(publishedText(known))
       }
     } finally {
-      // The packages before a failed one are in the repository, and a reader of the JSON has to know.
+      // The packages before a failed one are in the repository, and a reader of the JSON has to
+      // know.
       if (jsonOf(args)) await printJson(published)
     }
     return exitCodes.done

@@ -1,4 +1,5 @@
-// `banyan torrent`: writes a .torrent file with which ordinary clients take a package from this node.
+// `banyan torrent`: writes a .torrent file with which ordinary clients take a package from this
+// node.
 
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'

@@ -18,7 +18,10 @@ export interface Screen {
 
 const lookEveryMs = 250
 
-/** Resolves with the nodes that converged, by their newest reports at the root: once all did, or after `timeoutMs`. */
+/**
+ * Resolves with the nodes that converged, by their newest reports at the root: once all did, or
+ * after `timeoutMs`.
+ */
 export async function watchTree(options: {
   tree: Tree
   screen: Screen

@@ -1,4 +1,5 @@
-// The demo's story: a tree is planted; software is published, released, replaced, broken by hand and removed.
+// The demo's story: a tree is planted; software is published, released, replaced, broken by hand
+// and removed.
 
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -26,7 +27,9 @@ interface Story {
   steps: Step[]
 }
 
-/** Throws a Failure if a command fails; a step that does not converge in time is part of the result. */
+/**
+ * Throws a Failure if a command fails; a step that does not converge in time is part of the result.
+ */
 export async function runStory(tree: Tree, screen: Screen): Promise<DemoResult> {
   const story: Story = { tree, screen, steps: [] }
   await plantNodes(story)
@@ -104,7 +107,10 @@ async function removePackage(story: Story, everywhere: readonly PackageName[]): 
   await waitForStep(story, 'package removed', 3)
 }
 
-/** Runs a command of `banyan` on the root's home and resolves with its output. Throws a Failure unless it ends with 0. */
+/**
+ * Runs a command of `banyan` on the root's home and resolves with its output. Throws a Failure
+ * unless it ends with 0.
+ */
 async function onRoot({ tree, screen }: Story, ...args: string[]): Promise<string> {
   screen.say(`$ banyan ${args.join(' ')}`)
   const { code, stdout, stderr } = await tree.banyan([...args, '--home', homeIn(tree, 'root')])
@@ -156,7 +162,10 @@ function hasHealed(report: Report): boolean {
   )
 }
 
-/** The type checker that `npm ci` brought: over 20 MB of real software, the same bytes on every machine of one kind. */
+/**
+ * The type checker that `npm ci` brought: over 20 MB of real software, the same bytes on every
+ * machine of one kind.
+ */
 async function typeCheckerPackage(): Promise<{ folder: string; version: string }> {
   const folder = path.join(project, 'node_modules', '@typescript', `typescript-linux-${process.arch}`)
   const text = await readFile(path.join(folder, 'package.json'), 'utf8').catch((error) => {

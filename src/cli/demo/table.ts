@@ -1,4 +1,5 @@
-// The result of the demo: each node's state and where its bytes came from, and what crossed each site's link.
+// The result of the demo: each node's state and where its bytes came from, and what crossed each
+// site's link.
 
 import type { NodeName, PackageName, PackageVersion } from '../../model/names.ts'
 import type { Report, Transfer } from '../../model/report.ts'

@@ -1,4 +1,5 @@
-// A whole tree of real processes on this machine: homes in a temporary folder, ports of the loopback address.
+// A whole tree of real processes on this machine: homes in a temporary folder, ports of the
+// loopback address.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createWriteStream } from 'node:fs'
@@ -61,7 +62,10 @@ export interface Tree {
   fell(): Promise<void>
 }
 
-/** An empty tree. The caller has to call `fell` in the end, whatever happens. `keep`: `fell` leaves the files. */
+/**
+ * An empty tree. The caller has to call `fell` in the end, whatever happens. `keep`: `fell` leaves
+ * the files.
+ */
 export async function openTree(options: { keep?: boolean } = {}): Promise<Tree> {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'banyan-'))
   const nodes = new Map<string, TreeNode>()
@@ -139,7 +143,10 @@ async function makeNode(folder: string, parent: TreeNode | null, wanted: PlantOp
   return { name, site, parent: parent?.name ?? null, home, targetRoot, controlUrl, process: null }
 }
 
-/** Sets `process` of the node for as long as the daemon runs, and appends what the daemon prints to its log. */
+/**
+ * Sets `process` of the node for as long as the daemon runs, and appends what the daemon prints to
+ * its log.
+ */
 async function startDaemon(node: TreeNode, logFile: string): Promise<void> {
   const child = spawn(process.execPath, [program, 'node', '--home', node.home], { stdio: ['ignore', 'pipe', 'pipe'] })
   const log = createWriteStream(logFile, { flags: 'a' })
@@ -174,7 +181,10 @@ async function stopDaemon(
   return ended
 }
 
-/** Ports that are free now. All of them are held until all are known, so that no port is chosen twice. */
+/**
+ * Ports that are free now. All of them are held until all are known, so that no port is chosen
+ * twice.
+ */
 async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {

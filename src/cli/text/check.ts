@@ -1,4 +1,4 @@
-// How a node's machine differs from what the policy wants of it.
+// How a node's machine differs from its desired state.
 
 import { unreachable } from '../../model/failure.ts'
 import type { AnswerOf } from '../../model/local-api/calls.ts'

@@ -106,7 +106,7 @@ function limitsText(rates: Readable<Status['rates']> | undefined, heldBack: stri
 
 type Row = Readable<Counts> & { name: Cell; distance?: Readable<LinkDistance> | null | undefined }
 
-/** A column only for those conditions and distances that some row has. */
+/** Has a column only for conditions and distances that some row has. */
 function countsTable(title: string, rows: readonly Row[]): string {
   if (rows.length === 0) return ''
   const shown = conditions.filter((name) => rows.some((row) => row[name]))

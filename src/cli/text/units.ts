@@ -2,7 +2,9 @@
 
 import type { Instant } from '../../model/names.ts'
 
-/** `12s ago`, `5m ago`, `3h ago`, `2d ago`; an age below zero, because clocks differ, is `just now`. */
+/**
+ * `12s ago`, `5m ago`, `3h ago`, `2d ago`; an age below zero, because clocks differ, is `just now`.
+ */
 export function agoText(ageMs: number): string {
   const seconds = Math.floor(ageMs / 1000)
   if (seconds < 1) return 'just now'
@@ -47,7 +49,9 @@ export function durationText(ms: number): string {
   return `${(ms / 3600_000).toFixed(1)} h`
 }
 
-/** `1.004`, but `12.3` or `123` where more digits would say nothing; `-` if the ratio is not known. */
+/**
+ * `1.004`, but `12.3` or `123` where more digits would say nothing; `-` if the ratio is not known.
+ */
 export function ratioText(ratio: number | null | undefined): string {
   if (ratio === undefined || ratio === null) return '-'
   return ratio < 10 ? ratio.toFixed(3) : ratio < 100 ? ratio.toFixed(1) : String(Math.round(ratio))

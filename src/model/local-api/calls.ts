@@ -1,11 +1,13 @@
-// Every call of the local API, on the socket `run/control.sock` of a node's home, and what each answers. The daemon's
-// handlers and the commands have the types of these tables. A schema is loaded by the command that reads by it: no command
-// pays for the others at its start.
+// Every call of the local API, on the socket `run/control.sock` of a node's home, and what each
+// answers. The daemon's handlers and the commands have the types of these tables. A schema is
+// loaded by the command that reads by it: no command pays for the others at its start.
 
 import type * as v from 'valibot'
 import type { BodyOf, CallWithBody, TorrentQuery } from './requests.ts'
 
-/** Calls that are answered with one JSON value. `:name` stands for one escaped segment of the path. */
+/**
+ * Calls that are answered with one JSON value. `:name` stands for one escaped segment of the path.
+ */
 const answers = {
   'GET /status': async () => (await import('./status.ts')).statusSchema,
   'GET /nodes': async () => (await import('./nodes.ts')).nodesSchema,
@@ -25,7 +27,9 @@ const answers = {
   'POST /rollouts': async () => (await import('./rollouts.ts')).rolloutInfoSchema,
 }
 
-/** Calls that are answered line by line while the daemon works; the last line has what came of it. */
+/**
+ * Calls that are answered line by line while the daemon works; the last line has what came of it.
+ */
 const lines = {
   'POST /publish': async () => (await import('./packages.ts')).publishLineSchema,
   'POST /release': async () => (await import('./releasing.ts')).releaseLineSchema,

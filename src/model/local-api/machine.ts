@@ -1,4 +1,5 @@
-// What the daemon answers about its own machine: what differs, what an apply did, why a package is as it is.
+// What the daemon answers about its own machine: what differs, what an apply did, why a package is
+// as it is.
 
 import * as v from 'valibot'
 import { kindSchema } from '../manifest.ts'
@@ -15,8 +16,8 @@ const describedDifferenceSchema = v.object({
   from: v.nullable(packageVersionSchema),
   to: v.nullable(packageVersionSchema),
   /**
-   * `planned`: the next apply does it. `quarantined`: it failed and is left alone for a while. `audit`: it is only
-   * reported.
+   * `planned`: the next apply does it. `quarantined`: it failed and is left alone for a while.
+   * `audit`: it is only reported.
    */
   state: v.picklist(['planned', 'waiting', 'held', 'quarantined', 'audit']),
   why: v.string(),

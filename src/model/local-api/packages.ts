@@ -1,4 +1,5 @@
-// What the daemon answers about packages: those of a root's repository, and .torrent files of payloads that are here.
+// What the daemon answers about packages: those of a root's repository, and .torrent files of
+// payloads that are here.
 
 import * as v from 'valibot'
 import { kindSchema } from '../manifest.ts'

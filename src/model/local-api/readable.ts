@@ -1,10 +1,14 @@
-// How a command reads the answer of a daemon that may be of another version: a field that is absent, or is not what this
-// version knows it as, is left out; fields that this version does not know are ignored.
+// How a command reads the answer of a daemon that may be of another version: a field that is
+// absent, or is not what this version knows it as, is left out; fields that this version does not
+// know are ignored.
 
 import * as v from 'valibot'
 import { Failure } from '../failure.ts'
 
-/** A `T` as a reader of any version may rely on it: every field may be absent, and a word may be one that is not known here. */
+/**
+ * A `T` as a reader of any version may rely on it: every field may be absent, and a word may be one
+ * that is not known here.
+ */
 export type Readable<T> = T extends string
   ? string
   : T extends number | boolean | null | undefined

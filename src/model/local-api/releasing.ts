@@ -71,7 +71,9 @@ export const planSchema = v.object({
   /** Sorted by package. */
   changes: v.array(plannedChangeSchema),
   sites: v.array(plannedTrafficSchema),
-  /** Package installations, and how many of them would go; `refused` unless removals are allowed. */
+  /**
+   * Package installations, and how many of them would go; `refused` unless removals are allowed.
+   */
   removals: v.object({ installed: countSchema, removed: countSchema, refused: v.boolean() }),
   unmet: v.array(unmetSchema),
   /** What the reports do not show. */
@@ -95,7 +97,9 @@ export type Plan = v.InferOutput<typeof planSchema>
 const releasedSchema = v.object({ number: countSchema, packages: countSchema, warnings: v.array(v.string()) })
 export type Released = v.InferOutput<typeof releasedSchema>
 
-/** One line of a release or rollback: a step, or, as the last line, the revision that was released. */
+/**
+ * One line of a release or rollback: a step, or, as the last line, the revision that was released.
+ */
 export const releaseLineSchema = v.object({
   step: v.exactOptional(v.string()),
   released: v.exactOptional(releasedSchema),
@@ -104,7 +108,10 @@ export type ReleaseLine = v.InferOutput<typeof releaseLineSchema>
 
 const packageChangeSchema = v.object({
   name: packageNameSchema,
-  /** The versions that the earlier revision wants, `absent` among them; none if no rule mentions the package. */
+  /**
+   * The versions that the earlier revision wants, `absent` among them; none if no rule mentions the
+   * package.
+   */
   from: v.array(v.string()),
   /** The versions that the later revision wants. */
   to: v.array(v.string()),

@@ -34,7 +34,9 @@ const rollbackPlanSchema = v.strictObject({ revision: revisionNumberSchema })
 const diffSchema = v.strictObject({ from: revisionNumberSchema, to: revisionNumberSchema })
 
 const steeringSchema = v.strictObject({
-  /** `careful@12`, or the name of a rollout or a package where only one rollout of it is under way. */
+  /**
+   * `careful@12`, or the name of a rollout or a package where only one rollout of it is under way.
+   */
   rollout: lineSchema,
   action: v.picklist(['halt', 'resume', 'advance']),
   /** Why the rollout is halted. */
@@ -67,7 +69,10 @@ export const bodyParsers = {
 export type CallWithBody = keyof typeof bodyParsers
 export type BodyOf<Call extends CallWithBody> = ReturnType<(typeof bodyParsers)[Call]>
 
-/** Which build of a package `GET /torrents/:name` means; both are needed only where several builds fit. */
+/**
+ * Which build of a package `GET /torrents/:name` means; both are needed only where several builds
+ * fit.
+ */
 export interface TorrentQuery {
   version?: string | undefined
   arch?: string | undefined

@@ -18,7 +18,10 @@ export const rolloutInfoSchema = v.object({
   open: countSchema,
   /** When the newest open wave opened. */
   openedAt: instantSchema,
-  /** When the next wave opens; null while nodes of the open waves are not through, and if there is no next wave. */
+  /**
+   * When the next wave opens; null while nodes of the open waves are not through, and if there is
+   * no next wave.
+   */
   nextInMs: v.nullable(countSchema),
   /** How long an open wave is watched once its nodes are through. */
   soakMs: countSchema,

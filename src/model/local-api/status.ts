@@ -21,7 +21,9 @@ export type Counts = v.InferOutput<typeof countsSchema>
 
 const summarySchema = v.object({
   ...countsSchema.entries,
-  /** How many nodes have no difference to which revision; `none` counts those that never converged. */
+  /**
+   * How many nodes have no difference to which revision; `none` counts those that never converged.
+   */
   byRevision: v.record(v.string(), countSchema),
   /** The node whose newest report is oldest; null if no node has reported. */
   oldest: v.nullable(v.object({ node: nodeNameSchema, ageMs: countSchema })),
@@ -50,7 +52,10 @@ const linkDistanceSchema = v.object({
   overLink: v.nullable(v.number()),
   /** The same ratio of the payload for which it is worst. */
   worstOverLink: v.nullable(v.number()),
-  /** The longest time of a transfer, by its bound; null where nobody has said what the link can carry. */
+  /**
+   * The longest time of a transfer, by its bound; null where nobody has said what the link can
+   * carry.
+   */
   worstTime: v.nullable(v.number()),
 })
 export type LinkDistance = v.InferOutput<typeof linkDistanceSchema>
@@ -71,7 +76,10 @@ const subtreeStatusSchema = v.object({
       ...countsSchema.entries,
     }),
   ),
-  /** The nodes that others pull from, each with the counts of its direct children; null stands for the root's own place. */
+  /**
+   * The nodes that others pull from, each with the counts of its direct children; null stands for
+   * the root's own place.
+   */
   parents: v.array(
     v.object({
       parent: v.nullable(nodeNameSchema),
