@@ -9,7 +9,8 @@ import type { Rates } from '../model/units/rates.ts'
 import type { UploadFacts } from '../model/upload-guard.ts'
 import { openObjectSource } from '../objects/object-source.ts'
 import { namedObjects } from '../objects/revision-objects.ts'
-import type { LocalMachine, MachineLooked } from '../reconcile/machine.ts'
+import type { LocalMachine } from '../reconcile/machine.ts'
+import type { LookResult } from '../reconcile/machine-look.ts'
 import type { Releasing } from '../release/releasing.ts'
 import type { Rollouts } from '../release/rollouts.ts'
 import type { Root } from '../release/root.ts'
@@ -76,7 +77,7 @@ export interface RunningNode {
   /** Looks at the machine again and starts to remove what differs, also what failed a moment ago. */
   applyNow(): Promise<void>
   /** Compares and changes nothing; null while the desired state is not known. */
-  look(): Promise<MachineLooked | null>
+  look(): Promise<LookResult | null>
   check(): Promise<Check>
   /** Takes on what was changed in the settings, as far as it can be while running. Throws what the settings are refused for. */
   reload(): Promise<Reloaded>

@@ -1,7 +1,8 @@
 // Takes what an apply came to into what this node remembers: durable before the apply is told so, or it comes again.
 
 import { messageOf } from '../../model/failure.ts'
-import type { Ended, LocalMachine } from '../../reconcile/machine.ts'
+import type { EndedApply } from '../../reconcile/apply/ended-apply.ts'
+import type { LocalMachine } from '../../reconcile/machine.ts'
 import { recordsAfter } from '../../reconcile/records.ts'
 import { restartsAfter } from '../../reconcile/restarts.ts'
 import type { Clock, Log, Store } from '../../world/world.ts'
@@ -11,7 +12,7 @@ import type { State } from '../state/state.ts'
 
 export interface TakingIn {
   /** Throws if it cannot be stored. Then it is still to be taken in, before all that comes later. */
-  take(ended: readonly Ended[]): Promise<void>
+  take(ended: readonly EndedApply[]): Promise<void>
   /** What could not be stored so far. */
   takeRest(): Promise<void>
   /** Outcomes of applies of a former daemon; until they are here, nothing else is applied. */
@@ -28,7 +29,7 @@ export function openTakingIn(parts: {
 }): TakingIn {
   const { machine, store, clock, log, dispatch } = parts
   /** The oldest first: what a later one says of the same package is what holds. */
-  let rest: readonly Ended[] = []
+  let rest: readonly EndedApply[] = []
   /** Taken in, and to be marked so: one that comes again after a later one would undo what that said. */
   let unmarked: readonly string[] = []
 
@@ -57,7 +58,7 @@ export function openTakingIn(parts: {
       dispatch({ kind: 'applied', plan, outcomes, output, records, restarts: [...restarts], moment: momentOf(clock) })
     }
   }
-  const take = async (ended: readonly Ended[]) => {
+  const take = async (ended: readonly EndedApply[]) => {
     rest = [...rest, ...ended]
     await takeRest()
   }

@@ -11,7 +11,8 @@ import { parseRollouts } from '../../model/rollouts.ts'
 import { loadManifests, specOf } from '../../objects/manifests.ts'
 import type { ObjectSource } from '../../objects/object-source.ts'
 import { fetchingSmall } from '../../objects/small-payloads.ts'
-import type { LocalMachine, MachineLooked } from '../../reconcile/machine.ts'
+import type { LocalMachine } from '../../reconcile/machine.ts'
+import type { LookResult } from '../../reconcile/machine-look.ts'
 import { nextLookAt } from '../../reconcile/plan.ts'
 import { permittedFor } from '../../reconcile/waves.ts'
 import type { Swarm } from '../../swarm/swarm.ts'
@@ -59,7 +60,7 @@ export interface Effects {
   /** Resolves when no look that changes something is under way. */
   looked(): Promise<void>
   /** Compares without changing anything; null while the desired state is not known. */
-  look(): Promise<MachineLooked | null>
+  look(): Promise<LookResult | null>
   stop(): Promise<void>
 }
 
@@ -206,7 +207,7 @@ export function openEffects(parts: EffectParts): Effects {
   const savingQuarantine = repeatable('save quarantine', log, () => saveQuarantine(parts.store, state()))
   const remembering = repeatable('remember', log, () => saveRemembered(parts.store, state()))
 
-  const look = async (): Promise<{ number: number; rollouts: Sha256 | null; looked: MachineLooked } | null> => {
+  const look = async (): Promise<{ number: number; rollouts: Sha256 | null; looked: LookResult } | null> => {
     const { name: node, revision, manifests, records, converged, earlier } = state()
     const rollouts = rolloutsInForce(state())
     if (revision === null || manifests === null) return null

@@ -1,7 +1,7 @@
 // How a node's machine compares with its desired state, for `banyan check`.
 
 import { type DescribedDifference, describePlan } from '../../reconcile/check.ts'
-import type { MachineLooked } from '../../reconcile/machine.ts'
+import type { LookResult } from '../../reconcile/machine-look.ts'
 import type { State } from './state.ts'
 
 export interface Check {
@@ -14,7 +14,7 @@ export interface Check {
 }
 
 /** Pure. */
-export function checkFrom(state: State, look: Pick<MachineLooked, 'plan' | 'differences'> | null): Check {
+export function checkFrom(state: State, look: Pick<LookResult, 'plan' | 'differences'> | null): Check {
   return {
     revision: state.revision?.body.number ?? null,
     converged: state.converged,

@@ -7,7 +7,7 @@ import type { Attack, Outcome } from '../../model/report.ts'
 import type { Revision } from '../../model/revision.ts'
 import type { RolloutState } from '../../model/rollouts.ts'
 import type { InstalledRecord } from '../../reconcile/actual.ts'
-import type { MachineLooked } from '../../reconcile/machine.ts'
+import type { LookResult } from '../../reconcile/machine-look.ts'
 import type { Plan } from '../../reconcile/plan.ts'
 import type { Moment, Quarantined } from '../../reconcile/quarantine.ts'
 import type { KeptRestart } from '../../reconcile/restarts.ts'
@@ -45,7 +45,7 @@ export type Event =
   | { kind: 'holding-changed' }
   | { kind: 'children-wanted'; wanted: WantedSwarm[] }
   /** `rollouts`: the digest of the state that the look went by. */
-  | ({ kind: 'inspected'; revision: number; rollouts: Sha256 | null } & MachineLooked)
+  | ({ kind: 'inspected'; revision: number; rollouts: Sha256 | null } & LookResult)
   | { kind: 'inspect-failed'; failure: Failure }
   | {
       kind: 'applied'

@@ -1,7 +1,7 @@
 // What becomes of a node's state when its machine was looked at, and when an apply has ended; and what to do then. Pure.
 
 import { limits } from '../../model/limits.ts'
-import { differencesToRemove, isComing } from '../../reconcile/plan.ts'
+import { actionableDifferences, isComing } from '../../reconcile/plan.ts'
 import { nextTryInMs, quarantineAfter, quarantineStanding, quarantineUnder } from '../../reconcile/quarantine.ts'
 import type { Effect, Event } from './events.ts'
 import { rolloutsInForce } from './in-force.ts'
@@ -60,7 +60,7 @@ export function inspected(state: State, event: Extract<Event, { kind: 'inspected
   const impossible = event.kept.some((outcome) => outcome.outcome === 'failed')
   const effects: Effect[] = [{ kind: 'hold' }, { kind: 'report' }]
   if (quarantine.length < state.quarantine.length) effects.push({ kind: 'save-quarantine' })
-  if (differencesToRemove(event).length === 0 && !impossible) {
+  if (actionableDifferences(event).length === 0 && !impossible) {
     if (next.converged !== event.revision) effects.push({ kind: 'save-converged', revision: event.revision })
     const converged = { ...next, converged: event.revision }
     if (next.restarts.every((each) => each.state !== 'owed')) return [{ ...converged, applyNotBeforeMs: null }, effects]

@@ -4,7 +4,7 @@ import { limits } from '../../model/limits.ts'
 import type { Arch, Instant } from '../../model/names.ts'
 import type { Outcome, Report, Transfer } from '../../model/report.ts'
 import type { Restart } from '../../model/restarts.ts'
-import { differencesToRemove } from '../../reconcile/plan.ts'
+import { actionableDifferences } from '../../reconcile/plan.ts'
 import { buildReport } from '../../report/build.ts'
 import type { State } from './state.ts'
 
@@ -74,6 +74,6 @@ export function conditionOf(state: State, now: Instant): Report['state'] {
   if (failed || state.problems.apply !== undefined || state.problems.inspect !== undefined) return 'failed'
   if (state.link.kind === 'island') return 'island'
   const number = state.revision?.body.number
-  const differs = state.seen === null || differencesToRemove(state.seen).length > 0
+  const differs = state.seen === null || actionableDifferences(state.seen).length > 0
   return number !== undefined && state.converged === number && !differs ? 'converged' : 'pending'
 }

@@ -4,7 +4,7 @@ import { Failure } from '../../model/failure.ts'
 import type { Instant, PackageName } from '../../model/names.ts'
 import type { Transfer } from '../../model/report.ts'
 import { waitingText } from '../../reconcile/kept.ts'
-import { isComing, type Waiting, waitsIn } from '../../reconcile/plan.ts'
+import { isComing, type WaitingPackage, waitsIn } from '../../reconcile/plan.ts'
 import { heldText } from '../../reconcile/providers/provider.ts'
 import { quarantineOf, quarantineText } from '../../reconcile/quarantine.ts'
 import type { State } from './state.ts'
@@ -22,7 +22,7 @@ export interface Why {
   /** Its administrator holds it: nothing is done whatever else is said here. */
   held: boolean
   /** What it waits for, and until when (milliseconds since 1970) where that is known. */
-  waits: { for: Waiting['for']; until: Instant | null; detail: string | null } | null
+  waits: { for: WaitingPackage['for']; until: Instant | null; detail: string | null } | null
   /** What failed of late, and when it is tried again (milliseconds since 1970). */
   quarantine: { failures: number; nextTry: Instant; because: string } | null
   reason: string
@@ -82,7 +82,7 @@ export function whyOf(state: State, name: PackageName, transfer: Transfer | null
     return `${rule}; ${difference.what} is planned`
   }
 
-  function comingText(coming: Waiting): string {
+  function comingText(coming: WaitingPackage): string {
     if (transfer === null || transfer.state === 'complete') return `its ${coming.for} is on the way`
     const percent = Math.floor((transfer.have / transfer.size) * 100)
     const here = `${transfer.have} of ${transfer.size} bytes (${percent} %)`

@@ -3,7 +3,7 @@ import { Failure } from '../../../src/model/failure.ts'
 import { openTakingIn } from '../../../src/node/disk/applied-outcomes.ts'
 import type { Event } from '../../../src/node/state/events.ts'
 import { initialState, type State } from '../../../src/node/state/state.ts'
-import type { Ended } from '../../../src/reconcile/machine.ts'
+import type { EndedApply } from '../../../src/reconcile/apply/ended-apply.ts'
 import { createSimulation } from '../../world/simulation.ts'
 
 t.test('an apply that could not be stored is taken in with the next one, and before it', async (t) => {
@@ -72,7 +72,7 @@ t.test('all that a former daemon has left is stored before anything else may beg
 })
 
 /** It has installed one more version of the shop. */
-function endedOf(txid: string): Ended {
+function endedOf(txid: string): EndedApply {
   const [name, kind, version] = ['shop', 'tree', `${txid}.0`] as const
   const source = { manifest: txid.repeat(64), payload: txid.repeat(64), path: '/store/x' }
   const action = { what: 'install', cause: 'pending', name, kind, from: null, to: version, found: '', source } as const
@@ -89,7 +89,7 @@ function endedOf(txid: string): Ended {
 }
 
 /** A machine with what a former daemon has left, and a store that can be full. */
-function stage(left: Ended[] = []) {
+function stage(left: EndedApply[] = []) {
   const { clock, log } = createSimulation({ seed: 'taking in' }).node({ address: '10.0.0.1' }).world
   const disk = { isFull: false, isMarked: true }
   const stored: string[] = []

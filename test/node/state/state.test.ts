@@ -13,7 +13,7 @@ import { nothingRemembered } from '../../../src/node/state/remembered.ts'
 import { conditionOf, reportFrom } from '../../../src/node/state/report-from.ts'
 import { initialState, type State, transition } from '../../../src/node/state/state.ts'
 import type { Difference } from '../../../src/reconcile/differences.ts'
-import type { Action, Plan, Waiting } from '../../../src/reconcile/plan.ts'
+import type { Action, Plan, WaitingPackage } from '../../../src/reconcile/plan.ts'
 import type { TrustedState } from '../../../src/trust/trust-store.ts'
 
 const digest = 'a'.repeat(64)
@@ -81,7 +81,7 @@ const applied = (outcomes: Outcome[], at: number, actions: Action[] = [action]):
   records: [],
   moment: { at, monotonicMs: at },
 })
-const auditOf = (name: string): Waiting => ({ name, version: '1.0.0', manifest, for: 'audit', dependency: null })
+const auditOf = (name: string): WaitingPackage => ({ name, version: '1.0.0', manifest, for: 'audit', dependency: null })
 const looked = (differences: Difference[], actions: Action[], kept: Outcome[] = []): Event => ({
   kind: 'inspected',
   revision: 7,
