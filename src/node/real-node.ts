@@ -16,7 +16,7 @@ import { type Objects, openObjects } from '../world/objects.ts'
 import { readUploadFacts } from '../world/upload-facts.ts'
 import type { OpenStore, World } from '../world/world.ts'
 import { type RunningNode, startNode } from './daemon.ts'
-import { openLocalApi } from './local-api.ts'
+import { createLocalApi } from './local-api.ts'
 import type { NodeParts } from './node-parts.ts'
 import type { PlainEndpoint } from './plain.ts'
 import type { Reloaded } from './reload.ts'
@@ -156,7 +156,7 @@ function serveCommands(
   const urls = () => [controlUrlOf(settings, node.controlPort)]
   return serveLocal({
     path: home.socket,
-    handler: openLocalApi({ clock, node, plain, root: root && { ...root, urls } }),
+    handler: createLocalApi({ clock, node, plain, root: root && { ...root, urls } }),
     onError: (error, url) => log.error('local request failed', { url, error: messageOf(error) }),
   })
 }
