@@ -18,7 +18,7 @@ export interface PlainGiving {
   forget(): void
 }
 
-export function openPlainGiving(parts: {
+export function createPlainGiving(parts: {
   holding: (infoHash: InfoHash) => Holding | undefined
   send: (command: Extract<Command, { kind: 'admit' | 'turn-away' }>) => void
   /** Has it opened, and says whether it is open by now. */

@@ -8,10 +8,11 @@ import type { Test } from 'tap'
 import type { HoldingSpec } from '../../src/model/manifest.ts'
 import type { NodeName } from '../../src/model/names.ts'
 import type { Transfer } from '../../src/model/report.ts'
+import type { AnnouncedSwarm } from '../../src/model/wire/announce.ts'
 import type { EngineFactory } from '../../src/swarm/engine.ts'
 import { forkedEngine } from '../../src/swarm/engine-process.ts'
 import type { SwarmEvent } from '../../src/swarm/holdings/holding.ts'
-import type { ReachablePeer } from '../../src/swarm/opening.ts'
+import type { HandoutPeer } from '../../src/swarm/peers-to-dial.ts'
 import { openSwarm, type Swarm, type SwarmParts } from '../../src/swarm/swarm.ts'
 import { systemClock } from '../../src/world/clock.ts'
 import { systemDisk } from '../../src/world/disk.ts'
@@ -90,8 +91,10 @@ export interface TestNode {
   /** Asks again after each event and each report of the engine. */
   until(what: string, condition: () => boolean): Promise<void>
   /** As others find it in their handout. */
-  as(relation: 'parent' | 'sibling', site?: string | null): ReachablePeer
+  as(relation: 'parent' | 'sibling', site?: string | null): HandoutPeer
   transfer(payload: TestPayload): Transfer
+  /** The swarms that it announces: those of whole payloads, and then the unfinished ones. */
+  announced(): AnnouncedSwarm[]
   /** How many engines were started so far. */
   engineStarts(): number
   /** Process id of the engine that was started last. */
@@ -233,6 +236,12 @@ export async function watchedNode(
       if (transfer === undefined) throw new Error(`${parts.self} has no transfer of it`)
       return transfer
     },
+    announced: () => [
+      ...swarm.stored().flatMap(({ infoHash, manifest }) => {
+        return swarm.whole().has(infoHash) ? [{ infoHash, manifest, have: 'all' as const }] : []
+      }),
+      ...swarm.unfinished(),
+    ],
     engineStarts: () => engineStarts,
     enginePid: () => {
       const pid = lines.findLast((line) => line.includes('engine started'))?.match(/ pid=(\d+)/)?.[1]

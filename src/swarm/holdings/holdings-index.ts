@@ -17,7 +17,7 @@ export interface HoldingsIndex {
   ofPayload(sha256: Sha256): Iterable<Holding>
 }
 
-export function indexHoldings(): HoldingsIndex {
+export function createHoldingsIndex(): HoldingsIndex {
   const holdings = new Map<InfoHash, Holding>()
   const unfinished = new Map<InfoHash, Holding>()
   /** Nearly always one. */
