@@ -53,15 +53,6 @@ export const openingSchema = v.strictObject({
 })
 export type Opening = v.InferOutput<typeof openingSchema>
 
-const spendingSchema = v.strictObject({
-  direction: v.picklist(['upload', 'download']),
-  bytes: countSchema,
-  /** Whether over a link between sites. */
-  elsewhere: v.boolean(),
-})
-/** Bytes that did not come or go as pieces; they count all the same. */
-export type Spending = v.InferOutput<typeof spendingSchema>
-
 export const commandSchema = v.variant('kind', [
   v.strictObject({
     kind: v.literal('start'),
@@ -74,7 +65,6 @@ export const commandSchema = v.variant('kind', [
   v.strictObject({ kind: v.literal('tls'), tls: tlsSchema }),
   v.strictObject({ kind: v.literal('rates'), rates: ratesSchema }),
   v.strictObject({ kind: v.literal('background'), infoHash: infoHashSchema, background: v.boolean() }),
-  v.strictObject({ kind: v.literal('spent'), ...spendingSchema.entries }),
   v.strictObject({ kind: v.literal('revoked'), nodes: v.array(nodeNameSchema) }),
   v.strictObject({ kind: v.literal('open'), opening: openingSchema }),
   v.strictObject({ kind: v.literal('close'), infoHash: infoHashSchema }),
