@@ -2,7 +2,7 @@
 
 import { limits } from '../model/limits.ts'
 import type { NodeName } from '../model/names.ts'
-import type { Have } from './table.ts'
+import type { Have } from './memberships.ts'
 
 /** One child of that site in that swarm. Times are of the monotonic clock. */
 export interface SiteMember {

@@ -5,7 +5,8 @@ import type { InfoHash, NodeName } from '../model/names.ts'
 import type { Announce, Handout, Peer, Share } from '../model/wire/announce.ts'
 import type { Random } from '../world/world.ts'
 import type { Elections } from './elections.ts'
-import type { Have, Member, Membership, Table, Wanted } from './table.ts'
+import type { Have, Member, Membership, Wanted } from './memberships.ts'
+import type { Table } from './table.ts'
 
 /** The parent, as its own children meet it. */
 export interface Self {

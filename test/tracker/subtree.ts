@@ -4,8 +4,8 @@ import type { InfoHash, NodeName } from '../../src/model/names.ts'
 import type { Announce, AnnouncedSwarm, Handout, Peer } from '../../src/model/wire/announce.ts'
 import { parseHandout } from '../../src/model/wire/announce.ts'
 import type { Self } from '../../src/tracker/handout.ts'
-import type { Wanted } from '../../src/tracker/table.ts'
-import { createTracker, type Tracker } from '../../src/tracker/tracker.ts'
+import type { Wanted } from '../../src/tracker/memberships.ts'
+import { startTracker, type Tracker } from '../../src/tracker/tracker.ts'
 import { seededRandom } from '../world/seeded-random.ts'
 import { type HandClock, handClock } from './hand-clock.ts'
 
@@ -49,7 +49,7 @@ export function subtree({
 } = {}): Subtree {
   const clock = handClock()
   let changes = 0
-  const tracker = createTracker({
+  const tracker = startTracker({
     clock,
     random: seededRandom(seed),
     self: { node: 'parent', swarmPort: 7421, site, holds, bytesOf, lacks },
