@@ -2,12 +2,13 @@
 
 import type { InfoHash } from '../model/names.ts'
 import { takingTurnsByKey } from '../work/turns.ts'
-import type { OpeningEvent } from './opening-table.ts'
+import type { OpeningEvent } from './opening-events.ts'
 
 export interface ClosedWork {
   /**
-   * Does the work once the engine has closed the holding, and keeps the holding closed until the work is done. Several
-   * pieces of work on one holding are done one after the other. Rejects with whatever the work throws.
+   * Does the work once the engine has closed the holding, and keeps the holding closed until the
+   * work is done. Several pieces of work on one holding are done one after the other. Rejects with
+   * whatever the work throws.
    */
   whileClosed(infoHash: InfoHash, work: () => Promise<void>): Promise<void>
   /** The engine has closed this holding, or has ended. */

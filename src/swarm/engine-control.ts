@@ -5,7 +5,7 @@ import type { Rates } from '../model/units/rates.ts'
 import type { TlsIdentity } from '../world/world.ts'
 import type { Counters } from './engine.ts'
 import type { EngineKeeper } from './keeper.ts'
-import type { OpeningEvent } from './opening-table.ts'
+import type { OpeningEvent } from './opening-events.ts'
 import type { HandoutPeer, Handouts } from './peers-to-dial.ts'
 
 /** Bytes moved, and engines started, since the daemon started. */
@@ -22,7 +22,10 @@ export interface EngineControl {
   setRates(rates: Rates): void
   /** Makes the pieces of these manifests' payloads yield to all others. */
   setBackground(manifests: ReadonlySet<Sha256>): void
-  /** Cuts the wires of these nodes, whose certificates were revoked, and refuses new ones. Replaces the last list. */
+  /**
+   * Cuts the wires of these nodes, whose certificates were revoked, and refuses new ones. Replaces
+   * the last list.
+   */
   setRevoked(nodes: readonly NodeName[]): void
   /** Sends the engine this node's new certificate. */
   renew(): void

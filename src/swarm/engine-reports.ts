@@ -1,4 +1,5 @@
-// Where each report of the engine goes: to its holding, to the opening table, to the lists of callers, or up to the node.
+// Where each report of the engine goes: to its holding, to the opening table, to the lists of
+// callers, or up to the node.
 
 import { unreachable } from '../model/failure.ts'
 import type { InfoHash } from '../model/names.ts'
@@ -7,7 +8,7 @@ import type { Clock, Log } from '../world/world.ts'
 import type { Counters, EngineReport } from './engine.ts'
 import type { HoldingEvent, SwarmEvent } from './holdings/holding.ts'
 import type { Holdings } from './holdings/holdings.ts'
-import type { OpeningEvent } from './opening-table.ts'
+import type { OpeningEvent } from './opening-events.ts'
 import type { PlainGiving } from './plain.ts'
 import { createStrangers } from './strangers.ts'
 import type { SuspectAddresses } from './suspect-addresses.ts'

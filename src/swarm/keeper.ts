@@ -1,5 +1,5 @@
-// Keeps an engine running while one is needed: starts it, holds callers back until it is ready, and starts the next one
-// after a crash, with back-off.
+// Keeps an engine running while one is needed: starts it, holds callers back until it is ready, and
+// starts the next one after a crash, with back-off.
 
 import { messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
@@ -23,7 +23,9 @@ export interface EngineKeeper {
   need(): void
   /** Drops the command unless the engine runs: an engine is told everything when it starts. */
   send(command: Command): void
-  /** Hands a connection to the engine once it runs. Hangs up if too many connections wait already. */
+  /**
+   * Hands a connection to the engine once it runs. Hangs up if too many connections wait already.
+   */
   take(caller: Caller, way: Way): void
   callersWaiting(): number
   /** How many engines were started so far. */

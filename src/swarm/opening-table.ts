@@ -1,101 +1,13 @@
-// Which holdings the engine has open, and which it should have open. Pure: an event goes in; the next table and the
-// effects come out, in the order in which they are to be carried out. The driver is openings.ts.
+// Which holdings the engine has open, and which it should have open. Pure: an event goes in; the
+// next table and the effects come out, in the order in which they are to be carried out. The driver
+// is openings.ts.
 
 import { unreachable } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import type { InfoHash, NodeName, Sha256 } from '../model/names.ts'
-import type { Command } from './engine.ts'
+import type { InfoHash, Sha256 } from '../model/names.ts'
 import type { Holding } from './holdings/holding.ts'
-import type { Holdings } from './holdings/holdings.ts'
-import type { EngineKeeper } from './keeper.ts'
 import { nextLookAt, shouldBeOpen, type Use } from './opening.ts'
-import type { HandoutPeer } from './peers-to-dial.ts'
-
-/** How far the engine is with one holding. A closed holding has no stage. */
-export type Stage = 'loading' | 'open' | 'closing'
-
-export interface OpeningTable {
-  /** All holdings that are not closed, in the order in which they began to load. */
-  readonly stages: ReadonlyMap<InfoHash, Stage>
-  /** The holdings that other nodes or ordinary clients use. All other complete holdings sleep on disk. */
-  readonly uses: ReadonlyMap<InfoHash, Use>
-  /** The holdings that a node has asked for and whose callers have not been refused yet. */
-  readonly called: ReadonlySet<InfoHash>
-  /** The holdings that stay closed while the control side works on their files. */
-  readonly keptClosed: ReadonlySet<InfoHash>
-  /** The manifests whose holdings yield to all others. */
-  readonly background: ReadonlySet<Sha256>
-  /** The engine keeps running until then even without any open holding, in monotonic milliseconds. */
-  readonly neededUntilMs: number
-  /** After the stop nothing is opened or closed any more; the engine's last reports still come in. */
-  readonly isStopped: boolean
-}
-
-/** What the table reads and does not own, as of the moment of the event. */
-export interface Surroundings {
-  readonly nowMs: number
-  readonly engine: ReturnType<EngineKeeper['kind']>
-  /** The number of connections that wait for the engine to start. */
-  readonly callersWaiting: number
-  readonly holdings: Pick<Holdings, 'get' | 'unfinished'>
-  /** How long the engine runs without work before it ends. */
-  readonly engineIdleMs: number
-}
-
-export type OpeningEvent =
-  /** A holding has changed, or time has passed. This event may come at any time. */
-  | { kind: 'look' }
-  | { kind: 'engine-running' }
-  | { kind: 'engine-crashed' }
-  /** No engine runs, and one may be started. */
-  | { kind: 'engine-gone' }
-  /** The engine is needed for a reason that the table does not see. */
-  | { kind: 'engine-needed' }
-  /** A node asks for a holding that is not open. */
-  | { kind: 'called'; infoHash: InfoHash }
-  /** The callers of this holding have waited long enough. */
-  | { kind: 'call-expired'; infoHash: InfoHash }
-  /** An ordinary client asks for this holding. */
-  | { kind: 'used'; infoHash: InfoHash }
-  | { kind: 'busy'; infoHash: InfoHash; busy: boolean }
-  /** The metainfo was read; it is undefined if none is recorded. */
-  | { kind: 'loaded'; infoHash: InfoHash; metainfo: Uint8Array | undefined }
-  | { kind: 'not-loaded'; infoHash: InfoHash; because: string }
-  | { kind: 'failed'; infoHash: InfoHash }
-  /** The engine has closed it. `isAwaited` says whether an ordinary client waits for it. */
-  | { kind: 'closed'; infoHash: InfoHash; isAwaited: boolean }
-  /** A handout that differs from the last one lists these peers. */
-  | { kind: 'handed-out'; infoHash: InfoHash; peers: readonly HandoutPeer[] }
-  /** The wire to a node is to be cut. */
-  | { kind: 'part'; infoHash: InfoHash; node: NodeName }
-  | { kind: 'keep-closed'; infoHash: InfoHash }
-  | { kind: 'let-open'; infoHash: InfoHash }
-  | { kind: 'background'; manifests: ReadonlySet<Sha256> }
-  | { kind: 'stopped' }
-
-export type OpeningEffect =
-  | { kind: 'need-engine' }
-  | { kind: 'end-engine' }
-  /** Sends the engine its identity and settings. */
-  | { kind: 'introduce' }
-  /** Reads the metainfo; `loaded` or `not-loaded` follows. */
-  | { kind: 'load'; infoHash: InfoHash }
-  | { kind: 'open'; holding: Holding; metainfo: Uint8Array; background: boolean }
-  | { kind: 'dial'; infoHash: InfoHash; peers: readonly HandoutPeer[] }
-  | { kind: 'send'; command: Extract<Command, { kind: 'close' | 'refuse' | 'part' | 'background' }> }
-  /** The engine does not have the holding any longer: whoever waits for that goes on. */
-  | { kind: 'closed'; infoHash: InfoHash }
-  | { kind: 'not-opened'; infoHash: InfoHash; because: string }
-  /** The engine ended without order: pieces may lie on disk that were never recorded. */
-  | { kind: 'unsure'; infoHash: InfoHash }
-  /** The failed holding is tried again. */
-  | { kind: 'retry'; infoHash: InfoHash }
-  /** No ordinary client is let in or waits any longer. */
-  | { kind: 'forget-clients' }
-  /** `call-expired` follows after this time, and no earlier one does. */
-  | { kind: 'expire-call'; infoHash: InfoHash; afterMs: number }
-  /** `look` follows after this time, or not at all, and no earlier one does. */
-  | { kind: 'look-again'; afterMs: number | null }
+import type { OpeningEffect, OpeningEvent, OpeningTable, Surroundings } from './opening-events.ts'
 
 type Outcome = [OpeningTable, OpeningEffect[]]
 
@@ -216,7 +128,8 @@ function wantedNow(table: OpeningTable, { holdings, nowMs }: Surroundings): Want
     const isRetried = isDue(holding, nowMs)
     if (isRetried) found.retried.push(infoHash)
     if (isRetried || shouldBeOpen(holding, use, nowMs)) found.wanted.add(infoHash)
-    // A time that has passed was acted upon, or will be once the holding has closed: to look again for it would never end.
+    // A time that has passed was acted upon, or will be once the holding has closed: to look again
+    // for it would never end.
     const atMs = nextLookAt(holding, use)
     if (atMs > nowMs) found.lookAtMs = Math.min(found.lookAtMs, atMs)
   }
@@ -240,7 +153,8 @@ function isDue({ progress, wanted }: Holding, nowMs: number): boolean {
 function called(table: OpeningTable, infoHash: InfoHash, now: Surroundings): Outcome {
   const holding = now.holdings.get(infoHash)
   const used = holding?.progress.kind === 'complete' ? stillUsed(table, infoHash, now) : table
-  // The holding may be wanted in a moment: a child can learn of a swarm before its parent has read the manifest.
+  // The holding may be wanted in a moment: a child can learn of a swarm before its parent has read
+  // the manifest.
   const afterMs = holding === undefined ? limits.unknownCallerWaitMs : limits.callerWaitMs
   const next = { ...used, called: new Set(used.called).add(infoHash) }
   return thenLooked([next, [{ kind: 'expire-call', infoHash, afterMs }]], now)

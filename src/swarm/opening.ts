@@ -26,7 +26,10 @@ export function shouldBeOpen(holding: Holding, use: Use | undefined, nowMs: numb
   }
 }
 
-/** When to look again although nothing happens, in monotonic milliseconds; infinity if nothing changes by time alone. */
+/**
+ * When to look again although nothing happens, in monotonic milliseconds; infinity if nothing
+ * changes by time alone.
+ */
 export function nextLookAt(holding: Holding, use: Use | undefined): number {
   if (holding.progress.kind === 'failed') return holding.wanted ? holding.progress.retryAtMs : Number.POSITIVE_INFINITY
   if (holding.progress.kind === 'complete' && use !== undefined && !use.busy) return use.untilMs

@@ -1,6 +1,7 @@
-// Has the engine keep those holdings open that are needed: the holdings that come in, and those that others take from this
-// node. All other holdings sleep on disk, and without any open holding the engine ends. opening-table.ts decides, and
-// opening-effects.ts carries it out; this file connects both with the engine's keeper.
+// Has the engine keep those holdings open that are needed: the holdings that come in, and those
+// that others take from this node. All other holdings sleep on disk, and without any open holding
+// the engine ends. opening-table.ts decides, and opening-effects.ts carries it out; this file
+// connects both with the engine's keeper.
 
 import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName } from '../model/names.ts'
@@ -15,18 +16,25 @@ import type { SwarmEvent } from './holdings/holding.ts'
 import type { Holdings } from './holdings/holdings.ts'
 import { startEngineKeeper } from './keeper.ts'
 import { startOpeningEffects } from './opening-effects.ts'
-import { emptyTable, type OpeningEvent, type Surroundings, transition } from './opening-table.ts'
+import type { OpeningEvent, Surroundings } from './opening-events.ts'
+import { emptyTable, transition } from './opening-table.ts'
 import { createHandouts } from './peers-to-dial.ts'
 import { createPlainGiving, type PlainGiving } from './plain.ts'
 import { createSuspectAddresses } from './suspect-addresses.ts'
 
 export interface Openings {
-  /** Compares what should be open with what is open, and acts on the difference. It may be called at any time. */
+  /**
+   * Compares what should be open with what is open, and acts on the difference. It may be called at
+   * any time.
+   */
   look(): void
   /** Hands a new connection to the engine, or hangs up on it. */
   take(caller: Caller, way: Way): void
   plain: Pick<PlainGiving, 'setNamed' | 'gives'>
-  /** Does the work once the holding is closed, and keeps the holding closed until the work is done. Rejects as it does. */
+  /**
+   * Does the work once the holding is closed, and keeps the holding closed until the work is done.
+   * Rejects as it does.
+   */
   whileClosed(infoHash: InfoHash, work: () => Promise<void>): Promise<void>
   control: EngineControl
   /** Resolves when the engine has ended and its last reports are in. */

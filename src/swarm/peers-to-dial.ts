@@ -16,12 +16,15 @@ export interface HandoutPeer {
   share?: Share
 }
 
-/** Null: it is not known whether the connection crosses a link, and the engine asks the peer for its site. */
+/**
+ * Null: it is not known whether the connection crosses a link, and the engine asks the peer for its
+ * site.
+ */
 type Elsewhere = Meeting['elsewhere']
 
 /**
- * The peers that the engine is to dial. The parent counts as across a link unless it is known to be at this node's site;
- * a sibling whose site is not known is asked by the engine itself.
+ * The peers that the engine is to dial. The parent counts as across a link unless it is known to be
+ * at this node's site; a sibling whose site is not known is asked by the engine itself.
  */
 export function peersToDial(peers: readonly HandoutPeer[], self: NodeName, site: string | null): Meeting[] {
   return peers
@@ -34,7 +37,10 @@ export function peersToDial(peers: readonly HandoutPeer[], self: NodeName, site:
 }
 
 export interface Handouts {
-  /** Takes in the newest handout of one swarm; an empty one is forgotten. False if the last one listed the same peers. */
+  /**
+   * Takes in the newest handout of one swarm; an empty one is forgotten. False if the last one
+   * listed the same peers.
+   */
   take(infoHash: InfoHash, peers: readonly HandoutPeer[]): boolean
   /** The peers of the newest handout, the best first. */
   of(infoHash: InfoHash): readonly HandoutPeer[]

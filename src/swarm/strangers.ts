@@ -1,4 +1,5 @@
-// Callers that are not of this fleet. Each address is reported once in a while, however often it calls.
+// Callers that are not of this fleet. Each address is reported once in a while, however often it
+// calls.
 
 import { limits } from '../model/limits.ts'
 import type { Attack } from '../model/report.ts'
@@ -26,7 +27,8 @@ export function createStrangers(parts: {
     seen: (address, because) => {
       const nowMs = clock.monotonicMs()
       forgetOld(nowMs)
-      // At the limit new addresses are left out: to drop a known one instead would report it again and again.
+      // At the limit new addresses are left out: to drop a known one instead would report it again
+      // and again.
       if (reportedAtMs.has(address) || reportedAtMs.size >= limits.strangersToldMax) return
       reportedAtMs.set(address, nowMs)
       onAttack({ kind: 'stranger', from: address, at: clock.now(), detail: `${port}: ${because}`.slice(0, 1024) })

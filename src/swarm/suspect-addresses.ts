@@ -1,5 +1,5 @@
-// Addresses from which only strangers have called lately: for their callers no engine is started or kept running. One
-// caller that is known ends the suspicion, and so does time.
+// Addresses from which only strangers have called lately: for their callers no engine is started or
+// kept running. One caller that is known ends the suspicion, and so does time.
 
 import { limits } from '../model/limits.ts'
 import { BoundedMap } from '../work/bounded-map.ts'

@@ -1,4 +1,5 @@
-// The control side of the swarm: it owns the holdings and the swarm port, and has an engine run while one is needed.
+// The control side of the swarm: it owns the holdings and the swarm port, and has an engine run
+// while one is needed.
 
 import { messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
@@ -24,9 +25,15 @@ export interface SwarmParts extends Omit<OpeningsParts, 'engineIdleMs'> {
 export interface Swarm extends EngineControl, HoldingViews {
   /** The port on which nodes of the fleet reach this node. */
   port: number
-  /** Replaces the list of wanted payloads. An unfinished payload that is not among them is paused; its pieces are kept. */
+  /**
+   * Replaces the list of wanted payloads. An unfinished payload that is not among them is paused;
+   * its pieces are kept.
+   */
   setWanted(specs: readonly HoldingSpec[]): void
-  /** Takes up a payload that lies whole at `dir/<sha256>` and was just hashed. Throws `not-found` if it does not. */
+  /**
+   * Takes up a payload that lies whole at `dir/<sha256>` and was just hashed. Throws `not-found` if
+   * it does not.
+   */
   adopt(spec: HoldingSpec): Promise<void>
   /** Serves ordinary clients, which get nothing until `plain.setNamed` allows it. */
   plain: PlainSwarm
@@ -41,11 +48,17 @@ export interface Swarm extends EngineControl, HoldingViews {
 export interface PlainSwarm {
   /** Throws `conflict` if the port is taken. */
   listen(at: { address: string; port: number }): Promise<SwarmPort>
-  /** Lets ordinary clients have the payloads of these manifests, as far as they are whole here. Replaces the last list. */
+  /**
+   * Lets ordinary clients have the payloads of these manifests, as far as they are whole here.
+   * Replaces the last list.
+   */
   setNamed(manifests: ReadonlySet<Sha256>): void
   /** Whether ordinary clients may have this payload. */
   gives(infoHash: InfoHash): boolean
-  /** A metainfo file with nothing but the info dictionary; undefined if the payload is neither here nor wanted. */
+  /**
+   * A metainfo file with nothing but the info dictionary; undefined if the payload is neither here
+   * nor wanted.
+   */
   metainfo(infoHash: InfoHash): Promise<Uint8Array | undefined>
 }
 
@@ -96,8 +109,9 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
 }
 
 /**
- * Compares the file of each whole payload with its size; a payload whose file was cut comes in anew. This runs beside the
- * start, which looks at the names only: thousands of files would have the node wait for their sizes.
+ * Compares the file of each whole payload with its size; a payload whose file was cut comes in
+ * anew. This runs beside the start, which looks at the names only: thousands of files would have
+ * the node wait for their sizes.
  */
 async function checkFiles(
   parts: Pick<SwarmParts, 'clock' | 'log'> &

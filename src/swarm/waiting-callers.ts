@@ -1,4 +1,5 @@
-// The connections that wait for an engine to start: bounded in number, over all and for each address, and in time.
+// The connections that wait for an engine to start: bounded in number, over all and for each
+// address, and in time.
 
 import { limits } from '../model/limits.ts'
 import type { Clock, Timer } from '../world/world.ts'

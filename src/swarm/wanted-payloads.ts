@@ -1,5 +1,5 @@
-// Which payloads are wanted, and which of them have to wait: for a holding of another payload under the same info hash to
-// be removed, or for another holding of the same payload to come in.
+// Which payloads are wanted, and which of them have to wait: for a holding of another payload under
+// the same info hash to be removed, or for another holding of the same payload to come in.
 
 import { join } from 'node:path'
 import { Failure, messageOf } from '../model/failure.ts'
@@ -13,13 +13,16 @@ import type { Holdings } from './holdings/holdings.ts'
 import { checkedMetainfo } from './metainfo.ts'
 
 export interface WantedPayloads {
-  /** Replaces the list of wanted payloads. A payload that cannot be wanted is reported as failed, once. */
+  /**
+   * Replaces the list of wanted payloads. A payload that cannot be wanted is reported as failed,
+   * once.
+   */
   set(specs: readonly HoldingSpec[]): void
   /** A holding has changed: tries the payloads that wait. It may be called at any time. */
   look(): void
   /**
-   * Takes up a payload that lies whole at `dir/<sha256>` and was just hashed. Throws `not-found` if no file of its size
-   * lies there, and whatever `Holdings.add` throws.
+   * Takes up a payload that lies whole at `dir/<sha256>` and was just hashed. Throws `not-found` if
+   * no file of its size lies there, and whatever `Holdings.add` throws.
    */
   adopt(spec: HoldingSpec): Promise<void>
 }

@@ -1,4 +1,5 @@
-// The gateways of all swarms: asks the decider about a site whenever one of its members has announced.
+// The gateways of all swarms: asks the decider about a site whenever one of its members has
+// announced.
 
 import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName } from '../model/names.ts'
@@ -13,9 +14,15 @@ export interface Elections {
   announced(member: Member, infoHashes: Iterable<InfoHash>, nowMs: number): void
   /** The wire between a member and this node has ended. */
   parted(infoHash: InfoHash, node: NodeName, nowMs: number): void
-  /** Whether a node may take this payload from this node: of a site across a link only a gateway may. */
+  /**
+   * Whether a node may take this payload from this node: of a site across a link only a gateway
+   * may.
+   */
   mayTake(infoHash: InfoHash, node: NodeName): boolean
-  /** The pieces that one of several gateways of a site requests first; undefined for a lone gateway, and for other nodes. */
+  /**
+   * The pieces that one of several gateways of a site requests first; undefined for a lone gateway,
+   * and for other nodes.
+   */
   shareOf(infoHash: InfoHash, node: NodeName): Share | undefined
   /** Forgets those of these swarms that have no members any longer. */
   forgetEmpty(infoHashes: Iterable<InfoHash>): void
@@ -41,7 +48,10 @@ export function createElections(parts: ElectionsParts): Elections {
     if (membership === undefined || !membership.member.isAcross || membership.have === 'all') return true
     return isAmong(states.of(infoHash, membership.member.site), node)
   }
-  /** Returns by how many bytes the site's best member has grown since the last time; undefined without a gateway. */
+  /**
+   * Returns by how many bytes the site's best member has grown since the last time; undefined
+   * without a gateway.
+   */
   const elect = (
     infoHash: InfoHash,
     site: string,

@@ -34,7 +34,10 @@ export interface Membership {
   readonly have: Have
   /** The bytes of the payload that it has, if it announced a number. */
   readonly bytes: number
-  /** The bytes that it received in this swarm at this site since its last announce. What it brought along is not among them. */
+  /**
+   * The bytes that it received in this swarm at this site since its last announce. What it brought
+   * along is not among them.
+   */
   readonly gained: number
   /** When it last had more bytes than before, or joined, on the monotonic clock. */
   readonly grewMs: number
@@ -49,7 +52,10 @@ export interface Wanted {
 }
 
 export interface Memberships {
-  /** Puts a child into a swarm, or updates what it has there. Returns the info hash as the one text that all share. */
+  /**
+   * Puts a child into a swarm, or updates what it has there. Returns the info hash as the one text
+   * that all share.
+   */
   join(member: Member, announced: AnnouncedSwarm): InfoHash
   /** Takes a child out of a swarm that it may be in. */
   leave(node: NodeName, infoHash: InfoHash): void
@@ -59,8 +65,9 @@ export interface Memberships {
   /** The members of one swarm, in the order in which they joined. */
   swarm(infoHash: InfoHash): ReadonlyMap<NodeName, Membership>
   /**
-   * The payloads that members lack, sorted. Two children may name different manifests for one info hash, and one of the
-   * manifests is wrong. Then both are in the list, and the reader of the manifests finds out.
+   * The payloads that members lack, sorted. Two children may name different manifests for one info
+   * hash, and one of the manifests is wrong. Then both are in the list, and the reader of the
+   * manifests finds out.
    */
   wanted(): Wanted[]
   /** A number that changes whenever `wanted` does. */
@@ -114,7 +121,8 @@ export function createMemberships(): Memberships {
       const swarm = swarmIn(swarms, announced.infoHash)
       const entry = swarm.members.get(member.node)
       const named = namedIn(swarm, announced.manifest)
-      // The new state is counted before the old one is taken away, so that a payload that stays wanted is no change.
+      // The new state is counted before the old one is taken away, so that a payload that stays
+      // wanted is no change.
       count(named, announced.have, 1)
       if (entry === undefined) {
         joins += 1

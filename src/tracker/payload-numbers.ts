@@ -1,4 +1,5 @@
-// Short numbers for the payloads that children have whole, so that each child takes one bit for each.
+// Short numbers for the payloads that children have whole, so that each child takes one bit for
+// each.
 
 import type { InfoHash } from '../model/names.ts'
 
@@ -6,7 +7,10 @@ export interface PayloadNumbers {
   /** The number of a payload that some child has; undefined if none does. */
   of(infoHash: InfoHash): number | undefined
   isFull(): boolean
-  /** One more child has this payload. Returns its number; undefined if the payload has none and there is no room. */
+  /**
+   * One more child has this payload. Returns its number; undefined if the payload has none and
+   * there is no room.
+   */
   hold(infoHash: InfoHash): number | undefined
   /** One child fewer has the payload of this number, which is free again when no child has it. */
   release(number: number): void

@@ -1,4 +1,5 @@
-// How much comes over the link of each site just now, and how many gateways the site therefore needs.
+// How much comes over the link of each site just now, and how many gateways the site therefore
+// needs.
 
 import { limits } from '../model/limits.ts'
 import { BoundedMap } from '../work/bounded-map.ts'
@@ -7,7 +8,10 @@ import { noPace, type Pace, paceAfter } from './pace.ts'
 export interface SiteLinks {
   /** How many gateways each payload is to have at this site. */
   gatewaysFor(site: string): number
-  /** The gateways of a site have received so many bytes since they announced last, over all payloads. */
+  /**
+   * The gateways of a site have received so many bytes since they announced last, over all
+   * payloads.
+   */
   measured(site: string, bytes: number, nowMs: number): void
 }
 

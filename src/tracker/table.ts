@@ -1,5 +1,5 @@
-// The children that announce to this node, and the swarms that they are in. The table lives in memory only: after a
-// restart the next announces fill it again.
+// The children that announce to this node, and the swarms that they are in. The table lives in
+// memory only: after a restart the next announces fill it again.
 
 import { plainAddress, scopeOf, siteOf } from '../model/address.ts'
 import { limits } from '../model/limits.ts'
@@ -11,16 +11,20 @@ import { createMemberships, type Member, type Memberships } from './memberships.
 export interface Arrival {
   /** The node that the certificate names. */
   node: NodeName
-  /** Where the connection comes from. The announce carries no address: a hostile one could aim its siblings at others. */
+  /**
+   * Where the connection comes from. The announce carries no address: a hostile one could aim its
+   * siblings at others.
+   */
   address: string
   announce: Announce
 }
 
 export interface Table extends Pick<Memberships, 'swarm' | 'wanted' | 'wantedEdition'> {
   /**
-   * Replaces all of a node's swarms; the node leaves those that it does not announce. A node or a membership beyond the
-   * limits is not remembered: nobody is sent there, yet the node itself can be answered. `parentSite` is the site of the
-   * parent as the node sees it; `draw` is used for a node that is not remembered.
+   * Replaces all of a node's swarms; the node leaves those that it does not announce. A node or a
+   * membership beyond the limits is not remembered: nobody is sent there, yet the node itself can
+   * be answered. `parentSite` is the site of the parent as the node sees it; `draw` is used for a
+   * node that is not remembered.
    */
   put(arrival: Arrival, now: { parentSite: string; nowMs: number; draw: number }): Member
   /** Notes when the node was asked to announce again. */
@@ -93,7 +97,9 @@ export function createTable(): Table {
   }
 }
 
-/** A member of no swarm yet. What a node has for as long as it is remembered comes from `before`. */
+/**
+ * A member of no swarm yet. What a node has for as long as it is remembered comes from `before`.
+ */
 function memberFrom(
   { node, address: seen, announce }: Arrival,
   { parentSite, nowMs, draw }: { parentSite: string; nowMs: number; draw: number },

@@ -1,5 +1,5 @@
-// The tracker of one subtree: takes in the announces of this node's children, answers each with a handout, and knows what
-// the children lack.
+// The tracker of one subtree: takes in the announces of this node's children, answers each with a
+// handout, and knows what the children lack.
 
 import { plainAddress, siteOf } from '../model/address.ts'
 import { Failure } from '../model/failure.ts'
@@ -20,8 +20,9 @@ export interface TrackerParts extends Partial<Pick<ElectionsParts, 'onElected' |
   /** Read anew with every announce. */
   self: Self
   /**
-   * Called when the result of `wanted` has changed: within `announce`, before the handout is decided, so that a payload
-   * which the node starts to want here is already handed out as held; and when members are forgotten.
+   * Called when the result of `wanted` has changed: within `announce`, before the handout is
+   * decided, so that a payload which the node starts to want here is already handed out as held;
+   * and when members are forgotten.
    */
   onWantedChanged?: () => void
 }

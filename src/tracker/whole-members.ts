@@ -1,5 +1,6 @@
-// Brings the children that have a payload whole into the table, but only into the swarms in which this node or another
-// child lacks the payload. So thousands of payloads that everybody has cost nothing.
+// Brings the children that have a payload whole into the table, but only into the swarms in which
+// this node or another child lacks the payload. So thousands of payloads that everybody has cost
+// nothing.
 
 import type { InfoHash, NodeName } from '../model/names.ts'
 import type { Announce, AnnouncedSwarm } from '../model/wire/announce.ts'
@@ -8,9 +9,15 @@ import type { Table } from './table.ts'
 import type { Wholes } from './wholes.ts'
 
 export interface WholeMembers {
-  /** The announce, and in it the swarms of the payloads that its node has whole and that somebody lacks. */
+  /**
+   * The announce, and in it the swarms of the payloads that its node has whole and that somebody
+   * lacks.
+   */
   completed(node: NodeName, announce: Announce): Announce
-  /** The info hashes of the payloads that members of the table lack. The set is another one when its contents are. */
+  /**
+   * The info hashes of the payloads that members of the table lack. The set is another one when its
+   * contents are.
+   */
   lacked(): ReadonlySet<InfoHash>
   /** Adds all children that have these payloads whole to their swarms. */
   join(swarms: readonly AnnouncedSwarm[]): void

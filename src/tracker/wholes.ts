@@ -1,5 +1,6 @@
-// Which payloads each child has whole. There are many of them and they seldom change. So each child takes one bit for each
-// payload, and lists all of them again only if this tracker does not know them.
+// Which payloads each child has whole. There are many of them and they seldom change. So each child
+// takes one bit for each payload, and lists all of them again only if this tracker does not know
+// them.
 
 import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName } from '../model/names.ts'
@@ -8,7 +9,10 @@ import { setDigest, unpacked } from '../model/wire/packed.ts'
 import { createPayloadNumbers } from './payload-numbers.ts'
 
 export interface Wholes {
-  /** Takes in what a node announces. False if the node is to list all of its payloads with the next announce. */
+  /**
+   * Takes in what a node announces. False if the node is to list all of its payloads with the next
+   * announce.
+   */
   take(node: NodeName, whole: AnnouncedWhole): boolean
   has(node: NodeName, infoHash: InfoHash): boolean
   nodesWith(infoHash: InfoHash): NodeName[]

@@ -11,7 +11,10 @@ import type { Records } from './records.ts'
 export interface Adding {
   /** As `Holdings.add`. */
   add(spec: HoldingSpec): Promise<void>
-  /** Resolves when the newest `add` of this holding is recorded, or at once if none is under way. Rejects as it does. */
+  /**
+   * Resolves when the newest `add` of this holding is recorded, or at once if none is under way.
+   * Rejects as it does.
+   */
   added(infoHash: InfoHash): Promise<void>
 }
 
@@ -21,7 +24,10 @@ export function createAdding(parts: { index: HoldingsIndex; records: Pick<Record
   const recording = new Map<InfoHash, Promise<void>>()
   const added = (infoHash: InfoHash) => recording.get(infoHash) ?? Promise.resolve()
 
-  /** A holding that is known here and recorded nowhere would pass for recorded when it is wanted again. */
+  /**
+   * A holding that is known here and recorded nowhere would pass for recorded when it is wanted
+   * again.
+   */
   const takeBack = (infoHash: InfoHash, before: Holding | undefined) => {
     if (before === undefined) index.delete(infoHash)
     else index.set(before)

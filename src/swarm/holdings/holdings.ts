@@ -1,4 +1,5 @@
-// All holdings of this node: the one place where their state changes, is recorded, and is reported to the node.
+// All holdings of this node: the one place where their state changes, is recorded, and is reported
+// to the node.
 
 import { join } from 'node:path'
 import { Failure } from '../../model/failure.ts'
@@ -16,8 +17,9 @@ export interface Holdings extends Omit<HoldingsIndex, 'set' | 'delete'> {
   isUnsure(infoHash: InfoHash): boolean
   setUnsure(infoHash: InfoHash, isUnsure: boolean): void
   /**
-   * Takes up a new holding, and resolves when it is recorded. A known holding stays as far as it got, and belongs to this
-   * manifest from now on. Throws what `checkedMetainfo` throws, and `conflict` if the known holding is of another payload.
+   * Takes up a new holding, and resolves when it is recorded. A known holding stays as far as it
+   * got, and belongs to this manifest from now on. Throws what `checkedMetainfo` throws, and
+   * `conflict` if the known holding is of another payload.
    */
   add(spec: HoldingSpec): Promise<void>
   /** The metainfo as the engine gets it; undefined if the holding was never added. */
@@ -112,8 +114,8 @@ export async function openHoldings(parts: HoldingsParts): Promise<Holdings> {
 }
 
 /**
- * Fills the index from the records. A whole payload whose file is gone counts as lost. Returns the holdings whose files
- * may have unrecorded pieces, because the last run did not end in order.
+ * Fills the index from the records. A whole payload whose file is gone counts as lost. Returns the
+ * holdings whose files may have unrecorded pieces, because the last run did not end in order.
  */
 async function loadInto(
   index: HoldingsIndex,

@@ -1,4 +1,5 @@
-// What the rest of the node sees of the holdings: for the announce, for the report, and for the disk's housekeeping. Pure.
+// What the rest of the node sees of the holdings: for the announce, for the report, and for the
+// disk's housekeeping. Pure.
 
 import { limits } from '../../model/limits.ts'
 import type { InfoHash, Instant, PackageName, PackageVersion, Sha256 } from '../../model/names.ts'
@@ -24,11 +25,17 @@ export interface StoredPayload {
 export interface HoldingViews {
   /** The swarms of the payloads that are wanted and not whole, for the announce. */
   unfinished(): AnnouncedSwarm[]
-  /** The info hashes of all whole payloads, maybe thousands. The set is another one only when its contents are. */
+  /**
+   * The info hashes of all whole payloads, maybe thousands. The set is another one only when its
+   * contents are.
+   */
   whole(): ReadonlySet<InfoHash>
   /** How much of one payload is here; undefined if this node neither has nor wants it. */
   have(infoHash: InfoHash): Have | undefined
-  /** The unfinished transfers and then the newest whole ones, at most `max` (limits.reportTransfersMax). */
+  /**
+   * The unfinished transfers and then the newest whole ones, at most `max`
+   * (limits.reportTransfersMax).
+   */
   transfers(max?: number): Transfer[]
   /** The transfer of one payload; undefined if this node neither has nor wants it. */
   transfer(infoHash: InfoHash): Transfer | undefined
