@@ -1,4 +1,5 @@
-// The state of the opening table, everything that can happen to it, and everything that it has done. Types only.
+// The state of the opening table, every event that can happen to it, and every effect
+// that it can have. Types only.
 
 import type { InfoHash, NodeName, Sha256 } from '../model/names.ts'
 import type { Command } from './engine.ts'
@@ -49,7 +50,9 @@ export interface Surroundings {
 export type OpeningEvent =
   /** A holding has changed, or time has passed. This event may come at any time. */
   | { kind: 'look' }
+  /** The engine has started and knows nothing yet. */
   | { kind: 'engine-running' }
+  /** The engine ended although nobody asked it to. */
   | { kind: 'engine-crashed' }
   /** No engine runs, and one may be started. */
   | { kind: 'engine-gone' }
@@ -61,20 +64,29 @@ export type OpeningEvent =
   | { kind: 'call-expired'; infoHash: InfoHash }
   /** An ordinary client asks for this holding. */
   | { kind: 'used'; infoHash: InfoHash }
+  /** Whether the holding has wires, or peers that the engine still tries to reach. */
   | { kind: 'busy'; infoHash: InfoHash; busy: boolean }
   /** The metainfo was read; it is undefined if none is recorded. */
   | { kind: 'loaded'; infoHash: InfoHash; metainfo: Uint8Array | undefined }
+  /** The metainfo could not be read. */
   | { kind: 'not-loaded'; infoHash: InfoHash; because: string }
+  /** The engine could not go on with the holding. */
   | { kind: 'failed'; infoHash: InfoHash }
-  /** The engine has closed it. `isAwaited` says whether an ordinary client waits for it. */
+  /**
+   * The engine has closed the holding. `isAwaited` says whether an ordinary client waits for it.
+   */
   | { kind: 'closed'; infoHash: InfoHash; isAwaited: boolean }
   /** A handout that differs from the last one lists these peers. */
   | { kind: 'handed-out'; infoHash: InfoHash; peers: readonly HandoutPeer[] }
   /** The wire to a node is to be cut. */
   | { kind: 'part'; infoHash: InfoHash; node: NodeName }
+  /** The control side is about to work on the files of the holding. */
   | { kind: 'keep-closed'; infoHash: InfoHash }
+  /** That work is done. */
   | { kind: 'let-open'; infoHash: InfoHash }
+  /** The holdings of these manifests yield to all others from now on. */
   | { kind: 'background'; manifests: ReadonlySet<Sha256> }
+  /** The node shuts down. */
   | { kind: 'stopped' }
 
 export type OpeningEffect =
@@ -84,11 +96,14 @@ export type OpeningEffect =
   | { kind: 'introduce' }
   /** Reads the metainfo; `loaded` or `not-loaded` follows. */
   | { kind: 'load'; infoHash: InfoHash }
+  /** Sends the engine all that it needs for this holding. */
   | { kind: 'open'; holding: Holding; metainfo: Uint8Array; background: boolean }
+  /** Sends the engine the peers to dial for this open holding. */
   | { kind: 'dial'; infoHash: InfoHash; peers: readonly HandoutPeer[] }
   | { kind: 'send'; command: Extract<Command, { kind: 'close' | 'refuse' | 'part' | 'background' }> }
   /** The engine does not have the holding any longer: whoever waits for that goes on. */
   | { kind: 'closed'; infoHash: InfoHash }
+  /** The holding counts as failed. */
   | { kind: 'not-opened'; infoHash: InfoHash; because: string }
   /** The engine ended without order: pieces may lie on disk that were never recorded. */
   | { kind: 'unsure'; infoHash: InfoHash }

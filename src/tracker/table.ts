@@ -28,7 +28,7 @@ export interface Table extends Pick<Memberships, 'swarm' | 'wanted' | 'wantedEdi
    */
   put(arrival: Arrival, now: { parentSite: string; nowMs: number; draw: number }): Member
   /** Notes when the node was asked to announce again. */
-  setInterval(node: NodeName, intervalMs: number): void
+  noteInterval(node: NodeName, intervalMs: number): void
   /** Adds a swarm to those of a node that is remembered. */
   add(node: NodeName, swarm: AnnouncedSwarm): void
   /** Drops the members that have been silent for limits.peerForgottenAfterMs, and returns them. */
@@ -68,7 +68,7 @@ export function createTable(): Table {
       if (isRoom) members.set(node, member)
       return member
     },
-    setInterval: (node, intervalMs) => {
+    noteInterval: (node, intervalMs) => {
       const member = members.get(node)
       if (member !== undefined) member.intervalMs = intervalMs
     },

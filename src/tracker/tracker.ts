@@ -95,7 +95,7 @@ export function startTracker(parts: TrackerParts): Tracker {
       const completed = wholeMembers.completed(node, announce)
       elections.announced(caller, new Set(completed.swarms.map(({ infoHash }) => infoHash)), nowMs)
       const handout = handoutFor({ table, caller, announce: completed, self, site, elections, random })
-      table.setInterval(node, handout.intervalMs)
+      table.noteInterval(node, handout.intervalMs)
       return isKnown ? handout : { ...handout, tellAll: true }
     },
     mayTake: elections.mayTake,
