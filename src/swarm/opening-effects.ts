@@ -40,21 +40,8 @@ export interface OpeningEffectsParts {
 
 export function startOpeningEffects(parts: OpeningEffectsParts): OpeningEffects {
   const { clock, log, holdings, keeper, plain, dispatch } = parts
-  const expiring = new Map<InfoHash, Timer>()
-  let looking: Timer | undefined
+  const timers = startOpeningTimers({ clock, dispatch })
 
-  const lookAgain = (afterMs: number | null) => {
-    looking?.cancel()
-    looking = afterMs === null ? undefined : clock.after(afterMs, () => dispatch({ kind: 'look' }))
-  }
-  const expireCall = (infoHash: InfoHash, afterMs: number) => {
-    expiring.get(infoHash)?.cancel()
-    const expire = () => {
-      expiring.delete(infoHash)
-      dispatch({ kind: 'call-expired', infoHash })
-    }
-    expiring.set(infoHash, clock.after(afterMs, expire))
-  }
   const load = async (infoHash: InfoHash) => {
     let metainfo: Uint8Array | undefined
     try {
@@ -98,15 +85,39 @@ export function startOpeningEffects(parts: OpeningEffectsParts): OpeningEffects 
       case 'forget-clients':
         return plain.forget()
       case 'expire-call':
-        return expireCall(effect.infoHash, effect.afterMs)
+        return timers.expireCall(effect.infoHash, effect.afterMs)
       case 'look-again':
-        return lookAgain(effect.afterMs)
+        return timers.lookAgain(effect.afterMs)
       default:
         return unreachable(effect)
     }
   }
+  return { carryOut, stop: timers.stop }
+}
+
+interface OpeningTimers {
+  /** Null: not at all. */
+  lookAgain(afterMs: number | null): void
+  expireCall(infoHash: InfoHash, afterMs: number): void
+  stop(): void
+}
+
+function startOpeningTimers({ clock, dispatch }: Pick<OpeningEffectsParts, 'clock' | 'dispatch'>): OpeningTimers {
+  const expiring = new Map<InfoHash, Timer>()
+  let looking: Timer | undefined
   return {
-    carryOut,
+    lookAgain: (afterMs) => {
+      looking?.cancel()
+      looking = afterMs === null ? undefined : clock.after(afterMs, () => dispatch({ kind: 'look' }))
+    },
+    expireCall: (infoHash, afterMs) => {
+      expiring.get(infoHash)?.cancel()
+      const expire = () => {
+        expiring.delete(infoHash)
+        dispatch({ kind: 'call-expired', infoHash })
+      }
+      expiring.set(infoHash, clock.after(afterMs, expire))
+    },
     stop: () => {
       looking?.cancel()
       for (const timer of expiring.values()) timer.cancel()

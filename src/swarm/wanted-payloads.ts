@@ -43,7 +43,7 @@ export function createWantedPayloads(parts: WantedPayloadsParts): WantedPayloads
   /** Each refusal is reported once, not each time the payload is wanted again. */
   const refused = new Set<InfoHash>()
   let waiting = new Map<InfoHash, HoldingSpec>()
-  const replacing = new Set<InfoHash>()
+  const replacements = createReplacements(parts)
 
   const want = (spec: HoldingSpec) => {
     const { infoHash } = spec.payload
@@ -63,17 +63,17 @@ export function createWantedPayloads(parts: WantedPayloadsParts): WantedPayloads
     const { infoHash, sha256 } = spec.payload
     const existing = holdings.get(infoHash)
     const isComing = existing?.progress.kind !== 'complete'
-    if (isOfAnother(spec) && isComing && !replacing.has(infoHash)) {
+    if (isOfAnother(spec) && isComing && !replacements.has(infoHash)) {
       // No holding is given up for a payload that cannot be taken.
       checkedMetainfo(spec.metainfo, spec.payload)
-      replace(infoHash).then(look, (error) => {
+      replacements.start(infoHash).then(look, (error) => {
         waiting.delete(infoHash)
         log.error('holding not replaced', { error: messageOf(error) })
       })
     }
     // One holding at a time brings a payload: once it is here, the other holdings find it on disk.
     const isBrought = isComing && existing?.wanted !== true && isComingFor(holdings, sha256, infoHash)
-    const waits = replacing.has(infoHash) || isBrought
+    const waits = replacements.has(infoHash) || isBrought
     if (waits) waiting.set(infoHash, spec)
     return waits
   }
@@ -85,13 +85,6 @@ export function createWantedPayloads(parts: WantedPayloadsParts): WantedPayloads
   const isOfAnother = (spec: HoldingSpec): boolean => {
     const existing = holdings.get(spec.payload.infoHash)
     return existing !== undefined && !isSamePayload(existing.spec, spec)
-  }
-  /** Removes a holding: all that is known of it is of another payload. */
-  const replace = (infoHash: InfoHash): Promise<void> => {
-    replacing.add(infoHash)
-    log.warn('holding is of another payload than wanted', { infoHash })
-    const removed = parts.whileClosed(infoHash, () => holdings.remove(infoHash))
-    return removed.finally(() => replacing.delete(infoHash))
   }
   return {
     set: (specs) => {
@@ -109,10 +102,28 @@ export function createWantedPayloads(parts: WantedPayloadsParts): WantedPayloads
       const path = join(parts.dir, sha256)
       const stat = await parts.disk.stat(path)
       if (stat?.size !== size) throw new Failure('not-found', `${path} is not the payload of ${spec.name}`)
-      if (isOfAnother(spec) && holdings.get(infoHash)?.progress.kind !== 'complete') await replace(infoHash)
+      if (isOfAnother(spec) && holdings.get(infoHash)?.progress.kind !== 'complete') await replacements.start(infoHash)
       await holdings.add(spec)
       await holdings.happened(infoHash, { kind: 'adopted', at: clock.now() })
     },
+  }
+}
+
+/** Removes holdings of which all that is known is of another payload than the wanted one. */
+function createReplacements({ log, holdings, whileClosed }: WantedPayloadsParts): {
+  start(infoHash: InfoHash): Promise<void>
+  /** Whether the removal of this holding is under way. */
+  has(infoHash: InfoHash): boolean
+} {
+  const underWay = new Set<InfoHash>()
+  return {
+    start: (infoHash) => {
+      underWay.add(infoHash)
+      log.warn('holding is of another payload than wanted', { infoHash })
+      const removed = whileClosed(infoHash, () => holdings.remove(infoHash))
+      return removed.finally(() => underWay.delete(infoHash))
+    },
+    has: (infoHash) => underWay.has(infoHash),
   }
 }
 

@@ -42,8 +42,8 @@ export interface HandoutParts {
  * In every pair of siblings one of the two is handed out the other:
  * - If both lack pieces, the one that joined the swarm later dials. So a late-comer finds everybody
  *   in its first handout, and the others need not learn of it.
- * - If one of them has all, the other dials. So a seed needs no handout, and others learn of it
- *   with their next announce.
+ * - If one of them has all, the other dials. So a seed needs no handout, and the others learn of it
+ *   from the answer to their next announce.
  * - If both have all, neither dials.
  * - If the one that should dial cannot, the other one does: the sibling may have no port, or be
  *   seen at an address that has a meaning only on its own machine or link.
@@ -73,8 +73,8 @@ export function handoutFor({ table, caller, announce, self, site, elections, ran
     .map(({ infoHash, have }) => ({ infoHash, have, held: self.holds(infoHash) }))
     .filter(({ have, held }) => have !== 'all' || held !== 'all' || isHidden)
   // Each served swarm has room for the parent and at least one sibling. So of thousands of swarms
-  // only some are served, and others with the next announce. Swarms that the child lacks come
-  // first: it has nobody to take a payload from whose swarm is left out.
+  // only some are served, and others with the next announce. Swarms of payloads that the child lacks
+  // come first: it has nobody to take a payload from if its swarm is left out.
   const servedMax = limits.handoutPeersMax / 2
   const first = waiting.length > servedMax ? Math.floor(random.fraction() * waiting.length) : 0
   const turned = [...waiting.slice(first), ...waiting.slice(0, first)]

@@ -1,5 +1,5 @@
-// Random walks of real engines on a quick clock: handouts, rates, revocations, pauses and a poisoner come as they like, and
-// in the end everybody has everything.
+// Random walks of real engines on a quick clock: handouts, rates, revocations, pauses and a
+// poisoner come as they like, and in the end everybody has everything.
 
 import t from 'tap'
 import type { HandoutPeer } from '../../src/swarm/peers-to-dial.ts'

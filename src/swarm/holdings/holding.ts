@@ -73,7 +73,7 @@ export type HoldingEvent =
 export type HoldingEffect =
   | { kind: 'record' }
   /** The node gets the event after the new state is recorded. */
-  | { kind: 'tell'; event: SwarmEvent }
+  | { kind: 'notify'; event: SwarmEvent }
 
 /** A holding without any piece that nobody wants yet. */
 export function newHolding(spec: HeldSpec): Holding {
@@ -114,26 +114,26 @@ export function transition(holding: Holding, event: HoldingEvent): [Holding, Hol
       if (isComplete) return [holding, []]
       const next = completeSince(holding, event)
       const completed: SwarmEvent = { kind: 'completed', infoHash, sha256, name, version }
-      return [next, recordedAndTold(holding, next, event.kind === 'completed' ? [completed] : [])]
+      return [next, recordAndNotify(holding, next, event.kind === 'completed' ? [completed] : [])]
     }
     case 'stored': {
       if (isComplete || event.pieces.every((piece) => hasBit(holding.bits, piece))) return [holding, []]
       const next = { ...holding, bits: withBits(holding.bits, event.pieces) }
-      return [next, recordedAndTold(holding, next)]
+      return [next, recordAndNotify(holding, next)]
     }
     case 'counted':
       return [{ ...holding, counters: sumOf(holding.counters, event.counters), usedAt: event.at }, [{ kind: 'record' }]]
     case 'lost': {
       const next = afterLoss(holding, event.at)
-      return [next, recordedAndTold(holding, next)]
+      return [next, recordAndNotify(holding, next)]
     }
     case 'forged':
       return forged(holding, event)
     case 'failed': {
-      const told: SwarmEvent = { kind: 'failed', infoHash, name, version, because: event.because }
+      const failure: SwarmEvent = { kind: 'failed', infoHash, name, version, because: event.because }
       // A complete payload that could not be read just now is still complete.
       const next = isComplete ? holding : failed(holding, event.because, event.retryAtMs)
-      return [next, [{ kind: 'tell', event: told }]]
+      return [next, [{ kind: 'notify', event: failure }]]
     }
     case 'retry':
       return [holding.progress.kind === 'failed' ? { ...holding, progress: { kind: 'incoming' } } : holding, []]
@@ -142,7 +142,7 @@ export function transition(holding: Holding, event: HoldingEvent): [Holding, Hol
       if (isComplete || nobodyHas === holding.nobodyHas) return [holding, []]
       return [
         { ...holding, nobodyHas },
-        [{ kind: 'tell', event: { kind: 'changed', infoHash, have: haveOf(holding) } }],
+        [{ kind: 'notify', event: { kind: 'changed', infoHash, have: haveOf(holding) } }],
       ]
     }
     default:
@@ -199,7 +199,7 @@ function forged(holding: Holding, event: Extract<HoldingEvent, { kind: 'forged' 
     { kind: 'attack', attack },
     { kind: 'failed', infoHash, name, version, because },
   ]
-  return [next, recordedAndTold(holding, next, events)]
+  return [next, recordAndNotify(holding, next, events)]
 }
 
 function withoutPieces(holding: Holding): Holding {
@@ -210,9 +210,9 @@ function failed(holding: Holding, because: string, retryAtMs: number): Holding {
   return { ...holding, progress: { kind: 'failed', because, retryAtMs }, attempts: holding.attempts + 1 }
 }
 
-function recordedAndTold(before: Holding, next: Holding, events: SwarmEvent[] = []): HoldingEffect[] {
+function recordAndNotify(before: Holding, next: Holding, events: SwarmEvent[] = []): HoldingEffect[] {
   const have = haveOf(next)
   const changed: SwarmEvent[] =
     haveOf(before) === have ? [] : [{ kind: 'changed', infoHash: next.spec.payload.infoHash, have }]
-  return [{ kind: 'record' }, ...[...changed, ...events].map((event) => ({ kind: 'tell' as const, event }))]
+  return [{ kind: 'record' }, ...[...changed, ...events].map((event) => ({ kind: 'notify' as const, event }))]
 }

@@ -68,7 +68,7 @@ export async function openHoldings(parts: HoldingsParts): Promise<Holdings> {
     const recorded = isRecorded ? records.save(next) : undefined
     if (next.progress !== holding.progress || next.wanted !== holding.wanted) parts.onChange()
     await recorded
-    for (const effect of effects) if (effect.kind === 'tell') parts.onEvent(effect.event)
+    for (const effect of effects) if (effect.kind === 'notify') parts.onEvent(effect.event)
   }
   const payloadPath = (sha256: Sha256): string | undefined => {
     for (const { progress } of index.ofPayload(sha256)) if (progress.kind === 'complete') return join(dir, sha256)
