@@ -7,7 +7,7 @@ import { infoHashFromServerName, serverNameOf, survivorOf } from '../../src/swar
 import { allBits, bitsFor, bytesOf, hasBit, lengthOfPiece, piecesOf, withBits } from '../../src/swarm/holdings/bits.ts'
 import { newHolding } from '../../src/swarm/holdings/holding.ts'
 import { nextLookAt, shouldBeOpen } from '../../src/swarm/opening.ts'
-import { peersToDial } from '../../src/swarm/peers-to-dial.ts'
+import { createHandouts, type HandoutPeer, peersToDial } from '../../src/swarm/peers-to-dial.ts'
 import { expectedSpeed, nextPieceFor, pipelineBlocks, strategyFor, takeOverBytes } from '../../src/swarm/strategy.ts'
 import { backOffMs } from '../../src/work/back-off.ts'
 import { payloadFrom } from './kit.ts'
@@ -158,4 +158,21 @@ t.test('the parent is across the link unless its site is ours; a sibling without
   t.same(peersToDial([parent], 'self', null)[0]?.share, share)
   const own = { ...peer, node: 'self', relation: 'sibling' as const, site: null }
   t.same(peersToDial([own, { ...own, node: 'closed', port: 0 }], 'self', null), [], 'nobody dials himself or port 0')
+})
+
+t.test('a handout is news unless it lists the same peers in the same order', async (t) => {
+  const handouts = createHandouts()
+  const parent: HandoutPeer = { node: 'p', address: '10.0.0.1', port: 7421, relation: 'parent', site: 'berlin' }
+  const sibling: HandoutPeer = { node: 's', address: '10.0.0.2', port: 7421, relation: 'sibling', site: null }
+  t.equal(handouts.take('a', []), false, 'there was none before')
+  t.equal(handouts.take('a', [parent, sibling]), true)
+  t.equal(handouts.take('a', [{ ...parent }, { ...sibling }]), false)
+  t.equal(handouts.take('a', [sibling, parent]), true)
+  const changes: Partial<HandoutPeer>[] = [
+    ...[{ node: 'q' }, { address: '10.0.0.3' }, { port: 1 }, { relation: 'parent' as const }, { site: 'oslo' }],
+    ...[{ share: { of: 2, which: 0 } }, { share: { of: 2, which: 1 } }, { share: { of: 3, which: 1 } }],
+  ]
+  for (const change of changes) t.equal(handouts.take('a', [{ ...sibling, ...change }]), true, JSON.stringify(change))
+  t.equal(handouts.take('a', []), true)
+  t.same(handouts.of('a'), [])
 })
