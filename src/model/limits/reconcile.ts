@@ -1,4 +1,4 @@
-// Inspecting and changing the machine: package managers, trees, hooks, restarts, applies.
+// Inspecting and changing the machine: packages, trees, hooks, restarts, applies.
 
 import { hour, KiB, MiB, minute, second } from './multiples.ts'
 

@@ -53,7 +53,7 @@ export const repositoryLimits = {
    */
   payloadCheckTimeoutMs: 30 * minute,
   /**
-   * A piece's least size. Each piece costs a digest, a sync to disk and a message to every peer.
+   * A piece's least size. Each piece costs a digest, an fsync and a message to every peer.
    */
   pieceMinBytes: 256 * KiB,
   /**
