@@ -5,6 +5,7 @@ import * as v from 'valibot'
 import { limits } from './limits.ts'
 import { countSchema, instantSchema, lineSchema, type NodeName, wordSchema } from './names.ts'
 import { parserOf } from './parse.ts'
+import { msOfDuration } from './units/durations.ts'
 
 const percentSchema = v.pipe(v.number(), v.minValue(0), v.maxValue(100))
 
@@ -133,12 +134,10 @@ export const policyRolloutSchema = v.pipe(
 )
 export type PolicyRollout = v.InferOutput<typeof policyRolloutSchema>
 
-const unitsMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3600_000, d: 24 * 3600_000 }
-
 export function rolloutOf({ waves, soak = '30m', halt = { failed: '2%' } }: PolicyRollout): Rollout {
   return {
     waves: waves.map(percentOf),
-    soakMs: Number(soak.slice(0, -1)) * (unitsMs[soak.slice(-1)] ?? 0),
+    soakMs: msOfDuration(soak),
     haltFailed: percentOf(halt.failed),
   }
 }

@@ -1,17 +1,10 @@
 // The settings of one node (`node.yaml`).
 
 import * as v from 'valibot'
-import {
-  countSchema,
-  labelsSchema,
-  lineSchema,
-  nodeNameSchema,
-  packageNameSchema,
-  portSchema,
-  wordSchema,
-} from './names.ts'
+import { labelsSchema, lineSchema, nodeNameSchema, packageNameSchema, portSchema, wordSchema } from './names.ts'
 import { nodeLimitsEntries } from './node-limits.ts'
 import { parserOf } from './parse.ts'
+import { durationSchema } from './units/durations.ts'
 import { rateSchema } from './units/rates.ts'
 
 export const controlPortDefault = 7420
@@ -58,10 +51,10 @@ export const settingsSchema = v.strictObject({
   linkRate: v.exactOptional(rateSchema),
   /** Packages whose payloads are never evicted. */
   pins: v.exactOptional(v.array(packageNameSchema)),
-  /** Milliseconds between two looks at the machine when nothing happens. */
-  checkInterval: v.exactOptional(countSchema),
-  /** Milliseconds that a signed timestamp lives; the root renews it after a quarter of that. Root only. */
-  timestampLifetime: v.exactOptional(countSchema),
+  /** How often the machine is inspected when nothing happens: `10m`. */
+  checkInterval: v.exactOptional(durationSchema),
+  /** How long a signed timestamp holds: `7d`. The root renews it after a quarter of that. Root only. */
+  timestampLifetime: v.exactOptional(durationSchema),
 })
 export type Settings = v.InferOutput<typeof settingsSchema>
 

@@ -5,6 +5,7 @@ import { limits } from '../model/limits.ts'
 import type { Attack } from '../model/report.ts'
 import { backgroundOf } from '../model/revision.ts'
 import type { Settings } from '../model/settings.ts'
+import { msOfDuration } from '../model/units/durations.ts'
 import type { Rates } from '../model/units/rates.ts'
 import type { UploadFacts } from '../model/upload-guard.ts'
 import { openObjectSource } from '../objects/object-source.ts'
@@ -130,7 +131,8 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     labels: settings.labels,
     site: settings.site ?? null,
     isRoot,
-    checkIntervalMs: settings.checkInterval ?? limits.checkIntervalMs,
+    checkIntervalMs:
+      settings.checkInterval === undefined ? limits.checkIntervalMs : msOfDuration(settings.checkInterval),
   })
   const live = keepState(initial, (effect) => effects.run(effect))
   const { state, dispatch } = live

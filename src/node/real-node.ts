@@ -1,8 +1,8 @@
 // Puts a node together from what lies in its home folder, on the real world.
 
 import { Failure, messageOf } from '../model/failure.ts'
-import { limits } from '../model/limits.ts'
 import type { Settings } from '../model/settings.ts'
+import { msOfDuration } from '../model/units/durations.ts'
 import { unlimited } from '../model/units/rates.ts'
 import { isService } from '../reconcile/apply/apply-unit.ts'
 import { openLocalMachine } from '../reconcile/machine.ts'
@@ -136,7 +136,7 @@ async function openRootParts(world: World, home: Home, settings: Settings, objec
     clock,
     disk,
     random,
-    timestampLifetimeMs: settings.timestampLifetime ?? limits.timestampLifetimeMs,
+    ...(settings.timestampLifetime !== undefined && { timestampLifetimeMs: msOfDuration(settings.timestampLifetime) }),
   })
   const repository = await openRepository({
     dir: home.repository,
