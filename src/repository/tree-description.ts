@@ -8,6 +8,7 @@ import { hooksSchema } from '../model/manifest.ts'
 import { archSchema, lineSchema, packageNameSchema, packageVersionSchema } from '../model/names.ts'
 import { readYaml } from '../model/yaml/yaml.ts'
 import { checkedYaml } from '../model/yaml/yaml-check.ts'
+import { readIfThere } from '../world/read-if-there.ts'
 import type { Disk } from '../world/world.ts'
 
 export const descriptionFileName = 'banyan.yaml'
@@ -58,12 +59,8 @@ async function readDescription(
   disk: Pick<Disk, 'read'>,
   file: string,
 ): Promise<v.InferOutput<typeof treeDescriptionSchema> | undefined> {
-  try {
-    const bytes = await disk.read(file, { maxBytes: limits.descriptionMaxBytes })
-    const yaml = await readYaml(bytes, { file, maxBytes: limits.descriptionMaxBytes, scalars: 'text' })
-    return checkedYaml(yaml, treeDescriptionSchema)
-  } catch (error) {
-    if (error instanceof Failure && error.code === 'not-found') return undefined
-    throw error
-  }
+  const maxBytes = limits.descriptionMaxBytes
+  const bytes = await readIfThere(disk, file, { maxBytes })
+  if (bytes === undefined) return undefined
+  return checkedYaml(await readYaml(bytes, { file, maxBytes, scalars: 'text' }), treeDescriptionSchema)
 }

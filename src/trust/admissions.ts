@@ -15,6 +15,7 @@ import { limits } from '../model/limits.ts'
 import { countSchema, instantSchema, type NodeName, nodeNameSchema, type Sha256, sha256Schema } from '../model/names.ts'
 import { parseJson, parserOf } from '../model/parse.ts'
 import { takingTurns } from '../work/turns.ts'
+import { readIfThere } from '../world/read-if-there.ts'
 import type { Clock, Disk, Random } from '../world/world.ts'
 import { type Authority, createEnrolmentCertificate, createNodeCertificate, readRequest } from './certificates.ts'
 import {
@@ -221,12 +222,8 @@ export async function openAdmissions(parts: AdmissionsParts): Promise<Admissions
   }
 
   async function read<T>(path: string, parse: (input: unknown, where: string) => T): Promise<T | undefined> {
-    try {
-      return parse(parseJson(await disk.read(path), path), path)
-    } catch (error) {
-      if (error instanceof Failure && error.code === 'not-found') return undefined
-      throw error
-    }
+    const bytes = await readIfThere(disk, path)
+    return bytes === undefined ? undefined : parse(parseJson(bytes, path), path)
   }
 
   async function write(path: string, record: TokenRecord | NodeRecord): Promise<void> {

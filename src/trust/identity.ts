@@ -3,6 +3,7 @@
 import { type KeyObject, X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
 import * as v from 'valibot'
+import { recentlyUsed } from '../model/bounded-map.ts'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { type Instant, type NodeName, nodeNameSchema, type Sha256 } from '../model/names.ts'
@@ -24,7 +25,7 @@ export interface NodeIdentity {
 export const tokenIdSchema = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/, 'expected a token id: 16 hex digits'))
 
 /** By the certificate's bytes: a node shows the same one with every request, and reading it takes longer than most answers. */
-const identitiesRead = new Map<string, Identity>()
+const identitiesRead = recentlyUsed<string, Identity>(limits.identitiesKeptMax)
 
 /**
  * Reads who a certificate speaks for; that it is of our fleet was checked by TLS, or is by `checkIssued`.
@@ -33,13 +34,7 @@ const identitiesRead = new Map<string, Identity>()
 export function identityOf(der: Uint8Array): Identity {
   const bytes = Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString('latin1')
   const identity = identitiesRead.get(bytes) ?? identityIn(der)
-  // The one that was not asked for longest goes first.
-  identitiesRead.delete(bytes)
   identitiesRead.set(bytes, identity)
-  for (const oldest of identitiesRead.keys()) {
-    if (identitiesRead.size <= limits.identitiesKeptMax) break
-    identitiesRead.delete(oldest)
-  }
   return identity
 }
 

@@ -11,6 +11,7 @@ import * as v from 'valibot'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { type Instant, sha256Schema } from '../model/names.ts'
+import { readIfThere } from '../world/read-if-there.ts'
 import type { Disk } from '../world/world.ts'
 import {
   fieldsOf,
@@ -28,14 +29,7 @@ export type TufFetch = (file: string, maxBytes: number) => Promise<Uint8Array | 
 
 /** Metadata files in a folder. */
 export function fromFolder(folder: string, disk: Pick<Disk, 'read'>): TufFetch {
-  return async (file, maxBytes) => {
-    try {
-      return await disk.read(join(folder, file), { maxBytes })
-    } catch (error) {
-      if (error instanceof Failure && error.code === 'not-found') return undefined
-      throw error
-    }
-  }
+  return (file, maxBytes) => readIfThere(disk, join(folder, file), { maxBytes })
 }
 
 /** Trusted metadata, byte for byte as it was signed. */

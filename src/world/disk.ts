@@ -6,8 +6,9 @@ import { closeSync, constants, fsync, openSync, renameSync, rmSync, writeFileSyn
 import * as fs from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { codeOf, Failure, messageOf } from '../model/failure.ts'
+import { codeOf, Failure } from '../model/failure.ts'
 import type { Sha256 } from '../model/names.ts'
+import { diskFailureOf, isAbsence } from './disk-failure.ts'
 import type { Disk, FileStat } from './world.ts'
 
 /** What a write that was killed leaves behind; `list` does not show it. */
@@ -220,16 +221,7 @@ async function asFailure<T>(doing: string, path: string, work: () => Promise<T>)
   try {
     return await work()
   } catch (error) {
-    if (error instanceof Failure) throw error
     if (isAbsence(error)) throw new Failure('not-found', `there is no ${path}`, { cause: error })
-    const message = `cannot ${doing} ${path}: ${messageOf(error)}`
-    if (codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT') {
-      throw new Failure('no-space', message, { retry: 'later', hint: 'free some space on this disk', cause: error })
-    }
-    throw new Failure('disk', message, { cause: error })
+    throw diskFailureOf(error, `${doing} ${path}`)
   }
-}
-
-function isAbsence(error: unknown): boolean {
-  return codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR'
 }

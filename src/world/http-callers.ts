@@ -4,6 +4,7 @@
 import type * as https from 'node:https'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import { plainAddress } from '../model/address.ts'
 import { limits } from '../model/limits.ts'
 import type { HttpPeer } from './world.ts'
 
@@ -28,7 +29,7 @@ export function watchCallers(server: https.Server, connectionsMax: (peer: HttpPe
   const perCertificate = new Map<string, Set<TLSSocket>>()
 
   server.prependListener('connection', (socket: Socket) => {
-    const address = plainAddress(socket.remoteAddress)
+    const address = addressOf(socket.remoteAddress)
     const count = (perAddress.get(address) ?? 0) + 1
     perAddress.set(address, count)
     open.add(socket)
@@ -48,8 +49,8 @@ export function watchCallers(server: https.Server, connectionsMax: (peer: HttpPe
     const fingerprint = certificate.fingerprint256
     const caller: Caller = {
       certificate: new Uint8Array(certificate.raw),
-      address: plainAddress(socket.remoteAddress),
-      reachedAt: plainAddress(socket.localAddress),
+      address: addressOf(socket.remoteAddress),
+      reachedAt: addressOf(socket.localAddress),
       fingerprint,
     }
     callers.set(socket, caller)
@@ -70,7 +71,7 @@ export function watchCallers(server: https.Server, connectionsMax: (peer: HttpPe
     // which has no public name, tells which of ours it was.
     addressOf: (socket) => {
       const below = (socket as unknown as { _parent?: Socket })._parent
-      return (below && addresses.get(below)) ?? plainAddress(socket.remoteAddress)
+      return (below && addresses.get(below)) ?? addressOf(socket.remoteAddress)
     },
     destroyAll: () => {
       for (const socket of open) socket.destroy()
@@ -78,6 +79,7 @@ export function watchCallers(server: https.Server, connectionsMax: (peer: HttpPe
   }
 }
 
-function plainAddress(address: string | undefined): string {
-  return (address ?? 'unknown').replace(/^::ffff:/, '')
+/** A socket that was destroyed meanwhile has no address any more. */
+function addressOf(address: string | undefined): string {
+  return address === undefined ? 'unknown' : plainAddress(address)
 }

@@ -2,6 +2,7 @@
 
 import { Agent } from 'node:https'
 import { createSecureContext } from 'node:tls'
+import { recentlyUsed } from '../model/bounded-map.ts'
 import { limits } from '../model/limits.ts'
 import type { TlsIdentity } from './world.ts'
 
@@ -11,21 +12,17 @@ export interface Pools {
 }
 
 export function openPools(): Pools {
-  /** By certificate and CA; in the order of their last use. */
-  const pools = new Map<string, Agent>()
+  /** By certificate and CA. */
+  const pools = recentlyUsed<string, Agent>(limits.identitiesPooledMax, (old) => {
+    old.maxFreeSockets = 0
+    closeIdleOf(old)
+  })
 
   return {
     of(tls) {
       const name = tls.certificate + tls.ca
       const pool = pools.get(name) ?? poolFor(tls)
-      pools.delete(name)
       pools.set(name, pool)
-      for (const [oldName, old] of pools) {
-        if (pools.size <= limits.identitiesPooledMax) break
-        pools.delete(oldName)
-        old.maxFreeSockets = 0
-        closeIdleOf(old)
-      }
       return pool
     },
     closeIdle() {

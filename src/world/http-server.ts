@@ -5,12 +5,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import * as https from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { Failure, messageOf } from '../model/failure.ts'
+import { BoundedMap } from '../model/bounded-map.ts'
 import { limits } from '../model/limits.ts'
 import { sendingMs } from '../model/units/sending-time.ts'
 import { retryAfterS } from '../model/wire/retry-after.ts'
 import { type Budget, type Claim, openBudget } from './http-budget.ts'
 import { type Caller, watchCallers } from './http-callers.ts'
+import { listenAt } from './listening.ts'
 import { systemRandom } from './random.ts'
 import type { Http, HttpPeer, HttpRequest, HttpResponse, HttpServer, TlsIdentity } from './world.ts'
 
@@ -35,7 +36,7 @@ export async function serveHttps(options: ServeOptions): Promise<HttpServer> {
   const budget = openBudget()
   const running = new Set<AbortController>()
   /** What large answers took, by path: they are made only when there is room for as much. */
-  const sizes = new Map<string, number>()
+  const sizes = new BoundedMap<string, number>(limits.httpAnswerSizesMax)
   const requestsOn = new WeakMap<Socket, number>()
   let closing = false
 
@@ -67,7 +68,12 @@ export async function serveHttps(options: ServeOptions): Promise<HttpServer> {
     )
   })
 
-  await listen(server, options.address, options.port)
+  await listenAt(server, {
+    address: options.address,
+    port: options.port,
+    takenHint: 'is banyan already running? choose another port in node.yaml otherwise',
+    otherwise: 'refused',
+  })
 
   return {
     port: (server.address() as AddressInfo).port,
@@ -161,10 +167,6 @@ async function sendLarge(exchange: Exchange, first: HttpResponse, again: () => P
   const path = message.url ?? ''
   sizes.delete(path)
   if (path.length <= limits.httpAnswerPathMaxChars) sizes.set(path, bytes)
-  for (const oldest of sizes.keys()) {
-    if (sizes.size <= limits.httpAnswerSizesMax) break
-    sizes.delete(oldest)
-  }
   const claim = budget.take(caller.fingerprint, bytes)
   if (claim === undefined) return sendInTurn(exchange, bytes, again)
   response.on('close', claim.release)
@@ -293,21 +295,4 @@ function strangerReason(error: Error, socket: TLSSocket): string | undefined {
   }
   const code = 'code' in error ? String(error.code) : error.message
   return code.startsWith('ERR_SSL_') ? code : undefined
-}
-
-function listen(server: https.Server, address: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error) => {
-      const taken = 'code' in error && error.code === 'EADDRINUSE'
-      reject(
-        taken
-          ? new Failure('conflict', `port ${port} at ${address} is taken`, {
-              hint: 'is banyan already running? choose another port in node.yaml otherwise',
-              cause: error,
-            })
-          : new Failure('refused', `cannot listen at ${address} port ${port}: ${messageOf(error)}`, { cause: error }),
-      )
-    })
-    server.listen({ host: address, port }, () => resolve())
-  })
 }

@@ -4,6 +4,7 @@ import { hash } from 'node:crypto'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { isSha256, type Sha256 } from '../model/names.ts'
+import { readIfThere } from './read-if-there.ts'
 import type { Disk } from './world.ts'
 
 export interface Objects {
@@ -44,9 +45,8 @@ export function openObjects({ disk, dir }: ObjectsParts): Objects {
 
   async function readOrDamaged(sha256: Sha256): Promise<Uint8Array | 'absent' | 'damaged'> {
     try {
-      return await disk.read(pathOf(sha256), { maxBytes: limits.objectMaxBytes })
+      return (await readIfThere(disk, pathOf(sha256), { maxBytes: limits.objectMaxBytes })) ?? 'absent'
     } catch (error) {
-      if (error instanceof Failure && error.code === 'not-found') return 'absent'
       if (error instanceof Failure && error.code === 'too-large') return 'damaged'
       throw error
     }

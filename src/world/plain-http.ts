@@ -1,8 +1,8 @@
 // HTTP in the clear, for calls without a body: who asks is not known.
 
 import type { AddressInfo } from 'node:net'
-import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
+import { listenAt } from './listening.ts'
 
 // As in local.ts.
 const http = process.getBuiltinModule('node:http')
@@ -60,15 +60,11 @@ export async function servePlainHttp(options: {
     response.end(reply.body)
     message.resume()
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ host: options.address, port: options.port }, resolve)
-  }).catch((error: NodeJS.ErrnoException) => {
-    const where = `port ${options.port} at ${options.address}`
-    if (error.code === 'EADDRINUSE') {
-      throw new Failure('conflict', `${where} is taken`, { hint: 'choose another one in node.yaml', cause: error })
-    }
-    throw new Failure('refused', `cannot listen at ${where}: ${messageOf(error)}`, { cause: error })
+  await listenAt(server, {
+    address: options.address,
+    port: options.port,
+    takenHint: 'choose another one in node.yaml',
+    otherwise: 'refused',
   })
   return {
     port: (server.address() as AddressInfo).port,

@@ -4,6 +4,7 @@ import { statfs } from 'node:fs/promises'
 import { Level } from 'level'
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
+import { spaceHint } from './disk-failure.ts'
 import type { OpenStore, Store, StoreChange } from './world.ts'
 
 type Database = Level<string, string>
@@ -104,8 +105,6 @@ export async function openLevelStore(path: string): Promise<OpenStore> {
     },
   }
 }
-
-const spaceHint = 'free some space on this disk'
 
 /** Throws a TypeError: names of rooms come from our own code only. */
 export function roomName(name: string): string {

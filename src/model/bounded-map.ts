@@ -23,7 +23,20 @@ export class BoundedMap<K, V> extends Map<K, V> {
   }
 }
 
-/** A map that removes the entry that was not used for the longest time. Reading an entry counts as use. */
-export function recentlyUsed<K extends {}, V extends {}>(max: number): LRUCache<K, V> {
-  return new LRUCache<K, V>({ max })
+/**
+ * A map that removes the entry that was not used for the longest time. Reading an entry counts as use.
+ * `onRemoved` gets each entry that the map removes by itself.
+ */
+export function recentlyUsed<K extends {}, V extends {}>(
+  max: number,
+  onRemoved?: (value: V, key: K) => void,
+): LRUCache<K, V> {
+  return new LRUCache<K, V>({
+    max,
+    ...(onRemoved !== undefined && {
+      dispose: (value, key, reason) => {
+        if (reason === 'evict') onRemoved(value, key)
+      },
+    }),
+  })
 }
