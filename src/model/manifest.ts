@@ -56,7 +56,7 @@ export const hooksSchema = v.strictObject({
 })
 export type Hooks = v.InferOutput<typeof hooksSchema>
 
-export const manifestSchema = v.strictObject({
+const manifestSchema = v.strictObject({
   schema: v.literal(1),
   name: packageNameSchema,
   version: packageVersionSchema,

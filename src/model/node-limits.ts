@@ -20,7 +20,7 @@ const nodeLimitsSchema = v.object(nodeLimitsEntries)
 export type NodeLimits = v.InferOutput<typeof nodeLimitsSchema>
 
 /** In a revision. */
-export const groupLimitsSchema = v.strictObject({
+const groupLimitsSchema = v.strictObject({
   /** In policy.yaml. */
   line: countSchema,
   nodes: v.union([v.literal('all'), v.array(wordSchema)]),

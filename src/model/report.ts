@@ -38,7 +38,7 @@ export const outcomeSchema = v.strictObject({
 })
 export type Outcome = v.InferOutput<typeof outcomeSchema>
 
-export const attackSchema = v.strictObject({
+const attackSchema = v.strictObject({
   kind: v.picklist([
     'metadata-forged', // a signature or digest below the TUF root that does not hold
     'rolled-back', // older metadata than was trusted before
@@ -57,7 +57,7 @@ export const attackSchema = v.strictObject({
 })
 export type Attack = v.InferOutput<typeof attackSchema>
 
-export const transferSchema = v.strictObject({
+const transferSchema = v.strictObject({
   infoHash: infoHashSchema,
   name: packageNameSchema,
   version: packageVersionSchema,
@@ -128,7 +128,7 @@ export const envelopeSchema = v.strictObject({
 export type Envelope = v.InferOutput<typeof envelopeSchema>
 
 /** A batch of signed reports of a subtree, with the certificates (base64 DER, by key id) that their signatures need. */
-export const reportBatchSchema = v.strictObject({
+const reportBatchSchema = v.strictObject({
   reports: v.pipe(v.array(envelopeSchema), v.maxLength(limits.reportBatchMax)),
   certificates: v.pipe(
     atMost(limits.reportBatchMax, 'certificates'),

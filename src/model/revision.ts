@@ -31,7 +31,7 @@ export const selectorSchema = v.strictObject({
 })
 export type Selector = v.InferOutput<typeof selectorSchema>
 
-export const buildSchema = v.strictObject({ version: packageVersionSchema, manifest: sha256Schema })
+const buildSchema = v.strictObject({ version: packageVersionSchema, manifest: sha256Schema })
 /** One published version for one architecture. */
 export type Build = v.InferOutput<typeof buildSchema>
 

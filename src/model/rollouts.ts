@@ -28,7 +28,7 @@ export const rolloutSchema = v.strictObject({
 export type Rollout = v.InferOutput<typeof rolloutSchema>
 
 /** What began to be rolled out by one revision under one rollout of the policy. */
-export const rolloutStateSchema = v.strictObject({
+const rolloutStateSchema = v.strictObject({
   rollout: wordSchema,
   /** The number of that revision. */
   since: countSchema,

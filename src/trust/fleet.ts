@@ -38,12 +38,13 @@ import { copyFrom, follow, fromFolder } from './tuf-client.ts'
 export interface Fleet {
   /** The fleet's name. */
   name: string
-  /** Stores the bytes as an object, then signs them as the desired state. The same bytes again change nothing. */
-  publishRevision(bytes: Uint8Array): Promise<void>
-  /** The same for the state of the rollouts. */
-  publishRollouts(bytes: Uint8Array): Promise<void>
-  /** Both at once: no node sees the one without the other. */
+  /**
+   * Stores both as objects, then signs them as the desired state and the state of the rollouts, at once:
+   * no node sees the one without the other. The same bytes again change nothing.
+   */
   publishRelease(bytes: { revision: Uint8Array; rollouts: Uint8Array }): Promise<void>
+  /** The same for the state of the rollouts alone. */
+  publishRollouts(bytes: Uint8Array): Promise<void>
   /** A new timestamp, and whatever else has lived for half of its life. */
   renewTimestamp(): Promise<void>
   timestamp(): { version: number; expires: Instant; renewAt: Instant }
@@ -169,11 +170,6 @@ export async function openFleet(parts: {
 
   return {
     name: authority.fleet,
-    publishRevision: (bytes) =>
-      inTurn(async () => {
-        const change = { revision: await storedObject(home, bytes, disk) }
-        if (isNews(published, change)) await publish(change)
-      }),
     publishRollouts: (bytes) =>
       inTurn(async () => {
         const change = { rollouts: await storedObject(home, bytes, disk) }

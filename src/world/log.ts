@@ -21,27 +21,12 @@ export function openLog(options: {
   clock?: Pick<Clock, 'now'>
 }): Log {
   const clock = options.clock ?? systemClock
-  return logWith('')
-
-  function logWith(inherited: string): Log {
-    const at = (level: LogLevel) => (message: string, fields?: LogFields) => {
-      if (weight[level] < weight[options.level]) return
-      const start = options.journal ? journalPrefix[level] : `${new Date(clock.now()).toISOString()} ${level} `
-      options.write(`${start}${withoutControls(message)}${inherited}${textOf(fields)}\n`)
-    }
-    return {
-      debug: at('debug'),
-      info: at('info'),
-      warn: at('warn'),
-      error: at('error'),
-      with: (fields) => logWith(inherited + textOf(fields)),
-    }
+  const at = (level: LogLevel) => (message: string, fields?: LogFields) => {
+    if (weight[level] < weight[options.level]) return
+    const start = options.journal ? journalPrefix[level] : `${new Date(clock.now()).toISOString()} ${level} `
+    options.write(`${start}${withoutControls(message)}${textOf(fields)}\n`)
   }
-}
-
-/** Whether standard error goes to journald. */
-export function isJournal(env: NodeJS.ProcessEnv): boolean {
-  return env['JOURNAL_STREAM'] !== undefined
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 
 function textOf(fields: LogFields = {}): string {

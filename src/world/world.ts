@@ -243,7 +243,6 @@ export interface Log {
   info(message: string, fields?: LogFields): void
   warn(message: string, fields?: LogFields): void
   error(message: string, fields?: LogFields): void
-  with(fields: LogFields): Log
 }
 
 export interface World {

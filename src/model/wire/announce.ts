@@ -6,7 +6,7 @@ import { atMost, countSchema, infoHashSchema, nodeNameSchema, portSchema, sha256
 import { parserOf } from '../parse.ts'
 import { packedSchema } from './packed.ts'
 
-export const announcedSwarmSchema = v.strictObject({
+const announcedSwarmSchema = v.strictObject({
   infoHash: infoHashSchema,
   /** The manifest that names this info hash, so that the parent can fetch what it does not hold itself. */
   manifest: sha256Schema,
@@ -22,7 +22,7 @@ const setDigestSchema = v.pipe(v.string(), v.regex(/^[0-9a-f]{40}$/, 'expected 4
  * The payloads that a node has whole, of which there may be thousands and which seldom change: their digest, and what is
  * new since the tracker was last told, or all of them.
  */
-export const announcedWholeSchema = v.strictObject({
+const announcedWholeSchema = v.strictObject({
   digest: setDigestSchema,
   listed: v.picklist(['changes', 'all']),
   infoHashes: packedSchema,
@@ -31,7 +31,7 @@ export const announcedWholeSchema = v.strictObject({
 })
 export type AnnouncedWhole = v.InferOutput<typeof announcedWholeSchema>
 
-export const announceSchema = v.strictObject({
+const announceSchema = v.strictObject({
   swarmPort: portSchema,
   site: v.nullable(wordSchema),
   swarms: v.pipe(v.array(announcedSwarmSchema), v.maxLength(limits.announceSwarmsMax)),
@@ -57,7 +57,7 @@ export const shareSchema = v.strictObject({
 /** Of the pieces those whose number leaves `which` when divided by `of`. */
 export type Share = v.InferOutput<typeof shareSchema>
 
-export const peerSchema = v.strictObject({
+const peerSchema = v.strictObject({
   node: nodeNameSchema,
   /** As the tracker sees the node; of the parent itself the child knows it already, then it is null. */
   address: v.nullable(peerAddressSchema),
@@ -70,7 +70,7 @@ export const peerSchema = v.strictObject({
 })
 export type Peer = v.InferOutput<typeof peerSchema>
 
-export const handoutSchema = v.strictObject({
+const handoutSchema = v.strictObject({
   /** When to announce again at the latest. */
   intervalMs: countSchema,
   /** The site that the tracker counts this node to. */
