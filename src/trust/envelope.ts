@@ -7,7 +7,7 @@ import type { Instant, NodeName, Sha256 } from '../model/names.ts'
 import type { Envelope } from '../model/report.ts'
 import { certificateOf, checkIssued, identityOf } from './identity.ts'
 
-export interface Sealing {
+interface Sealing {
   /** Says what the payload is, and is signed with it: an envelope of one kind never passes for one of another. */
   payloadType: string
   payload: Uint8Array
@@ -24,7 +24,7 @@ export function seal({ payloadType, payload, privateKey, keyId }: Sealing): Enve
   }
 }
 
-export interface Opening {
+interface EnvelopeChecks {
   payloadType: string
   /** Base64 DER by key id, as in a batch of reports; they may come from the same untrusted hands as the envelope. */
   certificates: Readonly<Record<string, string>>
@@ -43,9 +43,9 @@ export interface Opening {
  * taken for `limits.lateEnvelopeMs` longer. A time inside the payload would not be safer: the thief of an expired key
  * would write the time that suits him.
  */
-export function openEnvelope(
+export function verifyEnvelope(
   envelope: Envelope,
-  { payloadType, certificates, ca, now, lateMs = limits.lateEnvelopeMs }: Opening,
+  { payloadType, certificates, ca, now, lateMs = limits.lateEnvelopeMs }: EnvelopeChecks,
 ): { node: NodeName; keyId: Sha256; payload: Uint8Array } {
   if (envelope.payloadType !== payloadType) {
     throw new Failure('untrusted', `envelope holds ${envelope.payloadType}, expected ${payloadType}`)

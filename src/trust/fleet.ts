@@ -16,7 +16,8 @@ import { parserOf } from '../model/parse.ts'
 import { takingTurns } from '../work/turns.ts'
 import { openObjects } from '../world/objects.ts'
 import type { Clock, Disk, Random } from '../world/world.ts'
-import { openAdmissions, startAdmissions, type TokenWish } from './admissions.ts'
+import { initAdmissions } from './admission-records.ts'
+import { openAdmissions, type TokenWish } from './admissions.ts'
 import { type Authority, createAuthorityCertificate, createNodeCertificate, fleetOf } from './certificates.ts'
 import type { EnrolReply } from './enrolment.ts'
 import { nodeIdentityFrom, readPrivate, saveIdentity, tlsIdentityOf } from './identity.ts'
@@ -124,7 +125,7 @@ export async function initFleet(parts: {
     { now, random },
   )
   const identity = nodeIdentityFrom(tlsIdentityOf(nodeKey, nodeCertificate, certificate))
-  await startAdmissions({ dir: building, root: identity, clock, disk })
+  await initAdmissions({ dir: building, root: identity, clock, disk })
   await saveIdentity(join(building, 'own', 'keys'), identity.tls, disk)
   const atLeast = { timestampVersion: 1, signedAt: now }
   await bootstrapTrust({ dir: join(building, 'own', 'tuf'), rootBytes: root.bytes, disk, atLeast })

@@ -7,7 +7,7 @@ export interface Lanes {
   run<T>(work: () => Promise<T>, turn: { first: boolean; isNeeded: () => boolean }): Promise<T>
 }
 
-export function openLanes(count: number): Lanes {
+export function createLanes(count: number): Lanes {
   const waiting = { first: [] as (() => void)[], others: [] as (() => void)[] }
   let taken = 0
   const next = () => {

@@ -24,7 +24,7 @@ interface Waiting {
  * One caller gets a share only: whoever does not take his answers keeps nobody else waiting. Whatever its size, a caller
  * that holds nothing gets one thing.
  */
-export function openBudget(
+export function createBudget(
   max: { bytes: number; bytesOfOne: number } = {
     bytes: limits.httpBytesUnderwayMax,
     bytesOfOne: limits.httpBytesUnderwayOfOneMax,

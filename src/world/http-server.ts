@@ -9,7 +9,7 @@ import { BoundedMap } from '../model/bounded-map.ts'
 import { limits } from '../model/limits.ts'
 import { sendingMs } from '../model/units/sending-time.ts'
 import { retryAfterS } from '../model/wire/retry-after.ts'
-import { type Budget, type Claim, openBudget } from './http-budget.ts'
+import { type Budget, type Claim, createBudget } from './http-budget.ts'
 import { type Caller, watchCallers } from './http-callers.ts'
 import { listenAt } from './listening.ts'
 import { systemRandom } from './random.ts'
@@ -33,7 +33,7 @@ export async function serveHttps(options: ServeOptions): Promise<HttpServer> {
   })
   server.maxConnections = limits.connectionsMax
   const callers = watchCallers(server, options.connectionsMax ?? (() => limits.connectionsPerCertificateMax))
-  const budget = openBudget()
+  const budget = createBudget()
   const running = new Set<AbortController>()
   /** What large answers took, by path: they are made only when there is room for as much. */
   const sizes = new BoundedMap<string, number>(limits.httpAnswerSizesMax)

@@ -11,7 +11,7 @@ const journalPrefix = { debug: '<7>', info: '<6>', warn: '<4>', error: '<3>' } a
 
 const weight = { debug: 0, info: 1, warn: 2, error: 3 } as const
 
-export function openLog(options: {
+export function createLog(options: {
   /** Gets one line with its line end. */
   write: (line: string) => void
   /** The least that is written. */

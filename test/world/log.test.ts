@@ -1,11 +1,11 @@
 import t from 'tap'
-import { openLog } from '../../src/world/log.ts'
+import { createLog } from '../../src/world/log.ts'
 import { logContract } from '../contract/log-contract.ts'
 
-function open(options: Partial<Parameters<typeof openLog>[0]> = {}) {
+function open(options: Partial<Parameters<typeof createLog>[0]> = {}) {
   const written: string[] = []
   const clock = { now: () => Date.UTC(2030, 0, 2, 3, 4, 5, 6) }
-  const log = openLog({ write: (line) => written.push(line), level: 'debug', journal: false, clock, ...options })
+  const log = createLog({ write: (line) => written.push(line), level: 'debug', journal: false, clock, ...options })
   return { log, lines: () => written.map((line) => line.trimEnd()), written }
 }
 

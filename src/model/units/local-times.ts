@@ -18,7 +18,7 @@ export interface LocalTimes {
 }
 export type Weekday = 1 | 2 | 3 | 4 | 5 | 6 | 7
 
-export interface Opening {
+export interface Span {
   opens: Instant
   closes: Instant
 }
@@ -66,7 +66,7 @@ export function localTimesOf(written: { days?: string | string[]; from: string; 
 }
 
 /** The opening that is now, or else the next one. `timeZone` is an IANA name. Undefined if there is none within a year. */
-export function openingOf(times: LocalTimes, now: Instant, timeZone: string): Opening | undefined {
+export function spanOf(times: LocalTimes, now: Instant, timeZone: string): Span | undefined {
   const today = Temporal.Instant.fromEpochMilliseconds(now).toZonedDateTimeISO(timeZone).toPlainDate()
   // It may have begun yesterday. A week has every day that is named, but what lies in a skipped hour has no length.
   for (let days = -1; days <= daysLooked; days += 1) {
@@ -81,13 +81,13 @@ export function openingOf(times: LocalTimes, now: Instant, timeZone: string): Op
 }
 
 export function isOpen(times: LocalTimes, now: Instant, timeZone: string): boolean {
-  const opening = openingOf(times, now, timeZone)
+  const opening = spanOf(times, now, timeZone)
   return opening !== undefined && opening.opens <= now
 }
 
 /** When it next begins or ends; null if it never does. */
 export function nextChangeOf(times: LocalTimes, now: Instant, timeZone: string): Instant | null {
-  const opening = openingOf(times, now, timeZone)
+  const opening = spanOf(times, now, timeZone)
   if (opening === undefined) return null
   return opening.opens > now ? opening.opens : opening.closes
 }
