@@ -1,5 +1,6 @@
 // HTTP in the clear, for calls without a body: who asks is not known.
 
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { limits } from '../model/limits.ts'
 import { listenAt } from './listening.ts'
@@ -30,21 +31,7 @@ export async function servePlainHttp(options: {
     keepAlive: false,
   })
   server.maxConnections = limits.plainAnnouncesUnderwayMax
-  const open = new Map<string, number>()
-  server.on('connection', (socket) => {
-    const { remoteAddress: from = '' } = socket
-    const count = (open.get(from) ?? 0) + 1
-    if (count > limits.plainAnnouncesOfAddressMax) {
-      socket.destroy()
-      return
-    }
-    open.set(from, count)
-    socket.once('close', () => {
-      const left = (open.get(from) ?? 0) - 1
-      if (left > 0) open.set(from, left)
-      else open.delete(from)
-    })
-  })
+  boundConnections(server)
   server.on('request', (message, response) => {
     const [path = '', ...query] = (message.url ?? '').split('?')
     const { remoteAddress: from, localAddress: to } = message.socket
@@ -74,4 +61,23 @@ export async function servePlainHttp(options: {
       return closed
     },
   }
+}
+
+/** Closes every connection beyond `limits.plainAnnouncesOfAddressMax` of one address. */
+function boundConnections(server: Server): void {
+  const open = new Map<string, number>()
+  server.on('connection', (socket) => {
+    const { remoteAddress: from = '' } = socket
+    const count = (open.get(from) ?? 0) + 1
+    if (count > limits.plainAnnouncesOfAddressMax) {
+      socket.destroy()
+      return
+    }
+    open.set(from, count)
+    socket.once('close', () => {
+      const left = (open.get(from) ?? 0) - 1
+      if (left > 0) open.set(from, left)
+      else open.delete(from)
+    })
+  })
 }
