@@ -28,8 +28,8 @@ export async function requestFrom(pools: Pools, options: RequestOptions): Promis
 
 type Attempted = { kind: 'reply'; reply: HttpReply } | { kind: 'was-idle'; failure: Failure }
 
-function attempt(agent: https.Agent, options: RequestOptions, timeoutMs: number): Promise<Attempted> {
-  return new Promise((resolve, reject) => new Attempt(agent, options, timeoutMs, { resolve, reject }).start())
+function attempt(pool: https.Agent, options: RequestOptions, timeoutMs: number): Promise<Attempted> {
+  return new Promise((resolve, reject) => new Attempt(pool, options, timeoutMs, { resolve, reject }).start())
 }
 
 /** One try of a request. It settles once: with an answer, a Failure, or the loss of an idle connection. */
@@ -47,7 +47,7 @@ class Attempt {
   #responded = false
 
   constructor(
-    agent: https.Agent,
+    pool: https.Agent,
     options: RequestOptions,
     timeoutMs: number,
     result: { resolve(attempted: Attempted): void; reject(failure: Failure): void },
@@ -58,7 +58,7 @@ class Attempt {
     this.#result = result
     this.#body = options.body === undefined ? undefined : Buffer.from(options.body)
     this.#request = https.request({
-      agent,
+      agent: pool,
       host: url.hostname.replace(/^\[|\]$/g, ''),
       port: url.port === '' ? 443 : Number(url.port),
       method: options.method,
