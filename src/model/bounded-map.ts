@@ -2,9 +2,13 @@
 
 import { LRUCache } from 'lru-cache'
 
-/** A map that removes its oldest entry once it holds more than `max`. Setting a key again makes the entry the newest. */
+/**
+ * A map that removes its oldest entry once it holds more than `max`. Setting a key again makes the
+ * entry the newest.
+ */
 export class BoundedMap<K, V> extends Map<K, V> {
-  // A field initialiser runs after `super()`, which may call `set`; so the constructor takes no entries.
+  // A field initialiser runs after `super()`, which may call `set`; so the constructor takes no
+  // entries.
   readonly #max: number
 
   constructor(max: number) {
@@ -24,8 +28,8 @@ export class BoundedMap<K, V> extends Map<K, V> {
 }
 
 /**
- * A map that removes the entry that was not used for the longest time. Reading an entry counts as use.
- * `onRemoved` gets each entry that the map removes by itself.
+ * A map that removes the entry that was not used for the longest time. Reading an entry counts as
+ * use. `onRemoved` gets each entry that the map removes by itself.
  */
 export function recentlyUsed<K extends {}, V extends {}>(
   max: number,

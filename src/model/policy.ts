@@ -1,4 +1,5 @@
-// The policy as operators write it (`policy.yaml`). `repository` compiles it into a revision.
+// The policy as operators write it (`policy.yaml`). src/repository/policy.ts compiles it into a
+// revision.
 
 import * as v from 'valibot'
 import { limits } from './limits.ts'
@@ -15,7 +16,7 @@ const wantedVersionSchema = v.pipe(
   v.description('latest, absent, or one published version'),
 )
 
-/** Policies are read as text; an editor sees a boolean. */
+/** Policies are read as text, so this is the text `true`; an editor sees a boolean. */
 const yesSchema = v.union([v.picklist(['true', 'false']), v.boolean()], 'expected true or false')
 
 const groupNamesSchema = v.array(wordSchema, 'expected a list of groups, e.g. [web, db]')

@@ -7,8 +7,8 @@ const unitsMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3600_
 const durationMessage = 'expected a duration such as 30s, 10m, 2h or 7d'
 
 /**
- * As written in node.yaml; `msOfDuration` says how long that is. A number is milliseconds: earlier
- * versions wrote durations so.
+ * A duration as written in node.yaml; `msOfDuration` converts it. A number is milliseconds, as
+ * earlier versions of banyan read it.
  */
 export const durationSchema = v.pipe(
   v.union([v.number(), v.string()], durationMessage),
