@@ -54,8 +54,8 @@ export async function initAdmissions(parts: {
 }
 
 /**
- * Removes the tokens that ended long ago. They are kept for `limits.tokenRememberedMs` after their end, so that a
- * machine that comes late is told why it is refused.
+ * Removes the tokens that ended long ago. They are kept for `limits.tokenRememberedMs` after their
+ * end, so that a machine that comes late is told why it is refused.
  */
 export async function openAdmissionRecords(parts: {
   /** `<home>/fleet`. */

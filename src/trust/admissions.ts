@@ -1,4 +1,5 @@
-// Root only: decides who is let in. Creates tokens, answers enrolment requests and renewals, revokes names.
+// Root only: decides who is let in. Creates tokens, answers enrolment requests and renewals,
+// revokes names.
 
 import { hash, type KeyObject, timingSafeEqual } from 'node:crypto'
 import * as v from 'valibot'
@@ -124,7 +125,10 @@ async function admit(desk: Desk, request: Extract<EnrolRequest, { tokenId: strin
   return await replyFor(desk, commonName, publicKey)
 }
 
-/** The record of the token that the request was made with; throws if it did not make the request, or has ended. */
+/**
+ * The record of the token that the request was made with; throws if it did not make the request, or
+ * has ended.
+ */
 async function tokenOf(
   { records, clock }: Desk,
   { tokenId, csr, hmac }: Extract<EnrolRequest, { tokenId: string }>,
@@ -143,8 +147,8 @@ async function tokenOf(
 }
 
 /**
- * The name is taken before the use is counted, so a reply that gets lost costs nothing: the same request finds its
- * own name and key again. After a crash between the two, one use goes uncounted.
+ * The name is taken before the use is counted, so a reply that gets lost costs nothing: the same
+ * request finds its own name and key again. After a crash between the two, one use goes uncounted.
  */
 async function takeName(
   { records, clock }: Desk,

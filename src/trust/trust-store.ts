@@ -1,4 +1,5 @@
-// What this node trusts: the one way to newer metadata, and the way back after damage. trusted-folder.ts has the files.
+// What this node trusts: the only way to newer metadata, and recovery after damage.
+// trusted-folder.ts has the files.
 
 import { Failure } from '../model/failure.ts'
 import type { Instant } from '../model/names.ts'
@@ -14,9 +15,9 @@ import { copyFrom, follow, type MetadataCopy, type TufFetch, type Verified } fro
 export interface TrustedState {
   rootVersion: number
   timestampVersion: number
-  /** When the first of the metadata files ends, which without new ones makes a node stale. */
+  /** The earliest end of the metadata files. A node without newer ones is stale from then on. */
   expires: Instant
-  /** When the timestamp was signed: how old the fleet's word is. */
+  /** When the timestamp was signed. */
   signedAt: Instant
   /** Null before the first release. */
   revision: TargetDigest | null
@@ -24,15 +25,18 @@ export interface TrustedState {
 }
 
 export interface Trust {
-  /** The newest state that ever held, also when its signed life is over; undefined before the first. */
+  /**
+   * The newest state that was ever verified, even if it has expired since. Undefined before the
+   * first.
+   */
   current(): TrustedState | undefined
   /**
-   * Takes what the source offers, if all of it holds; one refresh at a time. After any Failure everything is as it was.
-   * `rolled-back`, `expired` and `untrusted` are about what was offered, see `attackOf`; others come from the source or
-   * the disk.
+   * Trusts what the source offers, if all of it verifies. One refresh runs at a time, and after any
+   * Failure nothing has changed. Throws `rolled-back`, `expired` or `untrusted` for what was
+   * offered (see `attackOf`), and what the source or the disk throws.
    */
   refresh(fetch: TufFetch): Promise<TrustedState>
-  /** For children, byte for byte as it was signed. */
+  /** A metadata file for children, byte for byte as it was signed. Undefined if there is none. */
   file(name: string): Promise<Uint8Array | undefined>
 }
 
@@ -46,17 +50,20 @@ export interface TrustParts {
   log: Pick<Log, 'warn'>
 }
 
-/** Which attack a failed refresh would be, or undefined if nothing bad was offered. */
+/** The attack that a failed refresh would be. Undefined if the source offered nothing bad. */
 export function attackOf(failure: unknown): Attack['kind'] | undefined {
   return failure instanceof MetadataFailure ? failure.attack : undefined
 }
 
-/** Starts a node's trust with the root that its token pins. Where the same root is trusted already, all stays as it is. */
+/**
+ * Starts a node's trust with the root that its token pins. Changes nothing where the same root is
+ * trusted already. Throws `already-exists` where another one is.
+ */
 export async function bootstrapTrust(parts: {
   dir: string
   rootBytes: Uint8Array
   disk: Pick<Disk, 'read' | 'write' | 'stat' | 'makeFolder'>
-  /** From the token. */
+  /** The floors in the token. */
   atLeast: { timestampVersion: number; signedAt: Instant }
 }): Promise<void> {
   const { dir, rootBytes, disk } = parts
@@ -71,7 +78,10 @@ export async function bootstrapTrust(parts: {
   await disk.write(paths.pinned, rootBytes)
 }
 
-/** Opens what `bootstrapTrust` began. Throws only if the pinned root cannot be read; all else is fetched again. */
+/**
+ * Opens what `bootstrapTrust` began. Throws only if the pinned root cannot be read; all else is
+ * fetched again.
+ */
 export async function openTrust({ dir, clock, disk, log }: TrustParts): Promise<Trust> {
   const inTurn = takingTurns()
   const pinned = await readPinned(dir, disk)
@@ -95,7 +105,10 @@ export async function openTrust({ dir, clock, disk, log }: TrustParts): Promise<
     return stateOf(next)
   }
 
-  /** The trusted folder holds the same versions, so failing to write the floors is no reason to go back. */
+  /**
+   * The trusted folder holds the same versions, so failing to write the floors is no reason to go
+   * back.
+   */
   async function storeFloors(): Promise<void> {
     const text = JSON.stringify(floors)
     if (text === floorsText) return
@@ -133,8 +146,9 @@ async function readAbove(
 }
 
 /**
- * For the process that applies: what the metadata in `dir` says, its signatures checked from the pinned root down. That
- * it may be over by now is no reason not to apply it.
+ * For the apply process: the state in `dir`, with all signatures verified from the pinned root
+ * down. Throws `not-found` or `untrusted`. The state may have expired; that is no reason not to
+ * apply it.
  */
 export async function verifyOffline(dir: string, disk: Pick<Disk, 'read' | 'readLink'>): Promise<TrustedState> {
   const verified = await readTrusted(dir, disk)

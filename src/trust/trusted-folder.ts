@@ -1,4 +1,4 @@
-// The trusted metadata of a node on disk: read back with all checks, and swapped as a whole.
+// The trusted metadata of a node on disk: read back with all checks, swapped as a whole.
 //
 //     <home>/tuf/1.root.json     pinned when the node joined
 //     <home>/tuf/floors.json     versions and time that the node never goes below again
@@ -21,7 +21,10 @@ export function pathsIn(dir: string): { pinned: string; floors: string; current:
   return { pinned: join(dir, pinnedFile), floors: join(dir, 'floors.json'), current: join(dir, 'current') }
 }
 
-/** The copy that a refresh starts from when there is no other: the pinned root alone. Throws `untrusted` or as `Disk.read`. */
+/**
+ * The copy that a refresh starts from when there is no other: the pinned root alone. Throws
+ * `untrusted` or as `Disk.read`.
+ */
 export async function readPinned(dir: string, disk: Pick<Disk, 'read'>): Promise<MetadataCopy> {
   return copyFrom(await disk.read(pathsIn(dir).pinned, { maxBytes: limits.tufFileMaxBytes }))
 }
@@ -33,8 +36,8 @@ export async function readFloors(dir: string, disk: Pick<Disk, 'read'>): Promise
 }
 
 /**
- * The whole state, verified from the pinned root down, its expiry left aside. Undefined before the first
- * one; throws a Failure if something does not hold.
+ * The whole state, verified from the pinned root down, its expiry left aside. Undefined before the
+ * first one; throws a Failure if something does not hold.
  */
 export async function readTrusted(dir: string, disk: Pick<Disk, 'read' | 'readLink'>): Promise<Verified | undefined> {
   const { current } = pathsIn(dir)
@@ -44,13 +47,16 @@ export async function readTrusted(dir: string, disk: Pick<Disk, 'read' | 'readLi
     try {
       return await follow(await readPinned(dir, disk), fromFolder(join(dir, folder), disk), () => 0)
     } catch (error) {
-      // Another process may have swapped in newer metadata, and removed the folder while it was being read.
+      // Another process may have swapped in newer metadata, and removed the folder while it was
+      // being read.
       if ((await disk.readLink(current)) === folder) throw error
     }
   }
 }
 
-/** Writes a whole state beside the current one, swaps it in by one link, and removes the old ones. */
+/**
+ * Writes a whole state beside the current one, swaps it in by one link, and removes the old ones.
+ */
 export async function swapIn(next: MetadataCopy, { dir, disk }: { dir: string; disk: FolderDisk }): Promise<void> {
   const { current } = pathsIn(dir)
   const before = await disk.readLink(current)
@@ -59,7 +65,8 @@ export async function swapIn(next: MetadataCopy, { dir, disk }: { dir: string; d
   try {
     await disk.remove(folder)
     await disk.makeFolder(folder)
-    // All at once, which a slow disk writes in one go. Each has ended when the first failure is looked at.
+    // All at once, which a slow disk writes in one go. Each has ended when the first failure is
+    // looked at.
     const files = [...next.files].filter(([file]) => file !== pinnedFile)
     const writing = files.map(([file, bytes]) => disk.write(join(folder, file), bytes))
     for (const written of await Promise.allSettled(writing)) {
