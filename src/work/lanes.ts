@@ -1,9 +1,12 @@
-// So many pieces of work at a time; the others wait for their turn.
+// A fixed number of pieces of work at a time. The others wait for their turn.
 
 import { Failure } from '../model/failure.ts'
 
 export interface Lanes {
-  /** Throws `refused` if nobody needs the work any longer when its turn comes. */
+  /**
+   * Work with `first` goes before the others that wait. Throws `refused` if the work is not needed
+   * any longer at its turn.
+   */
   run<T>(work: () => Promise<T>, turn: { first: boolean; isNeeded: () => boolean }): Promise<T>
 }
 

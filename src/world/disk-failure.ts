@@ -6,8 +6,9 @@ import { codeOf, Failure, messageOf, type Retry } from '../model/failure.ts'
 export const spaceHint = 'free some space on this disk'
 
 /**
- * `no-space` (to be tried again later) if the disk or the quota is full, `disk` for everything else. A
- * Failure stays what it is. `doing` continues `cannot ...`: `write /var/x`. `retry` is for `disk` only.
+ * `no-space` (to be tried again later) if the disk or the quota is full, `disk` for everything
+ * else. A Failure stays what it is. `doing` continues `cannot ...`: `write /var/x`. `retry` is for
+ * `disk` only.
  */
 export function diskFailureOf(error: unknown, doing: string, retry: Retry = 'never'): Failure {
   if (error instanceof Failure) return error

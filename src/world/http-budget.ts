@@ -1,16 +1,20 @@
-// How many bytes of bodies and answers a control port holds in memory at once, for all callers and for each of them.
+// Bounds the bytes of bodies and answers that a control port holds in memory at once, for all
+// callers and for each one.
 
 import { limits } from '../model/limits.ts'
 
 export interface Claim {
-  /** The bytes are no longer held. Once more does nothing. */
+  /** Gives the bytes back. A second call does nothing. */
   release(): void
 }
 
 export interface Budget {
-  /** Undefined if there is no room now, or if others wait for what there is. */
+  /** Undefined if there is no room now, or if others already wait for it. */
   take(caller: string, bytes: number): Claim | undefined
-  /** Resolves when there is room, in turn; undefined when the signal says that it is no longer wanted. */
+  /**
+   * Resolves when there is room and it is this caller's turn. Resolves to undefined when the signal
+   * aborts.
+   */
   wait(caller: string, bytes: number, signal: AbortSignal): Promise<Claim | undefined>
 }
 
@@ -27,14 +31,14 @@ interface Waiting {
 }
 
 /**
- * One caller gets a share only, so a caller that does not take its answers keeps nobody else waiting. A caller that
- * holds nothing gets one thing, whatever its size.
+ * One caller gets a share only, so a caller that does not take its answers keeps nobody else
+ * waiting. A caller that holds nothing gets one thing, whatever its size.
  */
 export function createBudget(
   max: BudgetMax = { bytes: limits.httpBytesUnderwayMax, bytesOfOne: limits.httpBytesUnderwayOfOneMax },
 ): Budget {
   const ledger = createLedger(max)
-  /** In the order in which they came. */
+  /** In the order of the calls. */
   const line = new Set<Waiting>()
 
   function claim(caller: string, bytes: number): Claim {
@@ -50,7 +54,10 @@ export function createBudget(
     }
   }
 
-  /** Passes over callers that have used up their share. Among the others, small wishes do not overtake a large one. */
+  /**
+   * Passes over callers that have used up their share. Among the others, small wishes do not
+   * overtake a large one.
+   */
   function serve(): void {
     for (const waiting of line) {
       if (!ledger.fitsShare(waiting)) continue

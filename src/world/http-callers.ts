@@ -1,5 +1,5 @@
-// Who has connections to a control port, and how many: for each address from before the handshake, for each certificate
-// from after it.
+// Counts the connections to a control port, and bounds them: for each address before the handshake,
+// for each certificate after it.
 
 import type * as https from 'node:https'
 import type { Socket } from 'node:net'
@@ -9,12 +9,12 @@ import { limits } from '../model/limits.ts'
 import type { HttpPeer } from './world.ts'
 
 export interface Caller extends HttpPeer {
-  /** The same for all connections with one certificate. */
+  /** Names the certificate: equal for all connections that use it. */
   fingerprint: string
 }
 
 export interface Callers {
-  /** Undefined for a connection whose certificate nobody verified. */
+  /** Undefined for a connection whose certificate was not verified. */
   callerOf(socket: Socket): Caller | undefined
   addressOf(socket: TLSSocket): string
   destroyAll(): void
@@ -60,15 +60,16 @@ export function watchCallers(server: https.Server, connectionsMax: (peer: HttpPe
       own.delete(socket)
       if (own.size === 0) perCertificate.delete(fingerprint)
     })
-    // The oldest goes: a node whose link broke comes again before its old connections are known to be dead.
+    // The oldest connection is closed: a node whose link broke reconnects before its old
+    // connections are known to be dead.
     const [oldest] = own
     if (own.size > connectionsMax(caller)) oldest?.destroy()
   })
 
   return {
     callerOf: (socket) => callers.get(socket),
-    // Node has dropped the address of a TLS socket by the time that its handshake has failed; only the socket below it,
-    // which has no public name, tells which of ours it was.
+    // When a handshake has failed, Node has already dropped the address of the TLS socket. The
+    // socket below still identifies the connection, but has no public name.
     addressOf: (socket) => {
       const below = (socket as unknown as { _parent?: Socket })._parent
       return (below && addresses.get(below)) ?? addressOf(socket.remoteAddress)
@@ -79,7 +80,7 @@ export function watchCallers(server: https.Server, connectionsMax: (peer: HttpPe
   }
 }
 
-/** A socket that was destroyed meanwhile has no address any more. */
+/** A socket that was destroyed in the meantime has no address any more. */
 function addressOf(address: string | undefined): string {
   return address === undefined ? 'unknown' : plainAddress(address)
 }

@@ -1,4 +1,4 @@
-// One request to another node, with limits on its time and on the size of what comes back.
+// One request to another node, with limits on its time and on the size of the answer.
 
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import * as https from 'node:https'
@@ -18,8 +18,8 @@ export async function requestFrom(pools: Pools, options: RequestOptions): Promis
   const deadline = performance.now() + options.timeoutMs
   const first = await attempt(pool, options, options.timeoutMs)
   if (first.kind === 'reply') return first.reply
-  // A kept-alive connection that the other end closed while it lay idle: what is sent into it is lost, and the
-  // request is repeated on a new one. Every call of the protocol may arrive twice.
+  // The other end had closed a kept-alive connection, and what was sent into it is lost. The
+  // request is repeated on a new connection. Every call of the protocol may arrive twice.
   pools.closeIdle()
   const second = await attempt(pool, options, Math.max(1, deadline - performance.now()))
   if (second.kind === 'reply') return second.reply
@@ -32,7 +32,10 @@ function attempt(pool: https.Agent, options: RequestOptions, timeoutMs: number):
   return new Promise((resolve, reject) => new Attempt(pool, options, timeoutMs, { resolve, reject }).start())
 }
 
-/** One try of a request. It settles once: with an answer, a Failure, or the loss of an idle connection. */
+/**
+ * One try of a request. It settles once: with an answer, a Failure, or the loss of an idle
+ * connection.
+ */
 class Attempt {
   readonly #options: RequestOptions
   readonly #request: ClientRequest
@@ -126,7 +129,7 @@ class Attempt {
     this.#request.destroy()
   }
 
-  /** Counted from the start of the attempt. Takes the place of the time limit before. */
+  /** Replaces the time limit. Counts from the start of the attempt. */
   #timeOutAfter(ms: number): void {
     clearTimeout(this.#timer)
     const timeOut = () =>
@@ -141,7 +144,7 @@ class Attempt {
   }
 }
 
-/** It stays the same for as long as a connection does, and is costly to ask for. */
+/** The certificate of a connection never changes, and reading it is costly. */
 const certificates = new WeakMap<TLSSocket, Uint8Array>()
 
 function certificateOf({ socket }: IncomingMessage): Uint8Array {
@@ -170,7 +173,7 @@ function readLimited(response: IncomingMessage, maxBytes: number): Promise<Uint8
       resolve(new Uint8Array(whole.buffer, whole.byteOffset, size))
     })
     response.on('error', reject)
-    // Cut off without a word.
+    // The connection was closed in the middle of the answer.
     response.on('close', () => reject(new Error('the answer was cut off')))
   })
 }
@@ -186,7 +189,7 @@ function failureOf(error: unknown, request: ClientRequest, url: string): Failure
       cause: error,
     })
   }
-  // Either it speaks no TLS 1.3, or it says in an alert what it thinks of our certificate.
+  // Either the other end does not speak TLS 1.3, or its alert says why it refuses our certificate.
   if (code.startsWith('ERR_SSL_') || code === 'EPROTO') {
     return new Failure('untrusted', `no secure connection to ${url}: ${code}`, { retry: 'later', cause: error })
   }

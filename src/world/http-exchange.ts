@@ -1,4 +1,5 @@
-// One request at the control port, from its first line to the end of its answer, within the port's budget of bytes.
+// One request at the control port, from its first line to the end of its answer, within the port's
+// budget of bytes.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { limits } from '../model/limits.ts'
@@ -15,7 +16,10 @@ export type ServeOptions = Parameters<Http['serve']>[0] & { onError: (error: unk
 export interface Exchange {
   options: ServeOptions
   budget: Budget
-  /** What the large answers took, in bytes by path: such an answer is made only when there is room for as much. */
+  /**
+   * The size of recent large answers, in bytes by path. Such an answer is made only once there is
+   * room for as much.
+   */
   sizes: Map<string, number>
   message: IncomingMessage
   response: ServerResponse
@@ -26,8 +30,8 @@ export interface Exchange {
 }
 
 /**
- * Checks the request, reads its body, has it handled, and sends the answer. Holds bytes of the budget for
- * the body until it is handled, and for the answer until it is sent.
+ * Checks the request, reads its body, has it handled, and sends the answer. Holds bytes of the
+ * budget for the body until it is handled, and for the answer until it is sent.
  */
 export async function answer(exchange: Exchange): Promise<void> {
   const { options, budget, message, response, caller, signal } = exchange
@@ -61,7 +65,8 @@ export async function answer(exchange: Exchange): Promise<void> {
   bodyClaim.release()
   if (response.destroyed) return
   const bytes = bytesOf(reply)
-  // No caller of ours waits for longer, so whoever takes his answer in drops is cut off as well.
+  // A banyan node waits no longer than this for an answer, so a caller that takes it in drops is
+  // cut off as well.
   const patience = setTimeout(() => message.socket.destroy(), limits.requestTimeoutMs + sendingMs(bytes))
   response.on('close', () => clearTimeout(patience))
   if (bytes <= Math.max(foreseen, limits.httpFreeAnswerBytes)) return write(exchange, reply)
@@ -69,12 +74,18 @@ export async function answer(exchange: Exchange): Promise<void> {
   return sendLarge(exchange, reply, method === 'GET' ? handled : alwaysThat(reply))
 }
 
-/** In a function of its own: what `handled` can see is held for as long as an answer waits for room. */
+/**
+ * A function of its own, because everything in the scope of `handled` stays in memory while an
+ * answer waits for room.
+ */
 function alwaysThat(reply: HttpResponse): () => Promise<HttpResponse> {
   return async () => reply
 }
 
-/** An answer for which there is no room yet waits, and so as not to be held meanwhile, it is asked for again. */
+/**
+ * Where there is no room yet, the answer is dropped to save memory, and the handler makes it again
+ * once there is.
+ */
 async function sendLarge(exchange: Exchange, first: HttpResponse, again: () => Promise<HttpResponse>): Promise<void> {
   const { budget, sizes, message, response, caller } = exchange
   const bytes = bytesOf(first)
@@ -95,12 +106,12 @@ async function sendInTurn(exchange: Exchange, bytes: number, ask: () => Promise<
   const reply = await ask()
   if (response.destroyed) return
   if (bytesOf(reply) <= bytes) return write(exchange, reply)
-  // More has come meanwhile.
+  // The answer has grown in the meantime.
   claim.release()
   return sendInTurn(exchange, bytesOf(reply), ask)
 }
 
-/** Undefined if there is none for as long as anybody waits for an answer. */
+/** Waits for room. Undefined if there is none for as long as a caller waits for its answer. */
 async function room({ budget, caller, response, signal }: Exchange, bytes: number): Promise<Claim | undefined> {
   const impatient = AbortSignal.any([signal, AbortSignal.timeout(limits.requestTimeoutMs)])
   const claim = await budget.wait(caller.fingerprint, bytes, impatient)
@@ -110,8 +121,8 @@ async function room({ budget, caller, response, signal }: Exchange, bytes: numbe
 }
 
 /**
- * Piece by piece, each when the one before has gone out: TLS would otherwise make its own copy of all of an answer that
- * nobody takes.
+ * Writes the answer part by part, each one once the part before has been sent. Otherwise TLS would
+ * copy the whole of an answer that the caller does not take.
  */
 async function write({ response, isClosing }: Exchange, reply: HttpResponse): Promise<void> {
   const body = reply.body ?? ''
@@ -150,7 +161,7 @@ function bytesOf({ body }: HttpResponse): number {
 
 const nothingHeld: Claim = { release: () => {} }
 
-/** A body that does not say its length may have all that it is allowed. */
+/** A body without a declared length counts as long as it may be. */
 function expectedBytes(message: IncomingMessage, maxBytes: number): number {
   return message.headers['transfer-encoding'] === undefined ? Number(message.headers['content-length'] ?? 0) : maxBytes
 }
@@ -183,8 +194,8 @@ async function bodyOf(message: IncomingMessage, maxBytes: number): Promise<Uint8
 }
 
 /**
- * Answers without reading on. Closing right away would reset the connection under the caller's unread answer, so the
- * caller gets a moment to read it and to close.
+ * Answers without reading the rest of the request. Closing at once would reset the connection
+ * before the caller has read the answer, so the caller gets a moment to read it and to close.
  */
 function refuse(message: IncomingMessage, response: ServerResponse, status: number): void {
   if (response.destroyed) return

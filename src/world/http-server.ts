@@ -1,5 +1,5 @@
-// The control port: takes requests of nodes that show a certificate of our CA. http-callers.ts counts the connections,
-// http-exchange.ts answers one request.
+// The control port: takes requests of nodes that show a certificate of our CA. http-callers.ts
+// counts the connections, http-exchange.ts answers one request.
 
 import { constants } from 'node:crypto'
 import * as https from 'node:https'
@@ -72,7 +72,8 @@ function answerRequests(
   server.on('request', (message, response) => {
     const caller = callers.callerOf(message.socket)
     const underway = (requestsOn.get(message.socket) ?? 0) + 1
-    // Our own callers send one request at a time. The second is for a caller that has not seen the end of the first yet.
+    // Our own callers send one request at a time. The second is for a caller that has not seen the
+    // end of the first yet.
     if (caller === undefined || underway > limits.requestsOnConnectionMax) {
       message.socket.destroy()
       return
@@ -105,12 +106,12 @@ function contextOf(tls: TlsIdentity) {
     cert: tls.certificate,
     ca: tls.ca,
     minVersion: 'TLSv1.3',
-    // A resumed session would outlive the certificates that it was made with.
+    // A resumed session would outlive the certificates with which it was made.
     secureOptions: constants.SSL_OP_NO_TICKET,
   } as const
 }
 
-/** Undefined for a connection that merely broke: that is weather, not a stranger. */
+/** Why a caller is a stranger. Undefined for a connection that merely broke. */
 function strangerReason(error: Error, socket: TLSSocket): string | undefined {
   if (socket.authorizationError !== undefined && socket.authorizationError !== null) {
     return String(socket.authorizationError)

@@ -5,7 +5,8 @@ import { codeOf, Failure, type FailureCode, messageOf } from '../model/failure.t
 
 /**
  * Resolves once the server listens. Throws `conflict` with `takenHint` if the port is taken, and
- * `otherwise` if the operating system refuses for another reason. `what` names the port: `swarm port`.
+ * `otherwise` if the operating system refuses for another reason. `what` names the port: `swarm
+ * port`.
  */
 export async function listenAt(
   server: Server,

@@ -1,23 +1,25 @@
-// HTTP in the clear, for calls without a body: who asks is not known.
+// HTTP without TLS, for requests without a body from callers without an identity.
 
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { limits } from '../model/limits.ts'
 import { listenAt } from './listening.ts'
 
-// As in local.ts.
+// Not by import, for the reason in local.ts.
 const http = process.getBuiltinModule('node:http')
 
 export interface PlainRequest {
   path: string
-  /** As it stands in the URL, without the question mark. */
+  /** As in the URL, without the question mark. */
   query: string
   from: string
-  /** The address of this machine that was called. */
+  /** The address of this machine at which the caller connected. */
   to: string
 }
 
-/** Throws `conflict` if the port is taken, `refused` if it cannot be listened at for another reason. */
+/**
+ * Throws `conflict` if the port is taken, `refused` if listening there fails for another reason.
+ */
 export async function servePlainHttp(options: {
   address: string
   port: number

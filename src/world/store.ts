@@ -9,7 +9,7 @@ import type { OpenStore, Store, StoreChange } from './world.ts'
 
 type Database = Level<string, string>
 
-/** The daemon stays small: LevelDB's own defaults are 4 MiB, 8 MiB and 1000 files. */
+/** Small, so that the daemon stays small: LevelDB's defaults are 4 MiB, 8 MiB and 1000 files. */
 const databaseOptions = {
   keyEncoding: 'utf8',
   valueEncoding: 'utf8',
@@ -18,7 +18,10 @@ const databaseOptions = {
   maxOpenFiles: 64,
 }
 
-/** The highest code point, which no key of ours contains: prefix + this is above every key with the prefix. */
+/**
+ * The highest code point. No key of banyan contains it, so a prefix with it is above every key with
+ * the prefix.
+ */
 const aboveAll = '\u{10ffff}'
 
 /** The folders above `path` exist already. Throws `locked`, `no-space` or `disk`. */
@@ -28,9 +31,10 @@ export async function openLevelStore(path: string): Promise<OpenStore> {
 }
 
 /**
- * The database, and how it recovers from a write that failed. Such a write (a full disk) may leave a torn record in the
- * log, and what is acknowledged behind the tear would be lost with it. Opening the database again recovers the log up to
- * the tear and starts a new one. Until there is room for that, the database stays as it is, for reading.
+ * The database, and how it recovers from a write that failed. Such a write (a full disk) may leave
+ * a torn record in the log, and what is acknowledged behind the tear would be lost with it. Opening
+ * the database again recovers the log up to the tear and starts a new one. Until there is room for
+ * that, the database stays as it is, for reading.
  */
 class MendingDatabase {
   readonly #path: string
@@ -86,7 +90,9 @@ class MendingDatabase {
     if (this.#state === 'torn') this.#state = 'whole'
   }
 
-  /** Waits for a reopening under way, however it ends: the failure goes to the change that began it. */
+  /**
+   * Waits for a reopening under way, however it ends: the failure goes to the change that began it.
+   */
   async #reopened(): Promise<void> {
     await this.#reopening?.catch(() => {})
   }
@@ -120,13 +126,13 @@ function roomAt(database: MendingDatabase, room: string): Store {
   }
 }
 
-/** Throws a TypeError: names of rooms come from our own code only. */
+/** Throws a TypeError for a bad name, since only our own code names rooms. */
 export function roomName(name: string): string {
   if (!/^[a-z0-9][a-z0-9-]*$/.test(name)) throw new TypeError(`not a name for a room in a store: ${name}`)
   return name
 }
 
-/** Throws a TypeError for what JSON has no word for. */
+/** Throws a TypeError for a value that JSON cannot express. */
 export function jsonOf(value: unknown): string {
   const json = JSON.stringify(value)
   if (json === undefined) throw new TypeError('a stored value must be JSON')
