@@ -6,7 +6,7 @@ import type { BlockRequest, PieceBuffer, Torrent, Wire } from 'webtorrent'
 import { limits } from '../../src/model/limits.ts'
 import type { Share } from '../../src/model/wire/announce.ts'
 import type { Link } from '../../src/swarm/engine/links.ts'
-import { startPicker } from '../../src/swarm/engine/picker.ts'
+import { startPicker } from '../../src/swarm/engine/picker/picker.ts'
 import { handClock } from '../tracker/hand-clock.ts'
 
 const blocksPerPiece = 24

@@ -12,7 +12,7 @@ import { closedClient } from './client.ts'
 import type { Connection } from './links.ts'
 import { openMeters } from './meter.ts'
 import { type OpenHolding, openHolding } from './open-holding.ts'
-import { openPieceMemory } from './piece-memory.ts'
+import { openPieceMemory } from './payload/piece-memory.ts'
 import { openPlainDoor } from './plain-door.ts'
 import { openSwarmTls, type SwarmTls } from './tls.ts'
 

@@ -5,11 +5,18 @@
 // nothing else is left for it to do. What somebody at our own site can give does not come over a link.
 
 import type { Torrent, Wire } from 'webtorrent'
-import { limits } from '../../model/limits.ts'
-import type { Clock, Random } from '../../world/world.ts'
-import { expectedSpeed, isMuchSooner, nextPieceFor, pipelineBlocks, type Strategy, takeOverBytes } from '../strategy.ts'
+import { limits } from '../../../model/limits.ts'
+import type { Clock, Random } from '../../../world/world.ts'
+import {
+  expectedSpeed,
+  isMuchSooner,
+  nextPieceFor,
+  pipelineBlocks,
+  type Strategy,
+  takeOverBytes,
+} from '../../strategy.ts'
+import type { Link } from '../links.ts'
 import { BlockPiece } from './block-piece.ts'
-import type { Link } from './links.ts'
 
 export interface Picker {
   onOpen(link: Link): void

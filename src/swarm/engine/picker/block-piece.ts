@@ -2,7 +2,7 @@
 // transfer is per block.
 
 import type { PieceBuffer } from 'webtorrent'
-import { limits } from '../../model/limits.ts'
+import { limits } from '../../../model/limits.ts'
 
 export class BlockPiece implements PieceBuffer {
   readonly length: number

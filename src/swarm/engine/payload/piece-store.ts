@@ -4,8 +4,8 @@
 import * as fs from 'node:fs'
 import { promisify } from 'node:util'
 import type { PieceStore } from 'webtorrent'
-import { limits } from '../../model/limits.ts'
-import type { Clock } from '../../world/world.ts'
+import { limits } from '../../../model/limits.ts'
+import type { Clock } from '../../../world/world.ts'
 import type { SpanMemory } from './piece-memory.ts'
 
 export interface PayloadFile extends PieceStore {

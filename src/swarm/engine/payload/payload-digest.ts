@@ -2,7 +2,7 @@
 // all again.
 
 import { createHash } from 'node:crypto'
-import { lengthOfPiece, type Pieces, piecesOf } from '../holdings/bits.ts'
+import { lengthOfPiece, type Pieces, piecesOf } from '../../holdings/bits.ts'
 
 const stepBytes = 1024 * 1024
 
