@@ -1,5 +1,5 @@
-// The file of one payload: pieces are written where they belong, and every so often all that was written is made durable
-// and reported.
+// The file of one payload as webtorrent's store. Each piece is written to its place; every so often everything written is
+// made durable, and reported.
 
 import * as fs from 'node:fs'
 import { promisify } from 'node:util'
@@ -9,146 +9,192 @@ import type { Clock } from '../../../world/world.ts'
 import type { SpanMemory } from './piece-memory.ts'
 
 export interface PayloadFile extends PieceStore {
-  /** Reads into the buffer; fewer bytes than asked for means that the file ends there. */
+  /** Reads into the buffer. Resolves with the number of bytes read, which is less than asked for at the file's end only. */
   read(into: Uint8Array, position: number): Promise<number>
-  /** These pieces were there already, written by an engine that did not get to report them. */
+  /** An engine before this one has written these pieces, and did not report them: the next `settle` does. */
   found(pieces: readonly number[]): void
-  /** Resolves when all that was put or found so far is durable and was reported. */
+  /** Resolves when everything put or found so far is durable and was reported. */
   settle(): Promise<void>
-  /** From here on nothing can be put. */
+  /** From here on, nothing can be put. */
   seal(): void
-  /** Goes on with the file that `work` resolves with and closes the one that was written to. */
+  /** Goes on with the file that `work` resolves with, and closes the file that was written to. */
   exchange(work: (fd: number) => Promise<number>): Promise<void>
 }
 
-export function openPayloadFile(options: {
+interface PayloadFileParts {
   /** Closed by `close`. */
   fd: number
+  /** In bytes. */
   pieceLength: number
-  /** Of the whole payload. */
+  /** Of the whole payload, in bytes. */
   size: number
   memory: SpanMemory
   clock: Clock
+  /** These pieces are durable. */
   onDurable: (pieces: number[]) => void
   onError: (error: Error) => void
-}): PayloadFile {
-  const { pieceLength, clock, memory, size } = options
-  let { fd } = options
-  let isSealed = false
-  let written: number[] = []
-  let settling: Promise<void> | undefined
-  let isTimed = false
-  let isClosed = false
-  let closing: Promise<void> | undefined
-  const inUse = new Set<Promise<unknown>>()
-  const loading = new Map<number, Promise<Uint8Array>>()
+}
 
-  const settle = (): Promise<void> => {
-    if (settling !== undefined) return settling.then(settle)
-    if (written.length === 0) return Promise.resolve()
-    const pieces = written
-    written = []
-    settling = fdatasync(fd)
-      .then(() => options.onDurable(pieces))
-      .finally(() => {
-        settling = undefined
-      })
-    return settling
+export function openPayloadFile(parts: PayloadFileParts): PayloadFile {
+  return new OpenPayloadFile(parts)
+}
+
+type Done = (error: Error | null) => void
+
+class OpenPayloadFile implements PayloadFile {
+  readonly chunkLength: number
+  readonly #parts: PayloadFileParts
+  readonly #memory: SpanMemory
+  #fd: number
+  #isSealed = false
+  /** Pieces that are written and not durable yet. */
+  #written: number[] = []
+  #settling: Promise<void> | undefined
+  #isTimed = false
+  #isClosed = false
+  #closing: Promise<void> | undefined
+  /** Reads and writes that are under way. */
+  readonly #inUse = new Set<Promise<unknown>>()
+  /** By position. */
+  readonly #loading = new Map<number, Promise<Uint8Array>>()
+
+  constructor(parts: PayloadFileParts) {
+    this.#parts = parts
+    this.#memory = parts.memory
+    this.#fd = parts.fd
+    this.chunkLength = parts.pieceLength
   }
-  const settleSoon = () => {
-    if (isTimed || isClosed) return
-    isTimed = true
-    clock.after(limits.pieceDurableEveryMs, () => {
-      isTimed = false
-      if (!isClosed) settle().then(() => written.length > 0 && settleSoon(), options.onError)
+
+  put(piece: number, bytes: Uint8Array, done: Done): void {
+    if (this.#isSealed) {
+      done(new Error('the file is whole'))
+      return
+    }
+    const position = piece * this.#parts.pieceLength
+    this.#use(() => writeWhole(this.#fd, bytes, position)).then(() => {
+      this.#written.push(piece)
+      this.#memory.keep(position, bytes)
+      this.#settleSoon()
+      done(null)
+    }, done)
+  }
+
+  get(
+    piece: number,
+    part: { offset?: number; length?: number } | null,
+    done: (error: Error | null, bytes?: Uint8Array) => void,
+  ): void {
+    const { pieceLength } = this.#parts
+    const position = piece * pieceLength + (part?.offset ?? 0)
+    const length = part?.length ?? pieceLength
+    const kept = this.#memory.at(position, length)
+    if (kept !== undefined) {
+      done(null, kept)
+      return
+    }
+    this.#load(position, length).then((bytes) => {
+      if (bytes.length === length) done(null, bytes)
+      else done(new Error(`the file ends ${length - bytes.length} bytes too early`))
+    }, done)
+  }
+
+  readonly read = async (into: Uint8Array, position: number): Promise<number> => {
+    const kept = this.#memory.at(position, into.length)
+    if (kept === undefined) return this.#use(() => readWhole(this.#fd, into, position))
+    into.set(kept)
+    return into.length
+  }
+
+  found(pieces: readonly number[]): void {
+    this.#written.push(...pieces)
+  }
+
+  readonly settle = (): Promise<void> => {
+    if (this.#settling !== undefined) return this.#settling.then(this.settle)
+    if (this.#written.length === 0) return Promise.resolve()
+    const pieces = this.#written
+    this.#written = []
+    this.#settling = fdatasync(this.#fd)
+      .then(() => this.#parts.onDurable(pieces))
+      .finally(() => {
+        this.#settling = undefined
+      })
+    return this.#settling
+  }
+
+  seal(): void {
+    this.#isSealed = true
+  }
+
+  async exchange(work: (fd: number) => Promise<number>): Promise<void> {
+    this.#isSealed = true
+    await this.settle()
+    const next = await this.#use(() => work(this.#fd))
+    if (this.#closing !== undefined) return closeFile(next)
+    const [before, users] = [this.#fd, [...this.#inUse]]
+    this.#fd = next
+    await Promise.allSettled(users)
+    await closeFile(before)
+  }
+
+  close(done: Done): void {
+    this.#closing ??= this.#end()
+    this.#closing.then(() => done(null), done)
+  }
+
+  destroy(done: Done): void {
+    this.close(done)
+  }
+
+  async #end(): Promise<void> {
+    await this.settle().catch(this.#parts.onError)
+    this.#isClosed = true
+    this.#memory.forget()
+    await Promise.allSettled(this.#inUse)
+    await closeFile(this.#fd)
+  }
+
+  #settleSoon(): void {
+    if (this.#isTimed || this.#isClosed) return
+    this.#isTimed = true
+    this.#parts.clock.after(limits.pieceDurableEveryMs, () => {
+      this.#isTimed = false
+      if (this.#isClosed) return
+      this.settle().then(() => this.#written.length > 0 && this.#settleSoon(), this.#parts.onError)
     })
   }
-  // A late read or write must never meet another file that got the same number.
-  const use = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (isClosed) throw new Error('the file is closed')
+
+  /** A late read or write must never meet another file that got the same number. */
+  async #use<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#isClosed) throw new Error('the file is closed')
     const running = work()
-    inUse.add(running)
+    this.#inUse.add(running)
     try {
       return await running
     } finally {
-      inUse.delete(running)
+      this.#inUse.delete(running)
     }
   }
-  const readNew = async (position: number, length: number): Promise<Uint8Array> => {
-    const bytes = Buffer.allocUnsafeSlow(length)
-    return bytes.subarray(0, await use(() => readWhole(fd, bytes, position)))
-  }
-  /** Others will ask for what lies beside it. */
-  const bytesAt = async (position: number, length: number): Promise<Uint8Array> => {
-    const { spanBytes } = memory
+
+  /** Reads the whole span around it, once for all who ask meanwhile: others will ask for what lies beside it. */
+  async #load(position: number, length: number): Promise<Uint8Array> {
+    const { spanBytes } = this.#memory
     const start = position - (position % spanBytes)
-    if (position + length > start + spanBytes) return readNew(position, length)
-    const reading = loading.get(start) ?? readNew(start, Math.min(spanBytes, size - start))
-    loading.set(start, reading)
+    if (position + length > start + spanBytes) return this.#readNew(position, length)
+    const reading = this.#loading.get(start) ?? this.#readNew(start, Math.min(spanBytes, this.#parts.size - start))
+    this.#loading.set(start, reading)
     try {
       const span = await reading
-      if (loading.get(start) === reading && !isClosed) memory.keep(start, span)
+      if (this.#loading.get(start) === reading && !this.#isClosed) this.#memory.keep(start, span)
       return span.subarray(position - start, position - start + length)
     } finally {
-      loading.delete(start)
+      this.#loading.delete(start)
     }
   }
-  const close = (done: (error: Error | null) => void) => {
-    closing ??= (async () => {
-      await settle().catch(options.onError)
-      isClosed = true
-      memory.forget()
-      await Promise.allSettled(inUse)
-      await closeFile(fd)
-    })()
-    closing.then(() => done(null), done)
-  }
-  return {
-    chunkLength: pieceLength,
-    put: (piece, bytes, done) => {
-      if (isSealed) return done(new Error('the file is whole'))
-      use(() => writeWhole(fd, bytes, piece * pieceLength)).then(() => {
-        written.push(piece)
-        memory.keep(piece * pieceLength, bytes)
-        settleSoon()
-        done(null)
-      }, done)
-    },
-    get: (piece, part, done) => {
-      const position = piece * pieceLength + (part?.offset ?? 0)
-      const length = part?.length ?? pieceLength
-      const kept = memory.at(position, length)
-      if (kept !== undefined) return done(null, kept)
-      bytesAt(position, length).then((bytes) => {
-        if (bytes.length === length) done(null, bytes)
-        else done(new Error(`the file ends ${length - bytes.length} bytes too early`))
-      }, done)
-    },
-    read: async (into, position) => {
-      const kept = memory.at(position, into.length)
-      if (kept === undefined) return use(() => readWhole(fd, into, position))
-      into.set(kept)
-      return into.length
-    },
-    found: (pieces) => {
-      written.push(...pieces)
-    },
-    settle,
-    seal: () => {
-      isSealed = true
-    },
-    exchange: async (work) => {
-      isSealed = true
-      await settle()
-      const next = await use(() => work(fd))
-      if (closing !== undefined) return closeFile(next)
-      const [before, users] = [fd, [...inUse]]
-      fd = next
-      await Promise.allSettled(users)
-      await closeFile(before)
-    },
-    close,
-    destroy: close,
+
+  async #readNew(position: number, length: number): Promise<Uint8Array> {
+    const bytes = Buffer.allocUnsafeSlow(length)
+    return bytes.subarray(0, await this.#use(() => readWhole(this.#fd, bytes, position)))
   }
 }
 
@@ -165,6 +211,7 @@ async function writeWhole(fd: number, bytes: Uint8Array, position: number): Prom
   }
 }
 
+/** Reads until the buffer is full or the file ends. Resolves with the number of bytes read. */
 export async function readWhole(fd: number, into: Uint8Array, position: number): Promise<number> {
   let done = 0
   while (done < into.length) {

@@ -1,7 +1,7 @@
 // For how long each link has had requests and brought nothing.
 
 import { limits } from '../../../model/limits.ts'
-import type { Link } from '../links.ts'
+import type { Link } from '../link.ts'
 
 /**
  * Brings the times of the links up to date and returns the links that have been silent for too long. `beforeMs` is the

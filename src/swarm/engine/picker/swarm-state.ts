@@ -2,7 +2,7 @@
 // changes it, and only by the methods here.
 
 import type { PieceBuffer, Wire } from 'webtorrent'
-import type { Link } from '../links.ts'
+import type { Link } from '../link.ts'
 import type { Lane } from '../meter.ts'
 import { BlockPiece } from './block-piece.ts'
 
