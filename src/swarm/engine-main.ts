@@ -1,4 +1,5 @@
-// The engine's process: commands and connections come in over IPC, reports go out. It ends when its parent does.
+// The engine's process: commands and connections come in over IPC, and reports go out. It ends when
+// the daemon does.
 
 import module from 'node:module'
 import { systemClock } from '../world/clock.ts'
@@ -19,7 +20,7 @@ const core = startEngineCore({
   random: systemRandom,
   report,
   onStopped: () => {
-    // The last message out takes all before it along.
+    // Messages leave in order: once this one is out, all reports are.
     send({ kind: 'note', message: 'stopped', about: '' } satisfies EngineReport, undefined, {}, () => process.exit(0))
   },
 })

@@ -7,7 +7,7 @@ import type { BlockRequest, PieceStore, Torrent, Wire } from 'webtorrent'
 import { limits } from '../../src/model/limits.ts'
 import { leaveOutWaysOut } from '../../src/swarm/engine/left-out.ts'
 import { BlockPiece } from '../../src/swarm/engine/picker/block-piece.ts'
-import { endTorrent, followTorrent, loadTorrent } from '../../src/swarm/engine/torrent.ts'
+import { endTorrent, followTorrent, loadTorrent, wrongPieceIn } from '../../src/swarm/engine/torrent.ts'
 import { bitsFor } from '../../src/swarm/holdings/bits.ts'
 import { fakeTorrent } from './fake-torrent.ts'
 import { payloadFrom } from './kit.ts'
@@ -107,6 +107,16 @@ torrentContract('webtorrent', async (t) => {
     },
     end: () => theirs.destroy(),
   }
+})
+
+t.test('a warning is about a wrong piece only if it is that sentence and nothing else', async (t) => {
+  t.equal(wrongPieceIn('Piece 17 failed verification'), 17)
+  for (const other of [
+    'Piece failed verification',
+    'Piece 17 failed verification twice',
+    'ignoring invalid web seed: 1',
+  ])
+    t.equal(wrongPieceIn(other), undefined)
 })
 
 function torrentContract(name: string, start: (t: Test) => Promise<Subject>): void {

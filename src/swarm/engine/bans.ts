@@ -6,7 +6,10 @@ import { BoundedMap } from '../../work/bounded-map.ts'
 import type { Clock } from '../../world/world.ts'
 
 export interface Bans {
-  /** `msFor` gets the number of bans of this node so far, this one included, and returns its length in milliseconds. */
+  /**
+   * `msFor` gets the number of bans of this node so far, this one included, and returns its length
+   * in milliseconds.
+   */
   add(node: NodeName, msFor: (times: number) => number): void
   /** The milliseconds until the ban ends; 0 for a node that is not banned. */
   leftMs(node: NodeName): number

@@ -1,4 +1,5 @@
-// Who sent which blocks of the pieces that are not verified yet, so that a wrong piece has an author.
+// Who sent which blocks of the pieces that are not verified yet, so that a wrong piece has an
+// author.
 
 import type { NodeName } from '../../model/names.ts'
 
@@ -12,11 +13,14 @@ export interface SentBlock {
 export interface Blame {
   onBlock(piece: number, block: SentBlock): void
   /**
-   * The piece is wrong. Returns the node that sent all of it. If several nodes did, returns undefined and keeps `content`
-   * until the right piece shows whose blocks were wrong.
+   * The piece is wrong. Returns the node that sent all of it. If several nodes did, returns
+   * undefined and keeps `content` until the right piece shows whose blocks were wrong.
    */
   onWrong(piece: number, content: Uint8Array | null): NodeName | undefined
-  /** The piece is right; `read` is called only if it was wrong before. Returns the nodes whose blocks were wrong then. */
+  /**
+   * The piece is right; `read` is called only if it was wrong before. Returns the nodes whose
+   * blocks were wrong then.
+   */
   onRight(piece: number, read: () => Promise<Uint8Array>): Promise<NodeName[]>
 }
 

@@ -1,4 +1,5 @@
-// The number of callers that each address has here: all of them, and the ones that have not said yet who they are.
+// The number of callers that each address has here: all of them, and the ones that have not said
+// yet who they are.
 
 import { limits } from '../../model/limits.ts'
 

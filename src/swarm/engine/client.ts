@@ -1,4 +1,5 @@
-// webtorrent without any way to the network: no listener, no tracker, no DHT, no local discovery, no port mapping.
+// webtorrent without any way to the network: no listener, no tracker, no DHT, no local discovery,
+// no port mapping.
 
 import assert from 'node:assert/strict'
 import WebTorrent from 'webtorrent'

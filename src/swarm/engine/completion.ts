@@ -1,4 +1,5 @@
-// The end of a transfer: a payload whose pieces are all right gets its final name only if its SHA-256 is right as well.
+// The end of a transfer: a payload whose pieces are all right gets its final name only if its
+// SHA-256 is right as well.
 
 import type { Sha256 } from '../../model/names.ts'
 import type { Opening } from '../engine.ts'
@@ -11,7 +12,10 @@ export interface Completion {
   isChecked(): boolean
   /** A piece was verified: the digest goes on as far as the pieces reach without a gap. */
   advance(): void
-  /** To be called once all pieces are here. Does nothing if the payload is checked. Throws what the disk throws. */
+  /**
+   * To be called once all pieces are here. Does nothing if the payload is checked. Throws what the
+   * disk throws.
+   */
   finish(): Promise<void>
   stop(): void
 }

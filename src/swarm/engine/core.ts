@@ -21,7 +21,10 @@ import { type SwarmTls, startSwarmTls } from './tls.ts'
 import { startWaitingCallers } from './waiting-callers.ts'
 
 export interface EngineCore {
-  /** With `caller` and `plain-caller` comes the accepted socket. Commands before `start` are ignored, but for `stop`. */
+  /**
+   * With `caller` and `plain-caller` comes the accepted socket. Commands before `start` are
+   * ignored, but for `stop`.
+   */
   obey(command: Command, connection?: unknown): void
 }
 
@@ -159,7 +162,9 @@ class StartedCore {
     return true
   }
 
-  /** Reports an address once for as long as nodes call from there, and each time for anybody else. */
+  /**
+   * Reports an address once for as long as nodes call from there, and each time for anybody else.
+   */
   #called(address: string, isKnown: boolean): void {
     if (isKnown && this.#nodeAddresses.has(address)) return
     if (isKnown) this.#nodeAddresses.set(address, true)

@@ -1,4 +1,5 @@
-// Dials the handed-out peers of one holding, again and again with back-off, as long as they are handed out and needed.
+// Dials the handed-out peers of one holding, again and again with back-off, as long as they are
+// handed out and needed.
 
 import { isIP } from 'node:net'
 import { Failure, messageOf } from '../../model/failure.ts'
@@ -21,7 +22,9 @@ export interface Dialer {
 interface DialerParts<Connection> {
   clock: Clock
   random: Pick<Random, 'fraction'>
-  /** May wait for its turn; when it comes, `isNeeded` says whether the peer still has to be dialled. */
+  /**
+   * May wait for its turn; when it comes, `isNeeded` says whether the peer still has to be dialled.
+   */
   dial: (peer: Meeting, isNeeded: () => boolean) => Promise<Connection>
   /** Whether there is a link to the node already, or there must be none. */
   isSettled: (node: NodeName) => boolean
@@ -138,7 +141,10 @@ class RunningDialer<Connection> implements Dialer {
       )
   }
 
-  /** The target, unless it has moved, is not handed out any longer or is not dialled for another reason. */
+  /**
+   * The target, unless it has moved, is not handed out any longer or is not dialled for another
+   * reason.
+   */
   #dialling(peer: Meeting): Target | undefined {
     const target = this.#targets.get(peer.node)
     if (this.#isStopped || target?.kind !== 'dialling') return undefined
@@ -178,7 +184,10 @@ function cancelTimer(target: Target): void {
   if (target.kind === 'waiting' || target.kind === 'banned') target.timer.cancel()
 }
 
-/** The parent's address is from this node's own settings and may be a name; the others' are from somebody else. */
+/**
+ * The parent's address is from this node's own settings and may be a name; the others' are from
+ * somebody else.
+ */
 function mayBeDialled({ address, relation }: Meeting): boolean {
   return relation === 'parent' || isIP(address) !== 0
 }

@@ -1,5 +1,5 @@
-// Answers a peer's requests, only as fast as the peer takes the answers: so a cancelled request costs nothing, and nobody
-// can fill our memory with requests.
+// Answers a peer's requests, only as fast as the peer takes the answers: so a cancelled request
+// costs nothing, and nobody can fill our memory with requests.
 
 import type { BlockRequest, PieceStore, Wire } from 'webtorrent'
 import { limits } from '../../model/limits.ts'
@@ -10,8 +10,8 @@ type Answer = (error: Error | null, bytes?: Uint8Array) => void
 
 interface Asked {
   /**
-   * The wire's own record of the request, which is gone once the request is cancelled or answered. Compared by identity: a
-   * second request may have the same numbers as the first.
+   * The wire's own record of the request, which is gone once the request is cancelled or answered.
+   * Compared by identity: a second request may have the same numbers as the first.
    */
   request: BlockRequest
   answer: Answer
@@ -104,8 +104,8 @@ class Answers {
     this.#parts.store.get(request.piece, request, (error, bytes) => {
       this.#readingBytes -= request.length
       if (this.#wire.destroyed) return
-      // It may have been cancelled meanwhile, and made again: bittorrent-protocol would let this answer take the place of
-      // the second one, which would be lost.
+      // It may have been cancelled meanwhile, and made again: bittorrent-protocol would let this
+      // answer take the place of the second one, which would be lost.
       if (this.#wire.peerRequests.includes(request)) answer(error, bytes)
       this.#pump()
     })

@@ -1,5 +1,5 @@
-// What the engine reports about an open holding while nothing else happens: whether it is busy, its counters, and whether
-// its missing pieces are in reach.
+// What the engine reports about an open holding while nothing else happens: whether it is busy, its
+// counters, and whether its missing pieces are in reach.
 
 import { limits } from '../../model/limits.ts'
 import type { InfoHash } from '../../model/names.ts'

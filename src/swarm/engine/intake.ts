@@ -1,5 +1,6 @@
-// Cuts what comes in on a wire into the parts that its parser asks for. bittorrent-protocol's own intake copies everything
-// gathered so far, into new memory, each time that bytes arrive; here every block is gathered in the same memory.
+// Cuts what comes in on a wire into the parts that its parser asks for. bittorrent-protocol's own
+// intake copies everything gathered so far, into new memory, each time that bytes arrive; here
+// every block is gathered in the same memory.
 
 /** The first byte of the message that brings a block (BEP 3). */
 const pieceMessage = 7
@@ -11,8 +12,8 @@ export interface Intake {
 }
 
 /**
- * Returns the function that takes data in. `parse` gets each part as soon as it is whole, and may keep it, unless it is a
- * block: a block is overwritten after `parse` has returned.
+ * Returns the function that takes data in. `parse` gets each part as soon as it is whole, and may
+ * keep it, unless it is a block: a block is overwritten after `parse` has returned.
  */
 export function createIntake({ size, parse }: Intake): (data: Uint8Array) => void {
   let gathered = new Uint8Array(0)

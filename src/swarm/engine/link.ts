@@ -24,20 +24,35 @@ export interface Link extends Readonly<Connection> {
   count: number
   /** Bytes of blocks that the peer has sent. Written by links.ts only. */
   delivered: number
-  /** The number of requests that the peer has refused although it has the piece. Written by links.ts only. */
+  /**
+   * The number of requests that the peer has refused although it has the piece. Written by links.ts
+   * only.
+   */
   rejects: number
-  /** The bytes of `raw` that are counted as having come over a link between sites. Written by links.ts only. */
+  /**
+   * The bytes of `raw` that are counted as having come over a link between sites. Written by
+   * links.ts only.
+   */
   overLinkCounted: number
   /**
-   * When bytes last came in, in monotonic milliseconds; infinite while bytes that came in wait for our own rate. Written
-   * by links.ts only.
+   * When bytes last came in, in monotonic milliseconds; infinite while bytes that came in wait for
+   * our own rate. Written by links.ts only.
    */
   heardAtMs: number
-  /** The site that the peer says it is at. It decides what counts as over a link, and nothing else. Written by links.ts only. */
+  /**
+   * The site that the peer says it is at. It decides what counts as over a link, and nothing else.
+   * Written by links.ts only.
+   */
   site: string | undefined
-  /** When it was last asked for a block while it had no request, in monotonic milliseconds. Written by the picker only. */
+  /**
+   * When it was last asked for a block while it had no request, in monotonic milliseconds. Written
+   * by the picker only.
+   */
   askedAtMs: number
-  /** For how long it has had requests, in all. Written by picker/link-times.ts only, as are the next three. */
+  /**
+   * For how long it has had requests, in all. Written by picker/link-times.ts only, as are the next
+   * three.
+   */
   busyMs: number
   /** For how long it has had requests since its last block. */
   vainMs: number

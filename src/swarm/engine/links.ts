@@ -1,4 +1,5 @@
-// The links of one holding, one per node: which connections become a link, what its peer has, and the bytes.
+// The links of one holding, one per node: which connections become a link, what its peer has, and
+// the bytes.
 
 import type { Peer, PeerConnection, Torrent, Wire } from 'webtorrent'
 import { limits } from '../../model/limits.ts'
@@ -33,7 +34,10 @@ export interface Links {
   counted(): Counters
 }
 
-/** The life of each link: `onOpen` once it can be used, then what its peer has and sends, then `onClose`. */
+/**
+ * The life of each link: `onOpen` once it can be used, then what its peer has and sends, then
+ * `onClose`.
+ */
 export interface LinkEvents {
   onOpen(link: Link): void
   /** Its bytes may go another way now: over links between sites, or within the site. */
@@ -45,7 +49,10 @@ export interface LinkEvents {
   onBlock(link: Link, piece: number, offset: number, bytes: Uint8Array): void
   /** A node called, and there is no room for it. */
   onFull(node: NodeName): void
-  /** `isNeeded` is false if both ends had all pieces; `isReplaced` is true if there is another link to the node by now. */
+  /**
+   * `isNeeded` is false if both ends had all pieces; `isReplaced` is true if there is another link
+   * to the node by now.
+   */
   onClose(link: Link, end: { because: string; isNeeded: boolean; isReplaced: boolean }): void
 }
 
@@ -101,7 +108,8 @@ class TorrentLinks implements Links {
   setPeers(peers: readonly Meeting[]): void {
     const before = this.#peers
     this.#peers = new Map(peers.map((peer) => [peer.node, peer]))
-    // The tracker decides who may take from the parent: a parent that is no longer handed out is hung up on.
+    // The tracker decides who may take from the parent: a parent that is no longer handed out is
+    // hung up on.
     for (const [node, { relation }] of before) {
       if (relation === 'parent' && !this.isParent(node)) this.drop(node, 'no longer handed out')
     }
@@ -116,8 +124,8 @@ class TorrentLinks implements Links {
       return existing !== undefined
     }
     if (existing === undefined && connection.direction === 'incoming' && this.#isFull()) {
-      // The caller calls again, later each time, and takes from others meanwhile. What it has sent by now has to be read,
-      // or its end is never seen and the connection stays.
+      // The caller calls again, later each time, and takes from others meanwhile. What it has sent
+      // by now has to be read, or its end is never seen and the connection stays.
       socket.resume()
       socket.end()
       this.#events.onFull(node)
@@ -258,7 +266,10 @@ class TorrentLinks implements Links {
     this.#closeIfUseless(link)
   }
 
-  /** Only the end that gets the news closes: so the news that makes a link useless still gets through. */
+  /**
+   * Only the end that gets the news closes: so the news that makes a link useless still gets
+   * through.
+   */
   #closeIfUseless(link: Link): void {
     if (this.#isUseless(link)) link.close('both have all')
   }

@@ -1,9 +1,11 @@
-// Lets bytes pass at the rates in force, in one direction: upload or download. Bytes go by one of two ways, over links
-// between sites or within this site; the node's own rate is for both ways, the link's rate for the first.
+// Lets bytes pass at the rates in force, in one direction: upload or download. Bytes go by one of
+// two ways, over links between sites or within this site; the node's own rate is for both ways, the
+// link's rate for the first.
 //
-// Bytes may overdraw a rate, and the next ones wait until that is paid back: so nothing has to be cut into parts, and a rate
-// holds over any longer time. Background waits while foreground moves, apart from a small share that it gets in any case.
-// Where no rate is set, it cannot be known what foreground leaves: background gets only that share while foreground moves.
+// Bytes may overdraw a rate, and the next ones wait until that is paid back: so nothing has to be
+// cut into parts, and a rate holds over any longer time. Background waits while foreground moves,
+// apart from a small share that it gets in any case. Where no rate is set, it cannot be known what
+// foreground leaves: background gets only that share while foreground moves.
 
 import { limits } from '../../model/limits.ts'
 import type { Rates } from '../../model/units/rates.ts'
@@ -24,7 +26,10 @@ export interface MeterRates {
 
 export interface Meter {
   setRates(rates: MeterRates): void
-  /** Calls `go` once so many bytes may pass, at once if they may now. `go` returns false if they did not pass after all. */
+  /**
+   * Calls `go` once so many bytes may pass, at once if they may now. `go` returns false if they did
+   * not pass after all.
+   */
   pass(bytes: number, lane: Lane, go: () => boolean): void
   /** So many bytes have passed without asking. */
   spend(bytes: number, lane: Lane): void
@@ -139,7 +144,9 @@ class RatedMeter implements Meter {
     return lane.isElsewhere() ? this.#link : this.#site
   }
 
-  /** The buckets that decide. A rate of the node says more than the speed on a way without a rate. */
+  /**
+   * The buckets that decide. A rate of the node says more than the speed on a way without a rate.
+   */
   #bucketsOf(lane: Lane): Bucket[] {
     const way = this.#wayOf(lane)
     if (this.#node.rate === null) return [way]
@@ -173,7 +180,8 @@ class RatedMeter implements Meter {
     this.#isLetting = true
     this.#refillAll()
     for (let passed = true; passed; ) {
-      // In each round background first, with its share, or where nothing else waits for the same rate.
+      // In each round background first, with its share, or where nothing else waits for the same
+      // rate.
       const background = this.#letPassOf(true)
       passed = this.#letPassOf(false) || background
     }

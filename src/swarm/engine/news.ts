@@ -1,5 +1,5 @@
-// Sends HAVEs on one wire. A HAVE per message costs both ends more than a tenth of what moving the piece does, once for
-// every wire: so a few are sent together, or along with whatever else is sent.
+// Sends HAVEs on one wire. A HAVE per message costs both ends more than a tenth of what moving the
+// piece does, once for every wire: so a few are sent together, or along with whatever else is sent.
 
 import type { Wire } from 'webtorrent'
 import { limits } from '../../model/limits.ts'

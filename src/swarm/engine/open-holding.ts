@@ -1,5 +1,5 @@
-// Opens one holding in the engine: its file first, then what lies in it, then its torrent. What it does from then on is in
-// running-holding.ts.
+// Opens one holding in the engine: its file first, then what lies in it, then its torrent. What it
+// does from then on is in running-holding.ts.
 
 import type WebTorrent from 'webtorrent'
 import { messageOf } from '../../model/failure.ts'
@@ -18,8 +18,8 @@ export interface HoldingParts extends RunningParts {
 }
 
 /**
- * Undefined if the whole payload should be there and is not. Throws what the disk throws. Reports `lost`, `stored`,
- * `opened` and, for a whole payload that is not on record, `completed`.
+ * Undefined if the whole payload should be there and is not. Throws what the disk throws. Reports
+ * `lost`, `stored`, `opened` and, for a whole payload that is not on record, `completed`.
  */
 export async function openHolding(parts: HoldingParts): Promise<OpenHolding | undefined> {
   const { opening, report } = parts
@@ -64,7 +64,9 @@ function openFile({ opening, memory, clock, report }: HoldingParts, fd: number, 
   })
 }
 
-/** The pieces that are here: those on record, and those that an engine has written and not recorded. */
+/**
+ * The pieces that are here: those on record, and those that an engine has written and not recorded.
+ */
 async function bitsOf(
   { existed, lost }: Extract<Prepared, { kind: 'part' }>,
   { opening, report }: HoldingParts,

@@ -1,5 +1,6 @@
-// Lets ordinary BitTorrent clients in, without TLS. Each names the payload that it wants in its handshake, and waits until
-// the control side has said whether it may have that payload. Until then nothing is answered.
+// Lets ordinary BitTorrent clients in, without TLS. Each names the payload that it wants in its
+// handshake, and waits until the control side has said whether it may have that payload. Until then
+// nothing is answered.
 
 import { isIP, type Socket } from 'node:net'
 import ProtocolWire, { type PlainWire } from 'bittorrent-protocol'

@@ -1,5 +1,5 @@
-// The ordinary clients of one whole holding. They are sent pieces and nothing is taken from them: no wire here ever
-// requests anything, and a block that comes in unasked ends its wire.
+// The ordinary clients of one whole holding. They are sent pieces and nothing is taken from them:
+// no wire here ever requests anything, and a block that comes in unasked ends its wire.
 
 import { createHash } from 'node:crypto'
 import type { PieceStore } from 'webtorrent'
@@ -86,8 +86,9 @@ export function createPlainWires(parts: PlainWiresParts): PlainWires {
 }
 
 /**
- * A client that has all pieces needs nothing more from here, and is hung up on. Returns what looks whether it has. A client
- * may say that it has a piece as often as it likes, so no piece is looked at twice.
+ * A client that has all pieces needs nothing more from here, and is hung up on. Returns what looks
+ * whether it has. A client may say that it has a piece as often as it likes, so no piece is looked
+ * at twice.
  */
 function watchPieces({ wire, hangUp }: PlainCaller, pieces: number): () => void {
   /** The client has every piece below it. */

@@ -1,4 +1,5 @@
-// One open holding: introduces its links, the picker, the dialer and the rest to each other, and ends them.
+// One open holding: introduces its links, the picker, the dialer and the rest to each other, and
+// ends them.
 
 import type { Torrent, Wire } from 'webtorrent'
 import type { Failure } from '../../model/failure.ts'
@@ -25,7 +26,10 @@ export interface OpenHolding {
   /** The handed-out peers, all of them. */
   setPeers(peers: readonly Meeting[]): void
   take(connection: Connection): void
-  /** An ordinary client that may be given this payload. It is hung up on unless the payload is whole and right. */
+  /**
+   * An ordinary client that may be given this payload. It is hung up on unless the payload is whole
+   * and right.
+   */
   takePlain(caller: PlainCaller): void
   /** Hangs up on all ordinary clients. */
   dropPlain(): void
@@ -240,7 +244,10 @@ export class RunningHolding implements OpenHolding {
     this.#chokeOrNot(link)
   }
 
-  /** No link is choked, so that the last node of all finishes early, unless nothing may be sent over it at all. */
+  /**
+   * No link is choked, so that the last node of all finishes early, unless nothing may be sent over
+   * it at all.
+   */
   #chokeOrNot(link: Link): void {
     if (!this.#ready.has(link)) return
     if (this.#parts.meters.upload.isOpen(link.lane)) link.wire.unchoke()

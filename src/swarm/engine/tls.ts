@@ -117,7 +117,8 @@ class RunningTls implements SwarmTls {
       const address = this.#addressOf(rawOf(socket))
       // Node hangs up on a certificate that it refuses, and gives the reason only here.
       const refused = socket.authorizationError ? String(socket.authorizationError) : undefined
-      // A caller that leaves before the handshake is over, a node that ends perhaps, did nothing wrong.
+      // A caller that leaves before the handshake is over, a node that ends perhaps, did nothing
+      // wrong.
       if (refused !== undefined || error.code !== 'ECONNRESET') {
         this.#parts.onStranger(address, refused ?? reasonOf(error))
       }
@@ -150,7 +151,10 @@ class RunningTls implements SwarmTls {
     return this.#addresses.get(raw) ?? 'unknown'
   }
 
-  /** Counts the connection until it is closed. Destroys it and returns false if there are `max` already. */
+  /**
+   * Counts the connection until it is closed. Destroys it and returns false if there are `max`
+   * already.
+   */
   #mayOpen(raw: Socket, max: number): boolean {
     raw.on('error', () => raw.destroy())
     if (this.#raws.size >= max) {
@@ -185,8 +189,9 @@ function contextFrom({ key, certificate, ca }: TlsIdentity): SecureContext {
 }
 
 /**
- * The node that the certificate names; TLS has checked that the certificate is of our authority and in force. Throws a
- * Failure, `untrusted` or `bad-input`, if the other end is no node or speaks another protocol.
+ * The node that the certificate names; TLS has checked that the certificate is of our authority and
+ * in force. Throws a Failure, `untrusted` or `bad-input`, if the other end is no node or speaks
+ * another protocol.
  */
 function nodeOf(socket: TLSSocket): NodeName {
   const certificate = socket.getPeerX509Certificate()
@@ -197,7 +202,10 @@ function nodeOf(socket: TLSSocket): NodeName {
   return identity.name
 }
 
-/** Resolves after the handshake. Throws a Failure, and destroys both sockets, if it fails or takes too long. */
+/**
+ * Resolves after the handshake. Throws a Failure, and destroys both sockets, if it fails or takes
+ * too long.
+ */
 function connected(raw: Socket, socket: TLSSocket, clock: Clock): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = clock.after(limits.connectTimeoutMs, () => {

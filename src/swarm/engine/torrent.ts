@@ -1,13 +1,18 @@
-// One torrent of webtorrent, reduced to what is wanted of it: it keeps the wires and the blocks, and decides nothing.
+// One torrent of webtorrent, reduced to what is wanted of it: it keeps the wires and the blocks,
+// and decides nothing.
 //
-// What starts with an underscore is private to webtorrent. The picker overrides more of it (picker/picker.ts), and each
-// wire is changed in wire.ts; test/swarm/torrent-contract.test.ts holds the pinned version to what is expected here.
+// What starts with an underscore is private to webtorrent. The picker overrides more of it
+// (picker/picker.ts), and each wire is changed in wire.ts; test/swarm/torrent-contract.test.ts
+// holds the pinned version to what is expected here.
 
 import type WebTorrent from 'webtorrent'
 import type { PieceStore, Torrent, Wire } from 'webtorrent'
 import { withoutExtensions } from './wire.ts'
 
-/** Resolves once the torrent can take connections. `bits` says which pieces are in the store; nothing is hashed. */
+/**
+ * Resolves once the torrent can take connections. `bits` says which pieces are in the store;
+ * nothing is hashed.
+ */
 export function loadTorrent(
   client: WebTorrent,
   { metainfo, bits, store }: { metainfo: Uint8Array; bits: Uint8Array; store: PieceStore },
@@ -54,7 +59,8 @@ export function followTorrent(torrent: Torrent, events: TorrentEvents): void {
   }
   torrent.on('wire', (wire: Wire) => {
     withoutExtensions(wire)
-    // webtorrent's own timeout would end a wire for a slow link, or for a rate that holds at either end.
+    // webtorrent's own timeout would end a wire for a slow link, or for a rate that holds at either
+    // end.
     wire._timeoutMs = 0
   })
   torrent.on('verified', events.onVerified)

@@ -1,4 +1,5 @@
-// Which peers of a holding to hang up on: those that sent a wrong piece, and those that do not answer.
+// Which peers of a holding to hang up on: those that sent a wrong piece, and those that do not
+// answer.
 
 import { limits } from '../../model/limits.ts'
 import type { InfoHash, NodeName } from '../../model/names.ts'

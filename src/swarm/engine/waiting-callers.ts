@@ -1,4 +1,5 @@
-// Nodes that called for a holding that is not open yet. Each waits until the holding is, but not for long.
+// Nodes that called for a holding that is not open yet. Each waits until the holding is, but not
+// for long.
 
 import { limits } from '../../model/limits.ts'
 import type { InfoHash, NodeName } from '../../model/names.ts'

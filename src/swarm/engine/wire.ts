@@ -1,5 +1,5 @@
-// What is changed on each of bittorrent-protocol's wires: messages are bounded both ways, there are no extensions, and no
-// message can throw at the whole engine.
+// What is changed on each of bittorrent-protocol's wires: messages are bounded both ways, there are
+// no extensions, and no message can throw at the whole engine.
 
 import type { Wire } from 'webtorrent'
 import { messageOf } from '../../model/failure.ts'
@@ -11,8 +11,8 @@ import { createIntake } from './intake.ts'
 const siteKey = 'banyan_site'
 
 /**
- * Takes off the extensions that webtorrent brings, BEP 9 and 54: everybody has the metainfo, nobody loses pieces, and a
- * message that is not read can do no harm.
+ * Takes off the extensions that webtorrent brings, BEP 9 and 54: everybody has the metainfo, nobody
+ * loses pieces, and a message that is not read can do no harm.
  */
 export function withoutExtensions(wire: Wire): void {
   wire.extendedMapping = {}

@@ -1,5 +1,5 @@
-// The SHA-256 of a payload, taken from its file while the pieces come in, so that the payload need not be read again at the
-// end of its transfer.
+// The SHA-256 of a payload, taken from its file while the pieces come in, so that the payload need
+// not be read again at the end of its transfer.
 
 import { createHash } from 'node:crypto'
 import type { Sha256 } from '../../../model/names.ts'

@@ -1,5 +1,6 @@
-// The parts of payloads that were written or read last. Siblings request a piece as soon as it is here, and a whole site
-// requests the same one: it is sent from memory, without a turn of the thread pool for each block.
+// The parts of payloads that were written or read last. Siblings request a piece as soon as it is
+// here, and a whole site requests the same one: it is sent from memory, without a turn of the
+// thread pool for each block.
 
 export interface PieceMemory {
   /** For one payload. A span of `spanBytes` is kept, and read from disk, as a whole. */
@@ -8,7 +9,10 @@ export interface PieceMemory {
 
 export interface SpanMemory {
   readonly spanBytes: number
-  /** `position` is the beginning of a span; more spans may follow. Nobody may write to `bytes` from here on. */
+  /**
+   * `position` is the beginning of a span; more spans may follow. Nobody may write to `bytes` from
+   * here on.
+   */
   keep(position: number, bytes: Uint8Array): void
   /** Undefined unless all of the bytes are in memory and within one span. */
   at(position: number, length: number): Uint8Array | undefined
@@ -20,8 +24,9 @@ export interface SpanMemory {
 const spansMax = 2 ** 20
 
 /**
- * Keeps `maxBytes` of all payloads together; the span that was not used for the longest time goes first. It is bounded by
- * bytes and not by entries, and read once per block: so it is a plain map in order of use.
+ * Keeps `maxBytes` of all payloads together; the span that was not used for the longest time goes
+ * first. It is bounded by bytes and not by entries, and read once per block: so it is a plain map
+ * in order of use.
  */
 export function createPieceMemory(maxBytes: number): PieceMemory {
   const spans = new Map<number, Uint8Array>()

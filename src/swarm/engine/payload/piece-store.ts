@@ -1,5 +1,5 @@
-// The file of one payload as webtorrent's store. Each piece is written to its place; every so often everything written is
-// made durable, and reported.
+// The file of one payload as webtorrent's store. Each piece is written to its place; every so often
+// everything written is made durable, and reported.
 
 import * as fs from 'node:fs'
 import { promisify } from 'node:util'
@@ -9,9 +9,15 @@ import type { Clock } from '../../../world/world.ts'
 import type { SpanMemory } from './piece-memory.ts'
 
 export interface PayloadFile extends PieceStore {
-  /** Reads into the buffer. Resolves with the number of bytes read, which is less than asked for at the file's end only. */
+  /**
+   * Reads into the buffer. Resolves with the number of bytes read, which is less than asked for at
+   * the file's end only.
+   */
   read(into: Uint8Array, position: number): Promise<number>
-  /** An engine before this one has written these pieces, and did not report them: the next `settle` does. */
+  /**
+   * An engine before this one has written these pieces, and did not report them: the next `settle`
+   * does.
+   */
   found(pieces: readonly number[]): void
   /** Resolves when everything put or found so far is durable and was reported. */
   settle(): Promise<void>
@@ -176,7 +182,10 @@ class OpenPayloadFile implements PayloadFile {
     }
   }
 
-  /** Reads the whole span around it, once for all who ask meanwhile: others will ask for what lies beside it. */
+  /**
+   * Reads the whole span around it, once for all who ask meanwhile: others will ask for what lies
+   * beside it.
+   */
   async #load(position: number, length: number): Promise<Uint8Array> {
     const { spanBytes } = this.#memory
     const start = position - (position % spanBytes)

@@ -1,5 +1,5 @@
-// Gathers the blocks of one missing piece in one buffer, in place of webtorrent's own, which requests 16 KiB at a time: the
-// cost of a transfer is per block.
+// Gathers the blocks of one missing piece in one buffer, in place of webtorrent's own, which
+// requests 16 KiB at a time: the cost of a transfer is per block.
 
 import type { PieceBuffer } from 'webtorrent'
 import { limits } from '../../../model/limits.ts'

@@ -1,7 +1,9 @@
-// Which piece to request over which link next. Pure: it reads the swarm's state and changes nothing.
+// Which piece to request over which link next. Pure: it reads the swarm's state and changes
+// nothing.
 //
-// A piece belongs to the link that began it, so that a wrong piece has one author; another link joins in only when it has
-// nothing else to do. A piece that a peer at our own site can send soon does not come over a link between sites.
+// A piece belongs to the link that began it, so that a wrong piece has one author; another link
+// joins in only when it has nothing else to do. A piece that a peer at our own site can send soon
+// does not come over a link between sites.
 
 import type { BlockRequest } from 'webtorrent'
 import { limits } from '../../../model/limits.ts'
@@ -17,7 +19,10 @@ import { isNew, type LinkView, type SwarmView } from './swarm-state.ts'
 
 const nobody: readonly LinkView[] = []
 
-/** The links to peers at our own site that send soon enough, in any order. None for a link of the site itself. */
+/**
+ * The links to peers at our own site that send soon enough, in any order. None for a link of the
+ * site itself.
+ */
 export function nearerThan(swarm: SwarmView, link: LinkView, nowMs: number): readonly LinkView[] {
   if (!link.lane.isElsewhere()) return nobody
   return [...swarm.links.values()].filter((near) => {
@@ -26,8 +31,9 @@ export function nearerThan(swarm: SwarmView, link: LinkView, nowMs: number): rea
 }
 
 /**
- * The piece to request over the link next, or -1. In this order: a begun piece that is its own or has no owner, a new
- * piece, and a piece that another link has begun. `fraction` in [0, 1) decides between new pieces of equal rank.
+ * The piece to request over the link next, or -1. In this order: a begun piece that is its own or
+ * has no owner, a new piece, and a piece that another link has begun. `fraction` in [0, 1) decides
+ * between new pieces of equal rank.
  */
 export function pieceFor(
   swarm: SwarmView,
@@ -67,8 +73,8 @@ export function isIdle({ wire }: LinkView): boolean {
 }
 
 /**
- * The requests of the slow link that the idle one is to take over, the last ones first. Undefined if the slow link needs no
- * relief; empty if it has no request that the idle link could take.
+ * The requests of the slow link that the idle one is to take over, the last ones first. Undefined
+ * if the slow link needs no relief; empty if it has no request that the idle link could take.
  */
 export function requestsToTakeOver(
   swarm: SwarmView,
@@ -89,8 +95,8 @@ export function requestsToTakeOver(
 }
 
 /**
- * The piece that has to come over one link and that the idle link would bring much sooner than its owner, or -1. The idle
- * link has to begin it anew.
+ * The piece that has to come over one link and that the idle link would bring much sooner than its
+ * owner, or -1. The idle link has to begin it anew.
  */
 export function pieceToRestart(
   swarm: SwarmView,

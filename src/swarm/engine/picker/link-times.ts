@@ -4,8 +4,9 @@ import { limits } from '../../../model/limits.ts'
 import type { Link } from '../link.ts'
 
 /**
- * Brings the times of the links up to date and returns the links that have been silent for too long. `beforeMs` is the
- * time of the last look; both are in monotonic milliseconds. A link that was idle at any moment between is not charged.
+ * Brings the times of the links up to date and returns the links that have been silent for too
+ * long. `beforeMs` is the time of the last look; both are in monotonic milliseconds. A link that
+ * was idle at any moment between is not charged.
  */
 export function measureLinks(links: Iterable<Link>, { beforeMs, nowMs }: { beforeMs: number; nowMs: number }): Link[] {
   const silent: Link[] = []

@@ -1,5 +1,6 @@
-// Requests blocks over the links of one torrent, in place of webtorrent. webtorrent's own choice begins many pieces at
-// once, takes requests over without telling the other peer, and starts each wire with a single request.
+// Requests blocks over the links of one torrent, in place of webtorrent. webtorrent's own choice
+// begins many pieces at once, takes requests over without telling the other peer, and starts each
+// wire with a single request.
 //
 // What to request is decided in choice.ts, over the state in swarm-state.ts; here it is done.
 
@@ -25,7 +26,9 @@ export interface Picker {
   isInReach(): boolean
   /** The bytes of a piece that is being verified; null for every other piece. */
   content(piece: number): Uint8Array | null
-  /** The piece was wrong and is requested again. With `alone` all of it is requested over one link. */
+  /**
+   * The piece was wrong and is requested again. With `alone` all of it is requested over one link.
+   */
   again(piece: number, options: { alone: boolean }): void
   stop(): void
 }
@@ -39,7 +42,10 @@ interface PickerParts {
   random: Pick<Random, 'fraction'>
   /** The peer has open requests and has sent nothing for `limits.wireSilentMs`. */
   onSilent: (link: Link) => void
-  /** Something was missing and nobody was asked for it: a count was wrong, and everything is counted anew. */
+  /**
+   * Something was missing and nobody was asked for it: a count was wrong, and everything is counted
+   * anew.
+   */
   onRecount: (about: string) => void
 }
 
@@ -122,7 +128,9 @@ class RunningPicker implements Picker {
     this.#timer.cancel()
   }
 
-  /** webtorrent asks for an update at every block and every HAVE: all that ask in one turn get one. */
+  /**
+   * webtorrent asks for an update at every block and every HAVE: all that ask in one turn get one.
+   */
   #updateSoon(): void {
     if (this.#isUpdateDue) return
     this.#isUpdateDue = true
@@ -232,7 +240,8 @@ class RunningPicker implements Picker {
   #recountIfStuck(): void {
     const wasIdle = this.#wasIdle
     this.#wasIdle = [...this.#swarm.links.values()].every(({ wire }) => wire.requests.length === 0)
-    // A link that had the requests may have ended a moment ago, before another one could be asked instead.
+    // A link that had the requests may have ended a moment ago, before another one could be asked
+    // instead.
     if (!this.#wasIdle || !wasIdle) return
     const unfinished = this.#swarm.recount()
     if (!isWorkLeft(this.#swarm, unfinished)) return

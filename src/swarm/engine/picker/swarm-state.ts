@@ -1,5 +1,5 @@
-// The pieces of one torrent and the links that have them, as the choice sees them (choice.ts). Nobody but the picker
-// changes it, and only by the methods here.
+// The pieces of one torrent and the links that have them, as the choice sees them (choice.ts).
+// Nobody but the picker changes it, and only by the methods here.
 
 import type { PieceBuffer, Wire } from 'webtorrent'
 import type { Link } from '../link.ts'
@@ -51,7 +51,10 @@ export class SwarmState implements SwarmView {
   readonly #alone = new Set<number>()
   readonly #lengthOf: (piece: number) => number
 
-  /** `pieces` is webtorrent's list: a piece that is begun gets a buffer of ours there. `lengthOf` is in bytes. */
+  /**
+   * `pieces` is webtorrent's list: a piece that is begun gets a buffer of ours there. `lengthOf` is
+   * in bytes.
+   */
   constructor(pieces: (PieceBuffer | null)[], lengthOf: (piece: number) => number) {
     this.pieces = pieces
     this.#lengthOf = lengthOf
@@ -140,7 +143,10 @@ export class SwarmState implements SwarmView {
     this.#countUnbegun(piece, 1)
   }
 
-  /** For a moment when no link has a request: all counts anew. Returns the begun pieces that still miss blocks. */
+  /**
+   * For a moment when no link has a request: all counts anew. Returns the begun pieces that still
+   * miss blocks.
+   */
   recount(): number[] {
     const unfinished: number[] = []
     for (const [piece, { buffer }] of this.begun) {
