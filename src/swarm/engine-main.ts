@@ -1,5 +1,5 @@
-// The engine's process: commands and connections come in over IPC, and reports go out. It ends when
-// the daemon does.
+// The main file of the engine's process: receives commands and connections over IPC, and sends
+// reports. The process ends when its parent does.
 
 import module from 'node:module'
 import { systemClock } from '../world/clock.ts'
@@ -20,7 +20,7 @@ const core = startEngineCore({
   random: systemRandom,
   report,
   onStopped: () => {
-    // Messages leave in order: once this one is out, all reports are.
+    // Messages leave in order: once this one has been sent, all before it have.
     send({ kind: 'note', message: 'stopped', about: '' } satisfies EngineReport, undefined, {}, () => process.exit(0))
   },
 })

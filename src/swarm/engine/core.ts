@@ -109,9 +109,6 @@ class StartedCore {
       this.#forEachOpen((holding) => holding.ratesChanged())
     },
     background: ({ infoHash, background }) => this.#whenOpen(infoHash, (holding) => holding.setBackground(background)),
-    spent: ({ direction, bytes, elsewhere }) => {
-      this.#meters[direction].spend(bytes, { isBackground: () => false, isElsewhere: () => elsewhere })
-    },
     revoked: ({ nodes }) => {
       this.#revoked = new Set(nodes)
       this.#forEachOpen((holding) => {
