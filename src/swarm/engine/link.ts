@@ -67,7 +67,7 @@ export interface Link extends Readonly<Connection> {
   share(): Share | undefined
   /** Calls the listener each time that something was sent. */
   onSent(listener: () => void): void
-  /** At which the peer sends, in bytes per second. */
+  /** The speed at which the peer sends, in bytes per second. */
   speed(): number
   close(because: string): void
 }

@@ -31,8 +31,6 @@ export interface Meter {
    * not pass after all.
    */
   pass(bytes: number, lane: Lane, go: () => boolean): void
-  /** So many bytes have passed without asking. */
-  spend(bytes: number, lane: Lane): void
   /** Whether anything may pass at all: no rate that applies is 0. */
   isOpen(lane: Lane): boolean
 }
@@ -125,7 +123,8 @@ class RatedMeter implements Meter {
     this.#letPass()
   }
 
-  spend(bytes: number, lane: Lane): void {
+  /** Counts bytes that pass; a negative number takes them back. */
+  #spend(bytes: number, lane: Lane): void {
     for (const bucket of [this.#node, this.#wayOf(lane)]) {
       if (bucket.rate !== null) bucket.bytes -= bytes
       // Background that passes although its share is used up passes because foreground leaves room.
@@ -158,8 +157,8 @@ class RatedMeter implements Meter {
   }
 
   #go(one: Waiting): void {
-    this.spend(one.bytes, one.lane)
-    if (!one.go()) this.spend(-one.bytes, one.lane)
+    this.#spend(one.bytes, one.lane)
+    if (!one.go()) this.#spend(-one.bytes, one.lane)
   }
 
   #delayMs({ lane }: Waiting, contended: ReadonlySet<Bucket>): number {
