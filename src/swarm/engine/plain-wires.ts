@@ -1,5 +1,5 @@
-// Ordinary clients at one whole holding. They are given pieces and nothing is taken from them: no wire here ever asks for
-// anything, and what comes in unasked ends it.
+// The ordinary clients of one whole holding. They are sent pieces and nothing is taken from them:
+// no wire here ever requests anything, and a block that comes in unasked ends its wire.
 
 import { createHash } from 'node:crypto'
 import type { PieceStore } from 'webtorrent'
@@ -14,25 +14,28 @@ import type { PlainCaller } from './plain-door.ts'
 export interface PlainWires {
   take(caller: PlainCaller): void
   size(): number
-  /** Piece bytes given since it was last asked. */
+  /** Bytes of blocks sent since it was last called. */
   given(): number
   ratesChanged(): void
   dropAll(): void
 }
 
-export function openPlainWires(parts: {
+interface PlainWiresParts {
   infoHash: InfoHash
   pieces: number
+  /** In bytes. */
   lengthOf: (piece: number) => number
   self: NodeName
   store: PieceStore
   meter: Meter
   clock: Pick<Clock, 'after'>
   isBackground: () => boolean
-  /** There are more or fewer. */
+  /** `size` has changed. */
   onChange: () => void
-}): PlainWires {
-  const { infoHash, pieces, meter, clock } = parts
+}
+
+export function createPlainWires(parts: PlainWiresParts): PlainWires {
+  const { meter } = parts
   const callers = new Map<PlainCaller, Lane>()
   let given = 0
 
@@ -41,50 +44,29 @@ export function openPlainWires(parts: {
     else wire.choke()
   }
   const take = (caller: PlainCaller) => {
-    const { wire, hangUp } = caller
+    const { wire } = caller
     const lane: Lane = { isBackground: parts.isBackground, isElsewhere: () => caller.isElsewhere }
     callers.set(caller, lane)
-    let idle: Timer | undefined
-    const stirred = () => {
-      idle?.cancel()
-      idle = clock.after(limits.plainIdleMs, hangUp)
-    }
     caller.onClose(() => {
-      idle?.cancel()
       callers.delete(caller)
       parts.onChange()
     })
-    /** It has all below. A client says what it likes as often as it likes: no piece is looked at anew each time. */
-    let lowest = 0
-    // Who has all needs nothing more from here.
-    const leaveIfWhole = () => {
-      while (lowest < pieces && wire.peerPieces.get(lowest)) lowest += 1
-      if (lowest === pieces) hangUp()
-    }
-    wire.on('bitfield', () => {
-      lowest = 0
-      leaveIfWhole()
-    })
-    wire.on('have-all', hangUp)
-    wire.on('have', leaveIfWhole)
-    wire.on('piece', hangUp)
+    const hangUpIfWhole = watchPieces(caller, parts.pieces)
+    wire.on('piece', caller.hangUp)
     wire.on('upload', (bytes: number) => {
       given += bytes
     })
     answerRequests({
-      ...{ wire, clock, store: parts.store, meter, lane, lengthOf: parts.lengthOf },
+      ...{ wire, clock: parts.clock, store: parts.store, meter, lane, lengthOf: parts.lengthOf },
       has: () => true,
       onSent: caller.onSent,
-      onAbuse: hangUp,
+      onAbuse: caller.hangUp,
     })
-    wire.on('request', stirred)
-    stirred()
+    hangUpIfIdle(caller, parts.clock)
     parts.onChange()
-    wire.handshake(infoHash, peerIdOf(parts.self), { fast: true })
-    if (wire.hasFast) wire.haveAll()
-    else wire.bitfield(allBits(pieces))
+    greet(caller, parts)
     chokeOrNot(caller, lane)
-    leaveIfWhole()
+    hangUpIfWhole()
   }
   return {
     take,
@@ -101,6 +83,45 @@ export function openPlainWires(parts: {
       for (const caller of [...callers.keys()]) caller.hangUp()
     },
   }
+}
+
+/**
+ * A client that has all pieces needs nothing more from here, and is hung up on. Returns what looks
+ * whether it has. A client may say that it has a piece as often as it likes, so no piece is looked
+ * at twice.
+ */
+function watchPieces({ wire, hangUp }: PlainCaller, pieces: number): () => void {
+  /** The client has every piece below it. */
+  let lowest = 0
+  const hangUpIfWhole = () => {
+    while (lowest < pieces && wire.peerPieces.get(lowest)) lowest += 1
+    if (lowest === pieces) hangUp()
+  }
+  wire.on('bitfield', () => {
+    lowest = 0
+    hangUpIfWhole()
+  })
+  wire.on('have-all', hangUp)
+  wire.on('have', hangUpIfWhole)
+  return hangUpIfWhole
+}
+
+function hangUpIfIdle({ wire, hangUp, onClose }: PlainCaller, clock: Pick<Clock, 'after'>): void {
+  let timer: Timer | undefined
+  const wait = () => {
+    timer?.cancel()
+    timer = clock.after(limits.plainIdleMs, hangUp)
+  }
+  onClose(() => timer?.cancel())
+  wire.on('request', wait)
+  wait()
+}
+
+/** The handshake, and that all pieces are here. */
+function greet({ wire }: PlainCaller, { infoHash, self, pieces }: PlainWiresParts): void {
+  wire.handshake(infoHash, peerIdOf(self), { fast: true })
+  if (wire.hasFast) wire.haveAll()
+  else wire.bitfield(allBits(pieces))
 }
 
 /** BEP 20: twenty bytes, here as hex, of which the first tell the program. */
