@@ -179,13 +179,21 @@ function parsed(args) {
     const [, option, value] = /^--(reporter|jobs|timeout)=(\w+)$/.exec(argument) ?? []
     if (option !== undefined) options[option] = value
     else if (argument.startsWith('-')) {
-      process.stderr.write(`error: no option ${argument}\nhint: --reporter=tap, --jobs=N, --timeout=SECONDS, or test files\n`)
+      process.stderr.write(
+        `error: no option ${argument}\nhint: --reporter=tap, --jobs=N, --timeout=SECONDS, or test files\n`,
+      )
       process.exit(1)
     } else named.push(path.relative(root, path.resolve(argument)))
   }
   const isWanted = (file) => file.startsWith(path.join('test', 'e2e')) === isEndToEnd
   const files = named.length > 0 ? named : allTests().filter(isWanted)
-  return { files, isEndToEnd, reporter: options.reporter, jobs: Number(options.jobs), timeoutS: Number(options.timeout) }
+  return {
+    files,
+    isEndToEnd,
+    reporter: options.reporter,
+    jobs: Number(options.jobs),
+    timeoutS: Number(options.timeout),
+  }
 }
 
 function allTests() {
