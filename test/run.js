@@ -32,6 +32,8 @@ const longest = [
   'test/repository/publish-rpm.test.ts',
   'test/reconcile/tree.test.ts',
 ]
+/** Simulated time watches all that happens in its process: its tests share none with tests of real disks and sockets. */
+const timeline = path.join('test', 'world', 'timeline.ts')
 /** All others share processes: so many files go into one. Neighbours go together, as they load the same modules. */
 const filesPerProcess = 16
 /** How long a process may go on after its last test. It has to end by itself: a test that leaves a timer or a socket fails. */
@@ -53,11 +55,28 @@ print.end()
 
 /** @returns {string[][]} the files of each process, in the order in which the processes begin */
 function processesFor(files) {
-  const alone = longest.filter((file) => files.includes(file))
+  const alone = [
+    ...longest.filter((file) => files.includes(file)),
+    ...files.filter((file) => file.startsWith(path.join('test', 'scenario')) && !longest.includes(file)),
+  ]
   const others = files.filter((file) => !alone.includes(file))
-  const together = []
-  for (let at = 0; at < others.length; at += filesPerProcess) together.push(others.slice(at, at + filesPerProcess))
-  return [...alone.map((file) => [file]), ...together]
+  const kinds = [others.filter((file) => loads(file, timeline)), others.filter((file) => !loads(file, timeline))]
+  return [...alone.map((file) => [file]), ...kinds.flatMap(together)]
+}
+
+function together(files) {
+  if (files.length === 0) return []
+  return [files.slice(0, filesPerProcess), ...together(files.slice(filesPerProcess))]
+}
+
+/** Whether a file imports another one, directly or through others. Types are no imports. */
+function loads(file, wanted, seen = new Set()) {
+  if (file === wanted) return true
+  if (seen.has(file) || !/\.[jt]s$/.test(file)) return false
+  seen.add(file)
+  const text = fs.readFileSync(path.join(root, file), 'utf8')
+  const imports = text.matchAll(/^(?:import(?! type\b)|\} from)[^'"\n]*['"](\.[^'"\n]+)['"]/gm)
+  return [...imports].some(([, specifier]) => loads(path.join(path.dirname(file), specifier ?? ''), wanted, seen))
 }
 
 async function runWaiting() {
@@ -69,13 +88,16 @@ async function runWaiting() {
 
 /** Runs the files in one process. Returns the files whose turn did not come because an earlier file ended the process. */
 async function runTogether(group) {
-  const child = spawn(process.execPath, [worker], {
+  const [first, ...more] = group
+  const isAlone = more.length === 0
+  const begunMs = performance.now()
+  const child = spawn(process.execPath, [isAlone ? path.join(root, first) : worker], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       ...process.env,
       NODE_COMPILE_CACHE: path.join(root, 'node_modules', '.cache', 'banyan'),
-      BANYAN_TEST_FILES: JSON.stringify(group),
+      ...(isAlone ? {} : { BANYAN_TEST_FILES: JSON.stringify(group) }),
       TAP_TIMEOUT: String(timeoutS),
     },
   })
@@ -106,7 +128,12 @@ async function runTogether(group) {
     block = []
   }
   limitFile()
+  if (isAlone) block.push(`# Subtest: ${first}`)
   for await (const line of createInterface({ input: child.stdout })) {
+    if (isAlone) {
+      if (!line.startsWith('TAP version')) block.push(`    ${line}`)
+      continue
+    }
     if (line.startsWith('1..')) limit(endingMs, `did not end by itself within ${endingMs / 1000} s`)
     else if (line.startsWith('# Subtest: ')) {
       if (isOver()) conclude()
@@ -116,6 +143,9 @@ async function runTogether(group) {
   }
   const end = killed ?? (await exit)
   clearTimeout(alarm)
+  if (isAlone && end === 'exit code 0') {
+    block.push(`ok 1 - ${first} # time=${(performance.now() - begunMs).toFixed(3)}ms`)
+  }
   if (isOver()) conclude()
   else if (left.length > 0) {
     block.push(...notOk(left[0] ?? '', end))
