@@ -12,7 +12,7 @@ import { type Announced, createTracker } from '../../tracker/tracker.ts'
 import type { Trust } from '../../trust/trust-store.ts'
 import type { TlsIdentity, World } from '../../world/world.ts'
 import type { Uplink } from '../parent/uplink.ts'
-import type { WantedSwarm } from '../state/events.ts'
+import type { WantedSwarm } from '../state/state.ts'
 import { openDownlink } from './downlink.ts'
 
 export interface Serving {
