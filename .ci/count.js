@@ -1,5 +1,5 @@
-// Adds up the outcomes of checks and test runs: `node count.js NAME=EXIT-CODE[=TAP-FILE]...`. Prints which tests failed or
-// were skipped. The last line is `N passed, N failed`.
+// Adds up the outcomes of checks and test runs: `node count.js NAME=EXIT-CODE[=TAP-FILE]...`.
+// Prints which tests failed or were skipped. The last line is `N passed, N failed`.
 
 import fs from 'node:fs'
 import { outcomesOf } from './outcomes.js'

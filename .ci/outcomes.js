@@ -1,4 +1,5 @@
-// What the tests of a run came to, read from its TAP. A test is a sentence in a test file, not an assertion in it.
+// What the tests of a run came to, read from its TAP. A test is a sentence in a test file, not an
+// assertion in it.
 
 import { createRequire } from 'node:module'
 
@@ -6,8 +7,8 @@ import { createRequire } from 'node:module'
 const { Parser } = createRequire(createRequire(import.meta.url).resolve('tap'))('tap-parser')
 
 /**
- * The outcome of each test, in order: `problems` says what went wrong in it, and is empty for a test that passed. A file
- * that ended badly without a failed test is an outcome too.
+ * The outcome of each test, in order: `problems` says what went wrong in it, and is empty for a
+ * test that passed. A file that ended badly without a failed test is an outcome too.
  *
  * @param {string | Uint8Array} tap
  * @param {{ skipsFail: boolean }} options

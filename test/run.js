@@ -1,6 +1,7 @@
-// Runs the tests: `node test/run.js` all but the end-to-end tests, `node test/run.js e2e` those, `node test/run.js FILE...`
-// these files. `--reporter=tap` prints TAP; `--jobs=N` is the number of processes at a time; `--timeout=S` the limit of a
-// file in seconds. Plain JavaScript, so that a Node that is too old gets one clear line.
+// Runs the tests: `node test/run.js` all but the end-to-end tests, `node test/run.js e2e` those,
+// `node test/run.js FILE...` these files. `--reporter=tap` prints TAP; `--jobs=N` is the number of
+// processes at a time; `--timeout=S` the limit of a file in seconds. Plain JavaScript, so that a
+// Node that is too old gets one clear line.
 
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
@@ -11,7 +12,10 @@ import { fileURLToPath } from 'node:url'
 const root = path.join(path.dirname(fileURLToPath(import.meta.url)), '..')
 const worker = path.join(root, 'test', 'several-files.js')
 
-/** Files that take long: each has a process of its own, and the longest is begun first, so that no core idles at the end. */
+/**
+ * Files that take long: each has a process of its own, and the longest is begun first, so that no
+ * core idles at the end.
+ */
 const longest = [
   'test/reconcile/rpm-provider.test.ts',
   'test/reconcile/rpm.test.ts',
@@ -32,11 +36,20 @@ const longest = [
   'test/repository/publish-rpm.test.ts',
   'test/reconcile/tree.test.ts',
 ]
-/** Simulated time watches all that happens in its process: its tests share none with tests of real disks and sockets. */
+/**
+ * Simulated time watches all that happens in its process: its tests share none with tests of real
+ * disks and sockets.
+ */
 const timeline = path.join('test', 'world', 'timeline.ts')
-/** All others share processes: so many files go into one. Neighbours go together, as they load the same modules. */
+/**
+ * All others share processes: so many files go into one. Neighbours go together, as they load the
+ * same modules.
+ */
 const filesPerProcess = 16
-/** How long a process may go on after its last test. It has to end by itself: a test that leaves a timer or a socket fails. */
+/**
+ * How long a process may go on after its last test. It has to end by itself: a test that leaves a
+ * timer or a socket fails.
+ */
 const endingMs = 60_000
 
 if (Number.parseInt(process.versions.node, 10) < 26) {
@@ -86,7 +99,10 @@ async function runWaiting() {
   }
 }
 
-/** Runs the files in one process. Returns the files whose turn did not come because an earlier file ended the process. */
+/**
+ * Runs the files in one process. Returns the files whose turn did not come because an earlier file
+ * ended the process.
+ */
 async function runTogether(group) {
   const [first, ...more] = group
   const isAlone = more.length === 0
@@ -114,7 +130,8 @@ async function runTogether(group) {
       child.kill('SIGKILL')
     }, ms)
   }
-  // tap ends a file at its limit and names the tests that were running. This alarm is for a file that does not let it.
+  // tap ends a file at its limit and names the tests that were running. This alarm is for a file
+  // that does not let it.
   const limitFile = () => limit(timeoutS * 1000 + endingMs, `no end after ${timeoutS} s`)
 
   const left = [...group]

@@ -1,5 +1,6 @@
-// Runs several test files in one process, one after the other: `BANYAN_TEST_FILES='["test/a.test.ts", ...]' node several-files.js`.
-// What each file imports as `tap` is a test of its own below the test of this process, named after the file.
+// Runs several test files in one process, one after the other:
+// `BANYAN_TEST_FILES='["test/a.test.ts", ...]' node several-files.js`. What each file imports as
+// `tap` is a test of its own below the test of this process, named after the file.
 
 import { registerHooks } from 'node:module'
 import path from 'node:path'

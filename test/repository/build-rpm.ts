@@ -23,7 +23,10 @@ export interface RpmParts {
   source?: boolean
 }
 
-/** At `path`, which it returns. Nothing is found out about what it requires and provides: only what is written counts. */
+/**
+ * At `path`, which it returns. Nothing is found out about what it requires and provides: only what
+ * is written counts.
+ */
 export function buildRpm(path: string, parts: RpmParts = {}): string {
   const copies = Object.values(parts.copies ?? {}).map((from) => [from, fs.statSync(from).mtimeMs])
   builtOnce(path, [ownSource, parts, copies], (file) => build(file, parts))

@@ -1,7 +1,7 @@
 // A scenario: a whole tree on the simulated clock and network, the same for the same seed.
 //
-// Scenarios run before tap is loaded, and tap is told afterwards what they found: tap follows every promise of a test
-// through async hooks, which takes as long as the scenario itself.
+// Scenarios run before tap is loaded, and tap is told afterwards what they found: tap follows every
+// promise of a test through async hooks, which takes as long as the scenario itself.
 
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
