@@ -6,8 +6,8 @@ import { limits } from '../../src/model/limits.ts'
 import { countCallers } from '../../src/swarm/engine/callers.ts'
 import { startDialer } from '../../src/swarm/engine/dialer.ts'
 import type { Meeting } from '../../src/swarm/engine.ts'
-import { openDoubts } from '../../src/swarm/suspect-addresses.ts'
-import { openLanes } from '../../src/work/lanes.ts'
+import { createSuspectAddresses } from '../../src/swarm/suspect-addresses.ts'
+import { createLanes } from '../../src/work/lanes.ts'
 import { createSimulation } from '../world/simulation.ts'
 
 t.test('names are looked up for nobody but the parent, whose address is from our own settings', async (t) => {
@@ -77,7 +77,7 @@ t.test('a connection of which nothing came is made again', async (t) => {
 })
 
 t.test('dials wait for their turn, the parent first, and those that nobody needs are left out', async (t) => {
-  const lanes = openLanes(2)
+  const lanes = createLanes(2)
   const started: string[] = []
   const ends = new Map<string, () => void>()
   const run = (name: string, { first = false, isNeeded = true } = {}) => {
@@ -126,7 +126,7 @@ t.test('an address has only so many callers, and fewer of whom nothing is known'
 t.test('an address is doubted after some strangers in a row, for a while, until somebody known calls', async (t) => {
   const simulation = createSimulation()
   const { clock } = simulation.node({ address: '10.0.0.1' }).world
-  const doubts = openDoubts({ clock })
+  const doubts = createSuspectAddresses({ clock })
   const strangers = (count: number, address = 'there') => {
     for (let i = 0; i < count; i += 1) doubts.called(address, false)
     return doubts.has(address)
