@@ -5,7 +5,7 @@ import type WebTorrent from 'webtorrent'
 import { messageOf, unreachable } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { InfoHash, NodeName } from '../../model/names.ts'
-import { openLanes } from '../../work/lanes.ts'
+import { createLanes } from '../../work/lanes.ts'
 import type { Clock, Random, Timer } from '../../world/world.ts'
 import type { Command, EngineReport, Opening } from '../engine.ts'
 import { closedClient } from './client.ts'
@@ -62,7 +62,7 @@ function start(parts: Parameters<typeof openEngineCore>[0], { self, tls, site, r
   let outcasts = new Set(revoked)
   let waitingCount = 0
   const waitingOf = new Map<NodeName, number>()
-  const dials = openLanes(limits.dialsMax)
+  const dials = createLanes(limits.dialsMax)
   const memory = openPieceMemory(limits.pieceMemoryBytes)
   /** Addresses of which the control side knows that a node called last. */
   const known = new Set<string>()

@@ -1,8 +1,9 @@
 // Lets ordinary BitTorrent clients in, in the clear: each says in its handshake which payload it wants, and waits until the
 // control side has said whether it may be given. Until then nothing is answered.
 
-import { BlockList, isIPv6, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import ProtocolWire, { type PlainWire } from 'bittorrent-protocol'
+import { plainAddress, siteOf } from '../../model/address.ts'
 import { limits } from '../../model/limits.ts'
 import type { InfoHash } from '../../model/names.ts'
 import type { Clock, Timer } from '../../world/world.ts'
@@ -100,19 +101,14 @@ function callerOn(socket: Socket): PlainCaller {
   socket.on('close', () => wire.destroy())
   return {
     wire,
-    isElsewhere: isElsewhere(socket.localAddress ?? '', socket.remoteAddress ?? ''),
+    isElsewhere: isElsewhere(socket.localAddress, socket.remoteAddress),
     onSent: (listener) => listeners.push(listener),
     onClose: (listener) => socket.once('close', listener),
     hangUp,
   }
 }
 
-/** An ordinary client says nothing of its site; a site is a /24 or /64 where nobody says otherwise. */
-function isElsewhere(own: string, theirs: string): boolean {
-  const [local, remote] = [own, theirs].map((address) => address.replace(/^::ffff:/i, '').replace(/%.*$/, ''))
-  if (!local || !remote || isIPv6(local) !== isIPv6(remote)) return true
-  const family = isIPv6(local) ? 'ipv6' : 'ipv4'
-  const near = new BlockList()
-  near.addSubnet(local, family === 'ipv6' ? 64 : 24, family)
-  return !near.check(remote, family)
+/** An ordinary client does not name its site, so its network counts: its /24 or /64. */
+function isElsewhere(own: string | undefined, theirs: string | undefined): boolean {
+  return own === undefined || theirs === undefined || siteOf(plainAddress(own)) !== siteOf(plainAddress(theirs))
 }
