@@ -11,7 +11,8 @@ import type { Event } from '../../../src/node/state/events.ts'
 import { traitsOf } from '../../../src/node/state/in-force.ts'
 import { nothingRemembered } from '../../../src/node/state/remembered.ts'
 import { conditionOf, reportFrom } from '../../../src/node/state/report-from.ts'
-import { initialState, type State, transition } from '../../../src/node/state/state.ts'
+import { initialState, type State } from '../../../src/node/state/state.ts'
+import { transition } from '../../../src/node/state/transition.ts'
 import type { Difference } from '../../../src/reconcile/differences.ts'
 import type { Action, Plan, WaitingPackage } from '../../../src/reconcile/plan.ts'
 import type { TrustedState } from '../../../src/trust/trust-store.ts'
@@ -159,7 +160,7 @@ t.test(
 t.test('a trusted revision is loaded, then its manifests, then the machine is looked at', async (t) => {
   t.strictSame(after(desiring.slice(0, 2)).effects, ['warm-up', 'load-revision'])
   const { state, effects } = after(desiring)
-  t.strictSame(effects, ['tell-children', 'load-manifests', 'report', 'hold'])
+  t.strictSame(effects, ['tell-children', 'set-background', 'load-manifests', 'report', 'set-rates', 'hold'])
   t.strictSame(state.desired, [{ state: 'present', name: 'shop', version: '1.0.0', manifest, line: 3 }])
   t.ok(after(ready).effects.includes('inspect'))
 })
