@@ -19,6 +19,7 @@ import { systemClock } from '../../src/world/clock.ts'
 import { systemDisk } from '../../src/world/disk.ts'
 import { systemExec } from '../../src/world/exec.ts'
 import { systemRandom } from '../../src/world/random.ts'
+import { publishRevision } from '../trust/acme.ts'
 import { type Built, buildDeb, buildRpm, buildTree, type Wanted } from './packages.ts'
 
 export type Released = Record<string, Built | 'absent'>
@@ -48,7 +49,7 @@ export async function applyWorld(t: Test): Promise<ApplyWorld> {
   const home = path.join(folder, 'home')
   const targetRoot = path.join(folder, 'root')
   const real = { clock: systemClock, random: systemRandom, disk: systemDisk }
-  const log = { warn: () => {}, debug: () => {}, info: () => {}, error: () => {}, with: () => log }
+  const log = { warn: () => {}, debug: () => {}, info: () => {}, error: () => {} }
   await initFleet({ dir: home, name: 'acme', nodeName: 'root', ...real })
   const fleet = await openFleet({ dir: home, ...real })
   const trust = await openTrust({ dir: path.join(home, 'tuf'), ...real, log })
@@ -85,7 +86,7 @@ export async function applyWorld(t: Test): Promise<ApplyWorld> {
       )
       const rule = { line: 1, nodes: 'all' as const, except: [], packages: Object.fromEntries(wanted) }
       revision = { ...revision, number: revision.number + 1, rules: [rule] }
-      await fleet.publishRevision(new TextEncoder().encode(JSON.stringify(revision)))
+      await publishRevision(fleet, new TextEncoder().encode(JSON.stringify(revision)))
       await trust.refresh((file) => fleet.file(file))
     },
 

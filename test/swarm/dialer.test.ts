@@ -7,7 +7,7 @@ import { createCallers } from '../../src/swarm/engine/callers.ts'
 import { startDialer } from '../../src/swarm/engine/dialer.ts'
 import type { Meeting } from '../../src/swarm/engine.ts'
 import { createSuspectAddresses } from '../../src/swarm/suspect-addresses.ts'
-import { openLanes } from '../../src/work/lanes.ts'
+import { createLanes } from '../../src/work/lanes.ts'
 import { createSimulation } from '../world/simulation.ts'
 
 t.test('names are looked up for nobody but the parent, whose address is from our own settings', async (t) => {
@@ -77,7 +77,7 @@ t.test('a connection of which nothing came is made again', async (t) => {
 })
 
 t.test('dials wait for their turn, the parent first, and those that nobody needs are left out', async (t) => {
-  const lanes = openLanes(2)
+  const lanes = createLanes(2)
   const started: string[] = []
   const ends = new Map<string, () => void>()
   const run = (name: string, { first = false, isNeeded = true } = {}) => {

@@ -2,11 +2,11 @@
 
 import { Socket } from 'node:net'
 import type WebTorrent from 'webtorrent'
+import { BoundedMap } from '../../model/bounded-map.ts'
 import { messageOf } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { InfoHash, NodeName } from '../../model/names.ts'
-import { BoundedMap } from '../../work/bounded-map.ts'
-import { type Lanes, openLanes } from '../../work/lanes.ts'
+import { createLanes, type Lanes } from '../../work/lanes.ts'
 import { takingTurnsByKey } from '../../work/turns.ts'
 import type { Clock, Random } from '../../world/world.ts'
 import type { Command, EngineReport, Meeting, Opening } from '../engine.ts'
@@ -66,7 +66,7 @@ class StartedCore {
   readonly #meters: Meters
   readonly #tls: SwarmTls
   readonly #plainDoor: PlainDoor
-  readonly #dials: Lanes = openLanes(limits.dialsMax)
+  readonly #dials: Lanes = createLanes(limits.dialsMax)
   readonly #memory = createPieceMemory(limits.pieceMemoryBytes)
   readonly #waiting: ReturnType<typeof startWaitingCallers>
   readonly #places = new Map<InfoHash, Place>()

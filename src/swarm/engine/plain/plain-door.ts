@@ -2,7 +2,7 @@
 // handshake, and waits until the control side has said whether it may have that payload. Until then
 // nothing is answered.
 
-import { isIP, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import ProtocolWire, { type PlainWire } from 'bittorrent-protocol'
 import { plainAddress, siteOf } from '../../../model/address.ts'
 import { limits } from '../../../model/limits.ts'
@@ -104,16 +104,14 @@ function callerOn(socket: Socket): PlainCaller {
   socket.on('close', () => wire.destroy())
   return {
     wire,
-    isElsewhere: isElsewhere(socket.localAddress ?? '', socket.remoteAddress ?? ''),
+    isElsewhere: isElsewhere(socket.localAddress, socket.remoteAddress),
     onSent: (listener) => listeners.push(listener),
     onClose: (listener) => socket.once('close', listener),
     hangUp,
   }
 }
 
-/** An ordinary client does not say at which site it is; without a name, a site is a /24 or /64. */
-function isElsewhere(own: string, theirs: string): boolean {
-  // A socket that is closed has no addresses.
-  if (isIP(own) === 0 || isIP(theirs) === 0) return true
-  return siteOf(plainAddress(own)) !== siteOf(plainAddress(theirs))
+/** An ordinary client does not name its site, so its network counts: its /24 or /64. */
+function isElsewhere(own: string | undefined, theirs: string | undefined): boolean {
+  return own === undefined || theirs === undefined || siteOf(plainAddress(own)) !== siteOf(plainAddress(theirs))
 }
