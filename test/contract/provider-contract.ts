@@ -15,7 +15,10 @@ export interface ProviderWorld {
   filesOf(name: string): string
   /** A file below the target root, as scripts of packages have to call it. */
   insidePath(file: string): string
-  /** What the package manager notes for itself and changes at every call, and what a machine has before. */
+  /**
+   * What the package manager notes for itself and changes at every call, and what a machine has
+   * before.
+   */
   isNote(path: string): boolean
   context: ApplyContext & { steps: string[] }
 }
