@@ -59,7 +59,7 @@ const attackSchema = v.strictObject({
 })
 export type Attack = v.InferOutput<typeof attackSchema>
 
-const transferSchema = v.strictObject({
+export const transferSchema = v.strictObject({
   infoHash: infoHashSchema,
   name: packageNameSchema,
   version: packageVersionSchema,

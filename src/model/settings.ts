@@ -4,11 +4,10 @@ import * as v from 'valibot'
 import { labelsSchema, lineSchema, nodeNameSchema, packageNameSchema, portSchema, wordSchema } from './names.ts'
 import { nodeLimitsEntries } from './node-limits.ts'
 import { parserOf } from './parse.ts'
+import { controlPortDefault, swarmPortDefault } from './ports.ts'
 import { durationSchema } from './units/durations.ts'
 import { rateSchema } from './units/rates.ts'
 
-export const controlPortDefault = 7420
-export const swarmPortDefault = 7421
 /** The ports that BitTorrent trackers and clients use by custom. */
 const plainAnnouncePortDefault = 6969
 const plainSwarmPortDefault = 6881

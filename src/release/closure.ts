@@ -5,9 +5,9 @@ import { type DesiredPackage, desiredInGroups, groupsOf } from '../model/desired
 import { limits } from '../model/limits.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Arch, NodeName, PackageName, PackageVersion, Sha256 } from '../model/names.ts'
+import { isMet, namesIn, type Offer, type Offers, offersOf } from '../model/needs.ts'
 import type { Report } from '../model/report.ts'
 import type { Revision, Rule } from '../model/revision.ts'
-import { isMet, namesIn, type Offer, type Offers, offersOf } from '../repository/needs.ts'
 
 /** Something that a package needs and that nodes would not have. */
 export interface Unmet {

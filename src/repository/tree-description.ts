@@ -1,4 +1,4 @@
-// `banyan.yaml`, which says what the folder that it lies in is when it is published.
+// `banyan.yaml`: describes the package that its folder is published as.
 
 import { join } from 'node:path'
 import * as v from 'valibot'
@@ -27,13 +27,18 @@ export const treeDescriptionSchema = v.strictObject({
   arch: v.optional(archSchema, 'all'),
   summary: v.optional(lineSchema, ''),
   hooks: v.optional(hooksSchema, {}),
-  /** Glob patterns of what is not published; a folder that matches is left out with all that is in it. */
+  /**
+   * Glob patterns of files and folders to leave out; a folder is left out with its whole content.
+   */
   exclude: v.optional(v.array(patternSchema, 'expected a list of patterns'), []),
 })
 
 export type TreeDescription = Required<v.InferOutput<typeof treeDescriptionSchema>>
 
-/** Name and version as given to `publish` win over those in the file; without a file both must be given. */
+/**
+ * Name and version given to `publish` win over those in the file. Without a file both must be
+ * given.
+ */
 export async function describeTree(
   disk: Pick<Disk, 'read'>,
   folder: string,

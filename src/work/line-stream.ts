@@ -1,11 +1,11 @@
 // Turns work that pushes values into values that a reader pulls at its own pace.
 
 /** Ends when the work ends. An error of the work is thrown after all values that came before it. */
-export async function* linesOf(work: (say: (line: unknown) => void) => Promise<void>): AsyncIterable<unknown> {
-  const lines: unknown[] = []
+export async function* linesOf<Line>(work: (say: (line: Line) => void) => Promise<void>): AsyncIterable<Line> {
+  const lines: Line[] = []
   let wake = () => {}
   let done = false
-  const say = (line: unknown) => {
+  const say = (line: Line) => {
     lines.push(line)
     wake()
   }
