@@ -33,7 +33,7 @@ export interface Self {
 export async function startSelf(parts: NodeParts, uplink: Uplink): Promise<Self> {
   const { clock, log } = parts.world
   const { name, labels, site = null, checkInterval } = parts.settings
-  const checkIntervalMs = checkInterval === undefined ? limits.checkIntervalMs : msOfDuration(checkInterval)
+  const checkIntervalMs = msOfDuration(checkInterval ?? limits.checkIntervalMs)
   const isRoot = parts.root !== null
   const live = createLiveState(initialState({ name, labels, site, isRoot, checkIntervalMs }))
   const { state, dispatch } = live
