@@ -14,7 +14,7 @@ import {
   type Sha256,
   sha256Schema,
 } from './names.ts'
-import { parserOf } from './parse.ts'
+import { parseJson, parserOf } from './parse.ts'
 
 export const kindSchema = v.picklist(['deb', 'rpm', 'tree'])
 export type Kind = v.InferOutput<typeof kindSchema>
@@ -75,3 +75,9 @@ export const manifestSchema = v.strictObject({
 export type Manifest = v.InferOutput<typeof manifestSchema>
 
 export const parseManifest = parserOf(manifestSchema)
+
+/** The manifest in an object's bytes. The caller has checked `digest`, which names the object in a `bad-input` failure. */
+export function manifestFrom(bytes: Uint8Array, digest: Sha256): Manifest {
+  const where = `manifest ${digest}`
+  return parseManifest(parseJson(bytes, where, limits.manifestMarksMax), where)
+}

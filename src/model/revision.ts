@@ -17,7 +17,7 @@ import {
   wordSchema,
 } from './names.ts'
 import { revisionLimitsSchema } from './node-limits.ts'
-import { parserOf } from './parse.ts'
+import { parseJson, parserOf } from './parse.ts'
 import { unitNameSchema } from './restarts.ts'
 import { rolloutSchema } from './rollouts.ts'
 import { windowSchema } from './units/windows.ts'
@@ -100,6 +100,12 @@ export const revisionSchema = v.strictObject({
 export type Revision = v.InferOutput<typeof revisionSchema>
 
 export const parseRevision = parserOf(revisionSchema)
+
+/** The revision in an object's bytes. The caller has checked `digest`, which names the object in a `bad-input` failure. */
+export function revisionFrom(bytes: Uint8Array, digest: Sha256): Revision {
+  const where = `revision ${digest}`
+  return parseRevision(parseJson(bytes, where), where)
+}
 
 /** The manifests that only rules for the background name: what some node wants in the foreground is brought so by all. */
 export function backgroundOf(revision: Pick<Revision, 'rules'>): Set<Sha256> {

@@ -1,15 +1,12 @@
 // Manifests by digest, and what a swarm has to know of the payload of each.
 
-import { limits } from '../model/limits.ts'
-import { type HoldingSpec, type Manifest, parseManifest } from '../model/manifest.ts'
+import { type HoldingSpec, type Manifest, manifestFrom } from '../model/manifest.ts'
 import type { Sha256 } from '../model/names.ts'
-import { parseJson } from '../model/parse.ts'
 import type { Known, ObjectSource } from './object-source.ts'
 
 /** Loads one manifest by its digest. */
 export async function loadManifest(source: ObjectSource, digest: Sha256, known: Known = {}): Promise<Manifest> {
-  const bytes = await source.need(digest, 'manifest', known)
-  return parseManifest(parseJson(bytes, `manifest ${digest}`, limits.manifestMarksMax), `manifest ${digest}`)
+  return manifestFrom(await source.need(digest, 'manifest', known), digest)
 }
 
 export async function loadManifests(

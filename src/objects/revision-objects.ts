@@ -2,9 +2,8 @@
 // otherwise whoever is above could fill this disk through a node below.
 
 import type { Failure } from '../model/failure.ts'
-import { parseManifest } from '../model/manifest.ts'
+import { manifestFrom } from '../model/manifest.ts'
 import type { Sha256 } from '../model/names.ts'
-import { parseJson } from '../model/parse.ts'
 
 export interface Named {
   has(digest: Sha256): boolean
@@ -50,7 +49,7 @@ export function namedObjects(parts: {
 /** What a manifest names in turn. */
 export function namesIn(digest: Sha256, bytes: Uint8Array): Sha256[] {
   try {
-    const { payload } = parseManifest(parseJson(bytes, digest), digest)
+    const { payload } = manifestFrom(bytes, digest)
     return payload.via === 'swarm' ? [payload.metainfo] : [payload.sha256]
   } catch (error) {
     // A manifest of a format that is not known here names nothing; who needs it says so.

@@ -3,9 +3,9 @@
 
 import { Failure } from '../model/failure.ts'
 import type { Sha256 } from '../model/names.ts'
-import { parseJson } from '../model/parse.ts'
-import { parseRevision, type Revision } from '../model/revision.ts'
+import type { Revision } from '../model/revision.ts'
 import type { ObjectSource } from '../objects/object-source.ts'
+import { loadRevision } from '../objects/signed-objects.ts'
 
 export interface Revisions {
   /** The newest signed one; null before the first. */
@@ -20,9 +20,7 @@ export function openRevisions(parts: {
   source: Pick<ObjectSource, 'need'>
   trustedRevision: () => Sha256 | undefined
 }): Revisions {
-  const load = async (digest: Sha256): Promise<Revision> => {
-    return parseRevision(parseJson(await parts.source.need(digest, 'revision'), 'revision'), 'revision')
-  }
+  const load = (digest: Sha256) => loadRevision(parts.source, digest)
 
   async function* fromNewest(): AsyncIterable<Revision> {
     for (let digest = parts.trustedRevision(); digest !== undefined; ) {

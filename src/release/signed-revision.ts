@@ -2,10 +2,10 @@
 
 import { Failure } from '../model/failure.ts'
 import type { Sha256 } from '../model/names.ts'
-import { parseJson } from '../model/parse.ts'
-import { parseRevision, type Revision } from '../model/revision.ts'
-import { parseRollouts, type RolloutState } from '../model/rollouts.ts'
+import type { Revision } from '../model/revision.ts'
+import type { RolloutState } from '../model/rollouts.ts'
 import type { ObjectSource } from '../objects/object-source.ts'
+import { loadRevision, loadRollouts } from '../objects/signed-objects.ts'
 import type { Trust } from '../trust/trust-store.ts'
 
 export interface Signed {
@@ -15,12 +15,8 @@ export interface Signed {
 
 /** Null before the first release. */
 export function signedNow(parts: { trust: Pick<Trust, 'current'>; source: Pick<ObjectSource, 'need'> }) {
-  const revisionAt = keptLast(async (digest) =>
-    parseRevision(parseJson(await parts.source.need(digest, 'revision'), 'revision'), 'revision'),
-  )
-  const statesAt = keptLast(async (digest) =>
-    parseRollouts(parseJson(await parts.source.need(digest, 'rollouts'), 'rollouts'), 'rollouts'),
-  )
+  const revisionAt = keptLast((digest) => loadRevision(parts.source, digest))
+  const statesAt = keptLast((digest) => loadRollouts(parts.source, digest))
   return async (): Promise<Signed | null> => {
     const trusted = parts.trust.current()
     if (trusted === undefined || trusted.revision === null) return null

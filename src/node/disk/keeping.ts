@@ -7,8 +7,8 @@ import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { HoldingSpec } from '../../model/manifest.ts'
 import { type PackageName, type Sha256, sha256Schema } from '../../model/names.ts'
-import { parseJson, parserOf } from '../../model/parse.ts'
-import { manifestsOf, parseRevision } from '../../model/revision.ts'
+import { parserOf } from '../../model/parse.ts'
+import { manifestsOf, revisionFrom } from '../../model/revision.ts'
 import { bytesOfSize, type WrittenSize } from '../../model/units/sizes.ts'
 import { type Named, namesIn } from '../../objects/revision-objects.ts'
 import type { Swarm } from '../../swarm/swarm.ts'
@@ -81,7 +81,7 @@ export function openKeeping(parts: KeepingParts): Keeping {
   }
   const manifestsIn = async (digest: Sha256) => {
     const bytes = await objects.get(digest)
-    return bytes === undefined ? undefined : manifestsOf(parseRevision(parseJson(bytes, 'revision'), 'revision'))
+    return bytes === undefined ? undefined : manifestsOf(revisionFrom(bytes, digest))
   }
   const readNames = async (manifest: Sha256) => {
     const bytes = await objects.get(manifest)

@@ -4,12 +4,10 @@ import { Failure, messageOf, unreachable } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { HoldingSpec, Manifest } from '../../model/manifest.ts'
 import type { InfoHash, Sha256 } from '../../model/names.ts'
-import { parseJson } from '../../model/parse.ts'
 import type { Attack } from '../../model/report.ts'
-import { parseRevision } from '../../model/revision.ts'
-import { parseRollouts } from '../../model/rollouts.ts'
 import { loadManifests, specOf } from '../../objects/manifests.ts'
 import type { ObjectSource } from '../../objects/object-source.ts'
+import { loadRevision as revisionAt, loadRollouts as rolloutsAt } from '../../objects/signed-objects.ts'
 import { fetchingSmall } from '../../objects/small-payloads.ts'
 import type { LocalMachine, MachineLooked } from '../../reconcile/machine.ts'
 import { nextLookAt } from '../../reconcile/plan.ts'
@@ -91,17 +89,14 @@ export function openEffects(parts: EffectParts): Effects {
   })
   const loadRevision = async (digest: Sha256) => {
     try {
-      const bytes = await parts.source.need(digest, 'revision')
-      const revision = parseRevision(parseJson(bytes, 'revision'), 'revision')
-      dispatch({ kind: 'revision-loaded', digest, revision })
+      dispatch({ kind: 'revision-loaded', digest, revision: await revisionAt(parts.source, digest) })
     } catch (error) {
       loadFailed('revision', error)
     }
   }
   const loadRollouts = async (digest: Sha256) => {
     try {
-      const bytes = await parts.source.need(digest, 'rollouts')
-      dispatch({ kind: 'rollouts-loaded', digest, rollouts: parseRollouts(parseJson(bytes, 'rollouts'), 'rollouts') })
+      dispatch({ kind: 'rollouts-loaded', digest, rollouts: await rolloutsAt(parts.source, digest) })
     } catch (error) {
       loadFailed('rollouts', error)
     }
