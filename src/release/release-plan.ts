@@ -141,7 +141,7 @@ export function releasePlanner(parts: {
       }
       nodes.push({ node, site: report.site, parent, needs, transfers, changes: count })
       if (before !== null && (report.revision ?? 0) < before) behind.push(node)
-      if (report.problems.some((problem) => / more packages are not in this report$/.test(problem))) cut.push(node)
+      if ((report.truncated ?? 0) > 0) cut.push(node)
     },
 
     plan(silent) {

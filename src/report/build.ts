@@ -5,7 +5,7 @@ import { limits } from '../model/limits.ts'
 import type { Attack, Outcome, Report, Transfer } from '../model/report.ts'
 
 /** All that a report says, of any length; the newest attacks last. */
-export type ReportParts = Omit<Report, 'schema'>
+export type ReportParts = Omit<Report, 'schema' | 'truncated'>
 
 /**
  * A report that every parser takes and that is at most limits.reportMaxBytes of JSON: what is too much is cut, and a
@@ -44,10 +44,11 @@ export function buildReport(parts: ReportParts): Report {
     maxBytes: limits.reportMaxBytes - bytesOf(others) - notesMaxBytes,
     what: 'packages',
   }).sort((a, b) => compare(a.name, b.name))
-  return { ...others, packages, problems: [...problems, ...notes] }
+  const truncated = parts.packages.length - packages.length
+  return { ...others, packages, ...(truncated > 0 && { truncated }), problems: [...problems, ...notes] }
 }
 
-/** Four notes of one line each. */
+/** Four notes of one line each, and the number of packages left out. */
 const notesMaxBytes = 512
 
 /**
