@@ -30,9 +30,10 @@ export interface Upstream {
 }
 
 export interface ObjectSource {
-  /** Undefined if nobody up to the root has it. Throws what the uplink throws, and `digest-mismatch` for forged bytes. */
-  get(digest: Sha256): Promise<Uint8Array | undefined>
-  /** Like `get`, but absence is a Failure `not-found` that is worth another try. */
+  /**
+   * Throws what the uplink throws, `digest-mismatch` for forged bytes, and `not-found`, which is worth another try, if nobody
+   * up to the root has it.
+   */
   need(digest: Sha256, what: string, known?: Known): Promise<Uint8Array>
   /**
    * For a child that waits: the first of these, at least one, as many as fit into so many bytes and do not take long. Throws
@@ -116,8 +117,6 @@ export function openObjectSource(parts: {
   }
 
   return {
-    get: (digest) => find(digest, {}),
-
     async need(digest, what, known = {}) {
       const found = await find(digest, known)
       if (found !== undefined) return found
