@@ -7,8 +7,8 @@ import { backgroundOf } from '../model/revision.ts'
 import type { Settings } from '../model/settings.ts'
 import type { Rates } from '../model/units/rates.ts'
 import type { UploadFacts } from '../model/upload-guard.ts'
-import { openObjectSource } from '../objects/object-source.ts'
-import { namedObjects } from '../objects/revision-objects.ts'
+import { createObjectSource } from '../objects/object-source.ts'
+import { createRevisionObjects } from '../objects/revision-objects.ts'
 import type { LocalMachine, MachineLooked } from '../reconcile/machine.ts'
 import type { Releasing } from '../release/releasing.ts'
 import type { Rollouts } from '../release/rollouts.ts'
@@ -147,14 +147,14 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
         parents: settings.parents,
         monotonicMs: () => clock.monotonicMs(),
       })
-  const named = namedObjects({
+  const named = createRevisionObjects({
     targets: () => {
       const trusted = trust.current()
       return [trusted?.revision, trusted?.rollouts].flatMap((target) => target?.sha256 ?? [])
     },
     manifests: () => state().revision?.named ?? nothing,
   })
-  const source = openObjectSource({
+  const source = createObjectSource({
     ...{ clock, log },
     objects: parts.objects,
     folder: parts.home.objects,

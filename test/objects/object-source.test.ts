@@ -6,7 +6,7 @@ import { Failure } from '../../src/model/failure.ts'
 import { limits } from '../../src/model/limits.ts'
 import type { Found } from '../../src/model/wire/object-frames.ts'
 import type { Uplink } from '../../src/node/parent/uplink.ts'
-import { openObjectSource } from '../../src/objects/object-source.ts'
+import { createObjectSource } from '../../src/objects/object-source.ts'
 import type { Objects } from '../../src/world/objects.ts'
 import { createSimulation } from '../world/simulation.ts'
 
@@ -60,7 +60,7 @@ function parentWith(answer: Answer, isNamed = true) {
       turned += 1
     },
   }
-  const source = openObjectSource({
+  const source = createObjectSource({
     ...{ clock: world.clock, log: world.log, objects, uplink },
     folder: '/objects',
     named: {
@@ -200,7 +200,7 @@ t.test('one that is late does not keep the others from a child, and one that fai
     const simulation = createSimulation({ seed: how })
     const { world } = simulation.node({ address: '10.0.0.1' })
     const { digests, all } = manyObjects(3)
-    const source = openObjectSource({
+    const source = createObjectSource({
       ...{ clock: world.clock, log: world.log, folder: '/objects' },
       objects: {
         get: async (sha256) => (sha256 === digests[2] ? undefined : all.get(sha256)),
@@ -272,7 +272,7 @@ t.test('on a link that is slow even for the smallest answers only one is under w
   const { world } = simulation.node({ address: '10.0.0.1' })
   const { digests, answer } = manyObjects(60, 5_000)
   let [underway, most, calls] = [0, 0, 0]
-  const source = openObjectSource({
+  const source = createObjectSource({
     ...{ clock: world.clock, log: world.log, folder: '/objects' },
     objects: {
       get: async () => undefined,

@@ -10,7 +10,7 @@ import { type PackageName, type Sha256, sha256Schema } from '../../model/names.t
 import { parserOf } from '../../model/parse.ts'
 import { manifestsOf, revisionFrom } from '../../model/revision.ts'
 import { bytesOfSize, type WrittenSize } from '../../model/units/sizes.ts'
-import { type Named, namesIn } from '../../objects/revision-objects.ts'
+import { objectsNamedIn, type RevisionObjects } from '../../objects/revision-objects.ts'
 import type { Swarm } from '../../swarm/swarm.ts'
 import type { Objects } from '../../world/objects.ts'
 import type { Disk, Log, Store } from '../../world/world.ts'
@@ -32,7 +32,7 @@ export interface KeepingParts {
   home: Pick<Home, 'store' | 'objects'>
   swarm: Pick<Swarm, 'stored' | 'forget'>
   objects: Objects
-  named: Pick<Named, 'has' | 'namedBy'>
+  named: Pick<RevisionObjects, 'has' | 'namedBy'>
   state: () => Pick<State, 'revision' | 'records'>
   settings: () => { storeQuota?: WrittenSize; diskReserve?: WrittenSize; pins?: readonly PackageName[] }
   /** Null when all is well. */
@@ -85,7 +85,7 @@ export function openKeeping(parts: KeepingParts): Keeping {
   }
   const readNames = async (manifest: Sha256) => {
     const bytes = await objects.get(manifest)
-    return bytes === undefined ? [] : namesIn(manifest, bytes)
+    return bytes === undefined ? [] : objectsNamedIn(manifest, bytes)
   }
   const bytesOfObjects = async (): Promise<number> => {
     let bytes = 0

@@ -8,7 +8,7 @@ import type { Attack } from '../../model/report.ts'
 import { loadManifests, specOf } from '../../objects/manifests.ts'
 import type { ObjectSource } from '../../objects/object-source.ts'
 import { loadRevision as revisionAt, loadRollouts as rolloutsAt } from '../../objects/signed-objects.ts'
-import { fetchingSmall } from '../../objects/small-payloads.ts'
+import { createSmallPayloads } from '../../objects/small-payloads.ts'
 import type { LocalMachine, MachineLooked } from '../../reconcile/machine.ts'
 import { nextLookAt } from '../../reconcile/plan.ts'
 import { permittedFor } from '../../reconcile/waves.ts'
@@ -131,7 +131,7 @@ export function openEffects(parts: EffectParts): Effects {
     }
   }
 
-  const small = fetchingSmall({
+  const small = createSmallPayloads({
     ...{ clock: parts.clock, log, source: parts.source },
     onArrived: (sha256) => dispatch({ kind: 'payload-arrived', sha256 }),
     onFailed: ({ name, version }, error) => loadFailed(`${name} ${version}`, error),
