@@ -330,7 +330,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
     stops.push(() => watcher.stop())
   }
   root = parts.root
-    ? await (await import('../release/root.ts')).openRoot({
+    ? await (await import('../release/root.ts')).startRoot({
         ...parts.root,
         ...{ trust, swarm, source, clock, log, store, objects: parts.objects, disk: world.disk },
         policyFile: parts.home.policy,

@@ -1,5 +1,5 @@
-// How many bytes one answer of the parent should bring, and how many requests run at once: few calls on a quick link,
-// and no long answer on a thin one.
+// How many bytes one answer of the parent should bring, and how many requests run at once: few
+// calls on a quick link, and no long answer on a thin one.
 
 import { limits } from '../model/limits.ts'
 

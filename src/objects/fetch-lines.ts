@@ -1,12 +1,14 @@
-// The objects that are still to be requested from the parent, and which of them the next request names.
+// The objects that are still to be requested from the parent, and which of them the next request
+// names.
 
 import { limits } from '../model/limits.ts'
 import type { Sha256 } from '../model/names.ts'
 
 /**
- * Where a fetch waits. `awaited`: a child hangs in a request for the object; these come first. The other lines take turns
- * between the node itself and its children: `leading` leads to payloads (revision, manifests, metainfo), `payload` is a small
- * payload, `ahead` is what a child will request next.
+ * Where a fetch waits. `awaited`: a child hangs in a request for the object; these come first. The
+ * other lines take turns between the node itself and its children: `leading` leads to payloads
+ * (revision, manifests, metainfo), `payload` is a small payload, `ahead` is what a child will
+ * request next.
  */
 export type Line = 'awaited' | 'leading' | 'payload' | 'ahead'
 
@@ -24,8 +26,8 @@ export interface FetchLines {
   /** Moves a fetch to the end of the `awaited` line, unless a request names it already. */
   hasten(fetch: Fetch): void
   /**
-   * Takes the fetches of one request out of the lines: at most `limits.objectsPerAskMax`, and no more than `bytes` bytes
-   * together unless there is only one. Empty if no fetch waits.
+   * Takes the fetches of one request out of the lines: at most `limits.objectsPerAskMax`, and no
+   * more than `bytes` bytes together unless there is only one. Empty if no fetch waits.
    */
   next(bytes: number): Fetch[]
   /** Puts fetches that an answer left out back to the head of their lines, in the same order. */

@@ -1,4 +1,5 @@
-// One answer to a child that requested several objects: as many from the start of its list as come in time and fit.
+// One answer to a child that requested several objects: as many from the start of its list as come
+// in time and fit.
 
 import { limits } from '../model/limits.ts'
 import type { Sha256 } from '../model/names.ts'
@@ -6,9 +7,10 @@ import { type Found, lengthOf } from '../model/wire/object-frames.ts'
 import type { Clock } from '../world/world.ts'
 
 /**
- * Loads the objects one after the other. The answer ends before it exceeds `bytes` bytes, but holds one object at least; and
- * once there is an object in it, the answer ends after `limits.objectsSlowMs`. An object that fails is `failed` in the
- * answer. Throws the last failure if every object failed: the child may have another parent.
+ * Loads the objects one after the other. The answer ends before it exceeds `bytes` bytes, but holds
+ * one object at least; and once there is an object in it, the answer ends after
+ * `limits.objectsSlowMs`. An object that fails is `failed` in the answer. Throws the last failure
+ * if every object failed: the child may have another parent.
  */
 export async function firstFound(
   { clock, digests, bytes }: { clock: Pick<Clock, 'after'>; digests: readonly Sha256[]; bytes: number },

@@ -1,4 +1,5 @@
-// The small objects of this node: those in memory, those in its folder, and which arrivals it keeps.
+// The small objects of this node: those in memory, those in its folder, and which arrivals it
+// keeps.
 
 import type { Sha256 } from '../model/names.ts'
 import type { Objects } from '../world/objects.ts'
@@ -9,11 +10,15 @@ import type { RevisionObjects } from './revision-objects.ts'
 export interface LocalObjects {
   /** The object if it arrived or was read a moment ago. */
   inMemory(digest: Sha256): Uint8Array | undefined
-  /** The object from the folder. Callers that read the same object at the same time share one read. */
+  /**
+   * The object from the folder. Callers that read the same object at the same time share one read.
+   */
   read(digest: Sha256): Promise<Uint8Array | undefined>
   /** Whether the object is in memory or in the folder. */
   has(digest: Sha256): Promise<boolean>
-  /** Stores those of the arrived objects that the revision leads to. Throws what the disk throws. */
+  /**
+   * Stores those of the arrived objects that the revision leads to. Throws what the disk throws.
+   */
   keep(arrived: ReadonlyMap<Sha256, Uint8Array>): Promise<void>
 }
 
@@ -52,7 +57,8 @@ export function createLocalObjects(parts: {
       const kept = [...arrived].filter(([digest]) => named.has(digest))
       const manifests = new Map(kept.filter(([digest]) => named.isManifest(digest)))
       const others = new Map(kept.filter(([digest]) => !manifests.has(digest)))
-      // There may be thousands of manifests, and whoever reads one that a power cut damaged fetches it again.
+      // There may be thousands of manifests, and whoever reads one that a power cut damaged fetches
+      // it again.
       if (manifests.size > 0) await objects.putAll(manifests, { isDurable: false })
       if (others.size > 0) await objects.putAll(others)
       for (const [digest, bytes] of kept) recent.add(digest, bytes)

@@ -13,7 +13,10 @@ export async function loadManifest(
   return manifestFrom(await source.need(digest, 'manifest', known), digest)
 }
 
-/** Loads all of these manifests at once, by digest. Throws what `loadManifest` throws for the first that fails. */
+/**
+ * Loads all of these manifests at once, by digest. Throws what `loadManifest` throws for the first
+ * that fails.
+ */
 export async function loadManifests(
   source: Pick<ObjectSource, 'need' | 'paths'>,
   digests: Iterable<Sha256>,
@@ -29,7 +32,10 @@ export async function loadManifests(
   )
 }
 
-/** What the swarm needs to know of a payload, its metainfo included. Null for a payload that travels as an object. */
+/**
+ * What the swarm needs to know of a payload, its metainfo included. Null for a payload that travels
+ * as an object.
+ */
 export async function specOf(
   source: Pick<ObjectSource, 'need'>,
   digest: Sha256,

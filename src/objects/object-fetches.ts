@@ -1,4 +1,5 @@
-// Fetches small objects from the parent, many in one request. Each is fetched once, however many callers wait for it.
+// Fetches small objects from the parent, many in one request. Each is fetched once, however many
+// callers wait for it.
 
 import { Failure, unreachable } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
@@ -10,8 +11,9 @@ import { createFetchLines, type Fetch, type Line } from './fetch-lines.ts'
 
 export interface ObjectFetches {
   /**
-   * Undefined if no node up to the root has the object. `bytes` is its size, as far as it is known. Throws what `request` and
-   * `arrived` throw, what `forged` returns, and `refused` in the line `awaited` while too many fetches are under way.
+   * Undefined if no node up to the root has the object. `bytes` is its size, as far as it is known.
+   * Throws what `request` and `arrived` throw, what `forged` returns, and `refused` in the line
+   * `awaited` while too many fetches are under way.
    */
   fetch(digest: Sha256, options: { line: Line; bytes?: number | undefined }): Promise<Uint8Array | undefined>
   isUnderway(digest: Sha256): boolean
@@ -24,9 +26,15 @@ export interface ObjectFetchesParts {
   monotonicMs: () => number
   /** Requests these objects from the parent; see `Upstream.objects`. */
   request: (digests: readonly Sha256[], bytes: number) => Promise<Found[]>
-  /** Objects whose digests are right have arrived. Resolves once those that are to be kept are on disk. */
+  /**
+   * Objects whose digests are right have arrived. Resolves once those that are to be kept are on
+   * disk.
+   */
   arrived: (objects: ReadonlyMap<Sha256, Uint8Array>) => Promise<void>
-  /** The parent sent other bytes than requested. Returns the failure of every caller that waits for them. */
+  /**
+   * The parent sent other bytes than requested. Returns the failure of every caller that waits for
+   * them.
+   */
   forged: (digest: Sha256, actual: Sha256) => Failure
 }
 
@@ -92,7 +100,10 @@ export function createObjectFetches(parts: ObjectFetchesParts): ObjectFetches {
 /** Ends a fetch: all who wait for it get the result that `settle` sets. */
 type End = (fetch: Fetch, settle: (result: Fetch['result']) => void) => void
 
-/** Checks an answer and ends the fetches that it answers; those with the right bytes only once these are kept. */
+/**
+ * Checks an answer and ends the fetches that it answers; those with the right bytes only once these
+ * are kept.
+ */
 async function receive(
   parts: ObjectFetchesParts,
   fetches: readonly Fetch[],

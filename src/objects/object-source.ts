@@ -24,8 +24,8 @@ export interface Known {
 /** What the object source needs of the node's uplink. */
 export interface Upstream {
   /**
-   * Requests these objects, in this order. The answer holds at least one and ends once it holds about `bytes` bytes. The
-   * digests are not checked here: the caller does.
+   * Requests these objects, in this order. The answer holds at least one and ends once it holds
+   * about `bytes` bytes. The digests are not checked here: the caller does.
    */
   objects(digests: readonly Sha256[], bytes: number): Promise<Found[]>
   /** The parent that answered last. */
@@ -36,16 +36,21 @@ export interface Upstream {
 
 export interface ObjectSource {
   /**
-   * The object, with its digest checked. `what` names it in messages. Throws what the uplink throws, `digest-mismatch` for
-   * forged bytes, and `not-found`, which is worth another try, if no node up to the root has it.
+   * The object, with its digest checked. `what` names it in messages. Throws what the uplink
+   * throws, `digest-mismatch` for forged bytes, and `not-found`, which is worth another try, if no
+   * node up to the root has it.
    */
   need(digest: Sha256, what: string, known?: Known): Promise<Uint8Array>
   /**
-   * Answers a waiting child: the first of these objects, in this order, at least one. The answer ends before it exceeds
-   * `bytes` bytes, and at an object that takes long. Throws the last failure if not one of them can be had.
+   * Answers a waiting child: the first of these objects, in this order, at least one. The answer
+   * ends before it exceeds `bytes` bytes, and at an object that takes long. Throws the last failure
+   * if not one of them can be had.
    */
   firstOf(digests: readonly Sha256[], bytes: number): Promise<Found[]>
-  /** Lists the folder once; the result says where an object lies, undefined if it did not at that moment. */
+  /**
+   * Lists the folder once; the result says where an object lies, undefined if it did not at that
+   * moment.
+   */
   paths(): Promise<(digest: Sha256) => string | undefined>
 }
 
@@ -77,7 +82,10 @@ export function createObjectSource(parts: ObjectSourceParts): ObjectSource {
     if (known !== undefined || fetches.isUnderway(digest)) return Promise.resolve(known)
     return local.read(digest)
   }
-  /** Fetches absent objects before the child requests them; objects that would not be kept are left to that request. */
+  /**
+   * Fetches absent objects before the child requests them; objects that would not be kept are left
+   * to that request.
+   */
   const fetchAhead = async (digests: readonly Sha256[]) => {
     for (const digest of digests) {
       if (!named.has(digest) || !fetches.hasRoom()) continue

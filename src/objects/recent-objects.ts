@@ -1,4 +1,5 @@
-// Small objects that arrived or were read a moment ago: the children of one parent request the same ones in short order.
+// Small objects that arrived or were read a moment ago: the children of one parent request the same
+// ones in short order.
 
 import { limits } from '../model/limits.ts'
 import type { Sha256 } from '../model/names.ts'
@@ -10,8 +11,8 @@ export interface RecentObjects {
 }
 
 /**
- * Holds at most `limits.recentObjectsBytes` and drops the oldest objects first; drops all of them when none was added for
- * `limits.recentObjectsMs`.
+ * Holds at most `limits.recentObjectsBytes` and drops the oldest objects first; drops all of them
+ * when none was added for `limits.recentObjectsMs`.
  */
 export function createRecentObjects(clock: Pick<Clock, 'after'>): RecentObjects {
   const recent = new Map<Sha256, Uint8Array>()

@@ -1,5 +1,6 @@
-// Which objects the trusted revision leads to. Other objects are passed on to a child that requests them, and no node keeps
-// them: otherwise a parent could fill the disks of its subtree by way of a node below it.
+// Which objects the trusted revision leads to. Other objects are passed on to a child that requests
+// them, and no node keeps them: otherwise a parent could fill the disks of its subtree by way of a
+// node below it.
 
 import type { Failure } from '../model/failure.ts'
 import { manifestFrom } from '../model/manifest.ts'
@@ -9,7 +10,10 @@ export interface RevisionObjects {
   has(digest: Sha256): boolean
   /** Whether the object is a manifest that the revision in force names. */
   isManifest(digest: Sha256): boolean
-  /** The objects that a manifest of the revision names; undefined if the manifest has not been learned yet. */
+  /**
+   * The objects that a manifest of the revision names; undefined if the manifest has not been
+   * learned yet.
+   */
   namedBy(manifest: Sha256): readonly Sha256[] | undefined
   /** Records which objects a manifest of the revision names. Any other object changes nothing. */
   learn(digest: Sha256, bytes: Uint8Array): void
@@ -18,7 +22,10 @@ export interface RevisionObjects {
 export function createRevisionObjects(parts: {
   /** The objects that the trusted metadata names itself. */
   targets: () => readonly Sha256[]
-  /** The manifests that the revision in force names. The same set for as long as the revision stays the same. */
+  /**
+   * The manifests that the revision in force names. The same set for as long as the revision stays
+   * the same.
+   */
   manifests: () => ReadonlySet<Sha256>
 }): RevisionObjects {
   /** By manifest, so that the objects of a manifest are forgotten together with it. */
@@ -46,13 +53,17 @@ export function createRevisionObjects(parts: {
   }
 }
 
-/** The digests of the objects that a manifest names: its metainfo, or the payload that travels as an object. */
+/**
+ * The digests of the objects that a manifest names: its metainfo, or the payload that travels as an
+ * object.
+ */
 export function objectsNamedIn(manifest: Sha256, bytes: Uint8Array): Sha256[] {
   try {
     const { payload } = manifestFrom(bytes, manifest)
     return payload.via === 'swarm' ? [payload.metainfo] : [payload.sha256]
   } catch (error) {
-    // A manifest of a format that this version does not know names nothing; whoever needs the manifest reports it.
+    // A manifest of a format that this version does not know names nothing; whoever needs the
+    // manifest reports it.
     if ((error as Failure).code !== 'bad-input') throw error
     return []
   }

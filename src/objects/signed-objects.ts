@@ -11,7 +11,9 @@ export async function loadRevision(source: Pick<ObjectSource, 'need'>, digest: S
   return revisionFrom(await source.need(digest, 'revision'), digest)
 }
 
-/** Throws what `need` throws, and `bad-input` for a state of rollouts that this version cannot read. */
+/**
+ * Throws what `need` throws, and `bad-input` for a state of rollouts that this version cannot read.
+ */
 export async function loadRollouts(source: Pick<ObjectSource, 'need'>, digest: Sha256): Promise<RolloutState[]> {
   return parseRollouts(parseJson(await source.need(digest, 'rollouts'), 'rollouts'), 'rollouts')
 }

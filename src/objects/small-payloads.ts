@@ -1,5 +1,5 @@
-// Payloads that travel as objects. There may be thousands of them, and every `onArrived` makes the node look at the whole
-// machine: so arrivals are gathered, and one call stands for many.
+// Payloads that travel as objects. There may be thousands of them, and every `onArrived` makes the
+// node look at the whole machine: so arrivals are gathered, and one call stands for many.
 
 import { limits } from '../model/limits.ts'
 import type { Manifest } from '../model/manifest.ts'
@@ -17,7 +17,10 @@ export function createSmallPayloads(parts: {
   clock: Clock
   log: Log
   source: Pick<ObjectSource, 'need'>
-  /** One or more payloads are here, `sha256` among them. Called when no more are under way, or after a while. */
+  /**
+   * One or more payloads are here, `sha256` among them. Called when no more are under way, or after
+   * a while.
+   */
   onArrived: (sha256: Sha256) => void
   onFailed: (manifest: Manifest, error: unknown) => void
 }): SmallPayloads {

@@ -1,183 +1,72 @@
-// The rollouts of a root: watches what nodes report, opens waves, halts, and does what people say about it.
+// The rollouts of a root: opens waves and halts by what nodes report, and by what people ask for.
 
-import * as v from 'valibot'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import { instantSchema, type NodeName, nodeNameSchema } from '../model/names.ts'
-import { parserOf } from '../model/parse.ts'
-import { isOut, type Rollout, type RolloutState, rolloutNameOf, rolloutsBytes } from '../model/rollouts.ts'
+import type { Instant, NodeName } from '../model/names.ts'
+import { isOut, type RolloutState, rolloutNameOf } from '../model/rollouts.ts'
 import { didYouMean } from '../model/yaml/nearest.ts'
 import type { Inbox } from '../report/inbox.ts'
-import { conditionOf } from '../report/summary.ts'
-import type { Fleet } from '../trust/fleet.ts'
-import { repeatable } from '../work/background.ts'
-import type { Clock, Log, Store, Timer } from '../world/world.ts'
+import type { Clock, Store } from '../world/world.ts'
+import { createNodeStandings } from './node-standings.ts'
 import { type RolloutInfo, rolloutInfoOf } from './rollout-info.ts'
-import {
-  type Progress,
-  resumed,
-  type Standing,
-  soakedAt,
-  standingsOf,
-  tallyOf,
-  waveOpened,
-  wavesOpen,
-} from './rollout-waves.ts'
+import { openProgressStore, type ProgressStore } from './rollout-progress.ts'
+import { createRolloutSigning, type RolloutSigningParts } from './rollout-signing.ts'
+import { advanced, halted, type RolloutChange, resumed, soakedAt, tallyOf, wavesOpen } from './rollout-waves.ts'
 import type { Signed } from './signed-revision.ts'
+import { startSteering } from './steering.ts'
 
 export interface Rollouts {
   list(): Promise<RolloutInfo[]>
-  /** By `careful@12`, or by the rollout's or a package's name where that says which. Resolves when it is signed. */
+  /**
+   * `name` is `careful@12`, or the name of the rollout or of a package in it, if only one rollout
+   * under way has it. Resolves once the change is signed. Throws `not-found`, and `bad-input` for a
+   * name that more than one rollout has.
+   */
   halt(name: string, because: string): Promise<RolloutInfo>
+  /** Lets a halted rollout go on. The nodes that have failed already do not halt it again. */
   resume(name: string): Promise<RolloutInfo>
-  /** Opens the next wave now. */
+  /** Opens the next wave now. Throws `conflict` for a rollout that is halted. */
   advance(name: string): Promise<RolloutInfo>
-  /** Something newer is known of these nodes. */
+  /** These nodes have newer reports. */
   heard(nodes: readonly NodeName[]): void
   /** Another revision or state was signed. */
   look(): void
   stop(): Promise<void>
 }
 
-export interface RolloutsParts {
+export interface RolloutsParts extends Omit<RolloutSigningParts, 'standings' | 'progress'> {
   clock: Clock
-  log: Log
-  /** A room of its own. */
+  /** For the progress of rollouts alone: other keys are deleted. */
   store: Store
   inbox: Pick<Inbox, 'reports' | 'report' | 'knowledgeOf'>
-  fleet: Pick<Fleet, 'publishRollouts'>
-  /** See `signedLast`; null before the first release. */
-  signed: () => Promise<Signed | null>
-  /** The root takes in what it signed. */
-  refresh: () => Promise<void>
-  /** Shared with releases: two at once would sign over each other. */
-  inTurn: <T>(work: () => Promise<T>) => Promise<T>
 }
 
-const progressSchema = v.strictObject({
-  openedAt: instantSchema,
-  settledAt: v.nullable(instantSchema),
-  forgiven: v.array(nodeNameSchema),
-})
-const parseProgress = parserOf(progressSchema)
-
-type Changed = { state: RolloutState; progress: Progress }
-type Change = (one: { state: RolloutState; progress: Progress; rollout: Rollout; standings: Standing[] }) => Changed
-
-export function openRollouts(parts: RolloutsParts): Rollouts {
-  const { clock, log, store, inbox } = parts
-  /** By node, and in there by rollout; of the revision that is named. */
-  let standings = new Map<NodeName, Map<string, Standing>>()
-  let standingOf: number | null = null
-  const news = new Set<NodeName>()
-  let timer: Timer | undefined
-  let debounce: Timer | undefined
-  let stopped = false
+export function startRollouts(parts: RolloutsParts): Rollouts {
+  const { clock, log } = parts
   const heardSince = clock.now()
+  const standings = createNodeStandings(parts)
+  const progress = openProgressStore(parts)
+  const sign = createRolloutSigning({ ...parts, standings, progress })
+  const { isSilent } = standings
 
-  const gather = async ({ revision, states }: Signed) => {
-    if (standingOf !== revision.number) {
-      news.clear()
-      const all = new Map<NodeName, Map<string, Standing>>()
-      for await (const report of inbox.reports()) all.set(report.node, standingsOf(report, revision, states))
-      standings = all
-      standingOf = revision.number
-    }
-    for (const node of [...news]) {
-      news.delete(node)
-      const report = await inbox.report(node)
-      if (report !== undefined) standings.set(node, standingsOf(report, revision, states))
-    }
-  }
-  const standingsIn = (name: string): Standing[] => [...standings.values()].flatMap((one) => one.get(name) ?? [])
-  const isSilent = (node: NodeName) => {
-    const known = inbox.knowledgeOf(node)
-    return known === undefined || conditionOf(known, clock.now(), null) === 'silent'
-  }
-  const progressOf = async (name: string): Promise<Progress> => {
-    const saved = await store.get(name)
-    return saved === undefined
-      ? { openedAt: clock.now(), settledAt: null, forgiven: [] }
-      : parseProgress(saved, `progress of ${name}`)
-  }
-
-  /** What the nodes and people say becomes signed state, and then the rest is told. */
-  const change = (changed: Change, only?: (signed: Signed) => string) =>
-    parts.inTurn(async () => {
+  const steering = startSteering({
+    ...{ clock, log },
+    async look() {
       const signed = await parts.signed()
-      if (signed === null) throw new Failure('not-found', 'nothing is released yet', { hint: 'banyan release' })
-      await gather(signed)
-      const name = only?.(signed)
-      const next: RolloutState[] = []
-      for (const state of signed.states) {
-        const own = rolloutNameOf(state)
-        const rollout = signed.revision.rollouts?.[state.rollout]
-        if (rollout === undefined || (name !== undefined && name !== own)) {
-          next.push(state)
-          continue
-        }
-        const before = await progressOf(own)
-        const after = changed({ state, progress: before, rollout, standings: standingsIn(own) })
-        next.push(after.state)
-        // What a node may do depends on the signed state alone; this is for the root to go on with after a restart.
-        if (JSON.stringify(after.progress) !== JSON.stringify(before) || (await store.get(own)) === undefined) {
-          await store.put(own, after.progress)
-        }
-        tell(state, after.state)
-      }
-      const bytes = rolloutsBytes(next)
-      if (Buffer.compare(bytes, rolloutsBytes(signed.states)) !== 0) {
-        await parts.fleet.publishRollouts(bytes)
-        await parts.refresh()
-      }
-      await forgetOld(next)
-      return { name, signed: { ...signed, states: next } }
-    })
-  const tell = (before: RolloutState, after: RolloutState) => {
-    const rollout = rolloutNameOf(after)
-    if (after.open !== before.open) log.info('wave opened', { rollout, wave: after.open })
-    if (after.halted !== undefined && before.halted === undefined) {
-      log.warn('rollout halted', { rollout, because: after.halted })
-    }
-  }
-  const forgetOld = async (states: readonly RolloutState[]) => {
-    const names = new Set(states.map(rolloutNameOf))
-    for await (const [key] of store.entries()) if (!names.has(key)) await store.delete(key)
-  }
-
-  const steering = repeatable('look at rollouts', log, async () => {
-    if (stopped) return
-    // Also if what follows fails.
-    again(limits.rolloutLookMs)
-    const signed = await parts.signed()
-    if (signed === null || signed.states.every(isOut)) return timer?.cancel()
-    const { signed: after } = await change((one) => wavesOpen({ ...one, isSilent, heardSince, now: clock.now() }))
-    let nextMs: number = limits.rolloutLookMs
-    for (const state of after.states) {
-      // A halt in the middle of a soak leaves its beginning behind, and nothing comes at its end.
-      if (state.halted !== undefined) continue
-      const { settledAt } = await progressOf(rolloutNameOf(state))
-      const soakMs = after.revision.rollouts?.[state.rollout]?.soakMs ?? 0
-      if (settledAt !== null) nextMs = Math.min(nextMs, soakedAt({ settledAt, soakMs, heardSince }) - clock.now())
-    }
-    again(Math.max(limits.rolloutDebounceMs, nextMs))
+      if (signed === null || signed.states.every(isOut)) return null
+      const after = await sign((now) => wavesOpen({ ...now, isSilent, heardSince, now: clock.now() }))
+      return await nextLookMs(after.signed, { progress, heardSince, now: () => clock.now() })
+    },
   })
-  const again = (ms: number) => {
-    timer?.cancel()
-    if (!stopped) timer = clock.after(ms, steering.ask)
-  }
-
   const infoOf = async (name: string, { revision, states }: Signed): Promise<RolloutInfo> => {
     const state = states.find((each) => rolloutNameOf(each) === name)
     const rollout = state && revision.rollouts?.[state.rollout]
     if (state === undefined || rollout === undefined) throw new Failure('not-found', `there is no rollout ${name}`)
-    const of = standingsIn(name)
-    const tally = tallyOf({ state, standings: of, isSilent })
-    const progress = await progressOf(name)
-    return rolloutInfoOf({ state, rollout, revision, progress, tally, standings: of, heardSince, now: clock.now() })
+    const now = { state, rollout, progress: await progress.of(name), standings: standings.in(name) }
+    return rolloutInfoOf({ ...now, revision, tally: tallyOf({ ...now, isSilent }), heardSince, now: clock.now() })
   }
-  const changeOne = async (asked: string, changed: Change) => {
-    const { name, signed } = await change(changed, (now) => nameMeant(asked, now))
+  const changeOne = async (asked: string, change: RolloutChange) => {
+    const { name, signed } = await sign(change, (now) => nameMeant(asked, now))
     steering.ask()
     return await infoOf(name ?? asked, signed)
   }
@@ -186,45 +75,42 @@ export function openRollouts(parts: RolloutsParts): Rollouts {
     async list() {
       const signed = await parts.signed()
       if (signed === null) return []
-      await parts.inTurn(() => gather(signed))
+      await parts.inTurn(() => standings.update(signed))
       return await Promise.all(signed.states.map((state) => infoOf(rolloutNameOf(state), signed)))
     },
-    halt: (name, because) =>
-      changeOne(name, ({ state, progress }) => ({
-        state: state.halted === undefined ? { ...state, halted: because } : state,
-        progress,
-      })),
+    halt: (name, because) => changeOne(name, (now) => halted(now, because)),
     resume: (name) => changeOne(name, resumed),
-    advance: (name) =>
-      changeOne(name, ({ state, progress, standings }) => {
-        if (state.halted !== undefined) {
-          throw new Failure('conflict', `${rolloutNameOf(state)} is halted: ${state.halted}`, {
-            hint: `banyan rollout resume ${rolloutNameOf(state)} lets it go on`,
-          })
-        }
-        if (state.open >= state.waves.length) return { state, progress }
-        return waveOpened({ state, progress, standings, now: clock.now() })
-      }),
+    advance: (name) => changeOne(name, (now) => advanced({ ...now, now: clock.now() })),
     heard(nodes) {
-      if (standingOf === null) return
-      for (const node of nodes) news.add(node)
-      if (debounce !== undefined || stopped) return
-      debounce = clock.after(limits.rolloutDebounceMs, () => {
-        debounce = undefined
-        steering.ask()
-      })
+      if (standings.heard(nodes)) steering.askSoon()
     },
     look: steering.ask,
-    async stop() {
-      stopped = true
-      timer?.cancel()
-      debounce?.cancel()
-      await steering.settled()
-    },
+    stop: steering.stop,
   }
 }
 
-/** `careful@12`, or a rollout or a package of which only one is under way. */
+/** Milliseconds until a wave may open by itself, within the limits for looks. */
+async function nextLookMs(
+  { revision, states }: Signed,
+  parts: { progress: ProgressStore; heardSince: Instant; now: () => Instant },
+): Promise<number> {
+  const { progress, heardSince } = parts
+  let nextMs: number = limits.rolloutLookMs
+  for (const state of states) {
+    // A halted rollout may have begun to soak, but no wave opens at the end of that soak.
+    if (state.halted !== undefined) continue
+    const { settledAt } = await progress.of(rolloutNameOf(state))
+    if (settledAt === null) continue
+    const soakMs = revision.rollouts?.[state.rollout]?.soakMs ?? 0
+    nextMs = Math.min(nextMs, soakedAt({ settledAt, soakMs, heardSince }) - parts.now())
+  }
+  return Math.max(limits.rolloutDebounceMs, nextMs)
+}
+
+/**
+ * The name of the rollout that a person means: its own, or that of its rollout or package if that
+ * is unambiguous.
+ */
 function nameMeant(asked: string, { revision, states }: Signed): string {
   const names = states.map(rolloutNameOf)
   if (names.includes(asked)) return asked

@@ -5,8 +5,8 @@ import { limits } from '../../src/model/limits.ts'
 import type { Report } from '../../src/model/report.ts'
 import { parseRevision } from '../../src/model/revision.ts'
 import { parseRollouts, type RolloutState } from '../../src/model/rollouts.ts'
-import { openRollouts } from '../../src/release/rollouts.ts'
-import { type Signed, signedLast } from '../../src/release/signed-revision.ts'
+import { startRollouts } from '../../src/release/rollouts.ts'
+import { createNewestReader, type Signed } from '../../src/release/signed-revision.ts'
 import { createSimulation } from '../world/simulation.ts'
 
 const hourMs = 3600_000
@@ -67,7 +67,7 @@ async function stage() {
   const published: RolloutState[] = []
   let inForce = { version: 1, states: [going] }
   let trusted = inForce
-  const rollouts = openRollouts({
+  const rollouts = startRollouts({
     ...{ clock, log, store },
     inbox: { reports: () => asyncOf(reports), report: async () => undefined, knowledgeOf: () => undefined },
     fleet: {
@@ -77,7 +77,7 @@ async function stage() {
         published.push(...states)
       },
     },
-    signed: signedLast({
+    signed: createNewestReader({
       signed: async (): Promise<Signed> => {
         looks.count += 1
         return { revision, states: trusted.states }

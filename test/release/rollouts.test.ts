@@ -10,7 +10,7 @@ import type { RolloutState } from '../../src/model/rollouts.ts'
 import { revisionRollingOut, statesUnder } from '../../src/release/rollout-release.ts'
 import {
   failuresBorne,
-  type Progress,
+  type RolloutProgress,
   resumed,
   type Standing,
   standingsOf,
@@ -161,7 +161,7 @@ t.test('there is never one state more than nodes take: the oldest that is out is
 })
 
 const state: RolloutState = { rollout: 'careful', since: 12, seed: 'careful@12', waves: [1, 10, 100], open: 1 }
-const progress: Progress = { openedAt: 0, settledAt: null, forgiven: [] }
+const progress: RolloutProgress = { openedAt: 0, settledAt: null, forgiven: [] }
 const standing = (node: string, stands: Standing['state'], wave = 0): Standing => ({
   ...{ node, wave, state: stands },
   failed: stands === 'failed' ? { package: 'shop', detail: 'exit code 1' } : null,
@@ -251,7 +251,7 @@ t.test('whatever nodes say, waves only open one by one, and what is halted stays
   })
   fc.assert(
     fc.property(fc.array(fc.array(anyStanding), { maxLength: 8 }), fc.boolean(), (looks, silent) => {
-      let one: { state: RolloutState; progress: Progress } = { state, progress }
+      let one: { state: RolloutState; progress: RolloutProgress } = { state, progress }
       let now = 0
       for (const look of looks) {
         now += careful.soakMs
