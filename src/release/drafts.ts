@@ -9,7 +9,7 @@ import type { Compiled } from '../repository/policy.ts'
 import type { Repository } from '../repository/repository.ts'
 import type { Clock, Disk } from '../world/world.ts'
 import type { Revisions } from './revisions.ts'
-import { revisionAtOnce, revisionRollingOut, statesUnder } from './rollout-release.ts'
+import { revisionAtOnce, revisionRollingOut, statesUnder } from './rollouts/rollout-release.ts'
 import type { Signed } from './signed-revision.ts'
 
 export interface Draft {

@@ -4,10 +4,10 @@ import type { Report } from '../model/report.ts'
 import type { Knowledge } from '../report/knowledge.ts'
 import { conditionOf } from '../report/summary.ts'
 import type { Clock } from '../world/world.ts'
-import { type ClosureParts, checkClosure, closureFor, publishedManifests } from './closure-check.ts'
+import { type ClosureParts, checkClosure, closureFor, publishedManifests } from './closure/closure-check.ts'
+import type { Unmet } from './closure/unmet-needs.ts'
 import type { Draft } from './drafts.ts'
 import { createReleasePlanner, type ReleasePlan } from './release-plan.ts'
-import type { Unmet } from './unmet-needs.ts'
 
 export interface PlanningParts extends ClosureParts {
   clock: Pick<Clock, 'now'>

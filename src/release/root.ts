@@ -6,7 +6,7 @@ import type { Trust } from '../trust/trust-store.ts'
 import { takingTurns } from '../work/turns.ts'
 import type { Store } from '../world/world.ts'
 import { type ReleaseParts, type Releasing, startReleasing } from './releasing.ts'
-import { type Rollouts, startRollouts } from './rollouts.ts'
+import { type Rollouts, startRollouts } from './rollouts/rollouts.ts'
 import { createNewestReader, createTrustedReader } from './signed-revision.ts'
 
 export interface Root {

@@ -2,17 +2,17 @@
 // is missing.
 
 import { dirname, resolve } from 'node:path'
-import { Failure } from '../model/failure.ts'
-import { limits } from '../model/limits.ts'
-import type { Manifest } from '../model/manifest.ts'
-import type { Sha256 } from '../model/names.ts'
-import { parseBaseList } from '../repository/base-list.ts'
-import type { Offers } from '../repository/needs.ts'
-import type { Compiled } from '../repository/policy.ts'
-import type { Repository } from '../repository/repository.ts'
-import type { Disk } from '../world/world.ts'
+import { Failure } from '../../model/failure.ts'
+import { limits } from '../../model/limits.ts'
+import type { Manifest } from '../../model/manifest.ts'
+import type { Sha256 } from '../../model/names.ts'
+import { parseBaseList } from '../../repository/base-list.ts'
+import type { Offers } from '../../repository/needs.ts'
+import type { Compiled } from '../../repository/policy.ts'
+import type { Repository } from '../../repository/repository.ts'
+import type { Disk } from '../../world/world.ts'
+import type { Draft } from '../drafts.ts'
 import { type Closure, createClosure } from './closure.ts'
-import type { Draft } from './drafts.ts'
 import type { Unmet } from './unmet-needs.ts'
 
 export interface ClosureParts {

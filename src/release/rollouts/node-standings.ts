@@ -1,12 +1,12 @@
 // Where each node stands in each rollout, by its newest report. Kept in memory, and read again only
 // for nodes with news.
 
-import type { NodeName } from '../model/names.ts'
-import type { Inbox } from '../report/inbox.ts'
-import { conditionOf } from '../report/summary.ts'
-import type { Clock } from '../world/world.ts'
+import type { NodeName } from '../../model/names.ts'
+import type { Inbox } from '../../report/inbox.ts'
+import { conditionOf } from '../../report/summary.ts'
+import type { Clock } from '../../world/world.ts'
+import type { Signed } from '../signed-revision.ts'
 import { type Standing, standingsOf } from './rollout-waves.ts'
-import type { Signed } from './signed-revision.ts'
 
 export interface NodeStandings {
   /**

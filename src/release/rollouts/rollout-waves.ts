@@ -1,12 +1,12 @@
 // Which waves are open, decided by the root from what its nodes report. Pure.
 
-import { desiredFor } from '../model/desired.ts'
-import { Failure } from '../model/failure.ts'
-import { limits } from '../model/limits.ts'
-import type { Instant, NodeName, PackageName } from '../model/names.ts'
-import type { Outcome, Report } from '../model/report.ts'
-import type { Revision } from '../model/revision.ts'
-import { type Rollout, type RolloutState, rolloutNameOf, waveOf } from '../model/rollouts.ts'
+import { desiredFor } from '../../model/desired.ts'
+import { Failure } from '../../model/failure.ts'
+import { limits } from '../../model/limits.ts'
+import type { Instant, NodeName, PackageName } from '../../model/names.ts'
+import type { Outcome, Report } from '../../model/report.ts'
+import type { Revision } from '../../model/revision.ts'
+import { type Rollout, type RolloutState, rolloutNameOf, waveOf } from '../../model/rollouts.ts'
 
 /** Where one node stands in one rollout, by its newest report. */
 export interface Standing {

@@ -1,14 +1,14 @@
 // The one place that changes the signed state of rollouts: reads what the nodes report, applies a
 // change, signs the result.
 
-import { Failure } from '../model/failure.ts'
-import { type RolloutState, rolloutNameOf, rolloutsBytes } from '../model/rollouts.ts'
-import type { Fleet } from '../trust/fleet.ts'
-import type { Log } from '../world/world.ts'
+import { Failure } from '../../model/failure.ts'
+import { type RolloutState, rolloutNameOf, rolloutsBytes } from '../../model/rollouts.ts'
+import type { Fleet } from '../../trust/fleet.ts'
+import type { Log } from '../../world/world.ts'
+import type { Signed } from '../signed-revision.ts'
 import type { NodeStandings } from './node-standings.ts'
 import type { ProgressStore } from './rollout-progress.ts'
 import type { RolloutChange } from './rollout-waves.ts'
-import type { Signed } from './signed-revision.ts'
 
 export interface RolloutSigningParts {
   log: Log

@@ -2,12 +2,12 @@
 
 import fc from 'fast-check'
 import t from 'tap'
-import { desiredFor } from '../../src/model/desired.ts'
-import { limits } from '../../src/model/limits.ts'
-import type { Outcome, Report } from '../../src/model/report.ts'
-import { parseRevision, type Revision, type Rule } from '../../src/model/revision.ts'
-import type { RolloutState } from '../../src/model/rollouts.ts'
-import { revisionRollingOut, statesUnder } from '../../src/release/rollout-release.ts'
+import { desiredFor } from '../../../src/model/desired.ts'
+import { limits } from '../../../src/model/limits.ts'
+import type { Outcome, Report } from '../../../src/model/report.ts'
+import { parseRevision, type Revision, type Rule } from '../../../src/model/revision.ts'
+import type { RolloutState } from '../../../src/model/rollouts.ts'
+import { revisionRollingOut, statesUnder } from '../../../src/release/rollouts/rollout-release.ts'
 import {
   failuresBorne,
   type RolloutProgress,
@@ -15,7 +15,7 @@ import {
   type Standing,
   standingsOf,
   wavesOpen,
-} from '../../src/release/rollout-waves.ts'
+} from '../../../src/release/rollouts/rollout-waves.ts'
 
 const careful = { waves: [1, 10, 100], soakMs: 30 * 60_000, haltFailed: 2 }
 const rule = (packages: Record<string, string>, more: Partial<Rule> = { terms: { rollout: 'careful' } }): Rule => ({

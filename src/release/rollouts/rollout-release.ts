@@ -2,10 +2,10 @@
 // keep meanwhile. Pure.
 
 import { isDeepStrictEqual } from 'node:util'
-import { limits } from '../model/limits.ts'
-import type { Instant, PackageName } from '../model/names.ts'
-import type { Earlier, Revision, Rule } from '../model/revision.ts'
-import { isOut, type RolloutState, rolloutNameOf } from '../model/rollouts.ts'
+import { limits } from '../../model/limits.ts'
+import type { Instant, PackageName } from '../../model/names.ts'
+import type { Earlier, Revision, Rule } from '../../model/revision.ts'
+import { isOut, type RolloutState, rolloutNameOf } from '../../model/rollouts.ts'
 
 /**
  * Marks in the draft what it rolls out. A package that a rule with a rollout wants exactly as the

@@ -1,9 +1,9 @@
 // The needs that a release would leave unmet, counted over the nodes that have them. Pure.
 
-import { limits } from '../model/limits.ts'
-import type { NodeName, PackageName, PackageVersion } from '../model/names.ts'
-import type { Revision, Rule } from '../model/revision.ts'
-import { namesIn } from '../repository/needs.ts'
+import { limits } from '../../model/limits.ts'
+import type { NodeName, PackageName, PackageVersion } from '../../model/names.ts'
+import type { Revision, Rule } from '../../model/revision.ts'
+import { namesIn } from '../../repository/needs.ts'
 import type { Need } from './audiences.ts'
 
 /** Something that a package needs and that nodes would not have. */

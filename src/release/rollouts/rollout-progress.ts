@@ -1,9 +1,9 @@
 // What a root remembers of its rollouts beside their signed state, in a store of its own.
 
 import * as v from 'valibot'
-import { instantSchema, nodeNameSchema } from '../model/names.ts'
-import { parserOf } from '../model/parse.ts'
-import type { Clock, Store } from '../world/world.ts'
+import { instantSchema, nodeNameSchema } from '../../model/names.ts'
+import { parserOf } from '../../model/parse.ts'
+import type { Clock, Store } from '../../world/world.ts'
 import type { RolloutProgress } from './rollout-waves.ts'
 
 export interface ProgressStore {

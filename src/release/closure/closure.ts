@@ -2,12 +2,12 @@
 // is signed. Pure; reads one report after the other, because the reports of a fleet do not fit into
 // memory together.
 
-import { groupsOf } from '../model/desired.ts'
-import type { Manifest } from '../model/manifest.ts'
-import type { Arch } from '../model/names.ts'
-import type { Report } from '../model/report.ts'
-import type { Rule } from '../model/revision.ts'
-import { isMet } from '../repository/needs.ts'
+import { groupsOf } from '../../model/desired.ts'
+import type { Manifest } from '../../model/manifest.ts'
+import type { Arch } from '../../model/names.ts'
+import type { Report } from '../../model/report.ts'
+import type { Rule } from '../../model/revision.ts'
+import { isMet } from '../../repository/needs.ts'
 import { type Audience, type AudiencesParts, createAudiences } from './audiences.ts'
 import { isFor, noOffers, offersByKind } from './offers.ts'
 import { createUnmetNeeds, type Unmet } from './unmet-needs.ts'

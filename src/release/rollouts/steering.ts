@@ -1,9 +1,9 @@
 // When the root looks at its rollouts by itself: when asked, a moment after news, and when the next
 // wave may open.
 
-import { limits } from '../model/limits.ts'
-import { repeatable } from '../work/background.ts'
-import type { Clock, Log, Timer } from '../world/world.ts'
+import { limits } from '../../model/limits.ts'
+import { repeatable } from '../../work/background.ts'
+import type { Clock, Log, Timer } from '../../world/world.ts'
 
 export interface Steering {
   /** Looks now. */

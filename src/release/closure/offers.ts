@@ -1,8 +1,8 @@
 // What packages together offer to those that depend on them. Pure.
 
-import type { Kind, Manifest } from '../model/manifest.ts'
-import type { Arch } from '../model/names.ts'
-import { type Offer, type Offers, offersOf } from '../repository/needs.ts'
+import type { Kind, Manifest } from '../../model/manifest.ts'
+import type { Arch } from '../../model/names.ts'
+import { type Offer, type Offers, offersOf } from '../../repository/needs.ts'
 
 export const noOffers: Offers = new Map()
 

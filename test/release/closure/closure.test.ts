@@ -1,14 +1,14 @@
 // Whether nodes would have what the packages of a revision need.
 
 import t from 'tap'
-import type { Manifest } from '../../src/model/manifest.ts'
-import type { Outcome } from '../../src/model/report.ts'
-import type { Revision, Rule } from '../../src/model/revision.ts'
-import { createClosure } from '../../src/release/closure.ts'
-import { checkClosure } from '../../src/release/closure-check.ts'
-import type { Unmet } from '../../src/release/unmet-needs.ts'
-import { parseBaseList } from '../../src/repository/base-list.ts'
-import { outcomeOf, reportOf } from '../report/reports.ts'
+import type { Manifest } from '../../../src/model/manifest.ts'
+import type { Outcome } from '../../../src/model/report.ts'
+import type { Revision, Rule } from '../../../src/model/revision.ts'
+import { createClosure } from '../../../src/release/closure/closure.ts'
+import { checkClosure } from '../../../src/release/closure/closure-check.ts'
+import type { Unmet } from '../../../src/release/closure/unmet-needs.ts'
+import { parseBaseList } from '../../../src/repository/base-list.ts'
+import { outcomeOf, reportOf } from '../../report/reports.ts'
 
 interface Given {
   /** `shop 2.0`, and what it needs. */

@@ -1,9 +1,9 @@
 // One rollout as people see it: plain JSON values. Pure.
 
-import { limits } from '../model/limits.ts'
-import type { Instant, NodeName, PackageName } from '../model/names.ts'
-import type { Revision } from '../model/revision.ts'
-import { isOut, type Rollout, type RolloutState, rolloutNameOf } from '../model/rollouts.ts'
+import { limits } from '../../model/limits.ts'
+import type { Instant, NodeName, PackageName } from '../../model/names.ts'
+import type { Revision } from '../../model/revision.ts'
+import { isOut, type Rollout, type RolloutState, rolloutNameOf } from '../../model/rollouts.ts'
 import { type RolloutProgress, type Standing, soakedAt, type Tally } from './rollout-waves.ts'
 
 export interface RolloutInfo {

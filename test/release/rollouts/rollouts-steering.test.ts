@@ -1,13 +1,13 @@
 // What the root does about rollouts by itself, on the simulated clock; which waves open is in rollouts.test.ts.
 
 import t from 'tap'
-import { limits } from '../../src/model/limits.ts'
-import type { Report } from '../../src/model/report.ts'
-import { parseRevision } from '../../src/model/revision.ts'
-import { parseRollouts, type RolloutState } from '../../src/model/rollouts.ts'
-import { startRollouts } from '../../src/release/rollouts.ts'
-import { createNewestReader, type Signed } from '../../src/release/signed-revision.ts'
-import { createSimulation } from '../world/simulation.ts'
+import { limits } from '../../../src/model/limits.ts'
+import type { Report } from '../../../src/model/report.ts'
+import { parseRevision } from '../../../src/model/revision.ts'
+import { parseRollouts, type RolloutState } from '../../../src/model/rollouts.ts'
+import { startRollouts } from '../../../src/release/rollouts/rollouts.ts'
+import { createNewestReader, type Signed } from '../../../src/release/signed-revision.ts'
+import { createSimulation } from '../../world/simulation.ts'
 
 const hourMs = 3600_000
 const careful = { waves: [50, 100], soakMs: 60_000, haltFailed: 2 }

@@ -1,18 +1,18 @@
 // The rollouts of a root: opens waves and halts by what nodes report, and by what people ask for.
 
-import { Failure } from '../model/failure.ts'
-import { limits } from '../model/limits.ts'
-import type { Instant, NodeName } from '../model/names.ts'
-import { isOut, type RolloutState, rolloutNameOf } from '../model/rollouts.ts'
-import { didYouMean } from '../model/yaml/nearest.ts'
-import type { Inbox } from '../report/inbox.ts'
-import type { Clock, Store } from '../world/world.ts'
+import { Failure } from '../../model/failure.ts'
+import { limits } from '../../model/limits.ts'
+import type { Instant, NodeName } from '../../model/names.ts'
+import { isOut, type RolloutState, rolloutNameOf } from '../../model/rollouts.ts'
+import { didYouMean } from '../../model/yaml/nearest.ts'
+import type { Inbox } from '../../report/inbox.ts'
+import type { Clock, Store } from '../../world/world.ts'
+import type { Signed } from '../signed-revision.ts'
 import { createNodeStandings } from './node-standings.ts'
 import { type RolloutInfo, rolloutInfoOf } from './rollout-info.ts'
 import { openProgressStore, type ProgressStore } from './rollout-progress.ts'
 import { createRolloutSigning, type RolloutSigningParts } from './rollout-signing.ts'
 import { advanced, halted, type RolloutChange, resumed, soakedAt, tallyOf, wavesOpen } from './rollout-waves.ts'
-import type { Signed } from './signed-revision.ts'
 import { startSteering } from './steering.ts'
 
 export interface Rollouts {
