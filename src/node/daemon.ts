@@ -32,9 +32,9 @@ import { openEffects } from './effects/effects.ts'
 import { keepSettings } from './live-settings.ts'
 import { startAnnouncer } from './parent/announcer.ts'
 import { startRenewal } from './parent/renewal.ts'
-import { openReports } from './parent/reports.ts'
-import { openRootUplink } from './parent/root-uplink.ts'
-import { openUplink } from './parent/uplink.ts'
+import { startReports } from './parent/reports.ts'
+import { createRootUplink } from './parent/root-uplink.ts'
+import { createUplink } from './parent/uplink.ts'
 import { startWatcher } from './parent/watcher.ts'
 import type { Reloaded } from './reload.ts'
 import type { Home } from './setup/home.ts'
@@ -140,8 +140,8 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
   }
 
   const uplink = parts.root
-    ? openRootUplink({ fleet: parts.root.fleet, clock })
-    : openUplink({
+    ? createRootUplink({ fleet: parts.root.fleet })
+    : createUplink({
         http: world.http,
         tls: () => identity().tls,
         parents: settings.parents,
@@ -191,7 +191,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
   live.watch('revision', (revision) => revision !== null && swarm.setBackground(backgroundOf(revision.body)))
   live.watch('desired', () => bandwidth.look())
 
-  const reports = await openReports({
+  const reports = await startReports({
     clock,
     random,
     log,

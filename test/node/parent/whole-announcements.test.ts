@@ -6,7 +6,7 @@ import * as fc from 'fast-check'
 import t from 'tap'
 import * as v from 'valibot'
 import { packed, packedSchema, setDigest, unpacked } from '../../../src/model/wire/packed.ts'
-import { tellWhole } from '../../../src/node/parent/whole-announcements.ts'
+import { createWholeAnnouncements } from '../../../src/node/parent/whole-announcements.ts'
 import { keepWholes } from '../../../src/tracker/wholes.ts'
 
 const hashOf = (index: number) => createHash('sha1').update(`payload ${index}`).digest('hex')
@@ -33,16 +33,16 @@ t.test(
     )
     fc.assert(
       fc.property(steps, (steps) => {
-        let [wholes, telling] = [keepWholes(), tellWhole()]
+        let [wholes, announcements] = [keepWholes(), createWholeAnnouncements()]
         let whole: ReadonlySet<string> = new Set()
         const announce = () => {
-          const tellAll = !wholes.take('child', telling.next(whole))
-          return () => telling.answered(whole, tellAll)
+          const tellAll = !wholes.take('child', announcements.next(whole))
+          return () => announcements.answered(whole, tellAll)
         }
         for (const step of steps) {
           if (step.whole !== undefined) whole = step.whole
           if (step.happens === 'parent restarted') wholes = keepWholes()
-          if (step.happens === 'child restarted') telling = tellWhole()
+          if (step.happens === 'child restarted') announcements = createWholeAnnouncements()
           const answer = announce()
           if (step.happens !== 'answer lost') answer()
         }
@@ -60,10 +60,10 @@ t.test(
 t.test('a child that was restarted says in a few bytes that its parent knows all', async (t) => {
   const wholes = keepWholes()
   const whole = new Set(Array.from({ length: 1000 }, (_, index) => hashOf(index)))
-  const first = tellWhole()
+  const first = createWholeAnnouncements()
   first.answered(whole, !wholes.take('child', first.next(whole)))
   first.answered(whole, !wholes.take('child', first.next(whole)))
-  const said = tellWhole().next(whole)
+  const said = createWholeAnnouncements().next(whole)
   t.ok(JSON.stringify(said).length < 200)
   t.equal(wholes.take('child', said), true)
 })
