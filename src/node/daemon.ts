@@ -25,7 +25,7 @@ import { keptFor } from '../work/kept-for.ts'
 import type { Objects } from '../world/objects.ts'
 import type { OpenStore, World } from '../world/world.ts'
 import { startBandwidth } from './bandwidth.ts'
-import { serveChildren } from './children/serving.ts'
+import { startServing } from './children/serving.ts'
 import { openTakingIn } from './disk/applied-outcomes.ts'
 import { openKeeping } from './disk/keeping.ts'
 import { openEffects } from './effects/effects.ts'
@@ -267,7 +267,7 @@ async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningN
       state,
     })
   }
-  const serving = await serveChildren({
+  const serving = await startServing({
     world,
     settings,
     tls: identity().tls,
