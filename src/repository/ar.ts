@@ -1,21 +1,21 @@
-// The ar format, which holds a Debian package together (deb(5)).
+// The ar format, the outer container of a Debian package (deb(5)).
 
 import type { FileHandle } from 'node:fs/promises'
 import { Failure } from '../model/failure.ts'
 
 export interface ArMember {
   name: string
-  /** Bytes from the start of the file. */
+  /** Offset of the content from the start of the file. */
   start: number
   size: number
 }
 
 export const arMagic = '!<arch>\n'
 const headerBytes = 60
-/** A Debian package has three or four. */
+/** A Debian package has three or four members. */
 const membersMax = 64
 
-/** Throws a `bad-input` Failure naming `path` if the file is cut or no ar archive. */
+/** Throws a `bad-input` Failure naming `path` if the file is truncated or is no ar archive. */
 export async function arMembersOf(file: FileHandle, path: string): Promise<ArMember[]> {
   const { size } = await file.stat()
   if (size === 0) throw new Failure('bad-input', `${path}: the file is empty`)
@@ -47,7 +47,7 @@ export async function arMembersOf(file: FileHandle, path: string): Promise<ArMem
   return members
 }
 
-/** The caller has looked at the member's size. */
+/** The whole content of a member, in memory. The caller has checked the member's size. */
 export async function contentOfMember(file: FileHandle, member: ArMember): Promise<Uint8Array> {
   const buffer = Buffer.alloc(member.size)
   const { bytesRead } = await file.read(buffer, 0, buffer.length, member.start)

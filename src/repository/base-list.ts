@@ -1,12 +1,14 @@
-// What a distribution brings along, as a list beside the policy: how its lines are written. Pure.
+// Base lists: the packages that a distribution installs by itself, in a file beside the policy.
+// Pure.
 
 import { Failure } from '../model/failure.ts'
 import { type Offer, type Offers, providedBy } from './needs.ts'
 
 /**
- * A line each: `NAME`, `NAME VERSION`, `NAME = VERSION`, of Debian with what it provides behind: `NAME VERSION PROVIDES, ...`.
- * So `dpkg-query -W -f '${Package} ${Version} ${Provides}\n'` and `rpm -qa --provides` write it. A name alone stands for
- * every version. Throws `bad-input` as `FILE:LINE: ...`.
+ * Parses one package per line: `NAME`, `NAME VERSION`, `NAME = VERSION`, or `NAME VERSION PROVIDES,
+ * ...`. These are the formats of `dpkg-query -W -f '${Package} ${Version} ${Provides}\n'` and of
+ * `rpm -qa --provides`. A name without a version stands for every version. Throws `bad-input` with
+ * a message of the form `FILE:LINE: ...`.
  */
 export function parseBaseList(text: string, file: string): Offers {
   const offers = new Map<string, Offer[]>()
@@ -17,7 +19,8 @@ export function parseBaseList(text: string, file: string): Offers {
   }
   for (const [index, line] of text.split('\n').entries()) {
     const words = line.replace(/(^|\s)#.*$/, '').trim()
-    // Keys, by names that people gave them: `gpg(Red Hat, Inc. (release key 2) <security@redhat.com>) = 4:199e...`.
+    // rpm lists its public keys as well: `gpg(Red Hat, Inc. (release key 2) <security@redhat.com>)
+    // = 4:199e...`.
     if (words === '' || words.startsWith('gpg(')) continue
     const [, name, version, provides = ''] = /^(\S+)(?:\s+(?:=\s*)?([^\s=<>,]+)(?:\s+(\S.*))?)?$/.exec(words) ?? []
     if (name === undefined || name.includes(',')) {

@@ -1,4 +1,4 @@
-// The control file of a Debian package (Debian Policy 5), and what of it goes into a manifest.
+// The control file of a Debian package (Debian Policy 5), and the part of it that a manifest holds.
 
 import * as v from 'valibot'
 import { Failure } from '../model/failure.ts'
@@ -6,7 +6,10 @@ import { limits } from '../model/limits.ts'
 import { archSchema, packageNameSchema, packageVersionSchema } from '../model/names.ts'
 import type { PackageDescription } from './taking.ts'
 
-/** `payloadSize` stands in where the package does not say how large it is installed. */
+/**
+ * `payloadSize` (bytes) stands in for a missing Installed-Size. Throws `bad-input` naming `path`
+ * and the field.
+ */
 export function descriptionOfControl(text: string, path: string, payloadSize: number): PackageDescription {
   const fields = fieldsOf(text, path)
   const required = (name: string) => {
@@ -41,7 +44,10 @@ export function descriptionOfControl(text: string, path: string, payloadSize: nu
   }
 }
 
-/** The first paragraph; names in lower case, as they compare; lines of one field joined by line feeds. */
+/**
+ * The fields of the first paragraph. Names are in lower case, because they compare so; a field's
+ * lines end in LF.
+ */
 function fieldsOf(text: string, path: string): Map<string, string> {
   const fields = new Map<string, string>()
   let last: string | undefined

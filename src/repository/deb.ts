@@ -1,4 +1,4 @@
-// Packages of kind `deb`: read without dpkg where the compression allows it, and checked to their last byte.
+// Packages of kind `deb`: checked to the last byte, without dpkg where the compression allows it.
 
 import { type FileHandle, open } from 'node:fs/promises'
 import { PassThrough, type Transform, Writable } from 'node:stream'
@@ -15,7 +15,9 @@ import { fileInTar } from './tar.ts'
 
 type Programs = Pick<Exec, 'run' | 'which'>
 
-/** The package is copied first and the copy is checked, so that nobody can change it in between. */
+/**
+ * Copies the package and checks the copy, so that nobody can change the file between check and use.
+ */
 export async function takeDeb(exec: Programs, taking: Taking): Promise<Taken> {
   const source = await open(taking.path, 'r')
   let payload: StagedPayload
@@ -42,9 +44,9 @@ export async function takeDeb(exec: Programs, taking: Taking): Promise<Taken> {
 interface OpenDeb {
   exec: Programs
   file: FileHandle
-  /** Our copy. */
+  /** The path of our copy. */
   staged: string
-  /** What messages call it. */
+  /** The path that messages show. */
   path: string
   signal: AbortSignal
 }
@@ -77,7 +79,10 @@ async function controlTextOf(deb: OpenDeb, control: ArMember): Promise<string> {
   return utf8Of(content, deb.path)
 }
 
-/** The tar archive; or, where only dpkg-deb can read it, the text of the control file inside it. */
+/**
+ * The control archive. If only dpkg-deb can decompress the archive: the text of its control file
+ * instead.
+ */
 async function controlArchiveOf(deb: OpenDeb, control: ArMember): Promise<Uint8Array | string> {
   const packed = await contentOfMember(deb.file, control)
   const options = { maxOutputLength: limits.debControlMaxBytes }
@@ -99,7 +104,10 @@ const decompressors: Record<string, () => Transform> = {
   'data.tar.zst': createZstdDecompress,
 }
 
-/** Whether every byte of what will be installed decompresses; dpkg would only find out halfway through. */
+/**
+ * Throws unless every byte of the data archive decompresses: dpkg would find the damage in the
+ * middle of an install.
+ */
 async function checkData(deb: OpenDeb, data: ArMember): Promise<void> {
   const decompress = decompressors[data.name]
   if ((await deb.exec.which('dpkg-deb')) === undefined && decompress !== undefined) {
@@ -145,7 +153,7 @@ function lastLineOf(output: string): string {
   return output.trim().split('\n').at(-1) ?? ''
 }
 
-/** Whether a file says of itself that it is, or was, a Debian package. */
+/** Whether the first bytes of a file are those of a Debian package, whole or damaged. */
 export function looksLikeDeb(start: Uint8Array): boolean {
   return Buffer.from(start).toString('latin1').startsWith(arMagic)
 }

@@ -1,4 +1,5 @@
-// The index of what is published: one small file for each name, version and architecture, written last and in one step.
+// The index of published versions: one small file per name, version and architecture, written last
+// and in one step.
 
 import * as v from 'valibot'
 import { Failure, messageOf } from '../model/failure.ts'
@@ -18,11 +19,14 @@ export interface Entries {
   all(): Entry[]
   of(name: PackageName): Entry[]
   find(manifest: Pick<Manifest, 'name' | 'version' | 'arch'>): Entry | undefined
-  /** Durable when it returns. The manifest is an object already. */
+  /** Durable when its promise resolves. The manifest is stored as an object before. */
   add(entry: Entry): Promise<void>
-  /** Throws if an entry of this package is damaged: then nobody knows what `latest` is. */
+  /** Throws if any entry of this package is damaged, because `latest` is unknown then. */
   checkWhole(name: PackageName): void
-  /** Throws if the entry of this very version is damaged in a way that publishing this manifest would not repair. */
+  /**
+   * Throws if the entry of this version is damaged, unless publishing this manifest repairs the
+   * entry.
+   */
   checkFree(manifest: Sha256, body: Manifest): void
 }
 
@@ -38,7 +42,7 @@ export interface EntriesParts {
   log: Log
 }
 
-/** Reads the whole index. Nobody else writes it. */
+/** Reads the whole index. No other process writes to the index. */
 export async function openEntries({ disk, dir, objects, log }: EntriesParts): Promise<Entries> {
   const packages = new Map<PackageName, Map<string, Entry>>()
   const damaged = new Map<string, Damage>()
@@ -103,7 +107,7 @@ export async function openEntries({ disk, dir, objects, log }: EntriesParts): Pr
 
 interface Damage {
   name: PackageName
-  /** Undefined if the entry's own file is damaged. */
+  /** Undefined if the entry's own file cannot be read. */
   manifest: Sha256 | undefined
   failure: Failure
 }
@@ -115,7 +119,10 @@ function damageOf({ name, manifest, failure }: Damage): Failure {
   })
 }
 
-/** Names and versions hold no slash and start with a letter or digit, so they cannot lead out of the folder. */
+/**
+ * Names and versions hold no slash and start with a letter or digit, so they cannot lead out of the
+ * folder.
+ */
 function placeOf({ name, version, arch }: Pick<Manifest, 'name' | 'version' | 'arch'>): string {
   return `${name}/${version}_${arch}.json`
 }

@@ -1,4 +1,5 @@
-// The metainfo of a payload (BEP 3): its pieces and their hashes, and nothing that could differ from one run to the next.
+// The metainfo of a payload (BEP 3): its pieces and their hashes. The same payload has the same
+// metainfo in every run.
 
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
@@ -9,7 +10,7 @@ import type { InfoHash } from '../model/names.ts'
 export interface Metainfo {
   bytes: Uint8Array
   infoHash: InfoHash
-  /** Bytes. */
+  /** Bytes per piece. */
   pieceLength: number
 }
 
@@ -20,7 +21,7 @@ export function pieceLengthFor(size: number): number {
   return length
 }
 
-/** `name` is what ordinary clients call the file. */
+/** Hashes the payload's pieces. Ordinary clients show the file as `name`. */
 export async function metainfoFor(
   payload: { file: string; size: number },
   name: string,
@@ -31,7 +32,7 @@ export async function metainfoFor(
   const input = createReadStream(payload.file, { highWaterMark: 1024 * 1024, signal: options.signal })
   const made = await new Promise<Uint8Array>((resolve, reject) => {
     const onProgress = (done: number) => options.onProgress(done, payload.size)
-    // BEP 27: no other client may look for peers anywhere but where it is told to.
+    // BEP 27: an ordinary client looks for peers at the trackers named here and nowhere else.
     const torrent = { name, pieceLength, private: true, announceList: [], onProgress }
     createTorrent(input, torrent, (error, bytes) => (error === null ? resolve(bytes) : reject(error)))
   })
@@ -41,8 +42,8 @@ export async function metainfoFor(
 }
 
 /**
- * The info dictionary alone. create-torrent always writes the time of day beside it, which nobody needs and which would
- * give the same payload another metainfo each time.
+ * The info dictionary alone: create-torrent writes the time of day beside it, which differs in
+ * every run.
  */
 function infoOf(metainfo: Uint8Array): Uint8Array {
   const prefix = /^d13:creation datei\d+e8:encoding5:UTF-84:info/.exec(Buffer.from(metainfo).toString('latin1', 0, 80))

@@ -1,4 +1,4 @@
-// The file that a payload is staged in while it is checked: written once, hashed as it is written, durable when finished.
+// The staging file of a payload: written once, hashed while it is written, durable once finished.
 
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
@@ -6,9 +6,8 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Sha256 } from '../model/names.ts'
-import type { Taking } from './taking.ts'
 
-/** The payload of a version that is being published, in a file of our own that nobody else writes to. */
+/** The payload of a version that is being published, in a file that no other program writes to. */
 export interface StagedPayload {
   file: string
   size: number
@@ -17,7 +16,11 @@ export interface StagedPayload {
 
 export type Append = (bytes: Uint8Array) => Promise<void>
 
-/** Payloads are too large for `Disk.write`, which takes a whole content. What a failed one leaves there, the caller removes. */
+/**
+ * Writes a payload piece by piece; payloads are too large for `Disk.write`, which takes the whole
+ * content. The caller removes the file after a failure. Throws `too-large`, `no-space`, `disk`, and
+ * the errors of `fill`.
+ */
 export async function stagePayload(path: string, fill: (append: Append) => Promise<void>): Promise<StagedPayload> {
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
   const file = await asFailure(path, () => open(path, flags, 0o644))
@@ -39,10 +42,10 @@ export async function stagePayload(path: string, fill: (append: Append) => Promi
   }
 }
 
-/** The file as it is. */
+/** Stages a copy of a file, byte for byte. `onBytes` gets bytes done and the total. */
 export async function stageCopy(
   source: FileHandle,
-  { target, onBytes, signal }: Pick<Taking, 'target' | 'onBytes' | 'signal'>,
+  { target, onBytes, signal }: { target: string; onBytes: (done: number, total: number) => void; signal: AbortSignal },
 ): Promise<StagedPayload> {
   const { size } = await source.stat()
   let done = 0

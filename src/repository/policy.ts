@@ -1,4 +1,5 @@
-// Compiles a policy into a revision: what operators wrote becomes exact versions, each found by its digest.
+// Compiles a policy into a revision: each version that operators wrote becomes builds, found by
+// their digests.
 
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
@@ -14,7 +15,7 @@ import { checkedYaml } from '../model/yaml/yaml-check.ts'
 import type { Entries, Entry } from './entries.ts'
 
 export interface CompileOptions {
-  /** Names the policy in messages. */
+  /** The policy's file name, as messages show it. */
   file: string
   number: number
   released: Instant
@@ -23,15 +24,18 @@ export interface CompileOptions {
 
 export interface Compiled {
   revision: Revision
-  /** Lists of what a distribution brings along, by the group of its nodes or `all`: files, relative to the policy. */
+  /**
+   * The base list of each group of nodes (or `all`): a file, relative to the policy, and the line
+   * that names it.
+   */
   base: Record<string, { file: string; line: number }>
-  /** Sentences about what is allowed and probably not meant. */
+  /** Sentences about rules that are allowed and are probably mistakes. */
   warnings: string[]
 }
 
 type Catalogue = Pick<Entries, 'all' | 'of' | 'checkWhole'>
 
-/** Every refusal is a Failure whose message starts with `FILE:LINE: `. */
+/** Throws a Failure whose message starts with `FILE:LINE: ` for every refusal. */
 export async function compilePolicy(
   text: Uint8Array | string,
   catalogue: Catalogue,
@@ -176,7 +180,10 @@ function nothingPublished(name: PackageName, catalogue: Catalogue, refuse: Refus
   )
 }
 
-/** The newest of each architecture. One for `all` that is newer than one for a single architecture replaces it. */
+/**
+ * The newest build of each architecture. A build for `all` replaces older builds for single
+ * architectures.
+ */
 function latestBuildsOf(entries: readonly Entry[]): Record<string, Build> {
   const newest = new Map<string, Entry>()
   for (const entry of [...entries].sort(newestFirst)) {
@@ -192,7 +199,10 @@ function buildsOf(entries: readonly Entry[]): Record<string, Build> {
   return Object.fromEntries(builds.sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-/** Versions that neither is newer of, such as 1.0 and 1.00, still have an order, or `latest` would depend on the disk. */
+/**
+ * Orders entries by version, newest first. Different texts of equal versions (1.0 and 1.00) are
+ * ordered by text, so that `latest` does not depend on the order of files on the disk.
+ */
 export function newestFirst(a: Entry, b: Entry): number {
   const [first, second] = [a.body.version, b.body.version]
   return compareVersions(a.body.kind, second, first) || (first < second ? 1 : first > second ? -1 : 0)

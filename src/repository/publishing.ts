@@ -1,4 +1,5 @@
-// The way of one package into the repository: check, stage, hash, and only then store, the entry at the very end.
+// Publishes one package: checks it, stages and hashes its payload, and only then stores it, the
+// entry last.
 
 import { open, stat } from 'node:fs/promises'
 import * as v from 'valibot'
@@ -11,12 +12,15 @@ import { looksLikeDeb, takeDeb } from './deb.ts'
 import type { Entries, Entry } from './entries.ts'
 import { metainfoFor } from './metainfo.ts'
 import type { StagedPayload } from './payload-file.ts'
-import type { Progress, Published, PublishedVersion, PublishOptions, RepositoryParts } from './repository.ts'
+import type { Progress, Published, PublishedVersion, PublishOptions, RepositoryParts } from './published.ts'
 import { looksLikeRpm, takeRpm } from './rpm.ts'
 import type { Taken, Taking } from './taking.ts'
 import { takeTree } from './tree.ts'
 
-/** Beside the payloads, so that a rename puts it among them. What a killed publication left there, the next one replaces. */
+/**
+ * The staging file lies in the folder of the payloads, so that a rename publishes it. A killed
+ * publication may leave the file behind; the next publication replaces it.
+ */
 export function stagingFileOf(payloads: string): string {
   return `${payloads}/publishing.tmp`
 }
@@ -138,7 +142,7 @@ async function readyToStore(
           metainfo: sha256Of(metainfo.bytes),
         }
   const { name, version, kind, arch, installedSize, depends, provides = [], summary, hooks } = description
-  // One order of the keys: the manifest is found by the digest of these bytes.
+  // The order of the keys is fixed, because the manifest is found by the digest of these bytes.
   const body = parseManifest(
     {
       schema: 1,
@@ -158,7 +162,7 @@ async function readyToStore(
 
 const fileEndings = { deb: 'deb', rpm: 'rpm', tree: 'tar' } as const satisfies Record<Kind, string>
 
-/** What ordinary BitTorrent clients call it. */
+/** The file name that ordinary BitTorrent clients show for a payload. */
 function fileNameOf({ name, version, arch, kind }: Pick<Manifest, 'name' | 'version' | 'arch' | 'kind'>): string {
   return `${name}_${version}_${arch}.${fileEndings[kind]}`
 }
@@ -172,7 +176,8 @@ async function store(
   const before = entries.find(body)
   checkFits(entries, body, sha256Of(manifestBytes))
   onProgress(0, payload.size)
-  // An earlier version of banyan may have cut it into other pieces; then its manifest stays as it was signed.
+  // An earlier version of banyan may have chosen another piece length; the manifest then stays as
+  // it was signed.
   const { via } = (before?.body ?? body).payload
   if (via === 'object') await objects.put(await disk.read(payload.file))
   else await disk.rename(payload.file, `${payloads}/${payload.sha256}`)
@@ -192,7 +197,10 @@ async function store(
   return { outcome, ...publishedVersionOf(entry) }
 }
 
-/** Whether the repository can take this beside, or as, what is there: payloads of one version never change. */
+/**
+ * Throws `conflict` unless the version is new or has the content that is published: a published
+ * version never changes.
+ */
 function checkFits(entries: Entries, body: Manifest, manifest: string): void {
   const before = entries.find(body)
   if (before === undefined) {

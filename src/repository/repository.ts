@@ -1,94 +1,57 @@
-// The repository of a root: takes packages in, says what there is, and compiles the policy against it.
+// The repository of a root: publishes packages, lists them, and compiles the policy against them.
 
 import { resolve } from 'node:path'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import type { Kind, Manifest, Payload } from '../model/manifest.ts'
-import type { Arch, Instant, PackageName, PackageVersion, Sha256 } from '../model/names.ts'
+import type { Kind, Manifest } from '../model/manifest.ts'
+import type { Arch, PackageName, PackageVersion, Sha256 } from '../model/names.ts'
 import { didYouMean } from '../model/yaml/nearest.ts'
-import type { Objects } from '../world/objects.ts'
-import type { Clock, Disk, Exec, Log } from '../world/world.ts'
+import { takingTurns } from '../work/turns.ts'
 import { type Entry, openEntries } from './entries.ts'
 import { type Compiled, type CompileOptions, compilePolicy, newestFirst } from './policy.ts'
+import type { Published, PublishedVersion, PublishOptions, RepositoryParts } from './published.ts'
 import { publishedVersionOf, publishOne, stagingFileOf } from './publishing.ts'
-
-/** Bytes of one step. */
-export interface Progress {
-  step: 'packing' | 'hashing' | 'storing'
-  done: number
-  total: number
-}
-
-export interface PublishOptions {
-  /** For folders; of a .deb they must be what it says itself. */
-  name?: string
-  version?: string
-  onProgress?: (progress: Progress) => void
-  signal?: AbortSignal
-}
-
-export interface PublishedVersion {
-  name: PackageName
-  version: PackageVersion
-  arch: Arch
-  kind: Kind
-  summary: string
-  depends: string[]
-  /** Bytes. */
-  installedSize: number
-  payload: Payload
-  manifest: Sha256
-  published: Instant
-}
-
-export interface Published extends PublishedVersion {
-  /** `already`: the same content was published before; what had been lost of it is there again. */
-  outcome: 'published' | 'already'
-}
 
 export interface PackageSummary {
   name: PackageName
   kind: Kind
-  /** Of the newest version. */
+  /** The summary of the newest version. */
   summary: string
-  /** Newest first, each once. */
+  /** Newest first; a version built for several architectures is listed once. */
   versions: PackageVersion[]
   archs: Arch[]
-  /** Of all payloads together. */
+  /** The size of all payloads together. */
   bytes: number
 }
 
 export interface Repository {
-  /** Takes in a .deb or a folder. Everything is checked first; the version is there when its entry is, at the very end. */
+  /**
+   * Publishes a .deb, an .rpm or a folder. Every check precedes the first change; the version is
+   * published once its entry is stored, which is the last step. Throws `bad-input`, `unsupported`,
+   * `conflict`, `too-large`, `no-space`, `stopped`, or `refused` while too many publications wait.
+   */
   publish(path: string, options?: PublishOptions): Promise<Published>
   /** Sorted by name. */
   packages(): Promise<PackageSummary[]>
-  /** Newest first. Throws `not-found` with a hint. */
+  /** Every version of one package, newest first. Throws `not-found` with a hint. */
   package(name: string): Promise<PublishedVersion[]>
+  /** Every published payload, by its manifest. */
   holdings(): Promise<{ manifest: Sha256; manifestBody: Manifest }[]>
-  /** Against what is published now. Every refusal is a Failure whose message starts with `FILE:LINE: `. */
+  /**
+   * Compiles a policy against the packages that are published now. Throws a Failure whose message
+   * starts with `FILE:LINE: ` for every refusal.
+   */
   compile(policyText: Uint8Array | string, options: CompileOptions): Promise<Compiled>
 }
 
-export interface RepositoryParts {
-  /** The index. */
-  dir: string
-  /** Whole payloads, each named by its SHA-256. */
-  payloads: string
-  objects: Pick<Objects, 'get' | 'put'>
-  disk: Disk
-  exec: Pick<Exec, 'run' | 'which'>
-  clock: Pick<Clock, 'now'>
-  log: Log
-}
-
-/** Makes the folders where they are missing. A root has one repository open, in one process. */
+/** Creates missing folders. One process of the root has the repository open, once. */
 export async function openRepository(parts: RepositoryParts): Promise<Repository> {
   await parts.disk.makeFolder(parts.dir)
   await parts.disk.makeFolder(parts.payloads)
   await parts.disk.remove(stagingFileOf(parts.payloads))
   const entries = await openEntries(parts)
-  const inTurn = openQueue()
+  // All publications use the one staging file.
+  const inTurn = takingTurns({ max: limits.publishQueueMax, what: 'publications' })
 
   return {
     publish: (path, options = {}) => inTurn(() => publishOne(parts, entries, resolve(path), options)),
@@ -123,23 +86,5 @@ function summaryOf(name: PackageName, entries: readonly Entry[]): PackageSummary
     versions: [...new Set(sorted.map((entry) => entry.body.version))],
     archs: [...new Set(sorted.map((entry) => entry.body.arch))].sort(),
     bytes: sorted.reduce((sum, entry) => sum + entry.body.payload.size, 0),
-  }
-}
-
-/** One publication after the other: all of them use the one staging file. */
-function openQueue(): <T>(work: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve()
-  let waiting = 0
-  return async (work) => {
-    if (waiting >= limits.publishQueueMax) {
-      throw new Failure('refused', `${waiting} publications are waiting already`, { retry: 'later' })
-    }
-    waiting += 1
-    const result = last.then(work).finally(() => {
-      waiting -= 1
-    })
-    // Who asked for it hears of a failure; the next one in the queue only waits.
-    last = result.catch(() => {})
-    return result
   }
 }

@@ -1,5 +1,5 @@
-// The file format of rpm: lead, signature header, header, payload (rpm's docs/manual/format_*.md). Whoever built the
-// package controls all of it: every number is checked before it is used.
+// The file format of rpm: lead, signature header, header, payload (rpm's docs/manual/format_*.md).
+// The builder of the package controls every byte, so every number is checked before its use.
 
 import { createHash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
@@ -11,11 +11,11 @@ const headerMagic = Buffer.from('8eade801', 'hex')
 const leadBytes = 96
 const introBytes = 16
 const entryBytes = 16
-/** rpm itself takes no more. */
+/** The most entries of a header that rpm itself accepts. */
 const entriesMax = 0xffff
 
 export interface RpmHeader {
-  /** A text, or the first of several. */
+  /** The first text of an entry. */
   text(tag: number): string | undefined
   texts(tag: number): string[]
   number(tag: number): number | undefined
@@ -27,14 +27,14 @@ export interface RpmParts {
   isSource: boolean
   signature: RpmHeader
   header: RpmHeader
-  /** Of the header as it lies in the file. */
+  /** The header's bytes as they are in the file. */
   headerBytes: Uint8Array
-  /** Where the payload begins. */
+  /** Offset of the payload from the start of the file. */
   payloadStart: number
   size: number
 }
 
-/** Throws a `bad-input` Failure naming `path` if the file is cut or no rpm package. */
+/** Throws a `bad-input` Failure naming `path` if the file is truncated or is no rpm package. */
 export async function rpmPartsOf(file: FileHandle, path: string): Promise<RpmParts> {
   const { size } = await file.stat()
   if (size === 0) throw new Failure('bad-input', `${path}: the file is empty`)
@@ -46,7 +46,7 @@ export async function rpmPartsOf(file: FileHandle, path: string): Promise<RpmPar
     throw new Failure('unsupported', `${path}: rpm package format ${format}, expected 3 or 4`)
   }
   const signature = await blobAt(file, leadBytes, size, path, 'signature')
-  // Only the signature is padded, to eight bytes.
+  // The signature alone is padded, to a multiple of eight bytes.
   const headerStart = leadBytes + Math.ceil(signature.length / 8) * 8
   const header = await blobAt(file, headerStart, size, path, 'header')
   return {
@@ -73,7 +73,7 @@ async function blobAt(file: FileHandle, start: number, size: number, path: strin
   return await bytesAt(file, start, length)
 }
 
-// Types of entries: 2 to 5 are numbers of 1, 2, 4 and 8 bytes; 6, 8 and 9 texts; 7 bytes.
+// Types of entries: 2 to 5 are numbers of 1, 2, 4 and 8 bytes; 6, 8 and 9 are texts; 7 is bytes.
 const numberBytes: Readonly<Record<number, number>> = { 2: 1, 3: 2, 4: 4, 5: 8 }
 
 function headerOf(blob: Buffer, path: string, what: string): RpmHeader {
@@ -139,12 +139,13 @@ function headerOf(blob: Buffer, path: string, what: string): RpmHeader {
 const signatureTags = { sha1: 269, longSize: 270, sha256: 273, size: 1000, md5: 1004 }
 const payloadDigestTag = 5092
 const payloadDigestAlgorithmTag = 5093
-/** OpenPGP's numbers (RFC 9580, 9.5). */
+/** Hash algorithms by their OpenPGP numbers (RFC 9580, 9.5). */
 const algorithms: Readonly<Record<number, string>> = { 8: 'sha256', 9: 'sha384', 10: 'sha512' }
 
 /**
- * Whether every byte is as it was built, by the digests inside: rpm would only find out on each node. Those of old
- * packages are MD5, which tells damage, and no more is asked of it: who signed what is not decided here.
+ * Throws unless every byte matches the digests inside the package; otherwise rpm would refuse the
+ * package on every node. Old packages have MD5 digests only. MD5 serves to find damage here; the
+ * check decides nothing about signatures.
  */
 export async function checkRpmDigests(
   file: FileHandle,

@@ -1,4 +1,4 @@
-// Packages of kind `rpm`: read without rpm, on any machine, and checked to their last byte.
+// Packages of kind `rpm`: checked to the last byte, without rpm, on any machine.
 
 import { open } from 'node:fs/promises'
 import * as v from 'valibot'
@@ -10,7 +10,9 @@ import { type StagedPayload, stageCopy } from './payload-file.ts'
 import { checkRpmDigests, type RpmHeader, type RpmParts, rpmMagic, rpmPartsOf } from './rpm-header.ts'
 import { checkGiven, type PackageDescription, type Taken, type Taking } from './taking.ts'
 
-/** The package is copied first and the copy is checked, so that nobody can change it in between. */
+/**
+ * Copies the package and checks the copy, so that nobody can change the file between check and use.
+ */
 export async function takeRpm(taking: Taking): Promise<Taken> {
   const source = await open(taking.path, 'r')
   let payload: StagedPayload
@@ -33,7 +35,7 @@ export async function takeRpm(taking: Taking): Promise<Taken> {
   }
 }
 
-/** Whether a file says of itself that it is, or was, an rpm package. */
+/** Whether the first bytes of a file are those of an rpm package, whole or damaged. */
 export function looksLikeRpm(start: Uint8Array): boolean {
   return Buffer.from(start).subarray(0, rpmMagic.length).equals(rpmMagic)
 }
@@ -78,7 +80,7 @@ function descriptionOfRpm({ header, isSource, size }: RpmParts, path: string): P
   }
   const name = checked(packageNameSchema, required(tags.name, 'name'), 'name')
   const [version, release] = [required(tags.version, 'version'), required(tags.release, 'release')]
-  // A dash would move the border between the two.
+  // A dash would move the border between version and release.
   const [badPart] = [version, release].filter((part) => part.includes('-'))
   if (badPart !== undefined) {
     throw new Failure('bad-input', `${path}: version or release ${JSON.stringify(badPart.slice(0, 80))} has a dash`)
@@ -99,7 +101,7 @@ function descriptionOfRpm({ header, isSource, size }: RpmParts, path: string): P
 
 const [less, greater, equal, isRpmlib] = [1 << 1, 1 << 2, 1 << 3, 1 << 24]
 
-/** As rpm writes them: `base >= 1.0`. What rpm itself has to be able to do is none of other packages' business. */
+/** The requirements in rpm's own form, `base >= 1.0`, without those that rpm itself has to meet. */
 function dependsOf(header: RpmHeader, path: string): string[] {
   const [names, flags, versions] = [
     header.texts(tags.requires),

@@ -1,18 +1,19 @@
-// What every kind of package does to be published: its source is checked, and its payload staged in a file of ours.
+// What all kinds of packages share when they are published: a checked source and a staged payload.
+// payload.
 
 import { Failure } from '../model/failure.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { StagedPayload } from './payload-file.ts'
 
-/** A manifest before it is known how the payload travels. */
+/** A manifest without its payload: how the payload travels is decided later. */
 export type PackageDescription = Omit<Manifest, 'schema' | 'payload'>
 
 export interface Taking {
-  /** Absolute path of what is to be published. */
+  /** Absolute path of the package's file or folder. */
   path: string
-  /** Name and version from the command line. */
+  /** Name and version as given on the command line. */
   given: { name?: string; version?: string }
-  /** Where the payload is staged; who asked removes it. */
+  /** The file to stage the payload in. The caller removes the file. */
   target: string
   onBytes: (done: number, total: number) => void
   signal: AbortSignal
@@ -23,7 +24,7 @@ export interface Taken {
   payload: StagedPayload
 }
 
-/** For packages that say themselves what they are. */
+/** Throws `conflict` if a package that contains its name and version is published under others. */
 export function checkGiven(
   { name, version }: { name: string; version: string },
   { given, path }: Pick<Taking, 'given' | 'path'>,

@@ -1,5 +1,6 @@
-// The tar format (POSIX.1-2017 pax), as much of it as package trees need. Written here and not by the package `tar`,
-// because the bytes of a published version must be the same on every machine and with every later version of anything.
+// The part of the tar format (POSIX.1-2017 pax) that trees need. The package `tar` is not used for
+// writing, because the bytes of a published version must stay the same on every machine and with
+// every later version of every dependency.
 
 import { Failure } from '../model/failure.ts'
 
@@ -10,7 +11,10 @@ export type TarEntry =
   | { kind: 'file'; path: string; size: number; executable: boolean }
   | { kind: 'link'; path: string; target: string }
 
-/** What stands before the entry's content: its header block, after a pax header if the entry needs one. */
+/**
+ * The bytes before an entry's content: its header block, preceded by a pax header if the entry
+ * needs one.
+ */
 export function tarHeaderOf(entry: TarEntry): Uint8Array {
   const path = entry.kind === 'folder' ? `${entry.path}/` : entry.path
   const target = entry.kind === 'link' ? entry.target : ''
@@ -33,16 +37,21 @@ export function tarHeaderOf(entry: TarEntry): Uint8Array {
   ])
 }
 
-/** Zeros up to the next block. */
+/** The zeros from the end of a content of `size` bytes to the next block. */
 export function tarPaddingAfter(size: number): Uint8Array {
   return new Uint8Array((tarBlockBytes - (size % tarBlockBytes)) % tarBlockBytes)
 }
 
+/** The end of an archive. */
 export function tarEnd(): Uint8Array {
   return new Uint8Array(2 * tarBlockBytes)
 }
 
-/** The content of one plain file in a small archive that somebody else made, by its exact names; undefined if there is none. */
+/**
+ * The content of the first plain file with one of these exact paths, in a small archive that
+ * somebody else made. Undefined if there is no such file. Throws `bad-input` if the archive is
+ * damaged.
+ */
 export function fileInTar(archive: Uint8Array, paths: readonly string[]): Uint8Array | undefined {
   for (let at = 0; at + tarBlockBytes <= archive.length; ) {
     const header = archive.subarray(at, at + tarBlockBytes)
@@ -60,14 +69,15 @@ export function fileInTar(archive: Uint8Array, paths: readonly string[]): Uint8A
 
 const asciiOnly = /^[\x20-\x7e]*$/
 
-/** ustar's fields hold 100 bytes; what is in other letters than ASCII is only defined in pax records. */
+/** A field of ustar holds 100 bytes of ASCII; longer texts and other letters need a pax record. */
 function fitsField(text: string): boolean {
   return text.length <= 100 && asciiOnly.test(text)
 }
 
 function headerBlock(fields: { path: string; target: string; size: number; mode: number; type: string }): Buffer {
   const block = Buffer.alloc(tarBlockBytes)
-  // With a pax record this is only for readers that know none; it may end anywhere.
+  // Where a pax record holds the path, only readers without pax see this field, and it may be cut
+  // anywhere.
   block.write(fields.path, 0, 100, 'utf8')
   block.write(octal(fields.mode, 7), 100, 'latin1')
   block.write(octal(0, 7), 108, 'latin1')
@@ -89,7 +99,7 @@ function paxRecordOf(key: string, value: string): Buffer {
   return Buffer.concat([Buffer.from(`${length}`), rest])
 }
 
-/** The sum of all bytes, those of the checksum itself counted as spaces. */
+/** The sum of all bytes, with the bytes of the checksum field counted as spaces. */
 function checksumOf(header: Uint8Array): number {
   return header.reduce((sum, byte, index) => sum + (index >= 148 && index < 156 ? 32 : byte), 0)
 }

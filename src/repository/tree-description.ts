@@ -1,4 +1,4 @@
-// `banyan.yaml`, which says what the folder that it lies in is when it is published.
+// `banyan.yaml`: describes the package that its folder is published as.
 
 import { join } from 'node:path'
 import * as v from 'valibot'
@@ -8,6 +8,7 @@ import { hooksSchema } from '../model/manifest.ts'
 import { archSchema, lineSchema, packageNameSchema, packageVersionSchema } from '../model/names.ts'
 import { readYaml } from '../model/yaml/yaml.ts'
 import { checkedYaml } from '../model/yaml/yaml-check.ts'
+import { readIfThere } from '../world/read-if-there.ts'
 import type { Disk } from '../world/world.ts'
 
 export const descriptionFileName = 'banyan.yaml'
@@ -26,13 +27,18 @@ export const treeDescriptionSchema = v.strictObject({
   arch: v.optional(archSchema, 'all'),
   summary: v.optional(lineSchema, ''),
   hooks: v.optional(hooksSchema, {}),
-  /** Glob patterns of what is not published; a folder that matches is left out with all that is in it. */
+  /**
+   * Glob patterns of files and folders to leave out; a folder is left out with its whole content.
+   */
   exclude: v.optional(v.array(patternSchema, 'expected a list of patterns'), []),
 })
 
 export type TreeDescription = Required<v.InferOutput<typeof treeDescriptionSchema>>
 
-/** Name and version as given to `publish` win over those in the file; without a file both must be given. */
+/**
+ * Name and version given to `publish` win over those in the file. Without a file both must be
+ * given.
+ */
 export async function describeTree(
   disk: Pick<Disk, 'read'>,
   folder: string,
@@ -58,12 +64,8 @@ async function readDescription(
   disk: Pick<Disk, 'read'>,
   file: string,
 ): Promise<v.InferOutput<typeof treeDescriptionSchema> | undefined> {
-  try {
-    const bytes = await disk.read(file, { maxBytes: limits.descriptionMaxBytes })
-    const yaml = await readYaml(bytes, { file, maxBytes: limits.descriptionMaxBytes, scalars: 'text' })
-    return checkedYaml(yaml, treeDescriptionSchema)
-  } catch (error) {
-    if (error instanceof Failure && error.code === 'not-found') return undefined
-    throw error
-  }
+  const bytes = await readIfThere(disk, file, { maxBytes: limits.descriptionMaxBytes })
+  if (bytes === undefined) return undefined
+  const yaml = await readYaml(bytes, { file, maxBytes: limits.descriptionMaxBytes, scalars: 'text' })
+  return checkedYaml(yaml, treeDescriptionSchema)
 }

@@ -1,4 +1,4 @@
-// What a folder that is published consists of, and whether it may be published at all.
+// The entries of a folder to be published, and the reasons to refuse them.
 
 import type { Stats } from 'node:fs'
 import { lstat, readdir, readlink } from 'node:fs/promises'
@@ -8,7 +8,10 @@ import { limits } from '../model/limits.ts'
 import type { Hooks } from '../model/manifest.ts'
 import type { TarEntry } from './tar.ts'
 
-/** Every entry of the folder, parents first, each folder's in the order of their names' bytes. */
+/**
+ * Every entry of the folder, parents first. The entries of one folder are in the byte order of
+ * their names.
+ */
 export async function entriesOf(folder: string, leaveOut: readonly string[]): Promise<TarEntry[]> {
   const entries: TarEntry[] = []
   const walk = async (above: string): Promise<void> => {
@@ -28,7 +31,7 @@ export async function entriesOf(folder: string, leaveOut: readonly string[]): Pr
   return entries
 }
 
-/** Throws a `bad-input` Failure at the first entry or hook that cannot be published. */
+/** Throws a `bad-input` Failure for the first entry or hook that cannot be published. */
 export function checkEntries(folder: string, entries: readonly TarEntry[], hooks: Hooks): void {
   if (!entries.some((entry) => entry.kind !== 'folder')) {
     throw new Failure('bad-input', `${folder}: there is nothing in it to publish`)
@@ -61,8 +64,9 @@ function checkHook(folder: string, hook: string, path: string, known: ReadonlyMa
 }
 
 /**
- * Whether the target stays inside whatever other links it goes through, as nodes check it again before they unpack.
- * `../` is allowed only in front, where it goes up from a real folder; after a name it could go up from anywhere.
+ * Whether a link's target stays inside the folder, whatever other links the path leads through.
+ * Nodes check this again before they unpack. `../` is allowed only in front, where it leaves a real
+ * folder; after a name, which may be a link, `../` could lead anywhere.
  */
 function staysInside({ path, target }: { path: string; target: string }): boolean {
   if (target === '' || target.startsWith('/')) return false

@@ -1,4 +1,5 @@
-// Packages of kind `tree`: a folder made into a tar archive that is the same bytes wherever and whenever it is made.
+// Packages of kind `tree`: a folder packed into a tar archive, with the same bytes on every machine
+// and in every run.
 
 import { constants } from 'node:fs'
 import { type FileHandle, open, realpath } from 'node:fs/promises'
@@ -14,9 +15,9 @@ import { checkEntries, entriesOf } from './tree-entries.ts'
 const readStepBytes = 1024 * 1024
 
 /**
- * Owners, times, umask and the order of the file system do not get in: uid, gid and time are 0, folders and what its
- * owner may execute have 0755, other files 0644. Hard links become files. `banyan.yaml` itself stays out, since
- * the manifest says it all.
+ * The archive does not depend on owners, times, umask or the order of the file system: uid, gid and
+ * time are 0; folders and files that their owner may execute have mode 0755, other files 0644. Hard
+ * links become files. `banyan.yaml` is left out, because the manifest holds its content.
  */
 export async function takeTree(disk: Pick<Disk, 'read'>, taking: Taking): Promise<Taken> {
   const folder = await realpath(taking.path)

@@ -9,7 +9,8 @@ export type TakeTurn = <T>(work: () => Promise<T>) => Promise<T>
  * One queue. A failing piece of work fails its own caller only. A call throws `refused` (try again later) while `max`
  * others wait; `what` names them in the message.
  */
-export function takingTurns({ max = limits.turnsMax, what = 'others' } = {}): TakeTurn {
+export function takingTurns(options: { max?: number; what?: string } = {}): TakeTurn {
+  const { max = limits.turnsMax, what = 'others' } = options
   let last: Promise<unknown> = Promise.resolve()
   let waiting = 0
   return async (work) => {

@@ -7,7 +7,7 @@ import path from 'node:path'
 import t from 'tap'
 import type { FailureCode } from '../../src/model/failure.ts'
 import { limits } from '../../src/model/limits.ts'
-import type { PublishOptions } from '../../src/repository/repository.ts'
+import type { PublishOptions } from '../../src/repository/published.ts'
 import { checkEntries } from '../../src/repository/tree-entries.ts'
 import { benchOf, failureOf, greeter, run, snapshotOf, type TreeFile, writeTree } from './workbench.ts'
 

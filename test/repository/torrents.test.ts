@@ -5,7 +5,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
-import type { Published } from '../../src/repository/repository.ts'
+import type { Published } from '../../src/repository/published.ts'
 import { benchOf } from './workbench.ts'
 
 const torrents = path.join(import.meta.dirname, '../../torrents')

@@ -7,8 +7,9 @@ import { limits } from '../../src/model/limits.ts'
 import { type Manifest, parseManifest } from '../../src/model/manifest.ts'
 import { openEntries } from '../../src/repository/entries.ts'
 import { pieceLengthFor } from '../../src/repository/metainfo.ts'
+import type { RepositoryParts } from '../../src/repository/published.ts'
 import { publishedVersionOf } from '../../src/repository/publishing.ts'
-import { openRepository, type Repository, type RepositoryParts } from '../../src/repository/repository.ts'
+import { openRepository, type Repository } from '../../src/repository/repository.ts'
 import { digestOf } from './digests.ts'
 
 export interface PackageSource {

@@ -1,0 +1,58 @@
+// What a publication is asked for, what it reports, and what it needs of the root.
+
+import type { Kind, Payload } from '../model/manifest.ts'
+import type { Arch, Instant, PackageName, PackageVersion, Sha256 } from '../model/names.ts'
+import type { Objects } from '../world/objects.ts'
+import type { Clock, Disk, Exec, Log } from '../world/world.ts'
+
+/** How many bytes of one step of a publication are done. */
+export interface Progress {
+  step: 'packing' | 'hashing' | 'storing'
+  done: number
+  total: number
+}
+
+export interface PublishOptions {
+  /**
+   * Names a folder's package. The name of a .deb or .rpm is inside it; another name here is
+   * refused.
+   */
+  name?: string
+  /** Like `name`. */
+  version?: string
+  onProgress?: (progress: Progress) => void
+  signal?: AbortSignal
+}
+
+export interface PublishedVersion {
+  name: PackageName
+  version: PackageVersion
+  arch: Arch
+  kind: Kind
+  summary: string
+  depends: string[]
+  /** Bytes below the target root once installed. */
+  installedSize: number
+  payload: Payload
+  manifest: Sha256
+  published: Instant
+}
+
+export interface Published extends PublishedVersion {
+  /**
+   * `already`: the same content was published before; files of it that had been lost are restored.
+   */
+  outcome: 'published' | 'already'
+}
+
+export interface RepositoryParts {
+  /** The folder of the index. */
+  dir: string
+  /** The folder of whole payloads, each file named by its SHA-256. */
+  payloads: string
+  objects: Pick<Objects, 'get' | 'put'>
+  disk: Disk
+  exec: Pick<Exec, 'run' | 'which'>
+  clock: Pick<Clock, 'now'>
+  log: Log
+}
