@@ -1,6 +1,6 @@
 // Which objects the trusted revision leads to. Other objects are passed on to a child that requests
-// them, and no node keeps them: otherwise a parent could fill the disks of its subtree by way of a
-// node below it.
+// them, and not kept: otherwise an attacker above could fill this node's disk with what a node below
+// requests.
 
 import type { Failure } from '../model/failure.ts'
 import { manifestFrom } from '../model/manifest.ts'

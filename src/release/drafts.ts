@@ -57,8 +57,8 @@ export async function draftOfPolicy(parts: DraftParts, message: string): Promise
 }
 
 /**
- * An earlier revision as the next one, without waves: the mistake it takes back ends everywhere at
- * once. Throws `conflict` for the newest revision, and `not-found` for a revision that is gone or
+ * An earlier revision as the next one, without waves: what went wrong ends on all nodes at once.
+ * Throws `conflict` for the newest revision, and `not-found` for a revision that is gone or
  * names something that is no longer published.
  */
 export async function draftOfRollback(parts: DraftParts, number: number, message: string): Promise<Draft> {

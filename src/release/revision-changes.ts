@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Instant, PackageName } from '../model/names.ts'
 import type { Revision } from '../model/revision.ts'
 
-export interface PackageChange {
+interface PackageChange {
   name: PackageName
   /**
    * The versions that rules of the earlier revision want, `absent` among them; empty if no rule

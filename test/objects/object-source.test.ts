@@ -1,4 +1,4 @@
-// Small objects: from our own folder, else once from above, however many ask, and many in one question.
+// Small objects come from the node's folder, else from its parent: each once, and many in one request.
 
 import { createHash } from 'node:crypto'
 import t from 'tap'
@@ -17,7 +17,7 @@ const digestOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).diges
 const manifest = bytesOf('a manifest')
 const digest = digestOf(manifest)
 
-/** Many objects, and a parent that has them and gives as many at once as it likes. */
+/** Many objects, and the answer of a parent that has all of them and ignores sizes. */
 function manyObjects(count: number, size = 10) {
   const all = new Map(
     Array.from({ length: count }, (_, n) => {
@@ -29,7 +29,7 @@ function manyObjects(count: number, size = 10) {
   return { all, digests: [...all.keys()], answer: (async (asked) => asked.map((each) => all.get(each))) as Answer }
 }
 
-/** A parent that answers when told to; what it was asked. */
+/** An object source below a parent that answers with `answer`, and records of both. */
 function parentWith(answer: Answer, isNamed = true) {
   const { world } = createSimulation({ seed: 'objects' }).node({ address: '10.0.0.1' })
   const kept = new Map<string, Uint8Array>()

@@ -52,7 +52,7 @@ function manifests(count: number): Manifest[] {
   })) as unknown as Manifest[]
 }
 
-/** Objects come after `ms`, the one called quick at once. */
+/** Objects arrive after `ms` milliseconds; the one named `quick` arrives at once. */
 function stage(ms: number, fails = false) {
   const simulation = createSimulation({ seed: 'small payloads' })
   const { clock, log } = simulation.node({ address: '10.0.0.1' }).world

@@ -1,4 +1,4 @@
-// What a release would change, reckoned from reports.
+// What a release would change, computed from reports.
 
 import t from 'tap'
 import type { Manifest, Payload } from '../../src/model/manifest.ts'

@@ -1,4 +1,4 @@
-// What one revision wants otherwise than another.
+// How one revision differs from another.
 
 import t from 'tap'
 import type { Revision } from '../../src/model/revision.ts'

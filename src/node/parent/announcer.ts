@@ -92,8 +92,8 @@ export function startAnnouncer(parts: AnnouncerParts): Announcer {
 }
 
 /**
- * Returns what passes each handout on. A swarm that was in the last handout and is in this one no
- * longer has no peers.
+ * Returns a function that passes a handout to the swarm. A swarm loses its peers if the last
+ * handout named it and this one does not.
  */
 function handoutTaker({ uplink, swarm, onSite }: AnnouncerParts): (handout: Handout) => void {
   let handedOut = new Set<InfoHash>()
@@ -112,8 +112,8 @@ function handoutTaker({ uplink, swarm, onSite }: AnnouncerParts): (handout: Hand
 }
 
 /**
- * The peer with the address to dial. A tracker leaves out its own: the child dials it where it
- * announces.
+ * The peer with the address to dial; nothing if that is not known. A tracker leaves out its own
+ * address: the child dials its parent where it announces.
  */
 function withAddress(peer: Peer, parentAddress: string | null): (Peer & { address: string })[] {
   const address = peer.relation === 'parent' ? parentAddress : peer.address

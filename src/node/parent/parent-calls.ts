@@ -1,5 +1,5 @@
-// One call to the parent: chooses among several parents, checks who answers, and says what an
-// answer means.
+// One call to the parent: chooses among several parents, and checks who answers and with which
+// status.
 
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
@@ -8,7 +8,7 @@ import { identityOf } from '../../trust/identity.ts'
 import type { Http, HttpReply, TlsIdentity } from '../../world/world.ts'
 import { createParentChoice } from './parent-choice.ts'
 
-export interface ParentCall {
+interface ParentCall {
   method: 'GET' | 'POST'
   path: string
   body?: string | Uint8Array
@@ -20,9 +20,9 @@ export interface ParentCall {
 
 export interface ParentCalls {
   /**
-   * Any answer below 500 but 429. Throws `untrusted` if no node of the fleet answers, and a Failure
-   * with `retry: 'later'` if the parent cannot be reached or wants to be asked later; then the next
-   * call goes to the next parent.
+   * Resolves with any answer whose status is below 500 and not 429. Throws `untrusted` if the one
+   * that answers is no node of the fleet, and a Failure with `retry: 'later'` if the parent cannot
+   * be reached or wants to be asked later; then the next call goes to the next parent.
    */
   ask(call: ParentCall): Promise<HttpReply>
   /** The parent that answered last, and its address. */

@@ -12,8 +12,8 @@ import { accepted, createParentCalls, type ParentCalls, type ParentCallsParts } 
 
 /**
  * What a node requests from the node above it. A root answers these calls itself
- * (`root-uplink.ts`). A Failure with `retry: 'later'` means that no parent could be asked; any
- * other means that the parent answered wrongly.
+ * (`root-uplink.ts`). A Failure with `retry: 'later'` means that no parent answered, or that the
+ * parent refused; any other Failure means that the answer is wrong.
  */
 export interface Uplink {
   tufFile: TufFetch

@@ -52,8 +52,8 @@ async function watchOn(parts: WatcherParts, stop: AbortSignal): Promise<void> {
   let tries: Tries = { failed: 0, vain: 0 }
   while (!stop.aborted) {
     const trusted = parts.timestampVersion()
-    // A request above version 0 is answered at once: so a node learns that its parent is there, or
-    // there again.
+    // A request for news above version 0 is answered at once, so the node learns without delay that
+    // its parent answers, or answers again.
     const asked = tries.failed === 0 && parts.uplink.parent() !== null ? trusted : 0
     const outcome = await watchOnce(parts, { asked, trusted }, stop)
     if (outcome === 'stopped') return

@@ -1,5 +1,5 @@
-// What nodes of the same groups and architecture need of a revision beyond what it brings them.
-// Pure.
+// The needs that a revision and the base lists leave unmet, for nodes of the same groups and
+// architecture. Pure.
 
 import { type DesiredPackage, desiredInGroups } from '../../model/desired.ts'
 import type { Kind, Manifest } from '../../model/manifest.ts'
@@ -29,7 +29,7 @@ export interface Audience {
 
 export interface Audiences {
   of(groups: ReadonlySet<string>, arch: Arch): Audience
-  /** Lines of the rules that want something of an audience so far. */
+  /** Lines of the rules that apply to any of the audiences so far. */
   lines(): ReadonlySet<number>
 }
 

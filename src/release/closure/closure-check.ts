@@ -1,5 +1,5 @@
-// Checks before a release is signed that nodes would have what their packages need, and words what
-// is missing.
+// Refuses a release that would leave nodes without something that their packages need, and words
+// what is missing.
 
 import { dirname, resolve } from 'node:path'
 import { Failure } from '../../model/failure.ts'
@@ -87,10 +87,7 @@ export function checkClosure(unmet: readonly Unmet[], allowed: boolean, policyFi
   ]
 }
 
-/**
- * `policy.yaml:12: shop 4.2.0 needs libfoo (>= 2), which 3 nodes would not have: web-1, web-2,
- * web-3 (nodes: [web])`
- */
+/** `policy.yaml:12: shop 4.2 needs libfoo, which 2 nodes would not have: a, b (nodes: [web])` */
 function unmetText(one: Unmet, policyFile: string): string {
   const { count, nodes, rule } = one
   const others = count - nodes.length

@@ -165,7 +165,7 @@ export function soakedAt(parts: { settledAt: Instant; soakMs: number; heardSince
  * Opens the next wave. Nodes of that wave that have failed already failed for another reason, and
  * are forgiven.
  */
-export function waveOpened(parts: Omit<RolloutNow, 'rollout'> & { now: Instant }): RolloutNext {
+function waveOpened(parts: Omit<RolloutNow, 'rollout'> & { now: Instant }): RolloutNext {
   const { state, standings, now } = parts
   const failing = standings.filter((each) => each.failed !== null && each.wave === state.open)
   const forgiven = [...new Set([...parts.progress.forgiven, ...failing.map(({ node }) => node)])]

@@ -1,4 +1,4 @@
-// Reports that a child hands over, and what of them becomes a line in the log.
+// Reports that a child sends, and which lines of the log they cause.
 
 import t from 'tap'
 import { limits } from '../../../src/model/limits.ts'

@@ -1,4 +1,4 @@
-// A child that tells what it has whole, and a tracker that takes it in: whatever is lost or restarted, they agree.
+// A child that announces its whole payloads, and its tracker: they agree, whatever is lost or restarted.
 
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
@@ -51,7 +51,7 @@ t.test(
         assert.deepEqual(new Set(all.filter((hash) => wholes.has('child', hash))), new Set(whole))
         assert.equal(wholes.count('child'), whole.size)
       }),
-      // What is told twice, in different company, counts once.
+      // A payload that two announces list, beside different ones, counts once.
       { numRuns: 300, examples: [[lostAndRestarted]] },
     )
   },
