@@ -1,4 +1,5 @@
-// Small objects come from the node's folder, else from its parent: each once, and many in one request.
+// Small objects come from the node's folder, else from its parent: each once, and many in one
+// request.
 
 import { createHash } from 'node:crypto'
 import t from 'tap'

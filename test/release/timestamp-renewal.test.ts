@@ -8,7 +8,10 @@ import { createSimulation } from '../world/simulation.ts'
 
 const lifeMs = 3600_000
 
-/** A root whose timestamp is due again `lifeMs` after each renewal; `fails` makes its queue refuse work. */
+/**
+ * A root whose timestamp is due again `lifeMs` after each renewal; `fails` makes its queue refuse
+ * work.
+ */
 function root() {
   const simulation = createSimulation({ seed: 'timestamp' })
   const { clock, log } = simulation.node({ address: '10.0.0.1' }).world

@@ -1,4 +1,5 @@
-// A child that announces its whole payloads, and its tracker: they agree, whatever is lost or restarted.
+// A child that announces its whole payloads, and its tracker: they agree, whatever is lost or
+// restarted.
 
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'

@@ -1,5 +1,5 @@
-// What the root does about rollouts by itself, on the simulated clock. Which waves open is tested in
-// rollouts.test.ts.
+// What the root does about rollouts by itself, on the simulated clock. Which waves open is tested
+// in rollouts.test.ts.
 
 import t from 'tap'
 import { limits } from '../../../src/model/limits.ts'

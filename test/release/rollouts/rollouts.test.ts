@@ -39,7 +39,9 @@ const draft = (number: number, ...rules: Rule[]): Revision => ({
 })
 const out = (states: RolloutState[]) => states.map((state) => ({ ...state, open: state.waves.length }))
 
-/** Releases one after the other; `after` returns the states of the rollouts before the next release. */
+/**
+ * Releases one after the other; `after` returns the states of the rollouts before the next release.
+ */
 function released(...steps: { rules: Rule[]; after?: (states: RolloutState[]) => RolloutState[] }[]) {
   let last: Revision | null = null
   let states: RolloutState[] = []
