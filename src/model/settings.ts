@@ -12,10 +12,9 @@ import {
 } from './names.ts'
 import { nodeLimitsEntries } from './node-limits.ts'
 import { parserOf } from './parse.ts'
+import { controlPortDefault, swarmPortDefault } from './ports.ts'
 import { rateSchema } from './units/rates.ts'
 
-export const controlPortDefault = 7420
-export const swarmPortDefault = 7421
 /** Those that trackers and clients have by custom. */
 const plainAnnouncePortDefault = 6969
 const plainSwarmPortDefault = 6881

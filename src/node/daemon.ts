@@ -1,110 +1,97 @@
-// A running node: its parts, started in order and stopped in reverse. The same on the real and on the simulated world.
+// A running node: its stages, started in an order in which each needs only those before it, and
+// stopped in reverse. The same on the real and on the simulated world.
 
 import { messageOf } from '../model/failure.ts'
-import { limits } from '../model/limits.ts'
-import type { Attack } from '../model/report.ts'
-import { backgroundOf } from '../model/revision.ts'
-import type { Settings } from '../model/settings.ts'
 import type { Rates } from '../model/units/rates.ts'
-import type { UploadFacts } from '../model/upload-guard.ts'
-import { createObjectSource } from '../objects/object-source.ts'
-import { createRevisionObjects } from '../objects/revision-objects.ts'
-import type { LocalMachine, MachineLooked } from '../reconcile/machine.ts'
+import type { LookResult } from '../reconcile/machine-look.ts'
 import type { Releasing } from '../release/releasing.ts'
 import type { Rollouts } from '../release/rollouts/rollouts.ts'
 import type { Root } from '../release/root.ts'
 import type { Inbox } from '../report/inbox.ts'
-import type { Repository } from '../repository/repository.ts'
-import type { SwarmEvent } from '../swarm/holdings/holding.ts'
-import type { Swarm, SwarmParts } from '../swarm/swarm.ts'
-import type { Fleet } from '../trust/fleet.ts'
-import type { NodeIdentity } from '../trust/identity.ts'
-import type { Trust } from '../trust/trust-store.ts'
+import type { Swarm } from '../swarm/swarm.ts'
 import { background } from '../work/background.ts'
-import { keptFor } from '../work/kept-for.ts'
-import type { Objects } from '../world/objects.ts'
-import type { OpenStore, World } from '../world/world.ts'
-import { startBandwidth } from './bandwidth.ts'
-import { startServing } from './children/serving.ts'
-import { openTakingIn } from './disk/applied-outcomes.ts'
-import { openKeeping } from './disk/keeping.ts'
-import { openEffects } from './effects/effects.ts'
-import { keepSettings } from './live-settings.ts'
-import { startAnnouncer } from './parent/announcer.ts'
-import { startRenewal } from './parent/renewal.ts'
-import { startReports } from './parent/reports.ts'
+import { type ChildrenSide, startChildrenSide } from './children-side.ts'
+import { type AppliedOutcomes, createAppliedOutcomes } from './disk/applied-outcomes.ts'
+import { createDiskLimits } from './disk/disk-limits.ts'
+import { effectRunnerFor } from './effects/effects.ts'
+import { type Jobs, startJobs } from './effects/jobs.ts'
+import type { NodeParts } from './node-parts.ts'
 import { createRootUplink } from './parent/root-uplink.ts'
-import { createUplink } from './parent/uplink.ts'
-import { startWatcher } from './parent/watcher.ts'
+import { createUplink, type Uplink } from './parent/uplink.ts'
+import { type ParentSide, startNews, startParentSide } from './parent-side.ts'
 import type { Reloaded } from './reload.ts'
-import type { Home } from './setup/home.ts'
+import { type Self, startSelf } from './self.ts'
 import { type Check, checkFrom } from './state/check.ts'
-import { keepState } from './state/live-state.ts'
 import { loadQuarantine, loadRemembered, loadRestarts, loadSaved } from './state/remembered.ts'
-import { reportFrom } from './state/report-from.ts'
-import { initialState, type State } from './state/state.ts'
-
-export interface NodeParts {
-  world: World
-  home: Home
-  settings: Settings
-  /** The settings as they are in the file by now. */
-  readSettings: () => Promise<Settings>
-  /** Of this program. */
-  version: string
-  identity: () => NodeIdentity
-  /** A renewed certificate: kept on disk and used from now on. */
-  setIdentity: (identity: NodeIdentity) => Promise<void>
-  store: OpenStore
-  objects: Objects
-  trust: Trust
-  machine: LocalMachine
-  uploadFacts?: () => Promise<UploadFacts>
-  openSwarm: (options: Pick<SwarmParts, 'onEvent' | 'site' | 'linkRate'>) => Promise<Swarm>
-  /** Only a root has them. */
-  root: { fleet: Fleet; repository: Repository } | null
-}
+import type { State } from './state/state.ts'
 
 export interface RunningNode {
   controlPort: number
   state(): State
   swarm: Swarm
   inbox: Inbox
-  /** Only a root has them. */
+  /** Null at every node but a root. */
   releasing: Releasing | null
+  /** Null at every node but a root. */
   rollouts: Rollouts | null
-  /** Looks at the machine again and starts to remove what differs, also what failed a moment ago. */
+  /**
+   * Looks at the machine again and starts to remove the differences, those that failed a moment ago
+   * among them.
+   */
   applyNow(): Promise<void>
-  /** Compares and changes nothing; null while the desired state is not known. */
-  look(): Promise<MachineLooked | null>
+  /**
+   * Compares the machine with the desired state and changes nothing. Null while the desired state
+   * is not known.
+   */
+  look(): Promise<LookResult | null>
+  /** A look, described for a person. */
   check(): Promise<Check>
-  /** Takes on what was changed in the settings, as far as it can be while running. Throws what the settings are refused for. */
+  /**
+   * Reads the settings and takes on those that can change while running. Throws if they are
+   * refused.
+   */
   reload(): Promise<Reloaded>
   rates(): Required<Rates>
-  /** Why it gives nothing though its rates allow it. */
+  /** Why this node uploads nothing although its rates allow it; null if it may upload. */
   heldBack(): string | null
   /** OpenMetrics text. */
   metrics(): Promise<string>
+  /** Calls `listener` after each event. The returned function removes the listener. */
   onChange(listener: () => void): () => void
   stop(): Promise<void>
 }
 
-type Stops = (() => Promise<void> | void)[]
+/** What has been started, in this order. */
+type Started = { stop(): Promise<void> }[]
 
-/** If a part does not start, those before it are stopped again; the store stays the caller's until the node runs. */
+/** All stages, and the two parts that several of them need and that nobody has to stop. */
+interface Stages {
+  uplink: Uplink
+  appliedOutcomes: AppliedOutcomes
+  self: Self
+  parentSide: ParentSide
+  jobs: Jobs
+  childrenSide: ChildrenSide
+  root: Root | null
+}
+
+/**
+ * If a stage does not start, those before it are stopped. The store stays the caller's until the
+ * node runs.
+ */
 export async function startNode(parts: NodeParts): Promise<RunningNode> {
-  const stops: Stops = []
+  const started: Started = []
   const stopAll = async () => {
-    for (const stop of stops.reverse()) {
+    for (const stage of started.reverse()) {
       try {
-        await stop()
+        await stage.stop()
       } catch (error) {
         parts.world.log.error('part did not stop cleanly', { error: messageOf(error) })
       }
     }
   }
   try {
-    const running = await startParts(parts, stops)
+    const running = await startStages(parts, started)
     return {
       ...running,
       async stop() {
@@ -119,252 +106,148 @@ export async function startNode(parts: NodeParts): Promise<RunningNode> {
   }
 }
 
-async function startParts(parts: NodeParts, stops: Stops): Promise<Omit<RunningNode, 'stop'>> {
-  const { world, settings, store, trust, identity } = parts
-  const { clock, random, log } = world
-  const isRoot = parts.root !== null
-  let root: Root | null = null
+async function startStages(parts: NodeParts, started: Started): Promise<Omit<RunningNode, 'stop'>> {
+  const next = <T extends Started[number]>(stage: T): T => {
+    started.push(stage)
+    return stage
+  }
+  const uplink = uplinkOf(parts)
+  const self = next(await startSelf(parts, uplink))
+  const parentSide = next(await startParentSide(parts, uplink, self))
+  const { machine, store, world } = parts
+  const { clock, log } = world
+  const { state, dispatch } = self.live
+  const appliedOutcomes = createAppliedOutcomes({ machine, store, clock, log, state, dispatch })
+  const jobs = next(startOwnJobs(parts, { uplink, self, parentSide, appliedOutcomes }))
+  const childrenSide = next(await startChildrenSide(parts, { uplink, self, parentSide, jobs }))
+  const root = parts.root && next(await startRoot(parts, parts.root, { self, parentSide, jobs, childrenSide }))
+  await begin(parts, { self, parentSide, jobs, childrenSide, root, appliedOutcomes })
+  next(startNews(parts, { uplink, self, refreshed: jobs.loading.refreshed }))
+  return runningNode({ self, parentSide, jobs, childrenSide, root })
+}
 
-  const initial = initialState({
-    name: settings.name,
-    labels: settings.labels,
-    site: settings.site ?? null,
-    isRoot,
-    checkIntervalMs: settings.checkInterval ?? limits.checkIntervalMs,
+/** A root answers the calls of its own uplink. */
+function uplinkOf({ world, root, settings, identity }: NodeParts): Uplink {
+  const { clock, http } = world
+  if (root !== null) return createRootUplink({ fleet: root.fleet })
+  return createUplink({
+    http,
+    tls: () => identity().tls,
+    parents: settings.parents,
+    monotonicMs: () => clock.monotonicMs(),
   })
-  const live = keepState(initial, (effect) => effects.run(effect))
+}
+
+/** The jobs of this node. They stop together with the effects that ask for them. */
+function startOwnJobs(
+  parts: NodeParts,
+  { uplink, appliedOutcomes, self, parentSide }: Pick<Stages, 'uplink' | 'appliedOutcomes' | 'self' | 'parentSide'>,
+): Jobs {
+  const { clock, log, disk } = parts.world
+  const { live, liveSettings, swarm, source, named, onAttack } = self
   const { state, dispatch } = live
-  const attacked = (attack: Omit<Attack, 'at'>) => {
-    log.warn('attack', { attack: attack.kind, from: attack.from, detail: attack.detail })
-    dispatch({ kind: 'attack-seen', attack: { ...attack, at: clock.now() } })
-  }
-
-  const uplink = parts.root
-    ? createRootUplink({ fleet: parts.root.fleet })
-    : createUplink({
-        http: world.http,
-        tls: () => identity().tls,
-        parents: settings.parents,
-        monotonicMs: () => clock.monotonicMs(),
-      })
-  const named = createRevisionObjects({
-    targets: () => {
-      const trusted = trust.current()
-      return [trusted?.revision, trusted?.rollouts].flatMap((target) => target?.sha256 ?? [])
-    },
-    manifests: () => state().revision?.named ?? nothing,
-  })
-  const source = createObjectSource({
-    ...{ clock, log },
-    objects: parts.objects,
-    folder: parts.home.objects,
-    uplink,
-    named,
-    onAttack: attacked,
-  })
-
-  const onSwarmEvent = (event: SwarmEvent) => {
-    if (event.kind === 'changed') dispatch({ kind: 'holding-changed' })
-    else if (event.kind === 'completed') dispatch({ kind: 'payload-arrived', sha256: event.sha256 })
-    else if (event.kind === 'met' || event.kind === 'parted') onWire(event)
-    else if (event.kind === 'failed') dispatch({ kind: 'transfer-failed', name: event.name, because: event.because })
-    else attacked(event.attack)
-  }
-  const onWire = ({ kind, infoHash, node }: Extract<SwarmEvent, { kind: 'met' | 'parted' }>) => {
-    // Before there is a tracker nobody is known to be a gateway or not.
-    if (!live.hasBegun()) return
-    serving[kind](infoHash, node)
-    // Perhaps that was the gateway of this node's site, and another one is to be elected.
-    if (kind === 'parted' && swarm.have(infoHash) !== 'all') announcer.soon()
-  }
-  const swarm = await parts.openSwarm({
-    onEvent: onSwarmEvent,
-    site: () => state().site,
-    linkRate: () => bandwidth.linkRate(),
-  })
-  stops.push(() => swarm.close())
-  const { own, limits: inForce, reload } = keepSettings({ ...parts, state, log })
-  const bandwidth = startBandwidth({
-    ...{ clock, log, swarm, settings: own, limits: inForce, uploadFacts: parts.uploadFacts },
-  })
-  stops.push(() => bandwidth.stop())
-  live.watch('revision', (revision) => revision !== null && swarm.setBackground(backgroundOf(revision.body)))
-  live.watch('desired', () => bandwidth.look())
-
-  const reports = await startReports({
-    clock,
-    random,
-    log,
-    store,
-    isRoot,
-    self: settings.name,
-    identity,
-    build: (counter, at) =>
-      reportFrom({ state: state(), counter, at, version: parts.version, transfers: swarm.transfers() }),
-    send: (batch) => uplink.reports(batch),
-    onAttack: attacked,
-    onAccepted: (nodes) => root?.rollouts.heard(nodes),
-  })
-  stops.push(() => reports.stop())
-
-  const announcer = isRoot
-    ? { soon() {}, async stop() {} }
-    : startAnnouncer({
-        uplink,
-        swarm,
-        clock,
-        random,
-        log,
-        site: () => settings.site ?? null,
-        needsSite: () => state().site === null,
-        onSite: (site) => {
-          if (settings.site === undefined) dispatch({ kind: 'site-seen', site })
-        },
-      })
-  stops.push(() => announcer.stop())
-  const keeping = isRoot
+  const { store, objects, home, machine, trust } = parts
+  // A root keeps everything.
+  const diskLimits = parts.root
     ? null
-    : openKeeping({
-        ...{ clock, log, store, disk: world.disk, home: parts.home, swarm, objects: parts.objects, named },
-        state,
-        settings: () => ({ ...own(), ...inForce() }),
+    : createDiskLimits({
+        ...{ log, store, disk, home, swarm, objects, named, state },
+        settings: () => ({ ...liveSettings.own(), ...liveSettings.limits() }),
         onProblem: (problem) => dispatch({ kind: 'room-looked', problem }),
       })
-  const warmUp = () => {
-    if (serving.hasChildren()) swarm.warmUp()
-  }
-  const takingIn = openTakingIn({ ...parts, clock, log, state, dispatch })
-  const effects = openEffects({
-    keeping,
-    takingIn,
-    clock,
-    log,
-    store,
-    trust,
-    uplink,
-    source,
-    swarm,
-    machine: parts.machine,
-    state,
-    dispatch,
-    tellChildren: () => serving.tellChildren(),
-    warmUp,
-    reportAgain: () => reports.again(),
-    // Without its facts a node has nothing to say that anybody could use.
-    report: () => {
-      if (state().facts !== null) reports.ask()
+  const jobs = startJobs({
+    ...{ clock, log, store, trust, uplink, source, swarm, machine, appliedOutcomes, diskLimits },
+    ...{ state, dispatch, onAttack },
+    announce: parentSide.announcer.soon,
+  })
+  return {
+    ...jobs,
+    async stop() {
+      live.end()
+      await jobs.stop()
     },
-    announceSoon: () => announcer.soon(),
-    onAttack: attacked,
-  })
-  stops.push(() => effects.stop())
-  // What a node seldom needs, or only a root does, is loaded when it is needed.
-  const metrics = async () => {
-    const { metricsNow } = await import('./metrics.ts')
-    return await metricsNow({
-      ...{ clock, disk: world.disk, home: parts.home, version: parts.version, swarm, inbox: reports.inbox, bandwidth },
-      settings: inForce,
-      state,
-    })
   }
-  const serving = await startServing({
-    world,
-    settings,
-    tls: identity().tls,
-    trust,
-    uplink,
-    swarm,
-    site: () => state().site,
-    source,
-    takeReports: (batch, from) => reports.take(batch, from),
-    onWanted: (wanted) => dispatch({ kind: 'children-wanted', wanted }),
-    held: () => effects.hold(),
-    // Any node may ask, and of a large subtree they are much work.
-    metrics: keptFor({ clock, ms: limits.metricsKeptMs }, metrics),
-    onAttack: attacked,
-  })
-  stops.push(() => serving.stop())
+}
 
-  const renewal = startRenewal({
-    clock,
-    random,
-    log,
-    uplink,
-    identity,
-    onRenewed: async (next) => {
-      await parts.setIdentity(next)
-      serving.renew(next.tls)
-      swarm.renew()
-      dispatch({ kind: 'certificate-renewed' })
+/** Loaded where it is needed: most nodes are no root. */
+async function startRoot(
+  { world, store, objects, trust, home }: NodeParts,
+  root: NonNullable<NodeParts['root']>,
+  { self, parentSide, jobs, childrenSide }: Omit<Stages, 'uplink' | 'appliedOutcomes' | 'root'>,
+): Promise<Root> {
+  const release = await import('../release/root.ts')
+  const { clock, log, disk } = world
+  const { swarm, source } = self
+  return await release.startRoot({
+    ...root,
+    ...{ trust, swarm, source, clock, log, store, objects, disk, inbox: parentSide.inbox },
+    policyFile: home.policy,
+    refresh: jobs.loading.refreshed,
+    warmUp: () => {
+      if (childrenSide.serving.hasChildren()) swarm.warmUp()
     },
   })
-  stops.push(() => renewal.stop())
+}
 
-  const loaded = {
+/**
+ * All that carries out effects is there: the state begins with what the former daemon has saved.
+ */
+async function begin({ world, store, trust, identity }: NodeParts, stages: Omit<Stages, 'uplink'>): Promise<void> {
+  const { clock, log, facts } = world
+  const { appliedOutcomes, self, parentSide, jobs, childrenSide, root } = stages
+  const { live, swarm, bandwidth } = self
+  const runEffect = effectRunnerFor({
+    ...{ log, state: live.state, tls: () => identity().tls, jobs, swarm, bandwidth },
+    ...{ announcer: parentSide.announcer, reports: parentSide.reports, serving: childrenSide.serving },
+    rollouts: root?.rollouts ?? null,
+  })
+  const saved = {
     ...(await loadSaved(store)),
     quarantine: await loadQuarantine(store, clock, log),
     restarts: await loadRestarts(store, log),
     remembered: await loadRemembered(store, log),
   }
-  live.begin({ kind: 'started', ...loaded })
-  // What was trusted before the restart holds until there is something newer, also where nobody can be asked.
+  live.begin({ kind: 'started', ...saved }, runEffect)
+  // What was trusted before the restart holds until there is something newer, also where no parent
+  // answers.
   const trusted = trust.current()
-  if (trusted !== undefined) dispatch({ kind: 'refreshed', trusted })
-  const collectFacts = async () => {
-    dispatch({ kind: 'facts-collected', facts: await world.facts.collect() })
-  }
-  background('finish earlier applies', log, takingIn.finishEarlier())
+  if (trusted !== undefined) live.dispatch({ kind: 'refreshed', trusted })
+  const collectFacts = async () => live.dispatch({ kind: 'facts-collected', facts: await facts.collect() })
+  background('finish earlier applies', log, appliedOutcomes.finishEarlier())
   background('collect facts', log, collectFacts())
+}
 
-  if (!isRoot) {
-    const watcher = startWatcher({
-      uplink,
-      clock,
-      random,
-      log,
-      timestampVersion: () => trust.current()?.timestampVersion ?? 0,
-      refresh: () => effects.refresh(),
-      onAnswered: (parent) => dispatch({ kind: 'parent-answered', parent }),
-      onLost: (failure) => dispatch({ kind: 'parent-lost', failure, at: clock.now() }),
-    })
-    stops.push(() => watcher.stop())
-  }
-  root = parts.root
-    ? await (await import('../release/root.ts')).startRoot({
-        ...parts.root,
-        ...{ trust, swarm, source, clock, log, store, objects: parts.objects, disk: world.disk },
-        policyFile: parts.home.policy,
-        inbox: reports.inbox,
-        refresh: () => effects.refresh(),
-        warmUp,
-      })
-    : null
-  stops.push(() => root?.stop())
-
+function runningNode({
+  self,
+  parentSide,
+  jobs,
+  childrenSide,
+  root,
+}: Omit<Stages, 'uplink' | 'appliedOutcomes'>): Omit<RunningNode, 'stop'> {
+  const { live, liveSettings, swarm, bandwidth } = self
+  const { machine, holding } = jobs
   return {
-    controlPort: serving.controlPort,
-    state,
+    controlPort: childrenSide.serving.controlPort,
+    state: live.state,
     swarm,
-    inbox: reports.inbox,
+    inbox: parentSide.inbox,
     releasing: root?.releasing ?? null,
     rollouts: root?.rollouts ?? null,
-    applyNow: async () => {
-      dispatch({ kind: 'asked-to-apply' })
-      await effects.looked()
+    async applyNow() {
+      live.dispatch({ kind: 'asked-to-apply' })
+      await machine.inspected()
     },
-    look: () => effects.look(),
-    check: async () => checkFrom(state(), await effects.look()),
-    rates: () => bandwidth.rates(),
-    heldBack: () => bandwidth.heldBack(),
-    metrics,
+    look: machine.look,
+    check: async () => checkFrom(live.state(), await machine.look()),
+    rates: bandwidth.rates,
+    heldBack: bandwidth.heldBack,
+    metrics: childrenSide.metrics,
     async reload() {
-      const reloaded = await reload()
+      const reloaded = await liveSettings.reload()
       bandwidth.look()
-      effects.run({ kind: 'hold' })
+      holding.hold()
       return reloaded
     },
     onChange: live.onChange,
   }
 }
-
-const nothing: ReadonlySet<string> = new Set()

@@ -1,4 +1,5 @@
-// The daemon's first file, plain JavaScript so that the compile cache is on before any TypeScript is loaded.
+// The daemon's first file. It is plain JavaScript so that the compile cache is on before any
+// TypeScript is loaded.
 
 import { enableCompileCache, saveCompileCache } from '../world/compile-cache.js'
 
@@ -6,8 +7,9 @@ enableCompileCache()
 await import('./real-node.ts')
 saveCompileCache()
 
-// The first start of a new version fills the cache, and for that has loaded the type stripper, which would stay in memory
-// with 25 MB for as long as the daemon runs. The same process starts over once, now from the cache.
+// The first start of a new version fills the cache. For that it has loaded the type stripper, which
+// would take 25 MB of memory for as long as the daemon runs. So the process starts over once, and
+// now loads everything from the cache.
 const hasStripper = process.moduleLoadList?.includes('NativeModule internal/deps/amaro/dist/index') === true
 if (hasStripper && process.env.BANYAN_STARTED_OVER === undefined && process.execve !== undefined) {
   process.execve(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], {

@@ -1,4 +1,5 @@
-// The daemon as a process: arguments, signals, the ready line. `banyan node` turns itself into this.
+// The daemon as a process: its arguments, its signals and the line `ready`. `banyan node` executes
+// this program in its place.
 
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
@@ -6,7 +7,7 @@ import { openWorld } from '../world/real-world.ts'
 import { startRealNode } from './real-node.ts'
 import { homeAt } from './setup/home.ts'
 import { processLog } from './setup/process-log.ts'
-import { openSupervisor } from './supervisor.ts'
+import { createSupervisor } from './supervisor.ts'
 
 const [flag, dir] = process.argv.slice(2)
 if (flag !== '--home' || dir === undefined) {
@@ -16,7 +17,7 @@ if (flag !== '--home' || dir === undefined) {
 
 const log = processLog('info')
 const world = openWorld({ log })
-const supervisor = openSupervisor({ env: process.env, exec: world.exec, clock: world.clock, log })
+const supervisor = createSupervisor({ env: process.env, exec: world.exec, clock: world.clock, log })
 
 process.on('unhandledRejection', (reason) => {
   log.error('unhandled rejection', { error: messageOf(reason), stack: reason instanceof Error ? reason.stack : '' })
@@ -29,7 +30,8 @@ try {
     if (stopping) return
     stopping = true
     log.info('stopping', { signal })
-    // Nothing that has to be saved is unsaved at any moment, so a part that hangs may be cut off.
+    // Whatever has to survive is saved at once and not at the end, so a part that hangs may be cut
+    // off.
     const patience = setTimeout(() => {
       log.error('did not stop in time', { ms: limits.stopMs })
       process.exit(1)

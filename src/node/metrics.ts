@@ -1,7 +1,6 @@
-// The node's metrics as they are when somebody asks.
+// A node's metrics at this moment.
 
 import { Failure } from '../model/failure.ts'
-import { limits } from '../model/limits.ts'
 import type { Settings } from '../model/settings.ts'
 import { bytesOfSize } from '../model/units/sizes.ts'
 import type { Inbox } from '../report/inbox.ts'
@@ -9,11 +8,13 @@ import { metricsOf } from '../report/metrics.ts'
 import { openMetricsText } from '../report/open-metrics.ts'
 import type { Swarm } from '../swarm/swarm.ts'
 import type { Clock, Disk } from '../world/world.ts'
-import type { KeptBandwidth } from './bandwidth.ts'
+import type { Bandwidth } from './bandwidth.ts'
+import { reserveBytesOf } from './setup/disk-reserve.ts'
 import type { Home } from './setup/home.ts'
 import { conditionOf, problemsOf } from './state/report-from.ts'
 import type { State } from './state/state.ts'
 
+/** OpenMetrics text. The free space is left out where the disk does not say. */
 export async function metricsNow(parts: {
   clock: Pick<Clock, 'now'>
   disk: Pick<Disk, 'freeBytes'>
@@ -23,14 +24,16 @@ export async function metricsNow(parts: {
   state: () => State
   swarm: Pick<Swarm, 'moved' | 'stored' | 'whole' | 'unfinished' | 'transfers'>
   inbox: Pick<Inbox, 'knowledge'>
-  bandwidth: Pick<KeptBandwidth, 'rates' | 'linkRate'>
+  bandwidth: Pick<Bandwidth, 'rates'>
+  /** Bytes per second; null where nobody has said so. */
+  linkRate: () => number | null
 }): Promise<string> {
   const { clock, home, swarm, bandwidth } = parts
   const free = await parts.disk.freeBytes(home.store).catch((error) => {
     if (error instanceof Failure) return null
     throw error
   })
-  const { storeQuota, diskReserve } = parts.settings()
+  const { storeQuota } = parts.settings()
   const state = parts.state()
   const transfers = swarm.transfers()
   const families = metricsOf({
@@ -50,10 +53,10 @@ export async function metricsNow(parts: {
       stored: swarm.stored().reduce((sum, { bytes }) => sum + bytes, 0),
       quota: storeQuota === undefined ? null : bytesOfSize(storeQuota),
       free,
-      reserve: diskReserve === undefined ? limits.diskReserveBytes : bytesOfSize(diskReserve),
+      reserve: reserveBytesOf(parts.settings()),
     },
     rates: bandwidth.rates(),
-    linkRate: bandwidth.linkRate(),
+    linkRate: parts.linkRate(),
     transfers,
   })
   return openMetricsText(families)

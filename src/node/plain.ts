@@ -1,4 +1,5 @@
-// The plain endpoint, where it is switched on: ordinary BitTorrent clients take payloads from this node, in the clear.
+// The plain endpoint: two more ports at which ordinary BitTorrent clients get payloads from this
+// node, in the clear. A node has one only where its settings switch it on.
 
 import { hostname } from 'node:os'
 import { Failure } from '../model/failure.ts'
@@ -10,13 +11,16 @@ import type { Clock, Log } from '../world/world.ts'
 import type { RunningNode } from './daemon.ts'
 
 export interface PlainEndpoint {
-  /** What a .torrent file names as its tracker. */
+  /** The URL of the tracker, for .torrent files. */
   announceUrl: string
   stop(): Promise<void>
 }
 
-/** Throws what either port is refused for; then neither is open. */
-export async function openPlainEndpoint(parts: {
+/**
+ * Throws if one of the two ports cannot be listened at, `conflict` where it is taken. Then neither
+ * is open.
+ */
+export async function startPlainEndpoint(parts: {
   settings: Pick<Settings, 'listen'> & { plain: NonNullable<Settings['plain']> }
   node: Pick<RunningNode, 'state' | 'onChange' | 'swarm'>
   clock: Clock

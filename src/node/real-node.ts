@@ -1,4 +1,5 @@
-// Puts a node together from what lies in its home folder, on the real world.
+// A node on the real world: put together from its home folder, with its local socket and its plain
+// endpoint.
 
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
@@ -8,17 +9,18 @@ import { isService } from '../reconcile/apply/apply-unit.ts'
 import { openLocalMachine } from '../reconcile/machine.ts'
 import { forkedEngine } from '../swarm/engine-process.ts'
 import { openSwarm } from '../swarm/swarm.ts'
-import type { Fleet } from '../trust/fleet.ts'
 import { loadIdentity, type NodeIdentity, saveIdentity } from '../trust/identity.ts'
 import { openTrust } from '../trust/trust-store.ts'
-import { serveLocal } from '../world/local.ts'
-import { openObjects } from '../world/objects.ts'
+import { type LocalServer, serveLocal } from '../world/local.ts'
+import { type Objects, openObjects } from '../world/objects.ts'
 import { readUploadFacts } from '../world/upload-facts.ts'
-import type { World } from '../world/world.ts'
+import type { OpenStore, World } from '../world/world.ts'
 import { type RunningNode, startNode } from './daemon.ts'
-import { openLocalApi } from './local-api.ts'
+import { createLocalApi } from './local-api.ts'
+import type { NodeParts } from './node-parts.ts'
 import type { PlainEndpoint } from './plain.ts'
 import type { Reloaded } from './reload.ts'
+import { controlUrlOf } from './setup/control-url.ts'
 import type { Home } from './setup/home.ts'
 import { loadSettings } from './setup/settings-file.ts'
 import { programVersion } from './version.ts'
@@ -27,21 +29,23 @@ export interface RealNode {
   name: string
   controlPort: number
   swarmPort: number
+  /**
+   * Reads the settings and takes on those that can change while running. Throws if they are
+   * refused.
+   */
   reload(): Promise<Reloaded>
   stop(): Promise<void>
 }
 
-/** Throws a Failure that says what is missing or taken; then nothing of it runs. */
+/** Throws a Failure that says what is missing or taken. Then nothing of the node runs. */
 export async function startRealNode({ world, home }: { world: World; home: Home }): Promise<RealNode> {
   const settings = await loadSettings(world.disk, home.settings)
-  let identity = await loadIdentity(home.keys, world.disk)
+  const identity = await loadIdentity(home.keys, world.disk)
   if (identity.name !== settings.name) {
     throw new Failure(
       'conflict',
       `${home.settings}: name is ${settings.name}, and the certificate is for ${identity.name}`,
-      {
-        hint: 'a node keeps the name that it joined with',
-      },
+      { hint: 'a node keeps the name that it joined with' },
     )
   }
   await world.disk.makeFolder(home.run, { mode: 0o700 })
@@ -49,75 +53,11 @@ export async function startRealNode({ world, home }: { world: World; home: Home 
   let node: RunningNode | undefined
   let plain: PlainEndpoint | null = null
   try {
-    const objects = openObjects({ disk: world.disk, dir: home.objects })
-    const trust = await openTrust({ dir: home.tuf, clock: world.clock, disk: world.disk, log: world.log })
-    const root = await openRootParts(world, home, settings, objects)
-    node = await startNode({
-      world,
-      home,
-      settings,
-      readSettings: () => loadSettings(world.disk, home.settings),
-      version: programVersion(),
-      identity: () => identity,
-      setIdentity: async (next: NodeIdentity) => {
-        await saveIdentity(home.keys, next.tls, world.disk)
-        identity = next
-      },
-      store,
-      objects,
-      trust,
-      uploadFacts: () => readUploadFacts(),
-      machine: openLocalMachine({
-        ...world,
-        home: home.dir,
-        targetRoot: settings.targetRoot,
-        asUnit: isService(process.env, process.pid),
-      }),
-      openSwarm: (wanted) =>
-        openSwarm({
-          dir: home.store,
-          store: store.sub('swarm'),
-          disk: world.disk,
-          clock: world.clock,
-          random: world.random,
-          log: world.log,
-          tls: () => identity.tls,
-          self: settings.name,
-          listen: { address: settings.listen, port: settings.swarmPort },
-          rates: unlimited,
-          engine: forkedEngine({ log: world.log, clock: world.clock }),
-          ...wanted,
-        }),
-      root,
-    })
-    const running = node
-    const { plain: wanted } = settings
-    if (wanted !== undefined) {
-      // Not loaded where it is off.
-      const { openPlainEndpoint } = await import('./plain.ts')
-      plain = await openPlainEndpoint({ ...world, settings: { ...settings, plain: wanted }, node })
-    }
-    const local = await serveLocal({
-      path: home.socket,
-      handler: openLocalApi({
-        clock: world.clock,
-        node: running,
-        plain,
-        root: root && { ...root, urls: () => [controlUrlOf(settings, running.controlPort)] },
-      }),
-      onError: (error, url) => world.log.error('local request failed', { url, error: messageOf(error) }),
-    })
-    return {
-      name: settings.name,
-      controlPort: running.controlPort,
-      swarmPort: running.swarm.port,
-      reload: () => running.reload(),
-      async stop() {
-        await local.close()
-        await plain?.stop()
-        await running.stop()
-      },
-    }
+    const parts = await nodePartsFrom({ world, home, settings, identity, store })
+    node = await startNode(parts)
+    plain = await plainEndpointOf(world, settings, node)
+    const local = await serveCommands(parts, node, plain)
+    return realNode(settings.name, { node, plain, local })
   } catch (error) {
     await plain?.stop()
     if (node === undefined) await store.close()
@@ -126,33 +66,114 @@ export async function startRealNode({ world, home }: { world: World; home: Home 
   }
 }
 
-async function openRootParts(world: World, home: Home, settings: Settings, objects: ReturnType<typeof openObjects>) {
-  if (settings.parents.length > 0) return null
+async function nodePartsFrom({
+  world,
+  home,
+  settings,
+  identity: loaded,
+  store,
+}: {
+  world: World
+  home: Home
+  settings: Settings
+  identity: NodeIdentity
+  store: OpenStore
+}): Promise<NodeParts> {
+  const { clock, disk, log, random } = world
+  let identity = loaded
+  const objects = openObjects({ disk, dir: home.objects })
+  const asUnit = isService(process.env, process.pid)
+  return {
+    ...{ world, home, settings, store, objects },
+    readSettings: () => loadSettings(disk, home.settings),
+    version: programVersion(),
+    identity: () => identity,
+    setIdentity: async (next) => {
+      await saveIdentity(home.keys, next.tls, disk)
+      identity = next
+    },
+    trust: await openTrust({ dir: home.tuf, clock, disk, log }),
+    uploadFacts: () => readUploadFacts(),
+    machine: openLocalMachine({ ...world, home: home.dir, targetRoot: settings.targetRoot, asUnit }),
+    openSwarm: (wanted) =>
+      openSwarm({
+        ...{ disk, clock, random, log, dir: home.store, store: store.sub('swarm'), self: settings.name },
+        tls: () => identity.tls,
+        listen: { address: settings.listen, port: settings.swarmPort },
+        rates: unlimited,
+        engine: forkedEngine({ log, clock }),
+        ...wanted,
+      }),
+    root: settings.parents.length > 0 ? null : await openRootFolders({ world, home, settings, objects }),
+  }
+}
+
+/**
+ * What a root keeps in its home beside the folders of every node: the keys of the fleet, and the
+ * repository.
+ */
+async function openRootFolders({
+  world,
+  home,
+  settings,
+  objects,
+}: {
+  world: World
+  home: Home
+  settings: Settings
+  objects: Objects
+}): Promise<NonNullable<NodeParts['root']>> {
+  // Loaded where they are needed: most nodes are no root.
   const { openFleet } = await import('../trust/fleet.ts')
   const { openRepository } = await import('../repository/repository.ts')
   const { clock, disk, exec, log, random } = world
-  const fleet: Fleet = await openFleet({
-    dir: home.dir,
-    clock,
-    disk,
-    random,
-    timestampLifetimeMs: settings.timestampLifetime ?? limits.timestampLifetimeMs,
-  })
-  const repository = await openRepository({
-    dir: home.repository,
-    payloads: home.store,
-    objects,
-    disk,
-    exec,
-    clock,
-    log,
-  })
-  return { fleet, repository }
+  const timestampLifetimeMs = settings.timestampLifetime ?? limits.timestampLifetimeMs
+  return {
+    fleet: await openFleet({ dir: home.dir, clock, disk, random, timestampLifetimeMs }),
+    repository: await openRepository({
+      ...{ objects, disk, exec, clock, log },
+      dir: home.repository,
+      payloads: home.store,
+    }),
+  }
 }
 
-/** What a child can reach this node at, as far as the node itself can tell. */
-export function controlUrlOf(settings: Pick<Settings, 'listen'>, port: number, address?: string): string {
-  const reachable =
-    settings.listen === '0.0.0.0' || settings.listen === '::' ? (address ?? '127.0.0.1') : settings.listen
-  return `https://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`
+/** Null, and not even loaded, where the settings do not switch it on. */
+async function plainEndpointOf(world: World, settings: Settings, node: RunningNode): Promise<PlainEndpoint | null> {
+  const { plain } = settings
+  if (plain === undefined) return null
+  const { startPlainEndpoint } = await import('./plain.ts')
+  return await startPlainEndpoint({ ...world, settings: { ...settings, plain }, node })
+}
+
+/** Answers the commands of `banyan` on this machine. */
+function serveCommands(
+  { world, home, settings, root }: NodeParts,
+  node: RunningNode,
+  plain: PlainEndpoint | null,
+): Promise<LocalServer> {
+  const { clock, log } = world
+  const urls = () => [controlUrlOf(settings, node.controlPort)]
+  return serveLocal({
+    path: home.socket,
+    handler: createLocalApi({ clock, node, plain, root: root && { ...root, urls } }),
+    onError: (error, url) => log.error('local request failed', { url, error: messageOf(error) }),
+  })
+}
+
+function realNode(
+  name: string,
+  { node, plain, local }: { node: RunningNode; plain: PlainEndpoint | null; local: LocalServer },
+): RealNode {
+  return {
+    name,
+    controlPort: node.controlPort,
+    swarmPort: node.swarm.port,
+    reload: node.reload,
+    async stop() {
+      await local.close()
+      await plain?.stop()
+      await node.stop()
+    },
+  }
 }

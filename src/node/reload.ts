@@ -1,10 +1,10 @@
-// Which settings a running node takes on. Pure.
+// Which changed settings a running node takes on, and which need a restart. Pure.
 
 import { isDeepStrictEqual } from 'node:util'
 import { Failure } from '../model/failure.ts'
 import type { Settings } from '../model/settings.ts'
 
-/** What is read anew each time it is needed; everything else is built into what runs. */
+/** Settings that are read each time they are needed. All others are built into running parts. */
 const liveKeys = [
   'uploadLimit',
   'downloadLimit',
@@ -21,15 +21,18 @@ const liveKeys = [
 ] as const satisfies readonly (keyof Settings)[]
 
 export interface Reloaded {
-  /** What the node goes by from now on. */
+  /** The settings in force from now on. */
   settings: Settings
-  /** Keys that are in force now and were not before, sorted. */
+  /** Sorted keys whose new value is in force from now on. */
   changed: string[]
-  /** Keys that differ from what the node was started with, and wait for a restart. */
+  /** Sorted keys whose value in the file differs from the one in force, and that need a restart. */
   needRestart: string[]
 }
 
-/** `started` is what the node was built from, `live` what it goes by, `read` what the file says now. */
+/**
+ * `started` are the settings that the node was started with, `live` those in force, `read` those in
+ * the file now. Throws `conflict` if the file has another name.
+ */
 export function reloadedFrom(started: Settings, live: Settings, read: Settings): Reloaded {
   if (read.name !== started.name) {
     throw new Failure('conflict', `name is ${read.name} now, and this node is ${started.name}`, {

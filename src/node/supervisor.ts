@@ -1,5 +1,6 @@
-// What a daemon tells systemd when it runs as its service: that it is ready, that it stops, that it is alive (sd_notify(3)).
-// Node has no datagram sockets of the unix kind, so the program `systemd-notify` says it, in some ten milliseconds.
+// The notifications of a daemon to systemd, where it runs as a service: ready, stopping, and alive
+// (sd_notify(3)). Node has no unix datagram sockets, so the program `systemd-notify` sends each of
+// them, which takes about ten milliseconds.
 
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
@@ -7,12 +8,17 @@ import { background } from '../work/background.ts'
 import type { Clock, Exec, Log, Timer } from '../world/world.ts'
 
 export interface Supervisor {
+  /** Sends `READY` with this status line, and from then on the watchdog's notifications. */
   ready(status: string): Promise<void>
+  /** Ends the watchdog's notifications and sends `STOPPING`. */
   stopping(): Promise<void>
 }
 
-/** Without systemd it says nothing. A daemon whose turn does not come any more falls silent, and systemd restarts it. */
-export function openSupervisor(parts: {
+/**
+ * Without `NOTIFY_SOCKET` in `env` nothing is sent. A daemon whose event loop is stuck sends no
+ * more notifications, and systemd restarts it.
+ */
+export function createSupervisor(parts: {
   env: Readonly<Record<string, string | undefined>>
   exec: Pick<Exec, 'run'>
   clock: Pick<Clock, 'after'>
@@ -22,7 +28,7 @@ export function openSupervisor(parts: {
   const socket = env['NOTIFY_SOCKET']
   let next: Timer | undefined
 
-  const say = async (...words: string[]): Promise<void> => {
+  const notify = async (...words: string[]): Promise<void> => {
     if (socket === undefined) return
     try {
       const result = await exec.run({
@@ -38,20 +44,20 @@ export function openSupervisor(parts: {
     }
   }
   const beat = (everyMs: number) => {
-    background('watchdog', log, say('WATCHDOG=1'))
+    background('watchdog', log, notify('WATCHDOG=1'))
     next = clock.after(everyMs, () => beat(everyMs))
   }
 
   return {
     async ready(status) {
-      await say('--ready', `--status=${status}`)
+      await notify('--ready', `--status=${status}`)
       const periodMs = Number(env['WATCHDOG_USEC'] ?? 0) / 1000
-      // Of three in a period two may be late.
+      // Three notifications in a period: two of them may get lost.
       if (socket !== undefined && periodMs > 0) beat(periodMs / 3)
     },
     async stopping() {
       next?.cancel()
-      await say('STOPPING=1')
+      await notify('STOPPING=1')
     },
   }
 }

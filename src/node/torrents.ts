@@ -1,4 +1,4 @@
-// A .torrent file of a package, for ordinary clients.
+// The .torrent file of a package, for ordinary clients.
 
 import { Failure } from '../model/failure.ts'
 import type { Arch, InfoHash, PackageName, PackageVersion } from '../model/names.ts'
@@ -11,14 +11,16 @@ export interface Torrent {
   name: PackageName
   version: PackageVersion
   infoHash: InfoHash
+  /** The URL of this node's tracker, which the file names. */
   announce: string
-  /** The file, in base64. */
+  /** The bytes of the file, in base64. */
   torrent: string
 }
 
 /**
- * Throws `unsupported` where the plain endpoint is off, `not-found` for what is not here whole or not named by the trusted
- * revision, `conflict` if several versions or architectures are meant.
+ * Throws `unsupported` where the plain endpoint is off, `not-found` for a payload that is not here
+ * whole or that the revision in force does not name, and `conflict` if several versions or
+ * architectures match.
  */
 export async function torrentOf(
   { node, plain }: { node: Pick<RunningNode, 'state' | 'swarm'>; plain: PlainEndpoint | null },
@@ -59,7 +61,10 @@ export async function torrentOf(
   }
 }
 
-/** Each once, however many rules want it. */
+/**
+ * The builds of a package that a revision wants, for whatever node; each once, however many rules
+ * want it.
+ */
 function buildsFor({ rules, earlier = [] }: Revision, name: string) {
   const builds = [rules, ...earlier.map((each) => each.rules)].flat().flatMap(({ packages }) => {
     const wanted = Object.hasOwn(packages, name) ? packages[name] : undefined

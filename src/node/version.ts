@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 
+/** From package.json. */
 export function programVersion(): string {
   const file = new URL('../../package.json', import.meta.url)
   return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version

@@ -7,13 +7,13 @@ import { parseRollouts, type RolloutState } from '../model/rollouts.ts'
 import type { ObjectSource } from './object-source.ts'
 
 /** Throws what `need` throws, and `bad-input` for a revision that this version cannot read. */
-export async function loadRevision(source: Pick<ObjectSource, 'need'>, digest: Sha256): Promise<Revision> {
+export async function needRevision(source: Pick<ObjectSource, 'need'>, digest: Sha256): Promise<Revision> {
   return revisionFrom(await source.need(digest, 'revision'), digest)
 }
 
 /**
  * Throws what `need` throws, and `bad-input` for a state of rollouts that this version cannot read.
  */
-export async function loadRollouts(source: Pick<ObjectSource, 'need'>, digest: Sha256): Promise<RolloutState[]> {
+export async function needRollouts(source: Pick<ObjectSource, 'need'>, digest: Sha256): Promise<RolloutState[]> {
   return parseRollouts(parseJson(await source.need(digest, 'rollouts'), 'rollouts'), 'rollouts')
 }

@@ -1,4 +1,4 @@
-// What is on the machine, and what banyan remembers of having put there.
+// The packages on a machine, and what banyan remembers of having installed there.
 
 import * as v from 'valibot'
 import { type Kind, kindSchema } from '../model/manifest.ts'
@@ -13,18 +13,22 @@ import {
 } from '../model/names.ts'
 import { parserOf } from '../model/parse.ts'
 
-/** One installed package as its provider sees it now. What is not installed has no Actual. */
+/**
+ * One installed package as its provider sees it now. A package that is not installed has no Actual.
+ */
 export interface Actual {
   name: PackageName
   kind: Kind
   version: PackageVersion
-  /** broken: half installed or half configured. drifted: whole once, its files have been changed since. */
+  /** broken: not wholly installed. drifted: it was whole, and its files have been changed since. */
   state: 'whole' | 'broken' | 'drifted'
-  /** One line: what is wrong. Empty if whole. */
+  /** One line for a person: what is wrong. Empty if `state` is whole. */
   found: string
-  /** The machine's own administrator wants no change of it (`apt-mark hold`). */
+  /** The package is broken because a package manager was ended while it worked on it. */
+  interrupted?: true
+  /** The administrator of the machine wants no change of the package (`apt-mark hold`). */
   held: boolean
-  /** The payload it came from, where the machine itself knows that; null otherwise. */
+  /** The payload that the package came from. Null where the machine itself does not know it. */
   payload: Sha256 | null
 }
 
@@ -34,13 +38,19 @@ export const installedRecordSchema = v.strictObject({
   version: packageVersionSchema,
   manifest: sha256Schema,
   payload: sha256Schema,
-  /** Of the plan that it was installed by. */
+  /** The revision of the plan that installed it. */
   revision: countSchema,
-  /** unfinished: banyan put it there, and it did not end well. It is ours to remove, and not yet what was wanted. */
+  /**
+   * unfinished: the installation failed and left the package behind. It is ours to remove, and not
+   * yet what was wanted.
+   */
   state: v.picklist(['installed', 'unfinished']),
-  /** Some version of it was there before banyan touched it: it is not ours to remove when the policy falls silent. */
+  /**
+   * The package was there before banyan first changed it, so it stays when the policy no longer
+   * mentions it.
+   */
   foundThere: v.optional(v.boolean(), false),
 })
-/** What banyan itself installed. */
+/** A package that banyan itself installed. */
 export type InstalledRecord = v.InferOutput<typeof installedRecordSchema>
 export const parseInstalledRecords = parserOf(v.array(installedRecordSchema))

@@ -1,4 +1,5 @@
-// The words of `banyan check`: what a plan would change and why. Plain values; the command prints them.
+// What `banyan check` says: what a plan would change, and why. Plain values, which the command
+// prints.
 
 import type { Kind } from '../model/manifest.ts'
 import type { PackageName, PackageVersion } from '../model/names.ts'
@@ -7,21 +8,29 @@ import { waitingText } from './kept.ts'
 import { type Plan, waitsIn } from './plan.ts'
 import { type Quarantined, quarantineOf, quarantineText } from './quarantine.ts'
 
+/** One difference, as `banyan check` prints it. */
 export interface DescribedDifference {
   name: PackageName
   kind: Kind | null
+  /** How the plan removes the difference. */
   what: What
+  /** The installed version; null if the package is not installed. */
   from: PackageVersion | null
+  /** The wanted version; null for a removal. */
   to: PackageVersion | null
   /**
-   * planned: the next apply does it. quarantined: it failed and is left alone for a while. audit: nothing does it, it is
-   * only told.
+   * planned: the next apply removes the difference. waiting: the plan leaves it for later. held:
+   * the administrator of the machine holds the package. quarantined: it failed and is left alone
+   * for a while. audit: its rule only reports.
    */
   state: 'planned' | 'waiting' | 'held' | 'quarantined' | 'audit'
   why: string
 }
 
-/** One line for each difference, in the order of the plan; what the plan leaves out comes last. */
+/**
+ * One entry for each difference, in the order of the plan. Differences that the plan leaves out
+ * come last.
+ */
 export function describePlan(
   plan: Plan,
   differences: readonly Difference[],

@@ -1,4 +1,4 @@
-// What differs between a node's desired state and its machine. Pure; the order is by package name.
+// What differs between a node's desired state and its machine, by package name. Pure.
 
 import type { DesiredPackage } from '../model/desired.ts'
 import { unreachable } from '../model/failure.ts'
@@ -7,31 +7,44 @@ import type { PackageName, PackageVersion, Sha256 } from '../model/names.ts'
 import { compareVersions } from '../model/versions.ts'
 import type { Actual, InstalledRecord } from './actual.ts'
 
+/** How the difference is removed. */
 export type What = 'install' | 'upgrade' | 'downgrade' | 'reinstall' | 'remove'
 
-/** pending: the revision moved since we last converged this package. drift: somebody else moved the machine. */
+/**
+ * pending: the revision has changed since this package last converged. drift: somebody else changed
+ * the machine.
+ */
 export type Cause = 'pending' | 'drift'
 
+/** One package that is not as the revision wants it. */
 export interface Difference {
   name: PackageName
-  /** Null as long as the manifest that says it is not here. */
+  /** Null as long as the manifest is not here. */
   kind: Kind | null
-  /** reinstall: the same version with other content, with files that have changed, or not wholly installed. */
+  /**
+   * reinstall: the wanted version is there with other content, with changed files, or not wholly
+   * installed.
+   */
   what: What
   cause: Cause
+  /** The installed version. Null if the package is not installed. */
   from: PackageVersion | null
+  /** The wanted version. Null for a removal. */
   to: PackageVersion | null
-  /** Null for a removal. */
+  /** The wanted manifest. Null for a removal. */
   manifest: Sha256 | null
-  /** One line for a person: what there is instead of what there should be. */
+  /** One line for a person: what is on the machine instead of what should be. */
   found: string
-  /** The machine's administrator holds it: nothing will be done. */
+  /** The administrator of the machine holds the package, so nothing is done. */
   held: boolean
 }
 
+/** A desired state, and the machine that it is compared with. */
 export interface Compared {
   desired: readonly DesiredPackage[]
-  /** Of the desired packages; one that is not here yet makes a difference of unknown kind. */
+  /**
+   * The manifests of desired packages. One that is not here yet makes a difference of unknown kind.
+   */
   manifests: ReadonlyMap<Sha256, Manifest>
   actual: readonly Actual[]
   installed: readonly InstalledRecord[]
@@ -40,7 +53,10 @@ export interface Compared {
   converged: number | null
 }
 
-/** Empty means converged. What banyan never installed and no rule calls absent is left alone. */
+/**
+ * Empty if the machine has converged. A package that banyan never installed and that no rule calls
+ * absent is left alone.
+ */
 export function differencesBetween(compared: Compared): Difference[] {
   const { desired, actual, installed } = compared
   const actualByKey = new Map(actual.map((one) => [keyOf(one.kind, one.name), one]))
@@ -57,7 +73,7 @@ export function differencesBetween(compared: Compared): Difference[] {
         const there = kind === null ? undefined : actualByKey.get(keyOf(kind, wanted.name))
         const difference = differenceOfWanted({ wanted, kind, record, there, compared })
         if (difference !== null) differences.push(difference)
-        // The same name once came as another kind: banyan put that there, so it goes.
+        // Banyan once installed the same name as another kind: that one goes.
         for (const other of records) {
           const stale = actualByKey.get(keyOf(other.kind, other.name))
           if (kind === null || other.kind === kind || stale === undefined) continue
@@ -95,7 +111,7 @@ export function byNameAndKind(
   return compareText(a.name, b.name) || compareText(a.kind ?? '', b.kind ?? '')
 }
 
-/** One package of one kind; a machine can hold the same name in two kinds. */
+/** A key for one package of one kind: a machine can have the same name in two kinds. */
 export function keyOf(kind: Kind, name: PackageName): string {
   return `${kind}/${name}`
 }
@@ -166,8 +182,8 @@ function removalOf(there: Actual, cause: Cause, found: string): Difference {
   }
 }
 
-// Nothing is remembered of a package that banyan never touched. If this very revision had no difference here before,
-// then it is the machine that has moved.
+// Banyan has no record of the package. If this very revision had no difference on this machine
+// before, somebody has changed the machine since.
 function causeOfUnrecorded(compared: Compared): Cause {
   return compared.converged === compared.revision ? 'drift' : 'pending'
 }

@@ -1,21 +1,26 @@
-// The outcomes of packages that need no apply: kept, held, waiting, or not to be had. Pure.
+// The outcomes of packages that an apply does not touch: kept, held, waiting, or without a build
+// for this node. Pure.
 
 import type { DesiredPackage } from '../model/desired.ts'
 import type { Outcome } from '../model/report.ts'
 import type { Actual } from './actual.ts'
 import { byNameAndKind, type Difference } from './differences.ts'
-import { type Plan, type Waiting, waitsIn } from './plan.ts'
+import { type Plan, type WaitingPackage, waitsIn } from './plan.ts'
 import { heldText } from './providers/provider.ts'
 
-export interface Seen {
+/** What a look has found so far. */
+export interface LookFindings {
   desired: readonly DesiredPackage[]
   actual: readonly Actual[]
   differences: readonly Difference[]
   plan: Plan
 }
 
-/** One outcome for each package that a rule mentions and the plan's actions do not. */
-export function outcomesKept({ desired, actual, differences, plan }: Seen): Outcome[] {
+/**
+ * One outcome for each package that a rule mentions and no action of the plan is about, sorted by
+ * name.
+ */
+export function outcomesKept({ desired, actual, differences, plan }: LookFindings): Outcome[] {
   const outcomes: Outcome[] = []
   const differing = new Map(differences.map((difference) => [difference.name, difference]))
   for (const wanted of desired) {
@@ -64,8 +69,8 @@ export function outcomesKept({ desired, actual, differences, plan }: Seen): Outc
   return outcomes.sort(byNameAndKind)
 }
 
-/** What a waiting package waits for, in words. */
-export function waitingText(waiting: Waiting): string {
+/** Says what a package waits for. */
+export function waitingText(waiting: WaitingPackage): string {
   if (waiting.for === 'dependency') return `waiting for ${waiting.dependency}, which it depends on`
   if (waiting.for === 'audit') return 'its rule only reports (mode: audit)'
   return `waiting for its ${waiting.for}${waiting.detail === undefined ? '' : ` ${waiting.detail}`}`

@@ -1,10 +1,11 @@
-// What a machine needs so that what is installed is what runs: a reboot, restarts of services. Looks and changes nothing.
+// What a machine needs so that it runs the software that is installed: a reboot, or restarts of
+// services. Changes nothing.
 
 import { join } from 'node:path'
-import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { MachineNeeds } from '../model/restarts.ts'
 import type { OutdatedProcess } from '../world/processes.ts'
+import { readIfThere } from '../world/read-if-there.ts'
 import type { Clock, Disk, Exec } from '../world/world.ts'
 
 export interface NeedsParts {
@@ -15,17 +16,22 @@ export interface NeedsParts {
   outdatedProcesses: () => Promise<OutdatedProcess[]>
 }
 
-export interface NeedsLook {
-  /** Processes and rpm's database are looked at again when that was some time ago, or something was installed since. */
+/** What a machine needs, found out anew only when that is due. */
+export interface CachedNeeds {
+  /**
+   * Looks at processes and at rpm's database at most every `limits.processLookMs`, unless something
+   * was installed since. Debian's reboot flag is read each time.
+   */
   look(): Promise<MachineNeeds>
-  /** Something was installed. */
+  /** Something was installed: the next look starts anew. */
   changed(): void
 }
 
-export function openNeedsLook(parts: NeedsParts): NeedsLook {
+/** In memory only: there is nothing to stop. */
+export function createCachedNeeds(parts: NeedsParts): CachedNeeds {
   let known: (MachineNeeds & { atMs: number }) | undefined
   const looked = async (): Promise<MachineNeeds> => {
-    // Below another root nothing runs.
+    // Nothing runs below another target root.
     if (parts.targetRoot !== '/') return { reboot: null, restarts: [] }
     const now = parts.clock.monotonicMs()
     if (known === undefined || now - known.atMs > limits.processLookMs) {
@@ -50,7 +56,10 @@ function unitsOf(outdated: readonly OutdatedProcess[]): string[] {
   return [...units].sort().slice(0, limits.unitsNamedMax)
 }
 
-/** What Debian's packages leave there that want one; update-notifier(8) shows it to people. */
+/**
+ * The flag that Debian's packages leave when they want a reboot; update-notifier(8) shows it to
+ * people.
+ */
 async function rebootByFlag({ disk, targetRoot }: NeedsParts): Promise<string | null> {
   const flag = join(targetRoot, 'run/reboot-required')
   if ((await disk.stat(flag)) === undefined) return null
@@ -60,13 +69,16 @@ async function rebootByFlag({ disk, targetRoot }: NeedsParts): Promise<string | 
   return (names === '' ? 'a package asks for it' : `asked for by ${names}`).slice(0, limits.textMaxChars)
 }
 
-/** Packages whose new version runs only after one; dnf-plugins-core's needs-restarting goes by the same. */
+/**
+ * Packages whose new version runs only after a reboot. The needs-restarting of dnf-plugins-core has
+ * the same list.
+ */
 const coreRpms = [
   ...['kernel', 'kernel-core', 'kernel-rt-core', 'kernel-default', 'linux-firmware', 'kernel-firmware-all'],
   ...['systemd', 'dbus', 'dbus-broker', 'dbus-daemon', 'glibc', 'openssl-libs', 'gnutls'],
 ]
 
-/** rpm leaves no such flag: what counts is what was installed since the machine started. */
+/** rpm leaves no flag, so a core package counts if it was installed after the machine started. */
 async function rebootByRpm({ disk, exec }: NeedsParts): Promise<string | null> {
   const folders = ['/usr/lib/sysimage/rpm', '/var/lib/rpm']
   const databases = await Promise.all(folders.map((folder) => disk.stat(folder)))
@@ -85,11 +97,7 @@ async function rebootByRpm({ disk, exec }: NeedsParts): Promise<string | null> {
   return since.length === 0 ? null : `${[...new Set(since)].sort().join(', ')} newer than the last start`
 }
 
+/** Empty if there is no such file. */
 async function textOf(disk: Pick<Disk, 'read'>, file: string): Promise<string> {
-  try {
-    return new TextDecoder().decode(await disk.read(file, { maxBytes: limits.packageListMaxBytes }))
-  } catch (error) {
-    if (error instanceof Failure && error.code === 'not-found') return ''
-    throw error
-  }
+  return new TextDecoder().decode(await readIfThere(disk, file, { maxBytes: limits.packageListMaxBytes }))
 }

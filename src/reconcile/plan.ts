@@ -1,4 +1,5 @@
-// A plan: the differences made into actions, in the one order in which they are carried out. A plain JSON value.
+// A plan: the actions that remove the differences, in the order in which they are carried out. A
+// plain JSON value.
 
 import * as v from 'valibot'
 import type { Kind, Manifest } from '../model/manifest.ts'
@@ -13,11 +14,11 @@ import {
   type Sha256,
   sha256Schema,
 } from '../model/names.ts'
+import { namesNeededBy, namesOfferedBy } from '../model/needs.ts'
 import { parserOf } from '../model/parse.ts'
 import type { InstalledRecord } from './actual.ts'
-import { neededBy, offeredBy } from './dependencies.ts'
 import { type Difference, keyOf } from './differences.ts'
-import { plannedRestartSchema } from './restarts.ts'
+import { plannedRestartSchema } from './planned-restart.ts'
 
 const pathSchema = v.pipe(v.string(), v.startsWith('/'), v.maxLength(4096))
 
@@ -29,58 +30,66 @@ export const actionSchema = v.strictObject({
   from: v.nullable(packageVersionSchema),
   to: v.nullable(packageVersionSchema),
   found: v.string(),
-  /** What is installed; null for a removal. The apply process believes the digests only if the revision says them too. */
+  /**
+   * The payload to install; null for a removal. The apply process takes it only if the signed
+   * revision names its digests.
+   */
   source: v.nullable(v.strictObject({ manifest: sha256Schema, payload: sha256Schema, path: pathSchema })),
-  /** What banyan installed before, if its payload is still here: it goes back when the new one fails. */
+  /**
+   * The version that banyan installed before, if its payload is still here. It goes back when the
+   * new version fails.
+   */
   previous: v.nullable(v.strictObject({ version: packageVersionSchema, payload: sha256Schema, path: pathSchema })),
 })
 export type Action = v.InferOutput<typeof actionSchema>
 
-export const waitingSchema = v.strictObject({
+export const waitingPackageSchema = v.strictObject({
   name: packageNameSchema,
-  /** Null, as its manifest, for a removal. */
+  /** Null for a removal. */
   version: v.nullable(packageVersionSchema),
   manifest: v.nullable(sha256Schema),
   for: v.picklist(['manifest', 'payload', 'dependency', 'window', 'wave', 'audit']),
-  /** The waiting package that this one depends on; null unless it waits for that. */
+  /** The waiting package that this package depends on. Null if it waits for something else. */
   dependency: v.nullable(packageNameSchema),
-  /** When to look again; absent if nobody knows. */
+  /** When to look again. Absent if that is not known. */
   until: v.exactOptional(instantSchema),
-  /** What it waits for, in words, where that is not said by the above. */
+  /** What the package waits for, in words, if the fields above do not say it. */
   detail: v.exactOptional(v.string()),
 })
-export type Waiting = v.InferOutput<typeof waitingSchema>
+export type WaitingPackage = v.InferOutput<typeof waitingPackageSchema>
 
 export const planSchema = v.strictObject({
   schema: v.literal(1),
   revision: countSchema,
-  /** Of the revision's bytes. */
+  /** The digest of the revision's bytes. */
   digest: sha256Schema,
   actions: v.array(actionSchema),
-  /** What cannot be done yet. */
-  waiting: v.array(waitingSchema),
+  /** The packages that cannot be changed yet. */
+  waiting: v.array(waitingPackageSchema),
   /** Units to restart once their packages have changed. */
   restarts: v.exactOptional(v.array(plannedRestartSchema)),
 })
 export type Plan = v.InferOutput<typeof planSchema>
 export const parsePlan = parserOf(planSchema)
 
-/** Why a difference is left as it is for now, though all that it takes may be here. */
-export type Wait = Pick<Waiting, 'until' | 'detail'> & { for: 'window' | 'wave' | 'audit' }
+/** Why a difference is left as it is for now, although the payload may be here. */
+export type WaitReason = Pick<WaitingPackage, 'until' | 'detail'> & { for: 'window' | 'wave' | 'audit' }
 
+/** What a plan needs beside the differences. */
 export interface PlanParts {
   revision: { number: number; digest: Sha256 }
   manifests: ReadonlyMap<Sha256, Manifest>
-  /** Where the whole payloads lie that are here. */
+  /** The paths of the payloads that are wholly here. */
   payloadsHere: ReadonlyMap<Sha256, string>
   installed: readonly InstalledRecord[]
-  /** Null if it may be removed at once; the default is that for all. */
-  waitOf?: (difference: Difference) => Wait | null
+  /** Null if the difference may be removed at once. Without this function, all may. */
+  waitOf?: (difference: Difference) => WaitReason | null
 }
 
 /**
- * The same differences give the same plan. Held ones are left out. A package that depends on one that waits, waits
- * too: its package manager would refuse it alone.
+ * The same differences give the same plan. Differences of held packages are left out. A package
+ * that depends on a waiting package waits as well, because its package manager would refuse it
+ * alone.
  */
 export function planFor(differences: readonly Difference[], parts: PlanParts): Plan {
   const records = new Map(parts.installed.map((record) => [keyOf(record.kind, record.name), record]))
@@ -101,46 +110,53 @@ export function planFor(differences: readonly Difference[], parts: PlanParts): P
   return { schema: 1, revision: number, digest, actions, waiting }
 }
 
-/** What a difference waits for; undefined if the plan acts on it. */
+/** What a difference waits for. Undefined if the plan acts on it. */
 export function waitsIn(
   { waiting }: Pick<Plan, 'waiting'>,
   { name, manifest }: Pick<Difference, 'name' | 'manifest'>,
-): Waiting | undefined {
+): WaitingPackage | undefined {
   const known = indexes.get(waiting) ?? new Map(waiting.map((one) => [keyOfWaiting(one), one]))
   indexes.set(waiting, known)
   return known.get(keyOfWaiting({ name, manifest }))
 }
 
-/** There may be thousands, and each is asked for. */
-const indexes = new WeakMap<readonly Waiting[], ReadonlyMap<string, Waiting>>()
+/** A plan may have thousands of waiting packages, and each is asked for. */
+const indexes = new WeakMap<readonly WaitingPackage[], ReadonlyMap<string, WaitingPackage>>()
 
-function keyOfWaiting({ name, manifest }: Pick<Waiting, 'name' | 'manifest'>): string {
+function keyOfWaiting({ name, manifest }: Pick<WaitingPackage, 'name' | 'manifest'>): string {
   return `${name} ${manifest ?? ''}`
 }
 
-/** Whether it waits for something that is on its way, and not for its time. */
-export function isComing(waiting: Waiting): boolean {
+/** Whether the package waits for an object that is being fetched. */
+export function isComing(waiting: WaitingPackage): boolean {
   return waiting.for === 'manifest' || waiting.for === 'payload'
 }
 
-/** Of those to be removed, the ones whose payload is to be here before: what waits for its wave is fetched with that. */
+/**
+ * The differences whose payloads are fetched now. The payload of a package that waits for its wave
+ * is fetched with the wave.
+ */
 export function differencesToFetch(seen: { differences: readonly Difference[]; plan: Plan }): Difference[] {
-  return differencesToRemove(seen).filter((difference) => waitsIn(seen.plan, difference)?.for !== 'wave')
+  return actionableDifferences(seen).filter((difference) => waitsIn(seen.plan, difference)?.for !== 'wave')
 }
 
-/** Those that are to be removed sooner or later: what a rule in audit mode found is only told. */
-export function differencesToRemove(seen: { differences: readonly Difference[]; plan: Plan }): Difference[] {
+/**
+ * The differences that are to be removed sooner or later. What a rule in audit mode found is only
+ * reported.
+ */
+export function actionableDifferences(seen: { differences: readonly Difference[]; plan: Plan }): Difference[] {
   return seen.differences.filter((difference) => waitsIn(seen.plan, difference)?.for !== 'audit')
 }
 
-/** When the first of what waits for its time may go on; undefined if nothing does. */
+/** When the first waiting package may go on. Undefined if none waits for a time. */
 export function nextLookAt({ waiting }: Pick<Plan, 'waiting'>): Instant | undefined {
   const times = waiting.flatMap(({ until }) => until ?? [])
   return times.length === 0 ? undefined : Math.min(...times)
 }
 
-// Hooks of a tree may need what debs bring: trees go first and come last. Within the debs one transaction does it all,
-// so that a package may replace one that goes.
+// A tree's hooks may need what debs and rpms bring, so trees are removed first and installed last.
+// The debs are one transaction, removals and installations together, so that a package may take the
+// place of one that goes.
 function rankOf(action: Action): number {
   if (action.what === 'remove') return { tree: 0, deb: 1, rpm: 3 }[action.kind]
   return { deb: 2, rpm: 4, tree: 5 }[action.kind]
@@ -156,9 +172,9 @@ function previousOf(
   return path === undefined ? null : { version: record.version, payload: record.payload, path }
 }
 
-function waitingOf(differences: readonly Difference[], parts: PlanParts): Waiting[] {
-  const waiting = new Map<PackageName, Waiting>()
-  const removals: Waiting[] = []
+function waitingOf(differences: readonly Difference[], parts: PlanParts): WaitingPackage[] {
+  const waiting = new Map<PackageName, WaitingPackage>()
+  const removals: WaitingPackage[] = []
   const dependents = new Map<PackageName, PackageName[]>()
   const wanted = new Map<PackageName, { version: string; manifest: Sha256; kind: Kind | null }>()
   for (const difference of differences) {
@@ -174,7 +190,7 @@ function waitingOf(differences: readonly Difference[], parts: PlanParts): Waitin
     const missing = body === undefined ? 'manifest' : parts.payloadsHere.has(body.payload.sha256) ? null : 'payload'
     const waits = wait ?? (missing === null ? null : { for: missing })
     if (waits !== null) waiting.set(name, { name, version: to, manifest, dependency: null, ...waits })
-    for (const needed of body === undefined ? [] : neededBy(body)) {
+    for (const needed of body === undefined ? [] : namesNeededBy(body)) {
       dependents.set(needed, [...(dependents.get(needed) ?? []), name])
     }
   }
@@ -182,11 +198,11 @@ function waitingOf(differences: readonly Difference[], parts: PlanParts): Waitin
   for (let name = spreading.pop(); name !== undefined; name = spreading.pop()) {
     const late = wanted.get(name)
     const body = late === undefined ? undefined : parts.manifests.get(late.manifest)
-    const offered = body === undefined ? [name] : offeredBy(body)
+    const offered = body === undefined ? [name] : namesOfferedBy(body)
     for (const dependent of offered.flatMap((one) => dependents.get(one) ?? [])) {
       const own = wanted.get(dependent)
       if (own === undefined || waiting.has(dependent)) continue
-      // A tree, or a package of another package manager, is nothing to it.
+      // A package depends only on packages of its own package manager.
       if (late?.kind !== null && own.kind !== late?.kind) continue
       const { version, manifest } = own
       waiting.set(dependent, { name: dependent, version, manifest, for: 'dependency', dependency: name })

@@ -1,5 +1,5 @@
-// Packages whose installation or removal failed: each is left alone for a while, longer every time, and the others go on.
-// Pure.
+// Packages whose installation or removal failed. Each is left alone for a while, longer with every
+// failure, and the others go on. Pure.
 
 import { createHash } from 'node:crypto'
 import * as v from 'valibot'
@@ -19,37 +19,43 @@ import { backOffMs } from '../work/back-off.ts'
 import type { Difference } from './differences.ts'
 import type { Action, Plan } from './plan.ts'
 
-/** As it outlasts a restart. */
+/** What is kept of a quarantined package over a restart of the daemon. */
 const savedSchema = v.strictObject({
   name: packageNameSchema,
   kind: kindSchema,
-  /** Of what did not want to be installed: another version is tried at once. Null for a removal. */
+  /** The manifest that failed: another version is tried at once. Null for a removal. */
   manifest: v.nullable(sha256Schema),
-  /** Of the plan that it last failed under: a newer one is a reason to try again at once. */
+  /** The revision under which it last failed. A newer revision is a reason to try again at once. */
   revision: countSchema,
-  /** In a row. */
+  /** How many times in a row it has failed. */
   failures: countSchema,
   because: v.pipe(v.string(), v.maxLength(limits.detailMaxChars)),
   failedAt: instantSchema,
-  /** By the wall clock, for people. */
+  /** For people, and for the time after a restart. */
   nextTry: instantSchema,
 })
 export type SavedQuarantine = v.InferOutput<typeof savedSchema>
 export const parseSavedQuarantines = parserOf(v.array(savedSchema))
 
+/** A package that failed, as long as a difference asks for it. */
 export interface Quarantined extends SavedQuarantine {
-  /** On the clock that never goes back. Null once it may be tried again; its failures still count. */
+  /**
+   * When it may be tried again, on the monotonic clock. Null once that time has come; its failures
+   * still count.
+   */
   untilMs: number | null
 }
 
+/** One point in time on both clocks. */
 export interface Moment {
   at: Instant
   monotonicMs: number
 }
 
 /**
- * How long a package is left alone after so many failures in a row. Nodes that failed together come back apart: the
- * upper half of each step follows from what they are called, and is the same whenever it is asked for.
+ * How long a package is left alone after `failures` failures in a row. Nodes that failed together
+ * try again at different times: half of each step depends on the names of the node and the package.
+ * The same arguments give the same time.
  */
 export function quarantineMs(failures: number, node: NodeName, name: string): number {
   const fraction = createHash('sha256').update(`${node} ${name} ${failures}`).digest().readUInt32BE() / 2 ** 32
@@ -61,7 +67,10 @@ export function quarantineMs(failures: number, node: NodeName, name: string): nu
   })
 }
 
-/** After an apply: what failed is in, or stays longer; what went well is out. */
+/**
+ * The quarantine after an apply. A package that failed enters it or stays longer; one that went
+ * well leaves it.
+ */
 export function quarantineAfter(
   before: readonly Quarantined[],
   applied: { plan: Plan; outcomes: readonly Outcome[]; node: NodeName; moment: Moment },
@@ -78,7 +87,7 @@ export function quarantineAfter(
       continue
     }
     const isSame = known !== undefined && isOf(known, action)
-    // The same outcomes may be handed over twice.
+    // The same outcomes may arrive twice.
     if (isSame && known.failedAt === moment.at) continue
     const failures = isSame ? known.failures + 1 : 1
     const restMs = quarantineMs(failures, node, action.name)
@@ -97,12 +106,12 @@ export function quarantineAfter(
   return [...after.values()]
 }
 
-/** What the next apply leaves out. */
+/** Whether the next apply leaves the action out. */
 export function isQuarantined(quarantine: readonly Quarantined[], action: Action): boolean {
   return quarantine.some((one) => one.untilMs !== null && isOf(one, action))
 }
 
-/** Of a difference, whether or not it may be tried again. */
+/** The failures of a difference, whether or not it may be tried again by now. */
 export function quarantineOf(
   quarantine: readonly Quarantined[],
   { name, kind, manifest }: Pick<Difference, 'name' | 'kind' | 'manifest'>,
@@ -110,17 +119,19 @@ export function quarantineOf(
   return quarantine.find((one) => one.name === name && one.kind === kind && one.manifest === manifest)
 }
 
-/** What failed under a former revision may be just what this one mends. */
+/**
+ * A newer revision may mend what failed under a former one, so such packages may be tried at once.
+ */
 export function quarantineUnder(quarantine: readonly Quarantined[], revision: number): Quarantined[] {
   return quarantine.map((one) => (one.revision < revision ? { ...one, untilMs: null } : one))
 }
 
-/** Those whose time has come may be tried again; at infinity, all of them. */
+/** Packages whose time has come may be tried again. At infinity, all of them may. */
 export function quarantineAt(quarantine: readonly Quarantined[], monotonicMs: number): Quarantined[] {
   return quarantine.map((one) => (one.untilMs !== null && one.untilMs <= monotonicMs ? { ...one, untilMs: null } : one))
 }
 
-/** What no difference asks for any more is over: somebody mended it, or something else is wanted. */
+/** Without packages that no longer differ: somebody mended them, or something else is wanted. */
 export function quarantineStanding(
   quarantine: readonly Quarantined[],
   differences: readonly Difference[],
@@ -128,13 +139,16 @@ export function quarantineStanding(
   return quarantine.filter((one) => differences.some((difference) => quarantineOf([one], difference) !== undefined))
 }
 
-/** Until the first of them may be tried again; undefined if none waits. */
+/** The time until the first package may be tried again. Undefined if none waits. */
 export function nextTryInMs(quarantine: readonly Quarantined[], monotonicMs: number): number | undefined {
   const waits = quarantine.flatMap(({ untilMs }) => (untilMs === null ? [] : [Math.max(0, untilMs - monotonicMs)]))
   return waits.length === 0 ? undefined : Math.min(...waits)
 }
 
-/** After a restart, whatever became of the wall clock meanwhile: nothing waits longer than it was to. */
+/**
+ * The quarantine after a restart. Whatever happened to the wall clock meanwhile, no package waits
+ * longer than it was to.
+ */
 export function quarantineRestored(saved: readonly SavedQuarantine[], { at, monotonicMs }: Moment): Quarantined[] {
   return saved.map((one) => {
     const restMs = Math.max(0, Math.min(one.nextTry - at, one.nextTry - one.failedAt, limits.quarantineCeilingMs))
@@ -142,11 +156,12 @@ export function quarantineRestored(saved: readonly SavedQuarantine[], { at, mono
   })
 }
 
+/** What is kept over a restart of the daemon. */
 export function quarantineToSave(quarantine: readonly Quarantined[]): SavedQuarantine[] {
   return quarantine.map(({ untilMs: _, ...saved }) => saved)
 }
 
-/** In words for `check` and `why`. */
+/** One line for `check` and `why`. */
 export function quarantineText({ failures, nextTry, untilMs }: Quarantined): string {
   const times = failures === 1 ? 'once' : `${failures} times in a row`
   const next = untilMs === null ? 'it is tried again now' : `next try at ${new Date(nextTry).toISOString()}`

@@ -1,4 +1,4 @@
-// What banyan remembers of having installed: how an apply changes it, and when it is forgotten. Pure.
+// The records of what banyan installed: how an apply changes them, and when one is forgotten. Pure.
 
 import type { DesiredPackage } from '../model/desired.ts'
 import type { Outcome } from '../model/report.ts'
@@ -6,7 +6,7 @@ import type { Actual, InstalledRecord } from './actual.ts'
 import { byNameAndKind, keyOf } from './differences.ts'
 import type { Action, Plan } from './plan.ts'
 
-/** The records after an apply. The same outcomes twice change nothing more. */
+/** The records after an apply. The same outcomes a second time change nothing more. */
 export function recordsAfter(
   records: readonly InstalledRecord[],
   plan: Plan,
@@ -27,7 +27,7 @@ export function recordsAfter(
     const foundThere = after.get(key)?.foundThere ?? action.from !== null
     const record = (state: InstalledRecord['state']) => recordOf(action, source, plan, state, foundThere)
     if (reached) after.set(key, record('installed'))
-    // It failed, and yet its version is what there is now: half of it was put there by us.
+    // It failed, and yet the machine has its version now: we have put at least part of it there.
     else if (outcome.outcome === 'failed' && outcome.before !== outcome.version) {
       after.set(key, record('unfinished'))
     }
@@ -36,8 +36,8 @@ export function recordsAfter(
 }
 
 /**
- * Forgets what the policy no longer mentions and the machine no longer has: were it kept, a package that somebody
- * installs by hand later would count as ours, and be removed.
+ * Forgets packages that the policy no longer mentions and the machine no longer has. With such a
+ * record, a package that somebody installs by hand later would count as ours and be removed.
  */
 export function recordsStanding(
   records: readonly InstalledRecord[],
@@ -58,7 +58,7 @@ function recordOf(
   return {
     name: action.name,
     kind: action.kind,
-    // Who calls has seen that the machine has exactly this version.
+    // The caller has seen that the machine has exactly this version.
     version: action.to as string,
     manifest: source.manifest,
     payload: source.payload,

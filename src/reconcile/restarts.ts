@@ -1,47 +1,36 @@
-// Which units are restarted after an apply, each once, whatever is killed in between. Pure.
+// Which units are restarted after an apply: each once, whatever is killed in between. Pure.
 
 import * as v from 'valibot'
 import type { DesiredPackage } from '../model/desired.ts'
 import { limits } from '../model/limits.ts'
-import { type Instant, packageNameSchema } from '../model/names.ts'
+import type { Instant } from '../model/names.ts'
 import { parserOf } from '../model/parse.ts'
 import type { Outcome } from '../model/report.ts'
-import { type Restart, restartSchema, type UnitName, unitNameSchema } from '../model/restarts.ts'
+import { type Restart, restartSchema, type UnitName } from '../model/restarts.ts'
 import type { Revision } from '../model/revision.ts'
 import type { Plan } from './plan.ts'
-
-/** What systemd calls the present run of a unit; another one is there once it was restarted. */
-const invocationSchema = v.pipe(v.string(), v.regex(/^[0-9a-f]{0,32}$/))
-
-export const plannedRestartSchema = v.strictObject({
-  unit: unitNameSchema,
-  /** It is restarted if one of them changes. */
-  packages: v.array(packageNameSchema),
-  /** An earlier apply changed one and did not come to it. If it had begun, that was the run of the unit that it was to end. */
-  owed: v.exactOptional(v.strictObject({ invocation: v.nullable(invocationSchema) })),
-})
-export type PlannedRestart = v.InferOutput<typeof plannedRestartSchema>
+import { invocationSchema, type PlannedRestart } from './planned-restart.ts'
 
 const keptRestartSchema = v.strictObject({
   ...restartSchema.entries,
-  /** Of one that is owed and had begun. */
+  /** The run that an owed restart was to end, if that restart had begun. */
   invocation: v.exactOptional(invocationSchema),
 })
-/** As a node remembers it. */
+/** A restart as a node remembers it. */
 export type KeptRestart = v.InferOutput<typeof keptRestartSchema>
 export const parseKeptRestarts = parserOf(v.array(keptRestartSchema))
 
-/** What an apply came to. */
+/** What an apply did about one unit. */
 export const restartResultSchema = v.strictObject({
   ...restartSchema.entries,
   state: v.picklist(['done', 'failed', 'skipped']),
 })
 export type RestartResult = v.InferOutput<typeof restartResultSchema>
 
-/** What is known of one that was killed: it may or may not have happened. */
+/** A restart during which the apply was killed. It may or may not have happened. */
 export type BegunRestart = Pick<Restart, 'unit' | 'at'> & { state: 'begun'; invocation: string }
 
-/** Sorted by unit. `names`: the packages that are to change. */
+/** The units to restart if `names` change, sorted by unit. */
 function restartsFor(desired: readonly DesiredPackage[], names: ReadonlySet<string>): PlannedRestart[] {
   const byUnit = new Map<UnitName, string[]>()
   for (const { name, terms } of desired) {
@@ -52,7 +41,7 @@ function restartsFor(desired: readonly DesiredPackage[], names: ReadonlySet<stri
   return [...byUnit].map(([unit, packages]) => ({ unit, packages })).sort(byUnitName)
 }
 
-/** With those that an earlier apply has left. */
+/** The planned restarts and those that an earlier apply still owes, sorted by unit. */
 export function restartsWithOwed(planned: readonly PlannedRestart[], kept: readonly KeptRestart[]): PlannedRestart[] {
   const owed = kept.filter(({ state }) => state === 'owed')
   const units = new Set([...planned, ...owed].map(({ unit }) => unit))
@@ -65,18 +54,19 @@ export function restartsWithOwed(planned: readonly PlannedRestart[], kept: reado
     .sort(byUnitName)
 }
 
-/** The plan, with what its rules have restarted. */
+/** The plan with the restarts that its rules ask for. */
 export function withRestarts(plan: Plan, desired: readonly DesiredPackage[]): Plan {
   const restarts = restartsFor(desired, new Set(plan.actions.map(({ name }) => name)))
   return restarts.length === 0 ? plan : { ...plan, restarts }
 }
 
+/** Whether the unit is restarted now: a restart is owed, or one of its packages has changed. */
 export function isDue({ owed, packages }: PlannedRestart, outcomes: readonly Outcome[]): boolean {
   const changed = (name: string) => outcomes.some((each) => each.name === name && each.outcome === 'changed')
   return owed !== undefined || packages.some(changed)
 }
 
-/** After an apply. The same results twice change nothing more. */
+/** What a node remembers after an apply. The same results a second time change nothing more. */
 export function restartsAfter(
   kept: readonly KeptRestart[],
   applied: {
@@ -102,18 +92,18 @@ export function restartsAfter(
   return newest.sort(byUnitName)
 }
 
-/** Those that the policy still asks for. */
+/** The restarts that the policy still asks for. */
 export function restartsUnder(kept: readonly KeptRestart[], revision: Pick<Revision, 'rules'>): KeptRestart[] {
   const units = unitsIn(revision)
   return kept.filter(({ unit }) => units.has(unit))
 }
 
-/** Somebody asks for it: what failed is tried again. */
+/** Somebody asked for an apply, so failed restarts are owed again. */
 export function restartsAskedFor(kept: readonly KeptRestart[]): KeptRestart[] {
   return kept.map((each) => (each.state === 'failed' ? { unit: each.unit, state: 'owed', at: each.at } : each))
 }
 
-/** All that a revision has restarted anywhere. */
+/** All units that a revision has restarted on any node. */
 export function unitsIn({ rules }: Pick<Revision, 'rules'>): Set<UnitName> {
   return new Set(rules.flatMap(({ terms }) => terms?.restart ?? []))
 }

@@ -1,4 +1,4 @@
-// What the terms of a rule make of a difference: whether it is removed now, later, or only told. Pure.
+// What the terms of a rule mean for a difference: it is removed now, later, or only reported. Pure.
 
 import type { DesiredPackage } from '../model/desired.ts'
 import type { Instant } from '../model/names.ts'
@@ -6,22 +6,23 @@ import type { Terms } from '../model/revision.ts'
 import { localTimeText, openingOf } from '../model/units/local-times.ts'
 import type { Window } from '../model/units/windows.ts'
 import type { Difference } from './differences.ts'
-import type { Wait } from './plan.ts'
+import type { WaitReason } from './plan.ts'
 import type { Later } from './waves.ts'
 
+/** When windows open on one node. */
 export interface Timing {
   windows: Readonly<Record<string, Window>>
   now: Instant
-  /** Of the node, an IANA name; asked only if there is a window to look at. */
+  /** The IANA name of the node's time zone. Asked only if there is a window to look at. */
   timeZone: () => string
 }
 
-/** For `planFor`: the terms are those of the rule that decides about the package. */
+/** The `waitOf` of `planFor`. The terms are those of the rule that decides about the package. */
 export function waitsFor(
   desired: readonly DesiredPackage[],
   later: readonly Later[],
   timing: Timing,
-): (difference: Difference) => Wait | null {
+): (difference: Difference) => WaitReason | null {
   const terms = new Map(desired.flatMap((wanted) => (wanted.terms === undefined ? [] : [[wanted.name, wanted.terms]])))
   return (difference) => {
     const wave = later.find(({ wanted }) => wanted.name === difference.name && isOf(wanted, difference))
@@ -35,11 +36,11 @@ function isOf(wanted: DesiredPackage, { manifest }: Difference): boolean {
   return (wanted.state === 'present' ? wanted.manifest : null) === manifest
 }
 
-function waitUnder(terms: Terms, { cause }: Difference, timing: Timing): Wait | null {
+function waitUnder(terms: Terms, { cause }: Difference, timing: Timing): WaitReason | null {
   if (terms.mode === 'audit') return { for: 'audit' }
   if (terms.window === undefined || terms.urgent) return null
   const window = timing.windows[terms.window]
-  // A revision names no window that it does not have.
+  // Not reached: a revision defines every window that its rules name.
   if (window === undefined) return { for: 'window', detail: `${terms.window}, which is not known` }
   if (cause === 'drift' && window.drift !== 'wait') return null
   const zone = timing.timeZone()

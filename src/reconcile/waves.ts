@@ -1,4 +1,5 @@
-// What a rollout lets one node have now, and what it has to leave as it is until its wave opens. Pure.
+// What rollouts let one node have now, and what the node leaves as it is until its wave opens.
+// Pure.
 
 import type { DesiredPackage } from '../model/desired.ts'
 import type { NodeName } from '../model/names.ts'
@@ -7,37 +8,44 @@ import { localTimeText } from '../model/units/local-times.ts'
 import type { InstalledRecord } from './actual.ts'
 import { type Compared, type Difference, differencesBetween } from './differences.ts'
 
-/** What this node is to have once its wave opens. */
+/** A package that this node is to have once its wave opens. */
 export interface Later {
   wanted: DesiredPackage
-  /** Which wave of which rollout it waits for, in words. */
+  /** Which wave of which rollout the package waits for, in words. */
   detail: string
 }
 
+/** A desired state, cut in two by the rollouts. */
 export interface Permitted {
   /** What this node is to have now. */
   desired: DesiredPackage[]
+  /** What it is to have once its waves open. */
   later: Later[]
 }
 
+/** One node's desired state, and what its rollouts depend on. */
 export interface WaveParts {
   node: NodeName
   desired: readonly DesiredPackage[]
-  /** What earlier revisions wanted of this node, the newest first, in packages that are rolled out. */
+  /**
+   * What earlier revisions wanted on this node, the newest first. Only packages that are rolled
+   * out.
+   */
   earlier: readonly (readonly DesiredPackage[])[]
-  /** Null while the newest signed state is not here: then no wave is taken for open. */
+  /** Null while the newest signed state is not here. No wave then counts as open. */
   rollouts: readonly RolloutState[] | null
-  /** As the revision has them, by name. */
+  /** The terms of each rollout of the revision, by name. */
   rolloutTerms: Readonly<Record<string, Rollout>>
-  /** Of the node, an IANA name; asked only if there is a time to tell. */
+  /** The IANA name of the node's time zone. Asked only if there is a time to write. */
   timeZone: () => string
   records: readonly InstalledRecord[]
 }
 
 /**
- * A node whose wave is not open, or whose rollout is halted, keeps the version that banyan put there if an earlier
- * revision names it, also if that was halted later; a node that never had one gets the last that reached every node. What
- * this node has already stays.
+ * A node whose wave is not open, or whose rollout is halted, keeps the version that banyan
+ * installed, if an earlier revision names that version, even if its rollout was halted later. A
+ * node that never had any version gets the last one that reached every node. A package that already
+ * is as this revision wants it stays.
  */
 export function permittedFor(parts: WaveParts): Permitted {
   const later: Later[] = []
@@ -52,7 +60,10 @@ export function permittedFor(parts: WaveParts): Permitted {
   return { desired, later }
 }
 
-/** The differences to what may be had now, and those to what comes later where the former has none. By name. */
+/**
+ * The differences to what the node may have now, and, of packages without one, those to what comes
+ * later. Sorted by name.
+ */
 export function differencesWithLater(compared: Compared, later: readonly Later[]): Difference[] {
   const now = differencesBetween(compared)
   const busy = new Set(now.map(({ name }) => name))
@@ -63,7 +74,7 @@ export function differencesWithLater(compared: Compared, later: readonly Later[]
   return [...now, ...then].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
 }
 
-/** Null if the node may have it now. */
+/** The wave that a package waits for, in words. Null if the node may have the package now. */
 function waveAwaited({ terms, since }: DesiredPackage, parts: WaveParts): string | null {
   const { rollouts, node } = parts
   if (terms?.rollout === undefined || since === undefined) return null
@@ -77,7 +88,10 @@ function waveAwaited({ terms, since }: DesiredPackage, parts: WaveParts): string
   return `${wave}; ${state.open === 1 ? '1 is' : `${state.open} are`} open${opensText(state, parts)}`
 }
 
-/** Each wave soaks before the next one opens. A wave that has nobody is passed at once, and people may open one sooner. */
+/**
+ * Each wave soaks before the next opens. An empty wave is passed at once, and people may open a
+ * wave sooner.
+ */
 function opensText(state: RolloutState, { node, rolloutTerms, timeZone }: WaveParts): string {
   const soakMs = rolloutTerms[state.rollout]?.soakMs
   if (state.openedAt === undefined || soakMs === undefined) return ''
@@ -85,7 +99,7 @@ function opensText(state: RolloutState, { node, rolloutTerms, timeZone }: WavePa
   return `, and it opens at ${localTimeText(opens, timeZone())} at the earliest`
 }
 
-/** Half of it does not count: a halt is there so that it is not tried again. */
+/** An unfinished installation does not count: a halt is there so that it is not tried again. */
 function hasIt(wanted: DesiredPackage, records: readonly InstalledRecord[]): boolean {
   if (wanted.state !== 'present') return false
   return records.some(

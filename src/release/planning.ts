@@ -1,7 +1,7 @@
 // What a draft would change, computed without signing or storing anything.
 
+import type { Knowledge } from '../model/knowledge.ts'
 import type { Report } from '../model/report.ts'
-import type { Knowledge } from '../report/knowledge.ts'
 import { conditionOf } from '../report/summary.ts'
 import type { Clock } from '../world/world.ts'
 import { type ClosureParts, checkClosure, closureFor, publishedManifests } from './closure/closure-check.ts'

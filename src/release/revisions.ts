@@ -5,7 +5,7 @@ import { Failure } from '../model/failure.ts'
 import type { Sha256 } from '../model/names.ts'
 import type { Revision } from '../model/revision.ts'
 import type { ObjectSource } from '../objects/object-source.ts'
-import { loadRevision } from '../objects/signed-objects.ts'
+import { needRevision } from '../objects/signed-objects.ts'
 
 export interface Revisions {
   /** The newest revision; null before the first release. */
@@ -20,7 +20,7 @@ export function createRevisions(parts: {
   source: Pick<ObjectSource, 'need'>
   trustedRevision: () => Sha256 | undefined
 }): Revisions {
-  const load = (digest: Sha256) => loadRevision(parts.source, digest)
+  const load = (digest: Sha256) => needRevision(parts.source, digest)
 
   async function* fromNewest(): AsyncIterable<Revision> {
     for (let digest = parts.trustedRevision(); digest !== undefined; ) {

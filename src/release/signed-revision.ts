@@ -6,7 +6,7 @@ import type { Sha256 } from '../model/names.ts'
 import type { Revision } from '../model/revision.ts'
 import type { RolloutState } from '../model/rollouts.ts'
 import type { ObjectSource } from '../objects/object-source.ts'
-import { loadRevision, loadRollouts } from '../objects/signed-objects.ts'
+import { needRevision, needRollouts } from '../objects/signed-objects.ts'
 import type { Trust } from '../trust/trust-store.ts'
 
 export interface Signed {
@@ -19,8 +19,8 @@ export function createTrustedReader(parts: {
   trust: Pick<Trust, 'current'>
   source: Pick<ObjectSource, 'need'>
 }): () => Promise<Signed | null> {
-  const revisionAt = lastKept((digest) => loadRevision(parts.source, digest))
-  const statesAt = lastKept((digest) => loadRollouts(parts.source, digest))
+  const revisionAt = lastKept((digest) => needRevision(parts.source, digest))
+  const statesAt = lastKept((digest) => needRollouts(parts.source, digest))
   return async () => {
     const trusted = parts.trust.current()
     if (trusted === undefined || trusted.revision === null) return null

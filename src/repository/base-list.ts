@@ -2,7 +2,7 @@
 // Pure.
 
 import { Failure } from '../model/failure.ts'
-import { type Offer, type Offers, providedBy } from './needs.ts'
+import { type Offer, type Offers, providedBy } from '../model/needs.ts'
 
 /**
  * Parses one package per line: `NAME`, `NAME VERSION`, `NAME = VERSION`, or `NAME VERSION PROVIDES,

@@ -1,10 +1,15 @@
-// The swarm port: accepts connections and reads nothing from them. Who a caller is, the engine finds out.
+// The swarm port: accepts connections and reads nothing from them. The engine finds out who each
+// caller is.
 
 import { createServer } from 'node:net'
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Caller, SwarmPort } from './engine.ts'
 
+/**
+ * Listens at `EngineFactory.listen`'s terms. Throws `conflict` if the port is taken, `bad-input` if
+ * the system refuses it.
+ */
 export async function listenForCallers(options: {
   address: string
   port: number
@@ -25,7 +30,8 @@ export async function listenForCallers(options: {
   const bound = server.address()
   return {
     port: typeof bound === 'object' && bound !== null ? bound.port : port,
-    // Waiting for the connections too would be for ever: those that an engine took are not counted back.
+    // This does not wait for the connections: the server still counts those that the engine has
+    // taken.
     close: async () => {
       server.close()
     },

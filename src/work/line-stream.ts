@@ -1,11 +1,11 @@
 // Values that come one by one from work that pushes them, for whoever reads them at their own pace.
 
 /** The generator ends when the work has, and throws what it threw, after the values before it. */
-export async function* linesOf(work: (say: (line: unknown) => void) => Promise<void>): AsyncIterable<unknown> {
-  const lines: unknown[] = []
+export async function* linesOf<Line>(work: (say: (line: Line) => void) => Promise<void>): AsyncIterable<Line> {
+  const lines: Line[] = []
   let wake = () => {}
   let done = false
-  const say = (line: unknown) => {
+  const say = (line: Line) => {
     lines.push(line)
     wake()
   }

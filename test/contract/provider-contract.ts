@@ -4,7 +4,7 @@ import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import type { Test } from 'tap'
 import type { Actual } from '../../src/reconcile/actual.ts'
-import type { ApplyContext, Look, Provider, Step } from '../../src/reconcile/providers/provider.ts'
+import type { ApplyContext, InspectOptions, Provider, Step } from '../../src/reconcile/providers/provider.ts'
 import { type Built, stepOf, type Wanted } from '../reconcile/packages.ts'
 
 export interface ProviderWorld {
@@ -15,7 +15,10 @@ export interface ProviderWorld {
   filesOf(name: string): string
   /** A file below the target root, as scripts of packages have to call it. */
   insidePath(file: string): string
-  /** What the package manager notes for itself and changes at every call, and what a machine has before. */
+  /**
+   * What the package manager notes for itself and changes at every call, and what a machine has
+   * before.
+   */
   isNote(path: string): boolean
   context: ApplyContext & { steps: string[] }
 }
@@ -279,7 +282,7 @@ export function providerContract(
   })
 }
 
-const quick: Look = { owned: new Set(['shop']), depth: 'quick' }
+const quick: InspectOptions = { owned: new Set(['shop']), depth: 'quick' }
 
 async function run({ provider, context }: ProviderWorld, step: Step) {
   const outcomes = await provider.ensure([step], context)

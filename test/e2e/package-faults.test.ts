@@ -4,7 +4,7 @@
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import { findApply, startApply, waitForApply } from '../../src/reconcile/apply/apply.ts'
+import { findApplies, startApply, waitForApply } from '../../src/reconcile/apply/apply.ts'
 import { isApplying } from '../../src/reconcile/apply/apply-lock.ts'
 import { systemExec } from '../../src/world/exec.ts'
 import { type ApplyWorld, applyWorld, waitFor } from '../reconcile/apply-world.ts'
@@ -117,7 +117,7 @@ t.test('SIGKILL of rpm inside a scriptlet', needs('rpmbuild'), async (t) => {
     t.match(ended, { state: 'finished', applied: { outcomes: [{ name: 'tool', outcome: /changed|failed/ }] } }, script)
     await world.restart()
     if ((await world.look()).differences.length > 0) await world.converge()
-    t.same((await world.look('full')).differences, [])
+    t.same((await world.lookFully()).differences, [])
     t.equal((await inRoot(world.targetRoot, '-q', 'tool')).trim(), 'tool-2-1.noarch', 'one version, the new one')
     const verified = await systemExec.run({
       program: 'rpmdb',
@@ -158,7 +158,7 @@ t.test('a disk that is full while the outcomes are stored', async (t) => {
     const started = await startApply(world.parts, plan)
     await until('its process has ended', () => !isAlive(started.pid), patienceMs)
     await fs.rm(`${world.home}/apply/filler`)
-    t.match(await findApply(world.parts), [{ txid: started.txid, state: /aborted|finished/ }])
+    t.match(await findApplies(world.parts), [{ txid: started.txid, state: /aborted|finished/ }])
     t.same(await world.restart(), [{ name: 'tool', outcome: 'changed' }], 'what was done is known all the same')
     await isWhole(t, world, { tool })
     t.same(await world.restart(), [])
@@ -282,7 +282,7 @@ async function pairOf(world: ApplyWorld, version: string): Promise<Record<string
 
 /** Converged, as banyan and as the machine itself see it. */
 async function isWhole(t: Test, world: ApplyWorld, wanted: Record<string, Built>): Promise<void> {
-  t.same((await world.look('full')).differences, [], 'converged')
+  t.same((await world.lookFully()).differences, [], 'converged')
   t.equal(await audit(world), '', 'dpkg has nothing to complain about')
   for (const { manifest } of Object.values(wanted)) {
     const folder = manifest.kind === 'tree' ? `opt/${manifest.name}/current` : `opt/${manifest.name}`

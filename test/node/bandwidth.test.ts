@@ -16,7 +16,6 @@ t.test('a busy machine gives nothing, says why, and gives again when it has rest
   const set: Rates[] = []
   const bandwidth = startBandwidth({
     ...{ clock, log, swarm: { setRates: (rates) => void set.push(rates) } },
-    settings: () => ({}),
     limits: () => limitsInForce([], own),
     uploadFacts: async () => {
       asked += 1

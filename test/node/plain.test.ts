@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
 import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
-import { openPlainEndpoint } from '../../src/node/plain.ts'
+import { startPlainEndpoint } from '../../src/node/plain.ts'
 import { createSimulation } from '../world/simulation.ts'
 
 const infoHash = 'ab'.repeat(20)
@@ -37,9 +37,9 @@ async function endpoint(plain: Record<string, unknown> = {}) {
         gives: (wanted: string) => wanted === infoHash,
       },
     },
-  } as unknown as Parameters<typeof openPlainEndpoint>[0]['node']
+  } as unknown as Parameters<typeof startPlainEndpoint>[0]['node']
   const settings = { listen: '127.0.0.1', plain: { announcePort: 0, swarmPort: 0, ...plain } }
-  const open = () => openPlainEndpoint({ settings, node, clock: world.clock, log: world.log })
+  const open = () => startPlainEndpoint({ settings, node, clock: world.clock, log: world.log })
   const release = () => {
     revision = { named }
     changed()

@@ -1,7 +1,7 @@
 // What the daemon tells systemd.
 
 import t from 'tap'
-import { openSupervisor } from '../../src/node/supervisor.ts'
+import { createSupervisor } from '../../src/node/supervisor.ts'
 import { createSimulation } from '../world/simulation.ts'
 
 function supervised(env: Record<string, string>, code = 0) {
@@ -14,7 +14,7 @@ function supervised(env: Record<string, string>, code = 0) {
       return { code, signal: null, timedOut: false, stdout: '', stderr: 'no such socket' }
     },
   }
-  return { simulation, said, lines, supervisor: openSupervisor({ env, exec, clock: world.clock, log: world.log }) }
+  return { simulation, said, lines, supervisor: createSupervisor({ env, exec, clock: world.clock, log: world.log }) }
 }
 
 t.test('ready is said once, and life three times in a period until it stops', async (t) => {

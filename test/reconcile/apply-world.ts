@@ -5,9 +5,13 @@ import path from 'node:path'
 import type { Test } from 'tap'
 import { type DesiredPackage, desiredFor } from '../../src/model/desired.ts'
 import type { Manifest } from '../../src/model/manifest.ts'
+import type { Outcome } from '../../src/model/report.ts'
 import type { Revision } from '../../src/model/revision.ts'
 import type { InstalledRecord } from '../../src/reconcile/actual.ts'
-import { type LocalMachine, type MachineLook, openLocalMachine } from '../../src/reconcile/machine.ts'
+import { type Difference, differencesBetween } from '../../src/reconcile/differences.ts'
+import { outcomesKept } from '../../src/reconcile/kept.ts'
+import { type LocalMachine, openLocalMachine } from '../../src/reconcile/machine.ts'
+import { inspectAll, providersFor } from '../../src/reconcile/providers/providers.ts'
 import { recordsAfter } from '../../src/reconcile/records.ts'
 import { initFleet, openFleet } from '../../src/trust/fleet.ts'
 import { openTrust } from '../../src/trust/trust-store.ts'
@@ -29,7 +33,9 @@ export interface ApplyWorld {
   rpm(wanted: Wanted): Promise<Built>
   /** Signs a revision that wants exactly this. */
   release(packages: Released): Promise<void>
-  look(depth?: MachineLook['depth']): ReturnType<LocalMachine['look']>
+  look(): ReturnType<LocalMachine['look']>
+  /** Compares every byte of every file, which a daemon's look does not. */
+  lookFully(): Promise<{ differences: Difference[]; kept: Outcome[] }>
   /** Looks, applies what is to be done, and keeps the records as a daemon does. */
   converge(): ReturnType<LocalMachine['apply']>
   records: InstalledRecord[]
@@ -54,6 +60,8 @@ export async function applyWorld(t: Test): Promise<ApplyWorld> {
   let revision: Revision = { schema: 1, number: 0, released: 0, message: '', groups: {}, rules: [] }
   const manifests = new Map<string, Manifest>()
   const store = path.join(home, 'store')
+  const traits = { name: 'root', site: '', arch: 'amd64' as const, labels: {}, facts: {} }
+  const desiredNow = (): DesiredPackage[] => desiredFor(revision, traits)
   const world: ApplyWorld = {
     home,
     targetRoot,
@@ -81,9 +89,8 @@ export async function applyWorld(t: Test): Promise<ApplyWorld> {
       await trust.refresh((file) => fleet.file(file))
     },
 
-    async look(depth) {
-      const traits = { name: 'root', site: '', arch: 'amd64' as const, labels: {}, facts: {} }
-      const desired: DesiredPackage[] = desiredFor(revision, traits)
+    async look() {
+      const desired = desiredNow()
       const digest = trust.current()?.revision?.sha256 ?? ''
       const looked = await world.machine.look({
         revision: { number: revision.number, digest },
@@ -94,10 +101,17 @@ export async function applyWorld(t: Test): Promise<ApplyWorld> {
         later: [],
         timing: { windows: {}, now: 0, timeZone: () => 'UTC' },
         payloadPath: async ({ payload }) => path.join(store, payload.sha256),
-        ...(depth === undefined ? {} : { depth }),
       })
       world.records = looked.records
       return looked
+    },
+
+    async lookFully() {
+      const { plan } = await world.look()
+      const about = { desired: desiredNow(), manifests, installed: world.records }
+      const actual = await inspectAll(providersFor(parts), { ...about, depth: 'full' })
+      const differences = differencesBetween({ ...about, actual, revision: revision.number, converged: null })
+      return { differences, kept: outcomesKept({ ...about, actual, differences, plan }) }
     },
 
     async converge() {

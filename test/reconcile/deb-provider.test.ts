@@ -1,6 +1,6 @@
 import t from 'tap'
-import { debProvider } from '../../src/reconcile/providers/deb.ts'
-import { debWaits } from '../../src/reconcile/providers/deb-programs.ts'
+import { debProvider } from '../../src/reconcile/providers/deb/deb.ts'
+import { debWaits } from '../../src/reconcile/providers/deb/deb-tools.ts'
 import { systemDisk } from '../../src/world/disk.ts'
 import { systemExec } from '../../src/world/exec.ts'
 import { providerContract } from '../contract/provider-contract.ts'

@@ -1,7 +1,7 @@
 // The texts below are dpkg's and apt's own (Debian 12, LC_ALL=C).
 
 import t from 'tap'
-import { dependencyNamesOf } from '../../src/reconcile/dependencies.ts'
+import { namesIn } from '../../src/model/needs.ts'
 import {
   parseComplaints,
   parseControl,
@@ -13,7 +13,7 @@ import {
   parseUnmet,
   parseVerify,
   pathExcludedBy,
-} from '../../src/reconcile/providers/deb-text.ts'
+} from '../../src/reconcile/providers/deb/deb-text.ts'
 import { groupsOf } from '../../src/reconcile/providers/groups.ts'
 import type { Step } from '../../src/reconcile/providers/provider.ts'
 
@@ -133,9 +133,9 @@ t.test('configuration files that were kept, and whose they are', async (t) => {
 
 t.test('control fields and dependency clauses', async (t) => {
   t.equal(parseControl('Package: app\nVersion: 1:2\nArchitecture: all\n').get('Version'), '1:2')
-  t.same(dependencyNamesOf('libjq1 (= 1.6-2.1) | jq-bin:any [amd64]'), ['libjq1', 'jq-bin'])
-  t.same(dependencyNamesOf(' g++ '), ['g++'])
-  t.same(dependencyNamesOf(''), [])
+  t.same(namesIn('deb', 'libjq1 (= 1.6-2.1) | jq-bin:any [amd64]'), ['libjq1', 'jq-bin'])
+  t.same(namesIn('deb', ' g++ '), ['g++'])
+  t.same(namesIn('deb', ''), [])
 })
 
 t.test('packages that need each other are one group, removals come last', async (t) => {

@@ -1,10 +1,11 @@
-// How a test gets a libc6 into an isolated root: `base` below builds an empty package of that name and version. A real
-// chain (jq, libjq1, libonig5) installs on top of such a one, or of the archive's own libc6 if that is published too.
+// How a test gets a libc6 into an isolated root: `base` below builds an empty package of that name
+// and version. A real chain (jq, libjq1, libonig5) installs on top of such a one, or of the
+// archive's own libc6 if that is published too.
 
 import * as fs from 'node:fs/promises'
 import t, { type Test } from 'tap'
-import { debProvider } from '../../src/reconcile/providers/deb.ts'
-import { debWaits } from '../../src/reconcile/providers/deb-programs.ts'
+import { debProvider } from '../../src/reconcile/providers/deb/deb.ts'
+import { debWaits } from '../../src/reconcile/providers/deb/deb-tools.ts'
 import type { ApplyContext, Step } from '../../src/reconcile/providers/provider.ts'
 import { systemDisk } from '../../src/world/disk.ts'
 import { systemExec } from '../../src/world/exec.ts'

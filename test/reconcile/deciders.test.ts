@@ -8,7 +8,7 @@ import { outcomesAfterAbort } from '../../src/reconcile/apply/aborted.ts'
 import { describePlan } from '../../src/reconcile/check.ts'
 import { differencesBetween, keyOf } from '../../src/reconcile/differences.ts'
 import { outcomesKept } from '../../src/reconcile/kept.ts'
-import { differencesToRemove, nextLookAt, type Plan, parsePlan, planFor } from '../../src/reconcile/plan.ts'
+import { actionableDifferences, nextLookAt, type Plan, parsePlan, planFor } from '../../src/reconcile/plan.ts'
 import { isReached, outcomeOf } from '../../src/reconcile/providers/provider.ts'
 import { recordsAfter, recordsStanding } from '../../src/reconcile/records.ts'
 import { type Timing, waitsFor } from '../../src/reconcile/waits.ts'
@@ -237,7 +237,7 @@ t.test('a rule in audit mode tells what it found and changes nothing', async (t)
   }
   const [plan, found] = [planOf(some, undefined, noon), differences(some)]
   t.same(plan.actions, [])
-  t.same(differencesToRemove({ plan, differences: found }), [])
+  t.same(actionableDifferences({ plan, differences: found }), [])
   t.equal(nextLookAt(plan), undefined)
   t.match(outcomesKept({ desired: some.desired ?? [], actual: some.actual ?? [], differences: found, plan }), [
     {

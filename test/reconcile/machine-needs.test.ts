@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
-import { openNeedsLook } from '../../src/reconcile/machine-needs.ts'
+import { createCachedNeeds } from '../../src/reconcile/machine-needs.ts'
 import { systemDisk } from '../../src/world/disk.ts'
 import { deletedCodeIn, outdatedProcesses, serviceIn } from '../../src/world/processes.ts'
 import { until } from './apply-world.ts'
@@ -19,7 +19,7 @@ const noExec = {
 t.test('a reboot that Debian packages ask for is found below the target root, with their names', async (t) => {
   const root = t.testdir({ run: {} })
   const clock = { monotonicMs: () => 0 }
-  const look = openNeedsLook({
+  const look = createCachedNeeds({
     targetRoot: root,
     exec: noExec,
     disk: systemDisk,
@@ -50,18 +50,18 @@ t.test('of rpm packages those count that a machine runs only after a start, and 
     run: async () => ({ code: 1, signal: null, timedOut: false, stdout, stderr: '' }),
   })
   const older = 'glibc 900\npackage gnutls is not installed\n'
-  t.match(await openNeedsLook({ ...parts, exec: rpm(older) }).look(), { reboot: null })
+  t.match(await createCachedNeeds({ ...parts, exec: rpm(older) }).look(), { reboot: null })
   const newer = `${older}kernel-core 1001\nkernel-core 800\nsystemd 2000\n`
-  t.match(await openNeedsLook({ ...parts, exec: rpm(newer) }).look(), {
+  t.match(await createCachedNeeds({ ...parts, exec: rpm(newer) }).look(), {
     reboot: 'kernel-core, systemd newer than the last start',
   })
-  t.match(await openNeedsLook({ ...parts, exec: noExec }).look(), { reboot: null }, 'without rpm nothing is asked')
+  t.match(await createCachedNeeds({ ...parts, exec: noExec }).look(), { reboot: null }, 'without rpm nothing is asked')
 })
 
 t.test('services are looked at again after a change, and otherwise now and then', async (t) => {
   let looks = 0
   let now = 0
-  const look = openNeedsLook({
+  const look = createCachedNeeds({
     targetRoot: '/',
     exec: noExec,
     disk: { stat: async () => undefined, read: systemDisk.read },

@@ -1,17 +1,18 @@
-// Restarts that a policy asks for: which are due, what is remembered of them, and how they are carried out.
+// Restarts that a policy asks for: which are due, what is remembered of them, and how they are
+// carried out.
 
 import * as fs from 'node:fs/promises'
 import t from 'tap'
 import type { Outcome } from '../../src/model/report.ts'
-import { findApply } from '../../src/reconcile/apply/apply.ts'
+import { findApplies } from '../../src/reconcile/apply/apply.ts'
 import { applyFolder } from '../../src/reconcile/apply/apply-folder.ts'
 import { restartedStep, restartFailedStep, restartingStep } from '../../src/reconcile/apply/journal.ts'
 import { runRestarts } from '../../src/reconcile/apply/restart-run.ts'
+import type { PlannedRestart } from '../../src/reconcile/planned-restart.ts'
 import {
   type BegunRestart,
   isDue,
   type KeptRestart,
-  type PlannedRestart,
   type RestartResult,
   restartsAfter,
   restartsUnder,
@@ -175,7 +176,7 @@ t.test('an apply that is killed after a restart knows how it went', async (t) =>
   ]
   const lines = steps.map(([name, step]) => `${JSON.stringify({ at: 7, step, name })}\n`)
   await fs.writeFile(journal, lines.join(''))
-  t.match(await findApply({ home, disk: systemDisk }), [
+  t.match(await findApplies({ home, disk: systemDisk }), [
     {
       state: 'aborted',
       restarts: [

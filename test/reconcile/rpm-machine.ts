@@ -1,4 +1,5 @@
-// A machine of its own for rpm below some folder. rpm runs scriptlets inside of it: a package brings the shell for them.
+// A machine of its own for rpm below some folder. rpm runs scriptlets inside of it: a package
+// brings the shell for them.
 
 import * as fs from 'node:fs/promises'
 import path from 'node:path'

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { rpmProvider } from '../../src/reconcile/providers/rpm.ts'
-import { rpmWaits } from '../../src/reconcile/providers/rpm-programs.ts'
+import { rpmProvider } from '../../src/reconcile/providers/rpm/rpm.ts'
+import { rpmWaits } from '../../src/reconcile/providers/rpm/rpm-tools.ts'
 import { systemDisk } from '../../src/world/disk.ts'
 import { systemExec } from '../../src/world/exec.ts'
 import { providerContract } from '../contract/provider-contract.ts'

@@ -1,9 +1,9 @@
 import t from 'tap'
 import type { Manifest } from '../../src/model/manifest.ts'
-import { neededBy, offeredBy } from '../../src/reconcile/dependencies.ts'
+import { namesNeededBy, namesOfferedBy } from '../../src/model/needs.ts'
 import { dependentsOf, groupsOf } from '../../src/reconcile/providers/groups.ts'
 import type { Step } from '../../src/reconcile/providers/provider.ts'
-import { holdFiles, isHeldBy } from '../../src/reconcile/providers/rpm-holds.ts'
+import { holdFiles, isHeldBy } from '../../src/reconcile/providers/rpm/rpm-holds.ts'
 import {
   isLocked,
   lastBegun,
@@ -13,7 +13,7 @@ import {
   parseRpmComplaints,
   parseRpmQuery,
   parseRpmVerify,
-} from '../../src/reconcile/providers/rpm-text.ts'
+} from '../../src/reconcile/providers/rpm/rpm-text.ts'
 
 const nothing = { removes: new Set<string>() }
 
@@ -123,10 +123,11 @@ t.test('what the administrator holds, as dnf and zypper write it down', async (t
 t.test('rpm packages that need each other are one group, by what they provide too', async (t) => {
   const manifest = (name: string, depends: string[], provides: string[] = []) =>
     ({ name, kind: 'rpm', depends, provides }) as unknown as Manifest
-  t.same(neededBy(manifest('a', ['base >= 1', '/bin/sh', 'libx.so.1()(64bit)', '(dnf or (zypper >= 2 if kde))'])), [
-    ...['base', '/bin/sh', 'libx.so.1()(64bit)', 'dnf', 'zypper', 'kde'],
-  ])
-  t.same(offeredBy(manifest('a', [], ['b'])), ['a', 'b'])
+  t.same(
+    namesNeededBy(manifest('a', ['base >= 1', '/bin/sh', 'libx.so.1()(64bit)', '(dnf or (zypper >= 2 if kde))'])),
+    [...['base', '/bin/sh', 'libx.so.1()(64bit)', 'dnf', 'zypper', 'kde']],
+  )
+  t.same(namesOfferedBy(manifest('a', [], ['b'])), ['a', 'b'])
   const step = (body: Manifest) => ({ action: { name: body.name, what: 'install' }, manifest: body }) as unknown as Step
   const groups = groupsOf([
     step(manifest('a', ['libx.so.1()(64bit)'])),

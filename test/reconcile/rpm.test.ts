@@ -3,9 +3,10 @@
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import type { ApplyContext, Look, Step } from '../../src/reconcile/providers/provider.ts'
-import { rpmProvider } from '../../src/reconcile/providers/rpm.ts'
-import { type RpmFrontEnd, rpmWaits } from '../../src/reconcile/providers/rpm-programs.ts'
+import type { ApplyContext, InspectOptions, Step } from '../../src/reconcile/providers/provider.ts'
+import { rpmProvider } from '../../src/reconcile/providers/rpm/rpm.ts'
+import type { RpmFrontEndName } from '../../src/reconcile/providers/rpm/rpm-front-end.ts'
+import { rpmWaits } from '../../src/reconcile/providers/rpm/rpm-tools.ts'
 import { systemDisk } from '../../src/world/disk.ts'
 import { systemExec } from '../../src/world/exec.ts'
 import { hasProgram, needs } from '../repository/workbench.ts'
@@ -305,7 +306,7 @@ t.test('a target root that could end a word of dnf’s script is refused', async
   }
 })
 
-async function rpmWorld(t: Test, frontEnd: RpmFrontEnd) {
+async function rpmWorld(t: Test, frontEnd: RpmFrontEndName) {
   const folder = t.testdir({ root: {}, store: {}, work: {} })
   const root = `${folder}/root`
   await makeRpmMachine(root, shared)
@@ -342,7 +343,7 @@ async function rpmWorld(t: Test, frontEnd: RpmFrontEnd) {
         contextSaying(() => {}),
       ),
     ensureSaying: (output: (text: string) => void, ...steps: Step[]) => provider.ensure(steps, contextSaying(output)),
-    look: async (name: string, depth: Look['depth'] = 'quick') =>
+    look: async (name: string, depth: InspectOptions['depth'] = 'quick') =>
       (await provider.inspect([name], { owned: new Set([name]), depth }))[0],
   }
 }

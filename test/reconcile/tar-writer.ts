@@ -1,4 +1,5 @@
-// Writes tars entry by entry (POSIX.1-1988 ustar), so that a test can also write those that no tar program would.
+// Writes tars entry by entry (POSIX.1-1988 ustar), so that a test can also write those that no tar
+// program would.
 
 export interface Entry {
   path: string

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { treeProvider } from '../../src/reconcile/providers/tree.ts'
+import { treeProvider } from '../../src/reconcile/providers/tree/tree.ts'
 import { systemDisk } from '../../src/world/disk.ts'
 import { systemExec } from '../../src/world/exec.ts'
 import { providerContract } from '../contract/provider-contract.ts'

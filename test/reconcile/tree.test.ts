@@ -4,9 +4,9 @@ import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { limits } from '../../src/model/limits.ts'
 import type { ApplyContext } from '../../src/reconcile/providers/provider.ts'
-import { treeProvider } from '../../src/reconcile/providers/tree.ts'
-import { openTarCheck } from '../../src/reconcile/providers/tree-entries.ts'
-import { unpackTree } from '../../src/reconcile/providers/tree-unpack.ts'
+import { treeProvider } from '../../src/reconcile/providers/tree/tree.ts'
+import { createTarCheck } from '../../src/reconcile/providers/tree/tree-entries.ts'
+import { unpackTree } from '../../src/reconcile/providers/tree/tree-unpack.ts'
 import { systemDisk } from '../../src/world/disk.ts'
 import { systemExec } from '../../src/world/exec.ts'
 import type { Disk } from '../../src/world/world.ts'
@@ -84,7 +84,7 @@ t.test('damaged payloads are refused', async (t) => {
 
 t.test('more bytes or entries than the manifest allows are refused', async (t) => {
   t.match((await unpackInto(t, tarOf([{ path: 'a', content: 'x'.repeat(5000) }]), 4999)).refusal, { code: 'bad-input' })
-  const check = openTarCheck({ entries: 2, bytes: 10 })
+  const check = createTarCheck({ entries: 2, bytes: 10 })
   const kinds = ['a', 'b', 'c'].map((name) => check.accept({ path: name, type: 'File', size: 1 }).kind)
   t.same(kinds, ['file', 'file', 'refused'])
   t.ok(limits.treeFilesMax > 0)
@@ -134,7 +134,7 @@ t.test('a link that is accepted never leaves the tree, whatever links it goes th
   })
   fc.assert(
     fc.property(fc.array(entry, { maxLength: 12 }), (entries) => {
-      const check = openTarCheck({ entries: 100, bytes: 100 })
+      const check = createTarCheck({ entries: 100, bytes: 100 })
       const links = new Map<string, string>()
       for (const one of entries) {
         const part = check.accept({ ...one, size: 0, mode: 0o755 })

@@ -6,7 +6,7 @@ import { limits } from '../../src/model/limits.ts'
 import { countCallers } from '../../src/swarm/engine/callers.ts'
 import { startDialer } from '../../src/swarm/engine/dialer.ts'
 import type { Meeting } from '../../src/swarm/engine.ts'
-import { openDoubts } from '../../src/swarm/suspect-addresses.ts'
+import { createSuspectAddresses } from '../../src/swarm/suspect-addresses.ts'
 import { openLanes } from '../../src/work/lanes.ts'
 import { createSimulation } from '../world/simulation.ts'
 
@@ -126,7 +126,7 @@ t.test('an address has only so many callers, and fewer of whom nothing is known'
 t.test('an address is doubted after some strangers in a row, for a while, until somebody known calls', async (t) => {
   const simulation = createSimulation()
   const { clock } = simulation.node({ address: '10.0.0.1' }).world
-  const doubts = openDoubts({ clock })
+  const doubts = createSuspectAddresses({ clock })
   const strangers = (count: number, address = 'there') => {
     for (let i = 0; i < count; i += 1) doubts.called(address, false)
     return doubts.has(address)

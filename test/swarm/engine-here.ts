@@ -1,4 +1,5 @@
-// The real engine in the test's own process, on a clock of the test's: hours pass in moments, and nobody sleeps.
+// The real engine in the test's own process, on a clock of the test's: hours pass in moments, and
+// nobody sleeps.
 
 import type { Test } from 'tap'
 import { leaveOutWaysOut } from '../../src/swarm/engine/left-out.ts'

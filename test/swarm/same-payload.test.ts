@@ -103,7 +103,7 @@ t.test('a holding that was taken up for another payload is replaced by what is w
   client.swarm.setWanted([genuine.spec])
   t.match(await client.event('completed'), { sha256, version: '1.0' })
   t.equal(sha256Of(await readFile(client.swarm.payloadPath(sha256) ?? '')), sha256)
-  t.match(client.swarm.holdings(), [{ manifest: genuine.spec.manifest, have: 'all' }])
+  t.match(client.announced(), [{ manifest: genuine.spec.manifest, have: 'all' }])
   t.same((await readdir(client.folder)).sort(), [sha256])
 })
 
@@ -116,10 +116,10 @@ t.test('a whole holding is never given up for another payload, and tells the new
   t.type(client.swarm.payloadPath(sha256), 'string')
   const manifest = sha256Of(Buffer.from('newer'))
   client.swarm.setWanted([{ ...genuine.spec, manifest }])
-  t.match(client.swarm.holdings(), [{ manifest, have: 'all' }])
+  t.match(client.announced(), [{ manifest, have: 'all' }])
   await client.close()
   const again = await nodes.start('client')
-  t.match(again.swarm.holdings(), [{ manifest, have: 'all' }])
+  t.match(again.announced(), [{ manifest, have: 'all' }])
 })
 
 function claiming(claimed: string, { bytes, spec }: TestPayload, name: string = spec.name): TestPayload {

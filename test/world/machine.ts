@@ -9,8 +9,10 @@ import type { Outcome } from '../../src/model/report.ts'
 import type { Actual } from '../../src/reconcile/actual.ts'
 import { outcomesAfterAbort } from '../../src/reconcile/apply/aborted.ts'
 import { runApply } from '../../src/reconcile/apply/apply-run.ts'
+import type { EndedApply } from '../../src/reconcile/apply/ended-apply.ts'
 import { outcomesKept } from '../../src/reconcile/kept.ts'
-import type { Ended, LocalMachine, MachineLook } from '../../src/reconcile/machine.ts'
+import type { LocalMachine } from '../../src/reconcile/machine.ts'
+import type { LookRequest } from '../../src/reconcile/machine-look.ts'
 import { type Plan, planFor } from '../../src/reconcile/plan.ts'
 import { outcomeOf, type Provider, type Step } from '../../src/reconcile/providers/provider.ts'
 import { recordsStanding } from '../../src/reconcile/records.ts'
@@ -159,7 +161,7 @@ export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
       const actual = plan.actions.flatMap(({ kind, name }) => find(kind, name) ?? [])
       return outcomesAfterAbort({ plan, attempted, actual, unreached: 'skipped', because: 'the power was cut' })
     }
-    const endedOf = (transaction: Transaction): Ended => {
+    const endedOf = (transaction: Transaction): EndedApply => {
       const { txid, plan, state } = transaction
       const outcomes = outcomesIn(transaction)
       const due = (plan.restarts ?? []).filter((planned) => isDue(planned, outcomes))
@@ -193,7 +195,7 @@ export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
     }
   }
 
-  async function looked(world: World, home: string, look: MachineLook) {
+  async function looked(world: World, home: string, look: LookRequest) {
     const { desired, manifests, revision, converged } = look
     const names = new Set([...desired, ...look.records].map(({ name }) => name))
     const actual = sorted().filter(({ name }) => names.has(name))

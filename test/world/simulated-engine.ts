@@ -206,11 +206,6 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
           if (place !== undefined && place !== 'changing') place.setBackground(command.background)
           break
         }
-        case 'spent': {
-          const lane = { isBackground: () => false, isElsewhere: () => command.elsewhere }
-          meters[command.direction].spend(command.bytes, lane)
-          break
-        }
         case 'revoked':
           revoked = new Set(command.nodes)
           for (const place of places.values()) {

@@ -6,13 +6,13 @@ import type { Attack, ReportBatch } from '../../model/report.ts'
 import type { Settings } from '../../model/settings.ts'
 import type { Handout } from '../../model/wire/announce.ts'
 import type { ObjectSource } from '../../objects/object-source.ts'
-import { openStrangers } from '../../swarm/strangers.ts'
+import { createStrangers } from '../../swarm/strangers.ts'
 import type { Swarm } from '../../swarm/swarm.ts'
-import { type Announced, createTracker, type Tracker } from '../../tracker/tracker.ts'
+import { type Announced, startTracker, type Tracker } from '../../tracker/tracker.ts'
 import type { Trust } from '../../trust/trust-store.ts'
 import type { TlsIdentity, World } from '../../world/world.ts'
 import type { Uplink } from '../parent/uplink.ts'
-import type { WantedSwarm } from '../state/events.ts'
+import type { WantedSwarm } from '../state/state.ts'
 import { createDownlink, type Downlink } from './downlink.ts'
 
 export interface Serving {
@@ -76,7 +76,7 @@ export async function startServing(parts: ServingParts): Promise<Serving> {
 
 function trackerFor({ world, settings, swarm, site, onWanted }: ServingParts): Tracker {
   const { clock, random, log } = world
-  const tracker = createTracker({
+  const tracker = startTracker({
     clock,
     random,
     self: {
@@ -131,7 +131,7 @@ async function handoutOnceHeld(
 }
 
 function serve({ world, settings, tls, onAttack }: ServingParts, downlink: Downlink) {
-  const strangers = openStrangers({ clock: world.clock, port: 'control port', onAttack })
+  const strangers = createStrangers({ clock: world.clock, port: 'control port', onAttack })
   return world.http.serve({
     address: settings.listen,
     port: settings.controlPort,

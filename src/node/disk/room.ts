@@ -1,5 +1,5 @@
-// Which payloads have room on this node: what is evicted for what is wanted, and what is not fetched because nothing may be
-// evicted for it. Pure.
+// Which payloads have room on this node: which are evicted for those that are wanted, and which are
+// not fetched because too little may be evicted. Pure.
 
 import type { InfoHash, Instant, PackageName, PackageVersion } from '../../model/names.ts'
 
@@ -8,43 +8,46 @@ export interface Held {
   infoHash: InfoHash
   /** Bytes on the disk. */
   bytes: number
+  /** When bytes of it were last received or given. */
   usedAt: Instant
-  /** Somebody may still need it. */
+  /** It may still be needed, so it is never evicted. */
   isKept: boolean
 }
 
-/** A payload that is to come, or to go on coming. */
+/** A payload to be fetched, or to be fetched further. */
 export interface Wanted {
   infoHash: InfoHash
   name: PackageName
   version: PackageVersion
+  /** Bytes of the whole payload. */
   size: number
-  /** Of it, on the disk by now. */
+  /** Bytes that are on the disk already. */
   have: number
   by: 'this node' | 'its subtree'
 }
 
 export interface Room {
-  /** In the order in which they go. */
+  /** The payloads to evict, in this order. */
   evict: InfoHash[]
-  /** Those of the wanted that may come. */
+  /** The wanted payloads that may be fetched. */
   start: InfoHash[]
-  /** For a person: what does not fit; null if everything does. */
+  /** What does not fit, in words for a person; null if everything fits. */
   problem: string | null
 }
 
 /**
- * The most important of `wanted` come first. What nobody may need any longer goes, longest unused first, and only for
- * what then fits; beyond that only what the limits themselves ask for. Null means no limit.
+ * `wanted` is in order of importance; each payload in turn is started if it fits beside those
+ * before it. Payloads that are not kept are evicted, longest unused first, but no more of them than
+ * the started payloads and the limits require. A limit of null is no limit.
  */
 export function roomFor(parts: {
   held: readonly Held[]
   wanted: readonly Wanted[]
-  /** What lies there apart from the payloads held. */
+  /** Bytes on the disk that count against the limits and belong to no payload held. */
   otherBytes: number
   quotaBytes: number | null
   freeBytes: number | null
-  /** To be left free on the disk. */
+  /** Bytes to be left free on the disk. */
   reserveBytes: number
 }): Room {
   const { held, wanted, quotaBytes, freeBytes, reserveBytes } = parts
@@ -64,7 +67,7 @@ export function roomFor(parts: {
     if (fits) needed += each.size
     ;(fits ? start : left).push(each)
   }
-  // What has come of those that must wait stays as long as there is room.
+  // The part that is here of a payload that has to wait is evicted last.
   const evictable = [
     ...resting.filter(({ isKept }) => !isKept).sort((a, b) => a.usedAt - b.usedAt || compare(a.infoHash, b.infoHash)),
     ...left.filter(({ have }) => have > 0).map(({ infoHash, have }) => ({ infoHash, bytes: have })),

@@ -1,19 +1,21 @@
-// `banyan doctor`: examines a node from outside its daemon, so that it can say what is wrong where that does not start.
+// `banyan doctor`: examines a node from outside its daemon, so that it works where the daemon does
+// not start.
 
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { Settings } from '../../model/settings.ts'
-import { bytesOfSize } from '../../model/units/sizes.ts'
 import { loadIdentity, type NodeIdentity } from '../../trust/identity.ts'
 import { verifyOffline } from '../../trust/trust-store.ts'
 import { requestLocal } from '../../world/local.ts'
 import { openWorld } from '../../world/real-world.ts'
 import type { World } from '../../world/world.ts'
+import { reserveBytesOf } from './disk-reserve.ts'
 import { type Examined, type Finding, findingsOf } from './findings.ts'
 import { type Home, homeAt } from './home.ts'
 import { processLog } from './process-log.ts'
 import { loadSettings } from './settings-file.ts'
 
+/** Never changes anything. A Failure of an examination becomes a finding. */
 export async function diagnose(homeDir: string): Promise<Finding[]> {
   const world = openWorld({ log: processLog('error') })
   try {
@@ -31,8 +33,8 @@ async function examine(world: World, home: Home): Promise<Examined> {
   const daemon = await orFailed(() => askDaemon(home))
   if ('failed' in settings) return { ...about, ...nothing, settings, daemon, tools: [] }
   const identity = await orFailed(() => loadIdentity(home.keys, disk))
-  const { name, targetRoot, diskReserve } = settings
-  const reserveBytes = diskReserve === undefined ? limits.diskReserveBytes : bytesOfSize(diskReserve)
+  const { name, targetRoot } = settings
+  const reserveBytes = reserveBytesOf(settings)
   const free = await orFailed(async () => ({ bytes: await disk.freeBytes(home.dir) }))
   return {
     ...about,
@@ -51,7 +53,7 @@ async function examine(world: World, home: Home): Promise<Examined> {
 async function askDaemon(home: Home): Promise<Exclude<Examined['daemon'], { failed: string }>> {
   const request = { path: home.socket, method: 'GET' as const, url: '/status', timeoutMs: limits.requestTimeoutMs }
   const { json } = await requestLocal(request)
-  // Its own daemon's word, of whatever version.
+  // The daemon may be of another version than this program, so every field may be missing.
   const status = json as {
     link?: { kind?: string; because?: string }
     problems?: string[]
@@ -65,7 +67,10 @@ async function askDaemon(home: Home): Promise<Exclude<Examined['daemon'], { fail
   }
 }
 
-/** By taking them for a moment. */
+/**
+ * The ports of the settings that cannot be listened at. Finds out by listening at each for a
+ * moment.
+ */
 async function portsTaken({ http }: World, settings: Settings, { tls }: NodeIdentity): Promise<number[]> {
   const taken: number[] = []
   for (const port of [settings.controlPort, settings.swarmPort]) {

@@ -1,18 +1,20 @@
-// What is wrong with a node, and what to do about it, from what was examined. Pure.
+// The findings of `banyan doctor`: what is wrong with a node and what to do about it, from what was
+// examined. Pure.
 
 import type { Instant } from '../../model/names.ts'
 
 export interface Finding {
-  /** What was looked at. */
+  /** The subject, in one word. */
   about: string
-  /** warning: it works, and will not for long or not for everything. */
+  /** `warning`: it works, but not for long or not for everything. */
   state: 'fine' | 'warning' | 'wrong'
+  /** What the doctor saw. */
   found: string
   /** What to do about it. */
   hint?: string
 }
 
-/** A Failure where looking ended in one. */
+/** The message and the hint of the Failure that an examination ended in. */
 interface Failed {
   failed: string
   hint?: string
@@ -25,18 +27,24 @@ export interface Examined {
   identity: { name: string; notAfter: Instant } | Failed | null
   trusted: { signedAt: Instant; expires: Instant } | Failed | null
   daemon: { link: string; because: string | null; problems: readonly string[]; condition: string } | Failed
-  /** Of a node whose daemon does not run: ports that something else has. */
+  /**
+   * The node's own ports that another program has. Only looked at while the daemon does not run.
+   */
   portsTaken: readonly number[]
-  /** In order of preference; null where one answers. */
+  /** The parents in order of preference. `failed` is null for a parent that answers. */
   parents: readonly { url: string; failed: string | null }[]
+  /** Null if the disk cannot be looked at. */
   freeBytes: number | null
-  /** Whether the folder is there that packages are installed below. */
+  /** Whether `targetRoot`, the folder that packages are installed below, is there. */
   hasTargetRoot: boolean
-  /** Of those that packages are installed by. */
+  /** The programs found here, of those that install packages. */
   tools: readonly string[]
 }
 
-/** In the order in which a person should look at them. */
+/**
+ * The findings in the order in which a person should look at them. Without settings there is just
+ * that one.
+ */
 export function findingsOf(examined: Examined): Finding[] {
   const { settings } = examined
   if ('failed' in settings) return [wrongBy('settings', settings)]
@@ -62,8 +70,12 @@ export function findingsOf(examined: Examined): Finding[] {
 }
 
 const dayMs = 24 * 3600_000
-/** A node renews its certificate long before. */
+/**
+ * A node renews its certificate long before this much is left, so a shorter rest means that the
+ * renewal failed.
+ */
 const certificateWarnMs = 7 * dayMs
+/** How far a clock may be behind the newest metadata before it is called wrong. */
 const clockSlackMs = 5 * 60_000
 
 function certificateFindings({ identity, now }: Examined, name: string): Finding[] {

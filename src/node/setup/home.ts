@@ -1,23 +1,35 @@
-// Where everything that a node keeps lies below its home folder.
+// The home folder of a node: the path of each file and folder that a node keeps.
 
 import path from 'node:path'
 
 export interface Home {
+  /** The home folder itself. */
   dir: string
   settings: string
+  /** What operators write; a root only. */
   policy: string
+  /** The private key and the certificate of the node. */
   keys: string
+  /** The trusted TUF metadata. */
   tuf: string
+  /** The database of the daemon. */
   state: string
+  /** Small objects by their SHA-256: revisions, manifests, metainfo, small payloads. */
   objects: string
+  /** Payloads that travel as swarms. */
   store: string
   run: string
+  /** The unix socket at which the daemon answers the commands. */
   socket: string
+  /** Plans, journals and outcomes of applies. */
   apply: string
+  /** The keys of the fleet; a root only. */
   fleet: string
+  /** The index of what was published; a root only. */
   repository: string
 }
 
+/** Pure. */
 export function homeAt(dir: string): Home {
   const at = (name: string) => path.join(dir, name)
   return {

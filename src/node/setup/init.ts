@@ -1,4 +1,4 @@
-// `banyan init`: makes a root. Nothing is left behind if it fails.
+// `banyan init`: makes this machine the root of a new tree.
 
 import path from 'node:path'
 import { policyJsonSchemaText } from '../../model/json-schema.ts'
@@ -8,7 +8,7 @@ import { parseSettings } from '../../model/settings.ts'
 import { policySchemaFileName, policyTemplate } from '../../repository/policy-template.ts'
 import { initFleet } from '../../trust/fleet.ts'
 import { openWorld } from '../../world/real-world.ts'
-import { controlUrlOf } from '../real-node.ts'
+import { controlUrlOf } from './control-url.ts'
 import { homeAt } from './home.ts'
 import { checkNoNode, machineName, makeFolders } from './join.ts'
 import { processLog } from './process-log.ts'
@@ -25,6 +25,11 @@ export interface InitOptions {
 
 const parseName = parserOf(nodeNameSchema)
 
+/**
+ * Makes keys, TUF metadata, a policy to start from, and the settings. Throws `already-exists` if
+ * the home is a node already. The settings are written last, so a run that failed has not made a
+ * node and can be repeated.
+ */
 export async function initRoot(
   options: InitOptions,
 ): Promise<{ home: string; name: string; controlUrl: string; policyFile: string }> {
@@ -38,7 +43,6 @@ export async function initRoot(
   await initFleet({ dir: home.dir, name, nodeName: name, clock, random, disk })
   if ((await disk.stat(home.policy)) === undefined) await disk.write(home.policy, policyTemplate())
   await disk.write(path.join(home.dir, policySchemaFileName), await policyJsonSchemaText())
-  // The settings come last: a home with settings is a whole node.
   await saveSettings(disk, home.settings, settings)
   return {
     home: home.dir,

@@ -1,5 +1,5 @@
-// `banyan join`: makes this machine a node of a tree. If it fails, nothing is left behind but, where an answer may have got
-// lost, the key that it was for.
+// `banyan join`: makes this machine a node of a tree. After a failure nothing is left behind,
+// except the private key where a certificate for it may have been issued and the answer got lost.
 
 import type { KeyObject } from 'node:crypto'
 import os from 'node:os'
@@ -12,10 +12,10 @@ import { parseSettings, type Settings } from '../../model/settings.ts'
 import { acceptReply, requestEnrolment } from '../../trust/enrolment.ts'
 import { identityOf, readPrivate, saveIdentity } from '../../trust/identity.ts'
 import { privateKeyFrom, privateKeyFromPem, privateKeyPem, seedBytes } from '../../trust/keys.ts'
-import { enrolmentTls, parseToken } from '../../trust/token.ts'
+import { enrolmentTls, parseToken, type Token } from '../../trust/token.ts'
 import { bootstrapTrust } from '../../trust/trust-store.ts'
 import { openWorld } from '../../world/real-world.ts'
-import type { World } from '../../world/world.ts'
+import type { HttpReply, World } from '../../world/world.ts'
 import { type Home, homeAt } from './home.ts'
 import { processLog } from './process-log.ts'
 import { saveSettings } from './settings-file.ts'
@@ -23,7 +23,7 @@ import { saveSettings } from './settings-file.ts'
 export interface JoinOptions {
   token: string
   home: string
-  /** The token's own if none are given. */
+  /** URLs, in order of preference. The default is the list in the token. */
   parents?: string[]
   name?: string
   site?: string
@@ -36,7 +36,15 @@ export interface JoinOptions {
 
 const parseName = parserOf(nodeNameSchema)
 
-export async function joinTree(options: JoinOptions): Promise<{ name: string; parent: string; home: string }> {
+export interface Joined {
+  name: string
+  /** The URL of the parent that answered. */
+  parent: string
+  home: string
+}
+
+/** `join` on this machine. */
+export async function joinTree(options: JoinOptions): Promise<Joined> {
   const world = openWorld({ log: processLog('error') })
   try {
     return await join(world, options)
@@ -45,11 +53,13 @@ export async function joinTree(options: JoinOptions): Promise<{ name: string; pa
   }
 }
 
-/** The same in any world. */
-export async function join(
-  world: World,
-  options: JoinOptions,
-): Promise<{ name: string; parent: string; home: string }> {
+/**
+ * Asks the parents one after the other for a certificate, and makes a node of this home with the
+ * first answer. The same in any world. Throws `already-exists` if the home is a node already,
+ * `untrusted` for an answer that is not the fleet's, `refused` if the root gives no certificate,
+ * and `unreachable` if no parent answers.
+ */
+export async function join(world: World, options: JoinOptions): Promise<Joined> {
   const home = homeAt(options.home)
   const token = parseToken(options.token, world.clock.now())
   const { token: _, home: _home, parents, name: given, ...rest } = options
@@ -57,77 +67,95 @@ export async function join(
   const settings = parseSettings({ name, parents: parents ?? token.parents, ...rest }, 'join')
   await checkNoNode(world, home)
 
-  const keyFile = path.join(home.keys, 'node.key.pem')
-  const hadKey = (await world.disk.stat(keyFile)) !== undefined
-  const privateKey = await keyFor(world, home, keyFile)
+  const { privateKey, isNew } = await keyFor(world, home)
   const request = JSON.stringify(await requestEnrolment(token, name, privateKey))
-  const failures: string[] = []
-  /** Unless somebody may have been told of it: who was not heard of, or an earlier try. */
-  const forgetKey = async () => {
-    if (!hadKey && failures.length === 0) await world.disk.remove(home.keys)
-  }
+  const silent: string[] = []
   for (const url of settings.parents) {
-    const reply = await world.http
-      .request({
-        url,
-        method: 'POST',
-        path: '/v1/enrol',
-        body: request,
-        tls: enrolmentTls(token),
-        timeoutMs: limits.requestTimeoutMs,
-        responseMaxBytes: limits.tufFileMaxBytes,
-      })
-      .catch(async (error) => {
-        if (!(error instanceof Failure)) throw error
-        if (error.code === 'untrusted') {
-          await forgetKey()
-          throw error
-        }
-        failures.push(`${url}: ${error.message}`)
-      })
-    if (reply === undefined) continue
-    if (identityOf(reply.certificate).role !== 'node')
-      throw new Failure('untrusted', `${url} does not answer as a node`)
-    const body = parseJson(reply.body, `answer of ${url}`, limits.messageMarksMax)
-    if (reply.status !== 200) {
-      await forgetKey()
-      throw refusalOf(body, reply.status, url)
+    const answer = await askParent(world, { url, token, request })
+    if (answer.kind === 'silent') {
+      silent.push(`${url}: ${answer.because}`)
+      continue
     }
-    const { identity, rootBytes } = acceptReply(body, { token, name, privateKey })
-    await bootstrapTrust({
-      dir: home.tuf,
-      rootBytes,
-      disk: world.disk,
-      atLeast: { timestampVersion: token.timestampVersion, signedAt: token.issuedAt },
-    })
-    await makeFolders(world, home, settings)
-    await saveIdentity(home.keys, identity.tls, world.disk)
-    // The settings come last: a home with settings is a whole node.
-    await saveSettings(world.disk, home.settings, settings)
+    if (answer.kind === 'refused') {
+      // A silent parent, or one of an earlier run, may have passed the request on; then the root
+      // knows this key.
+      if (isNew && silent.length === 0) await world.disk.remove(home.keys)
+      throw answer.failure
+    }
+    await saveNode(world, { home, settings, token, reply: acceptReply(answer.body, { token, name, privateKey }) })
     return { name, parent: url, home: home.dir }
   }
-  throw new Failure('unreachable', `no parent answered: ${failures.join('; ')}`, {
+  throw new Failure('unreachable', `no parent answered: ${silent.join('; ')}`, {
     retry: 'later',
     hint: 'check the address with --parent, and that the parent runs',
   })
 }
 
-/**
- * The key is kept before anybody is asked: an answer that gets lost on its way has spent the name, and the root gives it
- * to the same key again.
- */
-async function keyFor(world: World, home: Home, file: string): Promise<KeyObject> {
-  if ((await world.disk.stat(file)) !== undefined) {
-    return privateKeyFromPem(await readPrivate(file, world.disk), file)
+type Answer =
+  | { kind: 'silent'; because: string }
+  | { kind: 'refused'; failure: Failure }
+  | { kind: 'granted'; body: unknown }
+
+async function askParent(
+  { http }: World,
+  { url, token, request }: { url: string; token: Token; request: string },
+): Promise<Answer> {
+  let reply: HttpReply
+  try {
+    reply = await http.request({
+      ...{ url, method: 'POST', path: '/v1/enrol', body: request, tls: enrolmentTls(token) },
+      timeoutMs: limits.requestTimeoutMs,
+      responseMaxBytes: limits.tufFileMaxBytes,
+    })
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    if (error.code === 'untrusted') return { kind: 'refused', failure: error }
+    return { kind: 'silent', because: error.message }
   }
-  const key = privateKeyFrom(world.random.bytes(seedBytes))
-  await world.disk.makeFolder(home.dir, { mode: 0o700 })
-  await world.disk.makeFolder(home.keys, { mode: 0o700 })
-  await world.disk.write(file, privateKeyPem(key), { mode: 0o600 })
-  return key
+  if (identityOf(reply.certificate).role !== 'node') throw new Failure('untrusted', `${url} does not answer as a node`)
+  const body = parseJson(reply.body, `answer of ${url}`, limits.messageMarksMax)
+  if (reply.status === 200) return { kind: 'granted', body }
+  return { kind: 'refused', failure: refusalOf(body, reply.status, url) }
 }
 
-/** The folders that a node needs from its first start, the one that it installs below among them. */
+async function saveNode(
+  world: World,
+  {
+    home,
+    settings,
+    token,
+    reply,
+  }: { home: Home; settings: Settings; token: Token; reply: ReturnType<typeof acceptReply> },
+): Promise<void> {
+  const { disk } = world
+  const atLeast = { timestampVersion: token.timestampVersion, signedAt: token.issuedAt }
+  await bootstrapTrust({ dir: home.tuf, rootBytes: reply.rootBytes, disk, atLeast })
+  await makeFolders(world, home, settings)
+  await saveIdentity(home.keys, reply.identity.tls, disk)
+  // The settings come last: a home with settings is a whole node.
+  await saveSettings(disk, home.settings, settings)
+}
+
+/**
+ * The node's private key, saved before any parent is asked. An answer that gets lost has used up
+ * the name, and the root gives that name again to the same key only.
+ */
+async function keyFor({ disk, random }: World, home: Home): Promise<{ privateKey: KeyObject; isNew: boolean }> {
+  const file = path.join(home.keys, 'node.key.pem')
+  if ((await disk.stat(file)) !== undefined) {
+    return { privateKey: privateKeyFromPem(await readPrivate(file, disk), file), isNew: false }
+  }
+  const privateKey = privateKeyFrom(random.bytes(seedBytes))
+  await disk.makeFolder(home.dir, { mode: 0o700 })
+  await disk.makeFolder(home.keys, { mode: 0o700 })
+  await disk.write(file, privateKeyPem(privateKey), { mode: 0o600 })
+  return { privateKey, isNew: true }
+}
+
+/**
+ * Makes the folders that a node needs at its first start, and the folder that packages are
+ * installed below.
+ */
 export async function makeFolders(
   world: Pick<World, 'disk'>,
   home: Home,
@@ -138,6 +166,7 @@ export async function makeFolders(
   for (const folder of [home.objects, home.store, home.run, home.apply]) await world.disk.makeFolder(folder)
 }
 
+/** Throws `already-exists` if there are settings in this home. */
 export async function checkNoNode(world: Pick<World, 'disk'>, home: Home): Promise<void> {
   if ((await world.disk.stat(home.settings)) === undefined) return
   throw new Failure('already-exists', `${home.dir} is a node already`, {
@@ -145,7 +174,10 @@ export async function checkNoNode(world: Pick<World, 'disk'>, home: Home): Promi
   })
 }
 
-/** The machine's own name as a node name: its first label, in lower case. */
+/**
+ * The first label of the machine's name, in lower case and with dashes for whatever a node name may
+ * not have.
+ */
 export function machineName(): string {
   const name =
     os

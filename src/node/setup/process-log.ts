@@ -1,11 +1,12 @@
-// The log of a process: to standard error, for journald when that listens there.
+// The log of a process: lines on standard error, in the format of journald where journald reads
+// them.
 
 import { type LogLevel, openLog } from '../../world/log.ts'
 import type { Log } from '../../world/world.ts'
 
 const levels: readonly string[] = ['debug', 'info', 'warn', 'error'] satisfies LogLevel[]
 
-/** `BANYAN_LOG` sets another level. */
+/** The environment variable `BANYAN_LOG` overrides `level`. */
 export function processLog(level: LogLevel): Log {
   const asked = process.env['BANYAN_LOG'] ?? ''
   return openLog({

@@ -7,7 +7,10 @@ import { parseJson } from '../../model/parse.ts'
 import { parseSettings, type Settings, settingsSchema } from '../../model/settings.ts'
 import type { Disk } from '../../world/world.ts'
 
-/** `not-found` with a hint where no node was made yet, `bad-input` naming file, line, key and reason otherwise. */
+/**
+ * Throws `not-found` with a hint where no node was made yet, and `bad-input` with file, line, key
+ * and reason for settings that are not valid.
+ */
 export async function loadSettings(disk: Pick<Disk, 'read'>, file: string): Promise<Settings> {
   const bytes = await disk.read(file, { maxBytes: limits.settingsMaxBytes }).catch((error) => {
     if (!(error instanceof Failure) || error.code !== 'not-found') throw error
@@ -17,7 +20,8 @@ export async function loadSettings(disk: Pick<Disk, 'read'>, file: string): Prom
   })
   const settings = asWritten(new TextDecoder().decode(bytes))
   if (v.is(settingsSchema, settings)) return parseSettings(settings, file)
-  // Also for the line and the hint that go with a refusal.
+  // Settings that a person has edited, and invalid ones: the YAML parser knows the line that an
+  // error belongs to.
   const { readYaml } = await import('../../model/yaml/yaml.ts')
   const { checkedYaml } = await import('../../model/yaml/yaml-check.ts')
   const yaml = await readYaml(bytes, { file, maxBytes: limits.settingsMaxBytes, scalars: 'typed' })
@@ -25,8 +29,8 @@ export async function loadSettings(disk: Pick<Disk, 'read'>, file: string): Prom
 }
 
 /**
- * What `settingsText` wrote, read back without the YAML parser, which would stay in the daemon's memory with 3 MB.
- * Undefined for anything that a person has written in another way.
+ * Reads the output of `settingsText` without the YAML parser, which would take 3 MB of the daemon's
+ * memory for good. Undefined for a file that a person has written in another form.
  */
 function asWritten(text: string): Record<string, unknown> | undefined {
   const settings: Record<string, unknown> = {}
@@ -43,11 +47,12 @@ function asWritten(text: string): Record<string, unknown> | undefined {
   return settings
 }
 
+/** Only the owner may read the file: it is written with mode 0600. */
 export async function saveSettings(disk: Pick<Disk, 'write'>, file: string, settings: Settings): Promise<void> {
   await disk.write(file, settingsText(settings), { mode: 0o600 })
 }
 
-/** One key a line. Values are JSON, which every YAML parser reads the same way. */
+/** One key in each line. The values are JSON, which every YAML parser reads in the same way. */
 export function settingsText(settings: Settings): string {
   const lines = [
     '# Settings of this banyan node. After a change: banyan reload says what is taken on at once, and what needs a restart.',

@@ -1,11 +1,13 @@
-// Which attacks a node keeps to tell of. Pure.
+// Which of the attacks that a node has seen it keeps for its report. Pure.
 
 import { limits } from '../../model/limits.ts'
 import type { Attack } from '../../model/report.ts'
 
 /**
- * One loud attacker must not wash out what is known of the others, nor have this node report without end: once his
- * places are taken, one is given to something new only when a heartbeat has passed.
+ * The attacks kept after one more was seen; the same array if nothing changes. An attacker that
+ * repeats itself must neither push out what is known of others nor have this node report without
+ * end. So once the places of an attacker (or of a kind) are taken, the oldest is replaced only when
+ * a heartbeat has passed since it was seen.
  */
 export function attacksAfter(attacks: Attack[], attack: Attack): Attack[] {
   const alike = attacks.filter((seen) => seen.kind === attack.kind)

@@ -1,20 +1,21 @@
 // How a node's machine compares with its desired state, for `banyan check`.
 
 import { type DescribedDifference, describePlan } from '../../reconcile/check.ts'
-import type { MachineLooked } from '../../reconcile/machine.ts'
+import type { LookResult } from '../../reconcile/machine-look.ts'
 import type { State } from './state.ts'
 
 export interface Check {
-  /** The newest revision that this node trusts; null before the first. */
+  /** The number of the revision in force; null before the first. */
   revision: number | null
+  /** The newest revision that this machine had no difference to; null before the first. */
   converged: number | null
-  /** Whether the machine was compared with that revision. */
+  /** Whether the machine was compared with the revision in force. */
   looked: boolean
   differences: DescribedDifference[]
 }
 
-/** Pure. */
-export function checkFrom(state: State, look: Pick<MachineLooked, 'plan' | 'differences'> | null): Check {
+/** `look` is null while the machine cannot be compared. Pure. */
+export function checkFrom(state: State, look: Pick<LookResult, 'plan' | 'differences'> | null): Check {
   return {
     revision: state.revision?.body.number ?? null,
     converged: state.converged,

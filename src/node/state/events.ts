@@ -1,4 +1,5 @@
-// The closed list of what can happen to a node, and of what it can do about it.
+// The closed lists of what can happen to a node (`Event`) and of what the node does about it
+// (`Effect`).
 
 import type { Failure } from '../../model/failure.ts'
 import type { Manifest } from '../../model/manifest.ts'
@@ -7,21 +8,20 @@ import type { Attack, Outcome } from '../../model/report.ts'
 import type { Revision } from '../../model/revision.ts'
 import type { RolloutState } from '../../model/rollouts.ts'
 import type { InstalledRecord } from '../../reconcile/actual.ts'
-import type { MachineLooked } from '../../reconcile/machine.ts'
+import type { LookResult } from '../../reconcile/machine-look.ts'
 import type { Plan } from '../../reconcile/plan.ts'
 import type { Moment, Quarantined } from '../../reconcile/quarantine.ts'
 import type { KeptRestart } from '../../reconcile/restarts.ts'
 import type { TrustedState } from '../../trust/trust-store.ts'
 import type { Facts } from '../../world/world.ts'
 import type { Remembered } from './remembered.ts'
+import type { State, WantedSwarm } from './state.ts'
 
-/** A payload of a swarm that this node or its subtree wants, known by the manifest that names it. */
-export interface WantedSwarm {
-  infoHash: InfoHash
-  manifest: Sha256
-}
+/** The answer of `transition`: the next state, and what to do about it in this order. */
+export type Next = [state: State, effects: Effect[]]
 
 export type Event =
+  /** What the former daemon has saved. */
   | {
       kind: 'started'
       records: InstalledRecord[]
@@ -30,23 +30,39 @@ export type Event =
       restarts?: KeptRestart[]
       remembered: Remembered
     }
-  /** No apply of a former daemon is at work any more, and what they came to is taken in. */
+  /** No apply of a former daemon runs any more, and the results of those applies are recorded. */
   | { kind: 'earlier-finished' }
   | { kind: 'facts-collected'; facts: Facts }
-  /** The parent's (for a root: its own) metadata was verified; it may be the same as before. */
+  /** The parent's metadata (a root's own) was verified. It may be the same as before. */
   | { kind: 'refreshed'; trusted: TrustedState }
   | { kind: 'refresh-failed'; failure: Failure }
+  /** `digest` is the digest of the revision object. */
   | { kind: 'revision-loaded'; digest: Sha256; revision: Revision }
   /** The signed state of the rollouts that the trusted metadata names. */
   | { kind: 'rollouts-loaded'; digest: Sha256; rollouts: RolloutState[] }
+  /** All manifests that this node needs under the revision of this number. */
   | { kind: 'manifests-loaded'; revision: number; manifests: ReadonlyMap<Sha256, Manifest> }
+  /** `what` names the object for a person. */
   | { kind: 'load-failed'; what: string; failure: Failure }
+  /** A payload is here whole and verified. */
   | { kind: 'payload-arrived'; sha256: Sha256 }
+  /** The set of payloads that are here, wholly or in part, has changed. */
   | { kind: 'holding-changed' }
+  /** The swarms that children announced and do not have all of. */
   | { kind: 'children-wanted'; wanted: WantedSwarm[] }
-  /** `rollouts`: the digest of the state that the look went by. */
-  | ({ kind: 'inspected'; revision: number; rollouts: Sha256 | null } & MachineLooked)
+  /** A node has dialled this node for a payload. */
+  | { kind: 'peer-met'; infoHash: InfoHash; node: NodeName }
+  /** The wire to a node has ended although one of the two lacks pieces of this payload. */
+  | { kind: 'peer-parted'; infoHash: InfoHash; node: NodeName }
+  /** Reports of these nodes, the newest known of each, were accepted. */
+  | { kind: 'reports-accepted'; nodes: NodeName[] }
+  /**
+   * The result of a look at the machine. `rollouts` is the digest of the rollout state that the
+   * look went by.
+   */
+  | ({ kind: 'inspected'; revision: number; rollouts: Sha256 | null } & LookResult)
   | { kind: 'inspect-failed'; failure: Failure }
+  /** An apply has ended, with whatever outcomes, and its results are recorded. */
   | {
       kind: 'applied'
       plan: Plan
@@ -56,38 +72,59 @@ export type Event =
       output?: string
       moment: Moment
     }
+  /** An apply could not be started, or its results could not be recorded. */
   | { kind: 'apply-failed'; failure: Failure; monotonicMs: number }
   | { kind: 'parent-answered'; parent: NodeName }
   | { kind: 'parent-lost'; failure: Failure; at: Instant }
+  /** The site that the parent's tracker sees this node at. */
   | { kind: 'site-seen'; site: string }
   | { kind: 'attack-seen'; attack: Attack }
   | { kind: 'transfer-failed'; name: PackageName; because: string }
-  /** What does not fit on the disk, in words; null if everything does. */
+  /** What does not fit on the disk, in words for a person; null if everything fits. */
   | { kind: 'room-looked'; problem: string | null }
+  /** A new certificate is saved. */
   | { kind: 'certificate-renewed' }
+  /** A person wants the differences removed now. */
   | { kind: 'asked-to-apply' }
-  /** Time passed. */
+  /** The time of the next look has come. */
   | { kind: 'look-due'; monotonicMs: number }
 
 export type Effect =
+  /** Fetch and verify the parent's metadata. */
   | { kind: 'refresh' }
   | { kind: 'load-revision'; digest: Sha256 }
   | { kind: 'load-rollouts'; digest: Sha256 }
   | { kind: 'load-manifests' }
   /** Tell the swarm which payloads have to be here, and fetch the small ones. */
   | { kind: 'hold' }
+  /** Look at the machine. */
   | { kind: 'inspect' }
   | { kind: 'apply'; plan: Plan }
+  /** Look again within this time; an earlier look that is due already stays. */
   | { kind: 'look-later'; ms: number }
-  /** Children that hang in `watch` get their answer. */
+  /** Answer the children that wait in `watch`. */
   | { kind: 'tell-children' }
-  /** Children will soon want payloads: an engine should be ready by then. */
+  /** Have an engine ready, because children will soon want payloads. */
   | { kind: 'warm-up' }
+  /** Tell the swarm which payloads yield to all others. */
+  | { kind: 'set-background' }
+  /** Reckon the rates anew: the policy for this node may have changed. */
+  | { kind: 'set-rates' }
+  /** Use the renewed certificate on every connection. */
+  | { kind: 'use-certificate' }
+  /** Cut the wire to this node if it is not to take from this one. */
+  | { kind: 'check-peer'; infoHash: InfoHash; node: NodeName }
+  /** Tell the tracker that the wire has ended, and announce again if this node lacks pieces. */
+  | { kind: 'note-parted'; infoHash: InfoHash; node: NodeName }
+  /** Let the rollouts take the newer reports of these nodes into account. */
+  | { kind: 'advance-rollouts'; nodes: NodeName[] }
   | { kind: 'save-converged'; revision: number }
   | { kind: 'save-quarantine' }
-  | { kind: 'announce' }
-  /** Site, facts and place, for the next start. */
+  /** Save site, facts and parent for the next start. */
   | { kind: 'remember' }
+  /** Announce all swarms to the parent's tracker. */
+  | { kind: 'announce' }
+  /** Report, if there is news. */
   | { kind: 'report' }
-  /** All that is known of the subtree, to a parent that may not know it. */
+  /** Send the newest report of every node of the subtree to a parent that may not have them. */
   | { kind: 'report-again' }

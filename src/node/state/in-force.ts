@@ -1,16 +1,17 @@
-// What of the signed policy is in force for this node, and how the policy knows it. Pure.
+// Which parts of the signed policy are in force for this node, and the traits by which the policy
+// selects the node. Pure.
 
 import { groupsOf, type NodeTraits } from '../../model/desired.ts'
 import type { Arch } from '../../model/names.ts'
 import { limitsForGroups, type NodeLimits } from '../../model/node-limits.ts'
 import type { State } from './state.ts'
 
-/** The newest signed state of the rollouts; null while it is not here. */
+/** The state of the rollouts that the trusted metadata names; null while it is not here. */
 export function rolloutsInForce({ rollouts, trusted }: Pick<State, 'rollouts' | 'trusted'>): State['rollouts'] {
   return rollouts !== null && rollouts.digest === trusted?.rollouts?.sha256 ? rollouts : null
 }
 
-/** How the policy knows this node; null while its facts are not collected. */
+/** What selectors of the policy match against; null while the facts are not collected. */
 export function traitsOf(state: State): NodeTraits | null {
   if (state.facts === null) return null
   return {
@@ -22,7 +23,10 @@ export function traitsOf(state: State): NodeTraits | null {
   }
 }
 
-/** What the policy says of a node's link, disk and machine. */
+/**
+ * The limits that the policy sets for this node's link, disk and machine, in the order of the
+ * policy.
+ */
 export function policyLimitsOf(state: State): NodeLimits[] {
   const traits = traitsOf(state)
   const { limits: all } = state.revision?.body ?? {}

@@ -1,30 +1,36 @@
-// A node's state as it is now: events change it one after the other, their effects are carried out, and who watches is told.
+// A node's state as it is now. Events change it one after the other, and their effects are carried
+// out.
 
 import type { Effect, Event } from './events.ts'
-import { type State, transition } from './state.ts'
+import type { State } from './state.ts'
+import { transition } from './transition.ts'
 
 export interface LiveState {
   state(): State
-  /** Before `begin` it waits. */
+  /** Before `begin` events wait in a queue. */
   dispatch(event: Event): void
-  /** All parts are there. `started` comes first, and then what has happened so far. */
-  begin(started: Event): void
-  hasBegun(): boolean
-  /** After each event. Returns how to end it. */
+  /**
+   * Takes in `started` first and then the waiting events. From now on `run` carries out every
+   * effect.
+   */
+  begin(started: Event, run: (effect: Effect) => void): void
+  /** From now on events still change the state, and no effect is carried out. */
+  end(): void
+  /**
+   * Calls `listener` after each event and its effects. The returned function removes the listener.
+   */
   onChange(listener: () => void): () => void
-  /** After an event that has changed this part of the state. */
-  watch<K extends keyof State>(part: K, listener: (value: State[K]) => void): void
 }
 
-export function keepState(initial: State, run: (effect: Effect) => void): LiveState {
+export function createLiveState(initial: State): LiveState {
   const listeners = new Set<() => void>()
-  const early: Event[] = []
+  const waiting: Event[] = []
   let state = initial
-  let hasBegun = false
+  let run: ((effect: Effect) => void) | undefined
 
   const dispatch = (event: Event) => {
-    if (!hasBegun) {
-      early.push(event)
+    if (run === undefined) {
+      waiting.push(event)
       return
     }
     const [next, effects] = transition(state, event)
@@ -32,28 +38,20 @@ export function keepState(initial: State, run: (effect: Effect) => void): LiveSt
     for (const effect of effects) run(effect)
     for (const listener of listeners) listener()
   }
-  const onChange = (listener: () => void) => {
-    listeners.add(listener)
-    return () => void listeners.delete(listener)
-  }
   return {
     state: () => state,
     dispatch,
-    begin(started) {
-      hasBegun = true
+    begin(started, carryOut) {
+      run = carryOut
       dispatch(started)
-      for (const event of early.splice(0)) dispatch(event)
+      for (const event of waiting.splice(0)) dispatch(event)
     },
-    hasBegun: () => hasBegun,
-    onChange,
-    watch(part, listener) {
-      let before = state[part]
-      onChange(() => {
-        const now = state[part]
-        if (now === before) return
-        before = now
-        listener(now)
-      })
+    end() {
+      run = () => {}
+    },
+    onChange(listener) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
     },
   }
 }

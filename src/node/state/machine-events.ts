@@ -1,28 +1,38 @@
-// What becomes of a node's state when its machine was looked at, and when an apply has ended; and what to do then. Pure.
+// What becomes of a node's state around its machine: a look at it, the end of an apply, and the
+// time for the next try. Pure.
 
 import { limits } from '../../model/limits.ts'
-import { differencesToRemove, isComing } from '../../reconcile/plan.ts'
-import { nextTryInMs, quarantineAfter, quarantineStanding, quarantineUnder } from '../../reconcile/quarantine.ts'
-import type { Effect, Event } from './events.ts'
+import { actionableDifferences, isComing } from '../../reconcile/plan.ts'
+import {
+  nextTryInMs,
+  quarantineAfter,
+  quarantineAt,
+  quarantineStanding,
+  quarantineUnder,
+} from '../../reconcile/quarantine.ts'
+import { restartsAskedFor } from '../../reconcile/restarts.ts'
+import type { Effect, Event, Next } from './events.ts'
 import { rolloutsInForce } from './in-force.ts'
 import { mergedOutcomes, outcomesAfterLook } from './outcomes.ts'
-import { without, withProblem } from './problems.ts'
+import { loadsMissing } from './policy-events.ts'
+import { withoutProblem, withProblem } from './problems.ts'
 import { planReady } from './ready.ts'
 import type { State } from './state.ts'
 
-export function applied(state: State, event: Extract<Event, { kind: 'applied' }>): [State, Effect[]] {
+export function applied(state: State, event: Extract<Event, { kind: 'applied' }>): Next {
   const { plan, outcomes, moment } = event
   const quarantine = quarantineAfter(state.quarantine, { plan, outcomes, node: state.name, moment })
   const restarts = event.restarts ?? state.restarts
   const isInVain = plan.actions.length === 0 && restarts.some(({ state }) => state === 'owed')
   const next: State = {
-    ...without(state, 'apply'),
+    ...withoutProblem(state, 'apply'),
     records: event.records,
     outcomes: mergedOutcomes(state.outcomes, outcomes),
     restarts,
     output: outcomes.some((each) => each.outcome === 'failed') ? (event.output ?? null) : null,
     applying: false,
-    // It was for nothing but restarts, and did not come to them: not again at once.
+    // The apply was for restarts alone and left them undone. Another one at once would most likely
+    // do the same.
     applyNotBeforeMs: isInVain ? moment.monotonicMs + limits.failedRetryMs : null,
     quarantine: quarantineUnder(quarantine, state.revision?.body.number ?? plan.revision),
   }
@@ -31,7 +41,7 @@ export function applied(state: State, event: Extract<Event, { kind: 'applied' }>
   return [next, ms === undefined ? effects : [...effects, { kind: 'look-later', ms }]]
 }
 
-export function applyFailed(state: State, event: Extract<Event, { kind: 'apply-failed' }>): [State, Effect[]] {
+export function applyFailed(state: State, event: Extract<Event, { kind: 'apply-failed' }>): Next {
   const isOld = state.seen?.revision !== state.revision?.body.number
   const next: State = {
     ...withProblem(state, 'apply', event.failure.message),
@@ -41,16 +51,17 @@ export function applyFailed(state: State, event: Extract<Event, { kind: 'apply-f
   return [next, [{ kind: 'inspect' }, { kind: 'report' }, { kind: 'look-later', ms: limits.failedRetryMs }]]
 }
 
-export function inspected(state: State, event: Extract<Event, { kind: 'inspected' }>): [State, Effect[]] {
+export function inspected(state: State, event: Extract<Event, { kind: 'inspected' }>): Next {
   if (event.revision !== state.revision?.body.number) return [state, []]
-  // Halted or opened in the middle of the look.
+  // The rollouts changed during the look, so its plan may hold what they no longer allow.
   if (event.rollouts !== (rolloutsInForce(state)?.digest ?? null)) return [state, [{ kind: 'inspect' }]]
   const seen = { revision: event.revision, differences: event.differences, plan: event.plan }
   const quarantine = quarantineStanding(state.quarantine, event.differences)
-  // A look goes by the revision that is here, and says nothing of one that could not be loaded.
+  // A look compares with the revision in force. A newer one that could not be loaded remains a
+  // problem.
   const isLoaded = state.trusted?.revision?.sha256 === state.revision?.digest && !event.plan.waiting.some(isComing)
   const next: State = {
-    ...without(isLoaded ? without(state, 'load') : state, 'inspect'),
+    ...withoutProblem(isLoaded ? withoutProblem(state, 'load') : state, 'inspect'),
     seen,
     needs: event.needs ?? state.needs,
     records: event.records,
@@ -60,7 +71,7 @@ export function inspected(state: State, event: Extract<Event, { kind: 'inspected
   const impossible = event.kept.some((outcome) => outcome.outcome === 'failed')
   const effects: Effect[] = [{ kind: 'hold' }, { kind: 'report' }]
   if (quarantine.length < state.quarantine.length) effects.push({ kind: 'save-quarantine' })
-  if (differencesToRemove(event).length === 0 && !impossible) {
+  if (actionableDifferences(event).length === 0 && !impossible) {
     if (next.converged !== event.revision) effects.push({ kind: 'save-converged', revision: event.revision })
     const converged = { ...next, converged: event.revision }
     if (next.restarts.every((each) => each.state !== 'owed')) return [{ ...converged, applyNotBeforeMs: null }, effects]
@@ -69,8 +80,38 @@ export function inspected(state: State, event: Extract<Event, { kind: 'inspected
   return applying(next, effects)
 }
 
-/** Begins what is ready, if anything is. */
-function applying(state: State, effects: Effect[]): [State, Effect[]] {
+/**
+ * A person wants it now: what failed may be tried again at once. How often it failed still counts.
+ */
+export function askedToApply(state: State): Next {
+  return [
+    {
+      ...state,
+      quarantine: quarantineAt(state.quarantine, Number.POSITIVE_INFINITY),
+      restarts: restartsAskedFor(state.restarts),
+      applyNotBeforeMs: null,
+    },
+    [{ kind: 'inspect' }],
+  ]
+}
+
+/** Asks again for all that is missing, so that a lost answer costs one interval and no more. */
+export function lookDue(state: State, { monotonicMs }: Extract<Event, { kind: 'look-due' }>): Next {
+  const mayApply = state.applyNotBeforeMs === null || state.applyNotBeforeMs <= monotonicMs
+  const next: State = {
+    ...state,
+    quarantine: quarantineAt(state.quarantine, monotonicMs),
+    applyNotBeforeMs: mayApply ? null : state.applyNotBeforeMs,
+  }
+  const ms = Math.min(state.checkIntervalMs, nextTryInMs(next.quarantine, monotonicMs) ?? Number.POSITIVE_INFINITY)
+  return [
+    next,
+    [{ kind: 'refresh' }, { kind: 'hold' }, ...loadsMissing(next), { kind: 'inspect' }, { kind: 'look-later', ms }],
+  ]
+}
+
+/** Starts the apply that is ready, unless there is none or one is running. */
+function applying(state: State, effects: Effect[]): Next {
   const plan = state.applying ? null : planReady(state)
   return plan === null ? [state, effects] : [{ ...state, applying: true }, [...effects, { kind: 'apply', plan }]]
 }

@@ -1,4 +1,5 @@
-// What is said of each package: what an apply came to, and what a later look makes of that. Pure.
+// The outcome that is reported of each package: from the last apply, and corrected by later looks.
+// Pure.
 
 import type { DesiredPackage } from '../../model/desired.ts'
 import type { Outcome } from '../../model/report.ts'
@@ -6,7 +7,11 @@ import { quarantineOf } from '../../reconcile/quarantine.ts'
 import type { Event } from './events.ts'
 import type { State } from './state.ts'
 
-/** Kept packages as just seen; of those that differ, what the last apply said of them if it is still about them. */
+/**
+ * The outcomes after a look, sorted by name. A package without a difference has the outcome of the
+ * look. A package with a difference keeps the outcome of its last apply, as long as that apply was
+ * about the same difference.
+ */
 export function outcomesAfterLook(state: State, event: Extract<Event, { kind: 'inspected' }>): Outcome[] {
   const keptNames = new Set(event.kept.map((outcome) => outcome.name))
   const earlier = new Map(state.outcomes.map((outcome) => [outcome.name, outcome]))
@@ -14,12 +19,12 @@ export function outcomesAfterLook(state: State, event: Extract<Event, { kind: 'i
   const kept = event.kept.map((now) => {
     const before = earlier.get(now.name)
     const stands = now.outcome === 'kept' && before?.outcome === 'changed' && before.version === now.version
-    // Its window or its wave has closed, and that it failed before is what has to be known.
+    // A window or wave that has closed must not hide that the package failed before.
     const difference = differences.get(now.name)
     const failed = before?.outcome === 'failed' && difference && quarantineOf(state.quarantine, difference)
     return before !== undefined && (stands || (failed && now.outcome === 'skipped')) ? before : now
   })
-  // What an earlier look said of waiting or held ones is over.
+  // Outcomes of an earlier look (waiting, held) are replaced by those of this look.
   const fromApply = (outcome: Outcome) => outcome.outcome === 'changed' || outcome.outcome === 'failed'
   const isOld = ({ name, outcome }: Outcome) =>
     outcome === 'failed' &&
@@ -27,10 +32,11 @@ export function outcomesAfterLook(state: State, event: Extract<Event, { kind: 'i
   const others = state.outcomes.filter(
     (outcome) => differences.has(outcome.name) && !keptNames.has(outcome.name) && fromApply(outcome) && !isOld(outcome),
   )
-  // A failure outlasts a restart, which forgets outcomes.
-  const told = new Set([...keptNames, ...others.map(({ name }) => name)])
+  // Outcomes are lost when the daemon restarts and the quarantine is not: it brings the failures
+  // back.
+  const named = new Set([...keptNames, ...others.map(({ name }) => name)])
   const quarantined = event.differences.flatMap((difference): Outcome[] => {
-    const known = told.has(difference.name) ? undefined : quarantineOf(state.quarantine, difference)
+    const known = named.has(difference.name) ? undefined : quarantineOf(state.quarantine, difference)
     if (known === undefined) return []
     const { name, kind, from, cause } = difference
     return [{ name, kind, outcome: 'failed', version: from, before: from, difference: cause, detail: known.because }]
@@ -38,7 +44,10 @@ export function outcomesAfterLook(state: State, event: Extract<Event, { kind: 'i
   return [...kept, ...others, ...quarantined].sort(byName)
 }
 
-/** A failure of what is no longer wanted says nothing of what is. */
+/**
+ * The outcomes that still hold under another desired state. A failure holds only if the same
+ * manifest is still wanted.
+ */
 export function outcomesUnder(
   { outcomes, quarantine }: Pick<State, 'outcomes' | 'quarantine'>,
   desired: readonly DesiredPackage[],
@@ -52,7 +61,7 @@ export function outcomesUnder(
   })
 }
 
-/** The later word on each package counts. */
+/** The outcome of each package in `after`, else in `before`, sorted by name. */
 export function mergedOutcomes(before: Outcome[], after: Outcome[]): Outcome[] {
   const merged = new Map(before.map((outcome) => [outcome.name, outcome]))
   for (const outcome of after) merged.set(outcome.name, outcome)

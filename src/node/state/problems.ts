@@ -1,14 +1,15 @@
-// What is wrong at a node right now: one thing of each source, until it is known to be over. Pure.
+// What is wrong at a node right now: one problem of each source, until that source is known to be
+// well again. Pure.
 
-import type { State } from './state.ts'
+import type { ProblemSource, State } from './state.ts'
 
-export type ProblemSource = 'refresh' | 'load' | 'inspect' | 'apply' | 'transfer' | 'room' | 'parent'
-
+/** `message` replaces the problem that this source had before. */
 export function withProblem(state: State, source: ProblemSource, message: string): State {
   return { ...state, problems: { ...state.problems, [source]: message } }
 }
 
-export function without(state: State, source: ProblemSource): State {
+/** The state itself if this source has no problem. */
+export function withoutProblem(state: State, source: ProblemSource): State {
   if (state.problems[source] === undefined) return state
   const { [source]: _, ...problems } = state.problems
   return { ...state, problems }

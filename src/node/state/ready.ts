@@ -1,17 +1,23 @@
-// What a node would do next to its machine. Pure.
+// What the next apply would do to the machine. Pure.
 
 import type { Action, Plan } from '../../reconcile/plan.ts'
 import { isQuarantined } from '../../reconcile/quarantine.ts'
 import { restartsWithOwed } from '../../reconcile/restarts.ts'
 import type { State } from './state.ts'
 
-/** The actions of the next apply: the plan of the last look without what failed a moment ago. */
+/**
+ * The actions of the next apply: the plan of the last look without packages in quarantine. None
+ * while applies wait.
+ */
 export function actionsReady(state: Pick<State, 'seen' | 'quarantine' | 'applyNotBeforeMs'>): Action[] {
   if (state.applyNotBeforeMs !== null) return []
   return state.seen?.plan.actions.filter((action) => !isQuarantined(state.quarantine, action)) ?? []
 }
 
-/** The next apply; null if there is none. What an earlier one was to restart and did not is a reason too. */
+/**
+ * The plan of the next apply; null if there is nothing to do. Restarts that an earlier apply still
+ * owes count as well.
+ */
 export function planReady(state: Pick<State, 'seen' | 'quarantine' | 'applyNotBeforeMs' | 'restarts'>): Plan | null {
   const actions = actionsReady(state)
   const isOwed = state.applyNotBeforeMs === null && state.restarts.some((each) => each.state === 'owed')

@@ -1,5 +1,6 @@
-// What a node knew of itself and its place before it was restarted. Without it a restart without a parent would look like
-// another machine at no site, and the policy for that is another one.
+// What a node saves for its next start. A node that starts without its parent needs its facts and
+// its site: without them it would be another machine at no site, for which the policy may want
+// other packages.
 
 import * as v from 'valibot'
 import { Failure } from '../../model/failure.ts'
@@ -32,17 +33,21 @@ const key = 'remembered'
 const quarantineKey = 'quarantine'
 export const restartsKey = 'restarts'
 
-/** What cannot be read any more is forgotten: it only stands in until the node has looked again. */
+/**
+ * Site, facts and parent. A value that cannot be read any more is dropped, because the node will
+ * find it out again.
+ */
 export async function loadRemembered(store: Pick<Store, 'get'>, log: Log): Promise<Remembered> {
   return parsedOr(nothingRemembered, log, async () => parseRemembered((await store.get(key)) ?? nothingRemembered, key))
 }
 
+/** Throws what the store throws. */
 export async function saveRemembered(store: Pick<Store, 'put'>, state: State): Promise<void> {
   const { site, facts, reportedTo } = state
   await store.put(key, { site, facts, reportedTo } satisfies Remembered)
 }
 
-/** What failed before the restart is left alone for the rest of its time. */
+/** Packages that failed before the restart stay in quarantine for the rest of their time. */
 export async function loadQuarantine(store: Pick<Store, 'get'>, clock: Clock, log: Log): Promise<Quarantined[]> {
   const saved = await parsedOr([], log, async () => {
     return parseSavedQuarantines((await store.get(quarantineKey)) ?? [], quarantineKey)
@@ -50,16 +55,20 @@ export async function loadQuarantine(store: Pick<Store, 'get'>, clock: Clock, lo
   return quarantineRestored(saved, momentOf(clock))
 }
 
-/** What the policy had restarted, and what an apply of a former daemon has left to restart. */
+/** The restarts that the policy had done, and those that an apply of a former daemon still owes. */
 export async function loadRestarts(store: Pick<Store, 'get'>, log: Log): Promise<KeptRestart[]> {
   return parsedOr([], log, async () => parseKeptRestarts((await store.get(restartsKey)) ?? [], restartsKey))
 }
 
+/** Throws what the store throws. */
 export async function saveQuarantine(store: Pick<Store, 'put'>, { quarantine }: State): Promise<void> {
   await store.put(quarantineKey, quarantineToSave(quarantine))
 }
 
-/** What is installed by banyan, and the newest revision without a difference. Throws `bad-input` for what is neither. */
+/**
+ * The packages that banyan has installed, and the newest revision without a difference. Throws
+ * `bad-input` if either cannot be read: without its records a node must not change the machine.
+ */
 export async function loadSaved(
   store: Pick<Store, 'get'>,
 ): Promise<{ records: InstalledRecord[]; converged: number | null }> {
@@ -68,6 +77,7 @@ export async function loadSaved(
   return { records, converged }
 }
 
+/** Now, on both clocks. */
 export function momentOf(clock: Pick<Clock, 'now' | 'monotonicMs'>): Moment {
   return { at: clock.now(), monotonicMs: clock.monotonicMs() }
 }

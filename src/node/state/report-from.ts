@@ -1,14 +1,17 @@
-// What a node's state says in its report.
+// A node's report, from its state. Pure.
 
 import { limits } from '../../model/limits.ts'
 import type { Arch, Instant } from '../../model/names.ts'
 import type { Outcome, Report, Transfer } from '../../model/report.ts'
 import type { Restart } from '../../model/restarts.ts'
-import { differencesToRemove } from '../../reconcile/plan.ts'
+import { actionableDifferences } from '../../reconcile/plan.ts'
 import { buildReport } from '../../report/build.ts'
 import type { State } from './state.ts'
 
-/** Pure. Facts that are not collected yet leave the architecture open; then the node cannot say anything useful. */
+/**
+ * Before the facts are collected the report says the architecture `all`; a caller should wait for
+ * them.
+ */
 export function reportFrom(parts: {
   state: State
   counter: number
@@ -34,18 +37,24 @@ export function reportFrom(parts: {
     arch: (state.facts?.['arch'] ?? 'all') as Arch,
     facts: state.facts ?? {},
     ...(state.needs !== null && { needs: state.needs }),
-    ...(state.restarts.length > 0 && { restarts: state.restarts.map(toldOf) }),
+    ...(state.restarts.length > 0 && { restarts: state.restarts.map(withoutInvocation) }),
     ...(state.output !== null && { output: state.output.slice(-limits.reportOutputMaxChars) }),
     problems: problemsOf(state, transfers),
   })
 }
 
-/** What is wrong right now, in sentences. */
+/**
+ * The problems of the moment, in words for a person: those of the state, then the first few
+ * transfers that wait.
+ */
 export function problemsOf(state: State, transfers: readonly Transfer[]): string[] {
   return [...Object.values(state.problems), ...transfers.filter(isWaiting).slice(0, waitingNamed).map(waitingTextOf)]
 }
 
-/** The transfers say it of each. */
+/**
+ * The transfers that wait and are named as problems. The report lists all of them among its
+ * transfers.
+ */
 const waitingNamed = 5
 
 function isWaiting({ state }: Transfer): boolean {
@@ -56,7 +65,7 @@ function waitingTextOf({ name, version }: Transfer): string {
   return `transfer: nobody who can be reached has the rest of ${name} ${version}`
 }
 
-function toldOf({ invocation: _, ...restart }: State['restarts'][number]): Restart {
+function withoutInvocation({ invocation: _, ...restart }: State['restarts'][number]): Restart {
   return restart
 }
 
@@ -66,7 +75,10 @@ function withQuarantine(outcome: Outcome, { quarantine }: State): Outcome {
   return { ...outcome, quarantine: { failures: known.failures, nextTry: known.nextTry } }
 }
 
-/** The worst thing first: what a person has to know. */
+/**
+ * The condition of the node in one word. Of several that hold, the one that a person has to know
+ * first.
+ */
 export function conditionOf(state: State, now: Instant): Report['state'] {
   if (state.trusted !== null && state.trusted.expires <= now) return 'stale'
   if (state.applying) return 'applying'
@@ -74,6 +86,6 @@ export function conditionOf(state: State, now: Instant): Report['state'] {
   if (failed || state.problems.apply !== undefined || state.problems.inspect !== undefined) return 'failed'
   if (state.link.kind === 'island') return 'island'
   const number = state.revision?.body.number
-  const differs = state.seen === null || differencesToRemove(state.seen).length > 0
+  const differs = state.seen === null || actionableDifferences(state.seen).length > 0
   return number !== undefined && state.converged === number && !differs ? 'converged' : 'pending'
 }

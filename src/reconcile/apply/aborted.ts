@@ -1,4 +1,4 @@
-// What an apply that was killed came to, judged by the machine as it is now. Pure.
+// The outcomes of an apply that was killed, judged by the machine as it is now. Pure.
 
 import type { Outcome } from '../../model/report.ts'
 import type { Actual } from '../actual.ts'
@@ -7,14 +7,15 @@ import type { Plan } from '../plan.ts'
 import { isReached } from '../providers/provider.ts'
 
 /**
- * Outcomes for the records and the report. What had begun and is as planned was our doing; the rest has not happened,
- * and the next look plans it again.
+ * Outcomes for the records and the report. A package whose action had begun and that is as planned
+ * was changed by the apply. The others were not reached, and the next look plans them again.
  */
 export function outcomesAfterAbort(parts: {
   plan: Plan
+  /** The names of packages whose action had begun. */
   attempted: readonly string[]
   actual: readonly Actual[]
-  /** failed makes the next try wait. */
+  /** The outcome of packages that are not as planned. failed makes their next try wait. */
   unreached: 'failed' | 'skipped'
   because: string
 }): Outcome[] {

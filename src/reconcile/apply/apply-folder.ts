@@ -1,4 +1,4 @@
-// The folder of one transaction, `apply/<txid>`: what is written there, and how it is read back.
+// The folder of one transaction, `apply/<txid>`: which files it has, and how they are read back.
 
 import path from 'node:path'
 import * as v from 'valibot'
@@ -7,6 +7,7 @@ import { limits } from '../../model/limits.ts'
 import { instantSchema } from '../../model/names.ts'
 import { parseJson, parserOf } from '../../model/parse.ts'
 import { outcomeSchema } from '../../model/report.ts'
+import { readIfThere } from '../../world/read-if-there.ts'
 import type { Disk } from '../../world/world.ts'
 import { type Plan, parsePlan } from '../plan.ts'
 import { restartResultSchema } from '../restarts.ts'
@@ -18,28 +19,36 @@ export const appliedSchema = v.strictObject({
   endedAt: instantSchema,
   outcomes: v.array(outcomeSchema),
   restarts: v.optional(v.array(restartResultSchema), []),
-  /** The last of what the programs printed. */
+  /** The end of what the programs printed, at most `limits.outputKeptBytes` characters. */
   output: v.string(),
 })
-/** What an apply came to, as its process writes it: all of it or none. */
+/** What an apply did, as its process writes it down when it ends: all of it or nothing. */
 export type Applied = v.InferOutput<typeof appliedSchema>
 export const parseApplied = parserOf(appliedSchema)
 
+/** The paths in one transaction's folder. */
 export interface ApplyFolder {
   dir: string
+  /** The plan. Written by the daemon before the process starts. */
   plan: string
+  /** The steps, each written by the process before it is done. */
   journal: string
+  /** `Applied`. Written by the process when it ends. */
   applied: string
   /** Everything that the process and its programs print, for a person. */
   output: string
-  /** The processes of the programs that it has started. */
+  /** The programs that the process has started, one a line. */
   programs: string
-  /** There once the daemon no longer waits for a beginning: what has not begun must not begin any more. */
+  /**
+   * Exists once the daemon no longer waits for the process to begin. A process that finds it does
+   * nothing.
+   */
   givenUp: string
-  /** There once the daemon has taken the outcomes over. */
+  /** Exists once the daemon has stored the outcomes. */
   taken: string
 }
 
+/** The paths of transaction `txid` below a node's home. Creates nothing. */
 export function applyFolder(home: string, txid: string): ApplyFolder {
   const dir = path.join(home, 'apply', txid)
   return {
@@ -54,41 +63,37 @@ export function applyFolder(home: string, txid: string): ApplyFolder {
   }
 }
 
-/** Where a transaction keeps its own copies of the payloads as long as it works; 0700. */
+/**
+ * The folder in which a transaction keeps its own copies of payloads while it works. Its mode is
+ * 0700.
+ */
 export function payloadsFolder(dir: string): string {
   return path.join(dir, 'payloads')
 }
 
-/** Undefined if there is none: its transaction never began. */
+/**
+ * Undefined if there is no plan: the transaction never began. Throws `bad-input` for a damaged
+ * plan.
+ */
 export async function readPlan(disk: Pick<Disk, 'read'>, folder: ApplyFolder): Promise<Plan | undefined> {
-  const text = await readIfThere(disk, folder.plan, limits.planMaxBytes)
+  const text = await readIfThere(disk, folder.plan, { maxBytes: limits.planMaxBytes })
   return text === undefined ? undefined : parsePlan(parseJson(text, folder.plan), folder.plan)
 }
 
-/** Undefined as long as the apply has not ended; `unreadable` if another version of this program wrote it. */
+/**
+ * Undefined as long as the apply has not ended. `unreadable` if another version of this program
+ * wrote the file.
+ */
 export async function readApplied(
   disk: Pick<Disk, 'read'>,
   folder: ApplyFolder,
 ): Promise<Applied | 'unreadable' | undefined> {
-  const text = await readIfThere(disk, folder.applied, limits.planMaxBytes)
+  const text = await readIfThere(disk, folder.applied, { maxBytes: limits.planMaxBytes })
   if (text === undefined) return undefined
   try {
     return parseApplied(parseJson(text, folder.applied), folder.applied)
   } catch (error) {
     if (!(error instanceof Failure && error.code === 'bad-input')) throw error
     return 'unreadable'
-  }
-}
-
-export async function readIfThere(
-  disk: Pick<Disk, 'read'>,
-  file: string,
-  maxBytes: number,
-): Promise<Uint8Array | undefined> {
-  try {
-    return await disk.read(file, { maxBytes })
-  } catch (error) {
-    if (error instanceof Failure && error.code === 'not-found') return undefined
-    throw error
   }
 }

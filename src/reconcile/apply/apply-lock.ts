@@ -1,10 +1,12 @@
-// One apply at a time. Whoever wants to apply listens at a unix socket of its own in a folder that only its owner can
-// enter, and then looks for others there: the kernel ends a socket with its process, however that ends, and answers for
-// a process that hangs. No name is ever taken over, so there is no moment at which two could take it.
+// One apply at a time. A process that wants to apply listens at a unix socket of its own, in a
+// folder that only its owner can enter, and then connects to all other sockets there. The kernel
+// closes a socket when its process ends, however it ends, and accepts connections for a process
+// that hangs. No name is ever taken over, so there is no moment at which two processes could take
+// the same one.
 //
-// Why never two: each is to be seen before it looks. Of two that both found nobody, each would have looked before the
-// other was to be seen, and so before the other looked. Two that begin at the same moment may both give way; that is
-// safe, and the next try is due anyway.
+// Why never two: each process listens before it looks. If two found nobody, each would have looked
+// before the other listened, and so before the other looked, which cannot be true of both. Two that
+// begin at the same moment may both give way; that is safe, and both are tried again.
 
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
@@ -13,7 +15,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import path from 'node:path'
 import { codeOf, Failure } from '../../model/failure.ts'
 
-/** False if somebody else holds it. It is held until this process ends. */
+/** Takes the lock and holds it until this process ends. False if another process holds it. */
 export async function takeApplyLock(home: string, txid: string): Promise<boolean> {
   if (!/^[\w-]+$/.test(txid)) throw new TypeError(`not a transaction's name: ${txid}`)
   await fs.mkdir(lockFolder(home), { recursive: true, mode: 0o700 })
@@ -27,9 +29,9 @@ export async function takeApplyLock(home: string, txid: string): Promise<boolean
   let isHeld = false
   try {
     await listenAt(server, path.join(folder.path, hiddenName(own)))
-    // Nobody may find it before it listens: it would count as left behind.
+    // A socket that does not listen yet counts as left behind, so nobody may find it before.
     isHeld = (await isRenamed(folder.path, hiddenName(own), own)) && (await isAlone(folder.path, own))
-    // The open folder stays as long as the socket, whose name node still knows as one below it.
+    // The folder stays open as long as the socket: Node.js knows the socket by a path below it.
     if (isHeld) heldFolders.add(folder)
     return isHeld
   } finally {
@@ -41,7 +43,10 @@ export async function takeApplyLock(home: string, txid: string): Promise<boolean
   }
 }
 
-/** Whether this transaction, or any, is at work or about to find out that another is. Asks the kernel: it never waits. */
+/**
+ * Whether this transaction, or any if none is given, holds the lock or is trying to. Asks the
+ * kernel, and never waits.
+ */
 export async function isApplying(home: string, txid?: string): Promise<boolean> {
   const holders = await holdersOf(home, txid)
   for (const holder of holders) holder.destroy()
@@ -51,13 +56,16 @@ export async function isApplying(home: string, txid?: string): Promise<boolean> 
 /** Resolves when the transaction's process has ended; at once if there is none. */
 export async function applyEnd(home: string, txid: string): Promise<void> {
   const holders = await holdersOf(home, txid)
-  // Not `once` of node:events: how it ends, with an error or without, is all the same.
+  // `once` of node:events would throw at an error, and here it does not matter how the connection
+  // ends.
   const ended = holders.filter(({ closed }) => !closed).map((one) => new Promise((gone) => one.once('close', gone)))
   await Promise.all(ended)
 }
 
 interface OpenFolder {
-  /** Short, however deep the folder lies: the kernel takes 107 bytes as a socket's path. */
+  /**
+   * A short path, however deep the folder lies: the kernel allows 107 bytes for a socket's path.
+   */
   path: string
   close(): Promise<void>
 }
@@ -68,7 +76,9 @@ function lockFolder(home: string): string {
   return path.join(home, 'run', 'apply')
 }
 
-/** Undefined if nobody ever applied. */
+/**
+ * Undefined if nothing was ever applied. Throws `refused` if the folder belongs to another user.
+ */
 async function openFolder(home: string): Promise<OpenFolder | undefined> {
   const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW
   const handle = await fs.open(lockFolder(home), flags).catch((error) => {
@@ -86,7 +96,10 @@ async function openFolder(home: string): Promise<OpenFolder | undefined> {
   return { path: `/proc/self/fd/${handle.fd}`, close: () => handle.close() }
 }
 
-/** Hidden are those that do not listen yet, and what a kill in that moment left. */
+/**
+ * Without hidden names: those sockets do not listen yet, or were left by a process that was killed
+ * before it did.
+ */
 async function namesIn(folder: string): Promise<string[]> {
   return (await fs.readdir(folder)).filter((name) => !name.startsWith('.'))
 }
@@ -95,7 +108,7 @@ function hiddenName(name: string): string {
   return `.${name}`
 }
 
-/** False if somebody who holds the lock has cleared it away meanwhile. */
+/** False if the process that holds the lock has cleared the file away meanwhile. */
 async function isRenamed(folder: string, from: string, to: string): Promise<boolean> {
   try {
     await fs.rename(path.join(folder, from), path.join(folder, to))
@@ -106,7 +119,10 @@ async function isRenamed(folder: string, from: string, to: string): Promise<bool
   }
 }
 
-/** Clears away what killed ones left: a name is used once, and a socket that nobody listens at never comes back. */
+/**
+ * Clears away the sockets of killed processes: a name is used once, so nobody will listen there
+ * again.
+ */
 async function isAlone(folder: string, own: string): Promise<boolean> {
   for (const name of await namesIn(folder)) {
     if (name === own) continue
@@ -133,17 +149,20 @@ async function holdersOf(home: string, txid: string | undefined): Promise<Socket
   }
 }
 
-/** A connection that ends with whoever listens there; undefined if nobody does. Anything but a clear no is thrown. */
+/**
+ * A connection that ends when the listening process ends. Undefined if nobody listens. Throws if
+ * that is not certain.
+ */
 function listenerAt(file: string): Promise<Socket | undefined> {
   return new Promise((resolve, reject) => {
     const socket = connect(file)
     socket.once('connect', () => resolve(socket))
     socket.on('error', (error) => {
-      // The last two: it ended while it was asked.
+      // ECONNRESET and EPIPE: the process ended while it was asked.
       if (['ECONNREFUSED', 'ENOENT', 'ECONNRESET', 'EPIPE'].includes(codeOf(error))) resolve(undefined)
       else reject(error)
     })
-    // Otherwise its end is never seen.
+    // Without reading, the end of the connection is never seen.
     socket.resume()
   })
 }

@@ -13,7 +13,8 @@ if (home === undefined || txid === undefined || targetRoot === undefined) {
   throw new Failure('bad-input', 'expected HOME TXID TARGET_ROOT')
 }
 
-// Whoever stops us is heard, but not in the middle of a package: a package manager that is killed leaves a half.
+// A signal stops the apply between packages, never within one: a killed package manager leaves a
+// package half-way.
 let stopping = false
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
   process.on(signal, () => {
@@ -35,5 +36,5 @@ const done = await applyProcess({
     return revision.sha256
   },
 })
-// Daemons that wait for us keep connections open; they see us end.
+// Daemons that wait for this process hold connections to it, and see it end by them.
 process.exit(done ? 0 : 75)

@@ -1,4 +1,5 @@
-// What the apply process does from its start to its end. It outlives a restart of the daemon, and never runs twice.
+// What the apply process does from its start to its end. It outlives a restart of the daemon, and
+// no two run at a time.
 
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
@@ -16,6 +17,7 @@ import { notingExec } from './left-behind.ts'
 import { copyFileOnDisk } from './payload-copies.ts'
 import { runRestarts } from './restart-run.ts'
 
+/** The world of one apply process, and the transaction that it carries out. */
 export interface ApplyProcessParts {
   home: string
   txid: string
@@ -28,7 +30,10 @@ export interface ApplyProcessParts {
   isStopping(): boolean
 }
 
-/** False if another apply is at work, or nobody waits for this one any more: then nothing was done. */
+/**
+ * False if nothing was done, because another apply is at work or no daemon waits for this one any
+ * more.
+ */
 export async function applyProcess(parts: ApplyProcessParts): Promise<boolean> {
   const { home, txid, targetRoot, exec, disk, clock } = parts
   const folder = applyFolder(home, txid)
@@ -38,7 +43,8 @@ export async function applyProcess(parts: ApplyProcessParts): Promise<boolean> {
       await journal.write(refusedStep)
       return false
     }
-    // Whoever gives up says so first and then looks whether we are at work; we are to be seen, and look now.
+    // A daemon that gives up writes that first and then looks whether we hold the lock. We hold it
+    // by now, and look second.
     if ((await disk.stat(folder.givenUp)) !== undefined) return false
     const plan = await readPlan(disk, folder)
     if (plan === undefined || (await readApplied(disk, folder)) !== undefined) return true
@@ -74,7 +80,10 @@ export async function applyProcess(parts: ApplyProcessParts): Promise<boolean> {
   }
 }
 
-/** By the revision that is in force by now. Without one that can be trusted they are left for the next time. */
+/**
+ * Asks the revision that is in force now. Without a revision that can be trusted, restarts are left
+ * for the next apply.
+ */
 async function restartsOf(
   parts: ApplyProcessParts,
   { plan, outcomes, journal }: { plan: Plan; outcomes: readonly Outcome[]; journal: Journal },

@@ -1,6 +1,7 @@
-// Carries a plan out: everything that the plan says is checked again, from the signatures down to the payload's bytes,
-// right before it is used. The plan came through the daemon, which talks to the network; nothing is taken on its word.
-// What was hashed is what is installed: a copy that only this transaction has.
+// Carries a plan out. Everything that the plan says is checked again right before it is used, from
+// the signatures down to the payload's bytes: the plan came through the daemon, which talks to the
+// network. What is installed is the very file that was hashed, a copy that only this transaction
+// has.
 
 import path from 'node:path'
 import { Failure, messageOf } from '../../model/failure.ts'
@@ -16,16 +17,20 @@ import { payloadsFolder } from './apply-folder.ts'
 import { actingStep } from './journal.ts'
 import { type CopyFile, openPayloadCopies, type PayloadCopies } from './payload-copies.ts'
 
+/** One plan, and what is needed to check it and carry it out. */
 export interface ApplyRunParts {
   plan: Plan
   home: string
   providers: Providers
   disk: Disk
-  /** The digest of the revision that the signed metadata on disk names, its signatures checked now. */
+  /**
+   * The digest of the revision that the signed metadata on disk names. The signatures are checked
+   * by this call.
+   */
   trustedRevision(): Promise<Sha256>
   copyFile: CopyFile
   context: ApplyContext
-  /** Once true, what has not begun is left for the next time. */
+  /** Once true, packages that have not begun are left for the next apply. */
   isStopping(): boolean
 }
 
@@ -89,7 +94,10 @@ async function loadTrusted(parts: ApplyRunParts): Promise<Trusted> {
   return { digest, number: revision.number, builds: new Set(builds) }
 }
 
-/** The revision that the signed metadata on disk names. */
+/**
+ * The revision that the signed metadata on disk names. Throws `untrusted`, `not-found` or
+ * `bad-input`.
+ */
 export async function loadRevision(
   parts: Pick<ApplyRunParts, 'trustedRevision' | 'disk' | 'home'>,
 ): Promise<{ digest: Sha256; revision: Revision }> {
@@ -117,7 +125,7 @@ async function checkAction(
   const movedText = `revision ${trusted.number} took the place of ${plan.revision} meanwhile`
   if (source === null) {
     if (action.what !== 'remove') return refused(action, 'the plan names nothing to install')
-    // The newer revision may want it kept.
+    // The newer revision may want the package kept.
     return moved ? { kind: 'outcome', outcome: skipped(action, movedText) } : step(action, null)
   }
   if (action.what === 'remove') return refused(action, 'the plan both removes and installs')
@@ -150,8 +158,9 @@ async function loadManifest(parts: ApplyRunParts, digest: Sha256): Promise<Manif
 }
 
 /**
- * What goes back if this fails has been in force here before: its digest is our own record. Trees keep the version
- * before unpacked, and need no payload of it.
+ * The version that goes back if this one fails. No signed revision needs to name it: it was in
+ * force here before, and its digest is our own record. A tree keeps the version before unpacked, so
+ * it needs no payload.
  */
 async function previousOf({ kind, previous }: Action, copies: PayloadCopies): Promise<Action['previous']> {
   if (previous === null || kind === 'tree') return null
@@ -176,7 +185,9 @@ async function ensure(providers: Providers, steps: readonly Step[], context: App
   }
 }
 
-/** Debs go together, for apt to solve; trees one by one, each checked right before it is unpacked. */
+/**
+ * Debs go together, and rpms, so that their package manager can order them. Trees go one by one.
+ */
 function batchesOf(actions: readonly Action[]): Action[][] {
   const batches: Action[][] = []
   for (const action of actions) {

@@ -1,16 +1,20 @@
-// The apply process as a unit of systemd's own: what a service starts as a plain child is killed when the service is
-// restarted, in the middle of a package too.
+// The apply process as a systemd unit of its own. systemd kills the plain children of a service
+// when the service is restarted, even in the middle of a package.
 
 import type { Exec } from '../../world/world.ts'
 
 type Detached = Parameters<Exec['detach']>[0]
 
-/** How long an apply that is told to stop has for the package it is at; a machine that shuts down waits for it. */
+/**
+ * How long an apply that is stopped may work on its present package. A machine that shuts down
+ * waits as long.
+ */
 const stopPatience = '15min'
 
 /**
- * The same program, run by systemd. `systemd-run` waits for it, so that its process lives as long as the unit; whoever
- * kills it kills a messenger. A unit's name is taken once: a second one of the same transaction is refused.
+ * The same program, run by systemd. `systemd-run` waits for it, so its process lives as long as the
+ * unit, and killing that process does not stop the apply. systemd refuses a second unit of the same
+ * name, so of the same transaction.
  */
 export function asUnit({ program, args, outputFile, env = {} }: Detached, txid: string): Detached {
   const properties = {
@@ -18,7 +22,7 @@ export function asUnit({ program, args, outputFile, env = {} }: Detached, txid: 
     StandardInput: 'null',
     StandardOutput: `append:${outputFile}`,
     StandardError: `append:${outputFile}`,
-    // The process itself is told, never the package manager below it.
+    // Only the process itself gets the signal, not the package manager that it runs.
     KillMode: 'mixed',
     TimeoutStopSec: stopPatience,
   }
@@ -36,7 +40,10 @@ export function asUnit({ program, args, outputFile, env = {} }: Detached, txid: 
   }
 }
 
-/** Whether this very process is the main one of a service, as systemd tells it (systemd.exec(5), SYSTEMD_EXEC_PID). */
+/**
+ * Whether this process is the main process of a service. systemd sets SYSTEMD_EXEC_PID to its pid
+ * (systemd.exec(5)).
+ */
 export function isService(env: Readonly<Record<string, string | undefined>>, pid: number): boolean {
   return env['SYSTEMD_EXEC_PID'] === String(pid)
 }

@@ -1,13 +1,15 @@
-// The daemon's side of applying: starts the apply process, waits for it, and finds those of a former daemon.
+// The daemon's side of an apply: starts the process, waits for it, and finds the processes of a
+// former daemon.
 
 import path from 'node:path'
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { PackageName } from '../../model/names.ts'
+import { readIfThere } from '../../world/read-if-there.ts'
 import type { Clock, Disk, Exec, Random } from '../../world/world.ts'
 import type { Plan } from '../plan.ts'
 import type { BegunRestart, RestartResult } from '../restarts.ts'
-import { type Applied, applyFolder, payloadsFolder, readApplied, readIfThere, readPlan } from './apply-folder.ts'
+import { type Applied, applyFolder, payloadsFolder, readApplied, readPlan } from './apply-folder.ts'
 import { applyEnd, isApplying } from './apply-lock.ts'
 import { asUnit } from './apply-unit.ts'
 import {
@@ -30,16 +32,23 @@ export interface StartApplyParts extends ApplyParts {
   exec: Pick<Exec, 'detach'>
   clock: Clock
   random: Random
-  /** The program to run; the default is `apply-main` beside this file. */
+  /** The program to run. The default is `apply-main` beside this file. */
   program?: string
-  /** As a unit of systemd, for a daemon that is one itself; otherwise as a child. */
+  /**
+   * Starts the process as a unit of systemd, for a daemon that is one itself. Otherwise it is a
+   * detached child.
+   */
   asUnit?: boolean
 }
 
+/** A transaction as its folder and the lock show it. */
 export type FoundApply =
   | { txid: string; plan: Plan; state: 'finished'; applied: Applied }
   | { txid: string; plan: Plan; state: 'running' }
-  /** It was killed, or the machine went down. What is named may have been changed. */
+  /**
+   * The process was killed, or the machine went down. The packages in `attempted` may have been
+   * changed.
+   */
   | {
       txid: string
       plan: Plan
@@ -48,10 +57,13 @@ export type FoundApply =
       restarts: (RestartResult | BegunRestart)[]
       lastStep: string | null
     }
-  /** Another one was at work: nothing was done. */
+  /** Another apply was at work: nothing was done. */
   | { txid: string; plan: Plan; state: 'refused' }
 
-/** Writes the plan down and starts the process that carries it out. */
+/**
+ * Writes the plan down and starts the process that carries it out. Resolves once the process runs,
+ * with its pid.
+ */
 export async function startApply(parts: StartApplyParts, plan: Plan): Promise<{ txid: string; pid: number }> {
   const { home, disk, exec, clock, random } = parts
   const txid = `${clock.now().toString(36).padStart(9, '0')}-${Buffer.from(random.bytes(4)).toString('hex')}`
@@ -70,13 +82,17 @@ export async function startApply(parts: StartApplyParts, plan: Plan): Promise<{ 
   return { txid, pid }
 }
 
-/** The transactions whose outcomes nobody has taken yet, oldest first. What never began is cleared away. */
-export async function findApply({ home, disk }: ApplyParts): Promise<FoundApply[]> {
+/**
+ * The transactions whose outcomes are not stored yet, the oldest first. Removes the folders of
+ * those that never began.
+ */
+export async function findApplies({ home, disk }: ApplyParts): Promise<FoundApply[]> {
   const found: FoundApply[] = []
   for (const txid of await transactionsIn({ home, disk })) {
     const folder = applyFolder(home, txid)
     if ((await disk.stat(folder.taken)) !== undefined) continue
-    // Asked for before the folder is read: a process that ends in between has written all it will.
+    // The lock is asked before the folder is read: a process that ends in between has written
+    // everything by then.
     const isRunning = await isApplying(home, txid)
     const plan = await planOf(disk, folder.plan, () => readPlan(disk, folder))
     if (plan === undefined) await disk.remove(folder.dir)
@@ -85,7 +101,7 @@ export async function findApply({ home, disk }: ApplyParts): Promise<FoundApply[
   return found
 }
 
-/** Until it has ended, one way or the other. */
+/** Resolves when the apply has ended, one way or the other. */
 export async function waitForApply(
   parts: ApplyParts & { clock: Clock },
   started: { txid: string; plan: Plan; pid?: number },
@@ -103,11 +119,14 @@ export async function waitForApply(
   }
 }
 
-/** Says that what came out of it is stored, and clears older ones away. Doing it twice is fine. */
-export async function takeApply({ home, disk }: ApplyParts, txid: string): Promise<void> {
+/**
+ * Marks the outcomes as stored, and removes the oldest marked folders but `limits.appliesKept`. May
+ * be called twice.
+ */
+export async function markApplyTaken({ home, disk }: ApplyParts, txid: string): Promise<void> {
   const { dir, taken } = applyFolder(home, txid)
   if ((await disk.stat(dir)) === undefined) return
-  // Left by an apply that was killed.
+  // The payloads are still there if the apply was killed.
   await disk.remove(payloadsFolder(dir))
   await disk.write(taken, '')
   const done: string[] = []
@@ -117,12 +136,15 @@ export async function takeApply({ home, disk }: ApplyParts, txid: string): Promi
   for (const old of done.slice(0, -limits.appliesKept)) await disk.remove(applyFolder(home, old).dir)
 }
 
-/** What an apply last printed: why it ended without a word in its outcomes. */
+/**
+ * The last error, or else the last line, that an apply printed: why it ended without outcomes.
+ * Empty if nothing.
+ */
 export async function lastWordsOf({ home, disk }: ApplyParts, txid: string): Promise<string> {
   const file = applyFolder(home, txid).output
   const size = (await disk.stat(file))?.size ?? 0
   if (size > limits.journalMaxBytes) return ''
-  const bytes = await readIfThere(disk, file, limits.journalMaxBytes)
+  const bytes = await readIfThere(disk, file, { maxBytes: limits.journalMaxBytes })
   const lines = new TextDecoder().decode(bytes).trim().split('\n')
   return (lines.findLast((line) => /\w*(Error|Failure)\b.*: /.test(line)) ?? lines.at(-1) ?? '').trim()
 }
@@ -135,14 +157,14 @@ async function transactionsIn({ home, disk }: ApplyParts): Promise<string[]> {
 async function stateOf(parts: ApplyParts, txid: string, plan: Plan, isRunning: boolean): Promise<FoundApply> {
   const folder = applyFolder(parts.home, txid)
   const applied = await readApplied(parts.disk, folder)
-  // What cannot be read is judged by the machine, as after a kill.
+  // After outcomes that cannot be read, the machine is judged as after a kill.
   if (applied !== undefined && applied !== 'unreadable') return { txid, plan, state: 'finished', applied }
-  const lines = journalLinesOf(await readIfThere(parts.disk, folder.journal, limits.journalMaxBytes))
+  const lines = journalLinesOf(await readIfThere(parts.disk, folder.journal, { maxBytes: limits.journalMaxBytes }))
   if (lines.at(-1)?.step === refusedStep) return { txid, plan, state: 'refused' }
   if (isRunning) return { txid, plan, state: 'running' }
   if (applied === undefined && (await parts.disk.stat(folder.givenUp)) === undefined) {
     await parts.disk.write(folder.givenUp, '')
-    // It may have begun, or even ended, a moment before; now it can begin no more.
+    // The process may have begun, or even ended, a moment before. From now on it cannot begin.
     return await stateOf(parts, txid, plan, await isApplying(parts.home, txid))
   }
   const attempted = lines.flatMap(({ step, name }) => (step === actingStep && name !== undefined ? [name] : []))
@@ -165,7 +187,10 @@ function restartsIn(lines: readonly JournalLine[]): (RestartResult | BegunRestar
   return [...found.values()]
 }
 
-/** A plan that an older or newer program wrote is not ours to finish. */
+/**
+ * Undefined, and removed, if another version of this program wrote the plan: then it is not ours to
+ * finish.
+ */
 async function planOf(disk: Disk, file: string, read: () => Promise<Plan | undefined>): Promise<Plan | undefined> {
   try {
     return await read()

@@ -1,5 +1,5 @@
-// Programs that an apply had started when it was killed: they go on without it. What they do is waited for, so that
-// nobody judges a machine in the middle of it, or does it again.
+// Programs that an apply had started when it was killed. They go on without it, so they are waited
+// for: nobody judges a machine while one still changes it, or starts the same again.
 
 import { appendFileSync, readFileSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
@@ -8,7 +8,7 @@ import { limits } from '../../model/limits.ts'
 import { signalGroup } from '../../world/exec.ts'
 import type { Clock, Exec } from '../../world/world.ts'
 
-/** Runs programs, and writes down which, before anything else happens. */
+/** Runs programs, and notes the process of each in `file` as soon as it has started. */
 export function notingExec(exec: Exec, file: string): Exec {
   return {
     ...exec,
@@ -24,17 +24,23 @@ export function notingExec(exec: Exec, file: string): Exec {
   }
 }
 
-/** A full disk does not end what has begun; then the package manager's own lock has to do. */
+/**
+ * A full disk does not end the program. The package manager's own lock then has to keep the next
+ * one waiting.
+ */
 function note(file: string, pid: number): void {
   try {
-    const since = startOf(readIfThere(`/proc/${pid}/stat`))
+    const since = startOf(procText(`/proc/${pid}/stat`))
     if (since !== undefined) appendFileSync(file, `${pid} ${since} ${bootId()}\n`, { mode: 0o600 })
   } catch (error) {
     process.stderr.write(`process ${pid} is not noted: ${messageOf(error)}\n`)
   }
 }
 
-/** Resolves when all that are written down there have ended. One that hangs is ended, with all that it started. */
+/**
+ * Resolves when all programs noted in `file` have ended. One that hangs is ended, together with
+ * what it started.
+ */
 export async function leftBehindEnd(clock: Clock, file: string): Promise<void> {
   const termAt = clock.monotonicMs() + limits.leftBehindMs
   const killAt = termAt + limits.killAfterTermMs
@@ -55,24 +61,29 @@ async function aliveOf(file: string): Promise<number[]> {
   const boot = bootId()
   return text.split('\n').flatMap((line) => {
     const [pid = '', since, bootThen] = line.split(' ')
-    // The number alone may be somebody else's by now, and after a reboot so may the ticks.
+    // Another process may have the pid by now, and after a reboot one may even have started at the
+    // same tick.
     if (since === undefined || bootThen !== boot) return []
-    return startOf(readIfThere(`/proc/${Number(pid)}/stat`)) === since ? [Number(pid)] : []
+    return startOf(procText(`/proc/${Number(pid)}/stat`)) === since ? [Number(pid)] : []
   })
 }
 
-/** When it started, in ticks since the machine did; undefined if it has ended (field 22 of proc_pid_stat(5)). */
+/**
+ * When a process started, in ticks since the machine did (field 22 of proc_pid_stat(5)). Undefined
+ * if it has ended.
+ */
 function startOf(stat: string): string | undefined {
   const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return state === 'Z' ? undefined : fields[18]
 }
 
-/** Another one each time the machine starts; empty where the kernel does not tell. */
+/** A new value each time the machine starts. Empty where the kernel has none. */
 function bootId(): string {
-  return readIfThere('/proc/sys/kernel/random/boot_id').trim()
+  return procText('/proc/sys/kernel/random/boot_id').trim()
 }
 
-function readIfThere(file: string): string {
+/** Empty if there is no such file: the process has ended. Synchronous, because `onStart` is. */
+function procText(file: string): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (error) {

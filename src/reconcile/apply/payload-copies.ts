@@ -1,5 +1,6 @@
-// Copies of payloads for one transaction. Whoever still holds a payload of the store open for writing can change it at
-// any moment, also after it was hashed; what is installed is therefore a copy that nobody else has ever had open.
+// Copies of payloads for one transaction. A process that holds a file of the store open for writing
+// can change it at any moment, even after it was hashed. So a copy is installed that no other
+// process has ever had open.
 
 import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
@@ -8,19 +9,21 @@ import { codeOf, Failure, messageOf } from '../../model/failure.ts'
 import type { Sha256 } from '../../model/names.ts'
 import type { Disk } from '../../world/world.ts'
 
+/** The copies of one transaction. They stay until `remove`. */
 export interface PayloadCopies {
   /**
-   * Where the copy lies, its bytes hashed; undefined if they are not those of the digest. Throws `no-space`,
-   * `not-found` or `disk`. The same payload twice is copied once.
+   * The path of the copy, whose bytes have been hashed. Undefined if they do not have the digest. A
+   * payload is copied once. Throws `no-space`, `not-found` or `disk`.
    */
   of(payload: { path: string; sha256: Sha256; size?: number }): Promise<string | undefined>
-  /** Removes all of them. */
+  /** Removes all copies. */
   remove(): Promise<void>
 }
 
-/** Makes a new file of its own at `to`; throws `no-space` or `disk`, and then leaves nothing there. */
+/** Makes a new file at `to`. Throws `no-space` or `disk`, and then leaves nothing there. */
 export type CopyFile = (from: string, to: string) => Promise<void>
 
+/** `dir` is the folder for the copies. It is created with the first one. */
 export function openPayloadCopies(parts: { dir: string; disk: Disk; copyFile: CopyFile }): PayloadCopies {
   const { dir, disk, copyFile } = parts
   const made = new Map<Sha256, string>()
@@ -51,7 +54,10 @@ export function openPayloadCopies(parts: { dir: string; disk: Disk; copyFile: Co
   }
 }
 
-/** Shares the blocks where the file system can: that takes no room, and later writes to either do not reach the other. */
+/**
+ * Shares blocks where the file system can: that takes no room, and a later write to one file does
+ * not reach the other.
+ */
 export async function copyFileOnDisk(from: string, to: string): Promise<void> {
   const { COPYFILE_EXCL, COPYFILE_FICLONE_FORCE } = constants
   try {
@@ -86,7 +92,9 @@ function noSpace(to: string, needed: number, free: number): Failure {
   })
 }
 
-/** What Linux says of file systems that cannot share blocks, or not between these two. */
+/**
+ * The errors of Linux for file systems that cannot share blocks, or not between these two files.
+ */
 function isRefusedClone(error: unknown): boolean {
   return ['ENOTSUP', 'EOPNOTSUPP', 'ENOTTY', 'ENOSYS', 'EXDEV', 'EINVAL', 'EPERM'].includes(codeOf(error))
 }

@@ -1,17 +1,23 @@
-// Restarts the units that a plan names, through systemd, once what they depend on has changed.
+// Restarts the units that a plan names, through systemd, once their packages have changed.
 
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { Outcome } from '../../model/report.ts'
 import type { UnitName } from '../../model/restarts.ts'
 import type { Clock, Disk, Exec } from '../../world/world.ts'
-import { isDue, type PlannedRestart, type RestartResult } from '../restarts.ts'
+import { lastLineOf } from '../last-line.ts'
+import type { PlannedRestart } from '../planned-restart.ts'
+import { isDue, type RestartResult } from '../restarts.ts'
 import { restartedStep, restartFailedStep, restartingStep } from './journal.ts'
 
+/** The restarts of one plan, and the world in which they are done. */
 export interface RestartRunParts {
   planned: readonly PlannedRestart[]
   outcomes: readonly Outcome[]
-  /** What the signed revision has restarted: the plan alone is not believed. */
+  /**
+   * The units that the signed revision has restarted. A unit that only the plan names is not
+   * restarted.
+   */
   units: ReadonlySet<UnitName>
   targetRoot: string
   exec: Pick<Exec, 'run'>
@@ -19,13 +25,14 @@ export interface RestartRunParts {
   clock: Pick<Clock, 'now'>
   /** Durable when it resolves. */
   journal(step: string, name: string): Promise<void>
-  /** Once true, the rest is left for the next time. */
+  /** Once true, the remaining restarts are left for the next apply. */
   isStopping(): boolean
 }
 
 /**
- * One result for each that was due. What does not run is not started. A restart that a killed apply had begun is not begun
- * again if the unit has another run by now: systemd carries out what it was asked for, whoever dies meanwhile.
+ * One result for each restart that was due. A unit that does not run is not started. A restart that
+ * a killed apply had begun counts as done if the unit has another run by now: systemd finishes it
+ * without the process that asked for it.
  */
 export async function runRestarts(parts: RestartRunParts): Promise<RestartResult[]> {
   const results: RestartResult[] = []
@@ -39,9 +46,9 @@ export async function runRestarts(parts: RestartRunParts): Promise<RestartResult
   return results
 }
 
-type Told = { state: 'done' | 'failed' | 'skipped'; detail: string }
+type RestartEnding = { state: 'done' | 'failed' | 'skipped'; detail: string }
 
-async function restart(parts: RestartRunParts, { unit, owed }: PlannedRestart): Promise<Told> {
+async function restart(parts: RestartRunParts, { unit, owed }: PlannedRestart): Promise<RestartEnding> {
   const { exec, targetRoot } = parts
   if (!parts.units.has(unit)) return { state: 'skipped', detail: 'the revision in force does not name it' }
   if (targetRoot !== '/') return { state: 'skipped', detail: `packages lie below ${targetRoot}, services do not` }
@@ -80,8 +87,4 @@ async function unitNow(exec: Pick<Exec, 'run'>, unit: UnitName) {
 
 function systemctl(exec: Pick<Exec, 'run'>, args: readonly string[]) {
   return exec.run({ program: 'systemctl', args: ['--no-ask-password', ...args], timeoutMs: limits.restartTimeoutMs })
-}
-
-function lastLineOf(text: string): string {
-  return text.trim().split('\n').at(-1)?.trim() ?? ''
 }

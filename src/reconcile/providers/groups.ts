@@ -1,23 +1,27 @@
-// Which steps of a plan belong together: a package and what it depends on go in one transaction. Pure.
+// Which steps belong together: a package and the packages it depends on go in one transaction.
+// Pure.
 
 import type { PackageName } from '../../model/names.ts'
-import { neededBy, offeredBy } from '../dependencies.ts'
+import { namesNeededBy, namesOfferedBy } from '../../model/needs.ts'
 import type { Step } from './provider.ts'
 
-/** Those of the steps that need one of the failed, at first or at second hand; each with the name of the one it needs. */
+/**
+ * The packages of `steps` that need one of the failed packages, directly or through others, each
+ * with the package that it needs.
+ */
 export function dependentsOf(steps: readonly Step[], failed: ReadonlySet<PackageName>): Map<PackageName, PackageName> {
   const needing = new Map<PackageName, PackageName>()
   const fallen = new Map<string, PackageName>()
   const fall = (name: PackageName) => {
     const manifest = steps.find(({ action }) => action.name === name)?.manifest
-    for (const offered of manifest ? offeredBy(manifest) : [name]) fallen.set(offered, name)
+    for (const offered of manifest ? namesOfferedBy(manifest) : [name]) fallen.set(offered, name)
   }
   for (const name of failed) fall(name)
   for (let isNew = true; isNew; ) {
     isNew = false
     for (const { action, manifest } of steps) {
       if (manifest === null || failed.has(action.name) || needing.has(action.name)) continue
-      const cause = neededBy(manifest).flatMap((needed) => fallen.get(needed) ?? [])[0]
+      const cause = namesNeededBy(manifest).flatMap((needed) => fallen.get(needed) ?? [])[0]
       if (cause === undefined) continue
       needing.set(action.name, cause)
       fall(action.name)
@@ -27,7 +31,10 @@ export function dependentsOf(steps: readonly Step[], failed: ReadonlySet<Package
   return needing
 }
 
-/** The parts that do not depend on each other. Installations come first, so that what goes is no longer needed. */
+/**
+ * The steps in groups that do not depend on each other. Groups that only remove come last, so that
+ * nothing needs those packages any more.
+ */
 export function groupsOf(steps: readonly Step[]): Step[][] {
   const leaders = new Map<PackageName, PackageName>(steps.map(({ action }) => [action.name, action.name]))
   const leaderOf = (name: PackageName): PackageName => {
@@ -39,12 +46,12 @@ export function groupsOf(steps: readonly Step[]): Step[][] {
   }
   const offering = new Map<string, PackageName[]>()
   for (const { action, manifest } of steps) {
-    for (const offered of manifest === null ? [action.name] : offeredBy(manifest)) {
+    for (const offered of manifest === null ? [action.name] : namesOfferedBy(manifest)) {
       offering.set(offered, [...(offering.get(offered) ?? []), action.name])
     }
   }
   for (const { action, manifest } of steps) {
-    for (const needed of manifest === null ? [] : neededBy(manifest)) {
+    for (const needed of manifest === null ? [] : namesNeededBy(manifest)) {
       for (const name of offering.get(needed) ?? []) leaders.set(leaderOf(name), leaderOf(action.name))
     }
   }

@@ -1,4 +1,5 @@
-// How one kind of package is inspected and applied, as the rest of reconcile sees it.
+// How one kind of package is inspected and applied: the interface of a provider, and outcomes that
+// all providers give.
 
 import { limits } from '../../model/limits.ts'
 import type { Kind, Manifest } from '../../model/manifest.ts'
@@ -7,56 +8,71 @@ import type { Outcome } from '../../model/report.ts'
 import type { Actual } from '../actual.ts'
 import type { Action } from '../plan.ts'
 
-export interface Look {
-  /** Of these, files are checked too: those that banyan installed. What others installed is theirs to change. */
+/** How closely a provider looks. */
+export interface InspectOptions {
+  /**
+   * The packages whose files are checked: those that banyan installed. What others installed is
+   * theirs to change.
+   */
   owned: ReadonlySet<PackageName>
-  /** quick trusts size, time and mode of a file where the kind keeps them; full reads every byte. */
+  /**
+   * quick trusts size, time and mode of a file where the kind records them. full reads every byte.
+   */
   depth: 'quick' | 'full'
 }
 
-/** An action whose digests have been verified, right before it is carried out. */
+/** An action whose digests have just been verified. */
 export interface Step {
   action: Action
   /** Null for a removal. */
   manifest: Manifest | null
 }
 
+/** What an apply gives its providers to work with. */
 export interface ApplyContext {
-  /** Of this transaction alone: `apply/<txid>`. */
+  /** The folder of this transaction alone, `apply/<txid>`. */
   workFolder: string
-  /** Durable when it resolves; called before each thing done to the machine. */
+  /** The step is durable when this resolves. Called before each change of the machine. */
   journal(step: string, name?: PackageName): Promise<void>
-  /** What a program printed, for the record. */
+  /** Keeps what a program printed. */
   output(text: string): void
 }
 
+/** One kind of package on one machine. */
 export interface Provider {
   kind: Kind
-  /** Of these names, those that are installed. Changes nothing. */
-  inspect(names: readonly PackageName[], look: Look): Promise<Actual[]>
+  /** The packages of `names` that are installed. Changes nothing. */
+  inspect(names: readonly PackageName[], look: InspectOptions): Promise<Actual[]>
   /**
-   * Makes it so; what is so already is a success and is not touched. One outcome for each step, read back from the
-   * machine and never taken from an exit code. Throws only what stops all of the steps alike.
+   * Brings the machine where the steps want it. A step that is reached already is a success, and
+   * nothing is touched for it. One outcome for each step, read back from the machine and never
+   * taken from an exit code. Throws only for what stops all of the steps alike.
    */
   ensure(steps: readonly Step[], context: ApplyContext): Promise<Outcome[]>
 }
 
+/** The providers of one machine. */
 export type Providers = ReadonlyMap<Kind, Provider>
 
-/** Whether the machine already is as the action wants it. A reinstallation is done when there is nothing left to heal. */
+/**
+ * Whether the machine is as the action wants it. A reinstallation is reached when nothing is left
+ * to heal.
+ */
 export function isReached(action: Action, there: Actual | undefined): boolean {
   if (action.what === 'remove') return there === undefined
   return there !== undefined && there.version === action.to && there.state === 'whole'
 }
 
-/** What became of one step, from the machine before and after it. */
+/** The outcome of one step, from the machine before and after it. */
 export function outcomeOf(parts: {
   action: Action
   before: Actual | undefined
   after: Actual | undefined
-  /** Whether anything was done for it. */
+  /** Whether anything was done for the step. */
   acted: boolean
+  /** Why the step failed, even if the machine is as the action wants it. */
   problem?: string | undefined
+  /** A remark for the detail of the outcome. */
   note?: string | undefined
 }): Outcome {
   const { action, before, after, acted, problem, note } = parts
@@ -89,7 +105,7 @@ export function refusedOutcome(action: Action, problem: string): Outcome {
   }
 }
 
-/** The outcome of a step that its administrator's hold forbids. */
+/** The outcome of a step whose package the administrator of the machine holds. */
 export function heldOutcome(action: Action, there: Actual): Outcome {
   return {
     ...refusedOutcome(action, heldText(action)),
@@ -99,14 +115,14 @@ export function heldOutcome(action: Action, there: Actual): Outcome {
   }
 }
 
-/** That the administrator holds a package, and how to let it go. */
+/** Says that the administrator holds a package, and with which command to release it. */
 export function heldText({ what, kind, name }: { what: string; kind: Kind | null; name: PackageName }): string {
   const release =
     kind === 'rpm' ? `dnf versionlock delete ${name}, or zypper removelock ${name}` : `apt-mark unhold ${name}`
   return `${what} held by this machine's administrator (${release})`
 }
 
-/** A few findings in one line. */
+/** The first `limits.findingsNamedMax` findings in one line, and how many more there are. */
 export function findingsText(findings: readonly string[]): string {
   const named = findings.slice(0, limits.findingsNamedMax).join(', ')
   const more = findings.length - limits.findingsNamedMax

@@ -1,4 +1,4 @@
-// The providers of one machine, and one look at it through all of them.
+// The providers of one machine, and an inspection by all of them.
 
 import type { DesiredPackage } from '../../model/desired.ts'
 import type { Kind, Manifest } from '../../model/manifest.ts'
@@ -6,12 +6,13 @@ import type { PackageName, Sha256 } from '../../model/names.ts'
 import type { Disk, Exec } from '../../world/world.ts'
 import type { Actual, InstalledRecord } from '../actual.ts'
 import { byNameAndKind } from '../differences.ts'
-import { debProvider } from './deb.ts'
-import { type DebWaits, debWaits } from './deb-programs.ts'
-import type { Look, Provider, Providers } from './provider.ts'
-import { rpmProvider } from './rpm.ts'
-import { type RpmFrontEnd, type RpmWaits, rpmWaits } from './rpm-programs.ts'
-import { treeProvider } from './tree.ts'
+import { debProvider } from './deb/deb.ts'
+import { type DebWaits, debWaits } from './deb/deb-tools.ts'
+import type { InspectOptions, Provider, Providers } from './provider.ts'
+import { rpmProvider } from './rpm/rpm.ts'
+import type { RpmFrontEndName } from './rpm/rpm-front-end.ts'
+import { type RpmWaits, rpmWaits } from './rpm/rpm-tools.ts'
+import { treeProvider } from './tree/tree.ts'
 
 export interface ProvidersParts {
   /** Packages are installed below this folder. */
@@ -21,10 +22,11 @@ export interface ProvidersParts {
   hookTimeoutMs?: number
   debWaits?: Partial<DebWaits>
   rpmWaits?: Partial<RpmWaits>
-  /** The default is what the machine has. */
-  rpmFrontEnd?: RpmFrontEnd
+  /** The default is what the machine has: dnf, else zypper, else rpm. */
+  rpmFrontEnd?: RpmFrontEndName
 }
 
+/** One provider for each kind, whether or not the machine has its package manager. */
 export function providersFor(parts: ProvidersParts): Providers {
   const rpmParts = {
     ...{ targetRoot: parts.targetRoot, exec: parts.exec, disk: parts.disk },
@@ -39,21 +41,25 @@ export function providersFor(parts: ProvidersParts): Providers {
   return new Map(all.map((provider) => [provider.kind, provider]))
 }
 
-/** Everything on the machine that the desired state or our own records name. Changes nothing. */
+/**
+ * Everything on the machine that the desired state or our own records name, sorted by name. Changes
+ * nothing.
+ */
 export async function inspectAll(
   providers: Providers,
   wanted: {
     desired: readonly DesiredPackage[]
     manifests: ReadonlyMap<Sha256, Manifest>
     installed: readonly InstalledRecord[]
-    depth: Look['depth']
+    depth: InspectOptions['depth']
   },
 ): Promise<Actual[]> {
   const namesOf = (kind: Kind): PackageName[] => {
     const names = new Set(wanted.installed.filter((record) => record.kind === kind).map((record) => record.name))
     for (const one of wanted.desired) {
       const known = one.state === 'present' ? wanted.manifests.get(one.manifest)?.kind : undefined
-      // Of what must be absent, no manifest says the kind.
+      // For a package that must be absent, no manifest says the kind, so each provider looks for
+      // it.
       if (known === undefined || known === kind) names.add(one.name)
     }
     return [...names].sort()

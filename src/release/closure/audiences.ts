@@ -4,8 +4,8 @@
 import { type DesiredPackage, desiredInGroups } from '../../model/desired.ts'
 import type { Kind, Manifest } from '../../model/manifest.ts'
 import type { Arch, PackageName, Sha256 } from '../../model/names.ts'
+import { isMet, namesIn, type Offers, offersOf } from '../../model/needs.ts'
 import type { Revision } from '../../model/revision.ts'
-import { isMet, namesIn, type Offers, offersOf } from '../../repository/needs.ts'
 import { isFor, noOffers, offersBy, offersByKind } from './offers.ts'
 
 /** A clause of a package that neither the revision nor a base list meets. */

@@ -2,7 +2,7 @@
 
 import type { Kind, Manifest } from '../../model/manifest.ts'
 import type { Arch } from '../../model/names.ts'
-import { type Offer, type Offers, offersOf } from '../../repository/needs.ts'
+import { type Offer, type Offers, offersOf } from '../../model/needs.ts'
 
 export const noOffers: Offers = new Map()
 

@@ -2,8 +2,8 @@
 
 import { limits } from '../../model/limits.ts'
 import type { NodeName, PackageName, PackageVersion } from '../../model/names.ts'
+import { namesIn } from '../../model/needs.ts'
 import type { Revision, Rule } from '../../model/revision.ts'
-import { namesIn } from '../../repository/needs.ts'
 import type { Need } from './audiences.ts'
 
 /** Something that a package needs and that nodes would not have. */

@@ -195,10 +195,6 @@ function start(parts: Parameters<typeof openEngineCore>[0], { self, tls, site, r
             if (place?.kind === 'open') place.holding.setBackground(background)
           })
         }
-        case 'spent': {
-          const { direction, bytes, elsewhere } = command
-          return meters[direction].spend(bytes, { isBackground: () => false, isElsewhere: () => elsewhere })
-        }
         case 'revoked':
           outcasts = new Set(command.nodes)
           return forEachOpen((holding) => {

@@ -7,7 +7,7 @@ import { problemsOf } from '../../../src/node/state/report-from.ts'
 import { initialState, type State } from '../../../src/node/state/state.ts'
 import { whyOf } from '../../../src/node/state/why.ts'
 import type { Difference } from '../../../src/reconcile/differences.ts'
-import type { Waiting } from '../../../src/reconcile/plan.ts'
+import type { WaitingPackage } from '../../../src/reconcile/plan.ts'
 
 const manifest = 'b'.repeat(64)
 const desired: DesiredPackage = { state: 'present', name: 'shop', version: '2.0', manifest, line: 12 }
@@ -23,11 +23,15 @@ const transfer: Transfer = {
 }
 
 function why(
-  parts: { differs?: Partial<Difference> | null; waits?: Partial<Waiting>; transfer?: Transfer } & Partial<State>,
+  parts: {
+    differs?: Partial<Difference> | null
+    waits?: Partial<WaitingPackage>
+    transfer?: Transfer
+  } & Partial<State>,
 ) {
   const { differs = {}, waits, transfer = null, ...more } = parts
   const differences = differs === null ? [] : [{ ...difference, ...differs }]
-  const waiting: Waiting[] =
+  const waiting: WaitingPackage[] =
     waits === undefined ? [] : [{ name: 'shop', version: '2.0', manifest, for: 'payload', dependency: null, ...waits }]
   const plan = { schema: 1 as const, revision: 7, digest: 'a'.repeat(64), actions: [], waiting }
   const state: State = {

@@ -60,7 +60,7 @@ t.test('whenever the apply is killed, a tree is the old or the new one, and conv
     counts[seen === target.manifest.version ? 'new' : 'old'] += 1
     await world.restart()
     if ((await world.look()).differences.length > 0) await world.converge()
-    t.same((await world.look('full')).differences, [])
+    t.same((await world.lookFully()).differences, [])
     t.equal(await whole(), target.manifest.version)
     t.match(world.records, [{ name: 'shop', version: target.manifest.version, state: 'installed' }])
   }

@@ -5,7 +5,7 @@ import * as fs from 'node:fs/promises'
 import { createServer } from 'node:net'
 import path from 'node:path'
 import t, { type Test } from 'tap'
-import { findApply } from '../../../src/reconcile/apply/apply.ts'
+import { findApplies } from '../../../src/reconcile/apply/apply.ts'
 import { applyEnd, isApplying, takeApplyLock } from '../../../src/reconcile/apply/apply-lock.ts'
 import { systemDisk } from '../../../src/world/disk.ts'
 import { until } from '../apply-world.ts'
@@ -33,7 +33,7 @@ t.test('a name that anybody on the machine can take keeps nobody from applying a
   const silent = createServer(() => {})
   await new Promise<void>((listening) => silent.listen(`\0banyan-apply-${digestOf(home)}`, listening))
   t.teardown(() => silent.close())
-  t.same(await findApply({ home, disk: systemDisk }), [])
+  t.same(await findApplies({ home, disk: systemDisk }), [])
   t.equal(await takeApplyLock(home, 'mine'), true)
   t.equal((await fs.stat(path.join(home, 'run/apply'))).mode & 0o777, 0o700)
 })

@@ -2,7 +2,7 @@ import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
 import { limits } from '../../../src/model/limits.ts'
-import { findApply, startApply, takeApply, waitForApply } from '../../../src/reconcile/apply/apply.ts'
+import { findApplies, markApplyTaken, startApply, waitForApply } from '../../../src/reconcile/apply/apply.ts'
 import { isApplying } from '../../../src/reconcile/apply/apply-lock.ts'
 import { runApply } from '../../../src/reconcile/apply/apply-run.ts'
 import { copyFileOnDisk } from '../../../src/reconcile/apply/payload-copies.ts'
@@ -28,7 +28,7 @@ t.test('a machine converges to what was signed, and back to nothing', async (t) 
     { name: 'shop', kind: 'tree', outcome: 'changed', version: '1.0' },
   ])
   t.match((await world.look()).differences, [])
-  t.match((await world.look('full')).kept, [
+  t.match((await world.lookFully()).kept, [
     { name: 'shop', outcome: 'kept' },
     { name: 'tool', outcome: 'kept' },
   ])
@@ -114,7 +114,7 @@ t.test('what was hashed is what is installed, whatever whoever has the payload o
     { name: 'tool', outcome: 'failed', version: '1', detail: /1 was put back/ },
     { name: 'shop', outcome: 'failed', version: null, detail: /not what was signed/ },
   ])
-  t.match((await world.look('full')).differences, [{ name: 'shop' }, { name: 'tool', what: 'upgrade' }])
+  t.match((await world.lookFully()).differences, [{ name: 'shop' }, { name: 'tool', what: 'upgrade' }])
   t.equal(seen.length, 2, 'the new deb and the one before it')
   for (const { path: file, mode, folderMode } of seen) {
     t.equal(path.dirname(file), path.join(world.home, 'apply/here/payloads'))
@@ -135,7 +135,7 @@ t.test('a tree is unpacked from what was hashed', async (t) => {
     if (/^unpacking/.test(step)) await file.write('no longer what was signed', 0)
   }
   t.match(await runHere(world, plan, { journal }), [{ name: 'shop', outcome: 'changed', version: '1' }])
-  t.match((await world.look('full')).differences, [])
+  t.match((await world.lookFully()).differences, [])
 })
 
 t.test('a copy for which there is no room refuses the package and leaves nothing', async (t) => {
@@ -216,7 +216,7 @@ t.test('a second apply does not start beside the first, and does nothing', async
   const first = await startApply(world.parts, plan)
   await begun(world, first.txid)
   await t.rejects(world.machine.apply(plan), { code: 'locked' })
-  t.match(await findApply(world.parts), [{ txid: first.txid, state: 'running' }])
+  t.match(await findApplies(world.parts), [{ txid: first.txid, state: 'running' }])
   await fs.writeFile(path.join(world.home, 'go'), '')
   const ended = await waitForApply(world.parts, { ...first, plan })
   t.match(ended, { state: 'finished', applied: { outcomes: [{ name: 'slow', outcome: 'changed' }] } })
@@ -279,7 +279,7 @@ t.test('an apply that begins after its daemon gave up on it does nothing', async
   process.kill(pid, 'SIGCONT')
   await until(async () => !isAlive(pid))
   t.same(await fs.readdir(world.targetRoot), [], 'nothing is installed')
-  t.match(await findApply(world.parts), [{ txid, state: 'aborted', attempted: [] }])
+  t.match(await findApplies(world.parts), [{ txid, state: 'aborted', attempted: [] }])
   t.same(await world.restart(), [{ name: 'shop', outcome: 'skipped' }])
   t.match((await world.converge()).outcomes, [{ outcome: 'changed' }])
 })
@@ -320,7 +320,8 @@ t.test('an apply killed while dpkg works is found, repaired and finished', async
   await until(async () => !(await isApplying(world.home)))
   t.same(await world.restart(), [{ name: 'slow', outcome: 'skipped' }])
   await fs.writeFile(path.join(world.home, 'go'), '')
-  // Its apt may have gone on without it and be done by now: then there is nothing left to do, and it is ours all the same.
+  // Its apt may have gone on without it and be done by now: then there is nothing left to do, and
+  // it is ours all the same.
   const { plan } = await world.look()
   if (plan.actions.length > 0) t.match((await world.machine.apply(plan)).outcomes, [{ version: '1' }])
   await until(async () => (await world.look()).differences.length === 0)
@@ -371,11 +372,11 @@ t.test('of old transactions only a few are kept', async (t) => {
   }
   await fs.mkdir(path.join(world.home, 'apply', 'never-began'))
   t.same(
-    (await findApply(world.parts)).map(({ txid }) => txid),
+    (await findApplies(world.parts)).map(({ txid }) => txid),
     done,
   )
-  for (const txid of done) await takeApply(world.parts, txid)
-  t.same(await findApply(world.parts), [])
+  for (const txid of done) await markApplyTaken(world.parts, txid)
+  t.same(await findApplies(world.parts), [])
   t.same(await fs.readdir(path.join(world.home, 'apply')), done.slice(-limits.appliesKept))
 })
 

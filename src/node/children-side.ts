@@ -1,0 +1,49 @@
+// The stage in which a node becomes a parent: its tracker, its control port, and the metrics that
+// children may ask for.
+
+import { limits } from '../model/limits.ts'
+import { keptFor } from '../work/kept-for.ts'
+import { type Serving, startServing } from './children/serving.ts'
+import type { Jobs } from './effects/jobs.ts'
+import type { NodeParts } from './node-parts.ts'
+import type { Uplink } from './parent/uplink.ts'
+import type { ParentSide } from './parent-side.ts'
+import type { Self } from './self.ts'
+
+export interface ChildrenSide {
+  serving: Serving
+  /** OpenMetrics text, made anew. */
+  metrics(): Promise<string>
+  stop(): Promise<void>
+}
+
+/** Throws `conflict` if the control port is taken. */
+export async function startChildrenSide(
+  parts: NodeParts,
+  { uplink, self, parentSide, jobs }: { uplink: Uplink; self: Self; parentSide: ParentSide; jobs: Jobs },
+): Promise<ChildrenSide> {
+  const { world, settings, trust } = parts
+  const { clock, disk } = world
+  const { swarm, source, live, liveSettings, bandwidth, onAttack } = self
+  const { inbox, reports } = parentSide
+  const metrics = async () => {
+    // Loaded at the first question: most nodes are never asked.
+    const { metricsNow } = await import('./metrics.ts')
+    return await metricsNow({
+      ...{ clock, disk, home: parts.home, version: parts.version, swarm, inbox, bandwidth, state: live.state },
+      settings: liveSettings.limits,
+      linkRate: liveSettings.linkRate,
+    })
+  }
+  const serving = await startServing({
+    ...{ world, settings, trust, uplink, swarm, source, onAttack },
+    tls: parts.identity().tls,
+    site: () => live.state().site,
+    takeReports: reports.take,
+    onWanted: (wanted) => live.dispatch({ kind: 'children-wanted', wanted }),
+    held: jobs.holding.held,
+    // Any node may ask, and the metrics of a large subtree are much work.
+    metrics: keptFor({ clock, ms: limits.metricsKeptMs }, metrics),
+  })
+  return { serving, metrics, stop: () => serving.stop() }
+}

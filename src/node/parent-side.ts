@@ -1,0 +1,93 @@
+// The second stage of a node: what goes up to its parent. Announces of its swarms, and reports of
+// itself and its subtree.
+
+import type { Inbox } from '../report/inbox.ts'
+import type { NodeParts } from './node-parts.ts'
+import { type Announcer, startAnnouncer } from './parent/announcer.ts'
+import { startRenewal } from './parent/renewal.ts'
+import { type Reports, startReports } from './parent/reports.ts'
+import type { Uplink } from './parent/uplink.ts'
+import { startWatcher } from './parent/watcher.ts'
+import type { Self } from './self.ts'
+import { reportFrom } from './state/report-from.ts'
+
+export interface ParentSide {
+  announcer: Announcer
+  reports: Reports
+  inbox: Inbox
+  stop(): Promise<void>
+}
+
+export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Self): Promise<ParentSide> {
+  const { clock, random, log } = parts.world
+  const { swarm, live, onAttack } = self
+  const { state, dispatch } = live
+  const reports = await startReports({
+    ...{ clock, random, log, onAttack },
+    store: parts.store,
+    isRoot: parts.root !== null,
+    self: parts.settings.name,
+    identity: parts.identity,
+    build: (counter, at) =>
+      reportFrom({ state: state(), counter, at, version: parts.version, transfers: swarm.transfers() }),
+    send: (batch) => uplink.reports(batch),
+    onAccepted: (nodes) => dispatch({ kind: 'reports-accepted', nodes }),
+  })
+  const { site = null } = parts.settings
+  const announcer = parts.root
+    ? noAnnouncer
+    : startAnnouncer({
+        ...{ uplink, swarm, clock, random, log },
+        site: () => site,
+        needsSite: () => state().site === null,
+        onSite: (seen) => {
+          if (site === null) dispatch({ kind: 'site-seen', site: seen })
+        },
+      })
+  return {
+    ...{ announcer, reports, inbox: reports.inbox },
+    async stop() {
+      await announcer.stop()
+      await reports.stop()
+    },
+  }
+}
+
+/** A root has nobody to announce to. */
+const noAnnouncer: Announcer = { soon() {}, async stop() {} }
+
+/**
+ * The last stage: what comes down from the parent. News of the policy and a certificate's renewal.
+ * Both dispatch events and `refreshed` looks at the parent's metadata, so all that carries out
+ * effects is there before.
+ */
+export function startNews(
+  parts: NodeParts,
+  { uplink, self, refreshed }: { uplink: Uplink; self: Self; refreshed: () => Promise<void> },
+): { stop(): Promise<void> } {
+  const { clock, random, log } = parts.world
+  const { dispatch } = self.live
+  const renewal = startRenewal({
+    ...{ clock, random, log, uplink },
+    identity: parts.identity,
+    onRenewed: async (next) => {
+      await parts.setIdentity(next)
+      dispatch({ kind: 'certificate-renewed' })
+    },
+  })
+  const watcher = parts.root
+    ? null
+    : startWatcher({
+        ...{ uplink, clock, random, log },
+        timestampVersion: () => parts.trust.current()?.timestampVersion ?? 0,
+        refresh: refreshed,
+        onAnswered: (parent) => dispatch({ kind: 'parent-answered', parent }),
+        onLost: (failure) => dispatch({ kind: 'parent-lost', failure, at: clock.now() }),
+      })
+  return {
+    async stop() {
+      await watcher?.stop()
+      renewal.stop()
+    },
+  }
+}

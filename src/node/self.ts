@@ -1,0 +1,94 @@
+// The first stage of a node: the node by itself. Its state, its settings, its small objects, its
+// swarm and the swarm's rates.
+
+import { limits } from '../model/limits.ts'
+import type { Attack } from '../model/report.ts'
+import { createObjectSource, type ObjectSource } from '../objects/object-source.ts'
+import { createRevisionObjects, type RevisionObjects } from '../objects/revision-objects.ts'
+import type { SwarmEvent } from '../swarm/holdings/holding.ts'
+import type { Swarm } from '../swarm/swarm.ts'
+import type { Trust } from '../trust/trust-store.ts'
+import { type Bandwidth, startBandwidth } from './bandwidth.ts'
+import { createLiveSettings, type LiveSettings } from './live-settings.ts'
+import type { NodeParts } from './node-parts.ts'
+import type { Uplink } from './parent/uplink.ts'
+import type { Event } from './state/events.ts'
+import { createLiveState, type LiveState } from './state/live-state.ts'
+import { initialState, type State } from './state/state.ts'
+
+export interface Self {
+  live: LiveState
+  liveSettings: LiveSettings
+  named: RevisionObjects
+  source: ObjectSource
+  swarm: Swarm
+  bandwidth: Bandwidth
+  /** Logs the attack and notes it in the state. */
+  onAttack(attack: Omit<Attack, 'at'>): void
+  stop(): Promise<void>
+}
+
+/** If the swarm does not start, nothing of it runs. Events of the swarm wait until `live.begin`. */
+export async function startSelf(parts: NodeParts, uplink: Uplink): Promise<Self> {
+  const { clock, log } = parts.world
+  const { name, labels, site = null, checkInterval = limits.checkIntervalMs } = parts.settings
+  const isRoot = parts.root !== null
+  const live = createLiveState(initialState({ name, labels, site, isRoot, checkIntervalMs: checkInterval }))
+  const { state, dispatch } = live
+  const onAttack = (attack: Omit<Attack, 'at'>) => {
+    log.warn('attack', { attack: attack.kind, from: attack.from, detail: attack.detail })
+    dispatch({ kind: 'attack-seen', attack: { ...attack, at: clock.now() } })
+  }
+  const liveSettings = createLiveSettings({ ...parts, state, clock, log })
+  const named = namedNow(parts.trust, state)
+  const source = createObjectSource({
+    ...{ clock, log, uplink, named, onAttack },
+    objects: parts.objects,
+    folder: parts.home.objects,
+  })
+  const swarm = await parts.openSwarm({
+    onEvent: (event) => {
+      if (event.kind === 'attack') onAttack(event.attack)
+      else dispatch(eventOf(event))
+    },
+    site: () => state().site,
+    linkRate: () => liveSettings.linkRate(),
+  })
+  const { uploadFacts } = parts
+  const bandwidth = startBandwidth({ clock, log, swarm, limits: liveSettings.limits, uploadFacts })
+  return {
+    ...{ live, liveSettings, named, source, swarm, bandwidth, onAttack },
+    async stop() {
+      bandwidth.stop()
+      await swarm.close()
+    },
+  }
+}
+
+/** The objects that the trusted metadata and the revision in force name. */
+function namedNow(trust: Trust, state: () => State): RevisionObjects {
+  return createRevisionObjects({
+    targets: () => {
+      const trusted = trust.current()
+      return [trusted?.revision, trusted?.rollouts].flatMap((target) => target?.sha256 ?? [])
+    },
+    manifests: () => state().revision?.named ?? nothing,
+  })
+}
+
+const nothing: ReadonlySet<string> = new Set()
+
+function eventOf(event: Exclude<SwarmEvent, { kind: 'attack' }>): Event {
+  switch (event.kind) {
+    case 'changed':
+      return { kind: 'holding-changed' }
+    case 'completed':
+      return { kind: 'payload-arrived', sha256: event.sha256 }
+    case 'met':
+      return { kind: 'peer-met', infoHash: event.infoHash, node: event.node }
+    case 'parted':
+      return { kind: 'peer-parted', infoHash: event.infoHash, node: event.node }
+    case 'failed':
+      return { kind: 'transfer-failed', name: event.name, because: event.because }
+  }
+}

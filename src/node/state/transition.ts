@@ -1,0 +1,126 @@
+// The one function that changes a node's state. What each event means stands in the `*-events.ts`
+// files beside it.
+
+import { unreachable } from '../../model/failure.ts'
+import { attacksAfter } from './attacks.ts'
+import type { Event, Next } from './events.ts'
+import { applied, applyFailed, askedToApply, inspected, lookDue } from './machine-events.ts'
+import { parentAnswered, parentLost } from './parent-events.ts'
+import {
+  desiring,
+  loadFailed,
+  manifestsLoaded,
+  refreshed,
+  refreshFailed,
+  revisionLoaded,
+  rolloutsLoaded,
+} from './policy-events.ts'
+import { withoutProblem, withProblem } from './problems.ts'
+import type { State } from './state.ts'
+
+/**
+ * The next state and what to do about it. Pure. An event that comes twice changes nothing the
+ * second time.
+ */
+export function transition(state: State, event: Event): Next {
+  switch (event.kind) {
+    case 'started':
+      return started(state, event)
+    case 'earlier-finished':
+      return [{ ...state, applying: false }, [{ kind: 'inspect' }]]
+    case 'facts-collected':
+      // A fact that could not be collected this time keeps its last value.
+      return remembering(desiring({ ...state, facts: { ...state.facts, ...event.facts } }))
+    case 'site-seen':
+      // The site that the tracker saw is only a default. A node whose settings name a site gets no
+      // such event.
+      return state.site === event.site ? [state, []] : remembering(desiring({ ...state, site: event.site }))
+    case 'refreshed':
+      return refreshed(state, event)
+    case 'refresh-failed':
+      return refreshFailed(state, event)
+    case 'revision-loaded':
+      return revisionLoaded(state, event)
+    case 'rollouts-loaded':
+      return rolloutsLoaded(state, event)
+    case 'manifests-loaded':
+      return manifestsLoaded(state, event)
+    case 'load-failed':
+      return loadFailed(state, event)
+    case 'payload-arrived':
+      return [
+        withoutProblem(withoutProblem(state, 'transfer'), 'load'),
+        [{ kind: 'hold' }, { kind: 'inspect' }, { kind: 'report' }],
+      ]
+    case 'holding-changed':
+      return [state, [{ kind: 'announce' }]]
+    case 'children-wanted':
+      return [{ ...state, childrenWant: event.wanted }, [{ kind: 'hold' }]]
+    case 'peer-met':
+      return [state, [{ kind: 'check-peer', infoHash: event.infoHash, node: event.node }]]
+    case 'peer-parted':
+      return [state, [{ kind: 'note-parted', infoHash: event.infoHash, node: event.node }]]
+    case 'reports-accepted':
+      return [state, [{ kind: 'advance-rollouts', nodes: event.nodes }]]
+    case 'inspected':
+      return inspected(state, event)
+    case 'inspect-failed':
+      return [withProblem(state, 'inspect', event.failure.message), [{ kind: 'report' }]]
+    case 'applied':
+      return applied(state, event)
+    case 'apply-failed':
+      return applyFailed(state, event)
+    case 'parent-answered':
+      return parentAnswered(state, event)
+    case 'parent-lost':
+      return parentLost(state, event)
+    case 'attack-seen':
+      return attackSeen(state, event)
+    case 'transfer-failed':
+      return [withProblem(state, 'transfer', `${event.name}: ${event.because}`), [{ kind: 'report' }]]
+    case 'room-looked':
+      return roomLooked(state, event)
+    case 'certificate-renewed':
+      return [state, [{ kind: 'use-certificate' }, { kind: 'refresh' }]]
+    case 'asked-to-apply':
+      return askedToApply(state)
+    case 'look-due':
+      return lookDue(state, event)
+    default:
+      return unreachable(event)
+  }
+}
+
+function started(state: State, event: Extract<Event, { kind: 'started' }>): Next {
+  const { site, facts, reportedTo } = event.remembered
+  return [
+    {
+      ...state,
+      records: event.records,
+      converged: event.converged,
+      quarantine: event.quarantine,
+      restarts: event.restarts ?? [],
+      // An apply of a former daemon may still be running; `earlier-finished` says that none is.
+      applying: true,
+      site: state.site ?? site,
+      facts,
+      reportedTo,
+    },
+    [{ kind: 'refresh' }, { kind: 'look-later', ms: state.checkIntervalMs }],
+  ]
+}
+
+function attackSeen(state: State, event: Extract<Event, { kind: 'attack-seen' }>): Next {
+  const attacks = attacksAfter(state.attacks, event.attack)
+  return attacks === state.attacks ? [state, []] : [{ ...state, attacks }, [{ kind: 'report' }]]
+}
+
+function roomLooked(state: State, { problem }: Extract<Event, { kind: 'room-looked' }>): Next {
+  if ((state.problems.room ?? null) === problem) return [state, []]
+  return [problem === null ? withoutProblem(state, 'room') : withProblem(state, 'room', problem), [{ kind: 'report' }]]
+}
+
+/** Site, facts or parent may have changed, and the next start has to know them. */
+function remembering([state, effects]: Next): Next {
+  return [state, [...effects, { kind: 'remember' }]]
+}

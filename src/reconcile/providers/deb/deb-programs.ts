@@ -1,0 +1,18 @@
+// The calls of dpkg and apt, aimed at one target root.
+
+import type { RunResult } from '../../../world/world.ts'
+import { type AptCall, runApt } from './deb-apt.ts'
+import { type DebQueries, debQueriesFor } from './deb-queries.ts'
+import { type DebRepairs, debRepairsFor } from './deb-repairs.ts'
+import { type DebProgramParts, debToolsFor } from './deb-tools.ts'
+
+/** All calls of dpkg and apt. */
+export interface DebPrograms extends DebQueries, DebRepairs {
+  apt(call: AptCall): Promise<RunResult>
+}
+
+/** Throws `bad-input` for a target root that is not a plain absolute path. */
+export function debProgramsFor(parts: DebProgramParts): DebPrograms {
+  const tools = debToolsFor(parts)
+  return { ...debQueriesFor(tools), ...debRepairsFor(tools), apt: (call) => runApt(tools, call) }
+}

@@ -1,0 +1,167 @@
+// Parsers for the output of dpkg and apt. It has to be their English output, as with LC_ALL=C.
+
+import type { PackageName } from '../../../model/names.ts'
+
+export const dpkgQueryFormat =
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query fills these in.
+  '${Package}\\t${Version}\\t${Architecture}\\t${db:Status-Status}\\t${db:Status-Want}\\t${db:Status-Eflag}\\n'
+
+/** One package in dpkg's database, whether or not it is installed. */
+export interface DpkgEntry {
+  name: PackageName
+  version: string
+  arch: string
+  status: string
+  held: boolean
+  needsReinstall: boolean
+}
+
+/** Lines of `dpkg-query -W -f=dpkgQueryFormat`. */
+export function parseDpkgQuery(text: string): DpkgEntry[] {
+  const entries: DpkgEntry[] = []
+  for (const line of text.split('\n')) {
+    const [name, version, arch, status, want, flag] = line.split('\t')
+    if (name === undefined || version === undefined || arch === undefined || status === undefined) continue
+    entries.push({ name, version, arch, status, held: want === 'hold', needsReinstall: flag === 'reinstreq' })
+  }
+  return entries
+}
+
+/**
+ * Files that `dpkg --verify` found changed or missing, without conffiles: those are the
+ * administrator's to change.
+ */
+export function parseVerify(text: string): { path: string; missing: boolean }[] {
+  const findings = []
+  for (const line of text.split('\n')) {
+    const match = /^(missing|[?.0-9A-Z]{9,})\s+(?:([a-z])\s+)?(\/.*?)(?: \([^()]*\))?$/.exec(line)
+    if (match === null || match[2] === 'c') continue
+    findings.push({ path: match[3] as string, missing: match[1] === 'missing' })
+  }
+  return findings
+}
+
+/**
+ * Whether dpkg's settings keep a path off this machine (`path-exclude` in dpkg.cfg, as in slim
+ * images). `settings` is the text of all of them, in the order in which dpkg reads them. `dpkg
+ * --verify` calls such files missing.
+ */
+export function pathExcludedBy(settings: string): (path: string) => boolean {
+  const rules: { exclude: boolean; pattern: RegExp }[] = []
+  for (const line of settings.split('\n')) {
+    const match = /^\s*path-(exclude|include)\s*[=\s]\s*"?([^"]*?)"?\s*$/.exec(line)
+    if (match !== null) rules.push({ exclude: match[1] === 'exclude', pattern: globOf(match[2] as string) })
+  }
+  return (path) => rules.findLast(({ pattern }) => pattern.test(path) || pattern.test(`${path}/`))?.exclude ?? false
+}
+
+/** What apt would install and remove. */
+export interface Simulated {
+  installs: PackageName[]
+  removes: PackageName[]
+}
+
+/** Reads `Inst name [old] (new …)` and `Remv name [old]` of `apt-get -s`. */
+export function parseSimulation(text: string): Simulated {
+  const namesOf = (verb: string) =>
+    [...text.matchAll(new RegExp(`^${verb} (\\S+)`, 'gm'))].map((match) =>
+      (match[1] as string).replace(/:[a-z0-9-]+$/, ''),
+    )
+  return { installs: namesOf('Inst'), removes: [...namesOf('Remv'), ...namesOf('Purg')] }
+}
+
+/**
+ * The lines in which apt and dpkg say what went wrong. `about` is those that name a package, or
+ * else all.
+ */
+export function parseComplaints(text: string): { all: string; about(name: PackageName): string } {
+  const lines: string[] = []
+  const source = text.split('\n')
+  for (const [index, line] of source.entries()) {
+    if (/^dpkg: error/.test(line)) lines.push(`${line.trim()} ${source[index + 1]?.trim() ?? ''}`.trim())
+    else if (/^E: /.test(line) || unmetFirst.test(line)) lines.push(line.trim())
+    else if (unmetMore.test(line)) lines.push(`${lines.pop() ?? ''}, ${line.trim()}`)
+  }
+  // These two only say that one of the lines above went wrong.
+  const telling = lines.filter(
+    (line) => !/^E: (Sub-process .* returned an error|Unable to correct problems)/.test(line),
+  )
+  const kept = telling.length > 0 ? telling : lines
+  return {
+    all: joined(kept),
+    about(name) {
+      const own = kept.filter((line) => line.split(/[\s:(),]+/).includes(name))
+      return joined(own.length > 0 ? own : kept)
+    },
+  }
+}
+
+/** The packages that apt says lack something: jq in ` jq : Depends: libjq1 …`. */
+export function parseUnmet(text: string): Set<PackageName> {
+  return new Set(text.split('\n').flatMap((line) => unmetFirst.exec(line)?.[1] ?? []))
+}
+
+/**
+ * The packages and the base names of files that dpkg could not process: X in `error processing
+ * archive /…/X`.
+ */
+export function parseCulprits(text: string): Set<string> {
+  const culprits = new Set<string>()
+  for (const [, what] of text.matchAll(/^dpkg: error processing (?:package|archive) (\S+)/gm)) {
+    if (what === undefined) continue
+    culprits.add(what.startsWith('/') ? (what.split('/').pop() ?? '') : what.replace(/:[a-z0-9-]+$/, ''))
+  }
+  return culprits
+}
+
+/**
+ * Configuration files that somebody changed and dpkg kept. The package's own version lies beside
+ * each.
+ */
+export function parseKeptConffiles(text: string): string[] {
+  const kept: string[] = []
+  let file = ''
+  for (const line of text.split('\n')) {
+    file = /^Configuration file '(.+?)'/.exec(line)?.[1] ?? file
+    if (/^ ==> Keeping old config file/.test(line) && file !== '') kept.push(file)
+  }
+  return kept
+}
+
+/** Reads `name: /path` lines of `dpkg-query --search`. The package of each path. */
+export function parseOwners(text: string): Map<string, PackageName> {
+  return new Map(
+    text.split('\n').flatMap((line) => {
+      const match = /^([A-Za-z0-9+._-]+)(?::[a-z0-9-]+)?: (\/.*)$/.exec(line)
+      return match === null ? [] : [[match[2] as string, match[1] as string]]
+    }),
+  )
+}
+
+/** Reads `Field: value` lines of `dpkg-deb -f`. */
+export function parseControl(text: string): Map<string, string> {
+  return new Map(
+    text.split('\n').flatMap((line) => {
+      const match = /^([A-Za-z-]+): *(.*)$/.exec(line)
+      return match === null ? [] : [[match[1] as string, match[2] as string]]
+    }),
+  )
+}
+
+// ` jq : Depends: libjq1 (= 1.6) but it is not installable`, and in lines below what else jq lacks.
+const unmetFirst = /^ +([^\s:]+)(?::[a-z0-9-]+)? : (Pre-?Depends|Depends|Conflicts|Breaks): /
+const unmetMore = /^ +(Pre-?Depends|Depends|Conflicts|Breaks): /
+
+function joined(lines: readonly string[]): string {
+  return [...new Set(lines.map((line) => line.replace(/\s+/g, ' ')))].join('; ')
+}
+
+/** fnmatch without FNM_PATHNAME, as dpkg calls it: `*` matches slashes too. */
+function globOf(glob: string): RegExp {
+  const source = glob
+    .replace(/[.+^${}()|\\]/g, '\\$&')
+    .replace(/\*/g, '.*')
+    .replace(/\?/g, '.')
+    .replace(/\[!/g, '[^')
+  return new RegExp(`^${source}$`)
+}

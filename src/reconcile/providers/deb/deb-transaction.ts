@@ -1,0 +1,122 @@
+// One transaction of apt: whole files, no repository, and nothing but what the plan names. apt is
+// asked first what it would do, because it solves as it likes, and nobody has signed for what is
+// not in the plan.
+
+import path from 'node:path'
+import type { PackageName } from '../../../model/names.ts'
+import type { RunResult } from '../../../world/world.ts'
+import type { Change, Ran, Refused, TransactionResult } from '../package-system.ts'
+import { type ApplyContext, findingsText } from '../provider.ts'
+import type { DebPrograms } from './deb-programs.ts'
+import {
+  parseComplaints,
+  parseCulprits,
+  parseKeptConffiles,
+  parseOwners,
+  parseSimulation,
+  parseUnmet,
+} from './deb-text.ts'
+import type { DebProgramParts } from './deb-tools.ts'
+
+export interface DebTransactionParts {
+  programs: DebPrograms
+  disk: Pick<DebProgramParts['disk'], 'makeFolder' | 'pointLink'>
+}
+
+/** Simulates the change, refuses it if apt would do anything else, and then carries it out. */
+export async function debTransaction(
+  { programs, disk }: DebTransactionParts,
+  change: Change,
+  context: ApplyContext,
+): Promise<TransactionResult> {
+  const words = await wordsOf(disk, change, context.workFolder)
+  const call = { workFolder: context.workFolder, words, options: optionsOf(change) }
+  const simulation = await programs.apt({ ...call, options: ['-s', ...call.options] })
+  const refusal = refusalIn(simulation, change, context)
+  if (refusal !== undefined) return refusal
+  await context.journal(`apt-get install ${words.map((word) => path.basename(word)).join(' ')}`)
+  const result = await programs.apt({ ...call, onWait: (line) => context.output(line) })
+  const text = `${result.stdout}\n${result.stderr}`
+  context.output(text)
+  return ranIn(result, text, change, await conffileNotes(programs, parseKeptConffiles(text)))
+}
+
+/** apt takes a file only by a name that ends in `.deb`; payloads are named by their digest. */
+async function wordsOf(
+  disk: DebTransactionParts['disk'],
+  { installs, removes }: Change,
+  workFolder: string,
+): Promise<string[]> {
+  const folder = path.join(workFolder, 'deb')
+  await disk.makeFolder(folder, { mode: 0o700 })
+  const words: string[] = []
+  for (const [name, payload] of installs) {
+    const file = path.join(folder, `${name}.deb`)
+    await disk.pointLink(file, payload)
+    words.push(file)
+  }
+  return [...words, ...[...removes].map((name) => `${name}-`)]
+}
+
+function optionsOf({ removes, downgrades, reinstalls, isBack }: Change): string[] {
+  return [
+    ...(removes.size > 0 || isBack ? [] : ['--no-remove']),
+    ...(downgrades ? ['--allow-downgrades'] : []),
+    ...(reinstalls ? ['--reinstall'] : []),
+    ...(isBack ? ['--allow-remove-essential'] : []),
+  ]
+}
+
+/** Undefined if apt would do exactly what the change says. */
+function refusalIn(simulation: RunResult, change: Change, context: ApplyContext): Refused | undefined {
+  const { installs, removes } = parseSimulation(simulation.stdout)
+  const beyond = [
+    ...installs.filter((name) => !change.installs.has(name)).map((name) => `install ${name}`),
+    ...removes.filter((name) => !change.removes.has(name)).map((name) => `remove ${name}`),
+  ]
+  if (beyond.length > 0) {
+    const because = () => `apt would also ${findingsText(beyond)}, which is not in the plan`
+    return { kind: 'refused', unmet: new Set(), because }
+  }
+  if (simulation.code === 0) return undefined
+  const text = simulation.stdout + simulation.stderr
+  context.output(text)
+  const { about, all } = parseComplaints(text)
+  const because = (name: PackageName) => (all === '' ? 'apt refused it without a word' : about(name))
+  return { kind: 'refused', unmet: parseUnmet(text), because }
+}
+
+function ranIn(result: RunResult, text: string, change: Change, notes: Ran['notes']): Ran {
+  const { about } = parseComplaints(text)
+  const tooLong = result.timedOut ? 'took too long and was ended' : ''
+  return {
+    kind: 'ran',
+    failed: result.code !== 0,
+    timedOut: result.timedOut,
+    culprits: culpritsOf(change, text),
+    notes,
+    complaint: (name) => [tooLong, about(name)].filter((part) => part !== '').join('; '),
+  }
+}
+
+/** dpkg names a file by where it really lies: a payload, by its digest. */
+function culpritsOf({ installs, removes }: Change, text: string): Set<PackageName> {
+  const named = parseCulprits(text)
+  const isNamed = (name: PackageName, payload?: string) =>
+    named.has(name) || named.has(`${name}.deb`) || (payload !== undefined && named.has(path.basename(payload)))
+  return new Set([
+    ...[...installs].filter(([name, payload]) => isNamed(name, payload)).map(([name]) => name),
+    ...[...removes].filter((name) => isNamed(name)),
+  ])
+}
+
+async function conffileNotes(programs: DebPrograms, files: readonly string[]): Promise<Map<PackageName, string>> {
+  const notes = new Map<PackageName, string>()
+  if (files.length === 0) return notes
+  const owners = parseOwners(await programs.owners(files))
+  for (const [name, own] of Map.groupBy(files, (file) => owners.get(file))) {
+    if (name === undefined) continue
+    notes.set(name, `kept changed ${findingsText(own)}; the package's own lies beside it as .dpkg-dist`)
+  }
+  return notes
+}

@@ -1,0 +1,51 @@
+// dnf (before 5) as a front end: one transaction, written as a script of its shell.
+
+import path from 'node:path'
+import type { RunResult } from '../../../world/world.ts'
+import { databaseEnv, noRepositories, type RpmCall, type RpmFrontEnd, runPatiently } from './rpm-front-end.ts'
+import type { RpmTools } from './rpm-tools.ts'
+
+/** dnf aimed at the tools' target root, without repositories and plugins. */
+export function rpmByDnf(tools: RpmTools): RpmFrontEnd {
+  return {
+    name: 'dnf',
+    run: (call, work, onWait) => runPatiently(tools, () => runShell(tools, call, work, onWait), onWait),
+  }
+}
+
+async function runShell(
+  tools: RpmTools,
+  call: RpmCall,
+  work: string,
+  onWait: (line: string) => void,
+): Promise<RunResult> {
+  const { targetRoot, isIsolated, disk, waits, run } = tools
+  const script = path.join(work, 'rpm', 'transaction.dnf')
+  await disk.write(script, scriptOf(call), { mode: 0o600 })
+  const settings = [
+    `reposdir=${await noRepositories(tools, work)}`,
+    'install_weak_deps=False',
+    'clean_requirements_on_remove=False',
+    'localpkg_gpgcheck=False',
+    'strict=True',
+    'best=True',
+    'color=never',
+  ].map((setting) => `--setopt=${setting}`)
+  const root = isIsolated ? [`--installroot=${targetRoot}`, '--releasever=1'] : []
+  const onLine = (line: string) => {
+    if (/^Waiting for process/.test(line)) onWait(line)
+  }
+  const options = { env: await databaseEnv(tools, work), onLine }
+  const args = ['--assumeyes', '--noplugins', ...settings, ...root, 'shell', script]
+  return await run('dnf', args, waits.transactionMs, options)
+}
+
+/** All package files have to be in the first command of a transaction. */
+function scriptOf({ files, removes }: RpmCall): string {
+  const lines = [
+    ...(files.length === 0 ? [] : [`install ${files.map((file) => `'${file}'`).join(' ')}`]),
+    ...(removes.length === 0 ? [] : [`remove ${removes.join(' ')}`]),
+    'transaction run',
+  ]
+  return `${lines.join('\n')}\n`
+}

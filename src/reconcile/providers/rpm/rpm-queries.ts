@@ -1,0 +1,56 @@
+// What rpm is asked. Nothing here changes the machine, and nothing here decides anything.
+
+import path from 'node:path'
+import { Failure } from '../../../model/failure.ts'
+import type { PackageName } from '../../../model/names.ts'
+import { lastLineOf } from '../../last-line.ts'
+import { rpmFileFormat, rpmQueryFormat } from './rpm-text.ts'
+import type { RpmTools } from './rpm-tools.ts'
+
+/** Answers are rpm's own text, for the parsers of rpm-text.ts. */
+export interface RpmQueries {
+  hasDatabase(): Promise<boolean>
+  /** These packages, in the format `rpmQueryFormat`. */
+  query(names: readonly PackageName[]): Promise<string>
+  /** The machine's own architecture, as rpm calls it. */
+  arch(): Promise<string>
+  /** The files of these packages that are not as they came. quick does not read what is in them. */
+  verify(names: readonly PackageName[], depth: 'quick' | 'full'): Promise<string>
+  /**
+   * A package file, in the format `rpmFileFormat`. Throws `program-failed` if rpm cannot read it.
+   */
+  file(file: string): Promise<string>
+  /** The names of the packages that files belong to, one a line. */
+  owners(files: readonly string[]): Promise<string>
+  /** The paths of the configuration files of a package, one a line. */
+  configFiles(name: PackageName): Promise<string>
+}
+
+export function rpmQueriesFor({ targetRoot, disk, waits, database, run, rpm, ask }: RpmTools): RpmQueries {
+  return {
+    async hasDatabase() {
+      const folder = path.join(targetRoot, (await database()).folder)
+      if ((await disk.stat(folder)) === undefined) return false
+      return (await disk.list(folder)).some((name) => /^(rpmdb\.sqlite|Packages|Packages\.db)$/.test(name))
+    },
+
+    query: async (names) => (await ask(['-q', '--qf', rpmQueryFormat, '--', ...names])).stdout,
+
+    arch: async () => (await run('rpm', ['--eval', '%{_arch}'], waits.queryMs)).stdout.trim(),
+
+    async verify(names, depth) {
+      const quick = depth === 'quick' ? ['--nofiledigest'] : []
+      return (await rpm(['-V', '--nodeps', '--noscripts', ...quick, '--', ...names], waits.transactionMs)).stdout
+    },
+
+    async file(file) {
+      const result = await run('rpm', ['-qp', '--nosignature', '--qf', rpmFileFormat, file], waits.queryMs)
+      if (result.code === 0) return result.stdout
+      throw new Failure('program-failed', `rpm -qp: ${lastLineOf(result.stderr)}`)
+    },
+
+    owners: async (files) => (await ask(['-qf', '--qf', '%{NAME}\\n', ...files])).stdout,
+
+    configFiles: async (name) => (await ask(['-qc', '--', name])).stdout,
+  }
+}

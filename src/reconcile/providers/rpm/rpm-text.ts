@@ -1,0 +1,175 @@
+// Parsers for the output of rpm, dnf and zypper. It has to be their English output, as with
+// LC_ALL=C.
+
+import type { PackageName } from '../../../model/names.ts'
+import { rpmVersionOf } from '../../../model/rpm.ts'
+
+const fields = ['NAME', 'EPOCHNUM', 'VERSION', 'RELEASE', 'ARCH', 'SHA256HEADER', 'SIGMD5']
+/** One line for each package, for `parseRpmQuery`. */
+export const rpmQueryFormat = `${fields.map((field) => `%{${field}}`).join('\\t')}\\n`
+/** The line of a package file, and one line for each package that it calls obsolete. */
+export const rpmFileFormat = `${rpmQueryFormat}[obsoletes\\t%{OBSOLETENAME}\\t%{OBSOLETEFLAGS:depflags}\\t%{OBSOLETEVERSION}\\n]`
+
+/** One installed package, or one package file. */
+export interface RpmEntry {
+  name: PackageName
+  version: string
+  /** The architecture, as rpm calls it. */
+  arch: string
+  /** Tells two builds of one version apart. */
+  build: string
+}
+
+/**
+ * Reads the lines of `rpm -q --qf rpmQueryFormat`. A line without tabs says that a package is not
+ * installed.
+ */
+export function parseRpmQuery(text: string): RpmEntry[] {
+  return text.split('\n').flatMap((line) => {
+    const [name, epoch, version, release, arch, sha256, md5] = line.split('\t')
+    if (name === undefined || epoch === undefined || version === undefined || release === undefined) return []
+    if (arch === undefined || sha256 === undefined) return []
+    return [
+      { name, version: rpmVersionOf(epoch, version, release), arch, build: sha256 === '(none)' ? `${md5}` : sha256 },
+    ]
+  })
+}
+
+/** An entry of a package's Obsoletes. */
+export interface Obsoleted {
+  name: PackageName
+  /** `<`, `<=`, `=`, `>=`, `>`; empty for every version. */
+  sign: string
+  version: string
+}
+
+/** Reads the lines after the first of `rpm -qp --qf rpmFileFormat`. */
+export function parseObsoletes(text: string): Obsoleted[] {
+  return text.split('\n').flatMap((line) => {
+    const [word, name, sign, version] = line.split('\t')
+    if (word !== 'obsoletes' || name === undefined || name === '(none)') return []
+    return [{ name, sign: (sign ?? '').trim(), version: version ?? '' }]
+  })
+}
+
+/** A file that is not as it came. */
+export interface RpmFinding {
+  path: string
+  /** rpm's letters for what has changed. Undefined if the file is missing. */
+  changed?: string
+}
+
+/**
+ * Reads the lines of `rpm -V`, without configuration files: those are the administrator's to
+ * change. `isTouched`: the time of some file has changed, and as far as was checked nothing else of
+ * it.
+ */
+export function parseRpmVerify(text: string): { findings: RpmFinding[]; isTouched: boolean } {
+  const findings: RpmFinding[] = []
+  let isTouched = false
+  for (const line of text.split('\n')) {
+    const match = /^(missing|[.?0-9A-Z]{8,})\s+(?:([acdglmnr])\s+)?(\/.*?)(?: \([^()]*\))?$/.exec(line)
+    if (match === null || match[2] === 'c' || match[2] === 'g') continue
+    const [, what, , path] = match as unknown as [string, string, string | undefined, string]
+    if (what === 'missing') findings.push({ path })
+    else if (/[SM5DLUGP]/.test(what)) findings.push({ path, changed: what })
+    else if (what.includes('T')) isTouched = true
+  }
+  return { findings, isTouched }
+}
+
+/** The package in `shop-1:2.0-1.fc40.noarch`. */
+export function nameInNevra(nevra: string): PackageName {
+  return /^(.+)-[^-]+-[^-]+$/.exec(nevra)?.[1] ?? nevra
+}
+
+/** What rpm, dnf or zypper says went wrong. */
+export interface RpmComplaints {
+  /** The lines that say what went wrong with a package, or all such lines if none names it. */
+  about(name: PackageName): string
+  /** The packages that lack something or conflict with others. */
+  unmet: Set<PackageName>
+  /** The packages whose scriptlet failed, or that could not be unpacked or erased. */
+  culprits: Set<PackageName>
+  /**
+   * The packages with a scriptlet that failed when the package was in place or gone already, with
+   * rpm's line about it.
+   */
+  late: Map<PackageName, string>
+}
+
+/** Reads all that a program has printed. `removes` tells a failed removal from a failed upgrade. */
+export function parseRpmComplaints(text: string, change: { removes: ReadonlySet<PackageName> }): RpmComplaints {
+  const lines = text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => telling.test(line) && !/^error: (Failed dependencies:|Transaction failed)/i.test(line))
+  const unmet = new Set<PackageName>()
+  const culprits = new Set<PackageName>()
+  const late = new Map<PackageName, string>()
+  for (const line of lines) {
+    const lacking = /needed by (?!\(installed\))(?:the to be installed )?(\S+?)(?: from \S+)?$/.exec(line)?.[1]
+    if (lacking !== undefined) unmet.add(nameInNevra(lacking))
+    for (const [, nevra] of line.matchAll(/(?:install of|package|conflicts with|obsoleted by) (\S+-\S+-\S+\.\w+)/g)) {
+      if (nevra !== undefined && /conflicts with|obsoleted/.test(line)) unmet.add(nameInNevra(nevra))
+    }
+    const scriptlet = /%(\w+)\((\S+?)\) scriptlet failed/.exec(line)
+    if (scriptlet !== null) {
+      const [, script, nevra] = scriptlet as unknown as [string, string, string]
+      const name = nameInNevra(nevra)
+      const isOurs = change.removes.has(name) ? /^preun/.test(script) : /^(pre|post)(in|trans)?$/.test(script)
+      if (isOurs) culprits.add(name)
+      else late.set(name, line.replace(/^(warning|error): /, ''))
+    }
+    const failed = /^error: (\S+): (?:install|erase) failed/.exec(line)?.[1]
+    if (failed !== undefined) culprits.add(nameInNevra(failed))
+  }
+  return {
+    unmet,
+    culprits,
+    late,
+    about(name) {
+      const isAbout = (word: string) => word === name || nameInNevra(word) === name
+      const own = lines.filter((line) => line.split(/:?[\s(),]+/).some(isAbout))
+      const chosen = [...new Set(own.length > 0 ? own : lines)]
+      return chosen.map((line) => line.replace(/^(error|warning): /, '')).join('; ')
+    },
+  }
+}
+
+/**
+ * Reads `/etc/app.conf created as /etc/app.conf.rpmnew`: the path, and the file that lies beside it
+ * now.
+ */
+export function parseConfigNotes(text: string): { path: string; beside: string; isSaved: boolean }[] {
+  return [...text.matchAll(/^\s*warning: (\/.+?) (created|saved) as (\/.+?\.rpm(?:new|save|orig))\s*$/gm)].map(
+    ([, path = '', how, beside = '']) => ({ path, beside, isSaved: how === 'saved' }),
+  )
+}
+
+/** The package that zypper was working on when it was ended. */
+export function lastBegun(text: string): PackageName | undefined {
+  const nevra = [...text.matchAll(/^\(\d+\/\d+\) (?:Installing|Removing): (\S+?)(?: \[.*)?$/gm)].at(-1)?.[1]
+  return nevra === undefined ? undefined : nameInNevra(nevra)
+}
+
+/** Whether a program gave up because another package manager holds the lock. */
+export function isLocked(text: string): boolean {
+  return /can't create \S+ lock on|System management is locked by/.test(text)
+}
+
+const telling = new RegExp(
+  [
+    '^(error|warning|Error|Problem): ?(?!.* (created|saved) as )',
+    'is needed by',
+    'needed by ',
+    'conflicts with',
+    'is obsoleted by',
+    'is already installed',
+    'scriptlet failed',
+    'No space left',
+    'needs \\d+\\S* more space',
+    'is intended for a different',
+    '^- (nothing|package) ',
+  ].join('|'),
+)

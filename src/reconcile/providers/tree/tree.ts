@@ -1,0 +1,136 @@
+// Trees: a folder of files for each version below `opt/<name>`, and one link to the version in
+// force.
+
+import path from 'node:path'
+import { Failure, messageOf } from '../../../model/failure.ts'
+import { limits } from '../../../model/limits.ts'
+import type { PackageName } from '../../../model/names.ts'
+import type { Outcome } from '../../../model/report.ts'
+import type { Disk, Exec } from '../../../world/world.ts'
+import type { Actual } from '../../actual.ts'
+import {
+  type ApplyContext,
+  findingsText,
+  type InspectOptions,
+  isReached,
+  outcomeOf,
+  type Provider,
+  type Step,
+} from '../provider.ts'
+import { findingsOf, removeIfEmpty } from './tree-files.ts'
+import { installTree } from './tree-install.ts'
+import { folderOfLink, treePlace, versionOfFolder } from './tree-layout.ts'
+import { openTreeRecords } from './tree-record.ts'
+import { removeTree } from './tree-remove.ts'
+
+export interface TreeParts {
+  targetRoot: string
+  exec: Pick<Exec, 'run'>
+  disk: Disk
+  hookTimeoutMs?: number
+}
+
+/** The provider of kind tree. It needs no program of the machine but the tree's own hooks. */
+export function treeProvider(parts: TreeParts): Provider {
+  const hooks = { ...parts, timeoutMs: parts.hookTimeoutMs ?? limits.hookTimeoutMs }
+  const look = async (names: readonly PackageName[], { depth }: InspectOptions) => {
+    const actual: Actual[] = []
+    // Most names may be packages that are yet to come: one list of the folder answers for all of
+    // them.
+    const there = await foldersIn(parts.disk, path.join(parts.targetRoot, 'opt'))
+    for (const name of names) {
+      if (!there.has(name)) continue
+      const one = await inspectOne(parts, name, depth)
+      if (one !== undefined) actual.push(one)
+    }
+    return actual
+  }
+  const ensureOne = async (step: Step, context: ApplyContext): Promise<Outcome> => {
+    const { action, manifest } = step
+    const place = treePlace(parts.targetRoot, action.name)
+    const before = await inspectOne(parts, action.name, action.what === 'reinstall' ? 'full' : 'quick')
+    const isOther = action.source !== null && before !== undefined && before.payload !== action.source.payload
+    if (isReached(action, before) && !isOther) return outcomeOf({ action, before, after: before, acted: false })
+    let problem: string | undefined
+    try {
+      if (action.source === null || manifest === null)
+        problem = await removeTree({ ...hooks, place }, action.name, context)
+      else problem = await installTree({ ...hooks, place }, { source: action.source, manifest }, context)
+    } catch (error) {
+      if (!(error instanceof Failure) && !isDiskTrouble(error)) throw error
+      problem = messageOf(error)
+    }
+    if (problem !== undefined) for (const dir of [place.versions, place.records, place.base]) await removeIfEmpty(dir)
+    const after = await inspectOne(parts, action.name, 'quick')
+    return outcomeOf({ action, before, after, acted: true, problem })
+  }
+  return {
+    kind: 'tree',
+    inspect: look,
+    async ensure(steps, context) {
+      const outcomes: Outcome[] = []
+      for (const step of steps) outcomes.push(await ensureOne(step, context))
+      return outcomes
+    },
+  }
+}
+
+async function foldersIn(disk: Pick<Disk, 'list' | 'stat'>, folder: string): Promise<ReadonlySet<string>> {
+  return new Set((await disk.stat(folder)) === undefined ? [] : await disk.list(folder))
+}
+
+/**
+ * Undefined without a record of ours: an `/opt/<name>` that somebody else made is not our concern.
+ */
+async function inspectOne(
+  { targetRoot, disk }: Pick<TreeParts, 'targetRoot' | 'disk'>,
+  name: PackageName,
+  depth: InspectOptions['depth'],
+): Promise<Actual | undefined> {
+  const place = treePlace(targetRoot, name)
+  const records = openTreeRecords(disk, place.records)
+  const folders = await records.list()
+  if (folders.length === 0) return undefined
+  const installed = { name, kind: 'tree' as const, held: false }
+  const target = await disk.readLink(place.current)
+  const folder = folderOfLink(target)
+  if (folder === undefined || !folders.includes(folder)) {
+    const headers = await Promise.all(folders.map((one) => records.header(one)))
+    const known =
+      headers.find((header) => header?.state === 'installed') ?? headers.find((header) => header !== undefined)
+    const version = known?.version ?? versionOfFolder(folders[0] as string)
+    const found = target === undefined ? 'the link current is missing' : `the link current points to ${target}`
+    return { ...installed, version, state: 'broken', found, payload: null }
+  }
+  const version = versionOfFolder(folder)
+  const header = await records.header(folder)
+  if (header === undefined) {
+    return { ...installed, version, state: 'broken', found: `the record of ${version} is damaged`, payload: null }
+  }
+  if (header.state !== 'installed') {
+    const doing = header.state === 'removing' ? 'removal' : 'installation'
+    return {
+      ...installed,
+      version,
+      state: 'broken',
+      found: `the ${doing} of ${version} was interrupted`,
+      payload: null,
+    }
+  }
+  const { payload } = header
+  try {
+    const findings = await findingsOf(path.join(place.versions, folder), records.entries(folder), depth)
+    if (findings.length === 0) return { ...installed, version, state: 'whole', found: '', payload }
+    return { ...installed, version, state: 'drifted', found: findingsText(findings), payload }
+  } catch (error) {
+    if (!(error instanceof Failure && error.code === 'bad-input')) throw error
+    return { ...installed, version, state: 'broken', found: `the record of ${version} is damaged`, payload }
+  }
+}
+
+/**
+ * Whether it is an error of the file system. It ends the step of one package, and the others go on.
+ */
+function isDiskTrouble(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && 'syscall' in error
+}
