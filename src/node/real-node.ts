@@ -4,6 +4,7 @@
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Settings } from '../model/settings.ts'
+import { msOfDuration } from '../model/units/durations.ts'
 import { unlimited } from '../model/units/rates.ts'
 import { isService } from '../reconcile/apply/apply-unit.ts'
 import { openLocalMachine } from '../reconcile/machine.ts'
@@ -127,7 +128,9 @@ async function openRootFolders({
   const { openFleet } = await import('../trust/fleet.ts')
   const { openRepository } = await import('../repository/repository.ts')
   const { clock, disk, exec, log, random } = world
-  const timestampLifetimeMs = settings.timestampLifetime ?? limits.timestampLifetimeMs
+  const { timestampLifetime } = settings
+  const timestampLifetimeMs =
+    timestampLifetime === undefined ? limits.timestampLifetimeMs : msOfDuration(timestampLifetime)
   return {
     fleet: await openFleet({ dir: home.dir, clock, disk, random, timestampLifetimeMs }),
     repository: await openRepository({

@@ -2,8 +2,8 @@
 // caller is.
 
 import { createServer } from 'node:net'
-import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
+import { listenAt } from '../world/listening.ts'
 import type { Caller, SwarmPort } from './engine.ts'
 
 /**
@@ -21,11 +21,12 @@ export async function listenForCallers(options: {
     onCaller(socket)
   })
   server.maxConnections = limits.connectionsMax
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ port, host: address }, resolve)
-  }).catch((error) => {
-    throw failureOf(error, `port ${port} at ${address}`)
+  await listenAt(server, {
+    address,
+    port,
+    what: 'swarm port',
+    takenHint: 'is banyan already running? choose another swarmPort in node.yaml otherwise',
+    otherwise: 'bad-input',
   })
   const bound = server.address()
   return {
@@ -36,14 +37,4 @@ export async function listenForCallers(options: {
       server.close()
     },
   }
-}
-
-function failureOf(error: NodeJS.ErrnoException, where: string): Failure {
-  if (error.code === 'EADDRINUSE') {
-    return new Failure('conflict', `swarm ${where} is taken`, {
-      hint: 'is banyan already running? choose another swarmPort in node.yaml otherwise',
-      cause: error,
-    })
-  }
-  return new Failure('bad-input', `cannot listen at swarm ${where}: ${messageOf(error)}`, { cause: error })
 }

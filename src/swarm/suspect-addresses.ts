@@ -1,8 +1,8 @@
 // Addresses from which only strangers have called lately: for their callers no engine is started or
 // kept running. One caller that is known ends the suspicion, and so does time.
 
+import { BoundedMap } from '../model/bounded-map.ts'
 import { limits } from '../model/limits.ts'
-import { BoundedMap } from '../work/bounded-map.ts'
 import type { Clock } from '../world/world.ts'
 
 export interface SuspectAddresses {

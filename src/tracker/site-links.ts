@@ -1,8 +1,8 @@
 // How much comes over the link of each site just now, and how many gateways the site therefore
 // needs.
 
+import { BoundedMap } from '../model/bounded-map.ts'
 import { limits } from '../model/limits.ts'
-import { BoundedMap } from '../work/bounded-map.ts'
 import { noPace, type Pace, paceAfter } from './pace.ts'
 
 export interface SiteLinks {

@@ -16,7 +16,7 @@ import type { HandoutPeer } from '../../src/swarm/peers-to-dial.ts'
 import { openSwarm, type Swarm, type SwarmParts } from '../../src/swarm/swarm.ts'
 import { systemClock } from '../../src/world/clock.ts'
 import { systemDisk } from '../../src/world/disk.ts'
-import { openLog } from '../../src/world/log.ts'
+import { createLog } from '../../src/world/log.ts'
 import { systemRandom } from '../../src/world/random.ts'
 import { openLevelStore } from '../../src/world/store.ts'
 import type { Disk, Log } from '../../src/world/world.ts'
@@ -180,7 +180,7 @@ export async function watchedNode(
   const stirred = () => {
     for (const look of waiting.splice(0)) look()
   }
-  const log = openLog({
+  const log = createLog({
     write: (line) => lines.push(line.trimEnd()),
     level: 'debug',
     journal: false,

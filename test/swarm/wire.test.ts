@@ -50,7 +50,7 @@ t.test('the process of the engine says only so much in a minute', async (t) => {
   const { clock } = simulation.node({ address: '10.0.0.1' }).world
   const lines: unknown[] = []
   const warn = (_message: string, about?: object) => lines.push(about)
-  const log: Log = { debug: warn, info: warn, warn, error: warn, with: () => log }
+  const log: Log = { debug: warn, info: warn, warn, error: warn }
   const logLine = createOutputLog({ clock, log })
   for (let i = 0; i < 1000; i += 1) logLine(`line ${i}`)
   t.equal(lines.length, limits.engineLinesPerMinuteMax)

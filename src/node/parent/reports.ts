@@ -6,7 +6,7 @@ import type { Instant, NodeName } from '../../model/names.ts'
 import type { Attack, Envelope, Report, ReportBatch } from '../../model/report.ts'
 import { type Inbox, openInbox } from '../../report/inbox.ts'
 import { openOutbox } from '../../report/outbox.ts'
-import { openEnvelope } from '../../trust/envelope.ts'
+import { verifyEnvelope } from '../../trust/envelope.ts'
 import type { NodeIdentity } from '../../trust/identity.ts'
 import type { Clock, Log, Random, Store } from '../../world/world.ts'
 import { startReportSending } from './report-sending.ts'
@@ -87,7 +87,7 @@ export async function startReports(parts: ReportsParts): Promise<Reports> {
 
 function verifierFor({ identity, clock }: Pick<ReportsParts, 'identity' | 'clock'>) {
   return (envelope: Envelope, certificates: ReportBatch['certificates']) =>
-    openEnvelope(envelope, { payloadType: reportPayloadType, certificates, ca: identity().tls.ca, now: clock.now() })
+    verifyEnvelope(envelope, { payloadType: reportPayloadType, certificates, ca: identity().tls.ca, now: clock.now() })
 }
 
 /** One line for a batch, however many of its reports are refused. */
