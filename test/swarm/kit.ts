@@ -107,7 +107,7 @@ export interface Nodes {
   seed(name: NodeName, payload: TestPayload, options?: NodeOptions): Promise<TestNode>
 }
 
-export type NodeOptions = Partial<Pick<SwarmParts, 'rates' | 'linkRate' | 'engineIdleMs' | 'listen' | 'site'>> & {
+export type NodeOptions = Partial<Pick<SwarmParts, 'rates' | 'linkRate' | 'engineIdleMs' | 'listen' | 'site' | 'clock'>> & {
   /** What runs in a process of its own otherwise. */
   engine?: EngineFactory
 }
