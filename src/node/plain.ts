@@ -6,7 +6,7 @@ import { Failure } from '../model/failure.ts'
 import type { Settings } from '../model/settings.ts'
 import { parsePlainAnnounce, plainRefusal } from '../tracker/plain-announce.ts'
 import { createPlainTracker } from '../tracker/plain-tracker.ts'
-import { servePlainHttp } from '../world/plain-http.ts'
+import { servePlainHttp } from '../world/http/plain-http.ts'
 import type { Clock, Log } from '../world/world.ts'
 import type { RunningNode } from './daemon.ts'
 

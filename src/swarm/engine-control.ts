@@ -5,8 +5,8 @@ import type { Rates } from '../model/units/rates.ts'
 import type { TlsIdentity } from '../world/world.ts'
 import type { Counters } from './engine.ts'
 import type { EngineKeeper } from './keeper.ts'
-import type { OpeningEvent } from './opening-events.ts'
-import type { HandoutPeer, Handouts } from './peers-to-dial.ts'
+import type { OpeningEvent } from './openings/opening-events.ts'
+import type { HandoutPeer, Handouts } from './openings/peers-to-dial.ts'
 
 /** Bytes moved, and engines started, since the daemon started. */
 export interface Moved extends Counters {

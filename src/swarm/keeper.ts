@@ -6,7 +6,7 @@ import { limits } from '../model/limits.ts'
 import { backOffMs } from '../work/back-off.ts'
 import type { Clock, Log, Random, Timer } from '../world/world.ts'
 import type { Caller, Command, Engine, EngineFactory, EngineReport, Way } from './engine.ts'
-import { createWaitingCallers } from './waiting-callers.ts'
+import { createWaitingCallers } from './openings/waiting-callers.ts'
 
 type State =
   | { kind: 'none' }

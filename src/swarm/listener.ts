@@ -3,7 +3,7 @@
 
 import { createServer } from 'node:net'
 import { limits } from '../model/limits.ts'
-import { listenAt } from '../world/listening.ts'
+import { listenAt } from '../world/http/listening.ts'
 import type { Caller, SwarmPort } from './engine.ts'
 
 /**

@@ -10,8 +10,8 @@ import type { SwarmPort } from './engine.ts'
 import type { EngineControl } from './engine-control.ts'
 import { type Holdings, openHoldings } from './holdings/holdings.ts'
 import { type HoldingViews, viewsOf } from './holdings/views.ts'
-import { type Openings, type OpeningsParts, startOpenings } from './openings.ts'
-import { createWantedPayloads } from './wanted-payloads.ts'
+import { type Openings, type OpeningsParts, startOpenings } from './openings/openings.ts'
+import { createWantedPayloads } from './openings/wanted-payloads.ts'
 
 export interface SwarmParts extends Omit<OpeningsParts, 'engineIdleMs'> {
   store: Store

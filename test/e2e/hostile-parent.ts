@@ -7,7 +7,7 @@ import { homeAt } from '../../src/node/setup/home.ts'
 import { loadSettings } from '../../src/node/setup/settings-file.ts'
 import { loadIdentity, type NodeIdentity } from '../../src/trust/identity.ts'
 import { systemDisk } from '../../src/world/disk.ts'
-import { openHttp } from '../../src/world/http.ts'
+import { openHttp } from '../../src/world/http/http.ts'
 import type { HttpReply, HttpRequest, HttpResponse } from '../../src/world/world.ts'
 
 /** `honest` asks the real parent. */

@@ -6,8 +6,8 @@ import { limits } from '../../src/model/limits.ts'
 import type { InfoHash } from '../../src/model/names.ts'
 import { type Holding, newHolding } from '../../src/swarm/holdings/holding.ts'
 import { createHoldingsIndex } from '../../src/swarm/holdings/holdings-index.ts'
-import type { OpeningEffect, OpeningEvent, Stage, Surroundings } from '../../src/swarm/opening-events.ts'
-import { emptyTable, transition } from '../../src/swarm/opening-table.ts'
+import type { OpeningEffect, OpeningEvent, Stage, Surroundings } from '../../src/swarm/openings/opening-events.ts'
+import { emptyTable, transition } from '../../src/swarm/openings/opening-table.ts'
 import { payloadFrom } from './kit.ts'
 
 const engineIdleMs = 10_000

@@ -2,7 +2,7 @@
 // poisoner come as they like, and in the end everybody has everything.
 
 import t from 'tap'
-import type { HandoutPeer } from '../../src/swarm/peers-to-dial.ts'
+import type { HandoutPeer } from '../../src/swarm/openings/peers-to-dial.ts'
 import { lineOf, seedsOf } from '../scenario/seeds.ts'
 import { seededRandom } from '../world/seeded-random.ts'
 import { engineHere, fastClock } from './engine-here.ts'

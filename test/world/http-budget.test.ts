@@ -2,7 +2,7 @@
 
 import * as fc from 'fast-check'
 import t from 'tap'
-import { createBudget } from '../../src/world/http-budget.ts'
+import { createBudget } from '../../src/world/http/http-budget.ts'
 
 const max = { bytes: 100, bytesOfOne: 40 }
 const forever = new AbortController().signal

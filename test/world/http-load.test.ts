@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import * as tls from 'node:tls'
 import t, { type Test } from 'tap'
 import { limits } from '../../src/model/limits.ts'
-import { openHttp } from '../../src/world/http.ts'
+import { openHttp } from '../../src/world/http/http.ts'
 import type { HttpRequest, HttpResponse, TlsIdentity } from '../../src/world/world.ts'
 import { createTestFleet } from './fleet.ts'
 

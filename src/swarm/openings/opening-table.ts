@@ -2,10 +2,10 @@
 // next table and the effects come out, in the order in which they are to be carried out. The driver
 // is openings.ts.
 
-import { unreachable } from '../model/failure.ts'
-import { limits } from '../model/limits.ts'
-import type { InfoHash, Sha256 } from '../model/names.ts'
-import type { Holding } from './holdings/holding.ts'
+import { unreachable } from '../../model/failure.ts'
+import { limits } from '../../model/limits.ts'
+import type { InfoHash, Sha256 } from '../../model/names.ts'
+import type { Holding } from '../holdings/holding.ts'
 import { nextLookAt, shouldBeOpen, type Use } from './opening.ts'
 import type { OpeningEffect, OpeningEvent, OpeningTable, Surroundings } from './opening-events.ts'
 

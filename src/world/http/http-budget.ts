@@ -1,7 +1,7 @@
 // Bounds the bytes of bodies and answers that a control port holds in memory at once, for all
 // callers and for each one.
 
-import { limits } from '../model/limits.ts'
+import { limits } from '../../model/limits.ts'
 
 export interface Claim {
   /** Gives the bytes back. A second call does nothing. */

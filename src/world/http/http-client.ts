@@ -4,12 +4,12 @@ import type { ClientRequest, IncomingMessage } from 'node:http'
 import * as https from 'node:https'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import { codeOf, Failure, messageOf } from '../model/failure.ts'
-import { limits } from '../model/limits.ts'
-import { sendingMs } from '../model/units/sending-time.ts'
-import { parseRetryAfter } from '../model/wire/retry-after.ts'
+import { codeOf, Failure, messageOf } from '../../model/failure.ts'
+import { limits } from '../../model/limits.ts'
+import { sendingMs } from '../../model/units/sending-time.ts'
+import { parseRetryAfter } from '../../model/wire/retry-after.ts'
+import type { Http, HttpReply } from '../world.ts'
 import type { Pools } from './http-pools.ts'
-import type { Http, HttpReply } from './world.ts'
 
 type RequestOptions = Parameters<Http['request']>[0]
 

@@ -2,15 +2,15 @@
 // the same info hash to be removed, or for another holding of the same payload to come in.
 
 import { join } from 'node:path'
-import { Failure, messageOf } from '../model/failure.ts'
-import type { HoldingSpec } from '../model/manifest.ts'
-import type { InfoHash, Sha256 } from '../model/names.ts'
-import { background } from '../work/background.ts'
-import type { Clock, Disk, Log } from '../world/world.ts'
-import { isSamePayload } from './holdings/adding.ts'
-import type { SwarmEvent } from './holdings/holding.ts'
-import type { Holdings } from './holdings/holdings.ts'
-import { checkedMetainfo } from './metainfo.ts'
+import { Failure, messageOf } from '../../model/failure.ts'
+import type { HoldingSpec } from '../../model/manifest.ts'
+import type { InfoHash, Sha256 } from '../../model/names.ts'
+import { background } from '../../work/background.ts'
+import type { Clock, Disk, Log } from '../../world/world.ts'
+import { isSamePayload } from '../holdings/adding.ts'
+import type { SwarmEvent } from '../holdings/holding.ts'
+import type { Holdings } from '../holdings/holdings.ts'
+import { checkedMetainfo } from '../metainfo.ts'
 
 export interface WantedPayloads {
   /**

@@ -3,24 +3,24 @@
 // the engine ends. opening-table.ts decides, and opening-effects.ts carries it out; this file
 // connects both with the engine's keeper.
 
-import { limits } from '../model/limits.ts'
-import type { InfoHash, NodeName } from '../model/names.ts'
-import type { Rates } from '../model/units/rates.ts'
-import { backOffMs } from '../work/back-off.ts'
-import type { Clock, Log, Random, TlsIdentity } from '../world/world.ts'
+import { limits } from '../../model/limits.ts'
+import type { InfoHash, NodeName } from '../../model/names.ts'
+import type { Rates } from '../../model/units/rates.ts'
+import { backOffMs } from '../../work/back-off.ts'
+import type { Clock, Log, Random, TlsIdentity } from '../../world/world.ts'
+import { type Caller, type Counters, type EngineFactory, noCounters, sumOf, type Way } from '../engine.ts'
+import { createEngineControl, type EngineControl, type EngineSettings } from '../engine-control.ts'
+import { reportReceiver } from '../engine-reports.ts'
+import type { SwarmEvent } from '../holdings/holding.ts'
+import type { Holdings } from '../holdings/holdings.ts'
+import { startEngineKeeper } from '../keeper.ts'
+import { createPlainGiving, type PlainGiving } from '../plain.ts'
+import { createSuspectAddresses } from '../suspect-addresses.ts'
 import { createClosedWork } from './closed-work.ts'
-import { type Caller, type Counters, type EngineFactory, noCounters, sumOf, type Way } from './engine.ts'
-import { createEngineControl, type EngineControl, type EngineSettings } from './engine-control.ts'
-import { reportReceiver } from './engine-reports.ts'
-import type { SwarmEvent } from './holdings/holding.ts'
-import type { Holdings } from './holdings/holdings.ts'
-import { startEngineKeeper } from './keeper.ts'
 import { startOpeningEffects } from './opening-effects.ts'
 import type { OpeningEvent, Surroundings } from './opening-events.ts'
 import { emptyTable, transition } from './opening-table.ts'
 import { createHandouts } from './peers-to-dial.ts'
-import { createPlainGiving, type PlainGiving } from './plain.ts'
-import { createSuspectAddresses } from './suspect-addresses.ts'
 
 export interface Openings {
   /**

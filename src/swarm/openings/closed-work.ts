@@ -1,7 +1,7 @@
 // Work on the files of a holding that the engine must not have open meanwhile.
 
-import type { InfoHash } from '../model/names.ts'
-import { takingTurnsByKey } from '../work/turns.ts'
+import type { InfoHash } from '../../model/names.ts'
+import { takingTurnsByKey } from '../../work/turns.ts'
 import type { OpeningEvent } from './opening-events.ts'
 
 export interface ClosedWork {

@@ -4,9 +4,9 @@
 import type * as https from 'node:https'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { plainAddress } from '../model/address.ts'
-import { limits } from '../model/limits.ts'
-import type { HttpPeer } from './world.ts'
+import { plainAddress } from '../../model/address.ts'
+import { limits } from '../../model/limits.ts'
+import type { HttpPeer } from '../world.ts'
 
 export interface Caller extends HttpPeer {
   /** Names the certificate: equal for all connections that use it. */

@@ -1,7 +1,7 @@
 // Starting to listen at a port, and what it means when that fails.
 
 import type { Server } from 'node:net'
-import { codeOf, Failure, type FailureCode, messageOf } from '../model/failure.ts'
+import { codeOf, Failure, type FailureCode, messageOf } from '../../model/failure.ts'
 
 /**
  * Resolves once the server listens. Throws `conflict` with `takenHint` if the port is taken, and

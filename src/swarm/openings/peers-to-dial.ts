@@ -1,8 +1,8 @@
 // From the peers of a handout to the peers that the engine dials. Pure.
 
-import type { InfoHash, NodeName } from '../model/names.ts'
-import type { Share } from '../model/wire/announce.ts'
-import type { Meeting } from './engine.ts'
+import type { InfoHash, NodeName } from '../../model/names.ts'
+import type { Share } from '../../model/wire/announce.ts'
+import type { Meeting } from '../engine.ts'
 
 /** A peer of the tracker's handout, its address known. */
 export interface HandoutPeer {

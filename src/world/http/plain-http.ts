@@ -2,7 +2,7 @@
 
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { limits } from '../model/limits.ts'
+import { limits } from '../../model/limits.ts'
 import { listenAt } from './listening.ts'
 
 // Not by import, for the reason in local.ts.

@@ -5,13 +5,13 @@ import { constants } from 'node:crypto'
 import * as https from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { BoundedMap } from '../model/bounded-map.ts'
-import { limits } from '../model/limits.ts'
+import { BoundedMap } from '../../model/bounded-map.ts'
+import { limits } from '../../model/limits.ts'
+import type { HttpServer, TlsIdentity } from '../world.ts'
 import { createBudget } from './http-budget.ts'
 import { type Callers, watchCallers } from './http-callers.ts'
 import { answer, type ServeOptions } from './http-exchange.ts'
 import { listenAt } from './listening.ts'
-import type { HttpServer, TlsIdentity } from './world.ts'
 
 /** `Http.serve`. A handler that throws is reported to `onError`; its caller gets an empty 500. */
 export async function serveHttps(options: ServeOptions): Promise<HttpServer> {

@@ -2,13 +2,13 @@
 // budget of bytes.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { limits } from '../model/limits.ts'
-import { sendingMs } from '../model/units/sending-time.ts'
-import { retryAfterS } from '../model/wire/retry-after.ts'
+import { limits } from '../../model/limits.ts'
+import { sendingMs } from '../../model/units/sending-time.ts'
+import { retryAfterS } from '../../model/wire/retry-after.ts'
+import { systemRandom } from '../random.ts'
+import type { Http, HttpPeer, HttpRequest, HttpResponse } from '../world.ts'
 import type { Budget, Claim } from './http-budget.ts'
 import type { Caller } from './http-callers.ts'
-import { systemRandom } from './random.ts'
-import type { Http, HttpPeer, HttpRequest, HttpResponse } from './world.ts'
 
 export type ServeOptions = Parameters<Http['serve']>[0] & { onError: (error: unknown, path: string) => void }
 

@@ -1,17 +1,17 @@
 // Carries out what the opening table decides. It owns the timers: one to look again, and one for
 // each holding whose callers wait.
 
-import { messageOf, unreachable } from '../model/failure.ts'
-import type { InfoHash, NodeName } from '../model/names.ts'
-import { background } from '../work/background.ts'
-import type { Clock, Log, Timer, TlsIdentity } from '../world/world.ts'
-import type { Command, Opening } from './engine.ts'
-import type { EngineSettings } from './engine-control.ts'
-import type { Holdings } from './holdings/holdings.ts'
-import type { EngineKeeper } from './keeper.ts'
+import { messageOf, unreachable } from '../../model/failure.ts'
+import type { InfoHash, NodeName } from '../../model/names.ts'
+import { background } from '../../work/background.ts'
+import type { Clock, Log, Timer, TlsIdentity } from '../../world/world.ts'
+import type { Command, Opening } from '../engine.ts'
+import type { EngineSettings } from '../engine-control.ts'
+import type { Holdings } from '../holdings/holdings.ts'
+import type { EngineKeeper } from '../keeper.ts'
+import type { PlainGiving } from '../plain.ts'
 import type { OpeningEffect, OpeningEvent } from './opening-events.ts'
 import { type Handouts, peersToDial } from './peers-to-dial.ts'
-import type { PlainGiving } from './plain.ts'
 
 export interface OpeningEffects {
   carryOut(effect: OpeningEffect): void

@@ -2,9 +2,9 @@
 
 import { Agent } from 'node:https'
 import { createSecureContext } from 'node:tls'
-import { recentlyUsed } from '../model/bounded-map.ts'
-import { limits } from '../model/limits.ts'
-import type { TlsIdentity } from './world.ts'
+import { recentlyUsed } from '../../model/bounded-map.ts'
+import { limits } from '../../model/limits.ts'
+import type { TlsIdentity } from '../world.ts'
 
 export interface Pools {
   of(tls: TlsIdentity): Agent

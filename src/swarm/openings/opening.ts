@@ -1,7 +1,7 @@
 // When one holding is to be open, and when that may change. Pure.
 
-import { unreachable } from '../model/failure.ts'
-import type { Holding } from './holdings/holding.ts'
+import { unreachable } from '../../model/failure.ts'
+import type { Holding } from '../holdings/holding.ts'
 
 /** What is known of the use that others make of a holding. */
 export interface Use {

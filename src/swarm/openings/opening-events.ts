@@ -1,11 +1,11 @@
 // The state of the opening table, every event that can happen to it, and every effect
 // that it can have. Types only.
 
-import type { InfoHash, NodeName, Sha256 } from '../model/names.ts'
-import type { Command } from './engine.ts'
-import type { Holding } from './holdings/holding.ts'
-import type { Holdings } from './holdings/holdings.ts'
-import type { EngineKeeper } from './keeper.ts'
+import type { InfoHash, NodeName, Sha256 } from '../../model/names.ts'
+import type { Command } from '../engine.ts'
+import type { Holding } from '../holdings/holding.ts'
+import type { Holdings } from '../holdings/holdings.ts'
+import type { EngineKeeper } from '../keeper.ts'
 import type { Use } from './opening.ts'
 import type { HandoutPeer } from './peers-to-dial.ts'
 
