@@ -11,7 +11,7 @@ import type { Status } from '../model/local-api/status.ts'
 import type { Transfer } from '../model/report.ts'
 import type { Rollouts } from '../release/rollouts/rollouts.ts'
 import { nodeInfoOf, subtreeStatusOf } from '../report/summary.ts'
-import { type AnswerHandlers, type LocalApiParts, rootOf } from './local-api.ts'
+import { type AnswerHandlers, type LocalApiParts, rootOf } from './local-handlers.ts'
 import { problemsOf } from './state/report-from.ts'
 import { whyOf } from './state/why.ts'
 
