@@ -1,5 +1,6 @@
-// What a look at a machine without changes costs, with so many desired packages: CPU of the daemon itself, and the time that
-// the package manager's own queries take. Run: node bench/check.ts [PACKAGES]
+// What a look at a machine without changes costs, with so many desired packages: CPU of the daemon
+// itself, and the time that the package manager's own queries take. Run: node bench/check.ts
+// [PACKAGES]
 
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'

@@ -1,5 +1,6 @@
-// Many children in one process, each with a certificate of its own: a wire to the parent's swarm port, over which one
-// block comes, and a hanging watch at its control port. Told what to do by bench/children.ts.
+// Many children in one process, each with a certificate of its own: a wire to the parent's swarm
+// port, over which one block comes, and a hanging watch at its control port. Told what to do by
+// bench/children.ts.
 
 import { connect, type TLSSocket } from 'node:tls'
 import { limits } from '../src/model/limits.ts'

@@ -1,6 +1,6 @@
-// One staging server and many children: its open files, its memory and its engine's while each child has a wire in the
-// swarm, over which it has taken a block, and a watch that hangs. Real certificates, mutual TLS, light clients.
-// Run: node bench/children.ts [--children 500] [--runs 3]
+// One staging server and many children: its open files, its memory and its engine's while each
+// child has a wire in the swarm, over which it has taken a block, and a watch that hangs. Real
+// certificates, mutual TLS, light clients. Run: node bench/children.ts [--children 500] [--runs 3]
 
 import { fork } from 'node:child_process'
 import { generateKeyPairSync, X509Certificate } from 'node:crypto'

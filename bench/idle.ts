@@ -1,5 +1,5 @@
-// Resident memory of idle nodes: a root, a staging server and a client that have converged and whose engines have ended.
-// Run: node bench/idle.ts [RUNS]
+// Resident memory of idle nodes: a root, a staging server and a client that have converged and
+// whose engines have ended. Run: node bench/idle.ts [RUNS]
 
 import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'

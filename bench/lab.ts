@@ -1,10 +1,12 @@
-// The lab: banyan and its peers bring the same load through the same shaped links, one after the other. Needs root, for
-// network namespaces, and Debian's nginx-light, curl, rsync, python3-libtorrent, aria2 and transmission-cli.
+// The lab: banyan and its peers bring the same load through the same shaped links, one after the
+// other. Needs root, for network namespaces, and Debian's nginx-light, curl, rsync,
+// python3-libtorrent, aria2 and transmission-cli.
 //
 //   node bench/lab.ts [--only NAME]... [--runs N] [--mib N] [--into FILE] [--write] [--json]
 //
-// NAME is a scenario or part of a system's name. FILE keeps what was measured: later runs are added to it, so that a long
-// measurement can be made in pieces. --write puts the tables into docs/benchmarks.md; with --runs 0, those of FILE alone.
+// NAME is a scenario or part of a system's name. FILE keeps what was measured: later runs are added
+// to it, so that a long measurement can be made in pieces. --write puts the tables into
+// docs/benchmarks.md; with --runs 0, those of FILE alone.
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import os from 'node:os'

@@ -1,5 +1,5 @@
-// Fills the home of a stopped node with whole holdings of sparse files, by the node's own records. Nothing in them is real
-// but their sizes and names: a node that hashed any of them would find out.
+// Fills the home of a stopped node with whole holdings of sparse files, by the node's own records.
+// Nothing in them is real but their sizes and names: a node that hashed any of them would find out.
 
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'

@@ -1,5 +1,5 @@
-// What `banyan plan` costs a root: reports read from its store one after the other, and what a release would change in them.
-// Run: node bench/plan.ts [NODES] [PACKAGES EACH]
+// What `banyan plan` costs a root: reports read from its store one after the other, and what a
+// release would change in them. Run: node bench/plan.ts [NODES] [PACKAGES EACH]
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import os from 'node:os'

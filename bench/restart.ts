@@ -1,5 +1,6 @@
-// Restart of a staging server with many whole holdings: the time until it is ready, its memory, and what it reads.
-// Run: node bench/restart.ts [--runs 3] [--holdings 10000] [--gib 100]; the files are sparse, the records are real.
+// Restart of a staging server with many whole holdings: the time until it is ready, its memory, and
+// what it reads. Run: node bench/restart.ts [--runs 3] [--holdings 10000] [--gib 100]; the files
+// are sparse, the records are real.
 
 import { readdir, readFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'

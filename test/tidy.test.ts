@@ -1,4 +1,5 @@
-// Holds the rules of DESIGN.md 6 and 7 and of STYLE.md that a program can check. Every message says what to do.
+// Holds the rules of ARCHITECTURE.md, CONTRIBUTING.md and docs/glossary.md that a program can
+// check. Every message says what to do.
 
 import fs from 'node:fs'
 import path from 'node:path'
@@ -13,11 +14,25 @@ import {
   wrongFileNames,
   wrongShapes,
 } from './tidy/rules.ts'
+import {
+  ambientDisk,
+  circles,
+  foreignReferences,
+  fullFolders,
+  longComments,
+  nounsOf,
+  tooLongFunctions,
+  wrongWork,
+} from './tidy/structure.ts'
 
+// The machine may have other work: reading everything takes as long as it takes.
+t.setTimeout(300_000)
 const root = path.join(import.meta.dirname, '..')
 const files = ['src', 'test', 'bench', 'docs', '.ci'].flatMap(filesBelow).concat(filesIn('.'))
 const code = files.filter(({ path }) => /^(src|test|bench|\.ci)\//.test(path))
-// The rules name the words that nobody else may use; the licence, captured data and recorded vectors are not our prose.
+// The rules name the words that nobody else may use; the licence, captured data and recorded
+// vectors are not our prose.
+const glossary = fs.readFileSync(path.join(root, 'docs', 'glossary.md'), 'utf8')
 const prose = files.filter(({ path }) => !/^(test\/tidy|LICENSE|package-lock|test\/(captured|vectors)\/)/.test(path))
 
 t.test('folders import each other in one direction only', async (t) => check(t, wrongDirections(files)))
@@ -27,9 +42,20 @@ t.test('no index files, default exports or re-exports', async (t) => check(t, wr
 t.test('file names use the words of the glossary', async (t) => check(t, wrongFileNames(code)))
 t.test('time and chance come in through world', async (t) => check(t, ambientTime(files)))
 t.test('code and documents use the words of the glossary', async (t) => check(t, bannedWordsIn(prose)))
+t.test('no files import each other in a circle', async (t) => check(t, circles(files)))
+t.test('no function is longer than 100 lines', async (t) => check(t, tooLongFunctions(files)))
+t.test('no folder of src has more than 25 files', async (t) => check(t, fullFolders(files)))
+t.test('no comment is wider than 110 columns', async (t) => check(t, longComments(files)))
+t.test('disk, network and programs come in through world', async (t) => check(t, ambientDisk(files)))
+t.test('src/work knows no noun of the project', async (t) => check(t, wrongWork(files, nounsOf(glossary))))
+t.test('code points to documents of the repository', async (t) => {
+  check(t, foreignReferences(code.filter(({ path }) => !path.startsWith('test/tidy'))))
+})
 
 t.test('the rules see what they are for', async (t) => {
   const file = (path: string, ...lines: string[]): SourceFile[] => [{ path, text: `${lines.join('\n')}\n` }]
+  const lines = (count: number) => Array.from({ length: count }, () => '  x()')
+  const long = file('src/swarm/a.ts', 'export function a() {', ...lines(100), '}')
   const caught: [string, string[]][] = [
     ['model imports world', wrongDirections(file('src/model/a.ts', "import { b } from '../world/b.ts'"))],
     ['a type counts', wrongDirections(file('src/model/a.ts', "import type { B } from '../world/b.ts'"))],
@@ -55,6 +81,27 @@ t.test('the rules see what they are for', async (t) => {
     ['the clock', ambientTime(file('src/swarm/a.ts', 'const now = Date.now()'))],
     ['a timer', ambientTime(file('src/swarm/a.ts', 'setTimeout(look, 10)'))],
     ['chance', ambientTime(file('src/swarm/a.ts', 'if (Math.random() < 0.5) return'))],
+    [
+      'a circle',
+      circles([
+        ...file('src/swarm/a.ts', "import { b } from './b.ts'"),
+        ...file('src/swarm/b.ts', "import { c } from './c.ts'"),
+        ...file('src/swarm/c.ts', "import type { A } from './a.ts'"),
+      ]),
+    ],
+    ['a long function', tooLongFunctions(file('src/swarm/a.ts', 'export function a() {', ...lines(100), '}'), {})],
+    ['a long arrow', tooLongFunctions(file('src/swarm/a.ts', 'const a = (): void => {', ...lines(100), '}'), {})],
+    ['nine exceptions', tooLongFunctions(file('src/swarm/a.ts'), Object.fromEntries([...'123456789'].entries()))],
+    ['a full folder', fullFolders(Array.from({ length: 26 }, (_, n) => ({ path: `src/swarm/a${n}.ts`, text: '' })))],
+    ['a wide comment', longComments(file('src/swarm/a.ts', `// ${'x'.repeat(108)}`))],
+    ['the disk', ambientDisk(file('src/swarm/a.ts', "import * as fs from 'node:fs'"))],
+    ['a socket', ambientDisk(file('src/swarm/a.ts', "import { connect, isIP } from 'node:net'"))],
+    ['much work', wrongWork(file('src/work/a.ts', ...lines(401)), [])],
+    [
+      'a noun in work',
+      wrongWork(file('src/work/parent-turns.ts'), nounsOf('- **parent**, **child**: as in any tree.')),
+    ],
+    ['a document elsewhere', foreignReferences(file('src/swarm/a.ts', '// DESIGN.md 7'))],
     ['a word', bannedWordsIn(file('docs/a.md', 'the master tells its agents'))],
   ]
   for (const [what, problems] of caught) t.equal(problems.length, 1, what)
@@ -65,6 +112,10 @@ t.test('the rules see what they are for', async (t) => {
     ['world has the clock', ambientTime(file('src/world/a.ts', 'const now = Date.now()'))],
     ['an option of Node', bannedWordsIn(file('src/world/a.ts', 'tls.connect({ host: address, agent: false })'))],
     ['part of a word', bannedWordsIn(file('docs/a.md', 'fsync, hostname, synchronous'))],
+    ['no circle', circles([...file('src/swarm/a.ts', "import { b } from './b.ts'"), ...file('src/swarm/b.ts', 'b')])],
+    ['a listed function', tooLongFunctions(long, { 'src/swarm/a.ts a': 'it is a table' })],
+    ['a type of the disk', ambientDisk(file('src/swarm/a.ts', "import type { Stats } from 'node:fs'"))],
+    ['a question about a text', ambientDisk(file('src/swarm/a.ts', "import { isIP } from 'node:net'"))],
     ['a package in one folder', scatteredPackages(file('src/world/a.ts', "import { Level } from 'level'"))],
   ]
   for (const [what, problems] of fine) t.same(problems, [], what)

@@ -54,8 +54,9 @@ async function prepare(lab: Lab, load: Load, { trouble, settles }: Options): Pro
 }
 
 /**
- * Each file as a package of its own, wanted by all nodes but the root. The peers install nothing; where this is not to be
- * measured either, it waits for a window, so that early nodes do not install on the cores that the last ones still need.
+ * Each file as a package of its own, wanted by all nodes but the root. The peers install nothing;
+ * where this is not to be measured either, it waits for a window, so that early nodes do not
+ * install on the cores that the last ones still need.
  */
 async function publish(lab: Lab, daemons: Daemons, load: Load, installs: boolean): Promise<Payload[]> {
   const root = rootOf(lab)
@@ -81,7 +82,10 @@ async function publish(lab: Lab, daemons: Daemons, load: Load, installs: boolean
   return published.map(({ payload }) => payload)
 }
 
-/** The node that takes most from the parent, when half of the load has come over the first link. Returns its name. */
+/**
+ * The node that takes most from the parent, when half of the load has come over the first link.
+ * Returns its name.
+ */
 async function killTaker(lab: Lab, daemons: Daemons, bytes: number): Promise<string> {
   const before = (await lab.counted())[0]?.bytes ?? 0
   await until(async () => ((await lab.counted())[0]?.bytes ?? 0) - before >= bytes / 2, lookEveryMs)

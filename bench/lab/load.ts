@@ -13,10 +13,16 @@ export interface Load {
 export type LoadPlan = { kind: 'one'; mib: number } | { kind: 'many'; files: number; medianBytes: number }
 
 const stepBytes = 1024 * 1024
-/** What packing as a tree adds to one file whose size fills whole blocks: its header, and the two blocks of the end. */
+/**
+ * What packing as a tree adds to one file whose size fills whole blocks: its header, and the two
+ * blocks of the end.
+ */
 export const treeOverheadBytes = 3 * 512
 const blockBytes = 512
-/** The logarithm's standard deviation; a repository of small packages has a few that are ten times the median. */
+/**
+ * The logarithm's standard deviation; a repository of small packages has a few that are ten times
+ * the median.
+ */
 const spread = 0.8
 const manyMaxBytes = 900 * 1024
 
@@ -60,7 +66,10 @@ function strideFor(files: number): number {
   return stride
 }
 
-/** By bisection of the distribution's usual approximation (Abramowitz and Stegun 7.1.26), which is good to 1e-7. */
+/**
+ * By bisection of the distribution's usual approximation (Abramowitz and Stegun 7.1.26), which is
+ * good to 1e-7.
+ */
 function normalQuantile(share: number): number {
   let [low, high] = [-8, 8]
   while (high - low > 1e-6) {

@@ -63,7 +63,10 @@ export async function shape({ space, name }: Port, mbit: number): Promise<void> 
   await run('tc', ['-n', space, 'qdisc', 'add', 'dev', name, 'root', ...tbf])
 }
 
-/** What came down a shaped cable so far: counted by the port it arrives at, and by the shaping of the one it left. */
+/**
+ * What came down a shaped cable so far: counted by the port it arrives at, and by the shaping of
+ * the one it left.
+ */
 export async function countedOn(from: Port, to: Port): Promise<Counted> {
   const [links, queues] = await Promise.all([
     run('ip', ['-n', to.space, '-j', '-s', 'link', 'show', 'dev', to.name]),

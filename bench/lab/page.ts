@@ -32,7 +32,7 @@ async function generatedOf(scenarios: readonly Scenario[], measured: readonly Me
   })
   const about = `Machine: ${os.cpus()[0]?.model.trim()}, ${os.cpus().length} cores, Linux ${os.release()}. ${await versions()}.`
   const aims = aimsTableOf(scenarios, measured)
-  const parts = [about, ...(aims === '' ? [] : [`### Aims\n\nDESIGN.md, section 9.\n\n${aims}`]), ...tables]
+  const parts = [about, ...(aims === '' ? [] : [`### Aims\n\nWhat there is to beat.\n\n${aims}`]), ...tables]
   return parts.join('\n\n')
 }
 

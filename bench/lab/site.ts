@@ -1,6 +1,6 @@
-// Sites as network namespaces: every machine has one, and every site a bridge in one of its own. A WAN link joins two bridges
-// and is shaped at both ends. All addresses are of one network, so that everybody can reach everybody over the links.
-// Nothing leads out of it.
+// Sites as network namespaces: every machine has one, and every site a bridge in one of its own. A
+// WAN link joins two bridges and is shaped at both ends. All addresses are of one network, so that
+// everybody can reach everybody over the links. Nothing leads out of it.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -40,14 +40,17 @@ export interface Lab {
 }
 
 /**
- * Machines that nobody takes from leave the processor to the others: here all share two cores, elsewhere each has its own,
- * and a staging server does not wait for its clients'.
+ * Machines that nobody takes from leave the processor to the others: here all share two cores,
+ * elsewhere each has its own, and a staging server does not wait for its clients'.
  */
 const leafNice = 10
 
 let labs = 0
 
-/** Its files lie in a new folder within `parent`. Throws if it cannot be made; whatever was made is removed then. */
+/**
+ * Its files lie in a new folder within `parent`. Throws if it cannot be made; whatever was made is
+ * removed then.
+ */
 export async function openLab(plan: Plan, parent: string): Promise<Lab> {
   labs += 1
   const lab = labs

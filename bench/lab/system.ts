@@ -19,13 +19,19 @@ export interface Options {
   settles: boolean
 }
 
-/** `kill-taker`: the node that takes most from the parent dies when half of the load has come over the first link. */
+/**
+ * `kill-taker`: the node that takes most from the parent dies when half of the load has come over
+ * the first link.
+ */
 export type Trouble = 'none' | 'kill-taker'
 
 export interface Prepared {
   /** What each machine has to get, in bytes. */
   bytes: number
-  /** Brings the load to all machines; resolves with the time, in milliseconds since 1970, at which the last one had it. */
+  /**
+   * Brings the load to all machines; resolves with the time, in milliseconds since 1970, at which
+   * the last one had it.
+   */
   go(): Promise<number>
   /** What else is known afterwards. */
   details?(): Promise<Details>

@@ -14,8 +14,8 @@ const report = (message: EngineReport) => {
   if (process.connected) send(message, undefined, {}, () => {})
 }
 leaveOutWaysOut()
-const { openEngineCore } = await import('./engine/core.ts')
-const core = openEngineCore({
+const { startEngineCore } = await import('./engine/core.ts')
+const core = startEngineCore({
   clock: systemClock,
   random: systemRandom,
   report,

@@ -1,13 +1,15 @@
 // Packages for tests, built by the real tools, with the scripts that a test wants to see fail.
 
 import { hash } from 'node:crypto'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import type { Manifest } from '../../src/model/manifest.ts'
 import type { Action } from '../../src/reconcile/plan.ts'
 import type { Step } from '../../src/reconcile/providers/provider.ts'
-import { systemExec } from '../../src/world/exec.ts'
 import { buildRpm as buildRpmFile } from '../repository/build-rpm.ts'
+import { builtOnce } from '../repository/built-once.ts'
+import { run } from '../repository/workbench.ts'
 import { tarOf, treeOf } from './tar-writer.ts'
 
 export interface Wanted {
@@ -42,36 +44,60 @@ export async function buildTree(folder: string, wanted: Wanted): Promise<Built> 
 
 /** The files of the package are in /opt/<name>. */
 export async function buildDeb(folder: string, wanted: Wanted): Promise<Built> {
-  const { name, version, depends = [], scripts = {}, conffiles = {}, fields: more = [] } = wanted
-  const from = await fs.mkdtemp(path.join(folder, 'deb-'))
-  const put = async (file: string, content: string, mode = 0o644) => {
-    await fs.mkdir(path.join(from, path.dirname(file)), { recursive: true })
-    await fs.writeFile(path.join(from, file), content, { mode })
-  }
-  for (const [file, content] of Object.entries(filesOf(wanted))) {
-    await put(`opt/${name}/${file}`, content, content.startsWith('#!') ? 0o755 : 0o644)
-  }
-  for (const [file, content] of Object.entries(conffiles)) await put(file, content)
-  if (Object.keys(conffiles).length > 0) await put('DEBIAN/conffiles', `${Object.keys(conffiles).join('\n')}\n`)
-  const fields = [
+  const file = path.join(await fs.mkdtemp(path.join(folder, 'deb-')), 'it.deb')
+  const tree = debTree(wanted)
+  builtOnce(file, ['deb', tree], (file) => buildDebFile(file, tree))
+  return await built(folder, wanted, 'deb', await fs.readFile(file), {})
+}
+
+type DebFile = [file: string, content: string, mode: number]
+
+function debTree({
+  name,
+  version,
+  depends = [],
+  scripts = {},
+  conffiles = {},
+  fields = [],
+  ...wanted
+}: Wanted): DebFile[] {
+  const control = [
     `Package: ${name}`,
     `Version: ${version}`,
     'Architecture: all',
     'Maintainer: nobody <nobody@example.org>',
     ...(depends.length === 0 ? [] : [`Depends: ${depends.join(', ')}`]),
-    ...more,
+    ...fields,
     `Description: fixture ${name}`,
   ]
-  await put('DEBIAN/control', `${fields.join('\n')}\n`)
   const debName = { preInstall: 'preinst', postInstall: 'postinst', preRemove: 'prerm', postRemove: 'postrm' } as const
-  for (const [script, lines] of Object.entries(scripts)) {
-    await put(`DEBIAN/${debName[script as keyof typeof debName]}`, `#!/bin/sh\n${lines}\n`, 0o755)
+  const configFiles = Object.entries(conffiles)
+  return [
+    ...Object.entries(filesOf({ name, version, ...wanted })).map(
+      ([file, content]): DebFile => [`opt/${name}/${file}`, content, content.startsWith('#!') ? 0o755 : 0o644],
+    ),
+    ...configFiles.map(([file, content]): DebFile => [file, content, 0o644]),
+    ...(configFiles.length === 0
+      ? []
+      : [['DEBIAN/conffiles', `${Object.keys(conffiles).join('\n')}\n`, 0o644] satisfies DebFile]),
+    ['DEBIAN/control', `${control.join('\n')}\n`, 0o644],
+    ...Object.entries(scripts).map(
+      ([script, lines]): DebFile => [
+        `DEBIAN/${debName[script as keyof typeof debName]}`,
+        `#!/bin/sh\n${lines}\n`,
+        0o755,
+      ],
+    ),
+  ]
+}
+
+function buildDebFile(deb: string, tree: readonly DebFile[]): void {
+  const from = `${deb}-content`
+  for (const [file, content, mode] of tree) {
+    mkdirSync(path.join(from, path.dirname(file)), { recursive: true })
+    writeFileSync(path.join(from, file), content, { mode })
   }
-  const file = `${from}.deb`
-  const args = ['--root-owner-group', '-Zgzip', '-z1', '-b', from, file]
-  const result = await systemExec.run({ program: 'dpkg-deb', args, timeoutMs: 20_000 })
-  if (result.code !== 0) throw new Error(result.stderr)
-  return await built(folder, wanted, 'deb', await fs.readFile(file), {})
+  run('dpkg-deb', ['--root-owner-group', '-Zgzip', '-z1', '-b', from, deb])
 }
 
 /** The files of the package are in /opt/<name>. The version is `version-release`. */

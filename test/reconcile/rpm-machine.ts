@@ -6,14 +6,19 @@ import path from 'node:path'
 import { systemExec } from '../../src/world/exec.ts'
 import { buildRpm } from '../repository/build-rpm.ts'
 
-/** `folder` keeps the package with the shell, which is built once. */
+/** `folder` is for the machine that all of them are copies of. */
 export async function makeRpmMachine(root: string, folder: string): Promise<void> {
-  const base = path.join(folder, 'shell.rpm')
-  if (!(await isThere(base))) {
+  const [pattern, base] = [path.join(folder, 'machine'), path.join(folder, 'shell.rpm')]
+  if (!(await isThere(pattern))) {
     const copies = Object.fromEntries((await filesOf(['/bin/sh', '/bin/sleep'])).map((file) => [file, file]))
     buildRpm(base, { name: 'shell', copies, preamble: ['Provides: /bin/sh'], payload: 'w1.zstdio' })
+    await fs.mkdir(pattern)
+    await inRoot(pattern, '-U', base)
   }
-  await inRoot(root, '-U', base)
+  // With owners, modes and times: rpm compares them with its records.
+  await fs.mkdir(root, { recursive: true })
+  const copied = await systemExec.run({ program: 'cp', args: ['-a', `${pattern}/.`, root], timeoutMs: 60_000 })
+  if (copied.code !== 0) throw new Error(copied.stderr)
 }
 
 /** Whether a path is of the machine itself and not of a package that a test installs. */

@@ -2,6 +2,7 @@
 
 import * as fs from 'node:fs'
 import { dirname, join } from 'node:path'
+import { builtOnce } from './built-once.ts'
 import { run } from './workbench.ts'
 
 export interface RpmParts {
@@ -22,8 +23,20 @@ export interface RpmParts {
   source?: boolean
 }
 
-/** At `path`, which it returns. Nothing is found out about what it requires and provides: only what is written counts. */
+/**
+ * At `path`, which it returns. Nothing is found out about what it requires and provides: only what
+ * is written counts.
+ */
 export function buildRpm(path: string, parts: RpmParts = {}): string {
+  const copies = Object.values(parts.copies ?? {}).map((from) => [from, fs.statSync(from).mtimeMs])
+  builtOnce(path, [ownSource, parts, copies], (file) => build(file, parts))
+  return path
+}
+
+/** Packages that another version of this file built are of no use. */
+const ownSource = fs.readFileSync(import.meta.filename, 'utf8')
+
+function build(path: string, parts: RpmParts): void {
   const {
     name = 'signpost',
     version = '1.0',
@@ -83,5 +96,4 @@ export function buildRpm(path: string, parts: RpmParts = {}): string {
   const built = source ? join(top, 'SRPMS', `${name}-${version}-${release}.src.rpm`) : join(top, 'RPMS', 'it.rpm')
   fs.renameSync(built, path)
   fs.rmSync(top, { recursive: true })
-  return path
 }

@@ -34,7 +34,8 @@ await scenario('a rollback needs the new revision from above, and no payload ove
     check.ok(came < 200_000, `${came} bytes came over the link of site-${index + 1}, all payloads are 8.3 MiB`)
   }
 
-  // From its own store even when everybody who could give it pieces is gone: only the word of its parent is needed.
+  // From its own store even when everybody who could give it pieces is gone: only the word of its
+  // parent is needed.
   const [alone] = tree.below('staging-1')
   for (const sibling of tree.below('staging-1').slice(1)) sibling.crash()
   tree.node('staging-1').crashEngine()

@@ -1,13 +1,14 @@
 // A scenario: a whole tree on the simulated clock and network, the same for the same seed.
 //
-// Scenarios run before tap is loaded, and tap is told afterwards what they found: tap follows every promise of a test
-// through async hooks, which takes as long as the scenario itself.
+// Scenarios run before tap is loaded, and tap is told afterwards what they found: tap follows every
+// promise of a test through async hooks, which takes as long as the scenario itself.
 
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { messageOf } from '../../src/model/failure.ts'
 import { createSimulation, type Simulation } from '../world/simulation.ts'
 import { plantTree, type Tree, type TreeNode, type TreeSpec } from '../world/tree.ts'
+import { lineOf } from './seeds.ts'
 
 export interface Check {
   ok(holds: boolean, message: string): void
@@ -34,11 +35,17 @@ export const MiB = 2 ** 20
 
 const told: { sentence: string; tookMs: number; findings: Finding[] }[] = []
 
+export interface ScenarioOptions {
+  usualSeed?: string
+  /** The name of the random walk that this is: its failed seeds are kept. */
+  walk?: string
+}
+
 /** `BANYAN_SEED=...` in the environment replays another course of events than the usual one. */
 export async function scenario(
   sentence: string,
   body: (check: Check, stage: Stage) => Promise<void>,
-  { usualSeed = createHash('sha256').update(sentence).digest('hex').slice(0, 8) } = {},
+  { usualSeed = createHash('sha256').update(sentence).digest('hex').slice(0, 8), walk }: ScenarioOptions = {},
 ): Promise<void> {
   const seed = process.env['BANYAN_SEED'] ?? usualSeed
   const findings: Finding[] = [{ kind: 'comment', text: `BANYAN_SEED=${seed}` }]
@@ -75,6 +82,9 @@ export async function scenario(
     findings.push({ kind: 'fail', text: `it ends (seed ${seed})`, because })
   }
   for (const tree of planted) check.same(tree.promises.broken(), [], 'no promise was broken on the way')
+  if (walk !== undefined && findings.some(({ kind }) => kind === 'fail')) {
+    findings.push({ kind: 'comment', text: lineOf(walk, seed) })
+  }
   told.push({ sentence, tookMs: performance.now() - began, findings })
 }
 

@@ -1,10 +1,13 @@
 import type { Planting } from '../world/tree.ts'
 import { hourMs, scenario, settles, tellTap } from './scenario.ts'
+import { seedsOf } from './seeds.ts'
 import { beginWalk } from './walk.ts'
 
 const steps = 60
 
-for (const usualSeed of (process.env['BANYAN_WALKS'] ?? 'oak elm fir').split(' ')) {
+const seeds = process.env['BANYAN_WALKS']?.split(' ') ?? seedsOf('tree', ['oak', 'elm', 'fir'])
+
+for (const usualSeed of seeds) {
   await scenario(
     `whatever happens, all converges once it is over (walk ${usualSeed})`,
     async (check, stage) => {
@@ -27,7 +30,7 @@ for (const usualSeed of (process.env['BANYAN_WALKS'] ?? 'oak elm fir').split(' '
       const tookMs = await settles(check, tree, { withinMs: 3 * hourMs, stepMs: 10_000 })
       check.comment(`converged ${Math.round(tookMs / 1000)} s after all was well again`)
     },
-    { usualSeed },
+    { usualSeed, walk: 'tree' },
   )
 }
 

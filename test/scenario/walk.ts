@@ -1,4 +1,5 @@
-// A random walk: whatever can happen to a tree happens, in an order that follows from the seed, and then all is healed.
+// A random walk: whatever can happen to a tree happens, in an order that follows from the seed, and
+// then all is healed.
 
 import { Failure } from '../../src/model/failure.ts'
 import type { Random } from '../../src/world/world.ts'

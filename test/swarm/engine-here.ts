@@ -10,7 +10,7 @@ import type { Clock } from '../../src/world/world.ts'
 import { type HandClock, handClock } from '../tracker/hand-clock.ts'
 
 leaveOutWaysOut()
-const { openEngineCore } = await import('../../src/swarm/engine/core.ts')
+const { startEngineCore } = await import('../../src/swarm/engine/core.ts')
 
 const tickMs = 5
 
@@ -30,7 +30,7 @@ export function engineHere(clock: Clock): EngineFactory {
       const isStopped = new Promise<void>((resolve) => {
         stopped = resolve
       })
-      const core = openEngineCore({
+      const core = startEngineCore({
         ...{ clock, random: systemRandom },
         report: (report) => onReport(parseEngineReport(structuredClone(report), 'engine here')),
         onStopped: () => {

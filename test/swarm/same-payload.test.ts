@@ -3,9 +3,9 @@
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { finishPayload, preparePayload } from '../../src/swarm/engine/payload-files.ts'
-import { openPieceMemory } from '../../src/swarm/engine/piece-memory.ts'
-import { openPayloadFile } from '../../src/swarm/engine/piece-store.ts'
+import { finishPayload, preparePayload } from '../../src/swarm/engine/payload/payload-files.ts'
+import { createPieceMemory } from '../../src/swarm/engine/payload/piece-memory.ts'
+import { openPayloadFile } from '../../src/swarm/engine/payload/piece-store.ts'
 import type { Opening } from '../../src/swarm/engine.ts'
 import { bitsFor, piecesOf } from '../../src/swarm/holdings/bits.ts'
 import { systemClock } from '../../src/world/clock.ts'
@@ -68,7 +68,7 @@ t.test('what comes in for two holdings of one payload goes to two files', async 
   if (one.kind !== 'part' || other.kind !== 'part') throw new Error('nothing is there yet')
   t.same((await readdir(folder)).sort(), [`${first.infoHash}.part`, `${second.infoHash}.part`].sort())
   const files = [one.fd, other.fd].map((fd) => {
-    const memory = openPieceMemory(pieceLength).of(pieceLength)
+    const memory = createPieceMemory(pieceLength).of(pieceLength)
     return openPayloadFile({
       ...{ fd, memory, size: first.size, pieceLength, clock: systemClock, onDurable: () => {}, onError: t.fail },
     })

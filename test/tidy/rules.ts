@@ -9,7 +9,10 @@ export interface SourceFile {
 const features = ['repository', 'objects', 'swarm', 'tracker', 'reconcile', 'report']
 const ground = ['model', 'world', 'work', 'trust']
 
-/** Which folders of src/ a folder may import (ARCHITECTURE.md, "Map"). Features meet in release and node only. */
+/**
+ * Which folders of src/ a folder may import (ARCHITECTURE.md, "Map"). Features meet in release and
+ * node only.
+ */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   model: [],
   world: ['model'],
@@ -35,7 +38,7 @@ const sharedPackages: Readonly<Record<string, string>> = {
 
 const linesMax = 400
 
-export const bannedWords = [
+const bannedWords = [
   'master',
   'slave',
   'agent',
@@ -52,7 +55,10 @@ export const bannedWords = [
   'misc',
 ]
 
-/** Where a banned word is somebody else's name: an option or class of Node or of a package, a name in a foreign format. */
+/**
+ * Where a banned word is somebody else's name: an option or class of Node or of a package, a name
+ * in a foreign format.
+ */
 const foreignWords: readonly RegExp[] = [
   // ip-link(8)
   /'master', 'bridge'/,
@@ -64,7 +70,7 @@ const foreignWords: readonly RegExp[] = [
   /\.host\b/g,
   /\bnode:util\b/g,
   /\bcommon name\b/gi, // of a certificate
-  /\brelease manager\b/gi, // a person (DESIGN.md 3)
+  /\brelease manager\b/gi, // a person
   /\bpackage manager\b/gi, // the operating system's
   /\bMulti-Arch\b/gi,
   /`[^`]*\b(host|sync|agent|mirror|common|util|chunk)\b[^`]*`/g, // a quoted name in prose or a template
@@ -86,6 +92,8 @@ export interface Import {
   dynamic: boolean
   /** Whether nothing but types is imported: `import type`. */
   typeOnly: boolean
+  /** What stands between `import` and `from`, on one line. */
+  names: string
 }
 
 export function importsOf(file: SourceFile): Import[] {
@@ -98,8 +106,15 @@ export function importsOf(file: SourceFile): Import[] {
       specifier: match[2] ?? '',
       dynamic: false,
       typeOnly: /^import\s+type\b/.test(match[1] ?? ''),
+      names: (match[1] ?? '').replace(/^import\s+|\s+from$/g, '').replace(/\s+/g, ' '),
     })),
-    ...[...dynamics].map((match) => ({ from: file.path, specifier: match[1] ?? '', dynamic: true, typeOnly: false })),
+    ...[...dynamics].map((match) => ({
+      from: file.path,
+      specifier: match[1] ?? '',
+      dynamic: true,
+      typeOnly: false,
+      names: '',
+    })),
   ]
 }
 
@@ -168,7 +183,7 @@ export function wrongFileNames(files: readonly SourceFile[]): string[] {
     const words = path.toLowerCase().split(/[^a-z0-9]+/)
     return bannedWords
       .filter((word) => words.includes(word) || words.includes(`${word}s`))
-      .map((word) => `${path}: not "${word}"; DESIGN.md 7 has the words to use`)
+      .map((word) => `${path}: not "${word}"; docs/glossary.md has the words to use`)
   })
 }
 
@@ -195,12 +210,12 @@ export function bannedWordsIn(files: readonly SourceFile[]): string[] {
   return files.flatMap(({ path, text }) =>
     text.split('\n').flatMap((line, index) => {
       const match = banned.exec(foreignWords.reduce((rest, foreign) => rest.replace(foreign, ''), line))
-      return match === null ? [] : [`${path}:${index + 1} says "${match[0]}": DESIGN.md 7 has the words to use`]
+      return match === null ? [] : [`${path}:${index + 1} says "${match[0]}": docs/glossary.md has the words to use`]
     }),
   )
 }
 
-function sourcesOf(files: readonly SourceFile[]): SourceFile[] {
+export function sourcesOf(files: readonly SourceFile[]): SourceFile[] {
   return files.filter(({ path }) => path.startsWith('src/') && /\.[jt]s$/.test(path))
 }
 
@@ -215,6 +230,6 @@ function folderOf(path: string): string {
   return path.split('/')[1] ?? ''
 }
 
-function resolved(from: string, specifier: string): string {
+export function resolved(from: string, specifier: string): string {
   return new URL(specifier, `file:///${from}`).pathname.slice(1)
 }

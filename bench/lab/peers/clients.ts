@@ -1,5 +1,6 @@
-// aria2 and transmission: every machine in one swarm, with their ordinary settings but for what would look outside the lab.
-// No local discovery either, which both have off by default: the lab's links are bridges and would carry it over the WAN.
+// aria2 and transmission: every machine in one swarm, with their ordinary settings but for what
+// would look outside the lab. No local discovery either, which both have off by default: the lab's
+// links are bridges and would carry it over the WAN.
 
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'

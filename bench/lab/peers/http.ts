@@ -1,5 +1,5 @@
-// Plain HTTP: nginx at the root, every machine takes all files from it. And with a caching proxy on every machine that
-// others take from. And one transfer alone, which tells what a link gives.
+// Plain HTTP: nginx at the root, every machine takes all files from it. And with a caching proxy on
+// every machine that others take from. And one transfer alone, which tells what a link gives.
 
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -9,7 +9,10 @@ import { ended, listening, type Prepared, rootOf, type System, stagingOf, takers
 
 type Way = 'one' | 'each' | 'cached'
 
-/** What the link itself gives: nobody can be faster over TCP, whose headers the shaping counts and the ideal does not. */
+/**
+ * What the link itself gives: nobody can be faster over TCP, whose headers the shaping counts and
+ * the ideal does not.
+ */
 export const oneTransfer: System = systemOf('one HTTP transfer', 'one')
 export const plainHttp: System = systemOf('every node by HTTP', 'each')
 export const cachingProxy: System = systemOf('nginx caching proxy', 'cached')

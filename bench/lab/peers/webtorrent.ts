@@ -1,4 +1,5 @@
-// Stock webtorrent over its own plain TCP: one seed and one leech, each in a process of its own, with its ordinary settings.
+// Stock webtorrent over its own plain TCP: one seed and one leech, each in a process of its own,
+// with its ordinary settings.
 
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -1,19 +1,20 @@
-// Lets ordinary BitTorrent clients in, in the clear: each says in its handshake which payload it wants, and waits until the
-// control side has said whether it may be given. Until then nothing is answered.
+// Lets ordinary BitTorrent clients in, without TLS. Each names the payload that it wants in its
+// handshake, and waits until the control side has said whether it may have that payload. Until then
+// nothing is answered.
 
 import type { Socket } from 'node:net'
 import ProtocolWire, { type PlainWire } from 'bittorrent-protocol'
-import { plainAddress, siteOf } from '../../model/address.ts'
-import { limits } from '../../model/limits.ts'
-import type { InfoHash } from '../../model/names.ts'
-import type { Clock, Timer } from '../../world/world.ts'
-import { tameWire, withoutExtensions } from './wire.ts'
+import { plainAddress, siteOf } from '../../../model/address.ts'
+import { limits } from '../../../model/limits.ts'
+import type { InfoHash } from '../../../model/names.ts'
+import type { Clock, Timer } from '../../../world/world.ts'
+import { tameWire, withoutExtensions } from '../wire.ts'
 
 export interface PlainCaller {
   wire: PlainWire
-  /** Whether it is of another network than the address that it called. */
+  /** Whether it is at another site than we are, going by the addresses of both ends. */
   isElsewhere: boolean
-  /** Told each time that something was sent. */
+  /** Calls the listener each time that something was sent. */
   onSent(listener: () => void): void
   onClose(listener: () => void): void
   hangUp(): void
@@ -21,15 +22,17 @@ export interface PlainCaller {
 
 export interface PlainDoor {
   accept(socket: Socket): void
-  /** Those who wait for it come in. */
+  /** Passes on the clients that wait for this payload. */
   admit(infoHash: InfoHash, take: (caller: PlainCaller) => void): void
+  /** Hangs up on the clients that wait for this payload. */
   turnAway(infoHash: InfoHash): void
-  close(): void
+  /** Destroys all connections. */
+  stop(): void
 }
 
-export function openPlainDoor(parts: {
+export function startPlainDoor(parts: {
   clock: Pick<Clock, 'after'>
-  /** Somebody wants this payload, and waits. */
+  /** A client wants this payload, and waits. */
   onCalled: (infoHash: InfoHash) => void
 }): PlainDoor {
   const open = new Map<Socket, { address: string }>()
@@ -74,7 +77,7 @@ export function openPlainDoor(parts: {
     turnAway: (infoHash) => {
       for (const caller of dismiss(infoHash)) caller.hangUp()
     },
-    close: () => {
+    stop: () => {
       for (const socket of open.keys()) socket.destroy()
     },
   }
