@@ -188,6 +188,7 @@ function causeOfUnrecorded(compared: Compared): Cause {
   return compared.converged === compared.revision ? 'drift' : 'pending'
 }
 
-function compareText(a: string, b: string): number {
+/** By code units, the order of every list of reconcile. */
+export function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }

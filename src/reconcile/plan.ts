@@ -17,7 +17,7 @@ import {
 import { namesNeededBy, namesOfferedBy } from '../model/needs.ts'
 import { parserOf } from '../model/parse.ts'
 import type { InstalledRecord } from './actual.ts'
-import { type Difference, keyOf } from './differences.ts'
+import { compareText, type Difference, keyOf } from './differences.ts'
 import { plannedRestartSchema } from './planned-restart.ts'
 
 const pathSchema = v.pipe(v.string(), v.startsWith('/'), v.maxLength(4096))
@@ -105,7 +105,7 @@ export function planFor(differences: readonly Difference[], parts: PlanParts): P
     const previous = source === null ? null : previousOf(records.get(keyOf(kind, name)), from, parts.payloadsHere)
     actions.push({ name, kind, what, cause, from, to, found, source, previous })
   }
-  actions.sort((a, b) => rankOf(a) - rankOf(b) || (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+  actions.sort((a, b) => rankOf(a) - rankOf(b) || compareText(a.name, b.name))
   const { number, digest } = parts.revision
   return { schema: 1, revision: number, digest, actions, waiting }
 }
@@ -209,5 +209,5 @@ function waitingOf(differences: readonly Difference[], parts: PlanParts): Waitin
       spreading.push(dependent)
     }
   }
-  return [...waiting.values(), ...removals].sort((a, b) => (a.name < b.name ? -1 : 1))
+  return [...waiting.values(), ...removals].sort((a, b) => compareText(a.name, b.name))
 }

@@ -8,6 +8,7 @@ import { parserOf } from '../model/parse.ts'
 import type { Outcome } from '../model/report.ts'
 import { type Restart, restartSchema, type UnitName } from '../model/restarts.ts'
 import type { Revision } from '../model/revision.ts'
+import { compareText } from './differences.ts'
 import type { Plan } from './plan.ts'
 import { invocationSchema, type PlannedRestart } from './planned-restart.ts'
 
@@ -109,5 +110,5 @@ export function unitsIn({ rules }: Pick<Revision, 'rules'>): Set<UnitName> {
 }
 
 function byUnitName(a: { unit: UnitName }, b: { unit: UnitName }): number {
-  return a.unit < b.unit ? -1 : a.unit > b.unit ? 1 : 0
+  return compareText(a.unit, b.unit)
 }

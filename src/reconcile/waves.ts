@@ -6,7 +6,7 @@ import type { NodeName } from '../model/names.ts'
 import { mayHave, type Rollout, type RolloutState, rolloutNameOf, waveOf } from '../model/rollouts.ts'
 import { localTimeText } from '../model/units/local-times.ts'
 import type { InstalledRecord } from './actual.ts'
-import { type Compared, type Difference, differencesBetween } from './differences.ts'
+import { type Compared, compareText, type Difference, differencesBetween } from './differences.ts'
 
 /** A package that this node is to have once its wave opens. */
 export interface Later {
@@ -71,7 +71,7 @@ export function differencesWithLater(compared: Compared, later: readonly Later[]
   const names = new Set(waiting.map(({ name }) => name))
   const installed = compared.installed.filter(({ name }) => names.has(name))
   const then = differencesBetween({ ...compared, desired: waiting, installed })
-  return [...now, ...then].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+  return [...now, ...then].sort((a, b) => compareText(a.name, b.name))
 }
 
 /** The wave that a package waits for, in words. Null if the node may have the package now. */
