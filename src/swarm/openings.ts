@@ -8,6 +8,7 @@ import type { InfoHash, NodeName } from '../model/names.ts'
 import type { Rates } from '../model/units/rates.ts'
 import { backOffMs } from '../work/back-off.ts'
 import type { Clock, Log, Random, TlsIdentity } from '../world/world.ts'
+import { createSuspectAddresses } from './callers/suspect-addresses.ts'
 import { createClosedWork } from './closed-work.ts'
 import { type Caller, type Counters, type EngineFactory, noCounters, sumOf, type Way } from './engine.ts'
 import { createEngineControl, type EngineControl, type EngineSettings } from './engine-control.ts'
@@ -20,7 +21,6 @@ import type { OpeningEvent, Surroundings } from './opening-events.ts'
 import { emptyTable, transition } from './opening-table.ts'
 import { createHandouts } from './peers-to-dial.ts'
 import { createPlainGiving, type PlainGiving } from './plain.ts'
-import { createSuspectAddresses } from './suspect-addresses.ts'
 
 export interface Openings {
   /**

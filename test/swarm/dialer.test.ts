@@ -3,10 +3,10 @@
 import t from 'tap'
 import { Failure } from '../../src/model/failure.ts'
 import { limits } from '../../src/model/limits.ts'
+import { createSuspectAddresses } from '../../src/swarm/callers/suspect-addresses.ts'
 import { createCallers } from '../../src/swarm/engine/callers.ts'
 import { startDialer } from '../../src/swarm/engine/dialer.ts'
 import type { PeerToDial } from '../../src/swarm/engine.ts'
-import { createSuspectAddresses } from '../../src/swarm/suspect-addresses.ts'
 import { createLanes } from '../../src/work/lanes.ts'
 import { createSimulation } from '../world/simulation.ts'
 

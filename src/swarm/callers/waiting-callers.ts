@@ -1,9 +1,9 @@
 // The connections that wait for an engine to start: bounded in number, over all and for each
 // address, and in time.
 
-import { limits } from '../model/limits.ts'
-import type { Clock, Timer } from '../world/world.ts'
-import type { Caller, Way } from './engine.ts'
+import { limits } from '../../model/limits.ts'
+import type { Clock, Timer } from '../../world/world.ts'
+import type { Caller, Way } from '../engine.ts'
 
 export interface WaitingCaller {
   caller: Caller
