@@ -7,7 +7,7 @@ import path from 'node:path'
 import type { Manifest } from '../src/model/manifest.ts'
 import type { Outcome, Report } from '../src/model/report.ts'
 import type { Revision } from '../src/model/revision.ts'
-import { releasePlanner } from '../src/release/release-plan.ts'
+import { createReleasePlanner } from '../src/release/release-plan.ts'
 import { openInbox } from '../src/report/inbox.ts'
 import { openLevelStore } from '../src/world/store.ts'
 
@@ -44,8 +44,8 @@ try {
   }
   const began = performance.now()
   const cpu = process.cpuUsage()
-  const planner = releasePlanner({ revision, before: 1, manifest: (digest) => manifests.get(digest) })
-  for await (const report of inbox.reports()) planner.take(report)
+  const planner = createReleasePlanner({ revision, before: 1, manifest: (digest) => manifests.get(digest) })
+  for await (const report of inbox.reports()) planner.add(report)
   const read = performance.now()
   const plan = planner.plan([])
   const { user, system } = process.cpuUsage(cpu)

@@ -15,7 +15,7 @@ import {
   type Sha256,
   sha256Schema,
 } from './names.ts'
-import { parserOf } from './parse.ts'
+import { parseJson, parserOf } from './parse.ts'
 
 export const kindSchema = v.picklist(['deb', 'rpm', 'tree'])
 export type Kind = v.InferOutput<typeof kindSchema>
@@ -82,3 +82,12 @@ const manifestSchema = v.strictObject({
 export type Manifest = v.InferOutput<typeof manifestSchema>
 
 export const parseManifest = parserOf(manifestSchema)
+
+/**
+ * The manifest in an object's bytes. The caller has checked `digest`; a `bad-input` failure names the
+ * object by it.
+ */
+export function manifestFrom(bytes: Uint8Array, digest: Sha256): Manifest {
+  const where = `manifest ${digest}`
+  return parseManifest(parseJson(bytes, where, limits.manifestMarksMax), where)
+}

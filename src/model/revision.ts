@@ -18,7 +18,7 @@ import {
   wordSchema,
 } from './names.ts'
 import { revisionLimitsSchema } from './node-limits.ts'
-import { parserOf } from './parse.ts'
+import { parseJson, parserOf } from './parse.ts'
 import { unitNameSchema } from './restarts.ts'
 import { rolloutSchema } from './rollouts.ts'
 import { windowSchema } from './units/windows.ts'
@@ -113,6 +113,15 @@ export const revisionSchema = v.strictObject({
 export type Revision = v.InferOutput<typeof revisionSchema>
 
 export const parseRevision = parserOf(revisionSchema)
+
+/**
+ * The revision in an object's bytes. The caller has checked `digest`; a `bad-input` failure names the
+ * object by it.
+ */
+export function revisionFrom(bytes: Uint8Array, digest: Sha256): Revision {
+  const where = `revision ${digest}`
+  return parseRevision(parseJson(bytes, where), where)
+}
 
 /**
  * The manifests that only background rules name. Whatever a node wants in the foreground, all fetch

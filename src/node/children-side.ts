@@ -3,7 +3,7 @@
 
 import { limits } from '../model/limits.ts'
 import { keptFor } from '../work/kept-for.ts'
-import { type Serving, serveChildren } from './children/serving.ts'
+import { type Serving, startServing } from './children/serving.ts'
 import type { Jobs } from './effects/jobs.ts'
 import type { NodeParts } from './node-parts.ts'
 import type { Uplink } from './parent/uplink.ts'
@@ -35,7 +35,7 @@ export async function startChildrenSide(
       linkRate: liveSettings.linkRate,
     })
   }
-  const serving = await serveChildren({
+  const serving = await startServing({
     ...{ world, settings, trust, uplink, swarm, source, onAttack },
     tls: parts.identity().tls,
     site: () => live.state().site,

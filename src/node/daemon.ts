@@ -5,7 +5,7 @@ import { messageOf } from '../model/failure.ts'
 import type { Rates } from '../model/units/rates.ts'
 import type { LookResult } from '../reconcile/machine-look.ts'
 import type { Releasing } from '../release/releasing.ts'
-import type { Rollouts } from '../release/rollouts.ts'
+import type { Rollouts } from '../release/rollouts/rollouts.ts'
 import type { Root } from '../release/root.ts'
 import type { Inbox } from '../report/inbox.ts'
 import type { Swarm } from '../swarm/swarm.ts'
@@ -16,8 +16,8 @@ import { createDiskLimits } from './disk/disk-limits.ts'
 import { effectRunnerFor } from './effects/effects.ts'
 import { type Jobs, startJobs } from './effects/jobs.ts'
 import type { NodeParts } from './node-parts.ts'
-import { openRootUplink } from './parent/root-uplink.ts'
-import { openUplink, type Uplink } from './parent/uplink.ts'
+import { createRootUplink } from './parent/root-uplink.ts'
+import { createUplink, type Uplink } from './parent/uplink.ts'
 import { type ParentSide, startNews, startParentSide } from './parent-side.ts'
 import type { Reloaded } from './reload.ts'
 import { type Self, startSelf } from './self.ts'
@@ -129,8 +129,8 @@ async function startStages(parts: NodeParts, started: Started): Promise<Omit<Run
 /** A root answers the calls of its own uplink. */
 function uplinkOf({ world, root, settings, identity }: NodeParts): Uplink {
   const { clock, http } = world
-  if (root !== null) return openRootUplink({ fleet: root.fleet, clock })
-  return openUplink({
+  if (root !== null) return createRootUplink({ fleet: root.fleet })
+  return createUplink({
     http,
     tls: () => identity().tls,
     parents: settings.parents,
@@ -175,10 +175,10 @@ async function startRoot(
   root: NonNullable<NodeParts['root']>,
   { self, parentSide, jobs, childrenSide }: Omit<Stages, 'uplink' | 'appliedOutcomes' | 'root'>,
 ): Promise<Root> {
-  const { openRoot } = await import('../release/root.ts')
+  const release = await import('../release/root.ts')
   const { clock, log, disk } = world
   const { swarm, source } = self
-  return await openRoot({
+  return await release.startRoot({
     ...root,
     ...{ trust, swarm, source, clock, log, store, objects, disk, inbox: parentSide.inbox },
     policyFile: home.policy,

@@ -5,7 +5,7 @@ import type { Inbox } from '../report/inbox.ts'
 import type { NodeParts } from './node-parts.ts'
 import { type Announcer, startAnnouncer } from './parent/announcer.ts'
 import { startRenewal } from './parent/renewal.ts'
-import { openReports, type Reports } from './parent/reports.ts'
+import { type Reports, startReports } from './parent/reports.ts'
 import type { Uplink } from './parent/uplink.ts'
 import { startWatcher } from './parent/watcher.ts'
 import type { Self } from './self.ts'
@@ -23,7 +23,7 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
   const { clock, random, log } = parts.world
   const { swarm, live, onAttack } = self
   const { state, dispatch } = live
-  const reports = await openReports({
+  const reports = await startReports({
     ...{ clock, random, log, onAttack },
     store: parts.store,
     isRoot: parts.root !== null,

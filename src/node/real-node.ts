@@ -128,9 +128,7 @@ async function openRootFolders({
   const { openFleet } = await import('../trust/fleet.ts')
   const { openRepository } = await import('../repository/repository.ts')
   const { clock, disk, exec, log, random } = world
-  const { timestampLifetime } = settings
-  const timestampLifetimeMs =
-    timestampLifetime === undefined ? limits.timestampLifetimeMs : msOfDuration(timestampLifetime)
+  const timestampLifetimeMs = msOfDuration(settings.timestampLifetime ?? limits.timestampLifetimeMs)
   return {
     fleet: await openFleet({ dir: home.dir, clock, disk, random, timestampLifetimeMs }),
     repository: await openRepository({

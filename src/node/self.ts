@@ -4,8 +4,8 @@
 import { limits } from '../model/limits.ts'
 import type { Attack } from '../model/report.ts'
 import { msOfDuration } from '../model/units/durations.ts'
-import { type ObjectSource, openObjectSource } from '../objects/object-source.ts'
-import { type Named, namedObjects } from '../objects/revision-objects.ts'
+import { createObjectSource, type ObjectSource } from '../objects/object-source.ts'
+import { createRevisionObjects, type RevisionObjects } from '../objects/revision-objects.ts'
 import type { SwarmEvent } from '../swarm/holdings/holding.ts'
 import type { Swarm } from '../swarm/swarm.ts'
 import type { Trust } from '../trust/trust-store.ts'
@@ -20,7 +20,7 @@ import { initialState, type State } from './state/state.ts'
 export interface Self {
   live: LiveState
   liveSettings: LiveSettings
-  named: Named
+  named: RevisionObjects
   source: ObjectSource
   swarm: Swarm
   bandwidth: Bandwidth
@@ -33,7 +33,7 @@ export interface Self {
 export async function startSelf(parts: NodeParts, uplink: Uplink): Promise<Self> {
   const { clock, log } = parts.world
   const { name, labels, site = null, checkInterval } = parts.settings
-  const checkIntervalMs = checkInterval === undefined ? limits.checkIntervalMs : msOfDuration(checkInterval)
+  const checkIntervalMs = msOfDuration(checkInterval ?? limits.checkIntervalMs)
   const isRoot = parts.root !== null
   const live = createLiveState(initialState({ name, labels, site, isRoot, checkIntervalMs }))
   const { state, dispatch } = live
@@ -43,7 +43,7 @@ export async function startSelf(parts: NodeParts, uplink: Uplink): Promise<Self>
   }
   const liveSettings = createLiveSettings({ ...parts, state, clock, log })
   const named = namedNow(parts.trust, state)
-  const source = openObjectSource({
+  const source = createObjectSource({
     ...{ clock, log, uplink, named, onAttack },
     objects: parts.objects,
     folder: parts.home.objects,
@@ -68,8 +68,8 @@ export async function startSelf(parts: NodeParts, uplink: Uplink): Promise<Self>
 }
 
 /** The objects that the trusted metadata and the revision in force name. */
-function namedNow(trust: Trust, state: () => State): Named {
-  return namedObjects({
+function namedNow(trust: Trust, state: () => State): RevisionObjects {
+  return createRevisionObjects({
     targets: () => {
       const trusted = trust.current()
       return [trusted?.revision, trusted?.rollouts].flatMap((target) => target?.sha256 ?? [])

@@ -1,21 +1,19 @@
-// Small objects from above, many in one call. Each is fetched once, however many wait for it.
+// Fetches small objects from the parent, many in one request. Each is fetched once, however many
+// callers wait for it.
 
-import { Failure } from '../model/failure.ts'
+import { Failure, unreachable } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Sha256 } from '../model/names.ts'
 import type { Found } from '../model/wire/object-frames.ts'
 import { sha256Of } from '../world/objects.ts'
-
-/**
- * Which are asked for first: what a child waits for; and then in turns what this node wants, what leads to payloads before
- * payloads, and what a child will come to.
- */
-export type Line = 'awaited' | 'leading' | 'payload' | 'ahead'
+import { createAnswerSize } from './answer-size.ts'
+import { createFetchLines, type Fetch, type Line } from './fetch-lines.ts'
 
 export interface ObjectFetches {
   /**
-   * Undefined if nobody up to the root has it. Throws what `ask` and `arrived` throw, what `forged` returns, and `refused` for
-   * what a child waits for when too much is waited for. `bytes` is its size, as far as it is known.
+   * Undefined if no node up to the root has the object. `bytes` is its size, as far as it is known.
+   * Throws what `request` and `arrived` throw, what `forged` returns, and `refused` in the line
+   * `awaited` while too many fetches are under way.
    */
   fetch(digest: Sha256, options: { line: Line; bytes?: number | undefined }): Promise<Uint8Array | undefined>
   isUnderway(digest: Sha256): boolean
@@ -23,103 +21,57 @@ export interface ObjectFetches {
   hasRoom(): boolean
 }
 
-interface Fetch {
-  digest: Sha256
-  bytes: number
-  line: Line
-  result: PromiseWithResolvers<Uint8Array | undefined>
+export interface ObjectFetchesParts {
+  /** Milliseconds on a clock that never goes back. */
+  monotonicMs: () => number
+  /** Requests these objects from the parent; see `Upstream.objects`. */
+  request: (digests: readonly Sha256[], bytes: number) => Promise<Found[]>
+  /**
+   * Objects whose digests are right have arrived. Resolves once those that are to be kept are on
+   * disk.
+   */
+  arrived: (objects: ReadonlyMap<Sha256, Uint8Array>) => Promise<void>
+  /**
+   * The parent sent other bytes than requested. Returns the failure of every caller that waits for
+   * them.
+   */
+  forged: (digest: Sha256, actual: Sha256) => Failure
 }
 
-export function openObjectFetches(parts: {
-  monotonicMs: () => number
-  /** Answers to the first of them, at least to one, until there are so many bytes. */
-  ask: (digests: readonly Sha256[], bytes: number) => Promise<Found[]>
-  /** Resolves when what is to be kept of these is kept. Each has the digest that was asked for. */
-  arrived: (objects: ReadonlyMap<Sha256, Uint8Array>) => Promise<void>
-  /** Returns what whoever waits for it is told. */
-  forged: (digest: Sha256, actual: Sha256) => Failure
-}): ObjectFetches {
+export function createObjectFetches(parts: ObjectFetchesParts): ObjectFetches {
   const underway = new Map<Sha256, Fetch>()
-  /** Not asked for yet, in the order in which they will be. */
-  const lines: Record<Line, Set<Fetch>> = {
-    awaited: new Set(),
-    leading: new Set(),
-    payload: new Set(),
-    ahead: new Set(),
-  }
-  const answers = openAnswerSize()
-  let asks = 0
-  let isOwnTurn = false
+  const lines = createFetchLines()
+  const answers = createAnswerSize()
+  let requests = 0
 
-  const next = (): Fetch[] => {
-    const taken: Fetch[] = []
-    let bytes = 0
-    isOwnTurn = !isOwnTurn
-    const inTurn: Line[] = isOwnTurn ? ['leading', 'payload', 'ahead'] : ['ahead', 'leading', 'payload']
-    for (const line of ['awaited', ...inTurn] as const) {
-      for (const fetch of lines[line]) {
-        if (taken.length === limits.objectsPerAskMax) return taken
-        if (taken.length > 0 && bytes + fetch.bytes > answers.bytes()) return taken
-        lines[line].delete(fetch)
-        taken.push(fetch)
-        bytes += fetch.bytes
-      }
-    }
-    return taken
+  const end: End = (fetch, settle) => {
+    underway.delete(fetch.digest)
+    settle(fetch.result)
   }
-  const work = () => {
-    while (asks < answers.atOnce()) {
-      const taken = next()
-      if (taken.length === 0) return
-      asks += 1
-      void ask(taken).finally(() => {
-        asks -= 1
-        work()
-      })
-    }
-  }
-  const ask = async (taken: readonly Fetch[]): Promise<void> => {
+  const request = async (fetches: readonly Fetch[]): Promise<void> => {
     const since = parts.monotonicMs()
-    let came: Found[]
+    const digests = fetches.map(({ digest }) => digest)
+    let found: Found[]
     try {
-      came = await parts.ask(
-        taken.map(({ digest }) => digest),
-        answers.bytes(),
-      )
+      found = await parts.request(digests, answers.bytes())
     } catch (error) {
       answers.failed()
-      for (const fetch of taken) end(fetch, ({ reject }) => reject(error))
-      return
+      return failAll(fetches, error, end)
     }
-    answers.took(parts.monotonicMs() - since)
-    for (const fetch of taken.slice(came.length).reverse()) {
-      lines[fetch.line] = new Set([fetch, ...lines[fetch.line]])
-    }
-    await take(taken.slice(0, came.length), came)
+    answers.answered(parts.monotonicMs() - since)
+    lines.putBack(fetches.slice(found.length))
+    await receive(parts, fetches.slice(0, found.length), found, end)
   }
-  const take = async (asked: readonly Fetch[], came: readonly Found[]): Promise<void> => {
-    const genuine = new Map<Sha256, Uint8Array>()
-    for (const [index, fetch] of asked.entries()) {
-      const found = came[index]
-      if (found === undefined) end(fetch, ({ resolve }) => resolve(undefined))
-      else if (found === 'failed') end(fetch, ({ reject }) => reject(notNow(fetch.digest)))
-      else {
-        const actual = sha256Of(found)
-        if (actual === fetch.digest) genuine.set(actual, found)
-        else end(fetch, ({ reject }) => reject(parts.forged(fetch.digest, actual)))
-      }
+  const requestMore = () => {
+    while (requests < answers.requestsMax()) {
+      const fetches = lines.next(answers.bytes())
+      if (fetches.length === 0) return
+      requests += 1
+      void request(fetches).finally(() => {
+        requests -= 1
+        requestMore()
+      })
     }
-    const here = asked.filter(({ digest }) => genuine.has(digest))
-    try {
-      await parts.arrived(genuine)
-      for (const fetch of here) end(fetch, ({ resolve }) => resolve(genuine.get(fetch.digest)))
-    } catch (error) {
-      for (const fetch of here) end(fetch, ({ reject }) => reject(error))
-    }
-  }
-  const end = (fetch: Fetch, how: (result: Fetch['result']) => void) => {
-    underway.delete(fetch.digest)
-    how(fetch.result)
   }
   const hasRoom = () => underway.size < limits.objectsWaitingMax
 
@@ -127,10 +79,7 @@ export function openObjectFetches(parts: {
     async fetch(digest, { line, bytes = limits.objectBytesUnknown }) {
       const known = underway.get(digest)
       if (known !== undefined) {
-        if (line === 'awaited' && lines[known.line].delete(known)) {
-          known.line = line
-          lines[line].add(known)
-        }
+        if (line === 'awaited') lines.hasten(known)
         return known.result.promise
       }
       if (line === 'awaited' && !hasRoom()) {
@@ -138,9 +87,9 @@ export function openObjectFetches(parts: {
       }
       const fetch = { digest, bytes, line, result: Promise.withResolvers<Uint8Array | undefined>() }
       underway.set(digest, fetch)
-      lines[line].add(fetch)
-      // All that is wanted in the same breath is asked for together.
-      queueMicrotask(work)
+      lines.add(fetch)
+      // Fetches that begin in the same turn of the event loop go into one request.
+      queueMicrotask(requestMore)
       return fetch.result.promise
     },
     isUnderway: (digest) => underway.has(digest),
@@ -148,23 +97,54 @@ export function openObjectFetches(parts: {
   }
 }
 
-function notNow(digest: Sha256): Failure {
-  return new Failure('unreachable', `object ${digest} cannot be had from above just now`, { retry: 'later' })
+/** Ends a fetch: all who wait for it get the result that `settle` sets. */
+type End = (fetch: Fetch, settle: (result: Fetch['result']) => void) => void
+
+/**
+ * Checks an answer and ends the fetches that it answers; those with the right bytes only once these
+ * are kept.
+ */
+async function receive(
+  parts: ObjectFetchesParts,
+  fetches: readonly Fetch[],
+  found: readonly Found[],
+  end: End,
+): Promise<void> {
+  const genuine = new Map<Sha256, Uint8Array>()
+  for (const [index, fetch] of fetches.entries()) {
+    const checked = checkedAs(fetch.digest, found[index])
+    if (checked.kind === 'genuine') genuine.set(fetch.digest, checked.bytes)
+    else if (checked.kind === 'absent') end(fetch, ({ resolve }) => resolve(undefined))
+    else if (checked.kind === 'failed') failAll([fetch], notNow(fetch.digest), end)
+    else if (checked.kind === 'forged') failAll([fetch], parts.forged(fetch.digest, checked.actual), end)
+    else unreachable(checked)
+  }
+  const here = fetches.filter(({ digest }) => genuine.has(digest))
+  try {
+    await parts.arrived(genuine)
+    for (const fetch of here) end(fetch, ({ resolve }) => resolve(genuine.get(fetch.digest)))
+  } catch (error) {
+    failAll(here, error, end)
+  }
 }
 
-/** How much one answer should bring: so much that calls cost little, so little that on a thin link none takes long. */
-function openAnswerSize() {
-  let bytes: number = limits.objectsFirstAnswerBytes
-  const halve = () => {
-    bytes = Math.max(limits.objectsLeastAnswerBytes, bytes / 2)
-  }
-  return {
-    bytes: () => bytes,
-    atOnce: () => (bytes === limits.objectsLeastAnswerBytes ? 1 : limits.objectAsksAtOnce),
-    took(ms: number) {
-      if (ms < limits.objectsQuickMs) bytes = Math.min(limits.objectsAnswerBytes, bytes * 2)
-      if (ms > limits.objectsSlowMs) halve()
-    },
-    failed: halve,
-  }
+function failAll(fetches: readonly Fetch[], error: unknown, end: End): void {
+  for (const fetch of fetches) end(fetch, ({ reject }) => reject(error))
+}
+
+type Checked =
+  | { kind: 'genuine'; bytes: Uint8Array }
+  | { kind: 'absent' }
+  | { kind: 'failed' }
+  | { kind: 'forged'; actual: Sha256 }
+
+function checkedAs(digest: Sha256, found: Found): Checked {
+  if (found === undefined) return { kind: 'absent' }
+  if (found === 'failed') return { kind: 'failed' }
+  const actual = sha256Of(found)
+  return actual === digest ? { kind: 'genuine', bytes: found } : { kind: 'forged', actual }
+}
+
+function notNow(digest: Sha256): Failure {
+  return new Failure('unreachable', `object ${digest} cannot be had from above just now`, { retry: 'later' })
 }

@@ -1,27 +1,32 @@
-// Small objects by digest: from our own folder, else from above.
+// Small objects by digest: from this node's own folder, else from its parent.
 
 import path from 'node:path'
 import { Failure } from '../model/failure.ts'
-import { limits } from '../model/limits.ts'
 import type { NodeName, Sha256 } from '../model/names.ts'
 import type { Attack } from '../model/report.ts'
-import { type Found, lengthOf } from '../model/wire/object-frames.ts'
+import type { Found } from '../model/wire/object-frames.ts'
 import { background } from '../work/background.ts'
 import type { Objects } from '../world/objects.ts'
 import type { Clock, Log } from '../world/world.ts'
-import { openObjectFetches } from './object-fetches.ts'
-import { openRecentObjects } from './recent-objects.ts'
-import type { Named } from './revision-objects.ts'
+import { firstFound } from './first-found.ts'
+import { createLocalObjects } from './local-objects.ts'
+import { createObjectFetches } from './object-fetches.ts'
+import type { RevisionObjects } from './revision-objects.ts'
 
-/** What whoever asks for an object knows of it already: its size, and that it is not in our own folder. */
+/** What the caller knows of an object before it asks for it. */
 export interface Known {
+  /** Size of the object; given for payloads, which yield to everything that leads to payloads. */
   bytes?: number
+  /** The object is not in this node's folder. */
   isAbsent?: boolean
 }
 
-/** What the object source asks of the node above. */
+/** What the object source needs of the node's uplink. */
 export interface Upstream {
-  /** The first of these objects, at least one, up to about `bytes` bytes. The digests are not checked. */
+  /**
+   * Requests these objects, in this order. The answer holds at least one and ends once it holds
+   * about `bytes` bytes. The digests are not checked here: the caller does.
+   */
   objects(digests: readonly Sha256[], bytes: number): Promise<Found[]>
   /** The parent that answered last. */
   parent(): { node: NodeName } | null
@@ -30,139 +35,97 @@ export interface Upstream {
 }
 
 export interface ObjectSource {
-  /** Undefined if nobody up to the root has it. Throws what the uplink throws, and `digest-mismatch` for forged bytes. */
-  get(digest: Sha256): Promise<Uint8Array | undefined>
-  /** Like `get`, but absence is a Failure `not-found` that is worth another try. */
+  /**
+   * The object, with its digest checked. `what` names it in messages. Throws what the uplink
+   * throws, `digest-mismatch` for forged bytes, and `not-found`, which is worth another try, if no
+   * node up to the root has it.
+   */
   need(digest: Sha256, what: string, known?: Known): Promise<Uint8Array>
   /**
-   * For a child that waits: the first of these, at least one, as many as fit into so many bytes and do not take long. Throws
-   * what went wrong if none can be had.
+   * Answers a waiting child: the first of these objects, in this order, at least one. The answer
+   * ends before it exceeds `bytes` bytes, and at an object that takes long. Throws the last failure
+   * if not one of them can be had.
    */
   firstOf(digests: readonly Sha256[], bytes: number): Promise<Found[]>
-  /** Where what is here lies, as of now: one listing for however many are asked for. */
+  /**
+   * Lists the folder once; the result says where an object lies, undefined if it did not at that
+   * moment.
+   */
   paths(): Promise<(digest: Sha256) => string | undefined>
 }
 
-export function openObjectSource(parts: {
+export interface ObjectSourceParts {
   clock: Clock
   log: Log
   objects: Objects
   /** Where the objects lie. */
   folder: string
   uplink: Upstream
-  /** What may be kept here. */
-  named: Named
+  /** Which objects may be kept here. */
+  named: RevisionObjects
   onAttack: (attack: Pick<Attack, 'kind' | 'from' | 'detail'>) => void
-}): ObjectSource {
-  const { clock, objects, named, uplink } = parts
-  const reads = new Map<Sha256, Promise<Uint8Array | undefined>>()
-  const recent = openRecentObjects(clock)
+}
 
-  const fetches = openObjectFetches({
+export function createObjectSource(parts: ObjectSourceParts): ObjectSource {
+  const { clock, log, objects, named, uplink } = parts
+  const local = createLocalObjects(parts)
+  const fetches = createObjectFetches({
     monotonicMs: () => clock.monotonicMs(),
-    ask: (digests, bytes) => uplink.objects(digests, bytes),
-    async arrived(came) {
-      for (const [digest, bytes] of came) named.learn(digest, bytes)
-      const kept = new Map([...came].filter(([digest]) => named.has(digest)))
-      // There may be thousands, and one that a power cut damages is fetched again by whoever reads it.
-      const manifests = new Map([...kept].filter(([digest]) => named.isManifest(digest)))
-      const others = new Map([...kept].filter(([digest]) => !manifests.has(digest)))
-      if (manifests.size > 0) await objects.putAll(manifests, { isDurable: false })
-      if (others.size > 0) await objects.putAll(others)
-      for (const [digest, bytes] of kept) recent.add(digest, bytes)
-    },
-    forged(digest, actual) {
-      const from = uplink.parent()?.node ?? 'parent'
-      const detail = `object ${digest} came with digest ${actual}`
-      parts.onAttack({ kind: 'object-forged', from, detail })
-      uplink.turnAway()
-      return new Failure('digest-mismatch', `${detail} from ${from}`, { retry: 'later' })
-    },
+    request: (digests, bytes) => uplink.objects(digests, bytes),
+    arrived: (arrived) => local.keep(arrived),
+    forged: (digest, actual) => forgedBy(parts, digest, actual),
   })
-  const read = async (digest: Sha256) => {
-    const bytes = await objects.get(digest)
-    if (bytes === undefined) return undefined
-    named.learn(digest, bytes)
-    recent.add(digest, bytes)
-    return bytes
-  }
-  /** A later revision may name what an earlier one brought, and it has to be learned again what that names. */
-  const inMemory = (digest: Sha256) => {
-    const bytes = recent.get(digest)
-    if (bytes !== undefined) named.learn(digest, bytes)
-    return bytes
-  }
-  /** Several children ask for the same at about the same time. */
+
+  /** The object if it is here. One that is under way is not looked for in the folder. */
   const here = (digest: Sha256): Promise<Uint8Array | undefined> => {
-    const known = inMemory(digest)
+    const known = local.inMemory(digest)
     if (known !== undefined || fetches.isUnderway(digest)) return Promise.resolve(known)
-    const reading = reads.get(digest) ?? read(digest).finally(() => reads.delete(digest))
-    reads.set(digest, reading)
-    return reading
+    return local.read(digest)
   }
-  const find = async (digest: Sha256, { bytes, isAbsent = false }: Known) => {
-    const line = bytes === undefined ? 'leading' : 'payload'
-    const known = isAbsent ? inMemory(digest) : await here(digest)
-    return known ?? (await fetches.fetch(digest, { line, bytes }))
-  }
-  /** Asks for what is not here before a child comes to it; what would not be kept it has to wait for. */
+  /**
+   * Fetches absent objects before the child requests them; objects that would not be kept are left
+   * to that request.
+   */
   const fetchAhead = async (digests: readonly Sha256[]) => {
     for (const digest of digests) {
       if (!named.has(digest) || !fetches.hasRoom()) continue
-      const isHere = recent.get(digest) !== undefined || fetches.isUnderway(digest) || (await objects.has(digest))
-      // Whoever waits for it is told what went wrong.
-      if (!isHere) fetches.fetch(digest, { line: 'ahead' }).catch(() => {})
+      const isComing = fetches.isUnderway(digest) || (await local.has(digest))
+      // Only a caller that waits for the object needs its failure.
+      if (!isComing) fetches.fetch(digest, { line: 'ahead' }).catch(() => {})
     }
   }
 
   return {
-    get: (digest) => find(digest, {}),
-
-    async need(digest, what, known = {}) {
-      const found = await find(digest, known)
+    async need(digest, what, { bytes, isAbsent = false } = {}) {
+      const known = isAbsent ? local.inMemory(digest) : await here(digest)
+      const line = bytes === undefined ? 'leading' : 'payload'
+      const found = known ?? (await fetches.fetch(digest, { line, bytes }))
       if (found !== undefined) return found
       throw new Failure('not-found', `${what}: no node above has object ${digest}`, { retry: 'later' })
     },
 
     async firstOf(digests, bytes) {
-      const found: Found[] = []
-      const late = Promise.withResolvers<'late'>()
-      const timer = clock.after(limits.objectsSlowMs, () => late.resolve('late'))
-      let sum = 0
-      let failure: unknown
       let isAhead = false
-      const one = async (digest: Sha256, index: number): Promise<Uint8Array | undefined> => {
+      return await firstFound({ clock, digests, bytes }, async (digest, index) => {
         const known = await here(digest)
         if (known !== undefined) return known
-        if (!isAhead) background('fetch ahead', parts.log, fetchAhead(digests.slice(index + 1)))
+        if (!isAhead) background('fetch ahead', log, fetchAhead(digests.slice(index + 1)))
         isAhead = true
         return await fetches.fetch(digest, { line: 'awaited' })
-      }
-      try {
-        for (const [index, digest] of digests.entries()) {
-          const coming = one(digest, index).catch((error): Found => {
-            failure = error
-            return 'failed'
-          })
-          const next = found.some((each) => each !== 'failed')
-            ? await Promise.race([coming, late.promise])
-            : await coming
-          if (next === 'late') break
-          sum += lengthOf(next)
-          if (sum > bytes && found.length > 0) break
-          found.push(next)
-        }
-      } finally {
-        timer.cancel()
-      }
-      // Nothing at all: whoever asked may have another parent.
-      if (found.every((each) => each === 'failed')) throw failure
-      return found
+      })
     },
 
     async paths() {
-      const here = new Set(await objects.list())
-      return (digest) => (here.has(digest) ? path.join(parts.folder, digest) : undefined)
+      const present = new Set(await objects.list())
+      return (digest) => (present.has(digest) ? path.join(parts.folder, digest) : undefined)
     },
   }
+}
+
+function forgedBy({ uplink, onAttack }: ObjectSourceParts, digest: Sha256, actual: Sha256): Failure {
+  const from = uplink.parent()?.node ?? 'parent'
+  const detail = `object ${digest} came with digest ${actual}`
+  onAttack({ kind: 'object-forged', from, detail })
+  uplink.turnAway()
+  return new Failure('digest-mismatch', `${detail} from ${from}`, { retry: 'later' })
 }

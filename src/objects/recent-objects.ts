@@ -1,4 +1,5 @@
-// Small objects that came or were read a moment ago: the children of one parent ask for the same one after the other.
+// Small objects that arrived or were read a moment ago: the children of one parent request the same
+// ones in short order.
 
 import { limits } from '../model/limits.ts'
 import type { Sha256 } from '../model/names.ts'
@@ -9,26 +10,29 @@ export interface RecentObjects {
   add(digest: Sha256, bytes: Uint8Array): void
 }
 
-/** Forgets the oldest first, and all when none was added for a while. */
-export function openRecentObjects(clock: Pick<Clock, 'after'>): RecentObjects {
+/**
+ * Holds at most `limits.recentObjectsBytes` and drops the oldest objects first; drops all of them
+ * when none was added for `limits.recentObjectsMs`.
+ */
+export function createRecentObjects(clock: Pick<Clock, 'after'>): RecentObjects {
   const recent = new Map<Sha256, Uint8Array>()
-  let held = 0
+  let heldBytes = 0
   let timer: Timer | undefined
   return {
     get: (digest) => recent.get(digest),
     add(digest, bytes) {
       if (recent.has(digest) || bytes.byteLength > limits.recentObjectsBytes) return
       recent.set(digest, bytes)
-      held += bytes.byteLength
+      heldBytes += bytes.byteLength
       for (const [oldest, { byteLength }] of recent) {
-        if (held <= limits.recentObjectsBytes) break
+        if (heldBytes <= limits.recentObjectsBytes) break
         recent.delete(oldest)
-        held -= byteLength
+        heldBytes -= byteLength
       }
       timer?.cancel()
       timer = clock.after(limits.recentObjectsMs, () => {
         recent.clear()
-        held = 0
+        heldBytes = 0
       })
     },
   }

@@ -1,28 +1,34 @@
-// Which objects the trusted revision leads to. Others are passed on to a child that asks for them and kept by nobody:
-// otherwise whoever is above could fill this disk through a node below.
+// Which objects the trusted revision leads to. Other objects are passed on to a child that requests
+// them, and not kept: otherwise an attacker above could fill this node's disk with what a node below
+// requests.
 
 import type { Failure } from '../model/failure.ts'
-import { parseManifest } from '../model/manifest.ts'
+import { manifestFrom } from '../model/manifest.ts'
 import type { Sha256 } from '../model/names.ts'
-import { parseJson } from '../model/parse.ts'
 
-export interface Named {
+export interface RevisionObjects {
   has(digest: Sha256): boolean
-  /** Whether this is a manifest that the revision in force names; */
+  /** Whether the object is a manifest that the revision in force names. */
   isManifest(digest: Sha256): boolean
-  /** and what it names, if that has been learned. */
+  /**
+   * The objects that a manifest of the revision names; undefined if the manifest has not been
+   * learned yet.
+   */
   namedBy(manifest: Sha256): readonly Sha256[] | undefined
-  /** Takes in what a manifest of the revision names in turn; anything else teaches nothing. */
+  /** Records which objects a manifest of the revision names. Any other object changes nothing. */
   learn(digest: Sha256, bytes: Uint8Array): void
 }
 
-export function namedObjects(parts: {
-  /** The targets of the trusted metadata. */
+export function createRevisionObjects(parts: {
+  /** The objects that the trusted metadata names itself. */
   targets: () => readonly Sha256[]
-  /** The manifests that the revision in force names. */
+  /**
+   * The manifests that the revision in force names. The same set for as long as the revision stays
+   * the same.
+   */
   manifests: () => ReadonlySet<Sha256>
-}): Named {
-  /** By manifest, so that what a revision no longer names is forgotten with it. */
+}): RevisionObjects {
+  /** By manifest, so that the objects of a manifest are forgotten together with it. */
   const below = new Map<Sha256, readonly Sha256[]>()
   let of: ReadonlySet<Sha256> | undefined
   let digests = new Set<Sha256>()
@@ -40,20 +46,24 @@ export function namedObjects(parts: {
     namedBy: (manifest) => below.get(manifest),
     learn(digest, bytes) {
       if (!parts.manifests().has(digest) || below.has(digest)) return
-      const names = namesIn(digest, bytes)
-      below.set(digest, names)
-      for (const name of names) current().add(name)
+      const named = objectsNamedIn(digest, bytes)
+      below.set(digest, named)
+      for (const each of named) current().add(each)
     },
   }
 }
 
-/** What a manifest names in turn. */
-export function namesIn(digest: Sha256, bytes: Uint8Array): Sha256[] {
+/**
+ * The digests of the objects that a manifest names: its metainfo, or the payload that travels as an
+ * object.
+ */
+export function objectsNamedIn(manifest: Sha256, bytes: Uint8Array): Sha256[] {
   try {
-    const { payload } = parseManifest(parseJson(bytes, digest), digest)
+    const { payload } = manifestFrom(bytes, manifest)
     return payload.via === 'swarm' ? [payload.metainfo] : [payload.sha256]
   } catch (error) {
-    // A manifest of a format that is not known here names nothing; who needs it says so.
+    // A manifest of a format that this version does not know names nothing; whoever needs the
+    // manifest reports it.
     if ((error as Failure).code !== 'bad-input') throw error
     return []
   }

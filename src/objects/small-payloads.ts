@@ -1,5 +1,5 @@
-// Payloads that come as objects. There may be thousands; each arrival would have the whole machine looked at again, and so
-// it is said of many at once that they are here.
+// Payloads that travel as objects. There may be thousands of them, and every `onArrived` makes the
+// node look at the whole machine: so arrivals are gathered, and one call stands for many.
 
 import { limits } from '../model/limits.ts'
 import type { Manifest } from '../model/manifest.ts'
@@ -9,15 +9,18 @@ import type { Clock, Log, Timer } from '../world/world.ts'
 import type { ObjectSource } from './object-source.ts'
 
 export interface SmallPayloads {
-  /** One that is not here. Asking for one that is under way changes nothing. */
+  /** Fetches a payload that is not here. A payload that is under way already is fetched once. */
   fetch(manifest: Manifest): void
 }
 
-export function fetchingSmall(parts: {
+export function createSmallPayloads(parts: {
   clock: Clock
   log: Log
   source: Pick<ObjectSource, 'need'>
-  /** One or more are here: when nothing more is under way, or after a while. Names one of them. */
+  /**
+   * One or more payloads are here, `sha256` among them. Called when no more are under way, or after
+   * a while.
+   */
   onArrived: (sha256: Sha256) => void
   onFailed: (manifest: Manifest, error: unknown) => void
 }): SmallPayloads {
@@ -25,7 +28,7 @@ export function fetchingSmall(parts: {
   let arrived: Sha256 | undefined
   let timer: Timer | undefined
 
-  const tell = () => {
+  const flushArrivals = () => {
     timer?.cancel()
     timer = undefined
     const sha256 = arrived
@@ -34,19 +37,17 @@ export function fetchingSmall(parts: {
   }
   const fetch = async (manifest: Manifest) => {
     const { sha256, size } = manifest.payload
+    const what = `payload of ${manifest.name} ${manifest.version}`
     try {
-      await parts.source.need(sha256, `payload of ${manifest.name} ${manifest.version}`, {
-        bytes: size,
-        isAbsent: true,
-      })
+      await parts.source.need(sha256, what, { bytes: size, isAbsent: true })
       arrived = sha256
-      timer ??= parts.clock.after(gatheredMs(underway.size), tell)
+      timer ??= parts.clock.after(gatheredMs(underway.size), flushArrivals)
     } catch (error) {
       parts.onFailed(manifest, error)
     } finally {
       underway.delete(sha256)
     }
-    if (underway.size === 0) tell()
+    if (underway.size === 0) flushArrivals()
   }
   return {
     fetch(manifest) {
@@ -57,6 +58,7 @@ export function fetchingSmall(parts: {
   }
 }
 
+/** How long arrivals are gathered while so many payloads are under way, in milliseconds. */
 function gatheredMs(underway: number): number {
   const ms = Math.max(limits.arrivalsGatheredLeastMs, underway * limits.arrivalGatheredMs)
   return Math.min(ms, limits.arrivalsGatheredMs)

@@ -1,4 +1,5 @@
-// How many bytes a release would send over the link of each site, and about how long that takes. Pure.
+// How many bytes a release would send over the link of each site, and about how long that would
+// take. Pure.
 
 import type { Payload } from '../model/manifest.ts'
 import type { InfoHash, NodeName, Sha256 } from '../model/names.ts'
@@ -8,27 +9,34 @@ export interface LinkedNode {
   node: NodeName
   site: string | null
   parent: NodeName | null
-  /** Payloads that it would need, by their manifests. */
+  /** Manifests of the payloads that the node would need. */
   needs: readonly Sha256[]
   transfers: readonly Transfer[]
 }
 
 export interface LinkTraffic {
-  /** Null stands for the nodes whose site is not known. */
+  /** Null for the nodes whose site is not known. */
   site: string | null
-  /** Different packages that would come over the link. */
+  /** How many different packages would cross the link. */
   packages: number
   bytes: number
-  /** Bytes per second, at the best that came over this link before; null if nothing did. The link may be quicker. */
+  /**
+   * Bytes per second: the highest rate observed on this link; null if nothing crossed it. The link
+   * may be quicker.
+   */
   observedRate: number | null
-  /** Bytes by rate: the bound for any number of nodes at the site. Null if the rate is not known. */
+  /**
+   * `bytes / observedRate`: the bound for any number of nodes at the site. Null if the rate is not
+   * known.
+   */
   seconds: number | null
 }
 
 /**
- * What crosses the links, sorted by site. A swarmed payload crosses a link once for each parent beyond it, less what
- * lies at the site already; one that travels as an object once for each child of such a parent. What a site passes on to
- * sites below it crosses its own link too.
+ * What would cross the links, sorted by site. A payload in a swarm crosses a link once for each
+ * parent beyond the link, less the part that is at the site already. A payload that travels as an
+ * object crosses it once for each child of such a parent. What a site passes on to the sites below
+ * it crosses its own link too.
  */
 export function linkTraffic(
   nodes: readonly LinkedNode[],
@@ -37,15 +45,12 @@ export function linkTraffic(
   const known = new Map(nodes.map((one) => [one.node, one]))
   const needs = subtreeNeeds(nodes, known)
   const here = piecesAtSites(nodes)
-  const links = new Map<
-    string | null,
-    { crossing: Map<string, { manifest: Sha256; bytes: number }>; came: Transfer[] }
-  >()
+  const links = new Map<string | null, Link>()
   for (const { node, site, parent, transfers } of nodes) {
     if (parent === null || known.get(parent)?.site === site) continue
-    const link: Link = links.get(site) ?? { crossing: new Map(), came: [] }
+    const link: Link = links.get(site) ?? { crossing: new Map(), earlier: [] }
     links.set(site, link)
-    link.came.push(...transfers.filter(({ overLink, completedAt }) => overLink > 0 && completedAt !== null))
+    link.earlier.push(...transfers.filter(({ overLink, completedAt }) => overLink > 0 && completedAt !== null))
     for (const manifest of needs.get(node) ?? []) {
       const payload = payloadOf(manifest)
       if (payload === undefined) continue
@@ -56,8 +61,8 @@ export function linkTraffic(
     }
   }
   return [...links]
-    .map(([site, { crossing, came }]) => {
-      const rate = bestRate(came)
+    .map(([site, { crossing, earlier }]) => {
+      const rate = bestRate(earlier)
       const bytes = [...crossing.values()].reduce((sum, one) => sum + one.bytes, 0)
       const packages = new Set([...crossing.values()].map(({ manifest }) => manifest)).size
       return { site, packages, bytes, observedRate: rate || null, seconds: rate > 0 ? bytes / rate : null }
@@ -67,11 +72,13 @@ export function linkTraffic(
 }
 
 interface Link {
+  /** By manifest, and by the node that brings the payload across. */
   crossing: Map<string, { manifest: Sha256; bytes: number }>
-  came: Transfer[]
+  /** Complete transfers that crossed this link. */
+  earlier: Transfer[]
 }
 
-/** What each node needs for itself and for all below it. */
+/** The manifests that each node needs for itself and for its subtree. */
 function subtreeNeeds(
   nodes: readonly LinkedNode[],
   known: ReadonlyMap<NodeName, LinkedNode>,
@@ -81,7 +88,7 @@ function subtreeNeeds(
     ({ parent }) => parent as NodeName,
   )
   const needs = new Map<NodeName, Set<Sha256>>()
-  // Reports are of different moments: for one of them a node may be above another, and for the other below it.
+  // Reports are of different moments: two nodes may each report the other as their parent.
   const isOnTheWay = new Set<NodeName>()
   const gather = ({ node, needs: own }: LinkedNode): Set<Sha256> => {
     const done = needs.get(node)
@@ -100,6 +107,7 @@ function subtreeNeeds(
   return needs
 }
 
+/** The most bytes that one node of a site has of a payload, by site and info hash. */
 function piecesAtSites(nodes: readonly LinkedNode[]): Map<string, number> {
   const here = new Map<string, number>()
   const keyOf = (site: string | null, infoHash: InfoHash) => `${site} ${infoHash}`
@@ -112,7 +120,9 @@ function piecesAtSites(nodes: readonly LinkedNode[]): Map<string, number> {
   return here
 }
 
-/** Transfers that ran at the same time shared the link. */
+/**
+ * Bytes per second. Transfers that overlap in time shared the link, so their bytes are added up.
+ */
 function bestRate(transfers: readonly Transfer[]): number {
   const spans = transfers
     .flatMap(({ overLink, startedAt, completedAt }) =>

@@ -1,4 +1,5 @@
-// What a release would take away, reckoned from the newest reports before anything is signed.
+// How many package installations a release would remove, computed from the newest reports before
+// anything is signed. Pure.
 
 import { desiredFor } from '../model/desired.ts'
 import { Failure } from '../model/failure.ts'
@@ -7,13 +8,15 @@ import type { Report } from '../model/report.ts'
 import type { Revision } from '../model/revision.ts'
 
 export interface Removals {
+  /** Package installations in the reports. */
   installed: number
+  /** How many of them the release would remove. */
   removed: number
-  /** `package on N nodes`, most first. */
+  /** `package on N nodes`, the package with the most nodes first. */
   examples: string[]
 }
 
-/** Counts package installations, not packages: one package on 100 nodes is 100. */
+/** Counts package installations, not packages: one package on 100 nodes counts 100. */
 export function removalsOf(revision: Revision, reports: Iterable<Report>): Removals {
   let installed = 0
   const removed = new Map<string, number>()
@@ -38,13 +41,17 @@ export function removalsOf(revision: Revision, reports: Iterable<Report>): Remov
   return { installed, removed: [...removed.values()].reduce((sum, count) => sum + count, 0), examples }
 }
 
-export function isTooMuch({ removed, installed }: Pick<Removals, 'removed' | 'installed'>): boolean {
+/**
+ * Whether the removals are more than the share of all installations that a release may remove
+ * without being asked.
+ */
+export function exceedsLimit({ removed, installed }: Pick<Removals, 'removed' | 'installed'>): boolean {
   return removed > 0 && removed / installed > limits.removalsShareMax
 }
 
-/** Refuses a release that takes away more than a set share, unless a person said so. */
+/** Throws `would-remove-too-much` for a release over the limit, unless a person allowed it. */
 export function checkRemovals(removals: Removals, allowed: boolean): void {
-  if (allowed || !isTooMuch(removals)) return
+  if (allowed || !exceedsLimit(removals)) return
   const percent = Math.round((removals.removed / removals.installed) * 100)
   throw new Failure(
     'would-remove-too-much',

@@ -1,19 +1,23 @@
-// What one revision wants otherwise than another. Pure.
+// How one revision differs from another. Pure.
 
 import { isDeepStrictEqual } from 'node:util'
 import type { Instant, PackageName } from '../model/names.ts'
 import type { Revision } from '../model/revision.ts'
 
-export interface PackageChange {
+interface PackageChange {
   name: PackageName
-  /** The versions that rules want of it, `absent` among them; none if no rule mentions it. */
+  /**
+   * The versions that rules of the earlier revision want, `absent` among them; empty if no rule
+   * mentions the package.
+   */
   from: string[]
+  /** The same for the later revision. */
   to: string[]
 }
 
 export interface RevisionChanges {
   packages: PackageChange[]
-  /** Which nodes, when or how: groups, rules, windows. */
+  /** Whether it changed which nodes get the packages, when, or how: groups, rules, windows. */
   terms: boolean
 }
 
@@ -21,11 +25,11 @@ export interface HistoryEntry extends RevisionChanges {
   number: number
   released: Instant
   message: string
-  /** The revision that this one brought back. */
+  /** The revision that this one brought back; null if it is no rollback. */
   rollbackTo: number | null
 }
 
-/** Sorted by package name. */
+/** Sorted by package name. `before` is null if there is no earlier revision. */
 export function changesBetween(before: Revision | null, after: Revision): RevisionChanges {
   const [from, to] = [versionsOf(before), versionsOf(after)]
   const names = [...new Set([...from.keys(), ...to.keys()])].sort()
@@ -36,7 +40,10 @@ export function changesBetween(before: Revision | null, after: Revision): Revisi
   return { packages, terms: before !== null && !isDeepStrictEqual(termsOf(before), termsOf(after)) }
 }
 
-/** Newest first; `earlier` is the one before the last of them. */
+/**
+ * The entries of `revisions`, which are newest first; `earlier` is the revision before the last of
+ * them.
+ */
 export function historyOf(revisions: readonly Revision[], earlier: Revision | null): HistoryEntry[] {
   return revisions.map((revision, index) => {
     const { number, released, message, rollbackTo } = revision
@@ -46,11 +53,13 @@ export function historyOf(revisions: readonly Revision[], earlier: Revision | nu
 }
 
 /** Whether two revisions want the same of every node. */
-export function saySame(a: Revision, b: Revision): boolean {
+export function wantTheSame(a: Revision, b: Revision): boolean {
   return isDeepStrictEqual(contentOf(a), contentOf(b))
 }
 
-/** What it wants, without where in the policy it stands and when it was released. */
+/**
+ * What a revision wants, without its lines in the policy, its number and the moment of its release.
+ */
 function contentOf(revision: Revision) {
   const {
     number: _,

@@ -1,28 +1,26 @@
-// The revisions that a root released: each names the one before it by its digest, so what was released is found as long as
-// its objects are kept.
+// The revisions that a root released. Each names the one before it by digest, so a revision can be
+// found for as long as the objects of all later ones are kept.
 
 import { Failure } from '../model/failure.ts'
 import type { Sha256 } from '../model/names.ts'
-import { parseJson } from '../model/parse.ts'
-import { parseRevision, type Revision } from '../model/revision.ts'
+import type { Revision } from '../model/revision.ts'
 import type { ObjectSource } from '../objects/object-source.ts'
+import { needRevision } from '../objects/signed-objects.ts'
 
 export interface Revisions {
-  /** The newest signed one; null before the first. */
+  /** The newest revision; null before the first release. */
   newest(): Promise<{ digest: Sha256; body: Revision } | null>
-  /** Throws `not-found`, with a hint. */
+  /** Throws `not-found` for a number that was never released, or whose object is gone. */
   find(number: number): Promise<Revision>
-  /** Newest first. */
+  /** The newest `max` revisions, newest first. */
   list(max: number): Promise<Revision[]>
 }
 
-export function openRevisions(parts: {
+export function createRevisions(parts: {
   source: Pick<ObjectSource, 'need'>
   trustedRevision: () => Sha256 | undefined
 }): Revisions {
-  const load = async (digest: Sha256): Promise<Revision> => {
-    return parseRevision(parseJson(await parts.source.need(digest, 'revision'), 'revision'), 'revision')
-  }
+  const load = (digest: Sha256) => needRevision(parts.source, digest)
 
   async function* fromNewest(): AsyncIterable<Revision> {
     for (let digest = parts.trustedRevision(); digest !== undefined; ) {

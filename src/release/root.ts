@@ -1,12 +1,13 @@
-// What a root has beside a node's parts: releasing, and the rollouts of what is released. Both sign, so they take turns.
+// What a root has beyond the parts of any node: releasing, and the rollouts of what it released.
+// Both sign, so they take turns.
 
 import type { Inbox } from '../report/inbox.ts'
 import type { Trust } from '../trust/trust-store.ts'
 import { takingTurns } from '../work/turns.ts'
 import type { Store } from '../world/world.ts'
-import { openReleasing, type ReleaseParts, type Releasing } from './releasing.ts'
-import { openRollouts, type Rollouts } from './rollouts.ts'
-import { signedLast, signedNow } from './signed-revision.ts'
+import { type ReleaseParts, type Releasing, startReleasing } from './releasing.ts'
+import { type Rollouts, startRollouts } from './rollouts/rollouts.ts'
+import { createNewestReader, createTrustedReader } from './signed-revision.ts'
 
 export interface Root {
   releasing: Releasing
@@ -14,7 +15,7 @@ export interface Root {
   stop(): Promise<void>
 }
 
-export async function openRoot(
+export async function startRoot(
   parts: Omit<ReleaseParts, 'inTurn' | 'reports' | 'knowledge' | 'signed' | 'trustedRevision'> & {
     store: Store
     inbox: Inbox
@@ -22,15 +23,15 @@ export async function openRoot(
   },
 ): Promise<Root> {
   const { inbox, trust } = parts
-  const signed = signedLast({
-    signed: signedNow(parts),
+  const signed = createNewestReader({
+    signed: createTrustedReader(parts),
     published: () => parts.fleet.timestamp().version,
     trusted: () => trust.current()?.timestampVersion,
     refresh: parts.refresh,
   })
   const inTurn = takingTurns()
-  const rollouts = openRollouts({ ...parts, signed, store: parts.store.sub('rollouts'), inTurn })
-  const releasing = await openReleasing({
+  const rollouts = startRollouts({ ...parts, signed, store: parts.store.sub('rollouts'), inTurn })
+  const releasing = await startReleasing({
     ...parts,
     signed,
     inTurn,
@@ -47,7 +48,7 @@ export async function openRoot(
         try {
           return await releasing.release(options)
         } finally {
-          // It may be signed also if it failed after that.
+          // A release that failed may be signed nevertheless.
           rollouts.look()
         }
       },

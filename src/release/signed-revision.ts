@@ -1,11 +1,12 @@
-// What the trusted metadata of a root names, read and parsed once for each digest.
+// What the trusted metadata of a root names: the revision and the state of its rollouts, read and
+// parsed once per digest.
 
 import { Failure } from '../model/failure.ts'
 import type { Sha256 } from '../model/names.ts'
-import { parseJson } from '../model/parse.ts'
-import { parseRevision, type Revision } from '../model/revision.ts'
-import { parseRollouts, type RolloutState } from '../model/rollouts.ts'
+import type { Revision } from '../model/revision.ts'
+import type { RolloutState } from '../model/rollouts.ts'
 import type { ObjectSource } from '../objects/object-source.ts'
+import { needRevision, needRollouts } from '../objects/signed-objects.ts'
 import type { Trust } from '../trust/trust-store.ts'
 
 export interface Signed {
@@ -13,15 +14,14 @@ export interface Signed {
   states: RolloutState[]
 }
 
-/** Null before the first release. */
-export function signedNow(parts: { trust: Pick<Trust, 'current'>; source: Pick<ObjectSource, 'need'> }) {
-  const revisionAt = keptLast(async (digest) =>
-    parseRevision(parseJson(await parts.source.need(digest, 'revision'), 'revision'), 'revision'),
-  )
-  const statesAt = keptLast(async (digest) =>
-    parseRollouts(parseJson(await parts.source.need(digest, 'rollouts'), 'rollouts'), 'rollouts'),
-  )
-  return async (): Promise<Signed | null> => {
+/** Returns a reader of what this root trusts now; null before the first release. */
+export function createTrustedReader(parts: {
+  trust: Pick<Trust, 'current'>
+  source: Pick<ObjectSource, 'need'>
+}): () => Promise<Signed | null> {
+  const revisionAt = lastKept((digest) => needRevision(parts.source, digest))
+  const statesAt = lastKept((digest) => needRollouts(parts.source, digest))
+  return async () => {
     const trusted = parts.trust.current()
     if (trusted === undefined || trusted.revision === null) return null
     const { revision, rollouts } = trusted
@@ -30,18 +30,21 @@ export function signedNow(parts: { trust: Pick<Trust, 'current'>; source: Pick<O
 }
 
 /**
- * For who goes on from there and signs: what was signed last, also where this root could not take it in at once. Whoever
- * went on from what was before would undo it. Throws `disk` as long as it cannot be taken in.
+ * Returns a reader of what this root signed last, for work that signs the next state on top of it:
+ * on top of anything older, that work would undo the last one. The root takes in what it signed
+ * first; throws `disk` while it cannot.
  */
-export function signedLast(parts: {
+export function createNewestReader(parts: {
+  /** What this root trusts now. */
   signed: () => Promise<Signed | null>
-  /** Versions of the timestamp. */
+  /** Version of the timestamp that was signed last. */
   published: () => number
+  /** Version of the timestamp that this root trusts. */
   trusted: () => number | undefined
-  /** Never throws. */
+  /** Takes in what was signed. Never throws. */
   refresh: () => Promise<void>
-}) {
-  return async (): Promise<Signed | null> => {
+}): () => Promise<Signed | null> {
+  return async () => {
     if (parts.trusted() !== parts.published()) await parts.refresh()
     if (parts.trusted() !== parts.published()) {
       throw new Failure('disk', 'this root could not take in what it signed last', {
@@ -53,7 +56,8 @@ export function signedLast(parts: {
   }
 }
 
-function keptLast<T>(load: (digest: Sha256) => Promise<T>): (digest: Sha256) => Promise<T> {
+/** Loads each digest once for as long as the same one is asked for. */
+function lastKept<T>(load: (digest: Sha256) => Promise<T>): (digest: Sha256) => Promise<T> {
   let kept: { digest: Sha256; value: T } | undefined
   return async (digest) => {
     if (kept?.digest !== digest) kept = { digest, value: await load(digest) }

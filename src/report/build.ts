@@ -5,7 +5,7 @@ import { limits } from '../model/limits.ts'
 import type { Attack, Outcome, Report, Transfer } from '../model/report.ts'
 
 /** Everything that a report has, of any length. The newest attacks are last. */
-export type ReportParts = Omit<Report, 'schema'>
+export type ReportParts = Omit<Report, 'schema' | 'truncated'>
 
 /**
  * A report that every parser accepts, of at most `limits.reportMaxBytes` of JSON. What exceeds a
@@ -45,10 +45,11 @@ export function buildReport(parts: ReportParts): Report {
     maxBytes: limits.reportMaxBytes - bytesOf(others) - notesMaxBytes,
     what: 'packages',
   }).sort((a, b) => compare(a.name, b.name))
-  return { ...others, packages, problems: [...problems, ...notes] }
+  const truncated = parts.packages.length - packages.length
+  return { ...others, packages, ...(truncated > 0 && { truncated }), problems: [...problems, ...notes] }
 }
 
-/** Room for four notes of one line each. */
+/** Room for four notes of one line each, and for the number of packages left out. */
 const notesMaxBytes = 512
 
 /**

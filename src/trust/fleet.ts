@@ -5,8 +5,8 @@
 //     <home>/fleet/tuf/                  the published metadata
 //     <home>/fleet/tokens/, nodes/       see admission-records.ts
 //
-// The root key signs the first metadata and is never read again, so its owners may move it to a safe
-// place.
+// The root key signs the first metadata and is never read again, so its owners may move it away
+// to a safe place.
 
 import { hash, type KeyObject, X509Certificate } from 'node:crypto'
 import { join } from 'node:path'

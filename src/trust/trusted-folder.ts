@@ -2,7 +2,7 @@
 //
 //     <home>/tuf/1.root.json     pinned when the node joined
 //     <home>/tuf/floors.json     versions and time that the node never goes below again
-//     <home>/tuf/current -> N    one whole verified state; a newer one is written beside, then swapped in
+//     <home>/tuf/current -> N    one whole verified state, which a newer one replaces as a whole
 //     <home>/tuf/N/              files named as children ask for them, all but the pinned one
 
 import { join } from 'node:path'

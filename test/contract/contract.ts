@@ -2,7 +2,9 @@
 
 import { Failure, type FailureCode } from '../../src/model/failure.ts'
 
-/** How work gets done in a world: in the real one by waiting, in the simulated one by running it. */
+/**
+ * How work gets done in a world: in the real one by waiting, in the simulated one by running it.
+ */
 export interface Passage {
   until<T>(work: Promise<T>): Promise<T>
   /** Lets time pass. */

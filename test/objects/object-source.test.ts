@@ -1,4 +1,5 @@
-// Small objects: from our own folder, else once from above, however many ask, and many in one question.
+// Small objects come from the node's folder, else from its parent: each once, and many in one
+// request.
 
 import { createHash } from 'node:crypto'
 import t from 'tap'
@@ -6,7 +7,7 @@ import { Failure } from '../../src/model/failure.ts'
 import { limits } from '../../src/model/limits.ts'
 import type { Found } from '../../src/model/wire/object-frames.ts'
 import type { Uplink } from '../../src/node/parent/uplink.ts'
-import { openObjectSource } from '../../src/objects/object-source.ts'
+import { createObjectSource } from '../../src/objects/object-source.ts'
 import type { Objects } from '../../src/world/objects.ts'
 import { createSimulation } from '../world/simulation.ts'
 
@@ -17,7 +18,7 @@ const digestOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).diges
 const manifest = bytesOf('a manifest')
 const digest = digestOf(manifest)
 
-/** Many objects, and a parent that has them and gives as many at once as it likes. */
+/** Many objects, and the answer of a parent that has all of them and ignores sizes. */
 function manyObjects(count: number, size = 10) {
   const all = new Map(
     Array.from({ length: count }, (_, n) => {
@@ -29,7 +30,7 @@ function manyObjects(count: number, size = 10) {
   return { all, digests: [...all.keys()], answer: (async (asked) => asked.map((each) => all.get(each))) as Answer }
 }
 
-/** A parent that answers when told to; what it was asked. */
+/** An object source below a parent that answers with `answer`, and records of both. */
 function parentWith(answer: Answer, isNamed = true) {
   const { world } = createSimulation({ seed: 'objects' }).node({ address: '10.0.0.1' })
   const kept = new Map<string, Uint8Array>()
@@ -60,7 +61,7 @@ function parentWith(answer: Answer, isNamed = true) {
       turned += 1
     },
   }
-  const source = openObjectSource({
+  const source = createObjectSource({
     ...{ clock: world.clock, log: world.log, objects, uplink },
     folder: '/objects',
     named: {
@@ -76,9 +77,9 @@ function parentWith(answer: Answer, isNamed = true) {
 
 t.test('a hundred callers at once cost one request, and later ones none', async (t) => {
   const parent = parentWith(async () => [manifest])
-  const answers = await Promise.all(Array.from({ length: 100 }, () => parent.source.get(digest)))
+  const answers = await Promise.all(Array.from({ length: 100 }, () => parent.source.need(digest, 'object')))
   t.ok(answers.every((bytes) => bytes === manifest))
-  await parent.source.get(digest)
+  await parent.source.need(digest, 'object')
   t.equal(parent.asked.length, 1)
   t.equal((await parent.source.paths())(digest), `/objects/${digest}`)
   t.equal((await parent.source.paths())('0'.repeat(64)), undefined)
@@ -86,7 +87,7 @@ t.test('a hundred callers at once cost one request, and later ones none', async 
 
 t.test('bytes with another digest are refused, named as an attack and not kept', async (t) => {
   const parent = parentWith(async () => [bytesOf('a forged manifest')])
-  await t.rejects(parent.source.get(digest), { code: 'digest-mismatch', message: /from berlin/ })
+  await t.rejects(parent.source.need(digest, 'object'), { code: 'digest-mismatch', message: /from berlin/ })
   t.strictSame(parent.attacks, ['object-forged'])
   t.equal(parent.turned(), 1, 'and the next parent is asked for a while')
   t.equal(parent.kept.size, 0)
@@ -94,13 +95,13 @@ t.test('bytes with another digest are refused, named as an attack and not kept',
 
 t.test('what the trusted revision does not lead to is passed on and not kept', async (t) => {
   const parent = parentWith(async () => [manifest], false)
-  t.equal(await parent.source.get(digest), manifest)
+  t.equal(await parent.source.need(digest, 'object'), manifest)
   t.equal(parent.kept.size, 0)
 })
 
 t.test('what nobody has is absent to some and a reason to try again to others', async (t) => {
   const parent = parentWith(async () => [undefined])
-  t.equal(await parent.source.get(digest), undefined)
+  t.same(await parent.source.firstOf([digest], 1), [undefined])
   await t.rejects(parent.source.need(digest, 'manifest'), { code: 'not-found', retry: 'later' })
 })
 
@@ -110,9 +111,9 @@ t.test('a failed request is not remembered', async (t) => {
     if (works) return [manifest]
     throw new Failure('unreachable', 'gone', { retry: 'later' })
   })
-  await t.rejects(parent.source.get(digest), { code: 'unreachable' })
+  await t.rejects(parent.source.need(digest, 'object'), { code: 'unreachable' })
   works = true
-  t.equal(await parent.source.get(digest), manifest)
+  t.equal(await parent.source.need(digest, 'object'), manifest)
 })
 
 t.test('many are asked for in few questions, a few of them at a time', async (t) => {
@@ -146,11 +147,8 @@ t.test('of known sizes no more is asked for at once than one answer should bring
 t.test('what did not fit into an answer is asked for again', async (t) => {
   const { digests, answer } = manyObjects(50)
   const parent = parentWith(async (asked, bytes) => (await answer(asked, bytes)).slice(0, 3))
-  const came = await Promise.all(digests.map((each) => parent.source.get(each)))
-  t.same(
-    came.map((bytes) => bytes && digestOf(bytes)),
-    digests,
-  )
+  const came = await Promise.all(digests.map((each) => parent.source.need(each, 'object')))
+  t.same(came.map(digestOf), digests)
 })
 
 t.test('of several one that is forged and one that is absent spoil no other', async (t) => {
@@ -159,9 +157,9 @@ t.test('of several one that is forged and one that is absent spoil no other', as
   const parent = parentWith(async (asked) =>
     asked.map((each) => (each === absent ? undefined : each === forged ? bytesOf('x') : all.get(each))),
   )
-  const came = await Promise.allSettled(digests.map((each) => parent.source.get(each)))
+  const came = await Promise.allSettled(digests.map((each) => parent.source.need(each, 'object')))
   t.match(came[0], { status: 'rejected', reason: { code: 'digest-mismatch' } })
-  t.match(came[1], { status: 'fulfilled', value: undefined })
+  t.match(came[1], { status: 'rejected', reason: { code: 'not-found' } })
   t.ok(came.slice(2).every((each) => each.status === 'fulfilled' && each.value !== undefined))
   t.equal(parent.kept.size, 3)
 })
@@ -172,7 +170,7 @@ t.test('a disk that is full is told to whoever waits', async (t) => {
   full.kept.set = () => {
     throw new Failure('no-space', 'full', { retry: 'later' })
   }
-  await t.rejects(parent.source.get(digest), { code: 'no-space' })
+  await t.rejects(parent.source.need(digest, 'object'), { code: 'no-space' })
 })
 
 t.test('a child gets the first of what it asks for, as much as it asks for', async (t) => {
@@ -192,7 +190,7 @@ t.test('what a child waits for is not behind all that its parent wants itself', 
     await new Promise(setImmediate)
     return answer(asked, bytes)
   })
-  const own = digests.slice(0, 1_900).map((each) => parent.source.get(each))
+  const own = digests.slice(0, 1_900).map((each) => parent.source.need(each, 'object'))
   await parent.source.firstOf(digests.slice(1_950), 1_000)
   t.ok(parent.asked.length < 10, `after ${parent.asked.length} questions`)
   await Promise.all(own)
@@ -203,7 +201,7 @@ t.test('one that is late does not keep the others from a child, and one that fai
     const simulation = createSimulation({ seed: how })
     const { world } = simulation.node({ address: '10.0.0.1' })
     const { digests, all } = manyObjects(3)
-    const source = openObjectSource({
+    const source = createObjectSource({
       ...{ clock: world.clock, log: world.log, folder: '/objects' },
       objects: {
         get: async (sha256) => (sha256 === digests[2] ? undefined : all.get(sha256)),
@@ -275,7 +273,7 @@ t.test('on a link that is slow even for the smallest answers only one is under w
   const { world } = simulation.node({ address: '10.0.0.1' })
   const { digests, answer } = manyObjects(60, 5_000)
   let [underway, most, calls] = [0, 0, 0]
-  const source = openObjectSource({
+  const source = createObjectSource({
     ...{ clock: world.clock, log: world.log, folder: '/objects' },
     objects: {
       get: async () => undefined,

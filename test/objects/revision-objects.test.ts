@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import t from 'tap'
 import type { Manifest } from '../../src/model/manifest.ts'
-import { namedObjects } from '../../src/objects/revision-objects.ts'
+import { createRevisionObjects } from '../../src/objects/revision-objects.ts'
 
 const digestOf = (text: string) => createHash('sha256').update(text).digest('hex')
 
@@ -33,7 +33,7 @@ t.test('the targets, the manifests of the revision, and what those name', async 
     manifestOf('other', 'object'),
   ]
   let manifests = new Set([small.digest, large.digest])
-  const named = namedObjects({ targets: () => [digestOf('revision')], manifests: () => manifests })
+  const named = createRevisionObjects({ targets: () => [digestOf('revision')], manifests: () => manifests })
   t.ok(named.has(digestOf('revision')))
   t.ok(named.has(small.digest))
   t.notOk(named.has(digestOf('payload of small')), 'not before its manifest was read')
@@ -50,7 +50,7 @@ t.test('the targets, the manifests of the revision, and what those name', async 
 
 t.test('a manifest that cannot be read names nothing', async (t) => {
   const digest = digestOf('{')
-  const named = namedObjects({ targets: () => [], manifests: () => new Set([digest]) })
+  const named = createRevisionObjects({ targets: () => [], manifests: () => new Set([digest]) })
   named.learn(digest, new TextEncoder().encode('{'))
   t.ok(named.has(digest))
 })

@@ -2,7 +2,7 @@ import t from 'tap'
 import { Failure } from '../../src/model/failure.ts'
 import { limits } from '../../src/model/limits.ts'
 import type { Manifest } from '../../src/model/manifest.ts'
-import { fetchingSmall } from '../../src/objects/small-payloads.ts'
+import { createSmallPayloads } from '../../src/objects/small-payloads.ts'
 import { createSimulation } from '../world/simulation.ts'
 
 t.test('of many that arrive it is said together that they are here, and none is fetched twice', async (t) => {
@@ -52,12 +52,12 @@ function manifests(count: number): Manifest[] {
   })) as unknown as Manifest[]
 }
 
-/** Objects come after `ms`, the one called quick at once. */
+/** Objects arrive after `ms` milliseconds; the one named `quick` arrives at once. */
 function stage(ms: number, fails = false) {
   const simulation = createSimulation({ seed: 'small payloads' })
   const { clock, log } = simulation.node({ address: '10.0.0.1' }).world
   const [asked, told, failed] = [[] as string[], [] as string[], [] as string[]]
-  const small = fetchingSmall({
+  const small = createSmallPayloads({
     ...{ clock, log },
     source: {
       async need(sha256) {

@@ -32,15 +32,18 @@ export interface ApplyWorld {
   tree(wanted: Wanted): Promise<Built>
   deb(wanted: Wanted): Promise<Built>
   rpm(wanted: Wanted): Promise<Built>
-  /** Signs a revision that wants exactly this. */
+  /** Signs a revision that wants exactly these packages. */
   release(packages: Released): Promise<void>
   look(): ReturnType<LocalMachine['look']>
   /** Compares every byte of every file, which a daemon's look does not. */
   lookFully(): Promise<{ differences: Difference[]; kept: Outcome[] }>
-  /** Looks, applies what is to be done, and keeps the records as a daemon does. */
+  /** Looks, applies the plan, and keeps the records as a daemon does. */
   converge(): ReturnType<LocalMachine['apply']>
   records: InstalledRecord[]
-  /** As a daemon does after it was started again. */
+  /**
+   * Finishes earlier applies, as a daemon does when it starts. `dies`: before it has stored what
+   * they did.
+   */
   restart(options?: { dies?: boolean }): Promise<{ name: string; outcome: string }[]>
 }
 
@@ -54,7 +57,7 @@ export async function applyWorld(t: Test): Promise<ApplyWorld> {
   const fleet = await openFleet({ dir: home, ...real })
   const trust = await openTrust({ dir: path.join(home, 'tuf'), ...real, log })
   const parts = { home, targetRoot, exec: systemExec, ...real }
-  // Timers of the clock do not keep a process alive: a daemon has its server for that.
+  // A timer of the clock does not keep a process alive. A daemon has its server for that.
   const alive = setInterval(() => {}, 1000)
   t.teardown(() => clearInterval(alive))
 
@@ -136,7 +139,10 @@ export async function applyWorld(t: Test): Promise<ApplyWorld> {
   return world
 }
 
-/** A script that goes on once a file is there; a test that fails leaves nothing running. */
+/**
+ * A script that goes on once `file` exists in the node's home. It gives up after 20 s, so a failed
+ * test leaves nothing running.
+ */
 export function waitFor({ home }: ApplyWorld, file: string): string {
   return `for n in $(seq 400); do test -e '${path.join(home, file)}' && exit 0; sleep 0.05; done; exit 1`
 }

@@ -7,7 +7,7 @@ import { providerContract } from '../contract/provider-contract.ts'
 import { buildDeb } from './packages.ts'
 
 // apt and dpkg are real, and other tests run beside these.
-t.setTimeout(240_000)
+t.setTimeout(1_200_000)
 
 providerContract(
   t,

@@ -12,7 +12,7 @@ import { systemExec } from '../../src/world/exec.ts'
 import { buildDeb, stepOf, type Wanted } from './packages.ts'
 
 // apt and dpkg are real, and other tests run beside these.
-t.setTimeout(240_000)
+t.setTimeout(1_200_000)
 
 const libc: Wanted = { name: 'libc6', version: '2.36-9+deb12u10' }
 const chain: Wanted[] = [

@@ -9,11 +9,11 @@ import { buildRpm } from './packages.ts'
 import { isOfRpmMachine, makeRpmMachine } from './rpm-machine.ts'
 
 // rpm, dnf and zypper are real, and other tests run beside these.
-t.setTimeout(600_000)
+t.setTimeout(1_200_000)
 
 for (const frontEnd of ['rpm', 'dnf', 'zypper'] as const) {
   t.test(`carried out by ${frontEnd}`, needs(frontEnd), async (t) => {
-    t.setTimeout(300_000)
+    t.setTimeout(1_200_000)
     const shared = t.testdir({})
     providerContract(
       t,

@@ -14,7 +14,7 @@ import { until } from './apply-world.ts'
 import { buildRpm, stepOf, type Wanted } from './packages.ts'
 import { inRoot, makeRpmMachine } from './rpm-machine.ts'
 
-t.setTimeout(600_000)
+t.setTimeout(1_200_000)
 const isCi = process.env['CI'] !== undefined && process.env['CI'] !== 'false'
 const shared = t.testdir({})
 
@@ -23,7 +23,7 @@ function each(sentence: string, body: (t: Test, world: Awaited<ReturnType<typeof
   for (const frontEnd of ['rpm', 'dnf', 'zypper'] as const) {
     const skip = isCi || hasProgram(frontEnd) ? false : `${frontEnd} is not on this machine`
     t.test(`${sentence} (${frontEnd})`, { skip }, async (t) => {
-      t.setTimeout(120_000)
+      t.setTimeout(1_200_000)
       await body(t, await rpmWorld(t, frontEnd))
     })
   }

@@ -1,11 +1,11 @@
-// What a release would change, reckoned from reports.
+// What a release would change, computed from reports.
 
 import t from 'tap'
 import type { Manifest, Payload } from '../../src/model/manifest.ts'
 import type { Report } from '../../src/model/report.ts'
 import type { Revision } from '../../src/model/revision.ts'
 import { type LinkedNode, linkTraffic } from '../../src/release/link-traffic.ts'
-import { releasePlanner } from '../../src/release/release-plan.ts'
+import { createReleasePlanner } from '../../src/release/release-plan.ts'
 import { outcomeOf, reportOf, transferOf } from '../report/reports.ts'
 
 const MiB = 2 ** 20
@@ -43,12 +43,12 @@ function revisionOf(packages: Record<string, string>, number = 5): Revision {
 }
 
 function planOf(packages: Record<string, string>, reports: Report[], silent: string[] = []) {
-  const planner = releasePlanner({
+  const planner = createReleasePlanner({
     revision: revisionOf(packages),
     before: 4,
     manifest: (digest) => manifests.get(digest),
   })
-  for (const report of reports) planner.take(report)
+  for (const report of reports) planner.add(report)
   return planner.plan(silent)
 }
 
@@ -86,7 +86,7 @@ t.test('what the reports do not say is named', async (t) => {
     { telnetd: 'absent', odd: '1.0' },
     [
       reportOf('a', 1, { revision: 3 }),
-      reportOf('b', 1, { problems: ['7 more packages are not in this report'] }),
+      reportOf('b', 1, { truncated: 7 }),
       reportOf('c', 1, { packages: [outcomeOf('telnetd', { kind: null, version: null })] }),
       reportOf('d', 1, { packages: [outcomeOf('telnetd')] }),
     ],

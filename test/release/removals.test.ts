@@ -1,4 +1,4 @@
-// What a release would take away, before anything is signed.
+// How many package installations a release would remove.
 
 import t from 'tap'
 import type { Report } from '../../src/model/report.ts'

@@ -1,8 +1,8 @@
-// What one revision wants otherwise than another.
+// How one revision differs from another.
 
 import t from 'tap'
 import type { Revision } from '../../src/model/revision.ts'
-import { changesBetween, historyOf, saySame } from '../../src/release/revision-changes.ts'
+import { changesBetween, historyOf, wantTheSame } from '../../src/release/revision-changes.ts'
 
 function revisionOf(number: number, rules: Record<string, string>[], rest: Partial<Revision> = {}): Revision {
   return {
@@ -40,7 +40,7 @@ t.test('packages are compared by all the versions that rules want of them', asyn
 
 t.test('a policy that only moved its lines says the same', async (t) => {
   const [before, after] = [revisionOf(1, [{ shop: '1.0' }]), revisionOf(5, [{ shop: '1.0' }], { message: 'again' })]
-  t.ok(saySame(before, after))
+  t.ok(wantTheSame(before, after))
   t.strictSame(changesBetween(before, after), { packages: [], terms: false })
 })
 
@@ -48,7 +48,7 @@ t.test('who, when and how is a change too', async (t) => {
   const before = revisionOf(1, [{ shop: '1.0' }])
   const groups = { web: { site: 'berlin' } }
   t.strictSame(changesBetween(before, revisionOf(2, [{ shop: '1.0' }], { groups })), { packages: [], terms: true })
-  t.notOk(saySame(before, revisionOf(2, [{ shop: '1.0' }], { groups })))
+  t.notOk(wantTheSame(before, revisionOf(2, [{ shop: '1.0' }], { groups })))
 })
 
 t.test('the first revision changed everything that it names', async (t) => {

@@ -113,7 +113,9 @@ export interface Nodes {
   seed(name: NodeName, payload: TestPayload, options?: NodeOptions): Promise<TestNode>
 }
 
-export type NodeOptions = Partial<Pick<SwarmParts, 'rates' | 'linkRate' | 'engineIdleMs' | 'listen' | 'site'>> & {
+export type NodeOptions = Partial<
+  Pick<SwarmParts, 'rates' | 'linkRate' | 'engineIdleMs' | 'listen' | 'site' | 'clock'>
+> & {
   /** Takes the place of the engine process. */
   engine?: EngineFactory
 }

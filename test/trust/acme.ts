@@ -1,4 +1,5 @@
-// A fleet to try things on, with a clock that stands still, chance that repeats, and a parent that can be made to lie.
+// A fleet to try things on, with a clock that stands still, chance that repeats, and a parent that
+// can be made to lie.
 
 import type { Test } from 'tap'
 import { Failure, type FailureCode } from '../../src/model/failure.ts'
@@ -69,7 +70,10 @@ export function revision(number: number): Uint8Array {
   return new TextEncoder().encode(JSON.stringify({ number }))
 }
 
-/** Releases a revision and leaves the rollouts as they are from the fleet's beginning: there are none. */
+/**
+ * Releases a revision and leaves the rollouts as they are from the fleet's beginning: there are
+ * none.
+ */
 export async function publishRevision(fleet: Pick<Fleet, 'publishRelease'>, bytes: Uint8Array): Promise<void> {
   await fleet.publishRelease({ revision: bytes, rollouts: new TextEncoder().encode('{}') })
 }
@@ -82,7 +86,10 @@ export function keysOfThief(seed = 'thief'): RoleKeys {
 
 export type Lies = Record<string, Uint8Array | string | undefined>
 
-/** Gives out what the fleet published, except for the lies; undefined is "no such file". Notes what it was asked for. */
+/**
+ * Gives out what the fleet published, except for the lies; undefined is "no such file". Notes what
+ * it was asked for.
+ */
 export function parentOf(fleet: Pick<Fleet, 'file'>, lies: Lies = {}): TufFetch & { asked: string[] } {
   const asked: string[] = []
   const fetch: TufFetch = async (file) => {
@@ -137,7 +144,9 @@ export async function nodeOf(
   return { trust: await reopen(), disk, clock: own, warnings, reopen }
 }
 
-/** Promises that the refresh is refused for this reason, and that nothing of the node has changed. */
+/**
+ * Promises that the refresh is refused for this reason, and that nothing of the node has changed.
+ */
 export async function refuses(
   t: Test,
   node: Pick<Node, 'trust' | 'disk'>,

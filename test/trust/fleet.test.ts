@@ -13,7 +13,10 @@ import { type MemoryDisk, memoryDisk } from './memory-disk.ts'
 const init = (disk: MemoryDisk) =>
   initFleet({ dir: home, name: 'acme', nodeName: 'root', clock: stillClock(), random: seededRandom('init'), disk })
 
-/** Stops `work` after each number of steps in turn, until it gets to its end. Yields what is on the disk then. */
+/**
+ * Stops `work` after each number of steps in turn, until it gets to its end. Yields what is on the
+ * disk then.
+ */
 async function* cutAtEveryStep(disk: MemoryDisk, work: (disk: MemoryDisk) => Promise<unknown>) {
   for (let steps = 0; ; steps++) {
     const cut = disk.copy()

@@ -149,7 +149,10 @@ interface Handshake {
   client: string
 }
 
-/** One connection, checked at both ends as nodes do: TLS 1.3, certificate of the fleet's authority, no name. */
+/**
+ * One connection, checked at both ends as nodes do: TLS 1.3, certificate of the fleet's authority,
+ * no name.
+ */
 async function handshake(parent: TlsIdentity, child: Partial<TlsIdentity> & { ca: string }): Promise<Handshake> {
   const seen: Handshake = { server: 'nobody', client: 'nobody' }
   const server = tls.createServer({

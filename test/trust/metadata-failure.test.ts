@@ -1,5 +1,5 @@
-// The English of tuf-js that metadata-failure.ts reads: each sentence comes from the pinned version itself, so that a
-// new version which words it differently fails here.
+// The English of tuf-js that metadata-failure.ts reads: each sentence comes from the pinned version
+// itself, so that a new version which words it differently fails here.
 
 import t from 'tap'
 import { TrustedMetadataStore } from 'tuf-js/dist/store.js'
@@ -71,7 +71,10 @@ t.test('what has expired is frozen, and the file that ended is named', async (t)
   }
 })
 
-/** Takes a state whose timestamp is new and whose other files are old, at a time at which only `step` is too old. */
+/**
+ * Takes a state whose timestamp is new and whose other files are old, at a time at which only
+ * `step` is too old.
+ */
 function expiredAfter(step: 'snapshot' | 'targets' | 'rollouts'): void {
   const at = start + limits.targetsLifetimeMs + dayMs
   const writing = (isOld: boolean) => ({ version: 1, now: isOld ? start : at, keys })

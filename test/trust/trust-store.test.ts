@@ -31,7 +31,10 @@ import {
 
 const forged = { code: 'untrusted', attack: 'metadata-forged' } as const
 
-/** A fleet with one revision, a node that trusts it, and a second revision that the node has not seen. */
+/**
+ * A fleet with one revision, a node that trusts it, and a second revision that the node has not
+ * seen.
+ */
 async function nodeBehind(): Promise<{ root: Acme; node: Awaited<ReturnType<typeof nodeOf>>; old: Lies }> {
   const root = await acme()
   await publishRevision(root.fleet, revision(1))

@@ -1,15 +1,16 @@
-// Large contents as simulated disks keep them: each in memory once, however many nodes have it, and hashed once.
+// Large file contents of simulated disks. Each content is in memory once, however many nodes have
+// it, and hashed once.
 
 import { hash } from 'node:crypto'
 
-/** Smaller ones lie in memory that Node uses again for others. */
+/** Smaller buffers lie in memory that Node reuses. */
 const sharedMinBytes = 64 * 1024
 
 /** Memory that nobody changes. */
 const kept = new WeakMap<ArrayBufferLike, Map<string, string>>()
 const byDigest = new Map<string, WeakRef<Buffer>>()
 
-/** A copy of the content that stays as it is; of a large one the copy that is there already. */
+/** A copy of the content that nobody changes. For a large content, the copy that exists already. */
 export function keptCopyOf(content: Uint8Array | string): Buffer {
   if (typeof content === 'string' || content.byteLength < sharedMinBytes) return Buffer.from(content)
   if (kept.has(content.buffer)) return Buffer.from(content.buffer, content.byteOffset, content.byteLength)
@@ -22,7 +23,10 @@ export function keptCopyOf(content: Uint8Array | string): Buffer {
   return copy
 }
 
-/** For a reader; of kept content the content itself, which a reader who wants to change it has to copy. */
+/**
+ * The content for a reader. Kept content is returned itself, so a reader that changes it has to
+ * copy it first.
+ */
 export function readCopyOf(content: Uint8Array): Uint8Array {
   if (!kept.has(content.buffer)) return Uint8Array.from(content)
   return new Uint8Array(content.buffer, content.byteOffset, content.byteLength)
@@ -38,7 +42,7 @@ export function digestOf(algorithm: 'sha1' | 'sha256', bytes: Uint8Array): strin
   return digest
 }
 
-/** The parts in one; without a copy if they already lie one after the other. */
+/** The parts as one buffer, without a copy if they already lie one after the other. */
 export function joined(parts: readonly Uint8Array[]): Uint8Array {
   const [first] = parts
   if (first === undefined) return new Uint8Array()

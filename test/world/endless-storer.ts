@@ -1,4 +1,5 @@
-// Changes two keys of a store together, again and again, and says which rounds were acknowledged. Run by real-store.test.ts.
+// Changes two keys of a store together, again and again, and says which rounds were acknowledged.
+// Run by real-store.test.ts.
 
 import { openLevelStore } from '../../src/world/store.ts'
 

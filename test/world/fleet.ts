@@ -1,4 +1,5 @@
-// Certificates for tests of connections: a fleet with an authority, and nodes with certificates of it.
+// Certificates for tests of connections: a fleet with an authority, and nodes with certificates of
+// it.
 
 import { createHash } from 'node:crypto'
 import type { Instant } from '../../src/model/names.ts'
@@ -12,9 +13,12 @@ import type { Random, TlsIdentity } from '../../src/world/world.ts'
 import { seededRandom } from './seeded-random.ts'
 
 export interface TestFleet {
-  /** `issuedAt` is the instant that the certificate is made at; its life is that of every certificate. */
+  /**
+   * `issuedAt` is the instant at which the certificate is made. It lives as long as any
+   * certificate.
+   */
   node(name: string, options?: { issuedAt?: Instant }): Promise<TlsIdentity>
-  /** Good for calling only. */
+  /** A certificate that serves for the calling end only. */
   enrolment(tokenId: string): Promise<TlsIdentity>
 }
 

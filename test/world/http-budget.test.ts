@@ -1,4 +1,4 @@
-// Who may hold how much of a control port's memory.
+// How much of a control port's memory each caller may hold.
 
 import * as fc from 'fast-check'
 import t from 'tap'
@@ -7,7 +7,7 @@ import { createBudget } from '../../src/world/http-budget.ts'
 const max = { bytes: 100, bytesOfOne: 40 }
 const forever = new AbortController().signal
 
-/** Lets what was granted be seen. */
+/** Waits until granted claims can be observed. */
 const settled = () => new Promise((resolve) => setImmediate(resolve))
 
 t.test('one caller gets a share, all together the whole', async (t) => {

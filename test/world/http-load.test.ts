@@ -1,4 +1,4 @@
-// What one caller can make a control port hold in memory, and what the others notice of it.
+// How much memory one caller can make a control port hold, and what other callers notice.
 
 import { once } from 'node:events'
 import * as https from 'node:https'
@@ -151,7 +151,7 @@ async function madeBy(stage: Stage): Promise<number> {
   const connections = await Promise.all(Array.from({ length: 5 }, () => stage.connect(stage.child)))
   for (const connection of connections) connection.write('GET /large HTTP/1.1\r\nhost: x\r\n\r\n')
   await stage.until(async () => stage.requests.length > before)
-  // Sent after them all, and answered: they have arrived.
+  // This request was sent after all of them and is answered, so they have arrived.
   for (let n = 0; n < 3; n += 1) await stage.ask(stage.sibling, { path: '/small' })
   const made = stage.requests.slice(before).filter(({ path }) => path === '/large').length
   for (const connection of connections) connection.destroy()
@@ -161,7 +161,7 @@ async function madeBy(stage: Stage): Promise<number> {
 interface Stage {
   child: TlsIdentity
   sibling: TlsIdentity
-  /** Those that reached the handler. */
+  /** Requests that reached the handler. */
   requests: HttpRequest[]
   ask(tls: TlsIdentity, options?: object): Promise<{ status: number; body: Uint8Array }>
   post(tls: TlsIdentity, bytes?: number): ReturnType<typeof https.request>

@@ -1,4 +1,5 @@
-// One run of a simulated node's program, from its start to its end. What it left undone at its end never happens.
+// One run of a simulated node's program, from its start to its end. What is pending at the end
+// never happens.
 
 import type { Random, Timer } from '../../src/world/world.ts'
 import type { Timeline } from './timeline.ts'
@@ -7,14 +8,17 @@ export interface Life {
   isOver(): boolean
   /** Like Timeline's `at`, in milliseconds from now, and not at all once the life is over. */
   after(ms: number, callback: () => void): Timer
-  /** Does a change to what outlasts this life, a while from now. If the life ends before, chance says whether it was done. */
+  /**
+   * Changes, a while from now, something that outlasts this life. If the life ends before, chance
+   * decides whether it happened.
+   */
   lasting<T>(tookMs: number, change: () => T): Promise<T>
-  /** Called once, at the end. Returns what takes that back. */
+  /** Calls back once, at the end. Returns a function that unsubscribes. */
   onEnd(callback: () => void): () => void
   end(): void
 }
 
-/** What a program waits for that is not there any more. */
+/** A promise that a program awaits whose life is over. */
 export const never: Promise<never> = new Promise(() => {})
 
 export function beginLife(timeline: Timeline, random: Random): Life {

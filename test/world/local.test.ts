@@ -178,7 +178,8 @@ t.test('a home may lie deeper than a socket’s path can be long', async (t) => 
 })
 
 t.test('who hangs up without an answer has gone away', async (t) => {
-  // A path of its own, and a short one: the checkout may lie deeper than a socket's path can be long.
+  // A path of its own, and a short one: the checkout may lie deeper than a socket's path can be
+  // long.
   const folder = await mkdtemp(`${tmpdir()}/banyan-`)
   const path = `${folder}/control.sock`
   const server = createServer((socket) => socket.destroy())

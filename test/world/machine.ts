@@ -1,5 +1,6 @@
-// The packages of a simulated machine: in memory, made to fail, and changed by hand. What differs, what is planned and what
-// may be installed is decided by the real code; only the installing itself is made up.
+// The packages of a simulated machine, in memory. A test can make them fail and change them by
+// hand. The real code decides what differs, what is planned and what may be installed; only the
+// installing itself is simulated.
 
 import { join } from 'node:path'
 import { Failure } from '../../src/model/failure.ts'
@@ -26,17 +27,17 @@ import type { SimulatedNode } from './simulation.ts'
 export interface Installation {
   name: PackageName
   version: PackageVersion
-  /** Of the bytes that were installed, as they lay on the disk. */
+  /** SHA-256 of the bytes that were installed, as they lay on the disk. */
   sha256: Sha256
 }
 
-/** Outlasts the daemon, and what is installed outlasts a power cut. */
+/** Outlasts the daemon. Installed packages outlast a power cut, too. */
 export interface SimulatedMachine {
-  /** For the daemon of one life. */
+  /** The machine for the daemon of one life. */
   open(world: World, home: string): LocalMachine
-  /** What is installed, sorted by name. */
+  /** The installed packages, sorted by name. */
   packages(): Actual[]
-  /** The package's installation fails, or that of one version, until it is mended. */
+  /** Makes the installation of a package or of one version fail, until it is mended. */
   breakPackage(name: PackageName, version?: PackageVersion): void
   mendPackage(name: PackageName): void
   /** Somebody changes the machine by hand. */
@@ -115,7 +116,10 @@ export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
     ]),
   )
 
-  /** As the apply process: it checks everything again, and outlives the daemon but no power cut. */
+  /**
+   * Stands for the apply process: checks everything again, and outlives the daemon but not a power
+   * cut.
+   */
   function begin(plan: Plan, home: string): Transaction {
     const { disk, life } = node.machine
     begun += 1

@@ -1,31 +1,34 @@
-// The simulated network: sites with a link each, and what is cut.
+// The simulated network: sites with one link each, and the connections that are cut.
 
 import type { Timeline } from './timeline.ts'
 
 export interface SiteLink {
-  /** One way, in milliseconds. */
+  /** Latency of one direction, in milliseconds. */
   latencyMs: number
-  /** In each direction. */
+  /** Bytes per second in each direction. */
   bytesPerSecond: number
 }
 
 export interface Network {
   /** The link of a site to all others. */
   link(site: string, link: Partial<SiteLink>): void
-  /** Nothing gets through between the two (addresses or sites), or between the one and everybody. */
+  /** Cuts the connection between two addresses or sites, or between one and all others. */
   cut(one: string, other?: string): void
   mend(one: string, other?: string): void
-  /** What has crossed the link of a site, headers and all. */
+  /** Bytes that have crossed the link of a site, including headers. */
   crossed(site: string): { inBytes: number; outBytes: number }
 }
 
 /** For the other parts of the simulation. */
 export interface Wires extends Network {
   place(address: string, site: string): void
-  /** Without power: what was on its way to the node or from it is lost. */
+  /** Marks a node as without power: everything on its way to or from it is lost. */
   silence(address: string): void
   unsilence(address: string): void
-  /** Calls back when so many bytes have arrived; while the way is cut they wait, as TCP would send them again. */
+  /**
+   * Calls back when this many bytes have arrived. While the connection is cut they wait, since TCP
+   * would send them again.
+   */
   deliver(from: string, to: string, bytes: number, arrived: () => void): void
 }
 
@@ -50,7 +53,7 @@ export function createWires(timeline: Timeline): Wires {
     return count
   }
 
-  /** One message after the other goes over a link, in each direction. */
+  /** A link carries one message after the other, in each direction. */
   function crossing(startMs: number, name: string, link: SiteLink, bytes: number): number {
     const leftMs = Math.max(startMs, busyUntil.get(name) ?? 0) + (bytes / link.bytesPerSecond) * 1000
     busyUntil.set(name, leftMs)

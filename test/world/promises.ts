@@ -1,4 +1,5 @@
-// What a tree promises, whatever happens to it: watched on every node all the time, and looked at once all is quiet.
+// The promises of a tree, whatever happens to it. Some are watched on every node all the time, the
+// others are checked once the tree is quiet.
 
 import type { NodeName, PackageName, PackageVersion, Sha256 } from '../../src/model/names.ts'
 import type { RunningNode } from '../../src/node/daemon.ts'
@@ -8,13 +9,13 @@ import type { Policy, TreeNode } from './tree.ts'
 export interface Promises {
   watch(node: TreeNode, running: RunningNode): void
   published(name: PackageName, version: PackageVersion, sha256: Sha256): void
-  /** From now on its packages may be installed. */
+  /** From now on, the packages of this revision may be installed. */
   releasing(policy: Policy): void
   released(revision: number, policy: Policy): void
   newestRevision(): number | null
-  /** What the node has installed, and what it should have, where that is not the same. */
+  /** What the node has installed and what it should have, where the two differ. */
   machineDiffers(node: TreeNode): string | undefined
-  /** What was broken so far, each once. */
+  /** The promises that were broken so far, each once. */
   broken(): string[]
   /** What does not fit together once a tree has converged. */
   inconsistent(nodes: readonly TreeNode[], root: RunningNode): Promise<string[]>

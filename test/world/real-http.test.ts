@@ -149,7 +149,7 @@ t.test('who answers without TLS is not trusted, and who hangs up is not reached'
 })
 
 interface Stage {
-  /** Closed, it has seen all that there was to see. */
+  /** Once closed, it has seen everything. */
   server: HttpServer
   port: number
   tls: TlsIdentity

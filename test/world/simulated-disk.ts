@@ -1,4 +1,5 @@
-// A disk in memory that can be full, fail, and lose power: what was acknowledged is there, the rest is there or not.
+// A disk in memory that can be full, fail, and lose power. Acknowledged changes stay; others may or
+// may not be there.
 
 import { posix } from 'node:path'
 import { Failure, type FailureCode } from '../../src/model/failure.ts'
@@ -11,14 +12,20 @@ export type Entry =
   | { kind: 'folder'; mode: number }
   | { kind: 'link'; target: string }
 
-/** What outlasts a crash. */
+/** The part that outlasts a crash. */
 export interface Storage {
-  /** Leaves so many bytes free. */
+  /** Leaves this many bytes free. */
   fill(freeBytes?: number): void
   freeUp(): void
-  /** Asked before each operation (`read`, `write`, ..., `store`); the code of the Failure that it ends in. */
+  /**
+   * Called before each operation (`read`, `write`, ..., `store`). Returns the code of the Failure
+   * in which it ends.
+   */
   failOn(fault: (operation: string, path: string) => FailureCode | undefined): void
-  /** How long an operation takes at most, in virtual milliseconds; 0, the default, is at once, without time passing. */
+  /**
+   * The longest that an operation takes, in virtual milliseconds. With 0, the default, no time
+   * passes.
+   */
   slowDown(ms: number): void
   /** All files with their content as text, by path, for a test to look at. */
   files(): Record<string, string>
@@ -29,7 +36,7 @@ export interface Platter extends Storage {
   entries: Map<string, Entry>
   /** Files that a power cut may change. */
   volatile: Set<string>
-  /** What a power cut does to them: one is there, or empty, or not. */
+  /** Loses the power: each of these files is there, or empty, or missing. */
   losePower(): void
   /** Stores by path; the values are JSON. */
   stores: Map<string, Map<string, string>>
@@ -102,7 +109,9 @@ export function simulatedDisk(platter: Platter, life: Life): Disk {
     })
   }
 
-  /** Where a path leads when the links on its way are followed; the last name only if asked. */
+  /**
+   * The path after following the links in it. A link as its last name is followed only if asked.
+   */
   function resolved(path: string, follow: 'last-too' | 'all-but-last', depth = 0): string {
     if (depth > 40) throw new Failure('disk', `too many links in ${path}`)
     const { dir, base } = posix.parse(posix.resolve('/', path))
@@ -126,7 +135,7 @@ export function simulatedDisk(platter: Platter, life: Life): Disk {
     return entry.content
   }
 
-  /** A place for a name, whose folder is there. */
+  /** The place for a new name. Its folder has to exist. */
   function placeOf(path: string): string {
     const place = resolved(path, 'all-but-last')
     if (entries.get(posix.dirname(place))?.kind !== 'folder') throw absent(path)
@@ -148,7 +157,7 @@ export function simulatedDisk(platter: Platter, life: Life): Disk {
     const bytes = keptCopyOf(content)
     return operate('write', path, () => {
       placeOf(path)
-      // The old content is there until the new is whole, so there has to be room for both.
+      // The old content stays until the new one is whole, so there has to be room for both.
       if (bytes.length > platter.freeBytes()) throw noSpace(path)
       put(path, { kind: 'file', content: bytes, mode: options?.mode ?? 0o644 })
     })

@@ -1,4 +1,5 @@
-// Swarm engines for the simulated world: the same commands and reports as the real process, over the simulated network.
+// Swarm engines for the simulated world: the same commands and reports as the real process, over
+// the simulated network.
 
 import { Failure } from '../../src/model/failure.ts'
 import { limits } from '../../src/model/limits.ts'
@@ -14,17 +15,17 @@ import { distrustOf } from './simulated-tls.ts'
 import type { SimulatedNode, Simulation } from './simulation.ts'
 
 export interface SimulatedSwarms {
-  /** For the life that a node lives now. */
+  /** The engines for the present life of a node. */
   engineFor(node: SimulatedNode): EngineFactory
   /** Ends the engine of a node at once, as SIGKILL does. */
   kill(node: SimulatedNode): void
 }
 
-/** A connection before anybody knows whom it is for. */
+/** A connection whose payload is not known yet. */
 interface SimulatedCaller extends Caller {
   node: NodeName
   infoHash: InfoHash
-  /** Undefined, and the connection is closed, if one of them does not believe the other's certificate. */
+  /** Undefined, and the connection is closed, if one end refuses the other's certificate. */
   accept(acceptor: Party, onStranger: (address: string, because: string) => void): LinkEnd | undefined
 }
 
@@ -46,13 +47,14 @@ const messageBytes = 60
 const firstPort = 17_421
 
 export function createSwarms(simulation: Simulation): SimulatedSwarms {
-  // The network of every simulation also moves bytes; its face for scenarios just does not show it.
+  // The network of every simulation also moves bytes, although its interface for scenarios does not
+  // show that.
   const wires = simulation.network as Wires
   const doors = new Map<string, Door>()
   const running = new Map<string, { die: () => void }>()
   const parts = partsOf()
 
-  /** Both ends of a connection; `clock.after` keeps a life that is over from taking part. */
+  /** Both ends of a connection. `clock.after` keeps a life that is over from taking part. */
   const join = (dialler: Party, acceptor: Party): [outgoing: LinkEnd, incoming: LinkEnd] => {
     const [outgoing, toOutgoing] = endOf(acceptor.node, 'outgoing', (message) => {
       wires.deliver(dialler.address, acceptor.address, sizeOf(message), toIncoming(acceptor.clock, message))
@@ -126,7 +128,7 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
     let revoked = new Set<NodeName>()
     let isDead = false
 
-    // Reports come later, as they do over IPC, and none comes from the dead.
+    // Reports arrive later, as over IPC, and a killed engine sends none.
     const report = (message: EngineReport) => {
       if (!isDead) clock.after(0, () => onReport(message))
     }
@@ -235,7 +237,7 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
           })
           break
         default:
-          // Connections and the end come in by ways of their own.
+          // Connections and the end of the engine have their own calls.
           break
       }
     }
@@ -267,7 +269,7 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
   }
   return {
     engineFor: (node) => {
-      // A new life: whatever the old one had open is gone.
+      // In a new life, everything that the old one had open is gone.
       running.get(node.address)?.die()
       return {
         listen: async ({ port, onCaller }) => {
@@ -290,8 +292,9 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
 }
 
 /**
- * The network may deliver a small message before a large one; a connection does not. The second value takes a message
- * that is sent to this end, and returns what to call when it arrives.
+ * Keeps messages in order: the network may deliver a small message before a large one, but a
+ * connection does not. The second value takes a message that is sent to this end, and returns the
+ * function to call when it arrives.
  */
 function endOf(
   node: NodeName,

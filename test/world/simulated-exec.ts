@@ -1,4 +1,4 @@
-// Programs of a simulated machine: functions in a table, by name.
+// The programs of a simulated machine: a table of functions, by name.
 
 import { basename } from 'node:path'
 import { Failure } from '../../src/model/failure.ts'
@@ -13,14 +13,14 @@ export interface ProgramRun {
   clock: Clock
   /** Prints one line. */
   say(line: string, stream?: 'stdout' | 'stderr'): void
-  /** Aborts when the program is told to end. */
+  /** Aborts when the program has to end. */
   signal: AbortSignal
 }
 
 /** Returns the exit code. */
 export type Program = (run: ProgramRun) => number | Promise<number>
 
-/** By the last part of their path; a test adds and replaces them. */
+/** Programs by the last part of their path. A test adds and replaces them. */
 export type Programs = Map<string, Program>
 
 export function simulatedExec(parts: {
@@ -94,7 +94,7 @@ export function simulatedExec(parts: {
     }
     nextPid += 1
     const { signal } = new AbortController()
-    // It outlives whoever started it, so its end is its own affair.
+    // The program outlives its starter, so nobody waits for its end.
     Promise.resolve(program({ args: run.args, env: run.env ?? {}, clock: parts.machineClock, say, signal })).then(
       () => {},
       (error) => say(String(error), 'stderr'),

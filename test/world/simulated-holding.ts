@@ -1,5 +1,5 @@
-// A holding that is open in a simulated engine: real bytes, whole pieces, and the real choice of whom to dial and what to
-// ask for.
+// An open holding in a simulated engine. Bytes are real, pieces travel whole, and the real code
+// chooses whom to dial and what to request.
 
 import { limits } from '../../src/model/limits.ts'
 import type { NodeName } from '../../src/model/names.ts'
@@ -27,7 +27,7 @@ export type LinkMessage =
   | { kind: 'choke'; isOn: boolean }
   | { kind: 'ask'; piece: number }
   | { kind: 'piece'; piece: number; bytes: Uint8Array }
-  /** `isAnswer` keeps two from pinging each other for ever. */
+  /** `isAnswer` keeps two peers from pinging each other for ever. */
   | { kind: 'ping'; isAnswer: boolean }
   | { kind: 'close' }
 
@@ -36,7 +36,7 @@ export interface LinkEnd {
   node: NodeName
   direction: 'incoming' | 'outgoing'
   send(message: LinkMessage): void
-  /** For whoever uses it; what came before waits for him. */
+  /** Sets the receiver. Messages that arrived before wait for it. */
   listen(listener: (message: LinkMessage) => void): void
 }
 
@@ -47,7 +47,7 @@ export interface SimulatedHolding {
   ratesChanged(): void
   setBackground(background: boolean): void
   close(): Promise<void>
-  /** The engine was killed: connections break, nothing else is done. */
+  /** The engine was killed: connections break, and nothing else happens. */
   breakOff(): void
 }
 
@@ -58,12 +58,12 @@ interface Link {
   heardAtMs: number
   keepAlive: Timer | undefined
   lane: Lane
-  /** Whether it gives nothing to us, and we nothing to it. */
+  /** Whether the peer gives nothing to this end, and this end nothing to it. */
   isChoking: boolean
   isChoked: boolean
 }
 
-/** Pieces asked for at once, per link. */
+/** Pieces requested at once on one link. */
 const askedMax = 2
 /** How long libuv lets TCP probe a silent connection. */
 const probingMs = 10_000
@@ -74,7 +74,7 @@ export interface SimulatedHoldingParts {
   clock: Clock
   random: Pick<Random, 'fraction'>
   disk: Disk
-  /** What lies in the `.part` file; outlives the engine. */
+  /** The content of the `.part` file. It outlives the engine. */
   part: SimulatedPart
   isRevoked: (node: NodeName) => boolean
   dial: (meeting: PeerToDial) => Promise<LinkEnd>
@@ -146,7 +146,7 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     link.keepAlive?.cancel()
     for (const timer of link.asked.values()) timer.cancel()
   }
-  /** As TCP finds out that nobody is there any more. */
+  /** What TCP does when it finds the other end gone. */
   const keepAlive = (link: Link) => {
     link.keepAlive = clock.after(limits.keepAliveMs, () => {
       if (clock.monotonicMs() - link.heardAtMs < limits.keepAliveMs) return keepAlive(link)
@@ -193,7 +193,7 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
       const own = nextPieceFor({ ...choice, qualifies: (each) => each % of === which && qualifies(each) })
       const piece = own === -1 ? nextPieceFor({ ...choice, qualifies }) : own
       if (piece === -1) return
-      // Whoever does not answer is let go, as the real engine does.
+      // A peer that does not answer is hung up on, as in the real engine.
       link.asked.set(
         piece,
         clock.after(30_000, () => hangUp(link)),
@@ -258,7 +258,7 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     if (message.kind === 'piece') {
       const { piece, bytes } = message
       link.asked.get(piece)?.cancel()
-      // As the connection does, it waits for what may come in.
+      // Like the connection, the end waits for what may still arrive.
       meters.download.pass(bytes.length, link.lane, () => {
         if (isOver(link)) return false
         received(link, piece, bytes)

@@ -1,4 +1,5 @@
-// Requests over the simulated network: they reach the handler of the server at that address, take time, and get lost.
+// Requests over the simulated network. They reach the handler of the server at their address, take
+// time, and may get lost.
 
 import { Failure } from '../../src/model/failure.ts'
 import { limits } from '../../src/model/limits.ts'
@@ -7,7 +8,7 @@ import { type Life, never } from './life.ts'
 import type { Wires } from './network.ts'
 import { derOf, distrustOf } from './simulated-tls.ts'
 
-/** What one request was; for tests to count. */
+/** One request, for tests that count them. */
 export interface SeenRequest {
   from: string
   to: string
@@ -121,7 +122,7 @@ export function simulatedHttp(parts: {
             shut(server)
             resolve()
           }
-          // Handlers that were told get a moment for their last answer.
+          // Handlers whose signal aborted get a moment for their last answer.
           if (server.exchanges.size === 0) end()
           else life.after(limits.stopMs / 5, end)
         })
@@ -178,7 +179,8 @@ export function simulatedHttp(parts: {
 
       const kept = idle.get(pool)?.pop()
       if (kept?.server.state === 'open') call(kept)
-      // Nobody's kernel is there to refuse the connection: it hangs until its time is over.
+      // Without power there is no kernel to refuse the connection, so it hangs until its time is
+      // over.
       else if (ports.running.has(to) || ports.servers.has(name)) roundTrip(80, connect)
 
       function connect(): void {

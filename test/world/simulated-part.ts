@@ -1,10 +1,11 @@
-// The pieces in the `.part` files of simulated nodes: written at once, and safe from a power cut once they are synced.
+// The pieces in the `.part` files of simulated nodes: written at once, and safe from a power cut
+// once they are synced.
 
 import type { Platter } from './simulated-disk.ts'
 import type { SimulatedNode } from './simulation.ts'
 
 export interface SimulatedPart {
-  /** What can be read. */
+  /** The pieces that can be read. */
   pieces: ReadonlyMap<number, Uint8Array>
   write(piece: number, bytes: Uint8Array): void
   /** Durable when it resolves. Throws what the disk throws. */
@@ -31,7 +32,7 @@ function createPart(node: SimulatedNode, path: string): SimulatedPart {
   const unsynced = new Set<number>()
   let guarded: SimulatedNode['machine'] | undefined
 
-  /** What was not synced is there, or half there, or not. */
+  /** Loses the power: a piece that was not synced is there, or half there, or missing. */
   const loseUnsynced = () => {
     for (const piece of unsynced) {
       const bytes = pieces.get(piece)

@@ -1,4 +1,5 @@
-// Says, as the real engine does, when nobody who can be reached has had anything of what is missing for a while.
+// Reports, as the real engine does, when no reachable peer has had anything of what is missing for
+// a while.
 
 import { limits } from '../../src/model/limits.ts'
 import type { Clock, Timer } from '../../src/world/world.ts'

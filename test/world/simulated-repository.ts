@@ -1,5 +1,6 @@
-// The real repository on the simulated disk. Only taking packages in is made up: the real one reads them from the real
-// file system. What it leaves behind (payload, metainfo, manifest, entry) is of the same form.
+// The real repository on the simulated disk. Only the reading of packages is simulated, because the
+// real one uses the real file system. The results (payload, metainfo, manifest, entry) have the
+// same form.
 
 import { createHash } from 'node:crypto'
 import { Failure } from '../../src/model/failure.ts'
@@ -19,7 +20,7 @@ export interface PackageSource {
   depends?: string[]
 }
 
-/** `sources` by path: what there is to be published. */
+/** `sources` has what can be published, by path. */
 export async function openSimulatedRepository(
   parts: RepositoryParts,
   sources: ReadonlyMap<string, PackageSource>,

@@ -1,4 +1,4 @@
-// A store in memory: what was acknowledged outlasts a crash, a batch as a whole.
+// A store in memory. Acknowledged changes outlast a crash; a batch does so as a whole.
 
 import { Failure } from '../../src/model/failure.ts'
 import { jsonOf, roomName } from '../../src/world/store.ts'

@@ -1,12 +1,12 @@
-// Who trusts whom on a simulated connection. PEM certificates are checked as TLS would; other texts stand for
-// themselves, and are trusted by those with the same CA text.
+// Which ends of a simulated connection trust each other. PEM certificates are checked as TLS does.
+// Other texts stand for themselves, and an end with the same CA text trusts them.
 
 import { X509Certificate } from 'node:crypto'
 import type { TlsIdentity } from '../../src/world/world.ts'
 
 const purposes = { calling: '1.3.6.1.5.5.7.3.2', serving: '1.3.6.1.5.5.7.3.1' } as const
 
-/** Undefined if `viewer` accepts `other`, else why not. `now` is the viewer's. */
+/** Undefined if `viewer` accepts `other`, and otherwise the reason. `now` is the viewer's time. */
 export function distrustOf(
   viewer: TlsIdentity,
   other: TlsIdentity,
@@ -20,7 +20,7 @@ export function distrustOf(
   if (!isIssuedBy(other.certificate, viewer.ca)) return 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'
   if (now < Date.parse(certificate.validFrom)) return 'CERT_NOT_YET_VALID'
   if (now > Date.parse(certificate.validTo)) return 'CERT_HAS_EXPIRED'
-  // Node calls the extended usages `keyUsage`; without any, a certificate is good for everything.
+  // Node calls the extended usages `keyUsage`. A certificate without any serves for everything.
   const usages: readonly string[] | undefined = certificate.keyUsage
   return usages === undefined || usages.includes(purposes[purpose]) ? undefined : 'INVALID_PURPOSE'
 }

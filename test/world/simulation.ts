@@ -1,4 +1,5 @@
-// The simulated world: many nodes on one virtual clock and one network, in one process, the same for the same seed.
+// The simulated world: many nodes on one virtual clock and one network, in one process, the same
+// for the same seed.
 
 import { createLog, type LogLevel } from '../../src/world/log.ts'
 import type { Clock, Disk, Facts, World } from '../../src/world/world.ts'
@@ -14,20 +15,26 @@ import { createTimeline } from './timeline.ts'
 export interface SimulatedNode {
   readonly address: string
   readonly site: string
-  /** Of the life that runs now; all that an earlier life still does with its own comes to nothing. */
+  /**
+   * The world of the present life. What an earlier life still does with its own world has no
+   * effect.
+   */
   readonly world: World
-  /** Of programs that go on when the one that started them ends, until the power is cut. */
+  /** The world of programs that go on when their starter ends, until the power is cut. */
   readonly machine: { clock: Clock; disk: Disk; life: Life }
   readonly storage: Storage
   readonly programs: Programs
   /** Log lines of all lives. */
   readonly lines: string[]
   setFacts(facts: Facts): void
-  /** Sets the wall clock off by so much. */
+  /** Sets the wall clock off by this many milliseconds. */
   skewClock(ms: number): void
-  /** Of the machine's clocks on the wall; UTC at first. */
+  /** Sets the time zone of the machine, which is UTC at first. */
   setTimeZone(name: string): void
-  /** Ends the program at once, as SIGKILL or (`power`) a power cut does: then nobody hears of it. Disk and store stay. */
+  /**
+   * Ends the program at once, as SIGKILL does or, with `power`, a power cut, which no peer notices.
+   * Disk and store stay.
+   */
   crash(options?: { power?: boolean }): void
   /** Starts a new life, ending the one before if it still runs. */
   restart(): World
@@ -38,9 +45,12 @@ export interface Simulation {
   readonly network: Network
   now(): number
   node(options: { address: string; site?: string; diskBytes?: number }): SimulatedNode
-  /** Lets so much time pass, with all that happens in it. */
+  /** Lets this many milliseconds pass, with everything that happens in them. */
   run(options: { forMs: number }): Promise<void>
-  /** Runs until the work is done or the condition holds; throws if that takes longer, by the virtual clock. */
+  /**
+   * Runs until the work is done or the condition holds; throws if that takes longer, by the virtual
+   * clock.
+   */
   until<T>(work: Promise<T>, options?: { withinMs?: number }): Promise<T>
   until(condition: () => boolean, options?: { withinMs?: number }): Promise<void>
   /** How many timers fired and messages arrived, everywhere. */
@@ -55,8 +65,8 @@ const epoch = Date.UTC(2030, 0, 1)
 const hourMs = 3600_000
 
 /**
- * In whole microseconds, and never none: a timer that is set for what rounding left over would be set again at the same
- * moment for ever. The shortest real one is a millisecond.
+ * In whole microseconds, and never 0: a timer set for a remainder of rounding would be set again at
+ * the same moment for ever. The shortest real timer is a millisecond.
  */
 function delayOf(ms: number): number {
   return Math.max(0.001, Math.ceil(ms * 1000) / 1000)

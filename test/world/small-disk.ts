@@ -3,7 +3,10 @@
 import type { Test } from 'tap'
 import { systemExec } from '../../src/world/exec.ts'
 
-/** Mounts one at a folder of the test's own while the work is done. Where that is not allowed, nothing is done. */
+/**
+ * Mounts a small disk at a folder of the test during the work. Where mounting is not permitted, it
+ * does nothing.
+ */
 export async function onSmallDisk(t: Test, megabytes: number, work: (folder: string) => Promise<void>): Promise<void> {
   const folder = t.testdir({})
   const args = ['-t', 'tmpfs', '-o', `size=${megabytes}m`, 'tmpfs', folder]

@@ -1,4 +1,5 @@
-// Virtual time: a queue of events, run one after the other, each once all that the last one set off has settled.
+// Virtual time: a queue of events. Each event runs once everything that the one before started has
+// settled.
 
 import { createHook } from 'node:async_hooks'
 import type { Timer } from '../../src/world/world.ts'
@@ -7,11 +8,14 @@ export interface Timeline {
   /** Milliseconds since the simulation began. */
   nowMs(): number
   at(ms: number, callback: () => void): Timer
-  /** Resolves when no promise is left that can settle without time passing. */
+  /** Resolves when no promise is left that can settle before time passes. */
   settle(): Promise<void>
-  /** Runs the next event if it is due by then, and tells whether there was one. Settle before. */
+  /**
+   * Runs the next event if it is due by then, and returns whether there was one. Call `settle`
+   * before.
+   */
   step(untilMs: number): boolean
-  /** Moves the time on; no event may be due before. */
+  /** Moves the time forward. No event may be due before. */
   skipTo(ms: number): void
   /** How many events there were. */
   steps(): number
@@ -94,7 +98,10 @@ function pop(queue: Event[]): void {
   queue[at] = last
 }
 
-/** Work that really happens outside of JavaScript (cryptography, loading a module) and takes no virtual time. */
+/**
+ * Work that happens outside of JavaScript (cryptography, loading a module). It takes no virtual
+ * time.
+ */
 const outsideWork = new Set<number>()
 let ownTurn = false
 
@@ -110,7 +117,10 @@ createHook({
   trackPromises: false,
 }).enable()
 
-/** Node has jobs for cryptography that is done at once, too; no hook tells of their end, and these alone return results. */
+/**
+ * Node also has jobs for synchronous cryptography, whose end no hook reports. Only the jobs listed
+ * here return results.
+ */
 function endWhenRunAtOnce(id: number, job: { run(): unknown }): void {
   const { run } = job
   job.run = () => {

@@ -1,4 +1,4 @@
-// What the nodes of a simulation ask each other, counted.
+// Counts the requests between the nodes of a simulation.
 
 import type { Simulation } from './simulation.ts'
 

@@ -1,6 +1,6 @@
-// Whole trees of simulated nodes. Real: the daemon, the fleet and its keys, joining, trust, repository index, policy, objects,
-// tracker, swarm control, reports. Simulated: the world below them, the swarm engine, the installing of packages, the
-// taking in of packages to publish.
+// Whole trees of simulated nodes. Real: the daemon, the fleet and its keys, joining, trust,
+// repository index, policy, objects, tracker, swarm control, reports. Simulated: the world below
+// them, the swarm engine, the installing of packages, and the reading of packages to publish.
 
 import { createHash } from 'node:crypto'
 import type { NodeName, PackageName, PackageVersion } from '../../src/model/names.ts'
@@ -23,7 +23,7 @@ import { createSwarms } from './simulated-engine.ts'
 import { openSimulatedRepository, type PackageSource } from './simulated-repository.ts'
 import type { SimulatedNode, Simulation } from './simulation.ts'
 
-/** Where a node is and whom it asks. */
+/** The place of a node, and its parents. */
 export interface Planting {
   name: NodeName
   site: string
@@ -36,7 +36,7 @@ export interface TreeSpec {
   root?: Pick<Planting, 'settings'>
   /** Parents before children. */
   nodes: Planting[]
-  /** Of each site other than the root's, which is called `main`. */
+  /** The link of each site other than the root's, which is called `main`. */
   link?: Partial<SiteLink>
 }
 
@@ -48,9 +48,9 @@ export interface TreeNode {
   /** Undefined while it is down. */
   readonly running: RunningNode | undefined
   start(): Promise<void>
-  /** In order, as SIGTERM does. */
+  /** Stops the node in order, as SIGTERM does. */
   stop(): Promise<void>
-  /** As SIGKILL does, or a power cut; `start` brings it back. */
+  /** Ends the node as SIGKILL does, or a power cut. `start` starts it again. */
   crash(options?: { power?: boolean }): void
   crashEngine(): void
 }
@@ -60,7 +60,7 @@ export interface Policy {
 }
 
 export interface Lag {
-  /** Whether what the root knows counts too; it does by default. */
+  /** Whether the knowledge of the root counts, too. It does by default. */
   reports?: boolean
 }
 
@@ -70,32 +70,42 @@ export interface Tree {
   readonly nodes: readonly TreeNode[]
   node(name: NodeName): TreeNode
   below(parent: NodeName): TreeNode[]
-  /** With bytes that follow from name and version. */
+  /** Publishes a package. Its bytes follow from name and version. */
   publish(name: PackageName, version: PackageVersion, options?: { size?: number }): Promise<void>
   /**
-   * The number of the revision; undefined if the root was to crash before that was known. `terms` are lines of the one
-   * rule for all nodes, `sections` stand beside it.
+   * Returns the number of the revision; undefined if the root crashes before it is known. `terms`
+   * are lines of the one rule for all nodes, `sections` stand beside the rules.
    */
   release(
     policy: Policy,
     options?: { crashAfterMs?: number; terms?: string[]; sections?: string[] },
   ): Promise<number | undefined>
-  /** To the state of an earlier revision, which wanted this. The policy file stays as it is. */
+  /**
+   * Rolls back to an earlier revision, which wanted these packages. The policy file is not changed.
+   */
   rollback(revision: number, policy: Policy): Promise<number>
   /** What releasing this policy would change. */
   plan(policy: Policy): Promise<ReleasePlan>
-  /** What keeps running nodes, and what the root knows of all, from being as the newest revision wants them. */
+  /**
+   * What is still missing on the running nodes, and in the knowledge of the root, from the newest
+   * revision.
+   */
   lagging(options?: Lag): string[]
-  /** Runs until nothing is lagging; throws what is after that time. Returns how long it took, in virtual milliseconds. */
+  /**
+   * Runs until nothing lags, and throws what still lags after that time. Returns the virtual
+   * milliseconds that it took.
+   */
   converge(options?: Lag & { withinMs?: number; stepMs?: number }): Promise<number>
-  /** What must never be; empty if all promises were kept. */
+  /** The broken promises. Empty if all were kept. */
   readonly promises: Promises
 }
 
 const MiB = 2 ** 20
 const controlPort = 7420
 
-/** One root, so many staging servers at a site each, and so many clients below each of them. */
+/**
+ * One root, this many staging servers at one site each, and this many clients below each of them.
+ */
 export function threeLevels(options: {
   stagingServers: number
   clientsEach: number

@@ -1,4 +1,5 @@
-// What a parent answers to its children. It keeps no list of them: every call stands for itself.
+// A node's side towards its children: answers their requests. It keeps no list of children; every
+// request stands alone.
 
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
@@ -12,14 +13,16 @@ import { openMetricsType } from '../../report/open-metrics.ts'
 import type { Announced } from '../../tracker/tracker.ts'
 import { type Identity, identityOf } from '../../trust/identity.ts'
 import type { Clock, HttpPeer, HttpRequest, HttpResponse, Log, Random } from '../../world/world.ts'
+import { createWatchers, type Watchers } from './watchers.ts'
 
 export interface DownlinkParts {
   clock: Clock
   random: Pick<Random, 'fraction'>
   log: Log
   tufFile(name: string): Promise<Uint8Array | undefined>
+  /** Version of the timestamp that this node trusts. */
   timestampVersion(): number
-  /** The first of these, at least one, until there are so many bytes. */
+  /** See `ObjectSource.firstOf`. */
   objects(digests: readonly Sha256[], bytes: number): Promise<Found[]>
   announce(announced: Announced): Promise<Handout>
   reports(node: NodeName, batch: ReportBatch): Promise<{ accepted: number }>
@@ -28,104 +31,114 @@ export interface DownlinkParts {
 }
 
 export interface Downlink {
+  /** Answers every request; a Failure becomes a status and a body that names its code. */
   handle(request: HttpRequest): Promise<HttpResponse>
+  /** How large a body may be at this path, from this caller; 0 where no body belongs. */
   bodyMaxBytes(path: string, peer: HttpPeer): number
   connectionsMax(peer: HttpPeer): number
   /** Answers every child that hangs in `watch`. */
-  tellChildren(): void
-  /** Whether any hangs in `watch`. */
-  hasChildren(): boolean
+  answerWatchers(): void
+  /** Whether any child hangs in `watch`. */
+  hasWatchers(): boolean
 }
 
-export function openDownlink(parts: DownlinkParts): Downlink {
-  const watchers = new Set<() => void>()
-
-  const watch = (version: number, signal: AbortSignal): Promise<HttpResponse> =>
-    new Promise((resolve) => {
-      const answer = () => {
-        watchers.delete(answer)
-        timer.cancel()
-        signal.removeEventListener('abort', answer)
-        resolve(json(200, { timestamp: parts.timestampVersion() }))
-      }
-      const timer = parts.clock.after(limits.watchHangMs, answer)
-      if (parts.timestampVersion() > version || signal.aborted) return answer()
-      watchers.add(answer)
-      signal.addEventListener('abort', answer)
-    })
-
-  const objects = async (digests: readonly Sha256[], wished: string | undefined): Promise<HttpResponse> => {
-    if (digests.length === 1) {
-      const [one] = await parts.objects(digests, limits.objectMaxBytes)
-      if (one !== 'failed') return found(one)
-      throw new Failure('unreachable', 'it cannot be had just now', { retry: 'later' })
-    }
-    const bytes = Math.min(wholeNumber(wished, 'objects: bytes'), limits.objectsAnswerBytes)
-    return found(framesOf(await parts.objects(digests, bytes)))
-  }
-
-  const answer = async (request: HttpRequest): Promise<HttpResponse> => {
-    const caller = identityOf(request.peer.certificate)
-    const call = `${request.method} ${request.path}`
-    if (call === 'POST /v1/enrol') {
-      const reply = await parts.enrol(request.body)
-      return { status: reply.status, body: reply.body, contentType: 'application/json' }
-    }
-    if (caller.role !== 'node') throw new Failure('refused', 'an enrolment certificate is good for /v1/enrol only')
-    if (call === 'GET /v1/watch')
-      return watch(wholeNumber(request.query['timestamp'], 'watch: timestamp'), request.signal)
-    if (call === 'POST /v1/announce') {
-      const announce = parseAnnounce(
-        parseJson(request.body, 'announce', limits.announceMarksMax),
-        `announce of ${caller.name}`,
-      )
-      const { address, reachedAt } = request.peer
-      return json(200, await parts.announce({ node: caller.name, address, reachedAt, announce }))
-    }
-    if (call === 'POST /v1/reports') {
-      const batch = parseReportBatch(
-        parseJson(request.body, 'reports', limits.reportBatchMarksMax),
-        `reports from ${caller.name}`,
-      )
-      return json(200, await parts.reports(caller.name, batch))
-    }
-    if (call === 'GET /v1/metrics') {
-      return { status: 200, body: await parts.metrics(), contentType: openMetricsType }
-    }
-    const tuf = /^GET \/v1\/tuf\/((?:\d+\.)?[a-z]+\.json)$/.exec(call)?.[1]
-    if (tuf !== undefined) return found(await parts.tufFile(tuf))
-    const digests = request.method === 'GET' ? digestsIn(request.path) : undefined
-    if (digests !== undefined) return objects(digests, request.query['bytes'])
-    return json(404, { failure: { code: 'not-found', message: `no such call: ${call.slice(0, 200)}` } })
-  }
-
+export function createDownlink(parts: DownlinkParts): Downlink {
+  const { clock, random, log } = parts
+  const watchers = createWatchers({ clock, timestampVersion: () => parts.timestampVersion() })
+  const calls = callsOf(parts, watchers)
   return {
     async handle(request) {
       try {
-        return await answer(request)
+        return await answerTo(request, parts, calls)
       } catch (error) {
         if (!(error instanceof Failure)) throw error
-        parts.log.debug('call refused', { call: request.path, from: request.peer.address, error: error.message })
+        log.debug('call refused', { call: request.path, from: request.peer.address, error: error.message })
         const reply = json(statusOf(error), { failure: { code: error.code, message: error.message } })
-        return reply.status === 503 ? { ...reply, retryAfterS: retryAfterS(parts.random.fraction()) } : reply
+        return reply.status === 503 ? { ...reply, retryAfterS: retryAfterS(random.fraction()) } : reply
       }
     },
     bodyMaxBytes(path, peer) {
       const role = roleOf(peer)
       if (role === undefined || (role === 'enrol' && path !== '/v1/enrol')) return 0
-      if (path === '/v1/announce') return limits.announceMaxBytes
-      if (path === '/v1/reports') return limits.reportsMaxBytes
-      if (path === '/v1/enrol') return limits.enrolMaxBytes
-      return 0
+      return bodiesMaxBytes.get(path) ?? 0
     },
-    // All who join by one token show one certificate.
+    // Many machines join by one token, and all of them show the same certificate.
     connectionsMax: (peer) =>
       roleOf(peer) === 'enrol' ? limits.connectionsPerAddressMax : limits.connectionsPerCertificateMax,
-    tellChildren() {
-      for (const answer of [...watchers]) answer()
-    },
-    hasChildren: () => watchers.size > 0,
+    answerWatchers: watchers.answerAll,
+    hasWatchers: watchers.any,
   }
+}
+
+const bodiesMaxBytes: ReadonlyMap<string, number> = new Map([
+  ['/v1/announce', limits.announceMaxBytes],
+  ['/v1/reports', limits.reportsMaxBytes],
+  ['/v1/enrol', limits.enrolMaxBytes],
+])
+
+type Call = (request: HttpRequest, caller: NodeName) => Promise<HttpResponse>
+
+/** The calls with a fixed path, by method and path. */
+function callsOf(parts: DownlinkParts, watchers: Watchers): ReadonlyMap<string, Call> {
+  return new Map<string, Call>([
+    [
+      'GET /v1/watch',
+      async ({ query, signal }) => {
+        await watchers.hang(wholeNumber(query['timestamp'], 'watch: timestamp'), signal)
+        return json(200, { timestamp: parts.timestampVersion() })
+      },
+    ],
+    [
+      'POST /v1/announce',
+      async ({ body, peer: { address, reachedAt } }, node) => {
+        const announce = parseAnnounce(parseJson(body, 'announce', limits.announceMarksMax), `announce of ${node}`)
+        return json(200, await parts.announce({ node, address, reachedAt, announce }))
+      },
+    ],
+    [
+      'POST /v1/reports',
+      async ({ body }, node) => {
+        const batch = parseReportBatch(parseJson(body, 'reports', limits.reportBatchMarksMax), `reports from ${node}`)
+        return json(200, await parts.reports(node, batch))
+      },
+    ],
+    ['GET /v1/metrics', async () => ({ status: 200, body: await parts.metrics(), contentType: openMetricsType })],
+  ])
+}
+
+async function answerTo(
+  request: HttpRequest,
+  parts: DownlinkParts,
+  calls: ReadonlyMap<string, Call>,
+): Promise<HttpResponse> {
+  const caller = identityOf(request.peer.certificate)
+  const name = `${request.method} ${request.path}`
+  if (name === 'POST /v1/enrol') {
+    const reply = await parts.enrol(request.body)
+    return { status: reply.status, body: reply.body, contentType: 'application/json' }
+  }
+  if (caller.role !== 'node') throw new Failure('refused', 'an enrolment certificate is good for /v1/enrol only')
+  const call = calls.get(name)
+  if (call !== undefined) return await call(request, caller.name)
+  const tuf = /^GET \/v1\/tuf\/((?:\d+\.)?[a-z]+\.json)$/.exec(name)?.[1]
+  if (tuf !== undefined) return bytesOrAbsent(await parts.tufFile(tuf))
+  const digests = request.method === 'GET' ? digestsIn(request.path) : undefined
+  if (digests !== undefined) return await objects(parts, digests, request.query['bytes'])
+  return json(404, { failure: { code: 'not-found', message: `no such call: ${name.slice(0, 200)}` } })
+}
+
+async function objects(
+  parts: DownlinkParts,
+  digests: readonly Sha256[],
+  wantedBytes: string | undefined,
+): Promise<HttpResponse> {
+  if (digests.length === 1) {
+    const [one] = await parts.objects(digests, limits.objectMaxBytes)
+    if (one !== 'failed') return bytesOrAbsent(one)
+    throw new Failure('unreachable', 'it cannot be had just now', { retry: 'later' })
+  }
+  const bytes = Math.min(wholeNumber(wantedBytes, 'objects: bytes'), limits.objectsAnswerBytes)
+  return bytesOrAbsent(framesOf(await parts.objects(digests, bytes)))
 }
 
 /** Undefined for a certificate that is neither a node's nor a token's. */
@@ -142,7 +155,7 @@ function json(status: number, value: unknown): HttpResponse {
   return { status, body: JSON.stringify(value), contentType: 'application/json' }
 }
 
-function found(bytes: Uint8Array | undefined): HttpResponse {
+function bytesOrAbsent(bytes: Uint8Array | undefined): HttpResponse {
   if (bytes === undefined) return json(404, { failure: { code: 'not-found', message: 'not here' } })
   return { status: 200, body: bytes, contentType: 'application/octet-stream' }
 }

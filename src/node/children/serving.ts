@@ -1,4 +1,4 @@
-// This node as a parent: its tracker and its control port.
+// This node as a parent: its tracker, and the control port where its children's requests arrive.
 
 import { limits } from '../../model/limits.ts'
 import type { InfoHash, NodeName } from '../../model/names.ts'
@@ -8,46 +8,73 @@ import type { Handout } from '../../model/wire/announce.ts'
 import type { ObjectSource } from '../../objects/object-source.ts'
 import { createStrangers } from '../../swarm/callers/strangers.ts'
 import type { Swarm } from '../../swarm/swarm.ts'
-import { type Announced, startTracker } from '../../tracker/tracker.ts'
+import { type Announced, startTracker, type Tracker } from '../../tracker/tracker.ts'
 import type { Trust } from '../../trust/trust-store.ts'
 import type { TlsIdentity, World } from '../../world/world.ts'
 import type { Uplink } from '../parent/uplink.ts'
 import type { WantedSwarm } from '../state/state.ts'
-import { openDownlink } from './downlink.ts'
+import { createDownlink, type Downlink } from './downlink.ts'
 
 export interface Serving {
   controlPort: number
-  /** Children that hang in `watch` get their answer. */
+  /** Answers the children that hang in `watch`. */
   tellChildren(): void
-  /** Whether any waits for news just now. */
+  /** Whether any child hangs in `watch` now. */
   hasChildren(): boolean
   /** A node has dialled this one for a payload. */
   met(infoHash: InfoHash, node: NodeName): void
-  /** Its wire has ended although one of the two misses something. */
+  /** The wire to a node has ended although this node or the other lacks pieces. */
   parted(infoHash: InfoHash, node: NodeName): void
+  /** Shows a renewed certificate from now on. */
   renew(tls: TlsIdentity): void
   stop(): Promise<void>
 }
 
-/** Throws `conflict` if the control port is taken. */
-export async function serveChildren(parts: {
+export interface ServingParts {
   world: Pick<World, 'clock' | 'random' | 'log' | 'http'>
   settings: Settings
   tls: TlsIdentity
-  trust: Trust
-  uplink: Uplink
-  swarm: Swarm
+  trust: Pick<Trust, 'file' | 'current'>
+  uplink: Pick<Uplink, 'enrol'>
+  swarm: Pick<Swarm, 'port' | 'have' | 'transfer' | 'unfinished' | 'part'>
   site: () => string | null
   source: Pick<ObjectSource, 'firstOf'>
   takeReports: (batch: ReportBatch, from: NodeName) => Promise<{ accepted: number }>
+  /** The swarms that the children want have changed. */
   onWanted: (wanted: WantedSwarm[]) => void
-  /** Resolves when what the children want is held here too. */
+  /** Resolves once the payloads that the children want are held here too. */
   held: () => Promise<void>
+  /** OpenMetrics text. */
   metrics: () => Promise<string>
-  /** Somebody who is not of this fleet called. */
+  /** A caller without a certificate of this fleet. */
   onAttack: (attack: Attack) => void
-}): Promise<Serving> {
-  const { world, settings, trust, swarm } = parts
+}
+
+/** Throws `conflict` if the control port is taken. */
+export async function startServing(parts: ServingParts): Promise<Serving> {
+  const { swarm } = parts
+  const tracker = trackerFor(parts)
+  const downlink = downlinkFor(parts, tracker)
+  const server = await serve(parts, downlink)
+  return {
+    controlPort: server.port,
+    tellChildren: () => downlink.answerWatchers(),
+    hasChildren: () => downlink.hasWatchers(),
+    // A node that dials by an older handout is turned away before it requests a piece.
+    met: (infoHash, node) => {
+      if (!tracker.mayTake(infoHash, node)) swarm.part(infoHash, node)
+    },
+    parted: (infoHash, node) => tracker.parted(infoHash, node),
+    renew: (tls) => server.renew(tls),
+    async stop() {
+      tracker.stop()
+      downlink.answerWatchers()
+      await server.close()
+    },
+  }
+}
+
+function trackerFor({ world, settings, swarm, site, onWanted }: ServingParts): Tracker {
   const { clock, random, log } = world
   const tracker = startTracker({
     clock,
@@ -58,62 +85,60 @@ export async function serveChildren(parts: {
         return swarm.port
       },
       get site() {
-        return parts.site()
+        return site()
       },
       holds: (infoHash) => swarm.have(infoHash),
       bytesOf: (infoHash) => swarm.transfer(infoHash)?.have ?? 0,
       lacks: () => swarm.unfinished(),
     },
-    onWantedChanged: () => parts.onWanted(tracker.wanted()),
+    onWantedChanged: () => onWanted(tracker.wanted()),
     onRelieved: (infoHash, node) => swarm.part(infoHash, node),
     onElected: (infoHash, node) => log.debug('gateway elected', { infoHash, node }),
   })
-  const announce = async (announced: Announced): Promise<Handout> => {
-    const handout = tracker.announce(announced)
-    const isNew = announced.announce.swarms.some(
-      ({ infoHash, have }) => have !== 'all' && swarm.have(infoHash) === undefined,
-    )
-    if (!isNew) return handout
-    // A child's first announce waits until its parent takes part too, so that it can dial the parent at once.
-    await Promise.race([parts.held(), new Promise<void>((resolve) => clock.after(limits.newSwarmWaitMs, resolve))])
-    return tracker.announce(announced)
-  }
-  const downlink = openDownlink({
-    clock,
-    random,
-    log,
+  return tracker
+}
+
+function downlinkFor(parts: ServingParts, tracker: Tracker): Downlink {
+  const { trust } = parts
+  return createDownlink({
+    ...parts.world,
     tufFile: (name) => trust.file(name),
     timestampVersion: () => trust.current()?.timestampVersion ?? 0,
     objects: (digests, bytes) => parts.source.firstOf(digests, bytes),
-    announce,
+    announce: (announced) => handoutOnceHeld(parts, tracker, announced),
     reports: (node, batch) => parts.takeReports(batch, node),
     enrol: (body) => parts.uplink.enrol(body),
     metrics: parts.metrics,
   })
-  const strangers = createStrangers({ clock, port: 'control port', onAttack: parts.onAttack })
-  const server = await world.http.serve({
+}
+
+/**
+ * The first announce of a swarm is answered once this node takes part in it, so that the child can
+ * dial its parent at once.
+ */
+async function handoutOnceHeld(
+  { swarm, held, world: { clock } }: ServingParts,
+  tracker: Tracker,
+  announced: Announced,
+): Promise<Handout> {
+  const handout = tracker.announce(announced)
+  const isNew = announced.announce.swarms.some(
+    ({ infoHash, have }) => have !== 'all' && swarm.have(infoHash) === undefined,
+  )
+  if (!isNew) return handout
+  await Promise.race([held(), new Promise<void>((resolve) => clock.after(limits.newSwarmWaitMs, resolve))])
+  return tracker.announce(announced)
+}
+
+function serve({ world, settings, tls, onAttack }: ServingParts, downlink: Downlink) {
+  const strangers = createStrangers({ clock: world.clock, port: 'control port', onAttack })
+  return world.http.serve({
     address: settings.listen,
     port: settings.controlPort,
-    tls: parts.tls,
+    tls,
     bodyMaxBytes: (path, peer) => downlink.bodyMaxBytes(path, peer),
     connectionsMax: (peer) => downlink.connectionsMax(peer),
     handler: (request) => downlink.handle(request),
     onStranger: (address, reason) => strangers.seen(address, reason),
   })
-  return {
-    controlPort: server.port,
-    tellChildren: () => downlink.tellChildren(),
-    hasChildren: () => downlink.hasChildren(),
-    // Whoever dials with an older handout is turned away before anything was asked for.
-    met: (infoHash, node) => {
-      if (!tracker.mayTake(infoHash, node)) swarm.part(infoHash, node)
-    },
-    parted: (infoHash, node) => tracker.parted(infoHash, node),
-    renew: (tls) => server.renew(tls),
-    async stop() {
-      tracker.stop()
-      downlink.tellChildren()
-      await server.close()
-    },
-  }
 }

@@ -6,7 +6,7 @@ import { Failure } from '../../model/failure.ts'
 import type { HoldingSpec } from '../../model/manifest.ts'
 import type { InfoHash, PackageName, Sha256 } from '../../model/names.ts'
 import { bytesOfSize, type WrittenSize } from '../../model/units/sizes.ts'
-import { type Named, namesIn } from '../../objects/revision-objects.ts'
+import { objectsNamedIn, type RevisionObjects } from '../../objects/revision-objects.ts'
 import type { Swarm } from '../../swarm/swarm.ts'
 import type { Objects } from '../../world/objects.ts'
 import type { Disk, Log, Store } from '../../world/world.ts'
@@ -44,7 +44,7 @@ export interface DiskLimitsParts {
   home: Pick<Home, 'store' | 'objects'>
   swarm: Pick<Swarm, 'stored' | 'forget'>
   objects: Objects
-  named: Pick<Named, 'has' | 'namedBy'>
+  named: Pick<RevisionObjects, 'has' | 'namedBy'>
   state: () => Pick<State, 'revision' | 'records'>
   settings: () => { storeQuota?: WrittenSize; diskReserve?: WrittenSize; pins?: readonly PackageName[] }
   /** What does not fit, in words for a person; null if everything fits. */
@@ -155,7 +155,7 @@ async function removeUnnamed(
 ): Promise<number> {
   const namedBy = async (manifest: Sha256): Promise<readonly Sha256[]> => {
     const bytes = await objects.get(manifest)
-    return bytes === undefined ? [] : namesIn(manifest, bytes)
+    return bytes === undefined ? [] : objectsNamedIn(manifest, bytes)
   }
   const kept = new Set<Sha256>([...manifests.keys(), ...[...manifests.values()].flatMap((each) => [...each])])
   for (const manifest of [...kept]) {

@@ -4,8 +4,8 @@
 import * as v from 'valibot'
 import { limits } from '../../model/limits.ts'
 import { type Sha256, sha256Schema } from '../../model/names.ts'
-import { parseJson, parserOf } from '../../model/parse.ts'
-import { manifestsOf, parseRevision } from '../../model/revision.ts'
+import { parserOf } from '../../model/parse.ts'
+import { manifestsOf, revisionFrom } from '../../model/revision.ts'
 import { takingTurns } from '../../work/turns.ts'
 import type { Objects } from '../../world/objects.ts'
 import type { Store } from '../../world/world.ts'
@@ -47,7 +47,7 @@ export function createKeptRevisions(parts: {
   }
   const manifestsIn = async (digest: Sha256): Promise<ReadonlySet<Sha256> | undefined> => {
     const bytes = await objects.get(digest)
-    return bytes === undefined ? undefined : manifestsOf(parseRevision(parseJson(bytes, 'revision'), 'revision'))
+    return bytes === undefined ? undefined : manifestsOf(revisionFrom(bytes, digest))
   }
   return {
     async manifests() {

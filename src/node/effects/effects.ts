@@ -2,7 +2,7 @@
 // missing one does not compile.
 
 import { backgroundOf } from '../../model/revision.ts'
-import type { Rollouts } from '../../release/rollouts.ts'
+import type { Rollouts } from '../../release/rollouts/rollouts.ts'
 import type { Swarm } from '../../swarm/swarm.ts'
 import { background } from '../../work/background.ts'
 import type { Log, TlsIdentity } from '../../world/world.ts'

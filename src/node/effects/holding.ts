@@ -6,7 +6,7 @@ import type { HoldingSpec, Manifest } from '../../model/manifest.ts'
 import type { InfoHash, Sha256 } from '../../model/names.ts'
 import { specOf } from '../../objects/manifests.ts'
 import type { ObjectSource } from '../../objects/object-source.ts'
-import { fetchingSmall } from '../../objects/small-payloads.ts'
+import { createSmallPayloads } from '../../objects/small-payloads.ts'
 import type { Swarm } from '../../swarm/swarm.ts'
 import { repeatable } from '../../work/background.ts'
 import type { Clock, Log } from '../../world/world.ts'
@@ -108,7 +108,7 @@ export function startHolding(parts: HoldingParts): Holding {
  * that travel as objects are fetched on the side.
  */
 function ownSpecsOf({ clock, log, source, swarm, state, dispatch, loading }: HoldingParts) {
-  const small = fetchingSmall({
+  const small = createSmallPayloads({
     ...{ clock, log, source },
     onArrived: (sha256) => dispatch({ kind: 'payload-arrived', sha256 }),
     onFailed: ({ name, version }, error) => loading.failed(`${name} ${version}`, error),

@@ -3,12 +3,10 @@
 
 import { limits } from '../../model/limits.ts'
 import type { Sha256 } from '../../model/names.ts'
-import { parseJson } from '../../model/parse.ts'
 import type { Attack } from '../../model/report.ts'
-import { parseRevision } from '../../model/revision.ts'
-import { parseRollouts } from '../../model/rollouts.ts'
 import { loadManifests } from '../../objects/manifests.ts'
 import type { ObjectSource } from '../../objects/object-source.ts'
+import { needRevision, needRollouts } from '../../objects/signed-objects.ts'
 import { attackOf, type Trust } from '../../trust/trust-store.ts'
 import { askedMs } from '../../work/back-off.ts'
 import { background, repeatable } from '../../work/background.ts'
@@ -67,17 +65,14 @@ export function startLoading(parts: LoadingParts): Loading {
   })
   const loadRevision = async (digest: Sha256) => {
     try {
-      const bytes = await source.need(digest, 'revision')
-      const revision = parseRevision(parseJson(bytes, 'revision'), 'revision')
-      dispatch({ kind: 'revision-loaded', digest, revision })
+      dispatch({ kind: 'revision-loaded', digest, revision: await needRevision(source, digest) })
     } catch (error) {
       failed('revision', error)
     }
   }
   const loadRollouts = async (digest: Sha256) => {
     try {
-      const bytes = await source.need(digest, 'rollouts')
-      dispatch({ kind: 'rollouts-loaded', digest, rollouts: parseRollouts(parseJson(bytes, 'rollouts'), 'rollouts') })
+      dispatch({ kind: 'rollouts-loaded', digest, rollouts: await needRollouts(source, digest) })
     } catch (error) {
       failed('rollouts', error)
     }

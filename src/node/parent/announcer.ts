@@ -1,96 +1,121 @@
-// Tells the parent's tracker about all of this node's swarms at once, and tells the swarm whom to meet.
+// Announces all swarms of this node to the parent's tracker, and passes the peers of each handout
+// to the swarm.
 
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { InfoHash } from '../../model/names.ts'
-import type { AnnouncedSwarm, Handout } from '../../model/wire/announce.ts'
+import type { AnnouncedSwarm, Handout, Peer } from '../../model/wire/announce.ts'
 import type { Swarm } from '../../swarm/swarm.ts'
 import { retryDelayMs } from '../../work/back-off.ts'
 import { repeatable } from '../../work/background.ts'
 import type { Clock, Log, Random, Timer } from '../../world/world.ts'
 import type { Uplink } from './uplink.ts'
-import { tellWhole } from './whole-announcements.ts'
+import { createWholeAnnouncements } from './whole-announcements.ts'
 
 export interface Announcer {
-  /** Something about the swarms changed: announce soon. */
+  /** Something about the swarms changed: announces within `limits.announceDebounceMs`. */
   soon(): void
   stop(): Promise<void>
 }
 
-export function startAnnouncer(parts: {
-  uplink: Uplink
-  swarm: Swarm
+export interface AnnouncerParts {
+  uplink: Pick<Uplink, 'announce' | 'parent'>
+  swarm: Pick<Swarm, 'port' | 'unfinished' | 'whole' | 'setPeers'>
   clock: Clock
   random: Random
   log: Log
+  /** The site of the settings; null if the tracker is to find it. */
   site: () => string | null
+  /** Whether this node does not know its site yet. */
   needsSite: () => boolean
+  /** The site that the tracker counts this node to. */
   onSite: (site: string) => void
-}): Announcer {
+}
+
+export function startAnnouncer(parts: AnnouncerParts): Announcer {
+  const { uplink, swarm, clock, random, log } = parts
+  const wholes = createWholeAnnouncements()
+  const takeHandout = handoutTaker(parts)
   let timer: Timer | undefined
   let dueMs = 0
   let stopped = false
-  let attempt = 0
-  let handedOut = new Set<InfoHash>()
-  let announcedAny = false
-  const telling = tellWhole()
+  let failures = 0
+  /** Whether the tracker knows of swarms of this node. */
+  let isKnown = false
 
-  /** At the latest: what is asked for meanwhile, and however often, puts off nothing. */
-  const later = (ms: number) => {
-    const atMs = parts.clock.monotonicMs() + ms
+  /**
+   * Announces in `ms` milliseconds, or earlier if an announce is due earlier: asking again puts off
+   * nothing.
+   */
+  const announceIn = (ms: number) => {
+    const atMs = clock.monotonicMs() + ms
     if (stopped || (timer !== undefined && dueMs <= atMs)) return
     timer?.cancel()
     dueMs = atMs
-    timer = parts.clock.after(ms, () => {
+    timer = clock.after(ms, () => {
       timer = undefined
       announcing.ask()
     })
   }
-  const meet = (handout: Handout) => {
-    const parent = parts.uplink.parent()
-    for (const infoHash of handedOut) if (handout.swarms[infoHash] === undefined) parts.swarm.setPeers(infoHash, [])
-    handedOut = new Set(Object.keys(handout.swarms))
-    for (const [infoHash, peers] of Object.entries(handout.swarms)) {
-      const reachable = peers.flatMap((peer) => {
-        const address = peer.relation === 'parent' ? parent?.address : peer.address
-        return address === undefined || address === null ? [] : [{ ...peer, address }]
-      })
-      parts.swarm.setPeers(infoHash, reachable)
-    }
-  }
-  const announcing = repeatable('announce', parts.log, async () => {
+  const announcing = repeatable('announce', log, async () => {
     if (stopped) return
-    const swarms: AnnouncedSwarm[] = parts.swarm.unfinished().slice(0, limits.announcedUnfinishedMax)
-    const whole = parts.swarm.whole()
-    const isSilent = swarms.length === 0 && whole.size === 0
-    // With nothing to say a node still asks once: the tracker tells it which site it is at.
-    if (isSilent && !announcedAny && !parts.needsSite()) return later(limits.announceIntervalMs)
+    const swarms: AnnouncedSwarm[] = swarm.unfinished().slice(0, limits.announcedUnfinishedMax)
+    const whole = swarm.whole()
+    const isEmpty = swarms.length === 0 && whole.size === 0
+    // A node without swarms announces once nevertheless: the handout says which site it is at.
+    if (isEmpty && !isKnown && !parts.needsSite()) return announceIn(limits.announceIntervalMs)
     try {
-      const handout = await parts.uplink.announce({
-        ...{ swarmPort: parts.swarm.port, site: parts.site(), swarms },
-        whole: telling.next(whole),
-      })
-      announcedAny = !isSilent
-      attempt = 0
-      telling.answered(whole, handout.tellAll === true)
-      meet(handout)
-      parts.onSite(handout.site)
-      const spreadMs = parts.random.fraction() * whole.size * limits.tellAllSpreadMs
-      later(handout.tellAll ? Math.min(spreadMs, handout.intervalMs) : handout.intervalMs)
+      const own = { swarmPort: swarm.port, site: parts.site(), swarms }
+      const handout = await uplink.announce({ ...own, whole: wholes.next(whole) })
+      isKnown = !isEmpty
+      failures = 0
+      wholes.answered(whole, handout.tellAll === true)
+      takeHandout(handout)
+      const spreadMs = random.fraction() * whole.size * limits.tellAllSpreadMs
+      announceIn(handout.tellAll ? Math.min(spreadMs, handout.intervalMs) : handout.intervalMs)
     } catch (error) {
       if (!(error instanceof Failure)) throw error
-      parts.log.debug('announce failed', { error: error.message })
-      attempt += 1
-      later(retryDelayMs(attempt, parts.random.fraction(), error))
+      log.debug('announce failed', { error: error.message })
+      failures += 1
+      announceIn(retryDelayMs(failures, random.fraction(), error))
     }
   })
-  later(0)
+  announceIn(0)
   return {
-    soon: () => later(limits.announceDebounceMs),
+    soon: () => announceIn(limits.announceDebounceMs),
     async stop() {
       stopped = true
       timer?.cancel()
       await announcing.settled()
     },
   }
+}
+
+/**
+ * Returns a function that passes a handout to the swarm. A swarm loses its peers if the last
+ * handout named it and this one does not.
+ */
+function handoutTaker({ uplink, swarm, onSite }: AnnouncerParts): (handout: Handout) => void {
+  let handedOut = new Set<InfoHash>()
+  return ({ swarms, site }) => {
+    const parentAddress = uplink.parent()?.address ?? null
+    for (const infoHash of handedOut) if (swarms[infoHash] === undefined) swarm.setPeers(infoHash, [])
+    handedOut = new Set(Object.keys(swarms))
+    for (const [infoHash, peers] of Object.entries(swarms)) {
+      swarm.setPeers(
+        infoHash,
+        peers.flatMap((peer) => withAddress(peer, parentAddress)),
+      )
+    }
+    onSite(site)
+  }
+}
+
+/**
+ * The peer with the address to dial; nothing if that is not known. A tracker leaves out its own
+ * address: the child dials its parent where it announces.
+ */
+function withAddress(peer: Peer, parentAddress: string | null): (Peer & { address: string })[] {
+  const address = peer.relation === 'parent' ? parentAddress : peer.address
+  return address === null ? [] : [{ ...peer, address }]
 }

@@ -1,10 +1,13 @@
-// Renews the node's certificate before it ends: same name, same key, a new certificate from the root.
+// Renews the node's certificate before it expires: same name, same key, a new certificate from the
+// root.
 
 import { Failure, messageOf } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
+import type { Instant } from '../../model/names.ts'
 import { parseJson } from '../../model/parse.ts'
 import type { NodeIdentity } from '../../trust/identity.ts'
 import { retryDelayMs } from '../../work/back-off.ts'
+import { background } from '../../work/background.ts'
 import type { Clock, Log, Random, Timer } from '../../world/world.ts'
 import type { Uplink } from './uplink.ts'
 
@@ -14,36 +17,39 @@ export interface RenewalParts {
   log: Log
   uplink: Pick<Uplink, 'enrol'>
   identity: () => NodeIdentity
-  /** Saves the new one and uses it from now on. */
+  /** Saves the renewed identity and uses it from now on. */
   onRenewed: (identity: NodeIdentity) => Promise<void>
 }
 
-/** Renewed when a third of its life is left; tried again with back-off until it works. */
+/**
+ * Renews when a third of the certificate's life is left, and tries again with back-off until it
+ * works.
+ */
 export function startRenewal(parts: RenewalParts): { stop(): void } {
   const { clock, random, log } = parts
   let timer: Timer | undefined
   let stopped = false
-  let attempt = 0
+  let failures = 0
 
-  const inMs = (ms: number) => {
-    if (!stopped) timer = clock.after(ms, () => void look())
+  const lookIn = (ms: number) => {
+    if (!stopped) timer = clock.after(ms, () => background('renew certificate', log, look()))
   }
   const look = async () => {
     const wait = renewalDueAt(parts.identity().notAfter) - clock.now()
-    // A look a day follows a clock that was set, and stays below the longest timer that there is.
-    if (wait > 0) return inMs(Math.min(wait, limits.renewalLookMs))
+    // A look every day follows a clock that was set.
+    if (wait > 0) return lookIn(Math.min(wait, limits.renewalLookMs))
     try {
       await parts.onRenewed(await renewed(parts))
-      attempt = 0
+      failures = 0
       log.info('certificate renewed')
-      inMs(limits.retryCeilingMs)
+      lookIn(limits.retryCeilingMs)
     } catch (error) {
-      attempt += 1
+      failures += 1
       log.warn('certificate not renewed', { error: messageOf(error) })
-      inMs(retryDelayMs(attempt, random.fraction(), error instanceof Failure ? error : undefined))
+      lookIn(retryDelayMs(failures, random.fraction(), error instanceof Failure ? error : undefined))
     }
   }
-  void look()
+  background('renew certificate', log, look())
   return {
     stop() {
       stopped = true
@@ -52,13 +58,13 @@ export function startRenewal(parts: RenewalParts): { stop(): void } {
   }
 }
 
-/** Pure. */
-export function renewalDueAt(notAfter: number): number {
+/** When to renew a certificate that expires at `notAfter`. */
+export function renewalDueAt(notAfter: Instant): Instant {
   return notAfter - limits.certificateLifetimeMs / 3
 }
 
 async function renewed({ uplink, identity, clock }: RenewalParts): Promise<NodeIdentity> {
-  // Every few weeks: not worth its memory in between.
+  // Needed every few weeks: loaded then, to save memory in between.
   const { acceptRenewal, requestRenewal } = await import('../../trust/enrolment.ts')
   const request = new TextEncoder().encode(JSON.stringify(requestRenewal(identity(), clock.now())))
   const { status, body } = await uplink.enrol(request)

@@ -1,4 +1,5 @@
-// Reports of this node and of its subtree: taken in, kept, and passed on to the parent. At a root they end.
+// Reports of this node and of its subtree: accepted, kept in the inbox, and passed on to the
+// parent. They end at the root.
 
 import { limits } from '../../model/limits.ts'
 import type { Instant, NodeName } from '../../model/names.ts'
@@ -8,20 +9,27 @@ import { openOutbox } from '../../report/outbox.ts'
 import { verifyEnvelope } from '../../trust/envelope.ts'
 import type { NodeIdentity } from '../../trust/identity.ts'
 import type { Clock, Log, Random, Store } from '../../world/world.ts'
+import { startReportSending } from './report-sending.ts'
 import { reportPayloadType, startReporter } from './reporter.ts'
 
 export interface Reports {
   inbox: Inbox
-  /** What a child hands over. */
+  /**
+   * Accepts a batch of the child `from`. Refused reports are logged and recorded as attacks, never
+   * thrown.
+   */
   take(batch: ReportBatch, from: NodeName): Promise<{ accepted: number }>
-  /** This node may have something to say. */
+  /** This node may have something to report. */
   ask(): void
-  /** All that is known of the subtree, to a parent that may not know it. */
+  /**
+   * Sends the newest report of every node of the subtree again, for a parent that may not know
+   * them.
+   */
   again(): Promise<void>
   stop(): Promise<void>
 }
 
-export async function openReports(parts: {
+export interface ReportsParts {
   clock: Clock
   random: Random
   log: Log
@@ -32,16 +40,13 @@ export async function openReports(parts: {
   build: (counter: number, at: Instant) => Report
   send: (batch: ReportBatch) => Promise<void>
   onAttack: (attack: Omit<Attack, 'at'>) => void
+  /** The nodes whose newer reports are in the inbox now. */
   onAccepted?: (nodes: NodeName[]) => void
-}): Promise<Reports> {
-  const { clock, random, log, store, isRoot, identity } = parts
-  const verify = (envelope: Envelope, certificates: ReportBatch['certificates']) =>
-    verifyEnvelope(envelope, {
-      payloadType: reportPayloadType,
-      certificates,
-      ca: identity().tls.ca,
-      now: clock.now(),
-    })
+}
+
+export async function startReports(parts: ReportsParts): Promise<Reports> {
+  const { clock, log, store, isRoot } = parts
+  const verify = verifierFor(parts)
   const inbox = await openInbox({ store: store.sub('inbox'), verify, clock, maxFutureMs: limits.reportFutureMs })
   const outbox = await openOutbox({ store: store.sub('outbox') })
 
@@ -49,27 +54,21 @@ export async function openReports(parts: {
     const { accepted, passUp, attacks, refused } = await inbox.accept(batch, from)
     for (const attack of attacks) parts.onAttack(attack)
     if (accepted.length > 0) parts.onAccepted?.(accepted)
-    const [first] = refused
-    if (first !== undefined) {
-      const more = refused.length > 1 ? `, and ${refused.length - 1} more in one batch` : ''
-      log.warn('report refused', { node: first.node, from, reason: `${first.reason}${more}` })
-    }
+    logRefused(log, refused, from)
     if (!isRoot && passUp.length > 0) {
       await outbox.put(passUp)
-      reporter.flush()
+      sending.ask()
     }
     return { accepted: accepted.length }
   }
+  const sending = startReportSending({ ...parts, outbox })
   const reporter = startReporter({
-    clock,
-    random,
-    log,
-    store,
-    identity,
-    outbox,
+    ...parts,
     build: (counter) => parts.build(counter, clock.now()),
-    take: async (batch) => void (await take(batch, parts.self)),
-    send: parts.send,
+    async take(batch) {
+      await take(batch, parts.self)
+      sending.ask()
+    },
   })
   return {
     inbox,
@@ -80,8 +79,21 @@ export async function openReports(parts: {
         const signed = await inbox.signed(node)
         if (signed !== undefined) await outbox.put([signed])
       }
-      reporter.flush()
+      sending.ask()
     },
-    stop: reporter.stop,
+    stop: async () => void (await Promise.all([reporter.stop(), sending.stop()])),
   }
+}
+
+function verifierFor({ identity, clock }: Pick<ReportsParts, 'identity' | 'clock'>) {
+  return (envelope: Envelope, certificates: ReportBatch['certificates']) =>
+    verifyEnvelope(envelope, { payloadType: reportPayloadType, certificates, ca: identity().tls.ca, now: clock.now() })
+}
+
+/** One line for a batch, however many of its reports are refused. */
+function logRefused(log: Log, refused: readonly { node: NodeName | null; reason: string }[], from: NodeName): void {
+  const [first] = refused
+  if (first === undefined) return
+  const more = refused.length > 1 ? `, and ${refused.length - 1} more in one batch` : ''
+  log.warn('report refused', { node: first.node, from, reason: `${first.reason}${more}` })
 }

@@ -1,15 +1,14 @@
-// A root has nobody above it: it answers its own calls from its fleet folder.
+// The uplink of a root, which has no parent: it answers its own calls from its fleet folder.
 
 import { Failure, messageOf } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import { parseJson } from '../../model/parse.ts'
 import type { Fleet } from '../../trust/fleet.ts'
-import type { Clock } from '../../world/world.ts'
 import type { Uplink } from './uplink.ts'
 
-export function openRootUplink(parts: { fleet: Fleet; clock: Clock }): Uplink {
+export function createRootUplink({ fleet }: { fleet: Pick<Fleet, 'file' | 'enrol'> }): Uplink {
   return {
-    tufFile: (file) => parts.fleet.file(file),
+    tufFile: (file) => fleet.file(file),
     objects: async (digests) => digests.map(() => undefined),
     announce: async () => {
       throw new Failure('unsupported', 'a root has nobody to announce to')
@@ -17,7 +16,7 @@ export function openRootUplink(parts: { fleet: Fleet; clock: Clock }): Uplink {
     reports: async () => {},
     async enrol(body) {
       try {
-        const reply = await parts.fleet.enrol(parseJson(body, 'certificate request', limits.messageMarksMax))
+        const reply = await fleet.enrol(parseJson(body, 'certificate request', limits.messageMarksMax))
         return { status: 200, body: new TextEncoder().encode(JSON.stringify(reply)) }
       } catch (error) {
         if (!(error instanceof Failure)) throw error

@@ -1,40 +1,51 @@
-// What the parent's tracker is told of the payloads that are whole here: that it knows them, what changed since, or all.
+// What an announce says of the payloads that are whole here: that nothing changed, what changed, or
+// all of them.
 
 import { limits } from '../../model/limits.ts'
 import type { InfoHash } from '../../model/names.ts'
 import type { AnnouncedWhole } from '../../model/wire/announce.ts'
 import { packed, setDigest } from '../../model/wire/packed.ts'
 
-export interface Telling {
+export interface WholeAnnouncements {
+  /** What the next announce says, for the payloads that are whole now. */
   next(whole: ReadonlySet<InfoHash>): AnnouncedWhole
-  /** The announce with these was taken in; `tellAll` if the tracker knew others. */
+  /**
+   * The tracker has answered an announce of these payloads; `tellAll` if the next announce has to
+   * list all of them.
+   */
   answered(whole: ReadonlySet<InfoHash>, tellAll: boolean): void
 }
 
-/** It starts in the belief that the parent knows all: after a restart of this node that is true, else the parent says so. */
-export function tellWhole(): Telling {
-  let told: ReadonlySet<InfoHash> | undefined
-  let isAll = false
+/**
+ * Begins as if the tracker knew all payloads that are whole at the first announce. After a restart
+ * of this node that is true; otherwise the digests differ, and the tracker asks for all of them.
+ */
+export function createWholeAnnouncements(): WholeAnnouncements {
+  let announced: ReadonlySet<InfoHash> | undefined
+  let isAllNext = false
   let digest: { of: ReadonlySet<InfoHash>; text: string } | undefined
 
-  const within = (whole: ReadonlySet<InfoHash>) => [...whole].slice(0, limits.announceSwarmsMax)
   const digestOf = (whole: ReadonlySet<InfoHash>) => {
-    if (digest?.of !== whole) digest = { of: whole, text: setDigest(within(whole)) }
+    if (digest?.of !== whole) digest = { of: whole, text: setDigest(withinLimit(whole)) }
     return digest.text
   }
   return {
-    next: (whole) => {
-      const before = told ?? whole
+    next(whole) {
+      const before = announced ?? whole
       const text = digestOf(whole)
-      if (isAll) return { digest: text, listed: 'all', infoHashes: packed(within(whole)), gone: '' }
+      if (isAllNext) return { digest: text, listed: 'all', infoHashes: packed(withinLimit(whole)), gone: '' }
       if (before === whole) return { digest: text, listed: 'changes', infoHashes: '', gone: '' }
-      const added = within(whole).filter((infoHash) => !before.has(infoHash))
-      const gone = within(before).filter((infoHash) => !whole.has(infoHash))
+      const added = withinLimit(whole).filter((infoHash) => !before.has(infoHash))
+      const gone = withinLimit(before).filter((infoHash) => !whole.has(infoHash))
       return { digest: text, listed: 'changes', infoHashes: packed(added), gone: packed(gone) }
     },
-    answered: (whole, tellAll) => {
-      told = whole
-      isAll = tellAll
+    answered(whole, tellAll) {
+      announced = whole
+      isAllNext = tellAll
     },
   }
+}
+
+function withinLimit(whole: ReadonlySet<InfoHash>): InfoHash[] {
+  return [...whole].slice(0, limits.announceSwarmsMax)
 }

@@ -5,11 +5,10 @@
 
 import path from 'node:path'
 import { Failure, messageOf } from '../../model/failure.ts'
-import { type Manifest, parseManifest } from '../../model/manifest.ts'
+import { type Manifest, manifestFrom } from '../../model/manifest.ts'
 import type { PackageName, Sha256 } from '../../model/names.ts'
-import { parseJson } from '../../model/parse.ts'
 import type { Outcome } from '../../model/report.ts'
-import { buildsOf, parseRevision, type Revision } from '../../model/revision.ts'
+import { buildsOf, type Revision, revisionFrom } from '../../model/revision.ts'
 import { openObjects } from '../../world/objects.ts'
 import type { Disk } from '../../world/world.ts'
 import type { Action, Plan } from '../plan.ts'
@@ -105,7 +104,7 @@ export async function loadRevision(
   const digest = await parts.trustedRevision()
   const bytes = await openObjects({ disk: parts.disk, dir: path.join(parts.home, 'objects') }).get(digest)
   if (bytes === undefined) throw new Failure('not-found', `revision ${digest} is not here`, { retry: 'later' })
-  return { digest, revision: parseRevision(parseJson(bytes, 'revision'), 'revision') }
+  return { digest, revision: revisionFrom(bytes, digest) }
 }
 
 function buildKey(name: PackageName, version: string | null, manifest: Sha256): string {
@@ -155,7 +154,7 @@ async function checkAction(
 async function loadManifest(parts: ApplyRunParts, digest: Sha256): Promise<Manifest> {
   const bytes = await openObjects({ disk: parts.disk, dir: path.join(parts.home, 'objects') }).get(digest)
   if (bytes === undefined) throw new Failure('not-found', `manifest ${digest} is not here`, { retry: 'later' })
-  return parseManifest(parseJson(bytes, 'manifest'), 'manifest')
+  return manifestFrom(bytes, digest)
 }
 
 /**

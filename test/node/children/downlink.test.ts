@@ -4,7 +4,7 @@ import t from 'tap'
 import { Failure } from '../../../src/model/failure.ts'
 import { limits } from '../../../src/model/limits.ts'
 import { parseFrames } from '../../../src/model/wire/object-frames.ts'
-import { type DownlinkParts, openDownlink } from '../../../src/node/children/downlink.ts'
+import { createDownlink, type DownlinkParts } from '../../../src/node/children/downlink.ts'
 import type { HttpRequest } from '../../../src/world/world.ts'
 import { createTestFleet } from '../../world/fleet.ts'
 import { createSimulation } from '../../world/simulation.ts'
@@ -30,7 +30,7 @@ function peerWith(certificate: Uint8Array) {
 
 function downlinkWith(parts: Partial<DownlinkParts> = {}) {
   const { world } = createSimulation({ seed: 'downlink' }).node({ address: '10.0.0.1' })
-  return openDownlink({
+  return createDownlink({
     clock: world.clock,
     random: world.random,
     log: world.log,
@@ -81,7 +81,7 @@ t.test(
     const downlink = downlinkWith()
     t.equal((await downlink.handle(call('GET', '/v1/watch?timestamp=3'))).status, 200)
     const hanging = downlink.handle(call('GET', '/v1/watch?timestamp=4'))
-    downlink.tellChildren()
+    downlink.answerWatchers()
     t.strictSame(JSON.parse(String((await hanging).body)), { timestamp: 4 })
   },
 )

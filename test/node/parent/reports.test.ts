@@ -1,10 +1,10 @@
-// Reports that a child hands over, and what of them becomes a line in the log.
+// Reports that a child sends, and which lines of the log they cause.
 
 import t from 'tap'
 import { limits } from '../../../src/model/limits.ts'
 import type { Attack } from '../../../src/model/report.ts'
 import { reportPayloadType } from '../../../src/node/parent/reporter.ts'
-import { openReports } from '../../../src/node/parent/reports.ts'
+import { startReports } from '../../../src/node/parent/reports.ts'
 import { seal } from '../../../src/trust/envelope.ts'
 import { type NodeIdentity, nodeIdentityFrom } from '../../../src/trust/identity.ts'
 import type { Log } from '../../../src/world/world.ts'
@@ -24,7 +24,7 @@ t.test('a batch of reports to refuse is one line in the log, and one attack of e
   const log: Log = { ...world.log, warn: (message, fields) => lines.push({ message, ...fields }) }
   const store = await simulation.until(world.openStore('/state'))
   const reports = await simulation.until(
-    openReports({
+    startReports({
       ...world,
       log,
       store,

@@ -4,14 +4,15 @@ import fc from 'fast-check'
 import t from 'tap'
 import { limits } from '../../../src/model/limits.ts'
 import { parseRetryAfter } from '../../../src/model/wire/retry-after.ts'
+import { createParentChoice } from '../../../src/node/parent/parent-choice.ts'
 import { renewalDueAt } from '../../../src/node/parent/renewal.ts'
-import { openUplink, parentChoice } from '../../../src/node/parent/uplink.ts'
+import { createUplink } from '../../../src/node/parent/uplink.ts'
 import { retryDelayMs } from '../../../src/work/back-off.ts'
 import { createTestFleet } from '../../world/fleet.ts'
 import { createSimulation } from '../../world/simulation.ts'
 
 t.test('the first parent is asked until it fails, then the next, and round again', async (t) => {
-  const choice = parentChoice(3)
+  const choice = createParentChoice(3)
   t.equal(choice.current(0), 0)
   choice.failed(0, 10)
   t.equal(choice.current(10), 1)
@@ -21,14 +22,14 @@ t.test('the first parent is asked until it fails, then the next, and round again
 })
 
 t.test('a failure of a parent that is not asked any more changes nothing', async (t) => {
-  const choice = parentChoice(2)
+  const choice = createParentChoice(2)
   choice.failed(0, 10)
   choice.failed(0, 20)
   t.equal(choice.current(20), 1)
 })
 
 t.test('after a while the preferred parent is tried again', async (t) => {
-  const choice = parentChoice(2)
+  const choice = createParentChoice(2)
   choice.failed(0, 10)
   t.equal(choice.current(10 + limits.parentReturnMs - 1), 1)
   t.equal(choice.current(10 + limits.parentReturnMs), 0)
@@ -69,7 +70,7 @@ t.test('a parent that answers "later" is taken at its word', async (t) => {
         handler: async () => ({ status, retryAfterS: 30 }),
       }),
     )
-    const uplink = openUplink({
+    const uplink = createUplink({
       ...{ http: child.http, tls: () => own, parents: ['https://10.0.0.1:7420'], monotonicMs: () => 0 },
     })
     const failure = await simulation.until(uplink.objects(['a'.repeat(64)], 1).catch((error: unknown) => error))

@@ -1,4 +1,4 @@
-// Waiting for news from the parent: as many calls as there is news, and few to a parent that has none to give.
+// Waiting for news: a request for each piece of news, and few requests to a parent that sends none.
 
 import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
@@ -12,12 +12,12 @@ import { handClock } from '../../tracker/hand-clock.ts'
 interface Parent {
   /** The timestamp that it claims to have. */
   claims: number
-  /** The timestamp that it hands out; what the node takes. */
+  /** The timestamp that it sends. */
   gives: number
   isThere: boolean
 }
 
-/** A node that trusts timestamp `trusts` below a parent, and how often it called. */
+/** A node below a parent that trusts timestamp `trusts`, and how many requests it made. */
 function watching(parent: Parent, trusts: number) {
   const clock = handClock()
   const node = { trusts, calls: 0, lost: 0 }

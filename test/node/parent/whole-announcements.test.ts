@@ -1,4 +1,5 @@
-// A child that tells what it has whole, and a tracker that takes it in: whatever is lost or restarted, they agree.
+// A child that announces its whole payloads, and its tracker: they agree, whatever is lost or
+// restarted.
 
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
@@ -6,7 +7,7 @@ import * as fc from 'fast-check'
 import t from 'tap'
 import * as v from 'valibot'
 import { packed, packedSchema, setDigest, unpacked } from '../../../src/model/wire/packed.ts'
-import { tellWhole } from '../../../src/node/parent/whole-announcements.ts'
+import { createWholeAnnouncements } from '../../../src/node/parent/whole-announcements.ts'
 import { createWholes } from '../../../src/tracker/wholes.ts'
 
 const hashOf = (index: number) => createHash('sha1').update(`payload ${index}`).digest('hex')
@@ -33,16 +34,16 @@ t.test(
     )
     fc.assert(
       fc.property(steps, (steps) => {
-        let [wholes, telling] = [createWholes(), tellWhole()]
+        let [wholes, announcements] = [createWholes(), createWholeAnnouncements()]
         let whole: ReadonlySet<string> = new Set()
         const announce = () => {
-          const tellAll = !wholes.take('child', telling.next(whole))
-          return () => telling.answered(whole, tellAll)
+          const tellAll = !wholes.take('child', announcements.next(whole))
+          return () => announcements.answered(whole, tellAll)
         }
         for (const step of steps) {
           if (step.whole !== undefined) whole = step.whole
           if (step.happens === 'parent restarted') wholes = createWholes()
-          if (step.happens === 'child restarted') telling = tellWhole()
+          if (step.happens === 'child restarted') announcements = createWholeAnnouncements()
           const answer = announce()
           if (step.happens !== 'answer lost') answer()
         }
@@ -51,7 +52,7 @@ t.test(
         assert.deepEqual(new Set(all.filter((hash) => wholes.has('child', hash))), new Set(whole))
         assert.equal(all.filter((hash) => wholes.nodesWith(hash).includes('child')).length, whole.size)
       }),
-      // What is told twice, in different company, counts once.
+      // A payload that two announces list, beside different ones, counts once.
       { numRuns: 300, examples: [[lostAndRestarted]] },
     )
   },
@@ -60,10 +61,10 @@ t.test(
 t.test('a child that was restarted says in a few bytes that its parent knows all', async (t) => {
   const wholes = createWholes()
   const whole = new Set(Array.from({ length: 1000 }, (_, index) => hashOf(index)))
-  const first = tellWhole()
+  const first = createWholeAnnouncements()
   first.answered(whole, !wholes.take('child', first.next(whole)))
   first.answered(whole, !wholes.take('child', first.next(whole)))
-  const said = tellWhole().next(whole)
+  const said = createWholeAnnouncements().next(whole)
   t.ok(JSON.stringify(said).length < 200)
   t.equal(wholes.take('child', said), true)
 })

@@ -6,7 +6,7 @@ import { isApplying } from '../../../src/reconcile/apply/apply-lock.ts'
 import { applyWorld, begun, until } from '../apply-world.ts'
 
 // The apply process is real, and other tests run beside these.
-t.setTimeout(240_000)
+t.setTimeout(1_200_000)
 
 t.test('whenever the apply is killed, a tree is the old or the new one, and converges', async (t) => {
   const world = await applyWorld(t)

@@ -10,7 +10,7 @@ import { applyEnd, isApplying, takeApplyLock } from '../../../src/reconcile/appl
 import { systemDisk } from '../../../src/world/disk.ts'
 import { until } from '../apply-world.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(1_200_000)
 
 t.test('one holds it until its process ends, whoever waits is told, and then the next may', async (t) => {
   const home = t.testdir({})

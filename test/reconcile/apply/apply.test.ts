@@ -13,7 +13,7 @@ import { onSmallDisk } from '../../world/small-disk.ts'
 import { type ApplyWorld, applyWorld, begun, until, waitFor } from '../apply-world.ts'
 
 // apt, dpkg and the apply process are real, and other tests run beside these.
-t.setTimeout(240_000)
+t.setTimeout(1_200_000)
 
 t.test('a machine converges to what was signed, and back to nothing', async (t) => {
   const world = await applyWorld(t)

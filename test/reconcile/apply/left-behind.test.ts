@@ -64,11 +64,13 @@ t.test(
 )
 
 t.test('a disk that takes no note does not keep a program from running', async (t) => {
+  const said = t.capture(process.stderr, 'write', () => true)
   const run = await notingExec(systemExec, path.join(t.testdir({}), 'gone', 'programs')).run({
     ...sleeps,
     args: ['-c', 'echo ok'],
   })
   t.match(run, { code: 0, stdout: 'ok\n' })
+  t.match(said(), [{ args: [/^process \d+ is not noted: ENOENT/] }])
 })
 
 /** The clock, and when it was asked for its second wait. */

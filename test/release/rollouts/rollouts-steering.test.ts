@@ -1,13 +1,14 @@
-// What the root does about rollouts by itself, on the simulated clock; which waves open is in rollouts.test.ts.
+// What the root does about rollouts by itself, on the simulated clock. Which waves open is tested
+// in rollouts.test.ts.
 
 import t from 'tap'
-import { limits } from '../../src/model/limits.ts'
-import type { Report } from '../../src/model/report.ts'
-import { parseRevision } from '../../src/model/revision.ts'
-import { parseRollouts, type RolloutState } from '../../src/model/rollouts.ts'
-import { openRollouts } from '../../src/release/rollouts.ts'
-import { type Signed, signedLast } from '../../src/release/signed-revision.ts'
-import { createSimulation } from '../world/simulation.ts'
+import { limits } from '../../../src/model/limits.ts'
+import type { Report } from '../../../src/model/report.ts'
+import { parseRevision } from '../../../src/model/revision.ts'
+import { parseRollouts, type RolloutState } from '../../../src/model/rollouts.ts'
+import { startRollouts } from '../../../src/release/rollouts/rollouts.ts'
+import { createNewestReader, type Signed } from '../../../src/release/signed-revision.ts'
+import { createSimulation } from '../../world/simulation.ts'
 
 const hourMs = 3600_000
 const careful = { waves: [50, 100], soakMs: 60_000, haltFailed: 2 }
@@ -67,7 +68,7 @@ async function stage() {
   const published: RolloutState[] = []
   let inForce = { version: 1, states: [going] }
   let trusted = inForce
-  const rollouts = openRollouts({
+  const rollouts = startRollouts({
     ...{ clock, log, store },
     inbox: { reports: () => asyncOf(reports), report: async () => undefined, knowledgeOf: () => undefined },
     fleet: {
@@ -77,7 +78,7 @@ async function stage() {
         published.push(...states)
       },
     },
-    signed: signedLast({
+    signed: createNewestReader({
       signed: async (): Promise<Signed> => {
         looks.count += 1
         return { revision, states: trusted.states }

@@ -3,12 +3,12 @@
 
 import { createHash } from 'node:crypto'
 import type { PieceStore } from 'webtorrent'
-import { limits } from '../../model/limits.ts'
-import type { InfoHash, NodeName } from '../../model/names.ts'
-import type { Clock, Timer } from '../../world/world.ts'
-import { allBits } from '../holdings/bits.ts'
-import { answerRequests } from './giving.ts'
-import type { Lane, Meter } from './meter.ts'
+import { limits } from '../../../model/limits.ts'
+import type { InfoHash, NodeName } from '../../../model/names.ts'
+import type { Clock, Timer } from '../../../world/world.ts'
+import { allBits } from '../../holdings/bits.ts'
+import { answerRequests } from '../giving.ts'
+import type { Lane, Meter } from '../meter.ts'
 import type { PlainCaller } from './plain-door.ts'
 
 export interface PlainWires {

@@ -1,14 +1,17 @@
-// What a release means for rollouts: what of it begins one, what goes on, and what nodes keep meanwhile. Pure.
+// What a release means for rollouts: which packages begin one, which continue one, and what nodes
+// keep meanwhile. Pure.
 
 import { isDeepStrictEqual } from 'node:util'
-import { limits } from '../model/limits.ts'
-import type { Instant, PackageName } from '../model/names.ts'
-import type { Earlier, Revision, Rule } from '../model/revision.ts'
-import { isOut, type RolloutState, rolloutNameOf } from '../model/rollouts.ts'
+import { limits } from '../../model/limits.ts'
+import type { Instant, PackageName } from '../../model/names.ts'
+import type { Earlier, Revision, Rule } from '../../model/revision.ts'
+import { isOut, type RolloutState, rolloutNameOf } from '../../model/rollouts.ts'
 
 /**
- * The revision with what it rolls out marked: a package that a rule with a rollout wants as the same rule did in the last
- * revision goes on as it was, any other begins now. What was wanted before goes along, back to what every node may have.
+ * Marks in the draft what it rolls out. A package that a rule with a rollout wants exactly as the
+ * same rule did in the last revision continues its rollout; any other package of such a rule begins
+ * one with this revision. The revision carries what was wanted before along, newest first, back to
+ * what every node may have: nodes keep that until their wave opens.
  */
 export function revisionRollingOut(draft: Revision, last: Revision | null, states: readonly RolloutState[]): Revision {
   const marked = draft.rules.map((rule): Rule => {
@@ -16,7 +19,7 @@ export function revisionRollingOut(draft: Revision, last: Revision | null, state
     return Object.keys(since).length === 0 ? rule : { ...rule, since }
   })
   const rules = withinLimit(marked, states)
-  const unfinished = (rule: Rule, name: PackageName) => {
+  const isUnfinished = (rule: Rule, name: PackageName) => {
     const since = rule.since?.[name]
     const rollout = rule.terms?.rollout
     if (since === undefined || rollout === undefined) return false
@@ -25,23 +28,26 @@ export function revisionRollingOut(draft: Revision, last: Revision | null, state
   const begun = packagesOf(rules, (since) => since === draft.number)
   const going = packagesOf(rules, (since) => since !== draft.number)
   const stillGoing = new Set(
-    rules.flatMap((rule) => Object.keys(rule.packages).filter((name) => going.has(name) && unfinished(rule, name))),
+    rules.flatMap((rule) => Object.keys(rule.packages).filter((name) => going.has(name) && isUnfinished(rule, name))),
   )
   const replaced = new Set(
     last?.rules.flatMap((rule) =>
-      Object.keys(rule.packages).filter((name) => begun.has(name) && unfinished(rule, name)),
+      Object.keys(rule.packages).filter((name) => begun.has(name) && isUnfinished(rule, name)),
     ),
   )
   const earlier: Earlier[] = last === null ? [] : [restricted(last, begun)]
   const kept = new Set([...stillGoing, ...replaced])
   for (const each of last?.earlier ?? []) earlier.push(restricted(each, kept))
   const useful = earlier.filter((each) => each.rules.length > 0)
-  // The last one is for nodes that never had any of it.
+  // The last one stays: it is what nodes have whose wave never opened in any of these rollouts.
   const bounded = [...useful.slice(0, -1).slice(0, limits.earlierMax - 1), ...useful.slice(-1)]
   return { ...draft, rules: [...rules], ...(bounded.length > 0 && { earlier: bounded }) }
 }
 
-/** The state of every rollout that the revision names: those under way as they are, new ones with their first wave open. */
+/**
+ * The state of every rollout that the revision names. A known rollout keeps its state; a new one
+ * has its first wave open.
+ */
 export function statesUnder(revision: Revision, states: readonly RolloutState[], now: Instant): RolloutState[] {
   const named = rolloutsIn(revision.rules)
   const replaced = states.filter((state) => !named.has(rolloutNameOf(state)) && !isOut(state))
@@ -49,7 +55,8 @@ export function statesUnder(revision: Revision, states: readonly RolloutState[],
     const state = states.find((each) => rolloutNameOf(each) === rolloutNameOf(one))
     const rollout = revision.rollouts?.[one.rollout]
     if (state !== undefined || rollout === undefined) return state ?? []
-    // Who has the version that is replaced gets the one that mends it first, and nobody else is touched before.
+    // A rollout takes the seed of the one that it replaces: the nodes that have the replaced version
+    // get its successor first, and no other node is touched before.
     const seed = replaced.find(({ rollout }) => rollout === one.rollout)?.seed ?? rolloutNameOf(one)
     return { ...one, seed, waves: rollout.waves, open: 1, openedAt: now }
   })
@@ -74,18 +81,22 @@ function sinceOf(
   for (const [name, wanted] of Object.entries(rule.packages)) {
     const before = alike?.findLast(({ packages }) => packages[name] !== undefined)
     const isSame = before !== undefined && isDeepStrictEqual(before.packages[name], wanted)
-    // Absent if it was never rolled out: then it was for every node at once.
+    // Undefined if the package was never rolled out: then every node may have it at once.
     const known = isSame ? before.since?.[name] : number
     if (known === undefined) continue
     const rollout = before?.terms?.rollout
     if (!isSame || rollout === rule.terms.rollout) since[name] = known
-    // Another rollout takes the place of an unfinished one; it must not let all nodes have it.
+    // The rule names another rollout while the first is unfinished: the package begins again, so
+    // that not all nodes get it.
     else if (rollout !== undefined && !isFinished({ rollout, since: known }, states)) since[name] = number
   }
   return since
 }
 
-/** Nodes take so many states. Those that all nodes have had for longest are not named any more: what they brought is out. */
+/**
+ * At most `limits.rolloutsMax` rollouts: the oldest finished ones are no longer named, since every
+ * node may have them.
+ */
 function withinLimit(rules: readonly Rule[], states: readonly RolloutState[]): readonly Rule[] {
   const named = [...rolloutsIn(rules).values()]
   if (named.length <= limits.rolloutsMax) return rules
@@ -98,7 +109,7 @@ function withinLimit(rules: readonly Rule[], states: readonly RolloutState[]): r
   })
 }
 
-/** By name. */
+/** The rollouts that the rules name, by their own names. */
 function rolloutsIn(rules: readonly Rule[]): Map<string, Pick<RolloutState, 'rollout' | 'since'>> {
   const named = new Map<string, Pick<RolloutState, 'rollout' | 'since'>>()
   for (const { terms, since = {} } of rules) {
@@ -123,7 +134,7 @@ function packagesOf(rules: readonly Rule[], is: (since: number) => boolean): Set
   )
 }
 
-/** Of some packages only, and without the groups that nobody asks for then. */
+/** Keeps only these packages, and only the groups that their rules name. */
 function restricted({ groups, rules }: Earlier, names: ReadonlySet<PackageName>): Earlier {
   const kept = rules.flatMap(({ line, nodes, except, packages }): Rule[] => {
     const own = Object.entries(packages).filter(([name]) => names.has(name))

@@ -2,20 +2,20 @@
 
 import fc from 'fast-check'
 import t from 'tap'
-import { desiredFor } from '../../src/model/desired.ts'
-import { limits } from '../../src/model/limits.ts'
-import type { Outcome, Report } from '../../src/model/report.ts'
-import { parseRevision, type Revision, type Rule } from '../../src/model/revision.ts'
-import type { RolloutState } from '../../src/model/rollouts.ts'
-import { revisionRollingOut, statesUnder } from '../../src/release/rollout-release.ts'
+import { desiredFor } from '../../../src/model/desired.ts'
+import { limits } from '../../../src/model/limits.ts'
+import type { Outcome, Report } from '../../../src/model/report.ts'
+import { parseRevision, type Revision, type Rule } from '../../../src/model/revision.ts'
+import type { RolloutState } from '../../../src/model/rollouts.ts'
+import { revisionRollingOut, statesUnder } from '../../../src/release/rollouts/rollout-release.ts'
 import {
   failuresBorne,
-  type Progress,
+  type RolloutProgress,
   resumed,
   type Standing,
   standingsOf,
   wavesOpen,
-} from '../../src/release/rollout-waves.ts'
+} from '../../../src/release/rollouts/rollout-waves.ts'
 
 const careful = { waves: [1, 10, 100], soakMs: 30 * 60_000, haltFailed: 2 }
 const rule = (packages: Record<string, string>, more: Partial<Rule> = { terms: { rollout: 'careful' } }): Rule => ({
@@ -39,7 +39,9 @@ const draft = (number: number, ...rules: Rule[]): Revision => ({
 })
 const out = (states: RolloutState[]) => states.map((state) => ({ ...state, open: state.waves.length }))
 
-/** Releases one after the other; `after` says what has become of the rollouts by then. */
+/**
+ * Releases one after the other; `after` returns the states of the rollouts before the next release.
+ */
 function released(...steps: { rules: Rule[]; after?: (states: RolloutState[]) => RolloutState[] }[]) {
   let last: Revision | null = null
   let states: RolloutState[] = []
@@ -161,7 +163,7 @@ t.test('there is never one state more than nodes take: the oldest that is out is
 })
 
 const state: RolloutState = { rollout: 'careful', since: 12, seed: 'careful@12', waves: [1, 10, 100], open: 1 }
-const progress: Progress = { openedAt: 0, settledAt: null, forgiven: [] }
+const progress: RolloutProgress = { openedAt: 0, settledAt: null, forgiven: [] }
 const standing = (node: string, stands: Standing['state'], wave = 0): Standing => ({
   ...{ node, wave, state: stands },
   failed: stands === 'failed' ? { package: 'shop', detail: 'exit code 1' } : null,
@@ -251,7 +253,7 @@ t.test('whatever nodes say, waves only open one by one, and what is halted stays
   })
   fc.assert(
     fc.property(fc.array(fc.array(anyStanding), { maxLength: 8 }), fc.boolean(), (looks, silent) => {
-      let one: { state: RolloutState; progress: Progress } = { state, progress }
+      let one: { state: RolloutState; progress: RolloutProgress } = { state, progress }
       let now = 0
       for (const look of looks) {
         now += careful.soakMs

@@ -1,32 +1,55 @@
 // Which waves are open, decided by the root from what its nodes report. Pure.
 
-import { desiredFor } from '../model/desired.ts'
-import { limits } from '../model/limits.ts'
-import type { Instant, NodeName, PackageName } from '../model/names.ts'
-import type { Outcome, Report } from '../model/report.ts'
-import type { Revision } from '../model/revision.ts'
-import { type Rollout, type RolloutState, rolloutNameOf, waveOf } from '../model/rollouts.ts'
+import { desiredFor } from '../../model/desired.ts'
+import { Failure } from '../../model/failure.ts'
+import { limits } from '../../model/limits.ts'
+import type { Instant, NodeName, PackageName } from '../../model/names.ts'
+import type { Outcome, Report } from '../../model/report.ts'
+import type { Revision } from '../../model/revision.ts'
+import { type Rollout, type RolloutState, rolloutNameOf, waveOf } from '../../model/rollouts.ts'
 
 /** Where one node stands in one rollout, by its newest report. */
 export interface Standing {
   node: NodeName
   wave: number
-  /** held: its administrator or a missing build keeps it from ever having it. */
+  /**
+   * `held`: its administrator, or a missing build, keeps the node from ever having the packages.
+   */
   state: 'done' | 'failed' | 'underway' | 'held'
-  /** What failed. */
+  /** The first package that failed; null unless the state is `failed`. */
   failed: { package: PackageName; detail: string } | null
 }
 
 /** What the root remembers of a rollout beside its signed state. */
-export interface Progress {
+export interface RolloutProgress {
   /** When the newest wave opened. */
   openedAt: Instant
-  /** Since when the nodes of the open waves are through, which is when the soak began. */
+  /**
+   * When the soak of the newest wave began: the nodes of the open waves were done. Null while they
+   * are under way.
+   */
   settledAt: Instant | null
-  /** They failed before a person had it go on; they do not halt it again. */
+  /**
+   * Nodes that failed before a person resumed the rollout, or before their wave opened; they do not
+   * halt it.
+   */
   forgiven: NodeName[]
 }
 
+/** A rollout at one moment: everything that decides how it goes on. */
+export interface RolloutNow {
+  state: RolloutState
+  progress: RolloutProgress
+  rollout: Rollout
+  /** The standings of all nodes that the rollout concerns. */
+  standings: readonly Standing[]
+}
+
+/** What a change leaves of a rollout. */
+export type RolloutNext = Pick<RolloutNow, 'state' | 'progress'>
+export type RolloutChange = (now: RolloutNow) => RolloutNext
+
+/** Counts nodes by how they stand. */
 export interface Tally {
   nodes: number
   done: number
@@ -36,19 +59,16 @@ export interface Tally {
   silent: number
 }
 
-export interface WavesParts {
-  state: RolloutState
-  progress: Progress
-  rollout: Rollout
-  /** Of all nodes that the rollout concerns. */
-  standings: readonly Standing[]
+export interface WavesParts extends RolloutNow {
   isSilent: (node: NodeName) => boolean
-  /** Since when this root listens: reports of what happened while it was off come after that. */
+  /** When this root started: reports of what happened while it was off arrive after that. */
   heardSince: Instant
   now: Instant
 }
 
-/** Of one node, by the name of the rollout; only those that concern it. */
+/**
+ * The standings of one node, by the name of the rollout; only in rollouts that concern the node.
+ */
 export function standingsOf(
   report: Report,
   revision: Revision,
@@ -65,8 +85,8 @@ export function standingsOf(
     if (state === undefined) continue
     const outcome = report.packages.find((each) => each.name === wanted.name)
     const version = wanted.state === 'present' ? wanted.version : null
-    const isNews = (report.revision ?? 0) >= wanted.since
-    const own = wanted.state === 'no-build' ? 'held' : isNews ? standingBy(outcome, version) : 'underway'
+    const hasRevision = (report.revision ?? 0) >= wanted.since
+    const own = wanted.state === 'no-build' ? 'held' : hasRevision ? standingBy(outcome, version) : 'underway'
     const before = standings.get(name)
     const worse = before === undefined || ranks.indexOf(own) < ranks.indexOf(before.state)
     if (!worse) continue
@@ -76,7 +96,7 @@ export function standingsOf(
   return standings
 }
 
-/** The worst of its packages is how a node stands. */
+/** The worst first: a node stands as its worst package does. */
 const ranks: readonly Standing['state'][] = ['failed', 'underway', 'held', 'done']
 
 function standingBy(outcome: Outcome | undefined, version: string | null): Standing['state'] {
@@ -87,7 +107,7 @@ function standingBy(outcome: Outcome | undefined, version: string | null): Stand
   return isThere && outcome.version === version ? 'done' : 'underway'
 }
 
-/** Of the nodes whose wave is open. A node that is silent counts as that, unless it was through or had failed. */
+/** Counts the nodes whose wave is open. A node that is under way and silent counts as silent. */
 export function tallyOf({ state, standings, isSilent }: Pick<WavesParts, 'state' | 'standings' | 'isSilent'>): Tally {
   const tally: Tally = { nodes: 0, done: 0, failed: 0, underway: 0, held: 0, silent: 0 }
   for (const { node, wave, state: stands } of standings) {
@@ -99,8 +119,9 @@ export function tallyOf({ state, standings, isSilent }: Pick<WavesParts, 'state'
 }
 
 /**
- * So many failed nodes are no reason to halt. One among ten or more is sooner a broken machine than a broken package;
- * with fewer nodes there is too little to tell them apart, and a limit of 0 % bears none.
+ * How many nodes may fail without halting the rollout, for a limit of `haltFailed` percent. One
+ * failed node among at least `limits.rolloutOneFailureNodes` is more likely a broken machine than a
+ * broken package, so it is borne unless the limit is 0 %; among fewer nodes it could be either.
  */
 export function failuresBorne(nodes: number, haltFailed: number): number {
   const share = Math.floor((nodes * haltFailed) / 100)
@@ -108,10 +129,11 @@ export function failuresBorne(nodes: number, haltFailed: number): number {
 }
 
 /**
- * The next state of a rollout. It halts above its limit of failed nodes; it opens a wave when those before have soaked.
- * A wave that has nobody, or nobody who is heard of, has taught nothing: one is passed at once, the other after the soak.
+ * The next state of a rollout. It halts above its limit of failed nodes, and opens a wave when the
+ * waves before have soaked. A wave without nodes is passed at once. A wave whose nodes are all
+ * silent is passed after the soak: waiting longer would show nothing.
  */
-export function wavesOpen(parts: WavesParts): { state: RolloutState; progress: Progress } {
+export function wavesOpen(parts: WavesParts): RolloutNext {
   const { state, progress, rollout, standings, now } = parts
   if (state.halted !== undefined) return { state, progress }
   const forgiven = new Set(progress.forgiven)
@@ -130,17 +152,20 @@ export function wavesOpen(parts: WavesParts): { state: RolloutState; progress: P
   return waveOpened(parts)
 }
 
-/** Whatever was reported before, nothing opens until the root has listened again for a while. */
+/**
+ * When a soak ends. A root that was off listens for a heartbeat first, whatever was reported
+ * before.
+ */
 export function soakedAt(parts: { settledAt: Instant; soakMs: number; heardSince: Instant }): Instant {
   const { settledAt, soakMs, heardSince } = parts
   return Math.max(settledAt + soakMs, heardSince + Math.min(soakMs, limits.heartbeatMs))
 }
 
-/** The next wave, whatever the nodes say. What fails in there before it is open, fails of something else. */
-export function waveOpened(parts: Pick<WavesParts, 'state' | 'progress' | 'standings' | 'now'>): {
-  state: RolloutState
-  progress: Progress
-} {
+/**
+ * Opens the next wave. Nodes of that wave that have failed already failed for another reason, and
+ * are forgiven.
+ */
+function waveOpened(parts: Omit<RolloutNow, 'rollout'> & { now: Instant }): RolloutNext {
   const { state, standings, now } = parts
   const failing = standings.filter((each) => each.failed !== null && each.wave === state.open)
   const forgiven = [...new Set([...parts.progress.forgiven, ...failing.map(({ node }) => node)])]
@@ -148,11 +173,27 @@ export function waveOpened(parts: Pick<WavesParts, 'state' | 'progress' | 'stand
   return { state: { ...state, open, openedAt: now }, progress: { openedAt: now, settledAt: null, forgiven } }
 }
 
-/** A person has it go on: who has failed already does not halt it again. */
-export function resumed(parts: Pick<WavesParts, 'state' | 'progress' | 'standings'>): {
-  state: RolloutState
-  progress: Progress
-} {
+/** A person halts the rollout. A rollout that is halted already keeps its reason. */
+export function halted({ state, progress }: RolloutNext, because: string): RolloutNext {
+  return { state: state.halted === undefined ? { ...state, halted: because } : state, progress }
+}
+
+/** A person opens the next wave. Throws `conflict` for a rollout that is halted. */
+export function advanced(parts: RolloutNow & { now: Instant }): RolloutNext {
+  const { state, progress } = parts
+  if (state.halted !== undefined) {
+    const name = rolloutNameOf(state)
+    throw new Failure('conflict', `${name} is halted: ${state.halted}`, {
+      hint: `banyan rollout resume ${name} lets it go on`,
+    })
+  }
+  return state.open >= state.waves.length ? { state, progress } : waveOpened(parts)
+}
+
+/**
+ * A person resumes the rollout. The nodes that have failed are forgiven and do not halt it again.
+ */
+export function resumed(parts: Omit<RolloutNow, 'rollout'>): RolloutNext {
   const { halted: _, ...state } = parts.state
   const failed = parts.standings.flatMap((each) => (each.failed === null ? [] : [each.node]))
   return { state, progress: { ...parts.progress, settledAt: null, forgiven: [...new Set(failed)] } }

@@ -1,13 +1,14 @@
 // Whether nodes would have what the packages of a revision need.
 
 import t from 'tap'
-import type { Manifest } from '../../src/model/manifest.ts'
-import type { Outcome } from '../../src/model/report.ts'
-import type { Revision, Rule } from '../../src/model/revision.ts'
-import { closureOf, type Unmet } from '../../src/release/closure.ts'
-import { checkClosure } from '../../src/release/closure-check.ts'
-import { parseBaseList } from '../../src/repository/base-list.ts'
-import { outcomeOf, reportOf } from '../report/reports.ts'
+import type { Manifest } from '../../../src/model/manifest.ts'
+import type { Outcome } from '../../../src/model/report.ts'
+import type { Revision, Rule } from '../../../src/model/revision.ts'
+import { createClosure } from '../../../src/release/closure/closure.ts'
+import { checkClosure } from '../../../src/release/closure/closure-check.ts'
+import type { Unmet } from '../../../src/release/closure/unmet-needs.ts'
+import { parseBaseList } from '../../../src/repository/base-list.ts'
+import { outcomeOf, reportOf } from '../../report/reports.ts'
 
 interface Given {
   /** `shop 2.0`, and what it needs. */
@@ -42,9 +43,9 @@ function unmetIn({ published, rules, base = {}, nodes = { a: {} } }: Given): Unm
     })),
   }
   const lists = new Map(Object.entries(base).map(([group, text]) => [group, parseBaseList(text, 'base.txt')]))
-  const closure = closureOf({ revision, manifests, base: lists })
+  const closure = createClosure({ revision, manifests, base: lists })
   for (const [name, { role = 'web', packages = [] }] of Object.entries(nodes)) {
-    closure.take(reportOf(name, 1, { labels: { role }, packages }))
+    closure.add(reportOf(name, 1, { labels: { role }, packages }))
   }
   return closure.unmet()
 }

@@ -1,28 +1,34 @@
 // One rollout as people see it: plain JSON values. Pure.
 
-import { limits } from '../model/limits.ts'
-import type { Instant, NodeName, PackageName } from '../model/names.ts'
-import type { Revision } from '../model/revision.ts'
-import { isOut, type Rollout, type RolloutState, rolloutNameOf } from '../model/rollouts.ts'
-import { type Progress, type Standing, soakedAt, type Tally } from './rollout-waves.ts'
+import { limits } from '../../model/limits.ts'
+import type { Instant, NodeName, PackageName } from '../../model/names.ts'
+import type { Revision } from '../../model/revision.ts'
+import { isOut, type Rollout, type RolloutState, rolloutNameOf } from '../../model/rollouts.ts'
+import { type RolloutProgress, type Standing, soakedAt, type Tally } from './rollout-waves.ts'
 
 export interface RolloutInfo {
-  /** `careful@12` */
+  /** The rollout and the revision that began it: `careful@12`. */
   name: string
   state: 'running' | 'halted' | 'out'
+  /** Why it is halted; null if it is not. */
   halted: string | null
   packages: { name: PackageName; versions: string[] }[]
-  /** Percent. */
+  /** Percent of the nodes that are in a wave or in an earlier one. */
   waves: number[]
+  /** How many waves are open. */
   open: number
   openedAt: Instant
-  /** When the next wave opens, unless nodes fail; null while nodes are at it, and when there is none. */
+  /**
+   * Milliseconds until the next wave opens, unless nodes fail; null while nodes are under way, and
+   * if no wave is left.
+   */
   nextInMs: number | null
   soakMs: number
+  /** Percent of failed nodes above which the rollout halts by itself. */
   haltFailed: number
-  /** Of the nodes whose wave is open. */
+  /** Counts the nodes whose wave is open. */
   tally: Tally
-  /** The first of them. */
+  /** Nodes of open waves that failed, at most `limits.rolloutFailedShown`. */
   failed: { node: NodeName; package: PackageName; detail: string }[]
 }
 
@@ -30,10 +36,10 @@ export function rolloutInfoOf(parts: {
   state: RolloutState
   rollout: Rollout
   revision: Revision
-  progress: Progress
+  progress: RolloutProgress
   tally: Tally
   standings: readonly Standing[]
-  /** See `WavesParts`. */
+  /** See `WavesParts.heardSince`. */
   heardSince: Instant
   now: Instant
 }): RolloutInfo {

@@ -4,11 +4,11 @@
 
 import type { Socket } from 'node:net'
 import ProtocolWire, { type PlainWire } from 'bittorrent-protocol'
-import { plainAddress, siteOf } from '../../model/address.ts'
-import { limits } from '../../model/limits.ts'
-import type { InfoHash } from '../../model/names.ts'
-import type { Clock, Timer } from '../../world/world.ts'
-import { tameWire, withoutExtensions } from './wire.ts'
+import { plainAddress, siteOf } from '../../../model/address.ts'
+import { limits } from '../../../model/limits.ts'
+import type { InfoHash } from '../../../model/names.ts'
+import type { Clock, Timer } from '../../../world/world.ts'
+import { tameWire, withoutExtensions } from '../wire.ts'
 
 export interface PlainCaller {
   wire: PlainWire

@@ -1,16 +1,47 @@
-// What is said and done about packages that need what nodes would not have, before a release is signed.
+// Refuses a release that would leave nodes without something that their packages need, and words
+// what is missing.
 
 import { dirname, resolve } from 'node:path'
-import { Failure } from '../model/failure.ts'
-import { limits } from '../model/limits.ts'
-import type { Offers } from '../model/needs.ts'
-import { parseBaseList } from '../repository/base-list.ts'
-import type { Compiled } from '../repository/policy.ts'
-import type { Disk } from '../world/world.ts'
-import type { Unmet } from './closure.ts'
+import { Failure } from '../../model/failure.ts'
+import { limits } from '../../model/limits.ts'
+import type { Manifest } from '../../model/manifest.ts'
+import type { Sha256 } from '../../model/names.ts'
+import type { Offers } from '../../model/needs.ts'
+import { parseBaseList } from '../../repository/base-list.ts'
+import type { Compiled } from '../../repository/policy.ts'
+import type { Repository } from '../../repository/repository.ts'
+import type { Disk } from '../../world/world.ts'
+import type { Draft } from '../drafts.ts'
+import { type Closure, createClosure } from './closure.ts'
+import type { Unmet } from './unmet-needs.ts'
 
-/** The lists of what distributions bring along, by group. Throws `bad-input` as `FILE:LINE: ...`. */
-export async function readBaseLists(
+export interface ClosureParts {
+  repository: Pick<Repository, 'holdings'>
+  disk: Pick<Disk, 'read'>
+  policyFile: string
+}
+
+/** Everything published, by the digest of its manifest. */
+export async function publishedManifests(parts: Pick<ClosureParts, 'repository'>): Promise<Map<Sha256, Manifest>> {
+  const holdings = await parts.repository.holdings()
+  return new Map(holdings.map(({ manifest, manifestBody }) => [manifest, manifestBody]))
+}
+
+/**
+ * Null for a draft whose dependencies are not checked. Throws `bad-input`, as `FILE:LINE: ...`, for
+ * its base lists.
+ */
+export async function closureFor(
+  { disk, policyFile }: Pick<ClosureParts, 'disk' | 'policyFile'>,
+  { revision, base }: Pick<Draft, 'revision' | 'base'>,
+  manifests: ReadonlyMap<Sha256, Manifest>,
+): Promise<Closure | null> {
+  if (base === null) return null
+  return createClosure({ revision, manifests, base: await readBaseLists(disk, policyFile, base) })
+}
+
+/** What the distribution of each group brings along, by group. */
+async function readBaseLists(
   disk: Pick<Disk, 'read'>,
   policyFile: string,
   base: Compiled['base'],
@@ -32,8 +63,9 @@ export async function readBaseLists(
 }
 
 /**
- * Refuses a release with packages that would surely lack something, unless a person said that it is there. Otherwise a
- * sentence about each, and one about what nobody knows.
+ * Throws `missing-dependencies` if something is missing, unless a person allowed it. Otherwise
+ * returns one sentence for each missing need, and one sentence for all the needs of which nobody
+ * knows whether they are met.
  */
 export function checkClosure(unmet: readonly Unmet[], allowed: boolean, policyFile: string): string[] {
   const missing = unmet.filter(({ state }) => state === 'missing')
@@ -55,7 +87,7 @@ export function checkClosure(unmet: readonly Unmet[], allowed: boolean, policyFi
   ]
 }
 
-/** `policy.yaml:12: shop 4.2.0 needs libfoo (>= 2), which 3 nodes would not have: web-1, web-2, web-3 (nodes: [web])` */
+/** `policy.yaml:12: shop 4.2 needs libfoo, which 2 nodes would not have: a, b (nodes: [web])` */
 function unmetText(one: Unmet, policyFile: string): string {
   const { count, nodes, rule } = one
   const others = count - nodes.length

@@ -1,0 +1,113 @@
+// The needs that a revision and the base lists leave unmet, for nodes of the same groups and
+// architecture. Pure.
+
+import { type DesiredPackage, desiredInGroups } from '../../model/desired.ts'
+import type { Kind, Manifest } from '../../model/manifest.ts'
+import type { Arch, PackageName, Sha256 } from '../../model/names.ts'
+import { isMet, namesIn, type Offers, offersOf } from '../../model/needs.ts'
+import type { Revision } from '../../model/revision.ts'
+import { isFor, noOffers, offersBy, offersByKind } from './offers.ts'
+
+/** A clause of a package that neither the revision nor a base list meets. */
+export interface Need {
+  wanted: Extract<DesiredPackage, { state: 'present' }>
+  kind: Kind
+  /** One of the `depends` of the package's manifest. */
+  clause: string
+  /** The published package that would meet the clause; null if there is none. */
+  bringer: PackageName | null
+}
+
+/** The nodes of the same groups and architecture. */
+export interface Audience {
+  needs: Need[]
+  /** The packages that the revision mentions for these nodes. */
+  mentioned: ReadonlyMap<PackageName, DesiredPackage>
+  /** Whether a base list says what the distribution of these nodes brings along. */
+  hasBase: boolean
+}
+
+export interface Audiences {
+  of(groups: ReadonlySet<string>, arch: Arch): Audience
+  /** Lines of the rules that apply to any of the audiences so far. */
+  lines(): ReadonlySet<number>
+}
+
+export interface AudiencesParts {
+  revision: Revision
+  /** Everything published, by the digest of its manifest. */
+  manifests: ReadonlyMap<Sha256, Manifest>
+  /** Base lists by group, or by `all`. */
+  base: ReadonlyMap<string, Offers>
+}
+
+export function createAudiences(parts: AudiencesParts): Audiences {
+  const bringerOf = bringersAmong(parts.manifests)
+  const audiences = new Map<string, Audience>()
+  const lines = new Set<number>()
+  return {
+    of(groups, arch) {
+      const key = [arch, ...groups].join(' ')
+      const known = audiences.get(key)
+      if (known !== undefined) return known
+      const desired = desiredInGroups(parts.revision, groups, arch)
+      for (const { line } of desired) lines.add(line)
+      const audience = audienceOf(parts, { groups, arch, desired }, bringerOf)
+      audiences.set(key, audience)
+      return audience
+    },
+    lines: () => lines,
+  }
+}
+
+interface Members {
+  groups: ReadonlySet<string>
+  arch: Arch
+  desired: readonly DesiredPackage[]
+}
+
+type BringerOf = (kind: Kind, clause: string, arch: Arch, offered: readonly Offers[]) => PackageName | null
+
+function audienceOf(parts: AudiencesParts, { groups, arch, desired }: Members, bringerOf: BringerOf): Audience {
+  const mentioned = new Map(desired.map((wanted) => [wanted.name, wanted]))
+  const lists = [...parts.base].flatMap(([group, offers]) => (group === 'all' || groups.has(group) ? [offers] : []))
+  const brought = lists.map((offers) => withoutAbsent(offers, mentioned))
+  const coming = desired.flatMap((wanted) => {
+    // A rule in audit mode brings nothing.
+    if (wanted.state !== 'present' || wanted.terms?.mode === 'audit') return []
+    const manifest = parts.manifests.get(wanted.manifest)
+    return manifest === undefined ? [] : [{ wanted, manifest }]
+  })
+  const own = offersByKind(coming.map(({ manifest }) => manifest))
+  const needs = coming.flatMap(({ wanted, manifest: { kind, depends } }): Need[] => {
+    const offered = [own.get(kind) ?? noOffers, ...brought]
+    return depends
+      .filter((clause) => !isMet(kind, clause, offered))
+      .map((clause) => ({ wanted, kind, clause, bringer: bringerOf(kind, clause, arch, offered) }))
+  })
+  return { needs, mentioned, hasBase: lists.length > 0 }
+}
+
+/** Finds the published package that meets a clause, together with what is offered already. */
+function bringersAmong(manifests: ReadonlyMap<Sha256, Manifest>): BringerOf {
+  const byOffer = new Map<string, Manifest[]>()
+  for (const manifest of manifests.values()) {
+    for (const [name] of offersOf(manifest)) byOffer.set(name, [...(byOffer.get(name) ?? []), manifest])
+  }
+  return (kind, clause, arch, offered) => {
+    const fitting = namesIn(kind, clause).flatMap((name) => {
+      return (byOffer.get(name) ?? []).filter((each) => each.kind === kind && isFor(each, arch))
+    })
+    const isMetBy = (added: readonly Manifest[]) => isMet(kind, clause, [...offered, offersBy(added)])
+    if (!isMetBy(fitting)) return null
+    return (fitting.find((each) => isMetBy([each])) ?? fitting[0])?.name ?? null
+  }
+}
+
+function withoutAbsent(offers: Offers, mentioned: ReadonlyMap<PackageName, DesiredPackage>): Offers {
+  const absent = [...mentioned.values()].filter(({ name, state }) => state === 'absent' && offers.has(name))
+  if (absent.length === 0) return offers
+  const left = new Map(offers)
+  for (const { name } of absent) left.delete(name)
+  return left
+}

@@ -1,0 +1,88 @@
+// What a revision would change on one node, compared with the node's newest report. Pure.
+
+import type { DesiredPackage } from '../model/desired.ts'
+import type { Kind, Manifest } from '../model/manifest.ts'
+import type { NodeName, PackageName, PackageVersion, Sha256 } from '../model/names.ts'
+import type { Outcome, Report } from '../model/report.ts'
+import { compareVersions } from '../model/versions.ts'
+import type { What } from '../reconcile/differences.ts'
+
+/** One line of `banyan plan`, in the words of `banyan check`. */
+export interface PlannedChange {
+  name: PackageName
+  what: What
+  from: PackageVersion | null
+  to: PackageVersion | null
+  /**
+   * `held`: the node's administrator keeps it from happening. `audit`: it would be reported, and
+   * nothing done.
+   */
+  state: 'planned' | 'held' | 'audit'
+  nodes: NodeName[]
+}
+
+export type NodeChange = Omit<PlannedChange, 'nodes'>
+
+export interface NodeChanges {
+  changes: NodeChange[]
+  /** Manifests of the packages that the node would install. */
+  needs: Sha256[]
+  /** Packages to be absent that the report does not mention. */
+  unreported: PackageName[]
+  /** Packages without a build for the node. */
+  unbuilt: PackageName[]
+}
+
+export function changesOn(
+  report: Pick<Report, 'packages'>,
+  desired: readonly DesiredPackage[],
+  manifest: (digest: Sha256) => Manifest | undefined,
+): NodeChanges {
+  const found: NodeChanges = { changes: [], needs: [], unreported: [], unbuilt: [] }
+  const present = new Map(report.packages.map((outcome) => [outcome.name, outcome]))
+  for (const wanted of desired) {
+    const outcome = present.get(wanted.name)
+    present.delete(wanted.name)
+    if (wanted.state === 'no-build') found.unbuilt.push(wanted.name)
+    if (wanted.state === 'absent' && outcome === undefined) found.unreported.push(wanted.name)
+    const change = changeFor(wanted, outcome, (digest) => manifest(digest)?.kind)
+    if (change === undefined) continue
+    found.changes.push(change)
+    if (isPlanned(change) && wanted.state === 'present') found.needs.push(wanted.manifest)
+  }
+  // The revision does not mention the packages that are left.
+  for (const { name, version, kind, outcome } of present.values()) {
+    if (version === null || kind === null) continue
+    const state = outcome === 'held' ? 'held' : 'planned'
+    found.changes.push({ name, what: 'remove', from: version, to: null, state })
+  }
+  return found
+}
+
+/** Whether the change would happen; others are only reported. */
+export function isPlanned({ state }: Pick<PlannedChange, 'state'>): boolean {
+  return state === 'planned'
+}
+
+function changeFor(
+  wanted: DesiredPackage,
+  outcome: Outcome | undefined,
+  kindOf: (manifest: Sha256) => Kind | undefined,
+): NodeChange | undefined {
+  const { name } = wanted
+  const from = outcome?.version ?? null
+  const state = wanted.terms?.mode === 'audit' ? 'audit' : outcome?.outcome === 'held' ? 'held' : 'planned'
+  if (wanted.state === 'absent') return from === null ? undefined : { name, what: 'remove', from, to: null, state }
+  // A revision that is not signed yet wants nothing `as-is`: only a wave that is not open does.
+  if (wanted.state === 'no-build' || wanted.state === 'as-is') return undefined
+  const to = wanted.version
+  if (from === null) return { name, what: 'install', from, to, state }
+  if (from !== to) {
+    const kind = kindOf(wanted.manifest) ?? outcome?.kind ?? 'tree'
+    const order = compareVersions(kind, from, to)
+    return { name, what: order < 0 ? 'upgrade' : order > 0 ? 'downgrade' : 'reinstall', from, to, state }
+  }
+  // The version is right, but the node reports drift, or an installation that is not complete.
+  const isWhole = outcome === undefined || outcome.outcome === 'kept' || outcome.outcome === 'changed'
+  return isWhole ? undefined : { name, what: 'reinstall', from, to, state }
+}

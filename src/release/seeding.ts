@@ -1,0 +1,43 @@
+// Hands published payloads to the root's swarm, which seeds them.
+
+import { Failure } from '../model/failure.ts'
+import type { Manifest } from '../model/manifest.ts'
+import type { Sha256 } from '../model/names.ts'
+import { specOf } from '../objects/manifests.ts'
+import type { ObjectSource } from '../objects/object-source.ts'
+import type { Repository } from '../repository/repository.ts'
+import type { Swarm } from '../swarm/swarm.ts'
+import type { Log } from '../world/world.ts'
+
+export interface SeedingParts {
+  swarm: Pick<Swarm, 'adopt'>
+  source: Pick<ObjectSource, 'need'>
+  repository: Pick<Repository, 'holdings'>
+  log: Log
+}
+
+/** Seeds one published payload; a payload that travels as an object needs no seed. */
+export async function seed(
+  parts: Pick<SeedingParts, 'swarm' | 'source'>,
+  digest: Sha256,
+  manifest: Manifest,
+): Promise<void> {
+  const spec = await specOf(parts.source, digest, manifest)
+  if (spec !== null) await parts.swarm.adopt(spec)
+}
+
+/**
+ * Seeds everything published, also what an interrupted publish stored and did not seed. A lost
+ * payload stops no other.
+ */
+export async function seedPublished(parts: SeedingParts): Promise<void> {
+  for (const { manifest, manifestBody } of await parts.repository.holdings()) {
+    try {
+      await seed(parts, manifest, manifestBody)
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      const { name, version } = manifestBody
+      parts.log.error('package cannot be given out, publish it again', { name, version, error: error.message })
+    }
+  }
+}
