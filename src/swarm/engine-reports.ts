@@ -5,13 +5,13 @@ import { unreachable } from '../model/failure.ts'
 import type { InfoHash } from '../model/names.ts'
 import type { Attack } from '../model/report.ts'
 import type { Clock, Log } from '../world/world.ts'
+import { createStrangers } from './callers/strangers.ts'
+import type { SuspectAddresses } from './callers/suspect-addresses.ts'
 import type { Counters, EngineReport } from './engine.ts'
 import type { HoldingEvent, SwarmEvent } from './holdings/holding.ts'
 import type { Holdings } from './holdings/holdings.ts'
 import type { OpeningEvent } from './openings/opening-events.ts'
 import type { PlainGiving } from './plain.ts'
-import { createStrangers } from './strangers.ts'
-import type { SuspectAddresses } from './suspect-addresses.ts'
 
 export interface EngineReportsParts {
   clock: Pick<Clock, 'now' | 'monotonicMs'>

@@ -17,7 +17,7 @@ import { parserOf } from '../model/parse.ts'
 import { ratesSchema } from '../model/units/rates.ts'
 import { shareSchema } from '../model/wire/announce.ts'
 
-export const meetingSchema = v.strictObject({
+export const peerToDialSchema = v.strictObject({
   node: nodeNameSchema,
   address: lineSchema,
   port: portSchema,
@@ -31,7 +31,7 @@ export const meetingSchema = v.strictObject({
   share: v.exactOptional(shareSchema),
 })
 /** A peer that the engine dials. */
-export type Meeting = v.InferOutput<typeof meetingSchema>
+export type PeerToDial = v.InferOutput<typeof peerToDialSchema>
 
 const tlsSchema = v.strictObject({ key: v.string(), certificate: v.string(), ca: v.string() })
 
@@ -54,7 +54,7 @@ export const openingSchema = v.strictObject({
    * order.
    */
   look: v.boolean(),
-  meetings: v.array(meetingSchema),
+  meetings: v.array(peerToDialSchema),
   /** Whether this holding yields to the others. */
   background: v.boolean(),
 })
@@ -78,7 +78,7 @@ export const commandSchema = v.variant('kind', [
   /** Hangs up on the callers that wait for this holding. */
   v.strictObject({ kind: v.literal('refuse'), infoHash: infoHashSchema }),
   /** Replaces the peers to dial for this holding. */
-  v.strictObject({ kind: v.literal('meet'), infoHash: infoHashSchema, meetings: v.array(meetingSchema) }),
+  v.strictObject({ kind: v.literal('meet'), infoHash: infoHashSchema, meetings: v.array(peerToDialSchema) }),
   /** Cuts the wire to a node, which is to take the payload from others. */
   v.strictObject({ kind: v.literal('part'), infoHash: infoHashSchema, node: nodeNameSchema }),
   /** An accepted connection on the swarm port is sent along. */

@@ -5,8 +5,8 @@ import { messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { backOffMs } from '../work/back-off.ts'
 import type { Clock, Log, Random, Timer } from '../world/world.ts'
+import { createWaitingCallers } from './callers/waiting-callers.ts'
 import type { Caller, Command, Engine, EngineFactory, EngineReport, Way } from './engine.ts'
-import { createWaitingCallers } from './openings/waiting-callers.ts'
 
 type State =
   | { kind: 'none' }

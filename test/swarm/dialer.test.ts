@@ -3,10 +3,10 @@
 import t from 'tap'
 import { Failure } from '../../src/model/failure.ts'
 import { limits } from '../../src/model/limits.ts'
+import { createSuspectAddresses } from '../../src/swarm/callers/suspect-addresses.ts'
 import { createCallers } from '../../src/swarm/engine/callers.ts'
 import { startDialer } from '../../src/swarm/engine/dialer.ts'
-import type { Meeting } from '../../src/swarm/engine.ts'
-import { createSuspectAddresses } from '../../src/swarm/suspect-addresses.ts'
+import type { PeerToDial } from '../../src/swarm/engine.ts'
 import { createLanes } from '../../src/work/lanes.ts'
 import { createSimulation } from '../world/simulation.ts'
 
@@ -43,7 +43,7 @@ t.test('who cannot be reached keeps nothing busy for long, and only the parent i
 })
 
 t.test('a peer that moved is dialled where it is now, whatever becomes of the older attempt', async (t) => {
-  const attempts: { meeting: Meeting; resolve: (name: string) => void; reject: (error: Error) => void }[] = []
+  const attempts: { meeting: PeerToDial; resolve: (name: string) => void; reject: (error: Error) => void }[] = []
   const { dialer, connected, discarded } = dialling((meeting) => {
     return new Promise((resolve, reject) => attempts.push({ meeting, resolve, reject }))
   })
@@ -143,14 +143,14 @@ t.test('an address is doubted after some strangers in a row, for a while, until 
   t.notOk(doubts.has('there'), 'only so many addresses are kept in mind')
 })
 
-function meeting(node: string, address = '10.0.0.9'): Meeting {
+function meeting(node: string, address = '10.0.0.9'): PeerToDial {
   return { node, address, port: 7000, relation: 'sibling', elsewhere: null }
 }
 
-function dialling(dial?: (meeting: Meeting) => Promise<string>, bannedUntilMs = new Map<string, number>()) {
+function dialling(dial?: (meeting: PeerToDial) => Promise<string>, bannedUntilMs = new Map<string, number>()) {
   const simulation = createSimulation()
   const { clock, random } = simulation.node({ address: '10.0.0.1' }).world
-  const [dialled, connected, discarded]: [Meeting[], string[], string[]] = [[], [], []]
+  const [dialled, connected, discarded]: [PeerToDial[], string[], string[]] = [[], [], []]
   let isRefused = false
   const refuseAll = () => {
     isRefused = true

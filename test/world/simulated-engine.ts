@@ -6,7 +6,7 @@ import { limits } from '../../src/model/limits.ts'
 import type { InfoHash, NodeName } from '../../src/model/names.ts'
 import { unlimited } from '../../src/model/units/rates.ts'
 import { createMeters } from '../../src/swarm/engine/meter.ts'
-import type { Caller, Command, Engine, EngineFactory, EngineReport, Meeting } from '../../src/swarm/engine.ts'
+import type { Caller, Command, Engine, EngineFactory, EngineReport, PeerToDial } from '../../src/swarm/engine.ts'
 import type { Clock, TlsIdentity } from '../../src/world/world.ts'
 import type { Wires } from './network.ts'
 import { type LinkEnd, type LinkMessage, openSimulatedHolding, type SimulatedHolding } from './simulated-holding.ts'
@@ -65,7 +65,7 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
     return [outgoing, incoming]
   }
 
-  const dial = (dialler: Party, infoHash: InfoHash, to: Meeting): Promise<LinkEnd> => {
+  const dial = (dialler: Party, infoHash: InfoHash, to: PeerToDial): Promise<LinkEnd> => {
     const { address, clock } = dialler
     return new Promise((resolve, reject) => {
       let hasGivenUp = false

@@ -8,9 +8,9 @@ import type { Lane, Meters } from '../../src/swarm/engine/meter.ts'
 import {
   type Counters,
   type EngineReport,
-  type Meeting,
   noCounters,
   type Opening,
+  type PeerToDial,
   survivorOf,
 } from '../../src/swarm/engine.ts'
 import { hasBit, lengthOfPiece, piecesOf } from '../../src/swarm/holdings/bits.ts'
@@ -41,7 +41,7 @@ export interface LinkEnd {
 }
 
 export interface SimulatedHolding {
-  meet(meetings: readonly Meeting[]): void
+  meet(meetings: readonly PeerToDial[]): void
   take(end: LinkEnd): void
   drop(node: NodeName): void
   ratesChanged(): void
@@ -77,7 +77,7 @@ export interface SimulatedHoldingParts {
   /** The content of the `.part` file. It outlives the engine. */
   part: SimulatedPart
   isRevoked: (node: NodeName) => boolean
-  dial: (meeting: Meeting) => Promise<LinkEnd>
+  dial: (meeting: PeerToDial) => Promise<LinkEnd>
   meters: Meters
   report: (report: EngineReport) => void
   onBroken: () => void
@@ -93,7 +93,7 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
   const links = new Map<NodeName, Link>()
   const bannedUntilMs = new Map<NodeName, number>()
   const bannedForMs = (node: NodeName) => Math.max(0, (bannedUntilMs.get(node) ?? 0) - clock.monotonicMs())
-  let meetings = new Map<NodeName, Meeting>()
+  let meetings = new Map<NodeName, PeerToDial>()
   let unstored: number[] = []
   let isWhole = opening.state === 'complete'
   let wasBusy: boolean | undefined
@@ -344,7 +344,7 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     },
     onChange: () => tellBusy(),
   })
-  const meet = (next: readonly Meeting[]) => {
+  const meet = (next: readonly PeerToDial[]) => {
     const before = meetings
     meetings = new Map(next.map((meeting) => [meeting.node, meeting]))
     for (const [node, { relation }] of before) {

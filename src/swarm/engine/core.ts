@@ -9,7 +9,7 @@ import type { InfoHash, NodeName } from '../../model/names.ts'
 import { createLanes, type Lanes } from '../../work/lanes.ts'
 import { takingTurnsByKey } from '../../work/turns.ts'
 import type { Clock, Random } from '../../world/world.ts'
-import type { Command, EngineReport, Meeting, Opening } from '../engine.ts'
+import type { Command, EngineReport, Opening, PeerToDial } from '../engine.ts'
 import { createClosedClient } from './client.ts'
 import type { Connection } from './link.ts'
 import { createMeters, type Meters } from './meter.ts'
@@ -217,7 +217,11 @@ class StartedCore {
     for (const connection of this.#waiting.take(infoHash)) holding.take(connection)
   }
 
-  #dial(infoHash: InfoHash, { node, address, port, relation }: Meeting, isNeeded: () => boolean): Promise<Connection> {
+  #dial(
+    infoHash: InfoHash,
+    { node, address, port, relation }: PeerToDial,
+    isNeeded: () => boolean,
+  ): Promise<Connection> {
     const first = relation === 'parent'
     return this.#dials.run(() => this.#tls.dial({ node, address, port, infoHash }), { first, isNeeded })
   }

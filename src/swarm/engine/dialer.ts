@@ -7,11 +7,11 @@ import { limits } from '../../model/limits.ts'
 import type { NodeName } from '../../model/names.ts'
 import { backOffMs } from '../../work/back-off.ts'
 import type { Clock, Random, Timer } from '../../world/world.ts'
-import type { Meeting } from '../engine.ts'
+import type { PeerToDial } from '../engine.ts'
 
 export interface Dialer {
   /** The handed-out peers, all of them. Dials the ones that are new or have moved. */
-  setPeers(peers: readonly Meeting[]): void
+  setPeers(peers: readonly PeerToDial[]): void
   /** A link ended. `isNeeded` is false if both ends have all pieces. */
   lost(node: NodeName, isNeeded: boolean): void
   /** Whether there is a peer that may still be reached. */
@@ -25,7 +25,7 @@ interface DialerParts<Connection> {
   /**
    * May wait for its turn; when it comes, `isNeeded` says whether the peer still has to be dialled.
    */
-  dial: (peer: Meeting, isNeeded: () => boolean) => Promise<Connection>
+  dial: (peer: PeerToDial, isNeeded: () => boolean) => Promise<Connection>
   /** Whether there is a link to the node already, or there must be none. */
   isSettled: (node: NodeName) => boolean
   /** The milliseconds for which the node is to be left alone. */
@@ -34,7 +34,7 @@ interface DialerParts<Connection> {
   onConnection: (connection: Connection) => boolean
   /** The connection is not wanted any longer. */
   discard: (connection: Connection) => void
-  onFailure: (peer: Meeting, failure: Failure) => void
+  onFailure: (peer: PeerToDial, failure: Failure) => void
   /** `isBusy` may have changed. */
   onChange: () => void
 }
@@ -44,7 +44,7 @@ export function startDialer<Connection>(parts: DialerParts<Connection>): Dialer 
 }
 
 /** A handed-out peer. `attempts` is the number of dials in a row that came to nothing. */
-type Target = { peer: Meeting; attempts: number } & (
+type Target = { peer: PeerToDial; attempts: number } & (
   | { kind: 'resting'; sinceMs: number }
   | { kind: 'dialling' }
   /** For the next attempt. */
@@ -64,7 +64,7 @@ class RunningDialer<Connection> implements Dialer {
     this.#parts = parts
   }
 
-  setPeers(handout: readonly Meeting[]): void {
+  setPeers(handout: readonly PeerToDial[]): void {
     const peers = handout.filter(mayBeDialled).slice(0, limits.peersPerHandoutMax + 1)
     const handedOut = new Set(peers.map(({ node }) => node))
     for (const [node, target] of this.#targets) {
@@ -112,7 +112,7 @@ class RunningDialer<Connection> implements Dialer {
     this.#parts.onChange()
   }
 
-  #rest(peer: Meeting, attempts: number): void {
+  #rest(peer: PeerToDial, attempts: number): void {
     this.#set({ kind: 'resting', sinceMs: this.#parts.clock.monotonicMs(), peer, attempts })
   }
 
@@ -131,7 +131,7 @@ class RunningDialer<Connection> implements Dialer {
     }
   }
 
-  #dialNow(peer: Meeting, attempts: number): void {
+  #dialNow(peer: PeerToDial, attempts: number): void {
     this.#set({ kind: 'dialling', peer, attempts })
     this.#parts
       .dial(peer, () => this.#dialling(peer) !== undefined)
@@ -145,13 +145,13 @@ class RunningDialer<Connection> implements Dialer {
    * The target, unless it has moved, is not handed out any longer or is not dialled for another
    * reason.
    */
-  #dialling(peer: Meeting): Target | undefined {
+  #dialling(peer: PeerToDial): Target | undefined {
     const target = this.#targets.get(peer.node)
     if (this.#isStopped || target?.kind !== 'dialling') return undefined
     return isSamePlace(target.peer, peer) ? target : undefined
   }
 
-  #dialled(dialled: Meeting, connection: Connection): void {
+  #dialled(dialled: PeerToDial, connection: Connection): void {
     const target = this.#dialling(dialled)
     if (target === undefined) {
       this.#parts.discard(connection)
@@ -162,14 +162,14 @@ class RunningDialer<Connection> implements Dialer {
     if (!this.#parts.onConnection(connection)) this.#dialLater(peer, attempts + 1)
   }
 
-  #failed(dialled: Meeting, error: unknown): void {
+  #failed(dialled: PeerToDial, error: unknown): void {
     const target = this.#dialling(dialled)
     if (target === undefined) return
     this.#parts.onFailure(dialled, error instanceof Failure ? error : new Failure('unreachable', messageOf(error)))
     this.#dialLater(target.peer, target.attempts + 1)
   }
 
-  #dialLater(peer: Meeting, attempts: number): void {
+  #dialLater(peer: PeerToDial, attempts: number): void {
     if (this.#isStopped) return
     const { clock, random } = this.#parts
     // The parent has to be back soon once it can be reached; a sibling may call us as well.
@@ -188,11 +188,11 @@ function cancelTimer(target: Target): void {
  * The parent's address is from this node's own settings and may be a name; the others' are from
  * somebody else.
  */
-function mayBeDialled({ address, relation }: Meeting): boolean {
+function mayBeDialled({ address, relation }: PeerToDial): boolean {
   return relation === 'parent' || isIP(address) !== 0
 }
 
-function isSamePlace(a: Meeting, b: Meeting): boolean {
+function isSamePlace(a: PeerToDial, b: PeerToDial): boolean {
   return a.address === b.address && a.port === b.port
 }
 

@@ -5,7 +5,7 @@ import type { Peer, PeerConnection, Torrent, Wire } from 'webtorrent'
 import { limits } from '../../model/limits.ts'
 import type { NodeName } from '../../model/names.ts'
 import type { Clock } from '../../world/world.ts'
-import { type Counters, type Meeting, noCounters, survivorOf } from '../engine.ts'
+import { type Counters, noCounters, type PeerToDial, survivorOf } from '../engine.ts'
 import { type Bans, createBans } from './bans.ts'
 import { type Connection, type Link, linkOver } from './link.ts'
 import type { Lane, Meters } from './meter.ts'
@@ -19,7 +19,7 @@ export interface Links {
   /** The link of a wire that webtorrent uses. */
   of(wire: Wire): Link | undefined
   /** The handed-out peers of the holding, all of them. */
-  setPeers(peers: readonly Meeting[]): void
+  setPeers(peers: readonly PeerToDial[]): void
   /** Returns whether there is a link to the node now, over this connection or another one. */
   add(connection: Connection): boolean
   /** Closes the link, and lets the node have none for a while (bans.ts). */
@@ -78,7 +78,7 @@ class TorrentLinks implements Links {
   readonly #events: LinkEvents
   readonly #bans: Bans
   readonly #links = new Map<NodeName, Link>()
-  #peers: ReadonlyMap<NodeName, Meeting> = new Map()
+  #peers: ReadonlyMap<NodeName, PeerToDial> = new Map()
   #counters: { -readonly [name in keyof Counters]: number } = { ...noCounters }
 
   constructor(parts: LinksParts) {
@@ -105,7 +105,7 @@ class TorrentLinks implements Links {
     return link !== undefined && this.#torrent._peers.get(link.node)?.wire === wire ? link : undefined
   }
 
-  setPeers(peers: readonly Meeting[]): void {
+  setPeers(peers: readonly PeerToDial[]): void {
     const before = this.#peers
     this.#peers = new Map(peers.map((peer) => [peer.node, peer]))
     // The tracker decides who may take from the parent: a parent that is no longer handed out is

@@ -5,7 +5,7 @@ import type { Torrent, Wire } from 'webtorrent'
 import type { Failure } from '../../model/failure.ts'
 import type { NodeName } from '../../model/names.ts'
 import type { Clock, Random } from '../../world/world.ts'
-import type { EngineReport, Meeting, Opening } from '../engine.ts'
+import type { EngineReport, Opening, PeerToDial } from '../engine.ts'
 import { lengthOfPiece, piecesOf } from '../holdings/bits.ts'
 import { strategyFor } from '../strategy.ts'
 import { type Completion, startCompletion } from './completion.ts'
@@ -24,7 +24,7 @@ import { createVerdicts, type Verdicts } from './verdicts.ts'
 
 export interface OpenHolding {
   /** The handed-out peers, all of them. */
-  setPeers(peers: readonly Meeting[]): void
+  setPeers(peers: readonly PeerToDial[]): void
   take(connection: Connection): void
   /**
    * An ordinary client that may be given this payload. It is hung up on unless the payload is whole
@@ -50,7 +50,7 @@ export interface RunningParts {
   random: Pick<Random, 'fraction'>
   meters: Meters
   isRevoked: (node: NodeName) => boolean
-  dial: (peer: Meeting, isNeeded: () => boolean) => Promise<Connection>
+  dial: (peer: PeerToDial, isNeeded: () => boolean) => Promise<Connection>
   report: (report: EngineReport) => void
   /** The holding cannot go on, and the reason has been reported. */
   onBroken: () => void
@@ -139,7 +139,7 @@ export class RunningHolding implements OpenHolding {
     this.setPeers(opening.meetings)
   }
 
-  setPeers(peers: readonly Meeting[]): void {
+  setPeers(peers: readonly PeerToDial[]): void {
     this.#links.setPeers(peers)
     this.#dialer.setPeers(peers)
   }
@@ -264,7 +264,7 @@ export class RunningHolding implements OpenHolding {
     return { ...counted, given: counted.given + this.#plain.given() }
   }
 
-  #notReached({ node, address, port }: Meeting, failure: Failure): void {
+  #notReached({ node, address, port }: PeerToDial, failure: Failure): void {
     this.#note('peer not reached', `${node} ${address}:${port}: ${failure.message}`)
     if (failure.code === 'untrusted') this.#parts.report({ kind: 'stranger', address, because: failure.message })
   }

@@ -2,7 +2,7 @@
 
 import type { InfoHash, NodeName } from '../../model/names.ts'
 import type { Share } from '../../model/wire/announce.ts'
-import type { Meeting } from '../engine.ts'
+import type { PeerToDial } from '../engine.ts'
 
 /** A peer of the tracker's handout, its address known. */
 export interface HandoutPeer {
@@ -20,13 +20,13 @@ export interface HandoutPeer {
  * Null: it is not known whether the connection crosses a link, and the engine asks the peer for its
  * site.
  */
-type Elsewhere = Meeting['elsewhere']
+type Elsewhere = PeerToDial['elsewhere']
 
 /**
  * The peers that the engine is to dial. The parent counts as across a link unless it is known to be
  * at this node's site; a sibling whose site is not known is asked by the engine itself.
  */
-export function peersToDial(peers: readonly HandoutPeer[], self: NodeName, site: string | null): Meeting[] {
+export function peersToDial(peers: readonly HandoutPeer[], self: NodeName, site: string | null): PeerToDial[] {
   return peers
     .filter((peer) => peer.node !== self && peer.port > 0)
     .map(({ node, address, port, relation, site: theirs, share }) => {

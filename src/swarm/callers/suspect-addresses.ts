@@ -1,9 +1,9 @@
 // Addresses from which only strangers have called lately: for their callers no engine is started or
 // kept running. One caller that is known ends the suspicion, and so does time.
 
-import { BoundedMap } from '../model/bounded-map.ts'
-import { limits } from '../model/limits.ts'
-import type { Clock } from '../world/world.ts'
+import { BoundedMap } from '../../model/bounded-map.ts'
+import { limits } from '../../model/limits.ts'
+import type { Clock } from '../../world/world.ts'
 
 export interface SuspectAddresses {
   /** Notes a caller from this address. `isKnown`: its certificate is of this fleet. */

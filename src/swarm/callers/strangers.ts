@@ -1,9 +1,9 @@
 // Callers that are not of this fleet. Each address is reported once in a while, however often it
 // calls.
 
-import { limits } from '../model/limits.ts'
-import type { Attack } from '../model/report.ts'
-import type { Clock } from '../world/world.ts'
+import { limits } from '../../model/limits.ts'
+import type { Attack } from '../../model/report.ts'
+import type { Clock } from '../../world/world.ts'
 
 export interface Strangers {
   /** Notes a caller from this address that was hung up on. */
