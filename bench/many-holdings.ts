@@ -9,7 +9,7 @@ import { homeAt } from '../src/node/setup/home.ts'
 import { openHoldings } from '../src/swarm/holdings/holdings.ts'
 import { systemClock } from '../src/world/clock.ts'
 import { systemDisk } from '../src/world/disk.ts'
-import { openLog } from '../src/world/log.ts'
+import { createLog } from '../src/world/log.ts'
 import { openLevelStore } from '../src/world/store.ts'
 
 const pieceLength = 256 * 1024
@@ -18,7 +18,7 @@ const pieceLength = 256 * 1024
 export async function fillHome(dir: string, { count, size }: { count: number; size: number }): Promise<HoldingSpec[]> {
   const home = homeAt(dir)
   const store = await openLevelStore(home.state)
-  const log = openLog({ write: () => {}, level: 'error', journal: false, clock: systemClock })
+  const log = createLog({ write: () => {}, level: 'error', journal: false, clock: systemClock })
   const holdings = await openHoldings({
     ...{ dir: home.store, store: store.sub('swarm'), disk: systemDisk, log },
     onEvent: () => {},

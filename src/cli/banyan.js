@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The program's first file. It parses under any Node since 18: where that Node is older than the one that banyan is made
-// for, it finds the project's own and runs itself with it.
+// The program's first file, which any Node since 18 can parse. Under a Node that is too old for
+// banyan, it finds the project's own Node and runs itself with that.
 
 import { spawn } from 'node:child_process'
 import fs from 'node:fs'
@@ -36,7 +36,10 @@ function ownRuntime() {
   }
 }
 
-/** Stands in front of the real process: same input and output, same end, signals passed on. */
+/**
+ * Stands in for the real process: it shares its input and output, passes signals on, and ends the
+ * way it ends.
+ */
 function runWith(runtime) {
   const child = spawn(runtime, [self, ...process.argv.slice(2)], { stdio: 'inherit' })
   const forwarded = ['SIGINT', 'SIGTERM', 'SIGHUP']

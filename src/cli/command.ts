@@ -2,6 +2,7 @@
 
 import path from 'node:path'
 import type { Argv } from 'yargs'
+import { controlPortDefault, swarmPortDefault } from '../model/ports.ts'
 
 export const exitCodes = { done: 0, failed: 1, usage: 2, differences: 3 } as const
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
@@ -9,14 +10,14 @@ export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
 export type Arguments = Readonly<Record<string, unknown>>
 
 export interface Command {
-  /** yargs' notation: the name, then `<demanded>` and `[optional]` positionals. */
+  /** In yargs' notation: the name, then `<required>` and `[optional]` positional arguments. */
   command: string
   describe: string
   builder(argv: Argv): Argv
   run(args: Arguments): Promise<ExitCode>
 }
 
-/** Somebody called the program wrongly. */
+/** The program was called wrongly. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
   readonly hint: string | undefined
@@ -31,7 +32,7 @@ export function homeOption(argv: Argv): Argv {
   return argv.option('home', {
     type: 'string',
     requiresArg: true,
-    describe: 'folder with everything that the node keeps',
+    describe: 'folder with everything that the node stores',
     default: process.env['BANYAN_HOME'] || '/var/lib/banyan',
     defaultDescription: '$BANYAN_HOME or /var/lib/banyan',
   })
@@ -41,14 +42,26 @@ export function jsonOption(argv: Argv): Argv {
   return argv.option('json', { type: 'boolean', default: false, describe: 'print JSON' })
 }
 
-/** What a new node needs to know about itself, whether it becomes a root or joins a tree. */
+/** The options of a new node, whether it becomes a root or joins a tree. */
 export function newNodeOptions(argv: Argv): Argv {
   return homeOption(argv)
-    .option('name', { type: 'string', requiresArg: true, describe: "the node's name (default: the machine's)" })
+    .option('name', { type: 'string', requiresArg: true, describe: "the node's name (default: the machine's name)" })
     .option('listen', { type: 'string', requiresArg: true, describe: 'address to listen on (default: all)' })
-    .option('control-port', { type: 'string', requiresArg: true, describe: 'port for control traffic (default: 7420)' })
-    .option('swarm-port', { type: 'string', requiresArg: true, describe: 'port for pieces (default: 7421)' })
-    .option('target-root', { type: 'string', requiresArg: true, describe: 'install below this folder (default: /)' })
+    .option('control-port', {
+      type: 'string',
+      requiresArg: true,
+      describe: `port for control traffic (default: ${controlPortDefault})`,
+    })
+    .option('swarm-port', {
+      type: 'string',
+      requiresArg: true,
+      describe: `port for pieces (default: ${swarmPortDefault})`,
+    })
+    .option('target-root', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'folder to install packages below (default: /)',
+    })
 }
 
 export interface NewNode {
@@ -76,7 +89,7 @@ export function newNodeOf(args: Arguments): NewNode {
   }
 }
 
-/** Absolute. */
+/** An absolute path. */
 export function homeOf(args: Arguments): string {
   return path.resolve(textOf(args, 'home'))
 }
@@ -85,24 +98,28 @@ export function jsonOf(args: Arguments): boolean {
   return args['json'] === true
 }
 
-/** Of an argument that stands by its place. */
+/** The value of a positional argument. Throws a UsageError if it is empty. */
 export function positionalOf(args: Arguments, name: string): string {
   return positionalsOf(args, name)[0] ?? ''
 }
 
+/** Every value of a positional argument that takes several. Throws a UsageError if one is empty. */
 export function positionalsOf(args: Arguments, name: string): string[] {
   const values = [args[name] ?? ''].flat().map(String)
   if (values.includes('')) throw new UsageError(`<${name}> is empty`)
   return values
 }
 
-/** Of an option with a default. */
+/** The value of an option with a default. Throws a UsageError if it is empty. */
 export function textOf(args: Arguments, name: string): string {
   const value = optionalTextOf(args, name)
   if (value === undefined) throw new UsageError(`${name} is missing`)
   return value
 }
 
+/**
+ * The value of an option, or undefined. Throws a UsageError if it is empty or given more than once.
+ */
 export function optionalTextOf(args: Arguments, name: string): string | undefined {
   const value = args[name]
   if (value === undefined) return undefined
@@ -111,14 +128,17 @@ export function optionalTextOf(args: Arguments, name: string): string | undefine
   return value
 }
 
-/** Every value of an option that may be given more than once. */
+/** Every value of an option that may be repeated. Throws a UsageError if one is empty. */
 export function textsOf(args: Arguments, name: string): string[] {
   const values = [args[name] ?? []].flat().map(String)
   if (values.includes('')) throw new UsageError(`${shown(name)} is empty`)
   return values
 }
 
-/** A whole number from `min` to `max`. */
+/**
+ * The value of an option that takes a whole number from `min` to `max`. Throws a UsageError for
+ * anything else.
+ */
 export function countOf(args: Arguments, name: string, min: number, max: number): number | undefined {
   const text = optionalTextOf(args, name)
   if (text === undefined) return undefined
@@ -129,7 +149,10 @@ export function countOf(args: Arguments, name: string, min: number, max: number)
   return count
 }
 
-/** The same of an argument that stands by its place, from 1. */
+/**
+ * The value of a positional argument that takes a whole number from 1. Throws a UsageError for
+ * anything else.
+ */
 export function countArgumentOf(args: Arguments, name: string): number {
   const text = positionalOf(args, name)
   if (!/^[1-9]\d{0,14}$/.test(text)) throw new UsageError(`<${name}>: expected a whole number from 1, not ${text}`)

@@ -4,7 +4,7 @@ import { UsageError } from './command.ts'
 
 const unitsMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3600_000, d: 24 * 3600_000 }
 
-/** Milliseconds. Throws a UsageError that names the option. */
+/** In milliseconds. Throws a UsageError that names the option. */
 export function parseDuration(text: string, option: string): number {
   const match = /^(\d{1,9})([smhd])$/.exec(text)
   const count = Number(match?.[1])

@@ -1,4 +1,4 @@
-// The command line from arguments to exit code, and how errors are shown.
+// The command line, from its arguments to its exit code and the error message.
 
 import { Failure, messageOf } from '../model/failure.ts'
 import { type ExitCode, exitCodes, UsageError } from './command.ts'

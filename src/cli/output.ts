@@ -1,4 +1,7 @@
-// Standard output and standard error, each written to the end before the process goes.
+// Standard output and standard error, each written to the end before the process ends.
+
+import type { Readable } from '../model/local-api/readable.ts'
+import type { Answer } from './daemon.ts'
 
 export function print(text: string): Promise<void> {
   return written(process.stdout, `${harmless(text)}\n`)
@@ -8,11 +11,20 @@ export function printJson(value: unknown): Promise<void> {
   return written(process.stdout, `${JSON.stringify(value, null, 2).replace(hidden, escaped)}\n`)
 }
 
+/** Prints what the daemon answered: as it came with `--json`, otherwise as text for a person. */
+export function show<T>(
+  { json, known }: Answer<T>,
+  isJson: boolean,
+  textOf: (known: Readable<T>) => string,
+): Promise<void> {
+  return isJson ? printJson(json) : print(textOf(known))
+}
+
 export function note(text: string): Promise<void> {
   return written(process.stderr, `${harmless(text)}\n`)
 }
 
-/** Whoever reads our output may stop in the middle, as `head` does: then there is nobody left to write for. */
+/** Ends the process once the reader of its output has closed the pipe, as `head` does. */
 export function endQuietlyWithReader(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
@@ -23,7 +35,7 @@ export function endQuietlyWithReader(): void {
 }
 
 // Names and sentences in reports come from other machines, and a terminal obeys control characters.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: taking them out is the point.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the point.
 const hidden = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g
 
 function harmless(text: string): string {

@@ -1,4 +1,5 @@
-// yargs, set up: every command with its options, help, completion, and usage errors in our own words.
+// The set-up of yargs: every command with its options, help, completion, and usage errors in our
+// own words.
 
 import yargs, { type Argv } from 'yargs'
 import packageJson from '../../package.json' with { type: 'json' }
@@ -15,7 +16,7 @@ export function parserFor(
   const parser = yargs(withoutDoubleDash(args))
     .scriptName('banyan')
     .usage('Usage: $0 <command> [options]')
-    // A message must not depend on the language of whoever runs a script.
+    // Messages are read by scripts too, so they must not depend on the caller's language.
     .detectLocale(false)
     .parserConfiguration({
       'boolean-negation': false,
@@ -39,7 +40,7 @@ export function parserFor(
       .strict()
       .strictCommands()
       .help()
-      // There it is an option of its own: the package's version.
+      // `publish` has an option --version of its own: the package's version.
       .version(args.includes('publish') ? false : packageJson.version)
       .exitProcess(false)
       .showHelpOnFail(false)
@@ -50,25 +51,26 @@ export function parserFor(
       .example('$0 init --home /srv/root', 'make a root')
       .example('$0 token create --ttl 1h', 'let one node join')
       .example('$0 publish ./shop shop-db_2.1_amd64.deb', 'take packages into the repository')
-      .example('$0 plan', 'what releasing the policy would change')
+      .example('$0 plan', 'show what releasing the policy would change')
       .example('$0 release -m "shop 4.2"', 'sign and publish the policy')
-      .example('$0 check --json', 'what differs on this node')
+      .example('$0 check --json', 'show what differs on this machine')
       .epilogue(
         'Exit codes: 0 done, 1 failed, 2 wrong usage, 3 differences exist (check, plan).\n' +
-          'Environment: BANYAN_HOME stands in for --home; BANYAN_DEBUG=1 shows stacks of errors.\n' +
+          'Environment: BANYAN_HOME replaces the default of --home; BANYAN_DEBUG=1 shows the stacks of errors.\n' +
           'Manual: man banyan',
       )
   )
 }
 
-// yargs gives a command nothing of what follows `--`. What may start with a dash there is a path.
+// yargs does not pass on what follows `--`. The arguments there are paths, which may start with a
+// dash.
 function withoutDoubleDash(args: readonly string[]): string[] {
   const at = args.indexOf('--')
   if (at < 0 || args[0] === '--get-yargs-completions') return [...args]
   return [...args.slice(0, at), ...args.slice(at + 1).map((arg) => (arg.startsWith('-') ? `./${arg}` : arg))]
 }
 
-/** yargs says what it did not like as a message; whatever a command threw comes as an error of its own. */
+/** yargs reports wrong usage as a message; an error that a command threw is passed through. */
 function usageErrorOf(
   message: string | null,
   error: Error | undefined,
@@ -87,7 +89,7 @@ function usageErrorOf(
     return new UsageError(`unknown command ${word}`, didYouMean(word, known) ?? hint)
   }
   if (unknown?.[1] === 'argument') {
-    // yargs leaves the dashes of options out.
+    // yargs reports options without their dashes.
     const typed = args.find((arg) => arg.replace(/^-+|=.*$/g, '') === word)
     return new UsageError(`unknown argument ${typed?.replace(/=.*$/, '') ?? word}`, hint)
   }

@@ -1,4 +1,5 @@
-// Progress of work that the daemon does: on a terminal a bar for whatever takes over a second, otherwise a line per step.
+// Progress of work that the daemon does: on a terminal a bar once the work has taken a second,
+// otherwise a line per step.
 
 import { systemClock } from '../world/clock.ts'
 import type { Clock } from '../world/world.ts'
@@ -9,15 +10,16 @@ const redrawEveryMs = 100
 const barWidth = 24
 
 export interface Step {
-  step: string
-  /** Bytes; a step without a known size has none. */
+  step?: string | undefined
+  /** Bytes that are done; absent for a step without a known size. */
   done?: number | undefined
+  /** Bytes of the whole step. */
   total?: number | undefined
 }
 
 export interface Progress {
   show(step: Step): void
-  /** Takes the bar away again. */
+  /** Removes the bar. */
   end(): void
 }
 
@@ -27,7 +29,17 @@ interface Screen {
   write(text: string): unknown
 }
 
-export function openProgress(
+/** Shows the steps that `work` passes to `show`, until it ends. */
+export async function withProgress<T>(title: string, work: (show: Progress['show']) => Promise<T>): Promise<T> {
+  const progress = createProgress(title)
+  try {
+    return await work(progress.show)
+  } finally {
+    progress.end()
+  }
+}
+
+export function createProgress(
   title: string,
   { screen = process.stderr, clock = systemClock }: { screen?: Screen; clock?: Pick<Clock, 'monotonicMs'> } = {},
 ): Progress {
@@ -36,19 +48,19 @@ export function openProgress(
   let drawn = false
   let last = ''
   return {
-    show(step) {
+    show({ step = '', done, total }) {
       if (!screen.isTTY) {
-        if (step.step !== last) screen.write(`${title}: ${step.step}\n`)
-        last = step.step
+        if (step !== last) screen.write(`${title}: ${step}\n`)
+        last = step
         return
       }
       const nowMs = clock.monotonicMs()
       if (nowMs - startedMs < barAfterMs) return
-      if (nowMs - drawnMs < redrawEveryMs && step.step === last) return
-      last = step.step
+      if (nowMs - drawnMs < redrawEveryMs && step === last) return
+      last = step
       drawnMs = nowMs
       drawn = true
-      screen.write(`\r\u001b[K${lineOf(title, step).slice(0, (screen.columns ?? 80) - 1)}`)
+      screen.write(`\r\u001b[K${lineOf(title, { step, done, total }).slice(0, (screen.columns ?? 80) - 1)}`)
     },
     end() {
       if (drawn) screen.write('\r\u001b[K')

@@ -1,12 +1,18 @@
-// What an address tells: which network (site) it belongs to, and who can reach it.
+// What an IP address says: which network (site) it belongs to, and who can reach it.
 
 import assert from 'node:assert/strict'
 import { isIP } from 'node:net'
 
-/** How far an address means the same machine: on this machine only, on one link only, or everywhere. */
+/**
+ * Where an address means the same machine: on this machine only, on one link only, or everywhere.
+ */
 export type Scope = 'machine' | 'link' | 'wide'
 
-/** An IP address without zone, and an IPv4 address that came in over an IPv6 socket (RFC 4291, 2.5.5.2) as IPv4. */
+/**
+ * The address without its zone. An IPv4 address that arrived over an IPv6 socket (`::ffff:`, RFC
+ * 4291, 2.5.5.2) becomes plain IPv4. Every address from a socket goes through here before it is
+ * compared or counted. Asserts that it is one.
+ */
 export function plainAddress(address: string): string {
   const unzoned = address.split('%', 1)[0] ?? ''
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(unzoned)
@@ -16,14 +22,15 @@ export function plainAddress(address: string): string {
 }
 
 /**
- * The site that a plain address stands for when its node names none: its /24 or /64, as a word.
- * A word has no colons, so `2001:db8:0:1::7` is of site `2001-db8-0-1/64`.
+ * The site of a node that names none, by its plain address: the /24 or the /64, as a word.
+ * A word has no colons, so `2001:db8:0:1::7` belongs to site `2001-db8-0-1/64`.
  */
 export function siteOf(address: string): string {
   if (isIP(address) === 4) return `${address.slice(0, address.lastIndexOf('.'))}.0/24`
   return `${networkOf(address).join('-')}/64`
 }
 
+/** Takes a plain address. */
 export function scopeOf(address: string): Scope {
   if (isIP(address) === 4) {
     if (address.startsWith('127.')) return 'machine'
@@ -38,7 +45,8 @@ export function scopeOf(address: string): Scope {
 function networkOf(address: string): string[] {
   const [head = '', tail] = address.toLowerCase().split('::')
   const left = head === '' ? [] : head.split(':')
-  // Behind the gap an IPv4 address may stand for the last two groups; it never reaches the first four.
+  // Behind the gap an IPv4 address may stand for the last two groups. It never reaches the first
+  // four.
   const right = tail === undefined || tail === '' ? [] : tail.replace(/\d+\.\d+\.\d+\.\d+$/, '0:0').split(':')
   const gap = tail === undefined ? 0 : 8 - left.length - right.length
   return [...left, ...Array<string>(gap).fill('0'), ...right]

@@ -3,7 +3,7 @@
 import type { Arch, Labels, NodeName, PackageName, PackageVersion, Sha256 } from './names.ts'
 import type { Revision, Selector, Terms } from './revision.ts'
 
-/** What a policy can tell nodes apart by. Facts are flat: `os.codename`. */
+/** The properties by which a policy selects nodes. Facts are flat: `os.codename`. */
 export interface NodeTraits {
   name: NodeName
   site: string
@@ -15,24 +15,33 @@ export interface NodeTraits {
 export type DesiredPackage = (
   | { state: 'present'; name: PackageName; version: PackageVersion; manifest: Sha256 }
   | { state: 'absent'; name: PackageName }
-  /** The rule matches this node, and no build fits its architecture. */
+  /** The rule matches this node, but no build fits its architecture. */
   | { state: 'no-build'; name: PackageName }
-  /** Whatever is there is left alone: nothing is known that this node should have until its wave opens. */
+  /**
+   * Whatever is installed stays: the revision does not say what this node should have until its
+   * wave opens.
+   */
   | { state: 'as-is'; name: PackageName }
 ) & {
-  /** Of the rule that decides, in policy.yaml. */
+  /** Line in policy.yaml of the rule that decides. */
   line: number
   terms?: Terms
-  /** It is being rolled out since that revision. */
+  /** Number of the revision that began to roll the package out. */
   since?: number
 }
 
-/** The desired state of one node, sorted by package name. A package that no rule mentions is not in it. */
+/**
+ * The desired state of one node, sorted by package name. A package that no rule mentions is not in
+ * it.
+ */
 export function desiredFor(revision: Pick<Revision, 'groups' | 'rules'>, traits: NodeTraits): DesiredPackage[] {
   return desiredInGroups(revision, groupsOf(revision, traits), traits.arch)
 }
 
-/** Nodes that are in the same groups and of the same architecture want the same. */
+/**
+ * The same for given groups: nodes in the same groups and of the same architecture want the same
+ * packages.
+ */
 export function desiredInGroups(
   revision: Pick<Revision, 'rules'>,
   groups: ReadonlySet<string>,

@@ -1,26 +1,30 @@
-// How far a transfer was from its bound, which is what arithmetic allows: each site's link carries a payload once, and that
-// takes payload / rate of the link. Pure.
+// How far a transfer was from its bound: at best, each site's link carries a payload once, which
+// takes the size of the payload divided by the rate of the link. Pure.
 
 import type { Transfer } from './report.ts'
 
 export interface Distance {
-  /** Bytes that came over the link, by bytes of the payload. The bound is 1 for all nodes of a site together. */
+  /**
+   * Bytes that crossed the link divided by bytes of the payload. The bound is 1 for all nodes of a
+   * site together.
+   */
   overLink: number
-  /** Of the piece bytes that came in, the share that siblings gave. */
+  /** The share of the received piece bytes that siblings sent. */
   fromSiblings: number
-  /** From when it was first wanted until its SHA-256 was right. */
+  /** From the moment the payload was first wanted until its SHA-256 was verified. */
   durationMs: number
-  /** That time, by payload / rate of the link; null where nobody has said what the link can. */
+  /** That time divided by the time of the bound. Null where the rate of the link is unknown. */
   time: number | null
 }
 
-/** Null for what is not complete, and for what did not come in by the swarm. */
+/** Null for a transfer that is not complete, or that did not use the swarm. */
 export function distanceOf(transfer: Transfer): Distance | null {
   const { size, fromParent, fromSiblings, overLink, startedAt, completedAt, linkRate } = transfer
   const came = fromParent + fromSiblings
   if (transfer.state !== 'complete' || startedAt === null || completedAt === null || came === 0 || size === 0)
     return null
-  // A clock that was set back in between says nothing about how long it took, and nor does one that was set ahead.
+  // If the clock was set back or ahead in between, the duration is unknown; it is at least never
+  // negative.
   const durationMs = Math.max(0, completedAt - startedAt)
   return {
     overLink: overLink / size,

@@ -6,13 +6,13 @@ export type FailureCode =
   | 'already-exists'
   | 'conflict' // two things that cannot both be so
   | 'would-remove-too-much'
-  | 'missing-dependencies' // packages would come to nodes that do not have what they need
+  | 'missing-dependencies' // packages would reach nodes that lack what the packages need
   | 'not-running' // the local daemon does not answer
-  | 'unreachable' // nobody answers at the other end
+  | 'unreachable' // the other end does not answer
   | 'timed-out'
   | 'too-large'
-  | 'refused' // the other end understood and said no
-  | 'untrusted' // a signature or certificate that does not hold
+  | 'refused' // the other end understood the request and declined it
+  | 'untrusted' // a signature or a certificate that does not verify
   | 'expired'
   | 'rolled-back'
   | 'digest-mismatch'
@@ -32,7 +32,7 @@ export class Failure extends Error {
   readonly code: FailureCode
   readonly retry: Retry
   readonly hint: string | undefined
-  /** The other end asked not to be asked again before so many milliseconds have passed. */
+  /** How long the other end asks this node to wait before the next request, in milliseconds. */
   readonly retryAfterMs: number | undefined
 
   constructor(
@@ -53,12 +53,15 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown)
 }
 
-/** What the system calls an error (`ENOENT`), or Node does; empty for anything else that was thrown. */
+/**
+ * The code that the system (`ENOENT`) or Node gave an error; empty for anything else that was
+ * thrown.
+ */
 export function codeOf(thrown: unknown): string {
   return thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
 }
 
-/** Ends a switch over a closed union: reached only if the types lie. */
+/** Ends a switch over a closed union. Reached only if a value does not have its type. */
 export function unreachable(value: never): never {
   throw new TypeError(`unreachable: ${JSON.stringify(value)}`)
 }

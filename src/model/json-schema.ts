@@ -1,4 +1,5 @@
-// The JSON Schema of policy.yaml, for editors. `node src/model/json-schema.ts > docs/policy.schema.json` renews the published one.
+// The JSON Schema of policy.yaml, for editors. `node src/model/json-schema.ts >
+// docs/policy.schema.json` writes the published one.
 
 import { policySchema } from './policy.ts'
 
@@ -6,10 +7,11 @@ export async function policyJsonSchema(): Promise<object> {
   const { toJsonSchema } = await import('@valibot/to-json-schema')
   const schema = toJsonSchema(policySchema, {
     target: 'draft-07',
-    // Checks that JSON Schema has no words for are left to `banyan plan`.
+    // Some checks cannot be expressed in JSON Schema; `banyan plan` makes them.
     errorMode: 'ignore',
     typeMode: 'input',
-    // Policies are read as text, so that 4.10 stays 4.10; an editor sees a number there, and that is fine.
+    // Policies are read as text, so that 4.10 stays 4.10. An editor reads a number there, so
+    // numbers are accepted too.
     overrideSchema: ({ jsonSchema }) =>
       jsonSchema.type === 'string' ? { ...jsonSchema, type: ['string', 'number', 'boolean'] } : undefined,
   })

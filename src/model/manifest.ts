@@ -1,4 +1,5 @@
-// A package manifest: what one published version is, found by its SHA-256 in the revision.
+// A package manifest: the description of one published version. The revision names it by its
+// SHA-256.
 
 import * as v from 'valibot'
 import { limits } from './limits.ts'
@@ -21,7 +22,7 @@ export type Kind = v.InferOutput<typeof kindSchema>
 
 const payloadSizeSchema = v.pipe(v.number(), v.safeInteger(), v.minValue(1), v.maxValue(limits.payloadMaxBytes))
 
-/** How the payload travels: small ones as an object, larger ones in a swarm. */
+/** How the payload travels: a small payload as an object, a larger one in a swarm. */
 export const payloadSchema = v.variant('via', [
   v.strictObject({ via: v.literal('object'), sha256: sha256Schema, size: payloadSizeSchema }),
   v.strictObject({
@@ -37,17 +38,17 @@ export const payloadSchema = v.variant('via', [
 export type Payload = v.InferOutput<typeof payloadSchema>
 export type SwarmPayload = Extract<Payload, { via: 'swarm' }>
 
-/** A payload that travels in a swarm, with all that a swarm has to know of it. */
+/** A payload that travels in a swarm, with everything that the swarm has to know about it. */
 export interface HoldingSpec {
   manifest: Sha256
   name: PackageName
   version: PackageVersion
   payload: SwarmPayload
-  /** Bytes of the metainfo file; whoever hands them in has checked their SHA-256. */
+  /** Bytes of the metainfo file. The caller has verified their SHA-256. */
   metainfo: Uint8Array
 }
 
-/** Paths below the installed version's folder, run with it as working directory. */
+/** Paths below the installed version's folder, which is the working directory of a hook. */
 export const hooksSchema = v.strictObject({
   preInstall: v.exactOptional(lineSchema),
   postInstall: v.exactOptional(lineSchema),
@@ -56,18 +57,24 @@ export const hooksSchema = v.strictObject({
 })
 export type Hooks = v.InferOutput<typeof hooksSchema>
 
-export const manifestSchema = v.strictObject({
+const manifestSchema = v.strictObject({
   schema: v.literal(1),
   name: packageNameSchema,
   version: packageVersionSchema,
   kind: kindSchema,
   arch: archSchema,
   payload: payloadSchema,
-  /** Bytes below the target root once installed. */
+  /** Bytes that the installed package takes on disk. */
   installedSize: countSchema,
-  /** The package's own words for what it needs, e.g. one Debian `Depends` clause each: `libjq1 (= 1.6-2.1)`. */
+  /**
+   * What the package needs, in its own notation: one Debian `Depends` clause each, such as `libjq1
+   * (= 1.6-2.1)`.
+   */
   depends: v.array(v.pipe(v.string(), v.maxLength(4096))),
-  /** What else it is good for to those that depend on it, beside its name: `mta`, of Debian packages also `libfoo (= 1)`. */
+  /**
+   * The names beside its own that satisfy a dependency: `mta`, or for Debian packages also `libfoo
+   * (= 1)`.
+   */
   provides: v.exactOptional(v.array(v.pipe(v.string(), v.maxLength(4096)))),
   summary: v.pipe(v.string(), v.maxLength(limits.textMaxChars)),
   hooks: hooksSchema,

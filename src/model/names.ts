@@ -1,11 +1,12 @@
-// The atoms of every format: names, digests, versions, instants, and the schema of each.
+// The smallest parts of every format: names, digests, versions, instants, each with its schema.
 
 import * as v from 'valibot'
 import { limits } from './limits.ts'
 
 /**
- * A name for a plain value that no other such name can stand in for: an `InfoHash` is no `Sha256`, and the compiler says so.
- * The property exists in the type only. A literal may still stand in for any of them, so that tests read like prose.
+ * A plain value with a name in its type, so that the compiler refuses an `InfoHash` where a
+ * `Sha256` is expected. The property exists in the type only. A literal fits every such name, so
+ * that tests read like prose.
  */
 type Named<Plain, Name extends string> = Plain & { readonly named?: Name }
 
@@ -36,18 +37,18 @@ export const nodeNameSchema = v.pipe(
 ) as v.GenericSchema<string, NodeName>
 export type NodeName = Named<string, 'NodeName'>
 
-/** Debian Policy 5.6.7, which rpm names of the field also fit once `_` and capitals are allowed. */
+/** Debian Policy 5.6.7, with `_` and capital letters added for the names of rpm packages. */
 export const packageNameSchema = v.pipe(
   v.string(),
   v.regex(
-    // Objects have keys of these names already.
+    // Every JavaScript object has keys of these names already.
     /^(?!(?:constructor|prototype)$)[A-Za-z0-9][A-Za-z0-9+._-]{0,127}$/,
     'expected a package name: it starts with a letter or digit, then letters, digits, + . _ -',
   ),
 ) as v.GenericSchema<string, PackageName>
 export type PackageName = Named<string, 'PackageName'>
 
-/** Debian Policy 5.6.12: [epoch:]upstream[-revision]; it must start with a digit or letter. */
+/** Debian Policy 5.6.12: [epoch:]upstream[-revision]. It starts with a digit or a letter. */
 export const packageVersionSchema = v.pipe(
   v.string(),
   v.regex(
@@ -57,7 +58,7 @@ export const packageVersionSchema = v.pipe(
 )
 export type PackageVersion = v.InferOutput<typeof packageVersionSchema>
 
-/** Debian's architecture names; `all` fits every machine. */
+/** Debian's names of architectures. `all` fits every machine. */
 export const archSchema = v.picklist(['all', 'amd64', 'arm64', 'armhf', 'i386', 'riscv64', 'ppc64el', 's390x'])
 export type Arch = v.InferOutput<typeof archSchema>
 
@@ -85,7 +86,10 @@ export const portSchema = v.pipe(
   v.maxValue(65535, portMessage),
 )
 
-/** Stands before a record in a pipe: its entries are counted before they are looked at, which takes much longer. */
+/**
+ * Comes before a record in a pipe: counts the entries before they are checked, because checking
+ * takes much longer.
+ */
 export const atMost = (max: number, what: string) =>
   v.custom<Record<string, unknown>>(
     (input) => typeof input !== 'object' || input === null || Object.keys(input).length <= max,
@@ -98,7 +102,7 @@ export const labelsSchema = v.pipe(
 )
 export type Labels = v.InferOutput<typeof labelsSchema>
 
-/** For digests that become a path, without a Failure for each that is none. */
+/** For digests that become a path: tells without a Failure whether the text is a digest. */
 export function isSha256(text: string): boolean {
   return sha256Pattern.test(text)
 }

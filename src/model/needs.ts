@@ -99,8 +99,8 @@ interface Relation {
   version: string | null
 }
 
-// `libjq1:any (>= 1.6) [amd64] <!nocheck>`. The last two come from source packages (Debian Policy
-// 7.1); a node knows neither, so they are read over.
+// `libjq1:any (>= 1.6) [amd64] <!nocheck>`. Only source packages should have the last two (Debian
+// Policy 7.1), and they are ignored.
 const debRelation =
   /^([A-Za-z0-9][A-Za-z0-9+._-]*)(?::[a-z0-9-]+)?\s*(?:\(?\s*(<<|<=|=|>=|>>|<|>)\s*([^\s)]+)\s*\)?)?\s*(?:\[[^\]]*\]\s*)?(?:<[^>]*>\s*)*$/
 
@@ -110,14 +110,14 @@ const rpmRelation = /^(\S+)\s+(<=|=|>=|<|>)\s*(\S+)$/
 
 /** A text that cannot be read is a name of its own, which nothing offers. */
 function relationIn(kind: Kind, text: string): Relation {
-  const bare = text.trim()
+  const bare = text.trim().replace(/\s+/g, ' ')
   const [, name, sign, version] = (kind === 'rpm' ? rpmRelation : debRelation).exec(bare) ?? []
   return { name: name ?? bare, sign: sign ?? null, version: version ?? null }
 }
 
 /**
- * All of the outer list are needed, one of each inner list is enough. A manifest has one clause an
- * entry, so seldom a comma.
+ * Every list of alternatives has to be met. There is usually one: each entry of a manifest is a
+ * clause of its own.
  */
 function debAlternativesIn(clause: string): string[][] {
   const lists = clause.split(',').map((part) => part.split('|').filter((text) => text.trim() !== ''))

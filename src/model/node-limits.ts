@@ -1,4 +1,5 @@
-// What a node may use of its link, its disk and its machine: in its own settings, and in the policy for groups of nodes.
+// How much of its link, its disk and its machine a node may use. Its own settings say so, and the
+// policy for groups of nodes.
 
 import * as v from 'valibot'
 import { limits } from './limits.ts'
@@ -7,7 +8,7 @@ import { bandwidthEntries } from './units/rates.ts'
 import { sizeSchema } from './units/sizes.ts'
 import { uploadGuardEntries } from './upload-guard.ts'
 
-/** Keys of `node.yaml`, and of each entry of `limits:` in the policy. */
+/** The keys in `node.yaml`, and in each entry of `limits:` in the policy. */
 export const nodeLimitsEntries = {
   ...bandwidthEntries,
   ...uploadGuardEntries,
@@ -19,9 +20,9 @@ export const nodeLimitsEntries = {
 const nodeLimitsSchema = v.object(nodeLimitsEntries)
 export type NodeLimits = v.InferOutput<typeof nodeLimitsSchema>
 
-/** In a revision. */
-export const groupLimitsSchema = v.strictObject({
-  /** In policy.yaml. */
+/** An entry of `limits:` as a revision has it. */
+const groupLimitsSchema = v.strictObject({
+  /** Line of the entry in policy.yaml. */
   line: countSchema,
   nodes: v.union([v.literal('all'), v.array(wordSchema)]),
   except: v.array(wordSchema),
@@ -30,7 +31,7 @@ export const groupLimitsSchema = v.strictObject({
 export type GroupLimits = v.InferOutput<typeof groupLimitsSchema>
 export const revisionLimitsSchema = v.pipe(v.array(groupLimitsSchema), v.maxLength(limits.policyLimitsMax))
 
-/** What the policy says for a node in these groups, in the order of the policy. */
+/** The entries of the policy for a node in these groups, in the order of the policy. */
 export function limitsForGroups(all: readonly GroupLimits[], groups: ReadonlySet<string>): NodeLimits[] {
   return all
     .filter(({ nodes, except }) => {
@@ -40,11 +41,13 @@ export function limitsForGroups(all: readonly GroupLimits[], groups: ReadonlySet
 }
 
 export interface LimitsInForce extends Omit<NodeLimits, keyof typeof bandwidthEntries> {
-  /** Later ones win, key by key. */
+  /** Later layers win, key by key. */
   bandwidth: readonly NodeLimits[]
 }
 
-/** Key by key the last entry of the policy wins, and what the node's own settings say wins over all of it. */
+/**
+ * Key by key, the last entry of the policy wins, and the node's own settings win over the policy.
+ */
 export function limitsInForce(policy: readonly NodeLimits[], own: NodeLimits): LimitsInForce {
   const bandwidth = [...policy, own]
   const { storeQuota, diskReserve, uploadLoadMax, uploadOnBattery, metered } = Object.assign(

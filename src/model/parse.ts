@@ -1,24 +1,24 @@
-// Parsing at the edge: what comes in as `unknown` leaves as a checked value or as one clear Failure.
+// Parsing at the edge: an `unknown` from outside becomes a checked value or one clear Failure.
 
 import * as v from 'valibot'
 import { Failure } from './failure.ts'
 import { limits } from './limits.ts'
-import { misplacedListLook } from './yaml/misplaced-list.ts'
+import { misplacedListFinder } from './yaml/misplaced-list.ts'
 
 export type Parser<T> = (input: unknown, where: string) => T
 
 /**
- * Makes the one parser of a schema. The parser throws a `bad-input` Failure whose message names where the input came
- * from, the path inside it and what was expected there.
+ * Creates the one parser of a schema. The parser throws a `bad-input` Failure whose message names
+ * the source of the input, the path inside it, and what was expected there.
  */
 export function parserOf<S extends v.GenericSchema>(schema: S): Parser<v.InferOutput<S>> {
-  const misplacedListIn = misplacedListLook(schema)
+  const misplacedListIn = misplacedListFinder(schema)
   return (input, where) => {
     const result = v.safeParse(schema, input, { abortEarly: true })
     if (!result.success) {
       const issue = result.issues[0]
       const path = v.getDotPath(issue)
-      // It may quote what came in, whatever its size.
+      // The message may quote the input, however long that is.
       const message = `${path === null ? '' : `${path}: `}${issue.message}`.slice(0, limits.reportTextMaxChars)
       throw new Failure('bad-input', `${where}: ${message}`)
     }
@@ -30,9 +30,10 @@ export function parserOf<S extends v.GenericSchema>(schema: S): Parser<v.InferOu
 }
 
 /**
- * JSON bytes to a value; a syntax error is a `bad-input` Failure. Text of another node comes with `marksMax`: so many
- * commas, colons and opening brackets may be in it, wherever they stand. A few bytes can mean a value that takes a
- * hundred times the room and takes a long time to check, so they are counted first.
+ * Reads JSON bytes; a syntax error is a `bad-input` Failure. For text from another node, `marksMax`
+ * bounds the number of commas, colons and opening brackets anywhere in it. A few bytes can stand
+ * for a value that takes a hundred times the memory and a long time to check, so the marks are
+ * counted first.
  */
 export function parseJson(bytes: Uint8Array | string, where: string, marksMax = Number.POSITIVE_INFINITY): unknown {
   const raw = typeof bytes === 'string' ? new TextEncoder().encode(bytes) : bytes
@@ -41,7 +42,7 @@ export function parseJson(bytes: Uint8Array | string, where: string, marksMax = 
   }
   const text = typeof bytes === 'string' ? bytes : new TextDecoder('utf-8').decode(bytes)
   try {
-    // Keys that would reach an object's prototype are dropped, whoever sent them.
+    // Keys that would reach an object's prototype are dropped.
     return mayNamePrototype.test(text)
       ? JSON.parse(text, (key, value) => (key === '__proto__' ? undefined : value))
       : JSON.parse(text)
@@ -50,7 +51,7 @@ export function parseJson(bytes: Uint8Array | string, where: string, marksMax = 
   }
 }
 
-/** As it is, or with any of its letters escaped. */
+/** Matches `__proto__` as it is, or with any of its letters escaped. */
 const mayNamePrototype = /__proto__|\\u00(?:5f|6f|7[024])/i
 
 const isMark = new Uint8Array(256)

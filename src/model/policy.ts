@@ -1,27 +1,27 @@
-// The policy as operators write it (`policy.yaml`). `repository` compiles it into a revision.
+// The policy as operators write it (`policy.yaml`). src/repository/policy.ts compiles it into a
+// revision.
 
 import * as v from 'valibot'
 import { limits } from './limits.ts'
 import { lineSchema, packageNameSchema, packageVersionSchema, wordSchema } from './names.ts'
 import { nodeLimitsEntries } from './node-limits.ts'
-import { parserOf } from './parse.ts'
 import { unitNameSchema } from './restarts.ts'
 import { selectorSchema } from './revision.ts'
 import { policyRolloutSchema } from './rollouts.ts'
 import { policyWindowSchema } from './units/windows.ts'
 
 /** `latest`, `absent`, or one version. */
-export const wantedVersionSchema = v.pipe(
+const wantedVersionSchema = v.pipe(
   v.union([v.literal('latest'), v.literal('absent'), packageVersionSchema], 'expected latest, absent, or a version'),
   v.description('latest, absent, or one published version'),
 )
 
-/** Policies are read as text; an editor sees a boolean. */
+/** Policies are read as text, so this is the text `true`; an editor sees a boolean. */
 const yesSchema = v.union([v.picklist(['true', 'false']), v.boolean()], 'expected true or false')
 
 const groupNamesSchema = v.array(wordSchema, 'expected a list of groups, e.g. [web, db]')
 
-export const policyRuleSchema = v.strictObject(
+const policyRuleSchema = v.strictObject(
   {
     nodes: v.pipe(
       v.union(
@@ -72,7 +72,7 @@ export const policyRuleSchema = v.strictObject(
 )
 export type PolicyRule = v.InferOutput<typeof policyRuleSchema>
 
-export const policyLimitsSchema = v.strictObject(
+const policyLimitsSchema = v.strictObject(
   {
     nodes: policyRuleSchema.entries.nodes,
     except: policyRuleSchema.entries.except,
@@ -165,8 +165,6 @@ export const policySchema = v.strictObject(
   'expected groups: and rules:',
 )
 export type Policy = v.InferOutput<typeof policySchema>
-
-export const parsePolicy = parserOf(policySchema)
 
 function isEmptyList(value: unknown): boolean {
   return Array.isArray(value) && value.length === 0

@@ -1,4 +1,4 @@
-// What a node says about itself, and the envelope it says it in.
+// What a node reports about itself, and the signed envelope that carries a report.
 
 import * as v from 'valibot'
 import { limits } from './limits.ts'
@@ -19,26 +19,28 @@ import {
 import { parserOf } from './parse.ts'
 import { machineNeedsSchema, restartSchema } from './restarts.ts'
 
-/** What became of one package in the last look at the machine. */
+/** The state of one package after the last look at the machine. */
 export const outcomeSchema = v.strictObject({
   name: packageNameSchema,
   /** Null for a package that only has to be absent. */
   kind: v.nullable(kindSchema),
   outcome: v.picklist(['kept', 'changed', 'failed', 'skipped', 'held']),
-  /** The version there afterwards, as the package database says; null if it is not installed. */
+  /** The version that is installed now, by the package database; null if none is. */
   version: v.nullable(packageVersionSchema),
-  /** The version there before. */
+  /** The version that was installed before. */
   before: v.nullable(packageVersionSchema),
-  /** Why it had to change: the revision moved, or somebody else moved the machine. */
+  /** Why the package had to change: the revision is new, or somebody else changed the machine. */
   difference: v.nullable(v.picklist(['pending', 'drift'])),
-  /** One line that a person can act on; what was found, or what failed. */
+  /** One line that a person can act on: what was found, or what failed. */
   detail: v.exactOptional(v.pipe(v.string(), v.maxLength(4096))),
-  /** How often in a row it failed, and when it is tried again: until then it is left alone. */
+  /**
+   * How often in a row the package failed, and when it is tried again. Until then it is left alone.
+   */
   quarantine: v.exactOptional(v.strictObject({ failures: countSchema, nextTry: instantSchema })),
 })
 export type Outcome = v.InferOutput<typeof outcomeSchema>
 
-export const attackSchema = v.strictObject({
+const attackSchema = v.strictObject({
   kind: v.picklist([
     'metadata-forged', // a signature or digest below the TUF root that does not hold
     'rolled-back', // older metadata than was trusted before
@@ -50,7 +52,7 @@ export const attackSchema = v.strictObject({
     'report-replayed',
     'stranger', // somebody without a certificate of this fleet
   ]),
-  /** Node or address that it came from. */
+  /** Name or address of the node that the attack came from. */
   from: lineSchema,
   at: instantSchema,
   detail: v.pipe(v.string(), v.maxLength(1024)),
@@ -62,20 +64,27 @@ export const transferSchema = v.strictObject({
   name: packageNameSchema,
   version: packageVersionSchema,
   size: countSchema,
-  /** Bytes of verified pieces here. */
+  /** Bytes of verified pieces on this node. */
   have: countSchema,
-  /** `waiting`: nobody who can be reached has what is missing. */
+  /** `waiting`: no reachable peer has what is missing. */
   state: v.picklist(['wanted', 'fetching', 'waiting', 'complete', 'failed']),
-  /** Piece bytes taken from each side since the holding was first wanted, kept over restarts. */
+  /**
+   * Piece bytes received from the parent since the holding was first wanted. Kept over restarts,
+   * like the next two.
+   */
   fromParent: countSchema,
+  /** Piece bytes received from siblings. */
   fromSiblings: countSchema,
-  /** Bytes that came in from other sites with everything that travels along (TLS, protocol). */
+  /** Bytes received from other sites, including TLS and protocol. */
   overLink: countSchema,
-  /** Piece bytes given out. */
+  /** Piece bytes sent to others. */
   given: countSchema,
   startedAt: v.nullable(instantSchema),
   completedAt: v.nullable(instantSchema),
-  /** Bytes per second that the link of its site could bring when it was complete, where that is known. */
+  /**
+   * Bytes per second that the link of the node's site could carry when the transfer completed,
+   * where that is known.
+   */
   linkRate: v.exactOptional(countSchema),
 })
 export type Transfer = v.InferOutput<typeof transferSchema>
@@ -83,16 +92,17 @@ export type Transfer = v.InferOutput<typeof transferSchema>
 export const reportSchema = v.strictObject({
   schema: v.literal(1),
   node: nodeNameSchema,
-  /** Grows with every report of this node; a lower or equal one is a replay. */
+  /** Grows with every report of this node. A report with a lower or equal counter is a replay. */
   counter: countSchema,
   at: instantSchema,
   version: lineSchema,
   site: v.nullable(wordSchema),
   labels: v.pipe(atMost(limits.labelsMax, 'labels'), labelsSchema),
-  /** The node it pulls from now; null at the root. */
+  /** The node from which this one pulls now; null at the root. */
   parent: v.nullable(nodeNameSchema),
-  /** The newest revision it trusts, and the newest one it had no difference to. */
+  /** Number of the newest revision that the node trusts. */
   revision: v.nullable(countSchema),
+  /** Number of the newest revision from which the node had no difference. */
   converged: v.nullable(countSchema),
   state: v.picklist(['converged', 'pending', 'applying', 'failed', 'island', 'stale']),
   packages: v.pipe(v.array(outcomeSchema), v.maxLength(limits.policyPackagesMax)),
@@ -103,19 +113,19 @@ export const reportSchema = v.strictObject({
     atMost(limits.reportFactsMax, 'facts'),
     v.record(lineSchema, v.union([lineSchema, v.number(), v.boolean()])),
   ),
-  /** What the machine needs beside packages; absent if nobody knows. */
+  /** What the machine needs beside packages. Absent if that is unknown. */
   needs: v.exactOptional(machineNeedsSchema),
-  /** Restarts that the policy asked for: the last of each unit. */
+  /** Restarts that the policy asked for: the last one of each unit. */
   restarts: v.exactOptional(v.pipe(v.array(restartSchema), v.maxLength(limits.restartsKept))),
-  /** Of the last apply, if something failed in it: the last of what the programs printed. */
+  /** The end of what programs printed in the last apply, if something failed in it. */
   output: v.exactOptional(v.pipe(v.string(), v.maxLength(limits.reportOutputMaxChars))),
-  /** Sentences for a person: what is wrong right now. */
+  /** What is wrong right now, in sentences for a person. */
   problems: v.array(v.pipe(v.string(), v.maxLength(1024))),
 })
 export type Report = v.InferOutput<typeof reportSchema>
 export const parseReport = parserOf(reportSchema)
 
-/** DSSE v1: what is signed is `DSSEv1 <len> <payloadType> <len> <payload>`. */
+/** DSSE v1. The signature is over `DSSEv1 <len> <payloadType> <len> <payload>`. */
 export const envelopeSchema = v.strictObject({
   payloadType: lineSchema,
   payload: v.pipe(v.string(), v.maxLength(limits.reportMaxBytes * 2)),
@@ -127,8 +137,11 @@ export const envelopeSchema = v.strictObject({
 })
 export type Envelope = v.InferOutput<typeof envelopeSchema>
 
-/** A batch of signed reports of a subtree, with the certificates (base64 DER, by key id) that their signatures need. */
-export const reportBatchSchema = v.strictObject({
+/**
+ * Signed reports of a subtree, with the certificates (base64 DER, by key id) that verify their
+ * signatures.
+ */
+const reportBatchSchema = v.strictObject({
   reports: v.pipe(v.array(envelopeSchema), v.maxLength(limits.reportBatchMax)),
   certificates: v.pipe(
     atMost(limits.reportBatchMax, 'certificates'),

@@ -1,4 +1,5 @@
-// A revision: the whole desired state of a fleet, numbered and signed. Everything it refers to hangs below it by digest.
+// A revision: the whole desired state of a fleet, numbered and signed. Everything it refers to
+// hangs below it by digest.
 
 import * as v from 'valibot'
 import { limits } from './limits.ts'
@@ -22,7 +23,10 @@ import { unitNameSchema } from './restarts.ts'
 import { rolloutSchema } from './rollouts.ts'
 import { windowSchema } from './units/windows.ts'
 
-/** A node is in a group when everything that the selector names holds for it; facts compare as text. */
+/**
+ * A node is in a group when everything that the selector names holds for the node. Facts are
+ * compared as text.
+ */
 export const selectorSchema = v.strictObject({
   site: v.exactOptional(v.union([wordSchema, v.array(wordSchema)])),
   labels: v.exactOptional(labelsSchema),
@@ -31,7 +35,7 @@ export const selectorSchema = v.strictObject({
 })
 export type Selector = v.InferOutput<typeof selectorSchema>
 
-export const buildSchema = v.strictObject({ version: packageVersionSchema, manifest: sha256Schema })
+const buildSchema = v.strictObject({ version: packageVersionSchema, manifest: sha256Schema })
 /** One published version for one architecture. */
 export type Build = v.InferOutput<typeof buildSchema>
 
@@ -39,25 +43,25 @@ const wantedSchema = v.variant('state', [
   v.strictObject({ state: v.literal('absent') }),
   v.strictObject({
     state: v.literal('present'),
-    /** `latest` is resolved at release, for each architecture on its own. */
+    /** One build for each architecture. A release has resolved `latest` for each of them. */
     builds: v.record(archSchema, buildSchema),
   }),
 ])
 export type Wanted = v.InferOutput<typeof wantedSchema>
 
-/** When and how what a rule wants is carried out. Absent is at once, by all nodes. */
+/** When and how the changes of a rule are carried out. Without terms: at once, by all nodes. */
 const termsSchema = v.strictObject({
-  /** One of the revision's windows. */
+  /** Name of one of the revision's windows. */
   window: v.exactOptional(wordSchema),
-  /** One of the revision's rollouts. */
+  /** Name of one of the revision's rollouts. */
   rollout: v.exactOptional(wordSchema),
-  /** Waits for no window and no wave. */
+  /** The changes wait for no window and no wave. */
   urgent: v.exactOptional(v.literal(true)),
-  /** Payloads yield to others on the way. */
+  /** The payloads yield to others while they are transferred. */
   background: v.exactOptional(v.literal(true)),
-  /** Units that are restarted once one of the rule's packages has changed. */
+  /** Units to restart once one of the rule's packages has changed. */
   restart: v.exactOptional(v.pipe(v.array(unitNameSchema), v.minLength(1), v.maxLength(limits.unitsNamedMax))),
-  /** Differences are told, and left as they are. */
+  /** Differences are reported and left as they are. */
   mode: v.exactOptional(v.literal('audit')),
 })
 export type Terms = v.InferOutput<typeof termsSchema>
@@ -69,12 +73,18 @@ const ruleSchema = v.strictObject({
   except: v.array(wordSchema),
   packages: v.record(packageNameSchema, wantedSchema),
   terms: v.exactOptional(termsSchema),
-  /** Of what is rolled out: the revision that began it. What is not in here is out. */
+  /**
+   * For packages that are being rolled out: number of the revision that began it. All others are
+   * out.
+   */
   since: v.exactOptional(v.record(packageNameSchema, countSchema)),
 })
 export type Rule = v.InferOutput<typeof ruleSchema>
 
-/** What was wanted before of the packages that are rolled out, for nodes whose wave is not open. */
+/**
+ * What an earlier revision wanted of the packages that are being rolled out, for nodes whose wave
+ * is not open.
+ */
 const earlierSchema = v.strictObject({ groups: v.record(wordSchema, selectorSchema), rules: v.array(ruleSchema) })
 export type Earlier = v.InferOutput<typeof earlierSchema>
 
@@ -86,22 +96,28 @@ export const revisionSchema = v.strictObject({
   groups: v.record(wordSchema, selectorSchema),
   /** Later rules win, package by package. */
   rules: v.array(ruleSchema),
-  /** The one before, by its digest. */
+  /** Digest of the revision before. */
   previous: v.exactOptional(sha256Schema),
-  /** The revision whose desired state this one brought back; lines are of the policy of that one. */
+  /**
+   * Number of the revision whose desired state this one restored. Lines refer to the policy of that
+   * revision.
+   */
   rollbackTo: v.exactOptional(countSchema),
   windows: v.exactOptional(v.record(wordSchema, windowSchema)),
   rollouts: v.exactOptional(v.record(wordSchema, rolloutSchema)),
-  /** Later ones win, key by key. */
+  /** Later entries win, key by key. */
   limits: v.exactOptional(revisionLimitsSchema),
-  /** The newest first; the last is what every node may have. */
+  /** The newest first. Every node may have the last one. */
   earlier: v.exactOptional(v.pipe(v.array(earlierSchema), v.maxLength(limits.earlierMax))),
 })
 export type Revision = v.InferOutput<typeof revisionSchema>
 
 export const parseRevision = parserOf(revisionSchema)
 
-/** The manifests that only rules for the background name: what some node wants in the foreground is brought so by all. */
+/**
+ * The manifests that only background rules name. Whatever a node wants in the foreground, all fetch
+ * in the foreground.
+ */
 export function backgroundOf(revision: Pick<Revision, 'rules'>): Set<Sha256> {
   const isBackground = ({ terms }: Rule) => terms?.background === true
   const foreground = manifestsOf({ rules: revision.rules.filter((rule) => !isBackground(rule)) })
@@ -113,7 +129,7 @@ export function manifestsOf(revision: Pick<Revision, 'rules' | 'earlier'>): Set<
   return new Set(buildsOf(revision).map(({ build }) => build.manifest))
 }
 
-/** All that a revision lets nodes install, what it only lets them keep among it. */
+/** All builds that a revision lets nodes install or keep. */
 export function buildsOf({ rules, earlier = [] }: Pick<Revision, 'rules' | 'earlier'>): {
   name: PackageName
   build: Build

@@ -1,14 +1,19 @@
-// Rollouts: how they are written in a policy, what a revision says of them, and their signed state (`rollouts.json`).
+// Rollouts: how they are written in a policy, what a revision says of them, and their signed state
+// (`rollouts.json`).
 
 import { createHash } from 'node:crypto'
 import * as v from 'valibot'
 import { limits } from './limits.ts'
 import { countSchema, instantSchema, lineSchema, type NodeName, wordSchema } from './names.ts'
 import { parserOf } from './parse.ts'
+import { msOfDuration } from './units/durations.ts'
 
 const percentSchema = v.pipe(v.number(), v.minValue(0), v.maxValue(100))
 
-/** Percent of the nodes that are in a wave or in one before it; the last has all. */
+/**
+ * For each wave, the percentage of nodes that are in it or in an earlier one. The last wave has
+ * 100.
+ */
 const wavesSchema = v.pipe(
   v.array(percentSchema),
   v.minLength(1),
@@ -17,28 +22,35 @@ const wavesSchema = v.pipe(
   v.check((waves) => waves.at(-1) === 100, 'expected 100 as the last wave'),
 )
 
-/** How carefully: as a revision has it. */
+/** How carefully packages are rolled out, as a revision has it. */
 export const rolloutSchema = v.strictObject({
   waves: wavesSchema,
   soakMs: countSchema,
-  /** Above this share of failed nodes, in percent of those whose wave is open, it halts by itself. */
+  /**
+   * The rollout halts by itself above this percentage of failed nodes, among the nodes whose wave
+   * is open.
+   */
   haltFailed: percentSchema,
 })
 export type Rollout = v.InferOutput<typeof rolloutSchema>
 
-/** What began to be rolled out by one revision under one rollout of the policy. */
-export const rolloutStateSchema = v.strictObject({
+/** The state of what one revision began to roll out under one rollout of the policy. */
+const rolloutStateSchema = v.strictObject({
   rollout: wordSchema,
   /** The number of that revision. */
   since: countSchema,
-  /** Decides who is in which wave. A rollout that takes the place of an unfinished one has its seed. */
+  /**
+   * Decides which node is in which wave. A rollout that replaces an unfinished one keeps its seed.
+   */
   seed: lineSchema,
   waves: wavesSchema,
-  /** So many waves are open, from the first. */
+  /** How many waves are open, from the first. */
   open: countSchema,
-  /** When the newest of these opened: with the soak of the waves in between a node reckons its own from it. */
+  /**
+   * When the newest of them opened. From it and the soak, a node reckons when its own wave opens.
+   */
   openedAt: v.exactOptional(instantSchema),
-  /** Why no node may begin any more; absent unless it is halted. */
+  /** Why the rollout is halted, so that no further node may begin. Absent unless it is. */
   halted: v.exactOptional(lineSchema),
 })
 export type RolloutState = v.InferOutput<typeof rolloutStateSchema>
@@ -48,7 +60,7 @@ const rolloutsSchema = v.strictObject({
   rollouts: v.pipe(v.array(rolloutStateSchema), v.maxLength(limits.rolloutsMax)),
 })
 const parseRolloutsFile = parserOf(
-  // A fleet begins with an empty one.
+  // A new fleet has an empty file.
   v.union([rolloutsSchema, v.strictObject({})], 'expected the state of the rollouts'),
 )
 
@@ -61,19 +73,20 @@ export function rolloutsBytes(rollouts: readonly RolloutState[]): Uint8Array {
   return new TextEncoder().encode(JSON.stringify({ schema: 1, rollouts }))
 }
 
-/** `careful@12`: what people call it by. */
+/** The name that people use for a rollout: `careful@12`. */
 export function rolloutNameOf({ rollout, since }: Pick<RolloutState, 'rollout' | 'since'>): string {
   return `${rollout}@${since}`
 }
 
-/** Whether every node may have it. */
+/** Whether every node may have what is rolled out. */
 export function isOut({ open, waves, halted }: RolloutState): boolean {
   return open >= waves.length && halted === undefined
 }
 
 /**
- * The wave of a node, from 0. A hash of its name and the seed: each node knows it by itself, it stays the same, every
- * rollout begins with other nodes, and a site has its share of nodes in each wave.
+ * The wave of a node, from 0, by a hash of its name and the seed. So each node reckons its own
+ * wave, the wave stays the same, every rollout begins with other nodes, and each site has its share
+ * of nodes in each wave.
  */
 export function waveOf(node: NodeName, { seed, waves }: Pick<RolloutState, 'seed' | 'waves'>): number {
   const percent = (createHash('sha256').update(`${seed}\n${node}`).digest().readUIntBE(0, 6) / 2 ** 48) * 100
@@ -81,7 +94,7 @@ export function waveOf(node: NodeName, { seed, waves }: Pick<RolloutState, 'seed
   return wave < 0 ? waves.length - 1 : wave
 }
 
-/** Whether a node may have it now. */
+/** Whether a node may have what is rolled out now. */
 export function mayHave(node: NodeName, state: RolloutState): boolean {
   return state.halted === undefined && waveOf(node, state) < state.open
 }
@@ -133,12 +146,10 @@ export const policyRolloutSchema = v.pipe(
 )
 export type PolicyRollout = v.InferOutput<typeof policyRolloutSchema>
 
-const unitsMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3600_000, d: 24 * 3600_000 }
-
 export function rolloutOf({ waves, soak = '30m', halt = { failed: '2%' } }: PolicyRollout): Rollout {
   return {
     waves: waves.map(percentOf),
-    soakMs: Number(soak.slice(0, -1)) * (unitsMs[soak.slice(-1)] ?? 0),
+    soakMs: msOfDuration(soak),
     haltFailed: percentOf(halt.failed),
   }
 }

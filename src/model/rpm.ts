@@ -1,8 +1,8 @@
-// How rpm writes versions and architectures, and how banyan does.
+// Versions and architectures as rpm writes them, translated into banyan's.
 
 import type { Arch } from './names.ts'
 
-/** `[epoch:]version-release`; an epoch of 0 is as good as none, and left out. */
+/** `[epoch:]version-release`. An epoch of 0 means the same as none, and is left out. */
 export function rpmVersionOf(epoch: string | number, version: string, release: string): string {
   const number = String(epoch).replace(/^0+(?=\d)/, '')
   return `${/^\d+$/.test(number) && number !== '0' ? `${number}:` : ''}${version}-${release}`
@@ -23,7 +23,9 @@ const archs: Readonly<Record<string, Arch>> = {
   s390x: 's390x',
 }
 
-/** Debian's name for an architecture of rpm; undefined if banyan knows no such machines. */
+/**
+ * Debian's name for an architecture of rpm. Undefined if banyan does not know that architecture.
+ */
 export function archOfRpm(arch: string): Arch | undefined {
   return Object.hasOwn(archs, arch) ? archs[arch] : undefined
 }

@@ -1,32 +1,27 @@
 // The settings of one node (`node.yaml`).
 
 import * as v from 'valibot'
-import {
-  countSchema,
-  labelsSchema,
-  lineSchema,
-  nodeNameSchema,
-  packageNameSchema,
-  portSchema,
-  wordSchema,
-} from './names.ts'
+import { labelsSchema, lineSchema, nodeNameSchema, packageNameSchema, portSchema, wordSchema } from './names.ts'
 import { nodeLimitsEntries } from './node-limits.ts'
 import { parserOf } from './parse.ts'
+import { controlPortDefault, swarmPortDefault } from './ports.ts'
+import { durationSchema } from './units/durations.ts'
 import { rateSchema } from './units/rates.ts'
 
-export const controlPortDefault = 7420
-export const swarmPortDefault = 7421
-/** Those that trackers and clients have by custom. */
+/** The ports that BitTorrent trackers and clients use by custom. */
 const plainAnnouncePortDefault = 6969
 const plainSwarmPortDefault = 6881
 
-/** Ordinary BitTorrent clients are let in, in the clear. */
+/** With this setting, the node lets ordinary BitTorrent clients in, without TLS. */
 const plainSchema = v.strictObject({
   announcePort: v.optional(portSchema, plainAnnouncePortDefault),
   swarmPort: v.optional(portSchema, plainSwarmPortDefault),
-  /** Default: as the node's other ports. */
+  /** The address to listen at. Default: that of the node's other ports. */
   listen: v.exactOptional(lineSchema),
-  /** What .torrent files call this node; default: the address it listens at, or the name of the machine. */
+  /**
+   * The name of this node in .torrent files. Default: the address that it listens at, or the name
+   * of the machine.
+   */
   address: v.exactOptional(
     v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9.:-]{0,252}$/, 'expected an address or the name of a machine')),
   ),
@@ -42,9 +37,9 @@ export const parentUrlSchema = v.pipe(
 
 export const settingsSchema = v.strictObject({
   name: nodeNameSchema,
-  /** Parents in order of preference; a root has none. */
+  /** URLs of parents, in order of preference. A root has none. */
   parents: v.optional(v.array(parentUrlSchema), []),
-  /** Default: the network that the tracker sees this node in. */
+  /** Default: the network from which the tracker sees this node call. */
   site: v.exactOptional(wordSchema),
   labels: v.optional(labelsSchema, {}),
   listen: v.optional(lineSchema, '0.0.0.0'),
@@ -54,14 +49,18 @@ export const settingsSchema = v.strictObject({
   /** Packages are installed below this folder. */
   targetRoot: v.optional(lineSchema, '/'),
   ...nodeLimitsEntries,
-  /** What the link of its site brings in. It limits nothing: transfers are compared with it. */
+  /**
+   * What the link of the node's site can carry. It limits nothing; transfers are compared with it.
+   */
   linkRate: v.exactOptional(rateSchema),
   /** Packages whose payloads are never evicted. */
   pins: v.exactOptional(v.array(packageNameSchema)),
-  /** Milliseconds between two looks at the machine when nothing happens. */
-  checkInterval: v.exactOptional(countSchema),
-  /** Milliseconds that a signed timestamp lives; the root renews it after a quarter of that. Root only. */
-  timestampLifetime: v.exactOptional(countSchema),
+  /** How often the machine is inspected when nothing happens: `10m`. */
+  checkInterval: v.exactOptional(durationSchema),
+  /**
+   * How long a signed timestamp holds: `7d`. The root renews it after a quarter of that. Root only.
+   */
+  timestampLifetime: v.exactOptional(durationSchema),
 })
 export type Settings = v.InferOutput<typeof settingsSchema>
 

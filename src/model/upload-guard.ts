@@ -1,9 +1,9 @@
-// When a machine that people work on, or pay traffic for, gives nothing to others. Pure.
+// When a machine gives nothing to others, because people work on it or pay for its traffic. Pure.
 
 import * as v from 'valibot'
 
 const numberMessage = 'expected a load per processor such as 1.5'
-/** Policies are read as text; settings, and an editor, have numbers and booleans. */
+/** Policies are read as text. Settings have numbers and booleans, and so has an editor. */
 const loadSchema = v.union(
   [v.pipe(v.number(), v.minValue(0)), v.pipe(v.string(), v.regex(/^\d{1,4}(\.\d{1,4})?$/, numberMessage))],
   numberMessage,
@@ -25,19 +25,22 @@ export const uploadGuardEntries = {
 const uploadGuardSchema = v.object(uploadGuardEntries)
 export type UploadGuard = v.InferOutput<typeof uploadGuardSchema>
 
-/** Null is what the machine does not tell; then it keeps nothing back. */
+/** Null where the machine does not say. An unknown value keeps nothing back. */
 export interface UploadFacts {
-  /** Average of the last minute, for each processor. */
+  /** Load average of the last minute, divided by the number of processors. */
   load: number | null
   onBattery: boolean | null
 }
 
-/** Whether somebody has to look at the machine for it. */
+/** Whether these settings need the facts of the machine. */
 export function asksTheMachine({ uploadLoadMax, uploadOnBattery }: UploadGuard): boolean {
   return uploadLoadMax !== undefined || isNo(uploadOnBattery)
 }
 
-/** Why nothing is given now; null if something is. A load has to fall well below its limit before giving begins again. */
+/**
+ * Why nothing is given now; null if the node may give. Once the load was too high, it has to fall
+ * well below its limit before the node gives again.
+ */
 export function uploadHeldBack(facts: UploadFacts, guard: UploadGuard, wasHeldBack: boolean): string | null {
   if (String(guard.metered) === 'true') return 'its traffic is metered'
   if (isNo(guard.uploadOnBattery) && facts.onBattery === true) return 'it runs on its battery'

@@ -4,7 +4,10 @@ import { unreachable } from './failure.ts'
 import type { Kind } from './manifest.ts'
 import type { PackageVersion } from './names.ts'
 
-/** Below 0 if `a` is older than `b`, above 0 if it is newer, 0 if neither; different texts can be equal (`1.0`, `1.00`). */
+/**
+ * Below 0 if `a` is older than `b`, above 0 if it is newer, 0 if they are equal. Different texts
+ * can be equal (`1.0`, `1.00`).
+ */
 export function compareVersions(kind: Kind, a: PackageVersion, b: PackageVersion): number {
   switch (kind) {
     case 'deb':
@@ -35,7 +38,10 @@ function debPartsOf(version: string): { epoch: string; upstream: string; revisio
     : { epoch, upstream: rest.slice(0, dash), revision: rest.slice(dash + 1) }
 }
 
-/** In turns: the longest part without digits, then the longest part of digits; an absent one counts as empty, and as 0. */
+/**
+ * Compares in turns the longest part without digits and the longest part of digits. An absent part
+ * counts as empty or as 0.
+ */
 function compareDebParts(a: string, b: string): number {
   let [restA, restB] = [a, b]
   while (restA !== '' || restB !== '') {
@@ -88,7 +94,10 @@ function rpmPartsOf(version: string): { epoch: string; version: string; release:
     : { epoch, version: rest.slice(0, dash), release: rest.slice(dash + 1) }
 }
 
-/** rpmvercmp: segments of only digits or only letters; whatever lies between them does not count, except `~` and `^`. */
+/**
+ * As rpmvercmp: compares segments of only digits or only letters. Nothing between them counts,
+ * except `~` and `^`.
+ */
 function compareRpmParts(a: string, b: string): number {
   const [segmentsA, segmentsB] = [rpmSegmentsOf(a), rpmSegmentsOf(b)]
   for (let index = 0; ; index += 1) {
@@ -103,7 +112,10 @@ function rpmSegmentsOf(part: string): string[] {
   return part.match(/~|\^|\d+|[A-Za-z]+/g) ?? []
 }
 
-/** `~` sorts before the end of a version, `^` right after it and before any further segment; numbers are newer than words. */
+/**
+ * `~` sorts before the end of a version, `^` right after the end and before any further segment.
+ * Numbers are newer than words.
+ */
 function rpmRankOf(segment: string | undefined): number {
   if (segment === undefined) return 1
   if (segment === '~') return 0
@@ -120,7 +132,7 @@ function epochOf(version: string): { epoch: string; rest: string } {
   return epoch === undefined ? { epoch: '0', rest: version } : { epoch, rest: version.slice(epoch.length + 1) }
 }
 
-/** Numbers of any length, compared as the digits they are written with. */
+/** Compares numbers of any length by their digits. */
 function compareNumbers(a: string, b: string): number {
   const [digitsA, digitsB] = [a.replace(/^0+/, ''), b.replace(/^0+/, '')]
   return digitsA.length - digitsB.length || compareTexts(digitsA, digitsB)

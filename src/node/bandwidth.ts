@@ -37,6 +37,7 @@ export interface BandwidthParts {
  */
 const lookAgainMs = 10 * 60_000
 
+/** Sets the rates of the swarm at once, and again whenever they change. */
 export function startBandwidth(parts: BandwidthParts): Bandwidth {
   const { clock, log, swarm } = parts
   let rates = unlimited

@@ -26,6 +26,7 @@ export interface LiveSettings {
   reload(): Promise<Reloaded>
 }
 
+/** `settings` are those that the node was started with. */
 export function createLiveSettings(parts: {
   settings: Settings
   readSettings: () => Promise<Settings>

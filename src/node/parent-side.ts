@@ -18,6 +18,7 @@ export interface ParentSide {
   stop(): Promise<void>
 }
 
+/** If the reports cannot be opened it throws, and nothing of it runs. */
 export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Self): Promise<ParentSide> {
   const { clock, random, log } = parts.world
   const { swarm, live, onAttack } = self

@@ -4,6 +4,7 @@
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Settings } from '../model/settings.ts'
+import { msOfDuration } from '../model/units/durations.ts'
 import { unlimited } from '../model/units/rates.ts'
 import { isService } from '../reconcile/apply/apply-unit.ts'
 import { openLocalMachine } from '../reconcile/machine.ts'
@@ -16,7 +17,7 @@ import { type Objects, openObjects } from '../world/objects.ts'
 import { readUploadFacts } from '../world/upload-facts.ts'
 import type { OpenStore, World } from '../world/world.ts'
 import { type RunningNode, startNode } from './daemon.ts'
-import { openLocalApi } from './local-api.ts'
+import { createLocalApi } from './local-api.ts'
 import type { NodeParts } from './node-parts.ts'
 import type { PlainEndpoint } from './plain.ts'
 import type { Reloaded } from './reload.ts'
@@ -127,7 +128,9 @@ async function openRootFolders({
   const { openFleet } = await import('../trust/fleet.ts')
   const { openRepository } = await import('../repository/repository.ts')
   const { clock, disk, exec, log, random } = world
-  const timestampLifetimeMs = settings.timestampLifetime ?? limits.timestampLifetimeMs
+  const { timestampLifetime } = settings
+  const timestampLifetimeMs =
+    timestampLifetime === undefined ? limits.timestampLifetimeMs : msOfDuration(timestampLifetime)
   return {
     fleet: await openFleet({ dir: home.dir, clock, disk, random, timestampLifetimeMs }),
     repository: await openRepository({
@@ -156,7 +159,7 @@ function serveCommands(
   const urls = () => [controlUrlOf(settings, node.controlPort)]
   return serveLocal({
     path: home.socket,
-    handler: openLocalApi({ clock, node, plain, root: root && { ...root, urls } }),
+    handler: createLocalApi({ clock, node, plain, root: root && { ...root, urls } }),
     onError: (error, url) => log.error('local request failed', { url, error: messageOf(error) }),
   })
 }

@@ -3,6 +3,7 @@
 
 import { limits } from '../model/limits.ts'
 import type { Attack } from '../model/report.ts'
+import { msOfDuration } from '../model/units/durations.ts'
 import { type ObjectSource, openObjectSource } from '../objects/object-source.ts'
 import { type Named, namedObjects } from '../objects/revision-objects.ts'
 import type { SwarmEvent } from '../swarm/holdings/holding.ts'
@@ -31,9 +32,10 @@ export interface Self {
 /** If the swarm does not start, nothing of it runs. Events of the swarm wait until `live.begin`. */
 export async function startSelf(parts: NodeParts, uplink: Uplink): Promise<Self> {
   const { clock, log } = parts.world
-  const { name, labels, site = null, checkInterval = limits.checkIntervalMs } = parts.settings
+  const { name, labels, site = null, checkInterval } = parts.settings
+  const checkIntervalMs = checkInterval === undefined ? limits.checkIntervalMs : msOfDuration(checkInterval)
   const isRoot = parts.root !== null
-  const live = createLiveState(initialState({ name, labels, site, isRoot, checkIntervalMs: checkInterval }))
+  const live = createLiveState(initialState({ name, labels, site, isRoot, checkIntervalMs }))
   const { state, dispatch } = live
   const onAttack = (attack: Omit<Attack, 'at'>) => {
     log.warn('attack', { attack: attack.kind, from: attack.from, detail: attack.detail })

@@ -3,7 +3,7 @@
 import type { DesiredPackage } from '../model/desired.ts'
 import type { Instant } from '../model/names.ts'
 import type { Terms } from '../model/revision.ts'
-import { localTimeText, openingOf } from '../model/units/local-times.ts'
+import { localTimeText, spanOf } from '../model/units/local-times.ts'
 import type { Window } from '../model/units/windows.ts'
 import type { Difference } from './differences.ts'
 import type { WaitReason } from './plan.ts'
@@ -44,7 +44,7 @@ function waitUnder(terms: Terms, { cause }: Difference, timing: Timing): WaitRea
   if (window === undefined) return { for: 'window', detail: `${terms.window}, which is not known` }
   if (cause === 'drift' && window.drift !== 'wait') return null
   const zone = timing.timeZone()
-  const opening = openingOf(window, timing.now, zone)
+  const opening = spanOf(window, timing.now, zone)
   if (opening === undefined) return { for: 'window', detail: `${terms.window}, which does not open within a year` }
   if (opening.opens <= timing.now) return null
   const opens = localTimeText(opening.opens, zone)

@@ -1,6 +1,7 @@
 // What only a root does: publish packages, release the policy, keep the signed time fresh.
 
 import { Failure, messageOf } from '../model/failure.ts'
+import type { Knowledge } from '../model/knowledge.ts'
 import { limits } from '../model/limits.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { Sha256 } from '../model/names.ts'
@@ -9,7 +10,6 @@ import { manifestsOf, type Revision } from '../model/revision.ts'
 import { type RolloutState, rolloutsBytes } from '../model/rollouts.ts'
 import { loadManifest, specOf } from '../objects/manifests.ts'
 import type { ObjectSource } from '../objects/object-source.ts'
-import type { Knowledge } from '../report/knowledge.ts'
 import { conditionOf } from '../report/summary.ts'
 import type { Compiled } from '../repository/policy.ts'
 import type { Progress, Published } from '../repository/published.ts'

@@ -1,16 +1,17 @@
-// A node's report: put together within limits, and worth sending or not.
+// A node's report: how it is kept within limits, and when it is worth sending. Pure.
 
 import { isDeepStrictEqual } from 'node:util'
 import { limits } from '../model/limits.ts'
 import type { Attack, Outcome, Report, Transfer } from '../model/report.ts'
 
-/** All that a report says, of any length; the newest attacks last. */
+/** Everything that a report has, of any length. The newest attacks are last. */
 export type ReportParts = Omit<Report, 'schema'>
 
 /**
- * A report that every parser takes and that is at most limits.reportMaxBytes of JSON: what is too much is cut, and a
- * problem says so. Of packages those that need a look are kept rather than those that are as they should be; of
- * transfers the unfinished and the newest; of attacks the newest.
+ * A report that every parser accepts, of at most `limits.reportMaxBytes` of JSON. What exceeds a
+ * limit is cut, and a problem in the report tells how much. Packages that need attention are kept
+ * before those that are as they should be, unfinished and new transfers before old ones, and new
+ * attacks before old ones.
  */
 export function buildReport(parts: ReportParts): Report {
   const notes: string[] = []
@@ -47,12 +48,13 @@ export function buildReport(parts: ReportParts): Report {
   return { ...others, packages, problems: [...problems, ...notes] }
 }
 
-/** Four notes of one line each. */
+/** Room for four notes of one line each. */
 const notesMaxBytes = 512
 
 /**
- * Whether `next` says something else than `previous`, apart from how far transfers have come, or is its heartbeat. A
- * clock that was set back counts as due: nobody would hear of the node until it has caught up.
+ * Whether `next` differs from `previous` in more than the progress of transfers, or the heartbeat
+ * is due. A heartbeat is due as well after the clock was set back, or the node would be silent
+ * until the clock has caught up.
  */
 export function reportWorthSending(previous: Report | undefined, next: Report): boolean {
   if (previous === undefined) return true
@@ -90,7 +92,10 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-/** The most urgent first. Details are shortened when there are so many that they would crowd packages out. */
+/**
+ * The most urgent first. Details are shortened when all of them together would leave too little
+ * room for packages.
+ */
 function packagesWithin(packages: readonly Outcome[]): Outcome[] {
   const isCrowded = bytesOf(packages) > limits.reportMaxBytes / 2
   const detailMaxChars = isCrowded ? limits.outcomeDetailShortChars : limits.outcomeDetailMaxChars
@@ -103,7 +108,10 @@ function boundedAttack(attack: Attack): Attack {
   return { ...attack, from: lineOf(attack.from), detail: boundedText(attack.detail) }
 }
 
-/** Facts come from whatever the machine says; what no report can carry is left out. Sorted by name. */
+/**
+ * Facts come from the machine's own files and tools; values that no report can carry are left out.
+ * Sorted by name.
+ */
 function boundedFacts(facts: Report['facts']): [string, Report['facts'][string]][] {
   return Object.entries(facts)
     .filter(([, value]) => typeof value !== 'number' || Number.isFinite(value))
@@ -124,7 +132,7 @@ function lineOf(text: string): string {
   return text.replace(/[\u0000-\u001f\u007f]+/g, ' ').slice(0, limits.textMaxChars)
 }
 
-/** As many from the start of the list as take at most so many bytes of JSON. */
+/** The items from the start of the list that take at most `maxBytes` of JSON together. */
 function thatFit<T>(list: readonly T[], maxBytes: number): T[] {
   let room = maxBytes
   const end = list.findIndex((each) => {

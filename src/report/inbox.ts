@@ -1,174 +1,93 @@
-// Reports of the subtree: of each node the newest, as its node signed it. Of all of them only the gist is in memory.
+// Reports of the subtree: the newest of each node, as the node signed it. Of all of them only the
+// gist is in memory.
 
-import { createHash } from 'node:crypto'
-import { Failure, unreachable } from '../model/failure.ts'
-import { limits } from '../model/limits.ts'
+import { type Knowledge, parseKnowledge } from '../model/knowledge.ts'
 import type { NodeName } from '../model/names.ts'
 import { parseJson } from '../model/parse.ts'
-import { type Attack, type Envelope, parseReport, type Report, type ReportBatch } from '../model/report.ts'
+import { type Attack, parseReport, type Report, type ReportBatch } from '../model/report.ts'
 import { takingTurns } from '../work/turns.ts'
 import type { Clock, Store, StoreChange } from '../world/world.ts'
-import { type Knowledge, knowledgeOf, parseKnowledge } from './knowledge.ts'
-import { verdictOn } from './merge.ts'
-import { keyIdOf, parseSignedReport, type SignedReport } from './signed-report.ts'
-
-/** Throws an `untrusted` Failure for a signature that does not hold. `certificates` are those of the batch. */
-export type VerifyEnvelope = (
-  envelope: Envelope,
-  certificates: ReportBatch['certificates'],
-) => { node: NodeName; payload: Uint8Array }
+import { attacksIn, emptySorted, type Refused, type Sorted, sortInto, type VerifyEnvelope } from './incoming.ts'
+import { parseSignedReport, type SignedReport } from './signed-report.ts'
 
 export interface InboxParts {
   /** A room of its own. */
   store: Store
   verify: VerifyEnvelope
   clock: Pick<Clock, 'now' | 'after'>
-  /** How far ahead of our clock a report may say it was made. */
+  /** How far ahead of our clock a report may claim that it was made. */
   maxFutureMs: number
 }
 
 export interface Accepted {
   /** The nodes of which something newer is known now, sorted. */
   accepted: NodeName[]
-  /** What goes on to this node's own parent: the accepted ones, and those known already, in case they got no further. */
+  /**
+   * What goes on to this node's own parent: the accepted reports, and known ones, in case they got
+   * no further.
+   */
   passUp: SignedReport[]
-  /** One of each kind, the first: a flood of them is one deed, and says in its detail how many they were. */
+  /** At most one of each kind. */
   attacks: Attack[]
-  /** Genuine or at least not forged, yet nothing to keep: a clock far ahead, a format that is not known here. */
-  refused: { node: NodeName | null; reason: string }[]
+  refused: Refused[]
 }
 
 export interface Inbox {
   /**
-   * Takes in what a child (or this node itself) hands over; durable when it returns, and then all of the batch may be
-   * acknowledged. In whatever order and however often reports come, the newest of each node stays.
+   * Stores the reports that a child, or this node itself, hands over. They are durable when this
+   * returns, and all of the batch may then be acknowledged. In whatever order and however often
+   * reports arrive, the newest of each node stays.
    */
   accept(batch: ReportBatch, from: NodeName): Promise<Accepted>
   /** Sorted by name. */
   knowledge(): Knowledge[]
   knowledgeOf(node: NodeName): Knowledge | undefined
-  /** The newest in full. */
+  /** The newest report of a node. */
   report(node: NodeName): Promise<Report | undefined>
-  /** The newest of every node, read one after the other. */
+  /** The newest report of every node, read one after the other. */
   reports(): AsyncIterable<Report>
+  /** The newest report of a node, as the node signed it. */
   signed(node: NodeName): Promise<SignedReport | undefined>
-  /** Of a node that is no longer of this fleet. */
+  /** Removes what is known of a node that no longer belongs to this fleet. */
   forget(node: NodeName): Promise<void>
 }
 
-type Opened =
-  | { kind: 'genuine'; report: Report; digest: string }
-  | { kind: 'forged'; detail: string }
-  | { kind: 'refused'; node: NodeName | null; reason: string }
-
-/** So many signatures are checked before other work gets a turn. */
+/** How many signatures are checked before other work gets a turn. */
 const checkedAtOnce = 32
 
 /** Throws a `bad-input` Failure if the room holds something else than an inbox. */
-export async function openInbox({ store, verify, clock, maxFutureMs }: InboxParts): Promise<Inbox> {
+export async function openInbox(parts: InboxParts): Promise<Inbox> {
+  const { store, clock } = parts
   const inTurn = takingTurns()
-  const known = new Map<NodeName, Knowledge>()
-  for await (const [key, value] of store.entries(knowledgeKey(''))) {
-    const knowledge = parseKnowledge(value, `inbox, ${key}`)
-    known.set(knowledge.node, knowledge)
+  // Changed in turn only, after the store has the change.
+  const known = await storedKnowledge(store)
+
+  const storeNewest = async (newest: Sorted['newest']) => {
+    const changes = [...newest].flatMap(([node, { knowledge, signed }]): StoreChange[] => [
+      { kind: 'put', key: knowledgeKey(node), value: knowledge },
+      { kind: 'put', key: signedKey(node), value: signed },
+    ])
+    if (changes.length > 0) await store.batch(changes)
+    for (const [node, { knowledge }] of newest) known.set(node, knowledge)
   }
 
-  const othersTurn = () => new Promise<void>((resolve) => clock.after(0, resolve))
-
-  function open(envelope: Envelope, certificates: ReportBatch['certificates']): Opened {
-    let node: NodeName | null = null
-    try {
-      const verified = verify(envelope, certificates)
-      node = verified.node
-      const value = parseJson(verified.payload, `report of ${node}`, limits.reportMarksMax)
-      const report = parseReport(value, `report of ${node}`)
-      if (report.node !== node) return { kind: 'forged', detail: `${node} signed a report of ${report.node}` }
-      const aheadMs = report.at - clock.now()
-      if (aheadMs > maxFutureMs) return { kind: 'refused', node, reason: `its clock is ${aheadMs} ms ahead of ours` }
-      return { kind: 'genuine', report, digest: digestOf(verified.payload) }
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error
-      if (error.code === 'untrusted') return { kind: 'forged', detail: error.message }
-      // A certificate that ended while the report waited, or a newer format than ours: nobody's attack.
-      return { kind: 'refused', node, reason: error.message }
-    }
+  const signedReport = async (node: NodeName) => {
+    const value = await store.get(signedKey(node))
+    return value === undefined ? undefined : parseSignedReport(value, `inbox, report of ${node}`)
   }
 
   return {
     accept: (batch, from) =>
       inTurn(async () => {
-        const newest = new Map<NodeName, { knowledge: Knowledge; signed: SignedReport }>()
-        const duplicates = new Map<NodeName, SignedReport>()
-        const attacks = new Map<Attack['kind'], { detail: string; more: number }>()
-        const refused: Accepted['refused'] = []
-        const attack = (kind: Attack['kind'], detail: string): void => {
-          const seen = attacks.get(kind)
-          if (seen === undefined) attacks.set(kind, { detail: detail.slice(0, limits.reportTextMaxChars / 2), more: 0 })
-          else seen.more += 1
-        }
-
-        for (const [index, envelope] of batch.reports.entries()) {
-          if (index % checkedAtOnce === checkedAtOnce - 1) await othersTurn()
-          const opened = open(envelope, batch.certificates)
-          if (opened.kind === 'forged') {
-            attack('report-forged', opened.detail)
-            continue
-          }
-          if (opened.kind === 'refused') {
-            refused.push({ node: opened.node, reason: opened.reason })
-            continue
-          }
-          const { report, digest } = opened
-          const { node, counter } = report
-          const certificate = batch.certificates[keyIdOf(envelope)] ?? null
-          const signed = { node, counter, envelope, certificate }
-          const knowledgeNow = (name: NodeName) => newest.get(name)?.knowledge ?? known.get(name)
-          const verdict = verdictOn({ report, digest, from }, knowledgeNow)
-          switch (verdict) {
-            case 'newer':
-              if (!known.has(node) && known.size + newest.size >= limits.inboxMax) {
-                refused.push({ node, reason: `reports of ${limits.inboxMax} nodes are kept already` })
-                break
-              }
-              newest.set(node, {
-                knowledge: knowledgeOf(report, { digest, receivedAt: clock.now(), via: from }),
-                signed,
-              })
-              break
-            case 'duplicate':
-              duplicates.set(node, signed)
-              break
-            case 'late':
-              break
-            case 'replayed':
-              attack('report-replayed', `report ${counter} of ${node} is not newer than ${knowledgeNow(node)?.counter}`)
-              break
-            default:
-              unreachable(verdict)
-          }
-        }
-
-        const changes = [...newest].flatMap(([node, { knowledge, signed }]): StoreChange[] => [
-          { kind: 'put', key: knowledgeKey(node), value: knowledge },
-          { kind: 'put', key: signedKey(node), value: signed },
-        ])
-        if (changes.length > 0) await store.batch(changes)
-        for (const [node, { knowledge }] of newest) {
-          known.set(node, knowledge)
-          duplicates.delete(node)
-        }
+        const sorted = await sortedBatch(batch, from, parts, known)
+        await storeNewest(sorted.newest)
+        const newest = [...sorted.newest.values()].map(({ signed }) => signed)
+        const duplicates = [...sorted.duplicates.values()].filter(({ node }) => !sorted.newest.has(node))
         return {
-          accepted: [...newest.keys()].sort(),
-          passUp: [...[...newest.values()].map(({ signed }) => signed), ...duplicates.values()],
-          attacks: [...attacks].map(([kind, { detail, more }]) => {
-            return {
-              kind,
-              from,
-              at: clock.now(),
-              detail: more === 0 ? detail : `${detail}, and ${more} more in one batch`,
-            }
-          }),
-          refused,
+          accepted: [...sorted.newest.keys()].sort(),
+          passUp: [...newest, ...duplicates],
+          attacks: attacksIn(sorted, from, clock.now()),
+          refused: sorted.refused,
         }
       }),
 
@@ -176,8 +95,8 @@ export async function openInbox({ store, verify, clock, maxFutureMs }: InboxPart
     knowledgeOf: (node) => known.get(node),
 
     async report(node) {
-      const value = await store.get(signedKey(node))
-      return value === undefined ? undefined : reportIn(parseSignedReport(value, `inbox, report of ${node}`))
+      const signed = await signedReport(node)
+      return signed === undefined ? undefined : reportIn(signed)
     },
 
     async *reports() {
@@ -186,10 +105,7 @@ export async function openInbox({ store, verify, clock, maxFutureMs }: InboxPart
       }
     },
 
-    async signed(node) {
-      const value = await store.get(signedKey(node))
-      return value === undefined ? undefined : parseSignedReport(value, `inbox, report of ${node}`)
-    },
+    signed: signedReport,
 
     forget: (node) =>
       inTurn(async () => {
@@ -202,22 +118,41 @@ export async function openInbox({ store, verify, clock, maxFutureMs }: InboxPart
   }
 }
 
-/** Small, all of them read at the start. */
+async function storedKnowledge(store: Store): Promise<Map<NodeName, Knowledge>> {
+  const known = new Map<NodeName, Knowledge>()
+  for await (const [key, value] of store.entries(knowledgeKey(''))) {
+    const knowledge = parseKnowledge(value, `inbox, ${key}`)
+    known.set(knowledge.node, knowledge)
+  }
+  return known
+}
+
+async function sortedBatch(
+  { reports, certificates }: ReportBatch,
+  from: NodeName,
+  { verify, clock, maxFutureMs }: InboxParts,
+  known: ReadonlyMap<NodeName, Knowledge>,
+): Promise<Sorted> {
+  const sorted = emptySorted()
+  for (const [index, envelope] of reports.entries()) {
+    if (index % checkedAtOnce === checkedAtOnce - 1) await new Promise<void>((resolve) => clock.after(0, resolve))
+    sortInto(sorted, envelope, { verify, now: clock.now(), maxFutureMs, certificates, from, known })
+  }
+  return sorted
+}
+
+/** The key of the gist of a node's report: small, and all of them are read at the start. */
 function knowledgeKey(node: NodeName | ''): string {
   return `knowledge/${node}`
 }
 
-/** Large, read when somebody asks for that node. */
+/** The key of a node's signed report: large, and read when somebody asks for that node. */
 function signedKey(node: NodeName | ''): string {
   return `signed/${node}`
 }
 
-/** Its signature held before it was stored. */
+/** The signature was checked before the report was stored. */
 function reportIn({ node, envelope }: SignedReport): Report {
   const payload = Buffer.from(envelope.payload, 'base64')
   return parseReport(parseJson(payload, `report of ${node}`), `report of ${node}`)
-}
-
-function digestOf(payload: Uint8Array): string {
-  return createHash('sha256').update(payload).digest('hex').slice(0, 16)
 }

@@ -1,28 +1,15 @@
-// How far the transfers of some nodes were from their bound, all together: what came over their link by what had to. Pure.
+// How far the transfers of the nodes behind one link were from their bound: the bytes that crossed
+// the link, by the bytes of the payloads. Pure.
 
 import { distanceOf } from '../model/distance.ts'
+import type { Knowledge } from '../model/knowledge.ts'
 import { limits } from '../model/limits.ts'
+import type { LinkDistance } from '../model/local-api/status.ts'
 import type { InfoHash } from '../model/names.ts'
 import type { Report } from '../model/report.ts'
 
-/** What of a node's newest transfers is kept in memory. */
-export interface Crossings {
-  /** Those of which something came over the link, the newest first. */
-  crossings: { infoHash: InfoHash; size: number; overLink: number }[]
-  /** The longest time of all of them, by its bound; null where nobody has said what the link can. */
-  worstTime: number | null
-}
-
-export interface LinkDistance {
-  /** Of the payloads that came over the link, each counted once. */
-  payloadBytes: number
-  linkBytes: number
-  /** Their ratio, whose bound is 1; null if nothing came over the link. */
-  overLink: number | null
-  /** Of the payload that was worst in that. */
-  worstOverLink: number | null
-  worstTime: number | null
-}
+/** What is kept of a node's newest transfers. */
+export type Crossings = Pick<Knowledge, 'crossings' | 'worstTime'>
 
 const none: Crossings['crossings'] = []
 
@@ -44,7 +31,7 @@ export function crossingsOf({ transfers }: Pick<Report, 'transfers'>): Crossings
   }
 }
 
-/** Of nodes behind one link; null if nothing is known of any transfer of theirs. */
+/** Of the nodes behind one link; null if none of their transfers is known. */
 export function linkDistanceOf(nodes: Iterable<Crossings>): LinkDistance | null {
   const payloads = new Map<InfoHash, { size: number; overLink: number }>()
   let worstTime: number | null = null

@@ -1,14 +1,14 @@
-// What a genuine report means beside what is known of its node already.
+// What a genuine report means beside what is known of its node already. Pure.
 
+import type { Knowledge } from '../model/knowledge.ts'
 import type { NodeName } from '../model/names.ts'
 import type { Report } from '../model/report.ts'
-import type { Knowledge } from './knowledge.ts'
 
 export type Verdict =
   | 'newer'
-  /** The one that is known, once more: somebody's acknowledgement got lost. */
+  /** The known report once more: an acknowledgement got lost. */
   | 'duplicate'
-  /** Older, and honestly so: it waited in the outbox of a parent that its node has left since. */
+  /** Older, and no replay: it waited in the outbox of a parent that its node has left since. */
   | 'late'
   | 'replayed'
 
@@ -20,9 +20,10 @@ export interface Arrived {
 }
 
 /**
- * The child through which a node's newest report came has no older one any more: its own outbox and inbox keep the
- * newest only. Any other child may still have one. Whom the report names as its node's parent says nothing against that:
- * a node signs as an island, or below a parent that is gone a moment later, and hands over to the next one on its list.
+ * An older report is a replay if it comes through the child that handed over the newest one: that
+ * child's outbox and inbox keep only the newest report of a node. Any other child may still have an
+ * older one. The parent that a report names decides nothing: a node signs a report as an island, or
+ * below a parent that is gone a moment later, and sends it to the next parent on its list.
  */
 export function verdictOn(
   { report, digest, from }: Arrived,

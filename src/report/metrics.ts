@@ -1,12 +1,13 @@
-// What a node tells whoever watches it by numbers. Pure. What grows with the fleet has a limit: sites and transfers are
-// told of up to a number, and single nodes never.
+// The metrics of a node and its subtree. Pure. Whatever grows with the fleet has a limit: there are
+// metrics of at most so many sites and transfers as the limits allow, and of no single node below
+// this one.
 
 import { distanceOf } from '../model/distance.ts'
+import type { Knowledge } from '../model/knowledge.ts'
 import { limits } from '../model/limits.ts'
 import type { Instant } from '../model/names.ts'
 import type { Report, Transfer } from '../model/report.ts'
 import type { Rates } from '../model/units/rates.ts'
-import type { Knowledge } from './knowledge.ts'
 import { linkDistanceOf } from './link-distance.ts'
 import type { MetricFamily, Sample } from './open-metrics.ts'
 import { summaryOf } from './summary.ts'
@@ -17,14 +18,14 @@ export interface MetricsParts {
   condition: Report['state']
   revision: number | null
   converged: number | null
-  /** When the metadata that this node trusts ends. */
+  /** When the metadata that this node trusts expires. */
   expires: Instant | null
   outcomes: readonly Pick<Report['packages'][number], 'outcome'>[]
   attacks: number
   problems: number
-  /** Of this node and all below it. */
+  /** Of this node and all nodes below it. */
   knowledge: readonly Knowledge[]
-  /** Since the daemon started: bytes, and engines. */
+  /** Since the daemon started: bytes of pieces, and how often a swarm engine was started. */
   moved: { fromParent: number; fromSiblings: number; overLink: number; given: number; engineStarts: number }
   payloads: { whole: number; unfinished: number }
   /** Bytes; null where there is no limit, or it is not known. */
@@ -49,14 +50,14 @@ function ofNode(parts: MetricsParts): MetricFamily[] {
     gauge('banyan_revision', 'The newest revision trusted here.', one(parts.revision)),
     gauge('banyan_converged_revision', 'The newest revision without a difference here.', one(parts.converged)),
     {
-      ...gauge('banyan_metadata_expiry_timestamp_seconds', 'When the trusted metadata ends.', [
+      ...gauge('banyan_metadata_expiry_timestamp_seconds', 'When the trusted metadata expires.', [
         ...one(expires === null ? null : expires / 1000),
       ]),
       unit: 'seconds',
     },
     gauge('banyan_packages', 'Packages by what became of them at the last look.', by('outcome', outcomes)),
-    gauge('banyan_attacks', 'Attacks that this node tells of.', one(parts.attacks)),
-    gauge('banyan_problems', 'What is wrong here right now.', one(parts.problems)),
+    gauge('banyan_attacks', 'Attacks that this node reports.', one(parts.attacks)),
+    gauge('banyan_problems', 'Problems that this node has right now.', one(parts.problems)),
   ]
 }
 
@@ -76,22 +77,24 @@ function ofSubtree({ knowledge, now, revision }: MetricsParts): MetricFamily[] {
     gauge('banyan_nodes', 'This node and all below it, by condition.', by('state', states)),
     gauge('banyan_nodes_with_failures', 'Nodes with packages that failed.', one(summary.withFailures)),
     gauge('banyan_nodes_with_drift', 'Nodes with drift.', one(summary.withDrift)),
-    gauge('banyan_nodes_with_attacks', 'Nodes that tell of attacks.', one(summary.withAttacks)),
-    gauge('banyan_nodes_with_problems', 'Nodes that tell of problems.', one(summary.withProblems)),
+    gauge('banyan_nodes_with_attacks', 'Nodes that report attacks.', one(summary.withAttacks)),
+    gauge('banyan_nodes_with_problems', 'Nodes that report problems.', one(summary.withProblems)),
     {
-      ...gauge('banyan_oldest_report_age_seconds', 'Age of what is known of the node that was silent for longest.', [
-        ...one(oldest === null ? null : oldest.ageMs / 1000),
-      ]),
+      ...gauge(
+        'banyan_oldest_report_age_seconds',
+        'Age of the newest report of the node that was silent for longest.',
+        [...one(oldest === null ? null : oldest.ageMs / 1000)],
+      ),
       unit: 'seconds',
     },
     ratio(
       'banyan_site_link_ratio',
-      'Bytes over the link by payload, of the last transfers. 1 at best.',
+      'Bytes over the link / payload bytes of the last transfers. 1 at best.',
       ofSites('overLink'),
     ),
     ratio(
       'banyan_site_time_ratio',
-      'The longest time by payload / link rate, of the last transfers.',
+      'The longest time of the last transfers, by payload / link rate. 1 at best.',
       ofSites('worstTime'),
     ),
   ]
@@ -105,29 +108,33 @@ function ofSwarm({ moved, payloads, disk, rates, linkRate }: MetricsParts): Metr
   return [
     bytesMoved(
       'banyan_received_bytes',
-      'Piece bytes taken in.',
+      'Piece bytes received.',
       by('from', { parent: fromParent, siblings: fromSiblings }),
     ),
-    bytesMoved('banyan_given_bytes', 'Piece bytes given out.', one(moved.given)),
-    bytesMoved('banyan_link_received_bytes', 'Bytes of the swarm that came in from other sites.', one(moved.overLink)),
+    bytesMoved('banyan_given_bytes', 'Piece bytes given to others.', one(moved.given)),
+    bytesMoved('banyan_link_received_bytes', 'Swarm bytes received from other sites.', one(moved.overLink)),
     { name: 'banyan_engine_starts', type: 'counter', help: 'Swarm engines started.', samples: one(moved.engineStarts) },
-    gauge('banyan_payloads', 'Payloads of swarms here, and those coming in.', by('state', payloads)),
-    bytesNow('banyan_stored_bytes', 'What payloads take on the disk.', disk.stored),
-    bytesNow('banyan_store_quota_bytes', 'What payloads and small objects may take.', disk.quota),
-    bytesNow('banyan_disk_free_bytes', 'Free on the disk of the payloads.', disk.free),
-    bytesNow('banyan_disk_reserve_bytes', 'Of that, what stays free.', disk.reserve),
+    gauge('banyan_payloads', 'Payloads of swarms, whole here or unfinished.', by('state', payloads)),
+    bytesNow('banyan_stored_bytes', 'Bytes of payloads on the disk.', disk.stored),
+    bytesNow('banyan_store_quota_bytes', 'Bytes that payloads and small objects may take.', disk.quota),
+    bytesNow('banyan_disk_free_bytes', 'Bytes free on the disk of the payloads.', disk.free),
+    bytesNow('banyan_disk_reserve_bytes', 'Bytes that are kept free on that disk.', disk.reserve),
     {
-      ...gauge('banyan_limit_bytes_per_second', 'Limits in force; where there is none it is not told.', limitsInForce),
+      ...gauge(
+        'banyan_limit_bytes_per_second',
+        'Limits in force. A direction without a limit has no sample.',
+        limitsInForce,
+      ),
       unit: 'bytes_per_second',
     },
     {
-      ...gauge('banyan_link_rate_bytes_per_second', 'What the link of this site can bring in.', one(linkRate)),
+      ...gauge('banyan_link_rate_bytes_per_second', 'What the link of this site can carry inward.', one(linkRate)),
       unit: 'bytes_per_second',
     },
   ]
 }
 
-/** The newest transfer of each package and version, of the last ones. */
+/** Of each package and version the newest transfer, at most `limits.distancesShown` of them. */
 function ofTransfers(transfers: readonly Transfer[]): MetricFamily[] {
   const newest = new Map<string, { labels: Sample['labels']; distance: NonNullable<ReturnType<typeof distanceOf>> }>()
   for (const transfer of [...transfers].sort((a, b) => (b.completedAt ?? 0) - (a.completedAt ?? 0))) {
@@ -141,7 +148,7 @@ function ofTransfers(transfers: readonly Transfer[]): MetricFamily[] {
     [...newest.values()].flatMap(({ labels, distance }) => sample(labels, distance[key]))
   const durations = [...newest.values()].map(({ labels, distance }) => ({ labels, value: distance.durationMs / 1000 }))
   return [
-    ratio('banyan_transfer_link_ratio', 'Bytes over the link by payload.', samples('overLink')),
+    ratio('banyan_transfer_link_ratio', 'Bytes over the link / payload bytes.', samples('overLink')),
     ratio('banyan_transfer_siblings_ratio', 'Share of the piece bytes that siblings gave.', samples('fromSiblings')),
     ratio('banyan_transfer_time_ratio', 'Time by payload / link rate. 1 at best.', samples('time')),
     {

@@ -1,6 +1,7 @@
-// Metrics as text. OpenMetrics 1.0, and of that only what the older Prometheus text format reads the same way, so that
-// node_exporter's textfile collector takes it too: no `info`, `stateset` or `unknown`. A library would bring a registry,
-// which counts by itself; here every number is known already when somebody asks.
+// Metrics as OpenMetrics 1.0 text. Only the part that the older Prometheus text format reads the
+// same way is used, without `info`, `stateset` and `unknown`, so that node_exporter's textfile
+// collector reads it too. No library: one would bring a registry that counts by itself, and here
+// every number is known when it is asked for.
 
 import assert from 'node:assert/strict'
 
@@ -10,12 +11,12 @@ export interface Sample {
 }
 
 export interface MetricFamily {
-  /** Ends with its unit, if it has one, and never with `_total`. */
+  /** Ends with the unit, if there is one, and never with `_total`. */
   name: string
   type: 'gauge' | 'counter'
   unit?: 'seconds' | 'bytes' | 'ratio' | 'bytes_per_second'
   help: string
-  /** Without any, the family is not told of. */
+  /** A family without samples is left out of the text. */
   samples: readonly Sample[]
 }
 

@@ -1,4 +1,5 @@
-// Reports on their way to the parent: of each node the newest, kept on disk until the parent has said that it has it.
+// Reports on their way to the parent: the newest of each node, kept on disk until the parent has
+// acknowledged it.
 
 import * as v from 'valibot'
 import { Failure } from '../model/failure.ts'
@@ -17,36 +18,48 @@ export interface OutboxParts {
 
 export interface Outgoing {
   batch: ReportBatch
-  /** The parent has it: drops exactly these reports, not what came in meanwhile. */
+  /**
+   * Removes exactly these reports, and not newer ones of the same nodes. For when the parent has
+   * stored the batch.
+   */
   acknowledge(): Promise<void>
 }
 
 export interface Outbox {
   /**
-   * Own and descendants' reports; durable when it returns. A report that is not newer than the one that waits is left.
-   * Throws `no-space`, to be tried later, and puts none of them, if reports of more than limits.outboxMax nodes would
-   * wait: whoever sent them keeps them that long.
+   * Stores reports of this node or its descendants; durable when it returns. A report that is not
+   * newer than the one that waits is ignored. If reports of more than `limits.outboxMax` nodes
+   * would wait, it stores none of them and throws a `no-space` Failure, to be retried later: their
+   * sender keeps them until they are acknowledged.
    */
   put(reports: readonly SignedReport[]): Promise<void>
   /**
-   * Those that wait longest, at most limits.reportBatchMax and, as JSON, limits.reportsMaxBytes; undefined if none wait.
-   * They stay in the outbox, and come again, until they are acknowledged.
+   * The reports that have waited longest, at most `limits.reportBatchMax` and, as JSON,
+   * `limits.reportsMaxBytes`; undefined if none wait. They stay in the outbox, and are taken again,
+   * until they are acknowledged.
    */
   take(): Promise<Outgoing | undefined>
   /** How many nodes' reports wait. */
   size(): number
 }
 
-const waitingSchema = v.strictObject({ counter: countSchema, bytes: countSchema })
-/** `bytes` is what the report and its certificate add to a batch. */
+const waitingSchema = v.strictObject({
+  counter: countSchema,
+  /** How many bytes the report and its certificate add to a batch. */
+  bytes: countSchema,
+})
 type Waiting = v.InferOutput<typeof waitingSchema>
 const parseWaiting = parserOf(waitingSchema)
 
 const emptyBatchBytes = JSON.stringify({ reports: [], certificates: {} }).length
 
+/** By node, in the order in which they are sent. */
+type AllWaiting = ReadonlyMap<NodeName, Waiting>
+
 /** Throws a `bad-input` Failure if the room holds something else than an outbox. */
 export async function openOutbox({ store }: OutboxParts): Promise<Outbox> {
   const inTurn = takingTurns()
+  // Changed in turn only, after the store has the change.
   const waiting = new Map<NodeName, Waiting>()
   for await (const [key, value] of store.entries(waitingKey(''))) {
     const node = key.slice(waitingKey('').length)
@@ -67,68 +80,83 @@ export async function openOutbox({ store }: OutboxParts): Promise<Outbox> {
   return {
     put: (reports) =>
       inTurn(async () => {
-        const newer = new Map<NodeName, { report: SignedReport; waits: Waiting }>()
-        for (const report of reports) {
-          const counter = newer.get(report.node)?.waits.counter ?? waiting.get(report.node)?.counter
-          if (counter !== undefined && counter >= report.counter) continue
-          newer.set(report.node, { report, waits: { counter: report.counter, bytes: bytesOf(report) } })
-        }
-        const added = [...newer.keys()].filter((node) => !waiting.has(node)).length
-        if (added > 0 && waiting.size + added > limits.outboxMax) {
-          throw new Failure('no-space', `reports of ${waiting.size} nodes wait for the parent already`, {
-            retry: 'later',
-          })
-        }
-        const changes: StoreChange[] = []
-        for (const [node, { report, waits }] of newer) {
-          changes.push({ kind: 'put', key: waitingKey(node), value: waits })
-          changes.push({ kind: 'put', key: signedKey(node), value: report })
-        }
+        const newer = newerThan(waiting, reports)
+        refuseIfFull(waiting, newer.keys())
+        const changes = [...newer].flatMap(([node, { report, waits }]): StoreChange[] => [
+          { kind: 'put', key: waitingKey(node), value: waits },
+          { kind: 'put', key: signedKey(node), value: report },
+        ])
         if (changes.length > 0) await store.batch(changes)
         for (const [node, { waits }] of newer) waiting.set(node, waits)
       }),
 
     take: () =>
       inTurn(async () => {
-        const reports: ReportBatch['reports'] = []
-        const certificates = new Map<string, string>()
-        const counters = new Map<NodeName, number>()
-        let bytes = emptyBatchBytes
-        for (const [node, waits] of waiting) {
-          if (reports.length === limits.reportBatchMax || bytes + waits.bytes > limits.reportsMaxBytes) break
-          const report = parseSignedReport(await store.get(signedKey(node)), `outbox, report of ${node}`)
-          const keyId = keyIdOf(report.envelope)
-          if (report.certificate !== null) {
-            // A batch has room for one certificate per key; another one for the same key goes with the next batch.
-            if ((certificates.get(keyId) ?? report.certificate) !== report.certificate) continue
-            certificates.set(keyId, report.certificate)
-          }
-          reports.push(report.envelope)
-          counters.set(node, waits.counter)
-          bytes += waits.bytes
-        }
-        if (reports.length === 0) return undefined
-        return {
-          batch: { reports, certificates: Object.fromEntries(certificates) },
-          acknowledge: () => acknowledged(counters),
-        }
+        const { batch, counters } = await batchFrom(store, waiting)
+        return counters.size === 0 ? undefined : { batch, acknowledge: () => acknowledged(counters) }
       }),
 
     size: () => waiting.size,
   }
 }
 
-/** Small, all of them read at the start. */
+/** The newest report of each node, without those that are not newer than the one that waits. */
+function newerThan(waiting: AllWaiting, reports: readonly SignedReport[]) {
+  const newer = new Map<NodeName, { report: SignedReport; waits: Waiting }>()
+  for (const report of reports) {
+    const counter = newer.get(report.node)?.waits.counter ?? waiting.get(report.node)?.counter
+    if (counter !== undefined && counter >= report.counter) continue
+    newer.set(report.node, { report, waits: { counter: report.counter, bytes: bytesOf(report) } })
+  }
+  return newer
+}
+
+function refuseIfFull(waiting: AllWaiting, nodes: Iterable<NodeName>): void {
+  const added = [...nodes].filter((node) => !waiting.has(node)).length
+  if (added === 0 || waiting.size + added <= limits.outboxMax) return
+  throw new Failure('no-space', `reports of ${waiting.size} nodes wait for the parent already`, { retry: 'later' })
+}
+
+/** As many reports as one batch may have, and their counters by node. */
+async function batchFrom(
+  store: Store,
+  waiting: AllWaiting,
+): Promise<{ batch: ReportBatch; counters: Map<NodeName, number> }> {
+  const reports: ReportBatch['reports'] = []
+  const certificates = new Map<string, string>()
+  const counters = new Map<NodeName, number>()
+  let bytes = emptyBatchBytes
+  for (const [node, waits] of waiting) {
+    if (reports.length === limits.reportBatchMax || bytes + waits.bytes > limits.reportsMaxBytes) break
+    const report = parseSignedReport(await store.get(signedKey(node)), `outbox, report of ${node}`)
+    const keyId = keyIdOf(report.envelope)
+    if (report.certificate !== null) {
+      // A batch has room for one certificate per key; a report with another one for the same key
+      // goes with the next batch.
+      if ((certificates.get(keyId) ?? report.certificate) !== report.certificate) continue
+      certificates.set(keyId, report.certificate)
+    }
+    reports.push(report.envelope)
+    counters.set(node, waits.counter)
+    bytes += waits.bytes
+  }
+  return { batch: { reports, certificates: Object.fromEntries(certificates) }, counters }
+}
+
+/**
+ * The key of what is kept in memory of a waiting report: small, and all of them are read at the
+ * start.
+ */
 function waitingKey(node: NodeName | ''): string {
   return `waiting/${node}`
 }
 
-/** Large, read when it is sent. */
+/** The key of a waiting report: large, and read when it is sent. */
 function signedKey(node: NodeName): string {
   return `signed/${node}`
 }
 
-/** With the commas and quotes around it. */
+/** Bytes that a report adds to a batch, with the commas and quotes around it. */
 function bytesOf({ envelope, certificate }: SignedReport): number {
   const listed = Buffer.byteLength(JSON.stringify(envelope)) + 1
   if (certificate === null) return listed

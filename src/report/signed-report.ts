@@ -1,4 +1,4 @@
-// A report as its node signed it, with what a reader needs to check it.
+// A report as its node signed it, with the certificate that a reader needs to check it.
 
 import * as v from 'valibot'
 import { countSchema, nodeNameSchema } from '../model/names.ts'

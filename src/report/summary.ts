@@ -1,37 +1,12 @@
-// What the nodes known here are up to, all together and one by one, and how old that knowledge is. Plain JSON values;
-// turning them into text is for the CLI and the dashboard.
+// The state of the nodes known here, all together and one by one, and how old that knowledge is.
+// Pure, and plain JSON values: the CLI turns them into text.
 
+import type { Knowledge } from '../model/knowledge.ts'
 import { limits } from '../model/limits.ts'
+import type { Condition, NodeInfo } from '../model/local-api/nodes.ts'
+import type { Counts, SubtreeStatus, Summary } from '../model/local-api/status.ts'
 import type { Instant, NodeName } from '../model/names.ts'
-import type { Report } from '../model/report.ts'
-import type { Knowledge } from './knowledge.ts'
-import { type LinkDistance, linkDistanceOf } from './link-distance.ts'
-
-/** What a node said of itself, unless it has not said anything for too long. */
-export type Condition = Report['state'] | 'silent'
-
-/** How many nodes are in each condition; together they are `nodes`. */
-export type Counts = { nodes: number } & Record<Condition, number>
-
-export interface Summary extends Counts {
-  /** How many nodes have no difference to which revision; `none` for those that never had none. */
-  byRevision: Record<string, number>
-  /** The node that nothing has been heard of for longest. */
-  oldest: { node: NodeName; ageMs: number } | null
-  /** Nodes with packages that failed, with drift, with attacks to tell of, with problems, that need a reboot or restarts. */
-  withFailures: number
-  withDrift: number
-  withAttacks: number
-  withProblems: number
-  withReboot: number
-  withRestarts: number
-}
-
-export interface NodeInfo extends Knowledge {
-  condition: Condition
-  /** How old this knowledge is. */
-  ageMs: number
-}
+import { linkDistanceOf } from './link-distance.ts'
 
 export interface StatusParts {
   self: NodeName
@@ -41,26 +16,10 @@ export interface StatusParts {
   now: Instant
 }
 
-export interface Status {
-  node: NodeName
-  at: Instant
-  revision: number | null
-  summary: Summary
-  /** Null stands for the nodes whose site is not known. `distance` is of what came to the site's nodes from other sites. */
-  sites: ({ site: string | null; distance: LinkDistance | null } & Counts)[]
-  /**
-   * The nodes that others pull from, each with the counts of its direct children. Null stands for the root's own place.
-   * `distance` is of what came to that node itself from other sites.
-   */
-  parents: ({ parent: NodeName | null; ageMs: number | null; distance: LinkDistance | null } & Counts)[]
-  /** Failed, silent, stale and attacked nodes, at most limits.statusNodesMax. */
-  attention: NodeInfo[]
-  attentionLeftOut: number
-}
-
 /**
- * `revision` is the newest that the asking node itself trusts: a node converged to an older one is pending. What a
- * report says of revisions is not taken for that, since one node could then make all the others look pending.
+ * `revision` is the newest one that this node itself trusts: a node that converged to an older one
+ * is pending. The newest revision in a report is not used for that, since a single node could then
+ * make all others look pending.
  */
 export function conditionOf(knowledge: Knowledge, now: Instant, revision: number | null): Condition {
   if (ageOf(knowledge, now) > 2 * limits.heartbeatMs + limits.silentSlackMs) return 'silent'
@@ -101,7 +60,7 @@ export function nodeInfoOf(knowledge: Knowledge, now: Instant, revision: number 
   return { ...knowledge, condition: conditionOf(knowledge, now, revision), ageMs: ageOf(knowledge, now) }
 }
 
-export function statusOf({ self, revision, knowledge, now }: StatusParts): Status {
+export function subtreeStatusOf({ self, revision, knowledge, now }: StatusParts): SubtreeStatus {
   const infos = knowledge.map((each) => nodeInfoOf(each, now, revision))
   const known = new Map(infos.map((info) => [info.node, info]))
   const atSite = Map.groupBy(infos, ({ site }) => site)
@@ -130,7 +89,7 @@ export function statusOf({ self, revision, knowledge, now }: StatusParts): Statu
   }
 }
 
-/** From when the node said it, or, if its clock is ahead, from when it came here. */
+/** Since the node made the report, or since it arrived here if the node's clock is ahead. */
 function ageOf({ at, receivedAt }: Knowledge, now: Instant): number {
   return Math.max(0, now - Math.min(at, receivedAt))
 }

@@ -3,9 +3,10 @@
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import { Failure, messageOf } from '../model/failure.ts'
+import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Sha256 } from '../model/names.ts'
+import { diskFailureOf } from '../world/disk-failure.ts'
 
 /** The payload of a version that is being published, in a file that no other program writes to. */
 export interface StagedPayload {
@@ -69,11 +70,6 @@ async function asFailure<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (error) {
-    const message = `cannot write ${path}: ${messageOf(error)}`
-    const code = (error as NodeJS.ErrnoException).code
-    if (code === 'ENOSPC' || code === 'EDQUOT') {
-      throw new Failure('no-space', message, { retry: 'later', hint: 'free some space on this disk', cause: error })
-    }
-    throw new Failure('disk', message, { cause: error })
+    throw diskFailureOf(error, `write ${path}`)
   }
 }

@@ -1,4 +1,5 @@
-// Reads bencoding (BEP 3), strictly: what another encoder would have written differently is refused.
+// Reads bencoding (BEP 3) strictly: an input that a correct encoder would have written differently
+// is refused.
 
 import { Failure } from '../model/failure.ts'
 
@@ -6,12 +7,13 @@ export type Bencoded =
   | { kind: 'integer'; value: number }
   | { kind: 'bytes'; value: Uint8Array }
   | { kind: 'list'; items: Bencoded[] }
-  /** `from` and `to` say where in the input the dictionary lies, so that its digest can be taken. */
+  /** The dictionary lies at `from` to `to` of the input, so that its digest can be computed. */
   | { kind: 'dictionary'; entries: Map<string, Bencoded>; from: number; to: number }
 
-/** Metainfo nests three deep. */
+/** Metainfo nests three levels deep. */
 const depthMax = 8
 
+/** Throws `bad-input`; `where` names the input in the message. */
 export function parseBencoded(bytes: Uint8Array, where: string): Bencoded {
   const [value, end] = valueAt(bytes, 0, depthMax, where)
   if (end !== bytes.length) throw broken(where, end)

@@ -1,4 +1,5 @@
-// The engine's process: commands and connections come in over IPC, reports go out. It ends when its parent does.
+// The main file of the engine's process: receives commands and connections over IPC, and sends
+// reports. The process ends when its parent does.
 
 import module from 'node:module'
 import { systemClock } from '../world/clock.ts'
@@ -13,13 +14,13 @@ const report = (message: EngineReport) => {
   if (process.connected) send(message, undefined, {}, () => {})
 }
 leaveOutWaysOut()
-const { openEngineCore } = await import('./engine/core.ts')
-const core = openEngineCore({
+const { startEngineCore } = await import('./engine/core.ts')
+const core = startEngineCore({
   clock: systemClock,
   random: systemRandom,
   report,
   onStopped: () => {
-    // The last message out takes all before it along.
+    // Messages leave in order: once this one has been sent, all before it have.
     send({ kind: 'note', message: 'stopped', about: '' } satisfies EngineReport, undefined, {}, () => process.exit(0))
   },
 })

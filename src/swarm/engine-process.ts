@@ -1,4 +1,5 @@
-// The real engine as the control side sees it: a forked process that gets commands and connections over IPC.
+// The real engine as the control side sees it: a forked process that gets commands and connections
+// over IPC.
 
 import { type ChildProcess, fork } from 'node:child_process'
 import { Socket } from 'node:net'
@@ -8,19 +9,20 @@ import { messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Clock, Log } from '../world/world.ts'
 import { type Engine, type EngineFactory, parseEngineReport } from './engine.ts'
-import { boundedSayings } from './engine-output.ts'
+import { createOutputLog } from './engine-output.ts'
 import { listenForCallers } from './listener.ts'
 
+/** Each engine is a child process, which ends when this one does. */
 export function forkedEngine({ log, clock }: { log: Log; clock: Clock }): EngineFactory {
-  const says = boundedSayings({ log, clock })
-  return { listen: listenForCallers, start: (options) => start(options, log, clock, says) }
+  const logLine = createOutputLog({ log, clock })
+  return { listen: listenForCallers, start: (options) => start(options, log, clock, logLine) }
 }
 
 function start(
   { onReport, onEnd }: Parameters<EngineFactory['start']>[0],
   log: Log,
   clock: Clock,
-  says: (line: string) => void,
+  logLine: (line: string) => void,
 ): Engine {
   const main = join(import.meta.dirname, `engine-main${extname(import.meta.filename)}`)
   const child = fork(main, [], {
@@ -30,7 +32,7 @@ function start(
     env: environment(),
   })
   if (child.stderr !== null) {
-    createInterface({ input: child.stderr }).on('line', says)
+    createInterface({ input: child.stderr }).on('line', logLine)
   }
   log.debug('engine started', { pid: child.pid })
   const ended = endOf(child, clock)
@@ -64,8 +66,10 @@ function start(
 }
 
 /**
- * Resolves after its last report has come in: the channel may still hold some when the process is gone. One that dies while
- * a connection is on its way to it leaves a channel that never closes, so that is not waited for without end.
+ * Resolves with the reason once the process has ended and its last report is in: the channel may
+ * still hold reports when the process is gone. A process that dies while a connection is on its way
+ * to it leaves a channel that never closes. So the wait for the channel ends after
+ * limits.engineFarewellMs.
  */
 function endOf(child: ChildProcess, clock: Clock): Promise<string> {
   return new Promise((resolve) => {
@@ -85,8 +89,9 @@ function endOf(child: ChildProcess, clock: Clock): Promise<string> {
 }
 
 /**
- * Of glibc's malloc: what was freed is used again and not given back to the kernel, since blocks come and go all the
- * time and each first touch of a page costs more than what is written there. The engine ends when it is idle.
+ * Settings of glibc's malloc. Freed memory is used again and not returned to the kernel: blocks
+ * come and go all the time, and the first touch of a new page costs more than writing the block.
+ * The engine ends when it is idle.
  */
 const keptMemory = {
   MALLOC_ARENA_MAX: '2',
@@ -94,7 +99,9 @@ const keptMemory = {
   MALLOC_TRIM_THRESHOLD_: String(128 * 1024 * 1024),
 }
 
-/** Only what Node itself needs: nothing of the daemon's surroundings concerns the engine. */
+/**
+ * The variables that Node itself needs. The engine sees nothing else of the daemon's environment.
+ */
 function environment(): NodeJS.ProcessEnv {
   const env: NodeJS.ProcessEnv = { ...keptMemory }
   for (const name of ['PATH', 'HOME', 'TMPDIR', 'NODE_COMPILE_CACHE', 'NODE_DISABLE_COMPILE_CACHE']) {

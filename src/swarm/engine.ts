@@ -1,5 +1,6 @@
-// What the control side and the swarm engine say to each other. The engine holds no state that matters: the control side
-// tells it what to open, and it reports what became durable.
+// The messages between the control side and the swarm engine. The engine holds no state that
+// matters: the control side sends it the holdings to open, and the engine reports what has become
+// durable.
 
 import * as v from 'valibot'
 import {
@@ -21,12 +22,15 @@ export const meetingSchema = v.strictObject({
   address: lineSchema,
   port: portSchema,
   relation: v.picklist(['parent', 'sibling']),
-  /** Whether what comes from it comes over a link between sites; null lets the engine ask the peer for its site. */
+  /**
+   * Whether the connection crosses a link between sites. Null: the engine asks the peer for its
+   * site.
+   */
   elsewhere: v.nullable(v.boolean()),
-  /** Of its pieces those to ask for first. */
+  /** The pieces to request from this peer first. */
   share: v.exactOptional(shareSchema),
 })
-/** A peer to dial, as the engine sees it. */
+/** A peer that the engine dials. */
 export type Meeting = v.InferOutput<typeof meetingSchema>
 
 const tlsSchema = v.strictObject({ key: v.string(), certificate: v.string(), ca: v.string() })
@@ -35,7 +39,7 @@ const bytesSchema = v.instance<new () => Uint8Array>(Uint8Array)
 
 export const openingSchema = v.strictObject({
   infoHash: infoHashSchema,
-  /** Checked; holds the info dictionary only. */
+  /** The checked metainfo, which holds the info dictionary only. */
   metainfo: bytesSchema,
   sha256: sha256Schema,
   size: countSchema,
@@ -43,24 +47,18 @@ export const openingSchema = v.strictObject({
   /** The folder of the payloads. */
   folder: v.string(),
   state: v.picklist(['incoming', 'complete']),
-  /** The pieces recorded as durable. */
+  /** The pieces that are recorded as durable. */
   bits: bytesSchema,
-  /** Whether pieces without a recorded bit may lie there too, because the last engine did not end in order. */
+  /**
+   * Whether the file may have pieces without a recorded bit, because the last engine did not end in
+   * order.
+   */
   look: v.boolean(),
   meetings: v.array(meetingSchema),
-  /** Whether it yields to the others. */
+  /** Whether this holding yields to the others. */
   background: v.boolean(),
 })
 export type Opening = v.InferOutput<typeof openingSchema>
-
-const spendingSchema = v.strictObject({
-  direction: v.picklist(['upload', 'download']),
-  bytes: countSchema,
-  /** Whether over a link between sites. */
-  elsewhere: v.boolean(),
-})
-/** Bytes that did not come or go as pieces; they count all the same. */
-export type Spending = v.InferOutput<typeof spendingSchema>
 
 export const commandSchema = v.variant('kind', [
   v.strictObject({
@@ -74,22 +72,22 @@ export const commandSchema = v.variant('kind', [
   v.strictObject({ kind: v.literal('tls'), tls: tlsSchema }),
   v.strictObject({ kind: v.literal('rates'), rates: ratesSchema }),
   v.strictObject({ kind: v.literal('background'), infoHash: infoHashSchema, background: v.boolean() }),
-  v.strictObject({ kind: v.literal('spent'), ...spendingSchema.entries }),
   v.strictObject({ kind: v.literal('revoked'), nodes: v.array(nodeNameSchema) }),
   v.strictObject({ kind: v.literal('open'), opening: openingSchema }),
   v.strictObject({ kind: v.literal('close'), infoHash: infoHashSchema }),
-  /** Nobody is to wait for this holding any longer. */
+  /** Hangs up on the callers that wait for this holding. */
   v.strictObject({ kind: v.literal('refuse'), infoHash: infoHashSchema }),
+  /** Replaces the peers to dial for this holding. */
   v.strictObject({ kind: v.literal('meet'), infoHash: infoHashSchema, meetings: v.array(meetingSchema) }),
-  /** To cut the wire to a node, which is to take from others. */
+  /** Cuts the wire to a node, which is to take the payload from others. */
   v.strictObject({ kind: v.literal('part'), infoHash: infoHashSchema, node: nodeNameSchema }),
-  /** An accepted connection comes along. */
+  /** An accepted connection on the swarm port is sent along. */
   v.strictObject({ kind: v.literal('caller') }),
-  /** So does the connection of an ordinary client, on the plain port. */
+  /** An accepted connection on the plain port, by which ordinary clients call, is sent along. */
   v.strictObject({ kind: v.literal('plain-caller') }),
-  /** Ordinary clients may be given this payload, which is open; */
+  /** Lets ordinary clients have this payload. Its holding is open. */
   v.strictObject({ kind: v.literal('admit'), infoHash: infoHashSchema }),
-  /** or may not, or no longer. */
+  /** Refuses this payload to ordinary clients, also to those that have a wire for it. */
   v.strictObject({ kind: v.literal('turn-away'), infoHash: infoHashSchema }),
   v.strictObject({ kind: v.literal('stop') }),
 ])
@@ -102,58 +100,67 @@ const countersSchema = v.strictObject({
   overLink: countSchema,
   given: countSchema,
 })
-/** Bytes; what each means is said in model/report.ts. */
+/** Bytes. What each counter means stands in model/report.ts. */
 export type Counters = v.InferOutput<typeof countersSchema>
 
 export const engineReportSchema = v.variant('kind', [
   v.strictObject({ kind: v.literal('ready') }),
-  /** Somebody of the fleet wants a holding that is not open. */
+  /** A node of the fleet asks for a holding that is not open, and waits. */
   v.strictObject({ kind: v.literal('called'), infoHash: infoHashSchema }),
-  /** Ordinary clients want this payload, and wait for the answer. */
+  /** An ordinary client asks for this payload, and waits. */
   v.strictObject({ kind: v.literal('called-plainly'), infoHash: infoHashSchema }),
-  /** The holding is open; what `look` found was reported as stored before. */
+  /** The holding is open. Pieces that `look` found were reported as stored before. */
   v.strictObject({ kind: v.literal('opened'), infoHash: infoHashSchema }),
-  /** The file that the recorded pieces should be in is not there: none of them count any longer. */
+  /** The file with the recorded pieces is not there: none of the pieces counts any longer. */
   v.strictObject({ kind: v.literal('lost'), infoHash: infoHashSchema }),
+  /** These pieces are checked and durable. */
   v.strictObject({ kind: v.literal('stored'), infoHash: infoHashSchema, pieces: v.array(countSchema) }),
-  /** Bytes since the last such report. */
+  /** The bytes since the last such report. */
   v.strictObject({ kind: v.literal('counted'), infoHash: infoHashSchema, counters: countersSchema }),
-  /** A node has dialled us for it. */
+  /** A node has dialled this one for the payload. */
   v.strictObject({ kind: v.literal('met'), infoHash: infoHashSchema, node: nodeNameSchema }),
-  /** Its wire ended although one of the two still misses something. */
+  /** The wire to a node ended although one of the two still lacks something. */
   v.strictObject({ kind: v.literal('parted'), infoHash: infoHashSchema, node: nodeNameSchema }),
-  /** Whether nobody who can be reached has any of what is missing, and has not for a while. */
+  /** Whether for a while no peer that can be reached has had any of the missing pieces. */
   v.strictObject({ kind: v.literal('reach'), infoHash: infoHashSchema, nobodyHas: v.boolean() }),
-  /** Whether it has wires, or peers that it still tries to reach. */
+  /** Whether the holding has wires, or peers that the engine still tries to reach. */
   v.strictObject({ kind: v.literal('busy'), infoHash: infoHashSchema, busy: v.boolean() }),
   /** The whole payload has its SHA-256 and lies under its final name. */
   v.strictObject({ kind: v.literal('completed'), infoHash: infoHashSchema }),
+  /** All pieces fit, but the whole payload has another SHA-256. The bytes came from these nodes. */
   v.strictObject({
     kind: v.literal('forged'),
     infoHash: infoHashSchema,
     found: sha256Schema,
     from: v.array(nodeNameSchema),
   }),
+  /** A piece does not have its digest, and this node sent the wrong bytes. */
   v.strictObject({
     kind: v.literal('poisoned'),
     infoHash: infoHashSchema,
     from: nodeNameSchema,
     piece: countSchema,
   }),
+  /** The holding cannot go on. It closes, or was never open. */
   v.strictObject({ kind: v.literal('failed'), infoHash: infoHashSchema, because: v.string() }),
   v.strictObject({ kind: v.literal('closed'), infoHash: infoHashSchema }),
+  /** The other end of a connection is no node of this fleet, or not the node that it should be. */
   v.strictObject({ kind: v.literal('stranger'), address: v.string(), because: v.string() }),
-  /** Somebody called from there. Of callers who are known it is told only after one who was not. */
+  /**
+   * A connection came from this address. A caller that is known is reported only after one that was
+   * not.
+   */
   v.strictObject({ kind: v.literal('caller'), address: v.string(), isKnown: v.boolean() }),
+  /** A line for the log. */
   v.strictObject({ kind: v.literal('note'), message: v.string(), about: v.string() }),
 ])
 export type EngineReport = v.InferOutput<typeof engineReportSchema>
 export const parseEngineReport = parserOf(engineReportSchema)
 
-/** By which port somebody called: as a node of the fleet, or as an ordinary client. */
+/** The port by which a caller came: that for nodes of the fleet, or that for ordinary clients. */
 export type Way = 'swarm' | 'plain'
 
-/** A connection that was accepted and not read from yet. */
+/** A connection that was accepted, and from which nothing was read yet. */
 export interface Caller {
   readonly remoteAddress?: string | undefined
   destroy(): void
@@ -161,9 +168,12 @@ export interface Caller {
 
 export interface Engine {
   send(command: Command): void
-  /** Hands a connection over. */
+  /** Hands a connection to the engine. */
   take(caller: Caller, way: Way): void
-  /** Ends it in order: what was received is durable and reported. One that does not answer is killed. */
+  /**
+   * Ends the engine in order: all received pieces are durable and reported. An engine that does not
+   * answer is killed.
+   */
   stop(): Promise<void>
 }
 
@@ -172,11 +182,14 @@ export interface SwarmPort {
   close(): Promise<void>
 }
 
-/** The real one forks a process and listens on TCP; the simulated one lives in test/world/. */
+/** The real factory forks a process and listens on TCP. The simulated one lives in test/world/. */
 export interface EngineFactory {
   /** Throws `conflict` if the port is taken. */
   listen(options: { address: string; port: number; onCaller: (caller: Caller) => void }): Promise<SwarmPort>
-  /** `onEnd` is called once, after the last report, whether it was stopped or crashed. */
+  /**
+   * Starts an engine. `onEnd` is called once, after the last report, whether the engine was stopped
+   * or crashed.
+   */
   start(options: { onReport: (report: EngineReport) => void; onEnd: (because: string) => void }): Engine
 }
 
@@ -191,16 +204,20 @@ export function sumOf(a: Counters, b: Counters): Counters {
   }
 }
 
-/** Name of the server in TLS, which says what the caller wants. */
+/** The server name in TLS by which a caller names the payload that it asks for. */
 export function serverNameOf(infoHash: InfoHash): string {
   return `${infoHash}.swarm`
 }
 
+/** Undefined for any other name. */
 export function infoHashFromServerName(name: unknown): InfoHash | undefined {
   return typeof name === 'string' ? /^([0-9a-f]{40})\.swarm$/.exec(name)?.[1] : undefined
 }
 
-/** Of two nodes that have dialled each other at once, the connection of the one named first survives. */
+/**
+ * When two nodes have dialled each other at once, the connection survives whose dialler comes first
+ * by name.
+ */
 export function survivorOf(self: NodeName, peer: NodeName): 'outgoing' | 'incoming' {
   return self < peer ? 'outgoing' : 'incoming'
 }

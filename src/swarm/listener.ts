@@ -1,10 +1,15 @@
-// The swarm port: accepts connections and reads nothing from them. Who a caller is, the engine finds out.
+// The swarm port: accepts connections and reads nothing from them. The engine finds out who each
+// caller is.
 
 import { createServer } from 'node:net'
-import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
+import { listenAt } from '../world/listening.ts'
 import type { Caller, SwarmPort } from './engine.ts'
 
+/**
+ * Listens at `EngineFactory.listen`'s terms. Throws `conflict` if the port is taken, `bad-input` if
+ * the system refuses it.
+ */
 export async function listenForCallers(options: {
   address: string
   port: number
@@ -16,28 +21,20 @@ export async function listenForCallers(options: {
     onCaller(socket)
   })
   server.maxConnections = limits.connectionsMax
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ port, host: address }, resolve)
-  }).catch((error) => {
-    throw failureOf(error, `port ${port} at ${address}`)
+  await listenAt(server, {
+    address,
+    port,
+    what: 'swarm port',
+    takenHint: 'is banyan already running? choose another swarmPort in node.yaml otherwise',
+    otherwise: 'bad-input',
   })
   const bound = server.address()
   return {
     port: typeof bound === 'object' && bound !== null ? bound.port : port,
-    // Waiting for the connections too would be for ever: those that an engine took are not counted back.
+    // This does not wait for the connections: the server still counts those that the engine has
+    // taken.
     close: async () => {
       server.close()
     },
   }
-}
-
-function failureOf(error: NodeJS.ErrnoException, where: string): Failure {
-  if (error.code === 'EADDRINUSE') {
-    return new Failure('conflict', `swarm ${where} is taken`, {
-      hint: 'is banyan already running? choose another swarmPort in node.yaml otherwise',
-      cause: error,
-    })
-  }
-  return new Failure('bad-input', `cannot listen at swarm ${where}: ${messageOf(error)}`, { cause: error })
 }

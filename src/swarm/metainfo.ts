@@ -1,4 +1,5 @@
-// What the swarm takes from a metainfo file (BEP 3), and the check that it is the one the manifest means.
+// Checks that a metainfo file (BEP 3) is the one that the manifest names, and reads from it what
+// the swarm needs.
 
 import { createHash } from 'node:crypto'
 import { Failure } from '../model/failure.ts'
@@ -8,9 +9,9 @@ import { type Bencoded, parseBencoded } from './bencode.ts'
 import { piecesOf } from './holdings/bits.ts'
 
 /**
- * Returns a metainfo file that holds the info dictionary only: trackers, web seeds and peers that a metainfo file can
- * name never reach the engine. Throws `bad-input` for what is no single-file metainfo, `digest-mismatch` if it is
- * another one than the payload names.
+ * Returns a metainfo file that holds the info dictionary only. A metainfo file can also name
+ * trackers, web seeds and peers; those never reach the engine. Throws `too-large`, `bad-input` for
+ * anything but a single-file metainfo, and `digest-mismatch` if the payload names another metainfo.
  */
 export function checkedMetainfo(metainfo: Uint8Array, payload: SwarmPayload): Uint8Array {
   const where = `metainfo of ${payload.infoHash}`
@@ -34,7 +35,7 @@ export function checkedMetainfo(metainfo: Uint8Array, payload: SwarmPayload): Ui
   return Buffer.concat([Buffer.from('d4:info'), bytes, Buffer.from('e')])
 }
 
-/** The SHA-1 digests of the pieces, of a metainfo that was checked. */
+/** The SHA-1 digests of all pieces, 20 bytes each, from a checked metainfo. */
 export function pieceDigestsOf(metainfo: Uint8Array): Uint8Array {
   return bytesAt(dictionaryAt(dictionary(parseBencoded(metainfo, 'metainfo')), 'info'), 'pieces')
 }

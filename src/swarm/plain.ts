@@ -1,27 +1,32 @@
-// What ordinary clients may be given: payloads that are here whole, of manifests that the trusted revision names. The engine
-// asks for each payload that somebody wants; nothing else of a payload that may not be given ever leaves this node.
+// The payloads that ordinary clients may have: those that are whole here, of manifests that the
+// trusted revision names. The engine asks about each payload that a client wants, and nothing of a
+// refused payload leaves this node.
 
 import type { InfoHash, Sha256 } from '../model/names.ts'
 import type { Command } from './engine.ts'
 import type { Holding } from './holdings/holding.ts'
 
 export interface PlainGiving {
-  /** By manifest. Nothing, until it is called. */
+  /**
+   * Replaces the manifests whose payloads clients may have. There are none before the first call.
+   */
   setNamed(manifests: ReadonlySet<Sha256>): void
+  /** Whether clients may have this payload now. */
   gives(infoHash: InfoHash): boolean
-  /** Clients wait for this payload. */
+  /** A client asks for this payload, and waits. */
   called(infoHash: InfoHash): void
+  /** Whether a client waits for this payload to be opened. */
   isWaitedFor(infoHash: InfoHash): boolean
-  /** The engine has been told to open it. */
+  /** The command to open this holding was sent to the engine. */
   opened(infoHash: InfoHash): void
-  /** There is no engine any longer. */
+  /** The engine has ended, and all its clients are gone. */
   forget(): void
 }
 
-export function openPlainGiving(parts: {
+export function createPlainGiving(parts: {
   holding: (infoHash: InfoHash) => Holding | undefined
   send: (command: Extract<Command, { kind: 'admit' | 'turn-away' }>) => void
-  /** Has it opened, and says whether it is open by now. */
+  /** Has the holding opened. Returns whether the engine has it open already. */
   wake: (infoHash: InfoHash) => boolean
 }): PlainGiving {
   const { send } = parts

@@ -1,25 +1,23 @@
-// Addresses from which lately only strangers called: for them no engine is started or kept. One caller who is known ends
-// the doubt, and time does.
+// Addresses from which only strangers have called lately: for their callers no engine is started or
+// kept running. One caller that is known ends the suspicion, and so does time.
 
+import { BoundedMap } from '../model/bounded-map.ts'
 import { limits } from '../model/limits.ts'
 import type { Clock } from '../world/world.ts'
 
-export interface Doubts {
+export interface SuspectAddresses {
+  /** Notes a caller from this address. `isKnown`: its certificate is of this fleet. */
   called(address: string, isKnown: boolean): void
   has(address: string): boolean
 }
 
-export function openDoubts({ clock }: { clock: Clock }): Doubts {
-  const strangers = new Map<string, { inARow: number; atMs: number }>()
+export function createSuspectAddresses({ clock }: { clock: Pick<Clock, 'monotonicMs'> }): SuspectAddresses {
+  const strangers = new BoundedMap<string, { inARow: number; atMs: number }>(limits.callersKnownMax)
   return {
     called: (address, isKnown) => {
       const inARow = strangers.get(address)?.inARow ?? 0
-      strangers.delete(address)
-      if (isKnown) return
-      strangers.set(address, { inARow: inARow + 1, atMs: clock.monotonicMs() })
-      // The one that was heard of least lately stands first.
-      const [first] = strangers.keys()
-      if (strangers.size > limits.callersKnownMax && first !== undefined) strangers.delete(first)
+      if (isKnown) strangers.delete(address)
+      else strangers.set(address, { inARow: inARow + 1, atMs: clock.monotonicMs() })
     },
     has: (address) => {
       const found = strangers.get(address)

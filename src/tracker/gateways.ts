@@ -1,44 +1,51 @@
-// Who of a site across a link takes from the parent, for one swarm. Pure.
+// Which children of a site across a link take a payload from the parent. Pure.
 
 import { limits } from '../model/limits.ts'
 import type { NodeName } from '../model/names.ts'
-import type { Have } from './table.ts'
+import type { Have } from './memberships.ts'
 
-/** One child of that site in that swarm. Times are of the monotonic clock. */
+/** One child of the site in the swarm. Times are of the monotonic clock. */
 export interface SiteMember {
   readonly node: NodeName
   readonly have: Have
-  /** How much of the payload it has, as far as it said. */
+  /** The bytes of the payload that it has, if it announced a number. */
   readonly bytes: number
-  /** When it last had more than before, or came into the swarm. */
+  /** When it last had more bytes than before, or joined the swarm. */
   readonly grewMs: number
-  /** Who came into the swarm later has the greater number. */
+  /** The later a child joined the swarm, the greater its number. */
   readonly joined: number
   /** Whether its siblings can dial it. */
   readonly isOpen: boolean
-  /** It should have announced by now. */
+  /** Whether its next announce is overdue. */
   readonly isLate: boolean
 }
 
 export interface Gateway {
   readonly node: NodeName
+  /** When it was elected, on the monotonic clock. */
   readonly sinceMs: number
 }
 
-/** What is remembered of one site in one swarm from one decision to the next. */
+/** What one decision about a site in a swarm leaves for the next. */
 export interface SiteState {
-  /** Those who take from the parent, the first elected first. */
+  /** The children that take from the parent, in the order of their elections. */
   readonly gateways: readonly Gateway[]
-  /** Those who were gateways and did not do, and until when they are chosen only if there is nobody else. */
+  /**
+   * Former gateways that brought nothing. Until `untilMs` each is elected only if there is nobody
+   * else.
+   */
   readonly resting: readonly { readonly node: NodeName; readonly untilMs: number }[]
-  /** Those who have less than others of the site, and since when that has not become more. */
+  /**
+   * The children that have less than others of the site, and since when each has had so many bytes.
+   */
   readonly behind: ReadonlyMap<NodeName, { readonly bytes: number; readonly sinceMs: number }>
-  /** What the one with most had, while nobody had all. */
+  /** The bytes of the child that had most, while nobody had all. */
   readonly most: number
-  /** Whether somebody there had all of it. */
+  /** Whether a child of the site had the whole payload. */
   readonly hasWhole: boolean
-  /** How often somebody was elected because nothing moved: each time it is waited twice as long. */
+  /** How often a child was elected because nothing moved. Each time the wait doubles. */
   readonly stalls: number
+  /** When the last child was elected, on the monotonic clock. */
   readonly electedMs: number
 }
 
@@ -55,20 +62,23 @@ export const noState: SiteState = {
 export interface SiteNow {
   readonly members: readonly SiteMember[]
   readonly nowMs: number
-  /** How much of the payload the parent has. */
+  /** The bytes of the payload that the parent has. */
   readonly parentBytes: number
-  /** How many gateways it takes to fill the site's link. */
+  /** The number of gateways that it takes to fill the site's link. */
   readonly wanted: number
 }
 
 /**
- * The site's gateways from now on. Asking twice is asking once, and who is gateway stays it:
- * - There is one, or as many as are wanted, while somebody at the site lacks something and nobody there has all: of those who announce in
- *   time, those with the most of the payload.
- * - It is replaced when it has announced too late, or has had nothing more for a while although the parent has more.
- * - Once somebody has all, the others take it from him, and nobody from the parent.
- * - One who gets nothing for a while although others of the site have more than he may take from the parent too: not more
- *   than one such in that time, and he is left in it.
+ * The site's gateways from now on. Deciding twice equals deciding once, and a gateway stays
+ * gateway:
+ * - While a child of the site lacks something and none has all, there are as many gateways as are
+ *   wanted: of the children that announce in time, those that have most of the payload.
+ * - A gateway is replaced when its announce is overdue, or when it has received nothing for a while
+ *   although the parent has more.
+ * - Once a child has all, the others take the payload from it, and nobody takes it from the parent.
+ * - A child that has received nothing for a while, although others of its site have more, becomes a
+ *   gateway as well, even if no further gateway is wanted. This happens at most once in that time,
+ *   and the child then stays a gateway like any other.
  */
 export function siteAfter(before: SiteState, { members, nowMs, parentBytes, wanted }: SiteNow): SiteState {
   const inTime = members.filter(({ isLate }) => !isLate)
@@ -82,7 +92,7 @@ export function siteAfter(before: SiteState, { members, nowMs, parentBytes, want
   }
   const isEnded = hasWhole && !before.hasWhole
   const there = isEnded ? [] : before.gateways.filter(({ node }) => lacking.has(node))
-  // Where there is nobody to take its place, one that gets nothing stays.
+  // A gateway that receives nothing stays if there is nobody to take its place.
   const stalled = lacking.size > there.length ? there.filter(stalls) : []
   const kept = there.filter((gateway) => !stalled.includes(gateway))
   const resting = [
@@ -114,7 +124,10 @@ export function siteAfter(before: SiteState, { members, nowMs, parentBytes, want
   }
 }
 
-/** The wire between a gateway and the parent has ended. Somebody else is elected next, if there is anybody. */
+/**
+ * The state after the wire between a gateway and the parent has ended. Another child is elected
+ * next, if there is one.
+ */
 export function siteWithout(before: SiteState, node: NodeName, nowMs: number): SiteState {
   return {
     ...before,
@@ -136,7 +149,10 @@ function behindAfter(
   return behind
 }
 
-/** Rested first, then who can be dialled, then who has most, then who was there first. */
+/**
+ * Prefers children that do not rest, then those that can be dialled, then those that have most,
+ * then the oldest.
+ */
 function bestOf(candidates: readonly SiteMember[], resting: SiteState['resting']): SiteMember | undefined {
   const isResting = ({ node }: SiteMember) => Number(resting.some((each) => each.node === node))
   let best: SiteMember | undefined

@@ -1,62 +1,70 @@
-// Whom a child is told to meet.
+// Which peers a child is to dial. Pure but for the draw of the swarms to serve.
 
 import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName } from '../model/names.ts'
 import type { Announce, Handout, Peer, Share } from '../model/wire/announce.ts'
 import type { Random } from '../world/world.ts'
 import type { Elections } from './elections.ts'
-import type { Have, Member, Membership, Table, Wanted } from './table.ts'
+import type { Have, Member, Membership, Wanted } from './memberships.ts'
+import type { Table } from './table.ts'
 
-/** The parent, as its own children meet it. */
+/** The parent, as a peer of its own children. */
 export interface Self {
   readonly node: NodeName
   readonly swarmPort: number
-  /** Null if nobody has said it. */
+  /** Null if neither an operator nor a tracker has named it. */
   readonly site: string | null
-  /** How much of a payload is here, in bytes. */
+  /** The bytes of a payload that are here. */
   bytesOf(infoHash: InfoHash): number
   /** How much of a payload is here; undefined if it is neither here nor being fetched. */
   holds(infoHash: InfoHash): Have | undefined
-  /** What it lacks itself; the manifests are those that name them. */
+  /** The payloads that this node lacks itself, each with the manifest that names it. */
   lacks(): Iterable<Wanted>
 }
 
 export interface HandoutParts {
   table: Table
-  /** Whose handout it is, as `table.put` returned it. */
+  /** The child that announced, as `table.put` returned it. */
   caller: Member
   announce: Announce
   self: Self
-  /** The site of this node, as the caller sees it. */
+  /** The site of this node, as the child sees it. */
   site: string
   elections: Pick<Elections, 'mayTake' | 'shareOf'>
   random: Pick<Random, 'fraction'>
 }
 
 /**
- * For each swarm of an announce whom to dial: the parent and siblings, the best first. Whoever is handed out is to be
- * dialled unless a connection with that node is there already; a swarm without anybody to dial is left out.
+ * The peers to dial in each swarm of an announce: the parent and siblings, the best first. The
+ * child dials every peer that it has no connection with yet. A swarm without any peer to dial is
+ * left out.
  *
- * In every pair of siblings one side is told of the other:
- * - Of two that miss pieces, the one that came into the swarm later dials. So a late-comer finds everybody in its first
- *   handout, and those who were there need not learn of it.
- * - If one of them has all, the other dials. So a seed needs no handout, and news of it comes with the next busy announce.
- * - If they have all, nobody dials.
- * - If the one that should dial cannot (the other is seen at an address that means something only on its own machine or
- *   link, or it has no port), the other one does.
+ * In every pair of siblings one of the two is handed out the other:
+ * - If both lack pieces, the one that joined the swarm later dials. So a late-comer finds everybody
+ *   in its first handout, and the others need not learn of it.
+ * - If one of them has all, the other dials. So a seed needs no handout, and the others learn of it
+ *   from the answer to their next announce.
+ * - If both have all, neither dials.
+ * - If the one that should dial cannot, the other one does: the sibling may have no port, or be
+ *   seen at an address that has a meaning only on its own machine or link.
  *
- * The parent is dialled while the child or the parent misses something. It is handed out even when it has nothing yet
- * but is fetching, so that pieces flow through it from the first one on; a child that has all may so feed its parent.
+ * The child dials the parent while either of them lacks something. The parent is handed out even
+ * while it has nothing yet but is fetching: then pieces flow through it from the first one on, and
+ * a child that has all can feed its parent.
  *
- * Of a site across a link only the gateway is handed out the parent, and the others meet nobody but each other and the
- * gateway. Gateways meet those of other sites, too: what one of them gives, the parent need not.
+ * Of a site across a link only the gateways are handed out the parent. The other children of the
+ * site are handed out each other and the gateways. Gateways are also handed out the gateways of
+ * other sites, which saves the parent from giving the same piece twice.
  *
- * A caller at the parent's own site is handed out limits.nearPerHandoutMax siblings of that site, for all of them can take
- * from the parent. Elsewhere, and over all sites, it is up to limits.peersPerHandoutMax, which is everybody in a swarm of that
- * size: what only somebody has whom the gateway does not meet would come over the link again. Of more they are
- * drawn, those with pieces and of the caller's own site with more weight; the draw is fixed for each pair, so that one
- * node gets the same siblings again and different nodes get different ones. Weights, not ranks: if everybody got all
- * the seeds first, the others would never meet, and if nobody met another site, a site could starve beside a full one.
+ * A child at the parent's own site is handed out limits.nearPerHandoutMax siblings of that site,
+ * because all of them can take from the parent. At another site, and over all sites together, a
+ * child is handed out limits.peersPerHandoutMax siblings, which is everybody in a swarm of that
+ * size: a piece that only a sibling beyond the handout has would come over the link again. In a
+ * larger swarm the siblings are drawn. Siblings that have pieces and siblings of the child's own
+ * site have more weight. The draw is fixed for each pair, so that one child gets the same siblings
+ * again and different children get different ones. Weights are used and not ranks: if everybody got
+ * all the seeds first, the others would never be connected; and if nobody was connected with
+ * another site, a site could starve beside a full one.
  */
 export function handoutFor({ table, caller, announce, self, site, elections, random }: HandoutParts): Handout {
   const { mayTake, shareOf } = elections
@@ -64,8 +72,9 @@ export function handoutFor({ table, caller, announce, self, site, elections, ran
   const waiting = announce.swarms
     .map(({ infoHash, have }) => ({ infoHash, have, held: self.holds(infoHash) }))
     .filter(({ have, held }) => have !== 'all' || held !== 'all' || isHidden)
-  // In each swarm there is place for the parent and one sibling at least. So of thousands only some are served, others with
-  // each announce; but all that the caller lacks, since what is left out of a handout it has nobody to take from.
+  // Each served swarm has room for the parent and at least one sibling. So of thousands of swarms
+  // only some are served, and others with the next announce. Swarms of payloads that the child lacks
+  // come first: it has nobody to take a payload from if its swarm is left out.
   const servedMax = limits.handoutPeersMax / 2
   const first = waiting.length > servedMax ? Math.floor(random.fraction() * waiting.length) : 0
   const turned = [...waiting.slice(first), ...waiting.slice(0, first)]
@@ -90,14 +99,20 @@ export function handoutFor({ table, caller, announce, self, site, elections, ran
   return { intervalMs: intervalFor(caller, table.size()), site: caller.site, swarms }
 }
 
-/** Busy children come often; all together not more often than limits.announcesPerSecondMax. */
+/**
+ * A child that lacks something announces often. All children together announce at most
+ * limits.announcesPerSecondMax.
+ */
 function intervalFor(caller: Member, members: number): number {
   const usual = caller.missing > 0 ? limits.announceBusyIntervalMs : limits.announceIntervalMs
   const bearable = Math.ceil((members * 1000) / limits.announcesPerSecondMax)
   return Math.max(usual, Math.min(bearable, limits.peerForgottenAfterMs / 2))
 }
 
-/** Who may have wires to other sites. One that has all is of use to them only where the parent has not. */
+/**
+ * Whether a sibling may have wires to other sites. One that has all is of use to them only where
+ * the parent has not.
+ */
 function isFront({ have }: Membership, held: Have | undefined, mayTake: boolean): boolean {
   return have === 'all' ? held !== 'all' : mayTake
 }
@@ -116,11 +131,12 @@ interface Place {
   have: Have
   caller: Member
   siblingsMax: number
-  /** Of them so many of its own site. */
+  /** At most so many of them are of the child's own site. */
   nearMax: number
   isFront: (membership: Membership) => boolean
 }
 
+/** A sibling that may be handed out. The lowest ranks are. */
 interface Candidate {
   member: Member
   rank: number
@@ -128,7 +144,7 @@ interface Candidate {
 
 function siblingsIn(swarm: ReadonlyMap<NodeName, Membership>, place: Place): Peer[] {
   const { infoHash, have, caller, siblingsMax, nearMax } = place
-  // A caller that is not remembered dials everybody, like a late-comer.
+  // A child that is not remembered dials everybody, like a late-comer.
   const known = swarm.get(caller.node)
   const own = known ?? { member: caller, have, bytes: 0, gained: 0, grewMs: 0, joined: Number.POSITIVE_INFINITY }
   const isOwnFront = place.isFront(own)
@@ -152,7 +168,10 @@ function siblingsIn(swarm: ReadonlyMap<NodeName, Membership>, place: Place): Pee
   }))
 }
 
-/** Keeps the lowest ranks in order. Nearly all members of a large swarm end at the first line, so nothing is sorted. */
+/**
+ * Keeps the `max` lowest ranks, in order. Nearly all members of a large swarm end at the first
+ * line: nothing is sorted.
+ */
 function insert(best: Candidate[], candidate: Candidate, max: number): void {
   if (best.length === max && candidate.rank >= (best[max - 1]?.rank ?? 0)) return
   let place = best.length
@@ -161,7 +180,7 @@ function insert(best: Candidate[], candidate: Candidate, max: number): void {
   if (best.length > max) best.pop()
 }
 
-/** Whether it is the first one's part to dial the second. */
+/** Whether `one` is to dial `other`. */
 function dials(one: Membership, other: Membership): boolean {
   if (one.have === 'all' && other.have === 'all') return false
   if (!canReach(one.member, other.member)) return false
@@ -177,7 +196,10 @@ function canReach(from: Member, to: Member): boolean {
 const weightOf: Readonly<Record<Have, number>> = { none: 1, some: 4, all: 8 }
 const sameSiteWeight = 8
 
-/** The lowest ranks are a weighted sample without replacement (Efraimidis and Spirakis 2006, exponential form). */
+/**
+ * The lowest ranks are a weighted sample without replacement (Efraimidis and Spirakis 2006,
+ * exponential form).
+ */
 function rankOf(one: Membership, other: Membership, lot: number): number {
   const weight = weightOf[other.have] * (one.member.site === other.member.site ? sameSiteWeight : 1)
   return -Math.log(drawFor(one.member.draw, other.member.draw, lot)) / weight

@@ -2,21 +2,24 @@
 
 import { limits } from '../model/limits.ts'
 
-/** What is known of the link of one site. */
+/** The known speed of the link of one site. */
 export interface Pace {
-  /** Bytes per second at the best. */
+  /** The most that the link has carried, in bytes per second. */
   readonly best: number
-  /** How many gateways each payload is to have there. */
+  /** How many gateways each payload is to have at the site. */
   readonly gateways: number
-  /** Bytes per second when that last became more; null if it did not. */
+  /**
+   * What the link carried when the last gateway was added, in bytes per second; null if none was.
+   */
   readonly before: number | null
 }
 
 export const noPace: Pace = { best: 0, gateways: 1, before: null }
 
 /**
- * After so many bytes per second came to the site, over all payloads and a while. A link that has carried twice as much
- * before waits for its gateways, and one more is tried. If that brings no more, it is the link that has become slower.
+ * The pace after `measured` bytes per second came to the site, over all payloads and a while. A
+ * link that carried twice as much before is held up by its gateways, so one more is tried. If that
+ * brings no more, the link itself has become slower.
  */
 export function paceAfter(known: Pace, measured: number): Pace {
   if (measured >= known.best / 2) return { ...known, best: Math.max(known.best, measured), before: null }

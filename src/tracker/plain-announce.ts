@@ -1,4 +1,5 @@
-// The announce of an ordinary client (BEP 3), and the answer to it in compact form (BEP 23, and BEP 7 for IPv6). Pure.
+// The announce of an ordinary client (BEP 3), and its answer in compact form (BEP 23; BEP 7 for
+// IPv6). Pure.
 
 import { isIPv4 } from 'node:net'
 import { Failure } from '../model/failure.ts'
@@ -8,10 +9,10 @@ import type { InfoHash } from '../model/names.ts'
 export interface PlainAnnounce {
   infoHash: InfoHash
   port: number
-  /** Whether it has everything. */
+  /** Whether the client has the whole payload. */
   isWhole: boolean
   isLeaving: boolean
-  /** How many peers it wants. */
+  /** The most peers that it wants. */
   wanted: number
 }
 
@@ -21,8 +22,9 @@ export interface PlainPeer {
 }
 
 /**
- * `query` is as it stands in the URL: its info hash is bytes, and no text. Where the client can be reached is not taken
- * from it, although BEP 3 allows for that, for then anybody could be named. Throws `bad-input`.
+ * Parses the query as it stands in the URL; its info hash is bytes, not text. BEP 3 also allows the
+ * query to name the client's address. That is ignored, because a client could name anybody's.
+ * Throws `bad-input`.
  */
 export function parsePlainAnnounce(query: string): PlainAnnounce {
   if (query.length > limits.plainQueryMaxChars) throw new Failure('bad-input', 'announce: too long')
@@ -46,6 +48,10 @@ export function parsePlainAnnounce(query: string): PlainAnnounce {
   }
 }
 
+/**
+ * The answer to an announce, bencoded. `whole` and `others` count the clients that have all, and
+ * those that do not.
+ */
 export function plainAnswer(answer: { whole: number; others: number; peers: readonly PlainPeer[] }): Uint8Array {
   const [peers, peers6] = [4, 6].map((family) => {
     return Buffer.concat(answer.peers.filter(({ address }) => isIPv4(address) === (family === 4)).map(compactPeer))
@@ -60,7 +66,7 @@ export function plainAnswer(answer: { whole: number; others: number; peers: read
   return Buffer.concat([Buffer.from(head.join('')), peers, ...tail, Buffer.from('e')])
 }
 
-/** What a client shows to its user. */
+/** An answer without peers. The client shows the reason to its user. */
 export function plainRefusal(because: string): Uint8Array {
   return Buffer.from(`d14:failure reason${Buffer.byteLength(because)}:${because}e`)
 }
@@ -71,7 +77,7 @@ function compactPeer({ address, port }: PlainPeer): Buffer {
 }
 
 function ipv6Bytes(address: string): Buffer {
-  // The URL parser knows all ways to write an address, and leaves one.
+  // The URL parser reads every notation of an address, and writes one.
   const [head = '', tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split('::')
   const [left, right] = [head, tail ?? ''].map((groups) => groups.split(':').filter((group) => group !== ''))
   const gap = Array<string>(8 - (left?.length ?? 0) - (right?.length ?? 0)).fill('0')
@@ -79,7 +85,7 @@ function ipv6Bytes(address: string): Buffer {
   return Buffer.from(groups.flatMap((group) => [group >> 8, group & 255]))
 }
 
-/** Undefined for what is no percent-encoding of bytes. */
+/** Undefined if the text is no percent-encoding of bytes. */
 function bytesOf(text: string): Buffer | undefined {
   if (!/^(?:[^%]|%[0-9a-fA-F]{2})*$/.test(text)) return undefined
   const decoded = text.replaceAll(/%([0-9a-fA-F]{2})/g, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))

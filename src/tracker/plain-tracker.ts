@@ -1,4 +1,5 @@
-// The tracker for ordinary clients: tells each of this node, and of the others that asked for the same payload.
+// The tracker for ordinary clients: answers each with this node, and with the other clients of the
+// same payload.
 
 import { plainAddress, siteOf } from '../model/address.ts'
 import { limits } from '../model/limits.ts'
@@ -7,26 +8,29 @@ import type { Clock } from '../world/world.ts'
 import { type PlainAnnounce, type PlainPeer, plainAnswer, plainRefusal } from './plain-announce.ts'
 
 export interface PlainTracker {
-  /** The answer, in any case. `from` is where the connection came from, `to` the address of this node that it called. */
+  /**
+   * Always answers. The connection came from the address `from`, to the address `to` of this node.
+   */
   answer(announce: PlainAnnounce, connection: { from: string; to: string }): Uint8Array
 }
 
 interface Client extends PlainPeer {
-  /** Who has a /64 has all addresses in it. */
+  /** The address, or the /64 of an IPv6 address: whoever has a /64 has all addresses in it. */
   owner: string
   infoHash: InfoHash
   isWhole: boolean
+  /** When it announced last, on the monotonic clock. */
   atMs: number
 }
 
 export function createPlainTracker(parts: {
   clock: Pick<Clock, 'monotonicMs'>
-  /** Whether this node gives that payload to ordinary clients. */
+  /** Whether ordinary clients may have this payload. */
   gives: (infoHash: InfoHash) => boolean
-  /** The port that they take it from. */
+  /** The port on which ordinary clients dial this node. */
   port: () => number
 }): PlainTracker {
-  /** Who asked last comes last. */
+  /** The client that announced last comes last. */
   const clients = new Map<string, Client>()
 
   const forgetOld = () => {
@@ -36,7 +40,7 @@ export function createPlainTracker(parts: {
       clients.delete(key)
     }
   }
-  /** One that asks as many does not push out the others. */
+  /** Somebody who announces as many clients does not push out the others. */
   const forgetMoreOf = (owner: string) => {
     const own = [...clients].filter(([, client]) => client.owner === owner)
     for (const [key] of own.slice(0, -limits.plainClientsOfAddressMax)) clients.delete(key)
@@ -54,13 +58,14 @@ export function createPlainTracker(parts: {
       const others = [...clients.values()].filter((each) => each.infoHash === infoHash)
       const whole = others.filter((each) => each.isWhole).length
       const own: PlainPeer = { address: plainAddress(to), port: parts.port() }
-      // Who has all has nothing to get from others that have all, this node among them. And many clients know one peer of
-      // each address only: a client on this machine must not stand in for this node.
+      // A client that has all has no use for others that have all, this node among them. And many
+      // clients know only one peer at each address, so a client on this machine must not take this
+      // node's place.
       const useful = others.filter((each) => {
         return each !== clients.get(key) && each.address !== own.address && !(isWhole && each.isWhole)
       })
-      const itself = isWhole || isLeaving ? [] : [own]
-      const peers = isLeaving ? [] : [...itself, ...useful.reverse()].slice(0, wanted)
+      const thisNode = isWhole || isLeaving ? [] : [own]
+      const peers = isLeaving ? [] : [...thisNode, ...useful.reverse()].slice(0, wanted)
       return plainAnswer({ whole: whole + 1, others: others.length - whole, peers })
     },
   }

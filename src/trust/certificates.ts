@@ -1,5 +1,6 @@
-// Makes the fleet's certificates and certificate requests. What reads certificates is in identity.ts and needs only
-// node:crypto: the library here costs 16 MiB, so it is loaded by the few who create: `banyan join` and the root.
+// Creates the fleet's certificates and certificate requests. The library for that costs 16 MiB of
+// memory, so only `banyan join` and the root load it. identity.ts reads certificates, and needs
+// only node:crypto.
 
 import { type KeyObject, webcrypto } from 'node:crypto'
 import { Failure, messageOf } from '../model/failure.ts'
@@ -23,11 +24,11 @@ interface Making {
 
 const algorithm = { name: 'Ed25519' }
 
-// A blank never stands in a node's name: were the authority called like one of its nodes, that node's certificate would
-// look as if it had signed itself, and nobody would take it.
+// The blank keeps the authority's name apart from all names of nodes. If a node had the same name,
+// its certificate would look self-signed, and every peer would refuse it.
 const authorityPrefix = 'banyan fleet '
 
-/** The fleet that an authority's certificate speaks for. */
+/** The name of the fleet, from the subject of its authority's certificate. */
 export function fleetOf(authority: { subject: string }): string {
   return authority.subject.replace(`CN=${authorityPrefix}`, '')
 }
@@ -55,7 +56,10 @@ export async function createAuthorityCertificate(
   return new Uint8Array(certificate.rawData)
 }
 
-/** DER. It serves for both ends of a connection, since any node can be a parent. */
+/**
+ * A node's certificate, as DER. It serves for both ends of a connection, since any node can be a
+ * parent.
+ */
 export async function createNodeCertificate(
   { authority, name, publicKey }: { authority: Authority; name: NodeName; publicKey: KeyObject },
   { now, random }: Making,
@@ -83,8 +87,8 @@ export async function createNodeCertificate(
 }
 
 /**
- * DER. It travels inside a token, so it is as short as it can be; and it is good for calling only, so that whoever
- * finds a token cannot pose as a parent with it.
+ * The certificate in a token, as DER. People paste tokens, so it is as short as possible. It serves
+ * for the calling end only, so that somebody who finds a token cannot pose as a parent with it.
  */
 export async function createEnrolmentCertificate(
   parts: { authority: Authority; tokenId: string; publicKey: KeyObject; notAfter: Instant },
@@ -119,7 +123,10 @@ export async function createRequest(name: NodeName, privateKey: KeyObject): Prom
   return new Uint8Array(request.rawData)
 }
 
-/** Checks that the request was signed by the key in it. The subject is text: the caller parses it. */
+/**
+ * Checks that the request was signed by the key in it; `untrusted` if not. The common name is any
+ * text: the caller checks that it can be a node's name.
+ */
 export async function readRequest(der: Uint8Array): Promise<{ commonName: string; publicKey: KeyObject }> {
   const x509 = await loadX509()
   try {
@@ -133,7 +140,7 @@ export async function readRequest(der: Uint8Array): Promise<{ commonName: string
     return { commonName: names[0] as string, publicKey }
   } catch (error) {
     if (error instanceof Failure) throw error
-    // The library throws errors of many classes for bytes that are no request.
+    // For bytes that are no request, the library throws errors of many classes.
     throw new Failure('untrusted', `not a certificate request: ${messageOf(error)}`, { cause: error })
   }
 }
@@ -155,7 +162,10 @@ function cryptoPublicKeyOf(key: KeyObject): Promise<CryptoKey> {
   return webcrypto.subtle.importKey('spki', Uint8Array.from(publicKeyDer(key)), algorithm, true, ['verify'])
 }
 
-/** 16 bytes, positive, and the first one never zero, which DER would drop. */
+/**
+ * 16 bytes in hex: a positive number whose first byte is never zero, because DER would drop that
+ * byte.
+ */
 function serialNumber(random: Pick<Random, 'bytes'>): string {
   const bytes = Buffer.from(random.bytes(16))
   bytes[0] = ((bytes[0] as number) & 0x3f) | 0x40

@@ -1,5 +1,6 @@
-// How a machine becomes a node, and how a node renews its certificate: the messages, and the side that asks.
-// docs/decisions/0002-enrolment-certificate.md says why it is done this way.
+// How a machine becomes a node and how a node renews its certificate: the messages, and the
+// requesting side. admissions.ts has the answering side.
+// docs/decisions/0002-enrolment-certificate.md has the reasons.
 
 import { createHmac, hash, type KeyObject } from 'node:crypto'
 import * as v from 'valibot'
@@ -24,13 +25,13 @@ const enrolRequestSchema = v.union([
     tokenId: tokenIdSchema,
     /** DER of a PKCS #10 request for the node's name and key. */
     csr: base64Schema,
-    /** HMAC-SHA256 of that DER, by a key that only the token's holder and the root can derive. */
+    /** HMAC-SHA256 of that DER, with a key that only the token's holder and the root have. */
     hmac: base64Schema,
   }),
   v.strictObject({
-    /** Holds a renewal. */
+    /** The envelope of a renewal. */
     renew: envelopeSchema,
-    /** DER of the certificate that the envelope is signed by. */
+    /** DER of the certificate whose key signed the envelope. */
     certificate: base64Schema,
   }),
 ])
@@ -39,7 +40,7 @@ export const parseEnrolRequest = parserOf(enrolRequestSchema)
 
 export const renewalPayloadType = 'application/vnd.banyan.renewal.v1+json'
 
-/** A node keeps its key for life, so a renewal says no more than whose it is and when it was asked for. */
+/** A node keeps its key for life, so a renewal names only the node and the time of the request. */
 const renewalSchema = v.strictObject({ node: nodeNameSchema, at: instantSchema })
 export const parseRenewal = parserOf(renewalSchema)
 
@@ -52,7 +53,10 @@ const enrolReplySchema = v.strictObject({
 export type EnrolReply = v.InferOutput<typeof enrolReplySchema>
 const parseEnrolReply = parserOf(enrolReplySchema)
 
-/** Relays pass it on unchanged: the HMAC holds from end to end. */
+/**
+ * The request of a machine that joins. Staging servers pass it on unchanged: the HMAC holds from
+ * end to end.
+ */
 export async function requestEnrolment(token: Token, name: NodeName, privateKey: KeyObject): Promise<EnrolRequest> {
   const csr = await createRequest(name, privateKey)
   return {
@@ -62,7 +66,10 @@ export async function requestEnrolment(token: Token, name: NodeName, privateKey:
   }
 }
 
-/** Takes nothing that the token does not vouch for; `untrusted` otherwise. */
+/**
+ * The identity from the root's reply. Accepts only what the token vouches for; throws `untrusted`
+ * for anything else.
+ */
 export function acceptReply(
   input: unknown,
   { token, name, privateKey }: { token: Token; name: NodeName; privateKey: KeyObject },
@@ -79,7 +86,7 @@ export function acceptReply(
   if (Buffer.compare(Buffer.from(reply.ca, 'base64'), token.ca) !== 0) {
     throw new Failure('untrusted', `the reply is not of fleet ${token.fleet}: its authority is another`)
   }
-  // The authority comes from the token, whatever the reply says.
+  // The authority is the one in the token, whatever the reply contains.
   const tls = tlsIdentityOf(privateKey, Buffer.from(reply.certificate, 'base64'), token.ca)
   return { identity: namedIdentity(nodeIdentityFrom(tls), name), rootBytes: new Uint8Array(rootBytes) }
 }
@@ -93,7 +100,10 @@ export function requestRenewal(identity: NodeIdentity, now: Instant): EnrolReque
   }
 }
 
-/** The same node with a certificate that lasts longer; `untrusted` if the reply is anything else. */
+/**
+ * The same identity with a certificate that ends later. Throws `untrusted` if the reply holds
+ * anything else.
+ */
 export function acceptRenewal(input: unknown, identity: NodeIdentity): NodeIdentity {
   const reply = parseEnrolReply(input, 'renewal reply')
   const certificate = certificateOf(Buffer.from(reply.certificate, 'base64'), 'renewal reply').toString()

@@ -1,4 +1,5 @@
-// Signed messages of nodes (DSSE v1, Ed25519): staging servers pass them on and can drop them, but not forge them.
+// Signed messages of nodes (DSSE v1, Ed25519). Staging servers pass them on: they can drop
+// messages, but not forge them.
 
 import { type KeyObject, sign, verify } from 'node:crypto'
 import { Failure } from '../model/failure.ts'
@@ -7,8 +8,11 @@ import type { Instant, NodeName, Sha256 } from '../model/names.ts'
 import type { Envelope } from '../model/report.ts'
 import { certificateOf, checkIssued, identityOf } from './identity.ts'
 
-export interface Sealing {
-  /** Says what the payload is, and is signed with it: an envelope of one kind never passes for one of another. */
+interface Sealing {
+  /**
+   * The kind of payload. It is signed too, so an envelope of one kind never passes for one of
+   * another kind.
+   */
   payloadType: string
   payload: Uint8Array
   privateKey: KeyObject
@@ -24,28 +28,34 @@ export function seal({ payloadType, payload, privateKey, keyId }: Sealing): Enve
   }
 }
 
-export interface Opening {
+interface EnvelopeChecks {
   payloadType: string
-  /** Base64 DER by key id, as in a batch of reports; they may come from the same untrusted hands as the envelope. */
+  /**
+   * Base64 DER by key id, as in a batch of reports. They may come from the same untrusted sender as
+   * the envelope.
+   */
   certificates: Readonly<Record<string, string>>
   /** DER or PEM of the fleet's authority. */
   ca: Uint8Array | string
   now: Instant
-  /** How long after the certificate's end its envelopes are still taken; the default is `limits.lateEnvelopeMs`. */
+  /**
+   * How long after its end a certificate still verifies envelopes. The default is
+   * `limits.lateEnvelopeMs`.
+   */
   lateMs?: number
 }
 
 /**
- * Whose envelope it is and what is in it; `untrusted` if anything does not hold, `expired` if only
- * the time of the certificate does not.
+ * Verifies an envelope and returns its signer and its payload. Throws `untrusted` if any part does
+ * not verify, and `expired` if the certificate does not hold at this time.
  *
- * A report waits in outboxes and behind cut links, so it can arrive when the certificate that signed it is over. It is
- * taken for `limits.lateEnvelopeMs` longer. A time inside the payload would not be safer: the thief of an expired key
- * would write the time that suits him.
+ * A report waits in outboxes and behind cut links, so it may arrive after its certificate has
+ * ended. It is accepted for `limits.lateEnvelopeMs` longer. A time inside the payload would not be
+ * safer: somebody with a stolen, expired key would write any time that helps.
  */
-export function openEnvelope(
+export function verifyEnvelope(
   envelope: Envelope,
-  { payloadType, certificates, ca, now, lateMs = limits.lateEnvelopeMs }: Opening,
+  { payloadType, certificates, ca, now, lateMs = limits.lateEnvelopeMs }: EnvelopeChecks,
 ): { node: NodeName; keyId: Sha256; payload: Uint8Array } {
   if (envelope.payloadType !== payloadType) {
     throw new Failure('untrusted', `envelope holds ${envelope.payloadType}, expected ${payloadType}`)

@@ -1,11 +1,12 @@
-// Root only: makes a fleet, publishes its metadata, lets nodes in. Loaded where it is needed, never by a client.
+// Root only: creates a fleet, publishes its metadata, lets nodes in. No other node loads this file.
 //
 //     <home>/fleet/keys/<role>.key.pem   root, targets, snapshot, timestamp, rollouts, ca
 //     <home>/fleet/ca.crt.pem
 //     <home>/fleet/tuf/                  the published metadata
-//     <home>/fleet/tokens/, nodes/       see admissions.ts
+//     <home>/fleet/tokens/, nodes/       see admission-records.ts
 //
-// The root key makes the first metadata and is not read again: its owners may take it away to a safe place.
+// The root key signs the first metadata and is never read again, so its owners may move it to a safe
+// place.
 
 import { hash, type KeyObject, X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
@@ -16,7 +17,8 @@ import { parserOf } from '../model/parse.ts'
 import { takingTurns } from '../work/turns.ts'
 import { openObjects } from '../world/objects.ts'
 import type { Clock, Disk, Random } from '../world/world.ts'
-import { openAdmissions, startAdmissions, type TokenWish } from './admissions.ts'
+import { initAdmissions } from './admission-records.ts'
+import { openAdmissions, type TokenWish } from './admissions.ts'
 import { type Authority, createAuthorityCertificate, createNodeCertificate, fleetOf } from './certificates.ts'
 import type { EnrolReply } from './enrolment.ts'
 import { nodeIdentityFrom, readPrivate, saveIdentity, tlsIdentityOf } from './identity.ts'
@@ -38,26 +40,34 @@ import { copyFrom, follow, fromFolder } from './tuf-client.ts'
 export interface Fleet {
   /** The fleet's name. */
   name: string
-  /** Stores the bytes as an object, then signs them as the desired state. The same bytes again change nothing. */
-  publishRevision(bytes: Uint8Array): Promise<void>
-  /** The same for the state of the rollouts. */
-  publishRollouts(bytes: Uint8Array): Promise<void>
-  /** Both at once: no node sees the one without the other. */
+  /**
+   * Stores both as objects, then signs them as the desired state and the state of the rollouts, at
+   * once: no node sees the one without the other. The same bytes again change nothing.
+   */
   publishRelease(bytes: { revision: Uint8Array; rollouts: Uint8Array }): Promise<void>
-  /** A new timestamp, and whatever else has lived for half of its life. */
+  /** The same for the state of the rollouts alone. */
+  publishRollouts(bytes: Uint8Array): Promise<void>
+  /** Signs a new timestamp, and every other file that is past half of its lifetime. */
   renewTimestamp(): Promise<void>
   timestamp(): { version: number; expires: Instant; renewAt: Instant }
-  /** Published metadata, byte for byte: this is where the root's own `Trust` and its children get it from. */
+  /**
+   * A published metadata file, byte for byte. The root's own `Trust` and its children read them
+   * from here.
+   */
   file(name: string): Promise<Uint8Array | undefined>
   /**
-   * Answers a request that may have come through any hands. `refused` (no such token, used up, revoked), `expired`,
-   * `untrusted` (forged or changed on its way), `already-exists` (the name has another key), `replayed`, `bad-input`.
-   * The same request again gets an answer again and counts as one use.
+   * Answers an enrolment request or a renewal, whoever passed it on. Throws `refused` (no such
+   * token, used up, revoked), `expired`, `untrusted` (forged or changed on its way),
+   * `already-exists` (the name has another key), `replayed`, or `bad-input`. The same request again
+   * is answered again, and counts as one use.
    */
   enrol(request: unknown): Promise<EnrolReply>
-  /** The join string. */
+  /** A join string. */
   createToken(wish: TokenWish): Promise<string>
-  /** The node gets no further certificate, and its name stays taken. The one it has lives to its end. */
+  /**
+   * Refuses the node any further certificate. Its name stays taken, and its present certificate
+   * holds to its end.
+   */
   revoke(name: NodeName): Promise<void>
 }
 
@@ -69,8 +79,8 @@ const parseFleetName = parserOf(wordSchema)
 const parseNodeName = parserOf(nodeNameSchema)
 
 /**
- * Makes a fleet and its root node in a home that has neither: all or nothing. `dir` is the home.
- * `already-exists` if there is a fleet, or a node that joined one.
+ * Creates a fleet and its root node in a home that has neither, all or nothing. `dir` is the home.
+ * Throws `already-exists` if there is a fleet, or a node that joined one.
  */
 export async function initFleet(parts: {
   dir: string
@@ -123,7 +133,7 @@ export async function initFleet(parts: {
     { now, random },
   )
   const identity = nodeIdentityFrom(tlsIdentityOf(nodeKey, nodeCertificate, certificate))
-  await startAdmissions({ dir: building, root: identity, clock, disk })
+  await initAdmissions({ dir: building, root: identity, clock, disk })
   await saveIdentity(join(building, 'own', 'keys'), identity.tls, disk)
   const atLeast = { timestampVersion: 1, signedAt: now }
   await bootstrapTrust({ dir: join(building, 'own', 'tuf'), rootBytes: root.bytes, disk, atLeast })
@@ -132,7 +142,7 @@ export async function initFleet(parts: {
   await settle(home, disk)
 }
 
-/** `dir` is the home. `not-found` if there is no fleet. */
+/** Opens the fleet in a home. `dir` is the home. Throws `not-found` if there is no fleet. */
 export async function openFleet(parts: {
   dir: string
   clock: Pick<Clock, 'now'>
@@ -148,7 +158,8 @@ export async function openFleet(parts: {
   const keys = await loadOnlineKeys(dir, disk)
   const rootBytes = await disk.read(join(folder, fileNameOf('root', 1)))
   const fetch = fromFolder(folder, disk)
-  // What the nodes will check is checked here first. Expiry is not: renewing is what we are here for.
+  // The root checks first what its nodes will check. Expiry is left aside, because the root renews
+  // what has expired.
   let published = publicationOf(await follow(copyFrom(rootBytes), fetch, () => 0))
   const admissions = await openAdmissions({ dir, authority, rootBytes, clock, random, disk })
   const inTurn = takingTurns()
@@ -161,7 +172,7 @@ export async function openFleet(parts: {
   const timestamp = () => {
     const expires = endOf(published.timestampFile)
     const { signedAt } = published
-    // The one that is published may be from before the lifetime was set to less.
+    // The published timestamp may be older than a setting that shortened the lifetime.
     const lifetimeMs = Math.min(expires - signedAt, timestampLifetimeMs)
     const renewAt = signedAt + Math.min(limits.timestampRenewAfterMs, lifetimeMs / 4)
     return { version: published.timestampFile.version, expires, renewAt }
@@ -169,11 +180,6 @@ export async function openFleet(parts: {
 
   return {
     name: authority.fleet,
-    publishRevision: (bytes) =>
-      inTurn(async () => {
-        const change = { revision: await storedObject(home, bytes, disk) }
-        if (isNews(published, change)) await publish(change)
-      }),
     publishRollouts: (bytes) =>
       inTurn(async () => {
         const change = { rollouts: await storedObject(home, bytes, disk) }
@@ -190,7 +196,8 @@ export async function openFleet(parts: {
     renewTimestamp: () => inTurn(() => publish({})),
     timestamp,
     file: async (name) => {
-      // Nobody sees a timestamp before it is durable: its version is never signed again with other content.
+      // A timestamp is given out only once it is durable, so its version is never signed again with
+      // other content.
       if (name === 'timestamp.json') return published.timestampFile.bytes
       return isMetadataFile(name) ? await fetch(name, limits.tufFileMaxBytes) : undefined
     },
@@ -212,7 +219,10 @@ async function refuseSecond(home: string, disk: FleetDisk): Promise<void> {
   }
 }
 
-/** The fleet's folder appears as a whole; then its root node's own keys and trust move out of it, after a crash too. */
+/**
+ * The fleet's folder appears as a whole. Then the root node's own keys and trust move out of it,
+ * also after a crash.
+ */
 async function settle(home: string, disk: FleetDisk): Promise<void> {
   const own = join(home, 'fleet', 'own')
   if ((await disk.stat(own)) === undefined) return
@@ -247,7 +257,7 @@ function keyPath(dir: string, name: string): string {
   return join(dir, 'keys', `${name}.key.pem`)
 }
 
-/** The object comes before the metadata that names it. */
+/** Stores the bytes as an object, which has to exist before the metadata names it. */
 async function storedObject(home: string, bytes: Uint8Array, disk: FleetDisk): Promise<TargetDigest> {
   await openObjects({ disk, dir: join(home, 'objects') }).put(bytes)
   return { sha256: hash('sha256', bytes, 'hex'), size: bytes.byteLength }

@@ -1,5 +1,5 @@
-// Below what a node never goes again, kept apart from the metadata so that a damaged copy can be fetched anew without
-// opening the way back to an old state.
+// The versions and the time below which a node never goes again. They are stored apart from the
+// metadata: a damaged copy can be fetched anew without letting a parent offer an old state.
 
 import * as v from 'valibot'
 import { countSchema, type Instant, instantSchema } from '../model/names.ts'
@@ -13,14 +13,15 @@ const floorSchema = v.strictObject({
   snapshot: countSchema,
   targets: countSchema,
   rollouts: countSchema,
-  /** The highest signed time ever verified: no clock is slower than that. */
+  /** The highest signed time ever verified. The real time is never earlier. */
   signedAt: instantSchema,
   /**
-   * The keys that could set the floors. When the owners replace them, the floors that they set are void (TUF 5.3.11):
-   * a thief may have signed version 2^53 in the year 3000. Null means that the floors come from a token, and hold
-   * whatever the keys are.
+   * Ids of the timestamp keys that set the floors. When the owners replace these keys, the floors
+   * are void (TUF 5.3.11): a thief may have signed version 2^53 in the year 3000. Null means that
+   * the floors come from a token, and hold for any keys.
    */
   timestampKeys: v.nullable(v.string()),
+  /** The same for the snapshot keys. */
   snapshotKeys: v.nullable(v.string()),
 })
 export type Floors = v.InferOutput<typeof floorSchema>
@@ -28,7 +29,7 @@ export const parseFloors = parserOf(floorSchema)
 
 export const noFloors: Floors = floorsFrom({ timestampVersion: 0, signedAt: 0 })
 
-/** From a token: nothing older than when it was made. */
+/** The floors from a token: nothing older than the token itself. */
 export function floorsFrom({ timestampVersion, signedAt }: { timestampVersion: number; signedAt: Instant }): Floors {
   return {
     root: 1,
@@ -42,12 +43,15 @@ export function floorsFrom({ timestampVersion, signedAt }: { timestampVersion: n
   }
 }
 
-/** The slowest that the clock can be while these keys sign the timestamp. */
+/** The earliest time that it can be while these keys sign the timestamp. */
 export function clockFloorOf(floors: Floors, timestampKeys: string): Instant {
   return isSetBy(floors.timestampKeys, timestampKeys) ? floors.signedAt : 0
 }
 
-/** Which file lies below its floor, and by how much. */
+/**
+ * The first role whose file is below its floor. Undefined if all files are at or above their
+ * floors.
+ */
 export function fallBelow(
   floors: Floors,
   { versions, keys }: Pick<Verified, 'versions' | 'keys'>,
@@ -59,7 +63,7 @@ export function fallBelow(
   return role && { role, version: versions[role], floor: floors[role] }
 }
 
-/** After `verified`, which nothing in `floors` spoke against. */
+/** The floors after metadata that is not below the present ones. */
 export function floorsAfter(floors: Floors, { versions, keys, signedAt }: Verified): Floors {
   return {
     ...versions,

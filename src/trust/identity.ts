@@ -1,8 +1,9 @@
-// Who somebody is by certificate, and this node's own key and certificate on disk.
+// The identity in a certificate, and this node's own key and certificate on disk.
 
 import { type KeyObject, X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
 import * as v from 'valibot'
+import { recentlyUsed } from '../model/bounded-map.ts'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { type Instant, type NodeName, nodeNameSchema, type Sha256 } from '../model/names.ts'
@@ -11,7 +12,7 @@ import { certificatePem, keyIdOf, privateKeyFromPem, privateKeyPem } from './key
 
 export type Identity = { role: 'node'; name: NodeName; keyId: Sha256 } | { role: 'enrol'; tokenId: string }
 
-/** This node's own. */
+/** This node's own identity, with its private key. */
 export interface NodeIdentity {
   name: NodeName
   tls: TlsIdentity
@@ -23,23 +24,21 @@ export interface NodeIdentity {
 
 export const tokenIdSchema = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/, 'expected a token id: 16 hex digits'))
 
-/** By the certificate's bytes: a node shows the same one with every request, and reading it takes longer than most answers. */
-const identitiesRead = new Map<string, Identity>()
+/**
+ * Identities by their certificate's bytes. A node presents the same certificate with every request,
+ * and reading it takes longer than most answers.
+ */
+const identitiesRead = recentlyUsed<string, Identity>(limits.identitiesKeptMax)
 
 /**
- * Reads who a certificate speaks for; that it is of our fleet was checked by TLS, or is by `checkIssued`.
- * Throws `untrusted` for anything that is neither a node's nor a token's certificate.
+ * The identity in a certificate. TLS has checked that the fleet's authority issued it, or the
+ * caller does by `checkIssued`. Throws `untrusted` for anything that is neither a node's nor a
+ * token's certificate.
  */
 export function identityOf(der: Uint8Array): Identity {
   const bytes = Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString('latin1')
   const identity = identitiesRead.get(bytes) ?? identityIn(der)
-  // The one that was not asked for longest goes first.
-  identitiesRead.delete(bytes)
   identitiesRead.set(bytes, identity)
-  for (const oldest of identitiesRead.keys()) {
-    if (identitiesRead.size <= limits.identitiesKeptMax) break
-    identitiesRead.delete(oldest)
-  }
   return identity
 }
 
@@ -66,14 +65,14 @@ export function certificateOf(der: Uint8Array | string, where: string): X509Cert
   }
 }
 
-/** Throws `untrusted` unless the authority issued the certificate. Its times are the caller's to check. */
+/** Throws `untrusted` unless the authority issued the certificate. The caller checks its times. */
 export function checkIssued(certificate: X509Certificate, authority: X509Certificate): void {
   if (!authority.ca || !certificate.checkIssued(authority) || !certificate.verify(authority.publicKey)) {
     throw new Failure('untrusted', `certificate of ${certificate.subject} was not issued by ${authority.subject}`)
   }
 }
 
-/** Puts the parts together; throws `untrusted` if they do not belong together. */
+/** This node's identity from its PEM texts. Throws `untrusted` if they do not belong together. */
 export function nodeIdentityFrom({ key, certificate, ca }: TlsIdentity): NodeIdentity {
   const privateKey = privateKeyFromPem(key, 'node key')
   const own = certificateOf(certificate, 'node certificate')
@@ -91,12 +90,15 @@ export function nodeIdentityFrom({ key, certificate, ca }: TlsIdentity): NodeIde
   }
 }
 
-/** The PEM texts that go with a key and two certificates in DER. */
+/** The PEM texts of a key and two certificates in DER. */
 export function tlsIdentityOf(privateKey: KeyObject, certificate: Uint8Array, ca: Uint8Array): TlsIdentity {
   return { key: privateKeyPem(privateKey), certificate: certificatePem(certificate), ca: certificatePem(ca) }
 }
 
-/** From `<home>/keys`. `not-found` on a machine that is no node yet; `untrusted` if others can read the key. */
+/**
+ * Reads `<home>/keys`. Throws `not-found` on a machine that is no node yet, `untrusted` if others
+ * can read the key.
+ */
 export async function loadIdentity(dir: string, disk: Pick<Disk, 'read' | 'stat'>): Promise<NodeIdentity> {
   const paths = pathsIn(dir)
   const key = await readPrivate(paths.key, disk)
@@ -104,7 +106,9 @@ export async function loadIdentity(dir: string, disk: Pick<Disk, 'read' | 'stat'
   return nodeIdentityFrom({ key, certificate: await text(paths.certificate), ca: await text(paths.ca) })
 }
 
-/** The certificate is written last: a node keeps its key for life, so a renewal changes this one file. */
+/**
+ * Writes the certificate last. A node keeps its key for life, so a renewal changes that one file.
+ */
 export async function saveIdentity(
   dir: string,
   tls: TlsIdentity,
@@ -117,7 +121,10 @@ export async function saveIdentity(
   await disk.write(paths.certificate, tls.certificate, { mode: 0o644 })
 }
 
-/** A private key file; `untrusted` if anybody but its owner can get at it. */
+/**
+ * The PEM text of a private key file. Throws `untrusted` if anybody but the owner can read or
+ * change the file.
+ */
 export async function readPrivate(path: string, disk: Pick<Disk, 'read' | 'stat'>): Promise<string> {
   const mode = (await disk.stat(path))?.mode ?? 0
   if ((mode & 0o077) !== 0) {

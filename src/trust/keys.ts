@@ -1,10 +1,10 @@
-// Ed25519 keys: made from a seed, named by the SHA-256 of their public half.
+// Ed25519 keys: created from a seed, named by the SHA-256 of their public half.
 
 import { createPrivateKey, createPublicKey, hash, type KeyObject } from 'node:crypto'
 import { Failure } from '../model/failure.ts'
 import type { Sha256 } from '../model/names.ts'
 
-/** RFC 8410, section 7: everything of a PKCS #8 Ed25519 key that comes before its 32 bytes. */
+/** RFC 8410, section 7: the start of a PKCS #8 Ed25519 key, up to its 32 bytes. */
 const pkcs8Start = Buffer.from('302e020100300506032b657004220420', 'hex')
 
 export const seedBytes = 32
@@ -14,7 +14,7 @@ export function privateKeyFrom(seed: Uint8Array): KeyObject {
   return createPrivateKey({ key: Buffer.concat([pkcs8Start, seed]), format: 'der', type: 'pkcs8' })
 }
 
-/** Only Ed25519 is taken; anything else is an `untrusted` Failure. */
+/** Accepts Ed25519 only. Throws `untrusted` for anything else. */
 export function privateKeyFromPem(pem: string, where: string): KeyObject {
   try {
     return ed25519(createPrivateKey(pem), where)
@@ -23,7 +23,7 @@ export function privateKeyFromPem(pem: string, where: string): KeyObject {
   }
 }
 
-/** `der` is a SubjectPublicKeyInfo. Only Ed25519 is taken; anything else is an `untrusted` Failure. */
+/** `der` is a SubjectPublicKeyInfo. Accepts Ed25519 only. Throws `untrusted` for anything else. */
 export function publicKeyFromDer(der: Uint8Array, where: string): KeyObject {
   try {
     return ed25519(createPublicKey({ key: Buffer.from(der), format: 'der', type: 'spki' }), where)

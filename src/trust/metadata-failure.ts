@@ -1,10 +1,12 @@
-// Why metadata was refused, in the words of the attack that it would be.
+// Why metadata was refused, as the attack that it would be. tuf-js has no fields for that, so three
+// of its sentences are read here; test/trust/metadata-failure.test.ts has each of them from the
+// pinned version itself.
 
 import { BadVersionError, ExpiredMetadataError } from 'tuf-js/dist/error.js'
 import { Failure, messageOf } from '../model/failure.ts'
 import type { Attack } from '../model/report.ts'
 
-/** Metadata that was delivered and refused. */
+/** The parent delivered metadata, and this node refused it. */
 export class MetadataFailure extends Failure {
   readonly attack: Attack['kind']
 
@@ -16,7 +18,10 @@ export class MetadataFailure extends Failure {
   }
 }
 
-/** What tuf-js threw, as what it means. `file` is the one that it looked at; `endOf` says when a role's file ends. */
+/**
+ * What the error of tuf-js means. `file` is the name of the file that tuf-js was reading; `endOf`
+ * returns the time at which a role's file ends, as text.
+ */
 export function metadataFailureOf(
   error: unknown,
   file: string,
@@ -28,7 +33,8 @@ export function metadataFailureOf(
     const role = /([a-z]+)\.json is expired/.exec(message)?.[1] ?? ''
     return new MetadataFailure('frozen', `${role}.json ended at ${endOf(role)}, and nothing newer was offered`, error)
   }
-  // A version that is lower than before is a rollback; one that only differs from what it should be is a mix.
+  // A version below the trusted one is a rollback. One that merely differs from what another file
+  // names is a mix.
   const isLower = error instanceof BadVersionError && / is less than /.test(message)
   return new MetadataFailure(isLower ? 'rolled-back' : 'metadata-forged', `${file}: ${message}`, error)
 }

@@ -1,4 +1,4 @@
-// The only user of @tufjs/models: what each metadata file says, and signing it.
+// Writes and signs each TUF metadata file. The only user of @tufjs/models.
 
 import { hash, type KeyObject, sign } from 'node:crypto'
 import { Metadata, MetadataKind, Signature } from '@tufjs/models'
@@ -7,7 +7,10 @@ import type { Instant } from '../model/names.ts'
 import { publicKeyDer } from './keys.ts'
 import { revisionTarget, rolloutsTarget, signedAtField, type TargetDigest } from './metadata.ts'
 
-/** The keys that a root server holds for TUF, all but the root's, which a fleet needs only to change its keys. */
+/**
+ * The TUF keys that a root server holds: all but the root key, which a fleet needs only to change
+ * its keys.
+ */
 export interface OnlineKeys {
   targets: KeyObject
   snapshot: KeyObject
@@ -31,7 +34,9 @@ interface Writing {
   keys: OnlineKeys
 }
 
-/** `signedBy` are further root keys, such as those of the version before: a new root is signed by both. */
+/**
+ * `signedBy` has further root keys: a new version is signed by the keys of the version before, too.
+ */
 export function rootFile(parts: Omit<Writing, 'keys'> & { keys: RoleKeys; signedBy?: KeyObject[] }): SignedFile {
   const { version, now, keys, signedBy = [] } = parts
   const roles = ['root', 'targets', 'snapshot', 'timestamp'] as const
@@ -45,7 +50,10 @@ export function rootFile(parts: Omit<Writing, 'keys'> & { keys: RoleKeys; signed
   return { version, bytes: signed(MetadataKind.Root, body, [keys.root, ...signedBy]) }
 }
 
-/** The rollouts are delegated to a key of the root server: it can hold waves back, and release nothing. */
+/**
+ * Delegates the rollouts to a key of the root server. That key can hold waves back, but release
+ * nothing.
+ */
 export function targetsFile({ version, now, keys, revision }: Writing & { revision: TargetDigest | null }): SignedFile {
   const id = tufKeyId(keys.rollouts)
   const body = {
@@ -97,7 +105,7 @@ export function timestampFile(
 type Body = Parameters<typeof Metadata.fromJSON>[1]
 
 function signed(kind: MetadataKind, body: Body, keys: KeyObject[]): Uint8Array {
-  // The overloads name one kind each.
+  // Each overload has one kind, and this function has all.
   const read = Metadata.fromJSON as (kind: MetadataKind, data: Body) => Metadata<never>
   const metadata = read.call(Metadata, kind, { signed: body, signatures: [] })
   for (const key of keys) {
@@ -106,7 +114,7 @@ function signed(kind: MetadataKind, body: Body, keys: KeyObject[]): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(metadata.toJSON()))
 }
 
-/** TUF times have whole seconds; the end is never before the time that was meant. */
+/** TUF times have whole seconds, so the end is rounded up. */
 function heading(version: number, expires: Instant): { spec_version: string; version: number; expires: string } {
   const seconds = new Date(Math.ceil(expires / 1000) * 1000).toISOString()
   return { spec_version: '1.0.31', version, expires: seconds.replace('.000Z', 'Z') }
@@ -124,7 +132,7 @@ function tufKey(key: KeyObject): Body {
   return { keytype: 'ed25519', scheme: 'ed25519', keyval: { public: rawPublicKey(key) } }
 }
 
-/** TUF 4.2: SHA-256 of the key's canonical JSON, in which the names are sorted. */
+/** TUF 4.2: SHA-256 of the key's canonical JSON, with sorted names. */
 function tufKeyId(key: KeyObject): string {
   const canonical = `{"keytype":"ed25519","keyval":{"public":"${rawPublicKey(key)}"},"scheme":"ed25519"}`
   return hash('sha256', canonical, 'hex')

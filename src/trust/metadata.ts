@@ -1,4 +1,4 @@
-// TUF metadata as files: what they are called, and the fields that we look at ourselves.
+// TUF metadata as files: their names, and the fields that banyan reads itself.
 
 import * as v from 'valibot'
 import { type Instant, instantSchema, type Sha256 } from '../model/names.ts'
@@ -11,16 +11,22 @@ export interface TargetDigest {
   size: number
 }
 
-/** The targets. Packages are none: they hang below the revision by digest. */
+/** The TUF targets. Packages are not targets: the revision names them by digest. */
 export const revisionTarget = 'revision.json'
 export const rolloutsTarget = 'rollouts.json'
 
-/** A signed field of ours in the timestamp, which TUF lets be: when it was signed, for the clock floor of the nodes. */
+/**
+ * A field that banyan adds to the timestamp (TUF permits it): when it was signed, for the clock
+ * floor of the nodes.
+ */
 export const signedAtField = 'x-banyan-signed-at'
 
 const fileName = /^(?:timestamp|[1-9][0-9]{0,15}\.(?:root|snapshot|targets|rollouts))\.json$/
 
-/** Whether it can be the name of a metadata file; nothing else is ever asked for, served or made into a path. */
+/**
+ * Whether the text can be the name of a metadata file. No other name is ever requested, served or
+ * made into a path.
+ */
 export function isMetadataFile(name: string): boolean {
   return fileName.test(name)
 }
@@ -43,7 +49,7 @@ const documentSchema = v.object({
 })
 const parseDocument = parserOf(documentSchema)
 
-/** Signatures are not checked here. */
+/** Reads these fields without checking signatures. Throws `bad-input`. */
 export function fieldsOf(
   bytes: Uint8Array,
   where: string,

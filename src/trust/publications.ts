@@ -1,4 +1,5 @@
-// The fleet's TUF metadata: what the next state of it is, and writing that so that a crash leaves the old one whole.
+// The fleet's TUF metadata: decides the next state, and writes it so that a crash leaves the old
+// state whole.
 
 import { join } from 'node:path'
 import { limits } from '../model/limits.ts'
@@ -52,13 +53,17 @@ export function firstPublication(rollouts: TargetDigest, { now, keys, timestampL
   }
 }
 
-/** Always with a new timestamp; the rest is signed anew if it changed, or if half of its life is over. */
+/**
+ * The next state. It always has a new timestamp. Other files are signed anew if they changed or are
+ * past half of their lifetime.
+ */
 export function publicationAfter(
   before: Publication,
   change: Change,
   { now, keys, timestampLifetimeMs }: Signing,
 ): Publication {
-  // A clock that was set back must not sign an earlier time: the nodes' clock floors would be past its end.
+  // Even if the clock was set back, the signed time never decreases: the nodes' clock floors would
+  // be past its end.
   const signedAt = Math.max(now, before.signedAt)
   const next = { ...before, ...change, signedAt }
   const after = (file: SignedFile) => ({ version: file.version + 1, now: signedAt, keys })
@@ -84,13 +89,13 @@ export function publicationAfter(
   return next
 }
 
-/** Whether publishing the change would say anything new. */
+/** Whether the change would alter what is published. */
 export function isNews(before: Publication, change: Change): boolean {
   const next = { ...before, ...change }
   return !isSame(next.revision, before.revision) || !isSame(next.rollouts, before.rollouts)
 }
 
-/** A fleet's own metadata, read back and checked. */
+/** The published state, from a fleet's own metadata that was read back and verified. */
 export function publicationOf({ copy, versions, revision, rollouts, signedAt }: Verified): Publication {
   const file = (role: 'targets' | 'rollouts' | 'snapshot' | 'timestamp'): SignedFile => {
     const bytes = copy.current.get(role)
@@ -110,8 +115,8 @@ export function publicationOf({ copy, versions, revision, rollouts, signedAt }: 
 }
 
 /**
- * The timestamp comes last: until it names them, new files are not part of the fleet's metadata, and after a crash the
- * next publication writes over them.
+ * Writes the timestamp last. Until the timestamp names the new files, they are not part of the
+ * fleet's metadata, and after a crash the next publication overwrites them.
  */
 export async function writePublication(
   folder: string,

@@ -1,4 +1,5 @@
-// Join strings: everything that a machine needs to become a node, for whoever may let it in.
+// Join strings: everything that a machine needs to become a node. An operator creates one on the
+// root and pastes it there.
 
 import { hkdfSync, type KeyObject } from 'node:crypto'
 import { deflateSync, inflateSync } from 'node:zlib'
@@ -18,11 +19,11 @@ export interface Token {
   fleet: string
   /** URLs, in order of preference. */
   parents: string[]
-  /** 32 bytes. It never travels except in the token; see `keysOfSecret`. */
+  /** 32 bytes. The secret travels in the token only; see `keysOfSecret`. */
   secret: Uint8Array
   /** SHA-256 of `1.root.json`. */
   rootSha256: Sha256
-  /** A timestamp older than this one is a rollback. */
+  /** For the joining node, a timestamp with a lower version is a rollback. */
   timestampVersion: number
   issuedAt: Instant
   expiresAt: Instant
@@ -31,7 +32,7 @@ export interface Token {
   ca: Uint8Array
 }
 
-/** What a token says of itself; the rest is read from the two certificates. */
+/** What a token contains beside the two certificates. */
 export type TokenParts = Omit<Token, 'id' | 'fleet' | 'expiresAt'>
 
 const prefix = 'banyan1.'
@@ -57,7 +58,7 @@ const payloadSchema = v.strictObject({
 })
 const parsePayload = parserOf(payloadSchema)
 
-/** About 850 characters with one parent. zlib's checksum tells a mistyped character from a forged token. */
+/** About 850 characters with one parent. The checksum of zlib detects a mistyped character. */
 export function formatToken(parts: TokenParts): string {
   const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64')
   const payload: v.InferOutput<typeof payloadSchema> = {
@@ -72,7 +73,10 @@ export function formatToken(parts: TokenParts): string {
   return prefix + deflateSync(JSON.stringify(payload), { level: 9 }).toString('base64url')
 }
 
-/** `bad-input` for what is no whole token, `expired`, and `conflict` if this machine's clock cannot be right. */
+/**
+ * Throws `bad-input` for a text that is no whole token, `expired`, and `conflict` if the clock of
+ * this machine cannot be right.
+ */
 export function parseToken(text: string, now: Instant): Token {
   const payload = parsePayload(parseJson(unpacked(text.trim()), 'token'), 'token')
   const bytes = (base64: string) => new Uint8Array(Buffer.from(base64, 'base64'))
@@ -100,14 +104,15 @@ export function parseToken(text: string, now: Instant): Token {
   return token
 }
 
-/** What a joining machine calls its parent with. */
+/** The TLS identity with which a joining machine calls its parent. */
 export function enrolmentTls(token: Token): TlsIdentity {
   return tlsIdentityOf(keysOfSecret(token.secret).tls, token.certificate, token.ca)
 }
 
 /**
- * Two independent keys from one secret (HKDF, RFC 5869): the Ed25519 key of the enrolment certificate, and the key of
- * the HMAC over a certificate request, which is all that the root keeps.
+ * Two independent keys from one secret (HKDF, RFC 5869): the Ed25519 key of the enrolment
+ * certificate, and the key of the HMAC over a certificate request, which is all that the root
+ * keeps.
  */
 export function keysOfSecret(secret: Uint8Array): { tls: KeyObject; hmac: Uint8Array } {
   const derived = (purpose: string) => new Uint8Array(hkdfSync('sha256', secret, '', `banyan enrol ${purpose}`, 32))

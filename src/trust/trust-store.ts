@@ -1,29 +1,23 @@
-// What this node trusts: verified TUF metadata on disk, the one way to newer metadata, and the way back after damage.
-//
-//     <home>/tuf/1.root.json     pinned when the node joined
-//     <home>/tuf/floors.json     versions and time that it never goes below again
-//     <home>/tuf/current -> N    one whole verified state; a newer one is written beside it and swapped in
-//     <home>/tuf/N/              files named as children ask for them, all but the pinned one
+// What this node trusts: the only way to newer metadata, and recovery after damage.
+// trusted-folder.ts has the files.
 
-import { join } from 'node:path'
 import { Failure } from '../model/failure.ts'
-import { limits } from '../model/limits.ts'
 import type { Instant } from '../model/names.ts'
-import { parseJson } from '../model/parse.ts'
 import type { Attack } from '../model/report.ts'
 import { takingTurns } from '../work/turns.ts'
 import type { Clock, Disk, Log } from '../world/world.ts'
-import { clockFloorOf, type Floors, fallBelow, floorsAfter, floorsFrom, noFloors, parseFloors } from './floors.ts'
-import { fileNameOf, type TargetDigest } from './metadata.ts'
+import { clockFloorOf, type Floors, fallBelow, floorsAfter, floorsFrom, noFloors } from './floors.ts'
+import type { TargetDigest } from './metadata.ts'
 import { MetadataFailure } from './metadata-failure.ts'
-import { copyFrom, follow, fromFolder, type MetadataCopy, type TufFetch, type Verified } from './tuf-client.ts'
+import { pathsIn, readFloors, readPinned, readTrusted, swapIn } from './trusted-folder.ts'
+import { copyFrom, follow, type MetadataCopy, type TufFetch, type Verified } from './tuf-client.ts'
 
 export interface TrustedState {
   rootVersion: number
   timestampVersion: number
-  /** When the first of the metadata files ends, which without new ones makes a node stale. */
+  /** The earliest end of the metadata files. A node without newer ones is stale from then on. */
   expires: Instant
-  /** When the timestamp was signed: how old the fleet's word is. */
+  /** When the timestamp was signed. */
   signedAt: Instant
   /** Null before the first release. */
   revision: TargetDigest | null
@@ -31,15 +25,18 @@ export interface TrustedState {
 }
 
 export interface Trust {
-  /** The newest state that ever held, also when its signed life is over; undefined before the first. */
+  /**
+   * The newest state that was ever verified, even if it has expired since. Undefined before the
+   * first.
+   */
   current(): TrustedState | undefined
   /**
-   * Takes what the source offers, if all of it holds; one refresh at a time. After any Failure everything is as it was.
-   * `rolled-back`, `expired` and `untrusted` are about what was offered, see `attackOf`; others come from the source or
-   * the disk.
+   * Trusts what the source offers, if all of it verifies. One refresh runs at a time, and after any
+   * Failure nothing has changed. Throws `rolled-back`, `expired` or `untrusted` for what was
+   * offered (see `attackOf`), and what the source or the disk throws.
    */
   refresh(fetch: TufFetch): Promise<TrustedState>
-  /** For children, byte for byte as it was signed. */
+  /** A metadata file for children, byte for byte as it was signed. Undefined if there is none. */
   file(name: string): Promise<Uint8Array | undefined>
 }
 
@@ -53,19 +50,20 @@ export interface TrustParts {
   log: Pick<Log, 'warn'>
 }
 
-const pinnedFile = fileNameOf('root', 1)
-
-/** Which attack a failed refresh would be, or undefined if nothing bad was offered. */
+/** The attack that a failed refresh would be. Undefined if the source offered nothing bad. */
 export function attackOf(failure: unknown): Attack['kind'] | undefined {
   return failure instanceof MetadataFailure ? failure.attack : undefined
 }
 
-/** Starts a node's trust with the root that its token pins. Where the same root is trusted already, all stays as it is. */
+/**
+ * Starts a node's trust with the root that its token pins. Changes nothing where the same root is
+ * trusted already. Throws `already-exists` where another one is.
+ */
 export async function bootstrapTrust(parts: {
   dir: string
   rootBytes: Uint8Array
   disk: Pick<Disk, 'read' | 'write' | 'stat' | 'makeFolder'>
-  /** From the token. */
+  /** The floors in the token. */
   atLeast: { timestampVersion: number; signedAt: Instant }
 }): Promise<void> {
   const { dir, rootBytes, disk } = parts
@@ -80,47 +78,26 @@ export async function bootstrapTrust(parts: {
   await disk.write(paths.pinned, rootBytes)
 }
 
+/**
+ * Opens what `bootstrapTrust` began. Throws only if the pinned root cannot be read; all else is
+ * fetched again.
+ */
 export async function openTrust({ dir, clock, disk, log }: TrustParts): Promise<Trust> {
-  const paths = pathsIn(dir)
   const inTurn = takingTurns()
-  const pinned = copyFrom(await disk.read(paths.pinned, { maxBytes: limits.tufFileMaxBytes }))
-  const stored = await readFloors()
-  let floorsText = JSON.stringify(stored)
+  const pinned = await readPinned(dir, disk)
+  const stored = await orWarned(log, 'floors of the trusted metadata not read', () => readFloors(dir, disk))
   let floors = stored ?? noFloors
-  let verified = await loadOrNothing()
+  let floorsText = JSON.stringify(stored)
+  // A damaged copy costs nothing but the next refresh, which then starts from the pinned root.
+  let verified = await orWarned(log, 'stored metadata does not hold', () => readAbove(floors, { dir, disk }))
   if (verified !== undefined) floors = floorsAfter(floors, verified)
   let copy: MetadataCopy = verified?.copy ?? pinned
-
-  /** A damaged copy costs nothing but the next refresh, which then starts from the pinned root. */
-  async function loadOrNothing(): Promise<Verified | undefined> {
-    try {
-      const loaded = await load(dir, disk)
-      const fall = loaded && fallBelow(floors, loaded)
-      if (fall !== undefined) throw rollbackOf(fall)
-      return loaded
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error
-      log.warn('stored metadata does not hold', { error: error.message })
-      return undefined
-    }
-  }
-
-  async function readFloors(): Promise<Floors | undefined> {
-    try {
-      return parseFloors(parseJson(await disk.read(paths.floors), paths.floors), paths.floors)
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error
-      log.warn('floors of the trusted metadata not read', { error: error.message })
-      return undefined
-    }
-  }
 
   async function refresh(fetch: TufFetch): Promise<TrustedState> {
     const now = clock.now()
     const next = await follow(copy, fetch, (keys) => Math.max(now, clockFloorOf(floors, keys)))
-    const fall = fallBelow(floors, next)
-    if (fall !== undefined) throw rollbackOf(fall)
-    if (verified === undefined || isOther(next.copy, copy)) await store(next.copy)
+    refuseFall(floors, next)
+    if (verified === undefined || isOther(next.copy, copy)) await swapIn(next.copy, { dir, disk })
     copy = next.copy
     verified = next
     floors = floorsAfter(floors, next)
@@ -128,40 +105,17 @@ export async function openTrust({ dir, clock, disk, log }: TrustParts): Promise<
     return stateOf(next)
   }
 
-  async function store(next: MetadataCopy): Promise<void> {
-    const before = await disk.readLink(paths.current)
-    const name = String(Number(/^[1-9][0-9]*$/.exec(before ?? '')?.[0] ?? 0) + 1)
-    const folder = join(dir, name)
-    try {
-      await disk.remove(folder)
-      await disk.makeFolder(folder)
-      // At once, which a slow disk does in one go; and all have ended when the first failure is looked at.
-      const files = [...next.files].filter(([file]) => file !== pinnedFile)
-      const writing = files.map(([file, bytes]) => disk.write(join(folder, file), bytes))
-      for (const written of await Promise.allSettled(writing)) {
-        if (written.status === 'rejected') throw written.reason
-      }
-      await disk.pointLink(paths.current, name)
-    } catch (error) {
-      if ((await disk.readLink(paths.current)) !== name) await disk.remove(folder)
-      throw error
-    }
-    for (const old of await disk.list(dir)) {
-      if (/^[0-9]+$/.test(old) && old !== name) await disk.remove(join(dir, old))
-    }
-  }
-
-  /** They double what the trusted folder says, so failing to write them is no reason to go back. */
+  /**
+   * The trusted folder holds the same versions, so failing to write the floors is no reason to go
+   * back.
+   */
   async function storeFloors(): Promise<void> {
     const text = JSON.stringify(floors)
     if (text === floorsText) return
-    try {
-      await disk.write(paths.floors, text)
+    await orWarned(log, 'floors of the trusted metadata not written', async () => {
+      await disk.write(pathsIn(dir).floors, text)
       floorsText = text
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error
-      log.warn('floors of the trusted metadata not written', { error: error.message })
-    }
+    })
   }
 
   return {
@@ -171,38 +125,50 @@ export async function openTrust({ dir, clock, disk, log }: TrustParts): Promise<
   }
 }
 
-/**
- * For the process that applies: what the metadata in `dir` says, its signatures checked from the pinned root down. That
- * it may be over by now is no reason not to apply it.
- */
-export async function verifyOffline(dir: string, disk: Pick<Disk, 'read' | 'readLink'>): Promise<TrustedState> {
-  const verified = await load(dir, disk)
-  if (verified === undefined) throw new Failure('not-found', `there is no trusted metadata in ${dir} yet`)
-  return stateOf(verified)
+/** Undefined, and a warning in the log, if the work ends in a Failure. */
+async function orWarned<T>(log: Pick<Log, 'warn'>, message: string, work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    log.warn(message, { error: error.message })
+    return undefined
+  }
 }
 
-async function load(dir: string, disk: Pick<Disk, 'read' | 'readLink'>): Promise<Verified | undefined> {
-  const paths = pathsIn(dir)
-  for (;;) {
-    const folder = await disk.readLink(paths.current)
-    if (folder === undefined || !/^[1-9][0-9]*$/.test(folder)) return undefined
-    try {
-      const pinned = copyFrom(await disk.read(paths.pinned, { maxBytes: limits.tufFileMaxBytes }))
-      return await follow(pinned, fromFolder(join(dir, folder), disk), () => 0)
-    } catch (error) {
-      // Another process may have swapped in newer metadata and removed the folder under our hands.
-      if ((await disk.readLink(paths.current)) === folder) throw error
-    }
-  }
+async function readAbove(
+  floors: Floors,
+  { dir, disk }: { dir: string; disk: Pick<Disk, 'read' | 'readLink'> },
+): Promise<Verified | undefined> {
+  const read = await readTrusted(dir, disk)
+  if (read !== undefined) refuseFall(floors, read)
+  return read
+}
+
+/**
+ * For the apply process: the state in `dir`, with all signatures verified from the pinned root
+ * down. Throws `not-found` or `untrusted`. The state may have expired; that is no reason not to
+ * apply it.
+ */
+export async function verifyOffline(dir: string, disk: Pick<Disk, 'read' | 'readLink'>): Promise<TrustedState> {
+  const verified = await readTrusted(dir, disk)
+  if (verified === undefined) throw new Failure('not-found', `there is no trusted metadata in ${dir} yet`)
+  return stateOf(verified)
 }
 
 function isOther(next: MetadataCopy, before: MetadataCopy): boolean {
   return [...next.current].some(([role, bytes]) => before.current.get(role) !== bytes)
 }
 
-function rollbackOf({ role, version, floor }: NonNullable<ReturnType<typeof fallBelow>>): MetadataFailure {
-  const message = `${role}.json is version ${version}, and version ${floor} was trusted before`
-  return new MetadataFailure('rolled-back', message)
+/** Throws `rolled-back` for metadata below a version that was trusted before. */
+function refuseFall(floors: Floors, metadata: Verified): void {
+  const fall = fallBelow(floors, metadata)
+  if (fall === undefined) return
+  const { role, version, floor } = fall
+  throw new MetadataFailure(
+    'rolled-back',
+    `${role}.json is version ${version}, and version ${floor} was trusted before`,
+  )
 }
 
 function stateOf({ versions, expires, signedAt, revision, rollouts }: Verified): TrustedState {
@@ -214,8 +180,4 @@ function stateOf({ versions, expires, signedAt, revision, rollouts }: Verified):
     revision,
     rollouts,
   }
-}
-
-function pathsIn(dir: string): { pinned: string; floors: string; current: string } {
-  return { pinned: join(dir, pinnedFile), floors: join(dir, 'floors.json'), current: join(dir, 'current') }
 }

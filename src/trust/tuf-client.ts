@@ -1,7 +1,9 @@
-// The only user of tuf-js: follows a source of metadata from what is trusted now to what it offers, in memory.
+// Follows a source of metadata from what is trusted now to what the source offers, in memory. The
+// only user of tuf-js.
 //
-// tuf-js writes each file in place as soon as that file holds. Here it reads and writes a copy in memory: the caller
-// stores the copy as a whole once all of it holds, so that no failure and no full disk can leave half of a state.
+// By itself, tuf-js writes each file in place as soon as that file is verified. Here it reads and
+// writes a copy in memory. The caller stores the copy as a whole once all of it is verified, so no
+// failure and no full disk leaves half a state.
 
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
@@ -11,6 +13,7 @@ import * as v from 'valibot'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { type Instant, sha256Schema } from '../model/names.ts'
+import { readIfThere } from '../world/read-if-there.ts'
 import type { Disk } from '../world/world.ts'
 import {
   fieldsOf,
@@ -23,46 +26,51 @@ import {
 } from './metadata.ts'
 import { MetadataFailure, metadataFailureOf } from './metadata-failure.ts'
 
-/** Undefined if the other end has no such file. Throws a Failure for anything else that goes wrong. */
+/**
+ * Fetches one metadata file. Undefined if the other end has no such file; throws a Failure for any
+ * other problem.
+ */
 export type TufFetch = (file: string, maxBytes: number) => Promise<Uint8Array | undefined>
 
 /** Metadata files in a folder. */
 export function fromFolder(folder: string, disk: Pick<Disk, 'read'>): TufFetch {
-  return async (file, maxBytes) => {
-    try {
-      return await disk.read(join(folder, file), { maxBytes })
-    } catch (error) {
-      if (error instanceof Failure && error.code === 'not-found') return undefined
-      throw error
-    }
-  }
+  return (file, maxBytes) => readIfThere(disk, join(folder, file), { maxBytes })
 }
 
 /** Trusted metadata, byte for byte as it was signed. */
 export interface MetadataCopy {
   current: Map<Role, Uint8Array>
-  /** By file name: the current files, every root there was, and some earlier ones of the other roles. */
+  /**
+   * By file name: the current files, all roots so far, and some earlier versions of the other
+   * roles.
+   */
   files: Map<string, Uint8Array>
 }
 
-/** A copy that held, and what it says. */
+/** A copy that was verified, and its content. */
 export interface Verified {
   copy: MetadataCopy
   /** 0 for a role that the fleet does not have. */
   versions: Readonly<Record<Role, number>>
   /** Ids of the keys that may sign these roles, sorted. */
   keys: { timestamp: string; snapshot: string }
-  /** The earliest end of all its files. */
+  /** The earliest end of all files. */
   expires: Instant
   signedAt: Instant
   revision: TargetDigest | null
   rollouts: TargetDigest | null
 }
 
-/** The keys of the newest root's timestamp role -> the time to judge expiry at. */
+/**
+ * Returns the time at which expiry is judged, given the ids of the timestamp keys in the newest
+ * root.
+ */
 type ReferenceTime = (timestampKeys: string) => Instant
 
-/** A copy that holds nothing but a root which its holder trusts already. `untrusted` if it does not even sign itself. */
+/**
+ * A copy with nothing but a root that is trusted already. Throws `untrusted` if the root is not
+ * signed by itself.
+ */
 export function copyFrom(root: Uint8Array): MetadataCopy {
   const copy: MetadataCopy = { current: new Map([['root', root]]), files: new Map() }
   try {
@@ -77,7 +85,10 @@ export function copyFrom(root: Uint8Array): MetadataCopy {
   }
 }
 
-/** The given copy stays as it is. Throws a MetadataFailure, or what `fetch` threw. */
+/**
+ * The verified copy that the source leads to; `from` is not changed. Throws a MetadataFailure, or
+ * what `fetch` threw.
+ */
 export async function follow(from: MetadataCopy, fetch: TufFetch, at: ReferenceTime): Promise<Verified> {
   const copy = { current: new Map(from.current), files: new Map(from.files) }
   const source = sourceOver(fetch)
@@ -102,7 +113,8 @@ export async function follow(from: MetadataCopy, fetch: TufFetch, at: ReferenceT
   }
 }
 
-// What we use of tuf-js below its public types. Its version is pinned; the tests notice if any of this moves.
+// The parts of tuf-js that banyan uses below its public types. The version is pinned, and tests
+// fail if any of them moves.
 
 interface TrustedSet {
   root: { signed: { roles: Record<string, { keyIDs: string[] } | undefined> } }
@@ -133,7 +145,8 @@ function updaterOver(copy: MetadataCopy, source: Source): OpenUpdater {
   const Base = Updater as unknown as new (options: UpdaterOptions) => OpenUpdater
   assert(typeof Base.prototype.loadLocalMetadata === 'function' && typeof Base.prototype.persistMetadata === 'function')
 
-  // A class in here, because the base class loads the root before a field of ours could be set.
+  // The class is in here because the constructor of the base class loads the root before a field
+  // could be set.
   class CopyUpdater extends Base {
     override loadLocalMetadata(role: string): Buffer {
       const bytes = copy.current.get(role as Role)
@@ -163,20 +176,20 @@ function updaterOver(copy: MetadataCopy, source: Source): OpenUpdater {
 
 interface Source {
   fetcher: Fetcher
-  /** The file that was asked for last. */
+  /** The name of the file that was requested last. */
   file(): string
-  /** What ended the last fetch, other than that there is no newer root. */
+  /** The error that ended the last fetch, unless it only meant that there is no newer root. */
   failure(): unknown
 }
 
-/** tuf-js turns what its fetcher throws into text, so it is kept here. */
+/** tuf-js turns the errors of its fetcher into text, so the last error is kept here. */
 function sourceOver(fetch: TufFetch): Source {
   let file = 'root.json'
   let failure: unknown
 
   const bounded = async (name: string, maxBytes: number): Promise<Uint8Array | undefined> => {
     const tooLarge = (cause?: unknown) =>
-      // The length of these is signed, so more than that is not just long.
+      // The length of these files is signed, so a longer file is forged.
       /\.(snapshot|targets|rollouts)\.json$/.test(name)
         ? new MetadataFailure('metadata-forged', `${name} is larger than the ${maxBytes} bytes that were signed`, cause)
         : new Failure('too-large', `${name} is larger than ${maxBytes} bytes`, { retry: 'later', cause })
@@ -194,7 +207,7 @@ function sourceOver(fetch: TufFetch): Source {
       if (!isMetadataFile(file)) throw new MetadataFailure('metadata-forged', `metadata leads to a file named ${file}`)
       const bytes = await bounded(file, maxBytes)
       if (bytes !== undefined) return Buffer.from(bytes)
-      // By this one error tuf-js knows that it has the newest root.
+      // This error tells tuf-js that it has the newest root.
       if (file.endsWith('.root.json')) throw new DownloadHTTPError(`no ${file}`, 404)
       throw new Failure('unreachable', `the parent does not give out ${file}`, { retry: 'later' })
     } catch (error) {
@@ -209,7 +222,10 @@ function sourceOver(fetch: TufFetch): Source {
   }
 }
 
-/** tuf-js turns what these two throw into text, so it is kept here: undefined once a file after it was accepted. */
+/**
+ * tuf-js turns the errors of these two steps into text, so the last one is kept here, until a later
+ * file is accepted.
+ */
 function refusalsOf(trustedSet: TrustedSet): () => unknown {
   let last: unknown
   for (const step of ['updateSnapshot', 'updateDelegatedTargets'] as const) {
@@ -245,14 +261,18 @@ function readingOf(copy: MetadataCopy): Pick<Verified, 'versions' | 'expires' | 
     expires = Math.min(expires, fields.expires)
     if (role === 'timestamp') signedAt = fields.signedAt
   }
-  // A signed time after the end would make every node's clock floor say that all is over.
+  // A signed time after the end would raise every node's clock floor past the end, so that all
+  // would be expired.
   if (signedAt === undefined || signedAt > expires) {
     throw new MetadataFailure('metadata-forged', `timestamp.json was signed at ${signedAt}, and the end is ${expires}`)
   }
   return { versions, expires, signedAt }
 }
 
-/** A child that has read an earlier timestamp can still fetch what it names; all roots stay for good. */
+/**
+ * Keeps some versions, so that a child which has read an earlier timestamp can fetch the files it
+ * names. All roots stay.
+ */
 function forgetOldFiles(copy: MetadataCopy): void {
   for (const role of ['snapshot', 'targets', 'rollouts'] as const) {
     const names = [...copy.files.keys()].filter((name) => name.endsWith(`.${role}.json`))

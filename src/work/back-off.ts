@@ -4,8 +4,9 @@ import type { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 
 /**
- * Exponential back-off with a ceiling, in milliseconds. The upper half of each step is random, so that callers who
- * failed together return apart. `failures` counts the failures in a row, from 1; `fraction` is in [0, 1).
+ * Exponential back-off with a ceiling, in milliseconds. The upper half of each step is random, so
+ * that callers who failed together return apart. `failures` counts the failures in a row, from 1;
+ * `fraction` is in [0, 1).
  */
 export function backOffMs(parts: { failures: number; fraction: number; firstMs: number; ceilingMs: number }): number {
   const { failures, fraction, firstMs, ceilingMs } = parts
@@ -13,7 +14,10 @@ export function backOffMs(parts: { failures: number; fraction: number; firstMs: 
   return Math.round(step / 2 + (step / 2) * fraction)
 }
 
-/** The back-off of a call to the parent. The wait is never shorter than the wait that the parent asked for. */
+/**
+ * The back-off of a call to the parent. The wait is never shorter than the wait that the parent
+ * asked for.
+ */
 export function retryDelayMs(failures: number, fraction: number, failure?: Pick<Failure, 'retryAfterMs'>): number {
   // Twice the first wait of a sibling: a parent has many children that lost it at the same moment.
   const firstMs = 2 * limits.retryFirstMs
@@ -22,8 +26,9 @@ export function retryDelayMs(failures: number, fraction: number, failure?: Pick<
 }
 
 /**
- * The wait that the other end asked for, and up to half of it more: the other end may have asked the same of everybody.
- * The other end controls the value, so the wait never exceeds the ceiling of our own back-off.
+ * The wait that the other end asked for, and up to half of it more: the other end may have asked
+ * the same of everybody. The other end controls the value, so the wait never exceeds the ceiling of
+ * our own back-off.
  */
 export function askedMs(failure: Pick<Failure, 'retryAfterMs'> | undefined, fraction: number): number {
   const ms = failure?.retryAfterMs ?? 0

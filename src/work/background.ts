@@ -1,21 +1,21 @@
-// Work that nobody awaits: its failure is logged, a second start while it runs means one more run afterwards.
+// Work that nobody awaits. Its failure is logged.
 
 import { messageOf } from '../model/failure.ts'
 import type { Log } from '../world/world.ts'
 
-/** Lets a promise run on its own; the only place where a promise is dropped. */
+/** Logs the failure of a promise that nobody awaits. The only place where a promise is dropped. */
 export function background(what: string, log: Log, work: Promise<unknown>): void {
   work.catch((error) => log.error('background work failed', { what, error: messageOf(error) }))
 }
 
 export interface Repeatable {
-  /** Runs the work soon. Asking while it runs gives exactly one more run, however often asked. */
+  /** Runs the work soon. Any number of calls while it runs give exactly one more run. */
   ask(): void
-  /** Resolves when nothing is running and nothing is asked for. */
+  /** Resolves when the work is not running and no run is due. */
   settled(): Promise<void>
 }
 
-/** Level-triggered work: "look again" may be said any number of times. */
+/** Level-triggered work, such as looking again: it may be asked for any number of times. */
 export function repeatable(what: string, log: Log, work: () => Promise<void>): Repeatable {
   let running: Promise<void> | undefined
   let again = false

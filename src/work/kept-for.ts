@@ -1,8 +1,11 @@
-// Work whose result is good for a while, however many ask for it.
+// Work whose result is shared for a while.
 
 import type { Clock } from '../world/world.ts'
 
-/** Who asks while it is done, or shortly after it began, gets what it comes to; what failed is done again. */
+/**
+ * All calls within `ms` of the start of the work get its result. After a failure, the next call
+ * does the work again.
+ */
 export function keptFor<T>(
   { clock, ms }: { clock: Pick<Clock, 'monotonicMs'>; ms: number },
   work: () => Promise<T>,

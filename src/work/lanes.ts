@@ -1,13 +1,16 @@
-// So many pieces of work at a time; the others wait for their turn.
+// A fixed number of pieces of work at a time. The others wait for their turn.
 
 import { Failure } from '../model/failure.ts'
 
 export interface Lanes {
-  /** Throws `refused` if nobody needs the work any longer when its turn comes. */
+  /**
+   * Work with `first` goes before the others that wait. Throws `refused` if the work is not needed
+   * any longer at its turn.
+   */
   run<T>(work: () => Promise<T>, turn: { first: boolean; isNeeded: () => boolean }): Promise<T>
 }
 
-export function openLanes(count: number): Lanes {
+export function createLanes(count: number): Lanes {
   const waiting = { first: [] as (() => void)[], others: [] as (() => void)[] }
   let taken = 0
   const next = () => {

@@ -1,11 +1,11 @@
-// Values that come one by one from work that pushes them, for whoever reads them at their own pace.
+// Turns work that pushes values into values that a reader pulls at its own pace.
 
-/** The generator ends when the work has, and throws what it threw, after the values before it. */
-export async function* linesOf(work: (say: (line: unknown) => void) => Promise<void>): AsyncIterable<unknown> {
-  const lines: unknown[] = []
+/** Ends when the work ends. An error of the work is thrown after all values that came before it. */
+export async function* linesOf<Line>(work: (say: (line: Line) => void) => Promise<void>): AsyncIterable<Line> {
+  const lines: Line[] = []
   let wake = () => {}
   let done = false
-  const say = (line: unknown) => {
+  const say = (line: Line) => {
     lines.push(line)
     wake()
   }
@@ -13,7 +13,7 @@ export async function* linesOf(work: (say: (line: unknown) => void) => Promise<v
     done = true
     wake()
   })
-  // Its failure is thrown below, once the lines before it are out.
+  // The failure is thrown below, once the lines before it have been read.
   working.catch(() => {})
   while (!done || lines.length > 0) {
     const line = lines.shift()

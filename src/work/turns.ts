@@ -6,8 +6,8 @@ import { limits } from '../model/limits.ts'
 export type TakeTurn = <T>(work: () => Promise<T>) => Promise<T>
 
 /**
- * One queue. A failing piece of work fails its own caller only. A call throws `refused` (try again later) while `max`
- * others wait; `what` names them in the message.
+ * One queue. A failing piece of work fails its own caller only. A call throws `refused` (try again
+ * later) while `max` others wait; `what` names them in the message.
  */
 export function takingTurns(options: { max?: number; what?: string } = {}): TakeTurn {
   const { max = limits.turnsMax, what = 'others' } = options
@@ -19,7 +19,8 @@ export function takingTurns(options: { max?: number; what?: string } = {}): Take
     }
     waiting += 1
     const mine = last.then(work)
-    // The next piece of work starts once this one has ended, however this one ended; the caller gets the error from `mine`.
+    // The next piece of work starts once this one has ended, however this one ended; the caller
+    // gets the error from `mine`.
     last = mine.catch(() => undefined)
     try {
       return await mine
@@ -29,7 +30,9 @@ export function takingTurns(options: { max?: number; what?: string } = {}): Take
   }
 }
 
-/** One queue per key. A key without work takes no memory. The caller bounds the number of its calls. */
+/**
+ * One queue per key. A key without work takes no memory. The caller bounds the number of its calls.
+ */
 export function takingTurnsByKey<K>(): <T>(key: K, work: () => Promise<T>) => Promise<T> {
   const lastOf = new Map<K, Promise<unknown>>()
   return (key, work) => {

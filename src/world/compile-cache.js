@@ -1,5 +1,6 @@
-// Compiled code kept between starts. Without it every start loads the type stripper, which costs 18 MB and most of the
-// start-up time. Plain JavaScript, because it has to run before the first TypeScript file is loaded.
+// Keeps compiled code between starts. Without the cache, every start loads the type stripper, which
+// costs 18 MB and most of the start-up time. Plain JavaScript, because it runs before the first
+// TypeScript file is loaded.
 
 import fs from 'node:fs'
 import module from 'node:module'
@@ -7,8 +8,8 @@ import os from 'node:os'
 import path from 'node:path'
 
 /**
- * Switches the cache on for this process and those started with its environment. Call it before anything else is
- * imported. Where no folder is safe to use, the program runs without a cache.
+ * Switches the cache on for this process and those started with its environment. Call it before
+ * anything else is imported. Where no folder is safe to use, the program runs without a cache.
  */
 export function enableCompileCache() {
   if (process.env.NODE_COMPILE_CACHE !== undefined || process.env.NODE_DISABLE_COMPILE_CACHE !== undefined) return
@@ -18,7 +19,10 @@ export function enableCompileCache() {
   process.env.NODE_COMPILE_CACHE = folder
 }
 
-/** Node writes the cache when a process exits by itself; a daemon that may be killed saves it earlier. */
+/**
+ * Node writes the cache when a process exits by itself. A daemon may be killed, so it saves the
+ * cache earlier.
+ */
 export function saveCompileCache() {
   module.flushCompileCache()
 }
@@ -32,12 +36,14 @@ function folderBesideTheCode() {
     fs.accessSync(folder, fs.constants.W_OK)
     return folder
   } catch {
-    // Read-only file system, somebody else's installation, full disk: whatever it is, a start without cache works.
+    // A read-only file system, an installation of another user, a full disk: the program starts
+    // without a cache.
     return undefined
   }
 }
 
-// What lies in the cache is run. In a folder that everybody can write to, only one that is ours alone will do.
+// Node runs what is in the cache. Below a folder that everybody can write to, the cache has to
+// belong to this user alone.
 function folderOfThisUser() {
   const uid = process.getuid()
   const folder = path.join(os.tmpdir(), `banyan-cache-${uid}`)

@@ -1,21 +1,25 @@
-// State files on the real disk. Every change is durable when its promise resolves, if it is to be: fsync of the file, then of
-// its folder.
+// State files on the real disk. A change is durable when its promise resolves: fsync of the file,
+// then of its folder.
 
 import { createHash } from 'node:crypto'
 import { closeSync, constants, fsync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import { codeOf, Failure, messageOf } from '../model/failure.ts'
+import { codeOf, Failure } from '../model/failure.ts'
 import type { Sha256 } from '../model/names.ts'
+import { diskFailureOf, isAbsence } from './disk-failure.ts'
 import type { Disk, FileStat } from './world.ts'
 
-/** What a write that was killed leaves behind; `list` does not show it. */
+/** The files that a killed write leaves behind. `list` does not show them. */
 const unfinishedName = /^\.unfinished-\d+-\d+$/
 
 const readStepBytes = 256 * 1024
 
-/** What an earlier process with our process id left behind is overwritten; a link planted there is not followed. */
+/**
+ * Overwrites what an earlier process with the same process id left behind, and follows no link that
+ * was planted there.
+ */
 const overwriting = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
 
 const synced = promisify(fsync)
@@ -47,7 +51,8 @@ async function read(path: string, maxBytes: number): Promise<Uint8Array> {
       const { bytesRead } = await file.read(bytes, length, bytes.length - length, null)
       length += bytesRead
       if (length > maxBytes) throw new Failure('too-large', `${path} is larger than ${maxBytes} bytes`)
-      // A file of a known size that gives less than was asked for has no more. Those of the kernel say that they have none.
+      // A file with a known size is at its end once it returns less than requested. Files of the
+      // kernel have size 0.
       if (bytesRead === 0 || (size > 0 && length < bytes.length)) return bytes.subarray(0, length)
       if (length === bytes.length) bytes = enlarged(bytes)
     }
@@ -71,8 +76,9 @@ async function writeAll(folder: string, files: ReadonlyMap<string, Uint8Array>, 
   const written = new Map<string, { unfinished: string; file: number }>()
   try {
     try {
-      // Of small files only the fsync takes long; asked for through the thread pool, the rest would cost several times what
-      // it is. It comes after all of them are written: making a file waits for the file system's journal.
+      // For small files only the fsync takes long, so only the fsync uses the thread pool; the
+      // other calls would cost several times as much there. All files are written before the first
+      // fsync: creating a file waits for the file system's journal.
       for (const [name, content] of files) {
         const unfinished = unfinishedBeside(join(folder, name))
         const file = openSync(unfinished, overwriting, 0o644)
@@ -94,7 +100,10 @@ async function writeAll(folder: string, files: ReadonlyMap<string, Uint8Array>, 
   if (isDurable) await syncFolder(folder)
 }
 
-/** Durable but for its name. */
+/**
+ * Writes a file whose content is durable when the promise resolves. Its name becomes durable with
+ * an fsync of the folder.
+ */
 async function writeFile(path: string, content: Uint8Array | string, mode: number | undefined): Promise<void> {
   const unfinished = unfinishedBeside(path)
   try {
@@ -185,7 +194,7 @@ async function freeBytes(path: string): Promise<number> {
   return bavail * bsize
 }
 
-/** The parts share one buffer: each is valid until the next is asked for. */
+/** The parts share one buffer: each is valid until the next one is requested. */
 async function* partsOf(path: string): AsyncGenerator<Uint8Array> {
   const file = await fs.open(path, 'r')
   try {
@@ -220,16 +229,7 @@ async function asFailure<T>(doing: string, path: string, work: () => Promise<T>)
   try {
     return await work()
   } catch (error) {
-    if (error instanceof Failure) throw error
     if (isAbsence(error)) throw new Failure('not-found', `there is no ${path}`, { cause: error })
-    const message = `cannot ${doing} ${path}: ${messageOf(error)}`
-    if (codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT') {
-      throw new Failure('no-space', message, { retry: 'later', hint: 'free some space on this disk', cause: error })
-    }
-    throw new Failure('disk', message, { cause: error })
+    throw diskFailureOf(error, `${doing} ${path}`)
   }
-}
-
-function isAbsence(error: unknown): boolean {
-  return codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR'
 }

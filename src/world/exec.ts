@@ -1,4 +1,5 @@
-// Programs of the operating system. Each runs in a process group of its own, so that a time limit ends all of it.
+// Runs programs of the operating system, each in a process group of its own, so that a time limit
+// ends the whole group.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { constants } from 'node:fs'
@@ -12,7 +13,10 @@ import { limits } from '../model/limits.ts'
 import { type NamelessFile, openNamelessFile } from './nameless-file.ts'
 import type { Exec, Run, RunResult } from './world.ts'
 
-/** Package scripts call programs from all of these, and a daemon's own PATH often lacks the sbin ones. */
+/**
+ * Package scripts call programs from all of these folders, and the PATH of a daemon often lacks the
+ * sbin folders.
+ */
 const standardFolders = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
 
 export const systemExec: Exec = { run, detach, which }
@@ -28,7 +32,10 @@ async function run(run: Run): Promise<RunResult> {
   }
 }
 
-/** With pipes for what it prints where there are no files for that. */
+/**
+ * The program prints into `files` (standard output, standard error) if they are given, and into
+ * pipes otherwise.
+ */
 async function runChild(run: Run, files: readonly NamelessFile[]): Promise<RunResult> {
   const [out, err] = files
   const child = spawn(run.program, run.args, {
@@ -57,7 +64,7 @@ async function runChild(run: Run, files: readonly NamelessFile[]): Promise<RunRe
   try {
     if (run.signal?.aborted) end()
     const { code, signal } = await exitOf(child)
-    // Those of an ended group that outlive its leader get no more time.
+    // Once the leader of an ended group has gone, the rest of the group gets no more time.
     if (killTimer !== undefined) signalGroup(child.pid as number, 'SIGKILL')
     await outputEnded(child)
     for (const [collected, file] of [[stdout, out] as const, [stderr, err] as const]) {
@@ -113,7 +120,9 @@ function searchPath(): string {
   return [...new Set([...own, ...standardFolders])].join(delimiter)
 }
 
-/** Settles once the program runs, or throws because it cannot. */
+/**
+ * Resolves once the program runs. Throws `not-found` or `program-failed` if it cannot be started.
+ */
 function started(child: ChildProcess, program: string): Promise<void> {
   return new Promise((resolve, reject) => {
     child.once('spawn', resolve)
@@ -133,7 +142,10 @@ function exitOf(child: ChildProcess): Promise<{ code: number | null; signal: str
   })
 }
 
-/** A service that a package script started may keep the pipes open for as long as it lives: we do not wait for it. */
+/**
+ * Waits for the end of the pipes, but not for long: a service that a package script started may
+ * keep them open for ever.
+ */
 async function outputEnded(child: ChildProcess): Promise<void> {
   const streams = [child.stdout, child.stderr]
   if (streams.every((stream) => stream === null || stream.closed)) return
@@ -147,7 +159,7 @@ async function outputEnded(child: ChildProcess): Promise<void> {
   for (const stream of streams) stream?.destroy()
 }
 
-/** To a process group, by the process that leads it; one that is gone takes no notice. */
+/** Signals the process group of a leader. Does nothing if the group has gone. */
 export function signalGroup(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(-pid, signal)
@@ -159,7 +171,7 @@ export function signalGroup(pid: number, signal: NodeJS.Signals): void {
 interface Collected {
   take(part: Buffer): void
   end(): void
-  /** So far. */
+  /** The text that was kept so far. */
   text(): string
 }
 
@@ -167,12 +179,12 @@ function collectFrom(stream: Readable | null, keptBytes: number, onLine: (line: 
   const collected = collect(keptBytes, onLine)
   stream?.on('data', collected.take)
   stream?.on('end', collected.end)
-  // A pipe breaks when its reader is done with it: the exit code tells what there is to know.
+  // A pipe breaks when its reader closes it. The exit code is what counts.
   stream?.on('error', () => {})
   return collected
 }
 
-/** Keeps the last bytes and calls back for each line. */
+/** Keeps the last bytes of a stream, and calls back for each line. */
 function collect(keptBytes: number, onLine: (line: string) => void): Collected {
   const decoder = new StringDecoder('utf8')
   let parts: Buffer[] = []
@@ -200,7 +212,7 @@ function collect(keptBytes: number, onLine: (line: string) => void): Collected {
   return { take, end, text: () => tailOf(parts, keptBytes).toString('utf8') }
 }
 
-/** The last bytes, starting with a whole character. */
+/** The last bytes of a text, starting with a whole character. */
 function tailOf(parts: Buffer[], bytes: number): Buffer {
   const all = Buffer.concat(parts)
   let start = Math.max(0, all.length - bytes)

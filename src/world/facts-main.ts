@@ -1,4 +1,5 @@
-// Prints what `systeminformation` knows of this machine and is worth telling nodes apart by, as JSON. Run by facts.ts.
+// Prints, as JSON, the facts of `systeminformation` by which policies may select nodes. facts.ts
+// runs this program.
 
 import * as si from 'systeminformation'
 

@@ -1,4 +1,5 @@
-// What a machine is. `systeminformation` runs in a process of its own, so that the daemon stays small.
+// The facts of this machine. `systeminformation` runs in a process of its own, so that the daemon
+// stays small.
 
 import { readFile } from 'node:fs/promises'
 import * as os from 'node:os'
@@ -12,7 +13,7 @@ import type { Exec, FactSource, Facts, Log } from './world.ts'
 
 const parseFacts = parserOf(v.record(v.string(), v.union([v.string(), v.number(), v.boolean()])))
 
-/** Debian's names for what Node calls `process.arch`. */
+/** Debian's names for the architectures in `process.arch`. */
 const debianArch: Readonly<Record<string, string>> = {
   x64: 'amd64',
   arm64: 'arm64',
@@ -23,7 +24,7 @@ const debianArch: Readonly<Record<string, string>> = {
   s390x: 's390x',
 }
 
-/** What cannot be found out is left out, but `arch` and `hostname` are always there. */
+/** Unknown facts are left out; `arch` and `hostname` are always there. */
 export function openFacts({ exec, log }: { exec: Pick<Exec, 'run'>; log: Log }): FactSource {
   return {
     async collect() {
@@ -45,7 +46,7 @@ export function openFacts({ exec, log }: { exec: Pick<Exec, 'run'>; log: Log }):
   }
 }
 
-/** From Node and /etc/os-release alone. */
+/** The facts from Node and /etc/os-release. */
 async function basicFacts(): Promise<Facts> {
   const release = osRelease(await readFile('/etc/os-release', 'utf8').catch(() => ''))
   const facts: Record<string, string | number | undefined> = {

@@ -1,17 +1,27 @@
-// How many bytes of bodies and answers a control port holds in memory at once, for all callers and for each of them.
+// Bounds the bytes of bodies and answers that a control port holds in memory at once, for all
+// callers and for each one.
 
 import { limits } from '../model/limits.ts'
 
 export interface Claim {
-  /** The bytes are no longer held. Once more does nothing. */
+  /** Gives the bytes back. A second call does nothing. */
   release(): void
 }
 
 export interface Budget {
-  /** Undefined if there is no room now, or if others wait for what there is. */
+  /** Undefined if there is no room now, or if others already wait for it. */
   take(caller: string, bytes: number): Claim | undefined
-  /** Resolves when there is room, in turn; undefined when the signal says that it is no longer wanted. */
+  /**
+   * Resolves when there is room and it is this caller's turn. Resolves to undefined when the signal
+   * aborts.
+   */
   wait(caller: string, bytes: number, signal: AbortSignal): Promise<Claim | undefined>
+}
+
+export interface BudgetMax {
+  bytes: number
+  /** The share of one caller. */
+  bytesOfOne: number
 }
 
 interface Waiting {
@@ -21,64 +31,56 @@ interface Waiting {
 }
 
 /**
- * One caller gets a share only: whoever does not take his answers keeps nobody else waiting. Whatever its size, a caller
- * that holds nothing gets one thing.
+ * One caller gets a share only, so a caller that does not take its answers keeps nobody else
+ * waiting. A caller that holds nothing gets one thing, whatever its size.
  */
-export function openBudget(
-  max: { bytes: number; bytesOfOne: number } = {
-    bytes: limits.httpBytesUnderwayMax,
-    bytesOfOne: limits.httpBytesUnderwayOfOneMax,
-  },
+export function createBudget(
+  max: BudgetMax = { bytes: limits.httpBytesUnderwayMax, bytesOfOne: limits.httpBytesUnderwayOfOneMax },
 ): Budget {
-  const heldBy = new Map<string, number>()
-  let held = 0
+  const ledger = createLedger(max)
+  /** In the order of the calls. */
   const line = new Set<Waiting>()
 
-  const fitsShare = (caller: string, bytes: number) => {
-    const own = heldBy.get(caller) ?? 0
-    return own === 0 || own + bytes <= max.bytesOfOne
-  }
-  const fitsAll = (bytes: number) => held === 0 || held + bytes <= max.bytes
-
   function claim(caller: string, bytes: number): Claim {
-    hold(caller, bytes)
+    ledger.hold(caller, bytes)
     let isHeld = true
     return {
       release() {
         if (!isHeld) return
         isHeld = false
-        hold(caller, -bytes)
+        ledger.hold(caller, -bytes)
         serve()
       },
     }
   }
 
-  function hold(caller: string, bytes: number): void {
-    held += bytes
-    const own = (heldBy.get(caller) ?? 0) + bytes
-    if (own === 0) heldBy.delete(caller)
-    else heldBy.set(caller, own)
-  }
-
-  /** Whoever has used up his share is passed over; of the others, a large wish is not overtaken by small ones. */
+  /**
+   * Passes over callers that have used up their share. Among the others, small wishes do not
+   * overtake a large one.
+   */
   function serve(): void {
     for (const waiting of line) {
-      if (!fitsShare(waiting.caller, waiting.bytes)) continue
-      if (!fitsAll(waiting.bytes)) return
+      if (!ledger.fitsShare(waiting)) continue
+      if (!ledger.fitsAll(waiting)) return
       line.delete(waiting)
       waiting.grant(claim(waiting.caller, waiting.bytes))
     }
   }
 
-  const isAwaited = () => [...line].some(({ caller, bytes }) => fitsShare(caller, bytes))
-
   return {
     take(caller, bytes) {
-      if (!fitsShare(caller, bytes) || !fitsAll(bytes) || isAwaited()) return undefined
+      const wish = { caller, bytes }
+      const isAwaited = [...line].some(ledger.fitsShare)
+      if (!ledger.fitsShare(wish) || !ledger.fitsAll(wish) || isAwaited) return undefined
       return claim(caller, bytes)
     },
     wait: (caller, bytes, signal) =>
       new Promise((resolve) => {
+        const leave = () => {
+          line.delete(waiting)
+          resolve(undefined)
+          serve()
+        }
         const waiting: Waiting = {
           caller,
           bytes,
@@ -87,15 +89,32 @@ export function openBudget(
             resolve(granted)
           },
         }
-        const leave = () => {
-          line.delete(waiting)
-          resolve(undefined)
-          serve()
-        }
         if (signal.aborted) return resolve(undefined)
         signal.addEventListener('abort', leave, { once: true })
         line.add(waiting)
         serve()
       }),
+  }
+}
+
+type Wish = Pick<Waiting, 'caller' | 'bytes'>
+
+/** Who holds how many bytes, and whether more would fit. */
+function createLedger(max: BudgetMax) {
+  const heldBy = new Map<string, number>()
+  let held = 0
+  return {
+    fitsShare: ({ caller, bytes }: Wish) => {
+      const own = heldBy.get(caller) ?? 0
+      return own === 0 || own + bytes <= max.bytesOfOne
+    },
+    fitsAll: ({ bytes }: Wish) => held === 0 || held + bytes <= max.bytes,
+    /** A negative number gives bytes back. */
+    hold(caller: string, bytes: number): void {
+      held += bytes
+      const own = (heldBy.get(caller) ?? 0) + bytes
+      if (own === 0) heldBy.delete(caller)
+      else heldBy.set(caller, own)
+    },
   }
 }

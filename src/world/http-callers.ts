@@ -1,19 +1,20 @@
-// Who has connections to a control port, and how many: for each address from before the handshake, for each certificate
-// from after it.
+// Counts the connections to a control port, and bounds them: for each address before the handshake,
+// for each certificate after it.
 
 import type * as https from 'node:https'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import { plainAddress } from '../model/address.ts'
 import { limits } from '../model/limits.ts'
 import type { HttpPeer } from './world.ts'
 
 export interface Caller extends HttpPeer {
-  /** The same for all connections with one certificate. */
+  /** Names the certificate: equal for all connections that use it. */
   fingerprint: string
 }
 
 export interface Callers {
-  /** Undefined for a connection whose certificate nobody verified. */
+  /** Undefined for a connection whose certificate was not verified. */
   callerOf(socket: Socket): Caller | undefined
   addressOf(socket: TLSSocket): string
   destroyAll(): void
@@ -28,7 +29,7 @@ export function watchCallers(server: https.Server, connectionsMax: (peer: HttpPe
   const perCertificate = new Map<string, Set<TLSSocket>>()
 
   server.prependListener('connection', (socket: Socket) => {
-    const address = plainAddress(socket.remoteAddress)
+    const address = addressOf(socket.remoteAddress)
     const count = (perAddress.get(address) ?? 0) + 1
     perAddress.set(address, count)
     open.add(socket)
@@ -48,8 +49,8 @@ export function watchCallers(server: https.Server, connectionsMax: (peer: HttpPe
     const fingerprint = certificate.fingerprint256
     const caller: Caller = {
       certificate: new Uint8Array(certificate.raw),
-      address: plainAddress(socket.remoteAddress),
-      reachedAt: plainAddress(socket.localAddress),
+      address: addressOf(socket.remoteAddress),
+      reachedAt: addressOf(socket.localAddress),
       fingerprint,
     }
     callers.set(socket, caller)
@@ -59,18 +60,19 @@ export function watchCallers(server: https.Server, connectionsMax: (peer: HttpPe
       own.delete(socket)
       if (own.size === 0) perCertificate.delete(fingerprint)
     })
-    // The oldest goes: a node whose link broke comes again before its old connections are known to be dead.
+    // The oldest connection is closed: a node whose link broke reconnects before its old
+    // connections are known to be dead.
     const [oldest] = own
     if (own.size > connectionsMax(caller)) oldest?.destroy()
   })
 
   return {
     callerOf: (socket) => callers.get(socket),
-    // Node has dropped the address of a TLS socket by the time that its handshake has failed; only the socket below it,
-    // which has no public name, tells which of ours it was.
+    // When a handshake has failed, Node has already dropped the address of the TLS socket. The
+    // socket below still identifies the connection, but has no public name.
     addressOf: (socket) => {
       const below = (socket as unknown as { _parent?: Socket })._parent
-      return (below && addresses.get(below)) ?? plainAddress(socket.remoteAddress)
+      return (below && addresses.get(below)) ?? addressOf(socket.remoteAddress)
     },
     destroyAll: () => {
       for (const socket of open) socket.destroy()
@@ -78,6 +80,7 @@ export function watchCallers(server: https.Server, connectionsMax: (peer: HttpPe
   }
 }
 
-function plainAddress(address: string | undefined): string {
-  return (address ?? 'unknown').replace(/^::ffff:/, '')
+/** A socket that was destroyed in the meantime has no address any more. */
+function addressOf(address: string | undefined): string {
+  return address === undefined ? 'unknown' : plainAddress(address)
 }

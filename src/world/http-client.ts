@@ -1,7 +1,8 @@
-// One request to another node, with limits on its time and on the size of what comes back.
+// One request to another node, with limits on its time and on the size of the answer.
 
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import * as https from 'node:https'
+import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { codeOf, Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
@@ -17,91 +18,133 @@ export async function requestFrom(pools: Pools, options: RequestOptions): Promis
   const deadline = performance.now() + options.timeoutMs
   const first = await attempt(pool, options, options.timeoutMs)
   if (first.kind === 'reply') return first.reply
-  // A kept-alive connection that the other end closed while it lay idle: what is sent into it is lost, and the
-  // request is repeated on a new one. Every call of the protocol may arrive twice.
+  // The other end had closed a kept-alive connection, and what was sent into it is lost. The
+  // request is repeated on a new connection. Every call of the protocol may arrive twice.
   pools.closeIdle()
   const second = await attempt(pool, options, Math.max(1, deadline - performance.now()))
   if (second.kind === 'reply') return second.reply
   throw second.failure
 }
 
-type Attempt = { kind: 'reply'; reply: HttpReply } | { kind: 'was-idle'; failure: Failure }
+type Attempted = { kind: 'reply'; reply: HttpReply } | { kind: 'was-idle'; failure: Failure }
 
-function attempt(agent: https.Agent, options: RequestOptions, timeoutMs: number): Promise<Attempt> {
-  const url = new URL(options.url)
-  const body = options.body === undefined ? undefined : Buffer.from(options.body)
-  return new Promise((resolve, reject) => {
-    const request = https.request({
-      agent,
+function attempt(pool: https.Agent, options: RequestOptions, timeoutMs: number): Promise<Attempted> {
+  return new Promise((resolve, reject) => new Attempt(pool, options, timeoutMs, { resolve, reject }).start())
+}
+
+/**
+ * One try of a request. It settles once: with an answer, a Failure, or the loss of an idle
+ * connection.
+ */
+class Attempt {
+  readonly #options: RequestOptions
+  readonly #request: ClientRequest
+  readonly #body: Buffer | undefined
+  readonly #timeoutMs: number
+  readonly #startedAt = performance.now()
+  readonly #result: { resolve(attempted: Attempted): void; reject(failure: Failure): void }
+  readonly #onAbort = () =>
+    this.#fail(new Failure('stopped', `request to ${this.#options.url} was stopped`, { retry: 'later' }))
+  #timer: NodeJS.Timeout | undefined
+  #connectTimer: NodeJS.Timeout | undefined
+  #responded = false
+
+  constructor(
+    pool: https.Agent,
+    options: RequestOptions,
+    timeoutMs: number,
+    result: { resolve(attempted: Attempted): void; reject(failure: Failure): void },
+  ) {
+    const url = new URL(options.url)
+    this.#options = options
+    this.#timeoutMs = timeoutMs
+    this.#result = result
+    this.#body = options.body === undefined ? undefined : Buffer.from(options.body)
+    this.#request = https.request({
+      agent: pool,
       host: url.hostname.replace(/^\[|\]$/g, ''),
       port: url.port === '' ? 443 : Number(url.port),
       method: options.method,
       path: options.path,
-      ...(body === undefined ? {} : { headers: { 'content-length': body.length } }),
+      ...(this.#body === undefined ? {} : { headers: { 'content-length': this.#body.length } }),
     })
-    let connectTimer: NodeJS.Timeout | undefined
-    let responded = false
+  }
 
-    const settle = (how: () => void) => {
-      clearTimeout(timer)
-      clearTimeout(connectTimer)
-      options.signal?.removeEventListener('abort', onAbort)
-      how()
-    }
-    const fail = (failure: Failure) => {
-      settle(() => reject(failure))
-      request.destroy()
-    }
-    const onAbort = () => fail(new Failure('stopped', `request to ${options.url} was stopped`, { retry: 'later' }))
-    const startedAt = performance.now()
-    const timeOutAfter = (ms: number) =>
-      setTimeout(
-        () => fail(new Failure('timed-out', `${options.url} took longer than ${ms} ms`, { retry: 'later' })),
-        Math.max(1, ms - (performance.now() - startedAt)),
-      )
-    let timer = timeOutAfter(timeoutMs)
+  start(): void {
+    const { signal } = this.#options
+    this.#timeOutAfter(this.#timeoutMs)
+    this.#request.on('socket', (socket) => this.#awaitConnection(socket))
+    this.#request.on('error', (error) => this.#broke(error))
+    this.#request.on('response', (response) => this.#read(response))
+    signal?.addEventListener('abort', this.#onAbort)
+    if (signal?.aborted) this.#onAbort()
+    else this.#request.end(this.#body)
+  }
 
-    request.on('socket', (socket) => {
-      if (!socket.connecting) return
-      connectTimer = setTimeout(() => {
-        const text = `no connection to ${options.url} within ${limits.connectTimeoutMs} ms`
-        fail(new Failure('unreachable', text, { retry: 'later' }))
-      }, limits.connectTimeoutMs)
-      socket.once('secureConnect', () => clearTimeout(connectTimer))
-    })
-    request.on('error', (error) => {
-      const failure = failureOf(error, request, options.url)
-      const wasIdle = request.reusedSocket && !responded && failure.code === 'unreachable'
-      settle(() => (wasIdle ? resolve({ kind: 'was-idle', failure }) : reject(failure)))
-    })
-    request.on('response', (response) => {
-      responded = true
-      clearTimeout(timer)
-      timer = timeOutAfter(timeoutMs + sendingMs(Number(response.headers['content-length'] ?? 0)))
-      const certificate = certificateOf(response)
-      readLimited(response, options.responseMaxBytes).then(
-        (read) => {
-          if (read === 'too-large') {
-            const text = `the answer of ${options.url} is larger than ${options.responseMaxBytes} bytes`
-            return fail(new Failure('too-large', text, { retry: 'later' }))
-          }
-          const retryAfterMs = parseRetryAfter(response.headers['retry-after'])
-          const asked = retryAfterMs === undefined ? {} : { retryAfterMs }
-          const reply = { status: response.statusCode ?? 0, body: read, certificate, ...asked }
-          settle(() => resolve({ kind: 'reply', reply }))
-          // It may have answered before it had all of the body (413): the rest is not sent.
-          if (response.headers.connection === 'close') request.destroy()
-        },
-        (error) => fail(failureOf(error, request, options.url)),
-      )
-    })
-    options.signal?.addEventListener('abort', onAbort)
-    if (options.signal?.aborted) return onAbort()
-    request.end(body)
-  })
+  #awaitConnection(socket: Socket): void {
+    if (!socket.connecting) return
+    this.#connectTimer = setTimeout(() => {
+      const text = `no connection to ${this.#options.url} within ${limits.connectTimeoutMs} ms`
+      this.#fail(new Failure('unreachable', text, { retry: 'later' }))
+    }, limits.connectTimeoutMs)
+    socket.once('secureConnect', () => clearTimeout(this.#connectTimer))
+  }
+
+  #read(response: IncomingMessage): void {
+    const { url, responseMaxBytes } = this.#options
+    this.#responded = true
+    this.#timeOutAfter(this.#timeoutMs + sendingMs(Number(response.headers['content-length'] ?? 0)))
+    const certificate = certificateOf(response)
+    readLimited(response, responseMaxBytes).then(
+      (body) => {
+        if (body === 'too-large') {
+          const text = `the answer of ${url} is larger than ${responseMaxBytes} bytes`
+          return this.#fail(new Failure('too-large', text, { retry: 'later' }))
+        }
+        const retryAfterMs = parseRetryAfter(response.headers['retry-after'])
+        const asked = retryAfterMs === undefined ? {} : { retryAfterMs }
+        this.#settle()
+        this.#result.resolve({
+          kind: 'reply',
+          reply: { status: response.statusCode ?? 0, body, certificate, ...asked },
+        })
+        // The server may have answered before it had all of the body (413): the rest is not sent.
+        if (response.headers.connection === 'close') this.#request.destroy()
+      },
+      (error) => this.#fail(failureOf(error, this.#request, url)),
+    )
+  }
+
+  #broke(error: unknown): void {
+    const failure = failureOf(error, this.#request, this.#options.url)
+    const wasIdle = this.#request.reusedSocket && !this.#responded && failure.code === 'unreachable'
+    this.#settle()
+    if (wasIdle) this.#result.resolve({ kind: 'was-idle', failure })
+    else this.#result.reject(failure)
+  }
+
+  #fail(failure: Failure): void {
+    this.#settle()
+    this.#result.reject(failure)
+    this.#request.destroy()
+  }
+
+  /** Replaces the time limit. Counts from the start of the attempt. */
+  #timeOutAfter(ms: number): void {
+    clearTimeout(this.#timer)
+    const timeOut = () =>
+      this.#fail(new Failure('timed-out', `${this.#options.url} took longer than ${ms} ms`, { retry: 'later' }))
+    this.#timer = setTimeout(timeOut, Math.max(1, ms - (performance.now() - this.#startedAt)))
+  }
+
+  #settle(): void {
+    clearTimeout(this.#timer)
+    clearTimeout(this.#connectTimer)
+    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+  }
 }
 
-/** It stays the same for as long as a connection does, and is costly to ask for. */
+/** The certificate of a connection never changes, and reading it is costly. */
 const certificates = new WeakMap<TLSSocket, Uint8Array>()
 
 function certificateOf({ socket }: IncomingMessage): Uint8Array {
@@ -130,7 +173,7 @@ function readLimited(response: IncomingMessage, maxBytes: number): Promise<Uint8
       resolve(new Uint8Array(whole.buffer, whole.byteOffset, size))
     })
     response.on('error', reject)
-    // Cut off without a word.
+    // The connection was closed in the middle of the answer.
     response.on('close', () => reject(new Error('the answer was cut off')))
   })
 }
@@ -146,7 +189,7 @@ function failureOf(error: unknown, request: ClientRequest, url: string): Failure
       cause: error,
     })
   }
-  // Either it speaks no TLS 1.3, or it says in an alert what it thinks of our certificate.
+  // Either the other end does not speak TLS 1.3, or its alert says why it refuses our certificate.
   if (code.startsWith('ERR_SSL_') || code === 'EPROTO') {
     return new Failure('untrusted', `no secure connection to ${url}: ${code}`, { retry: 'later', cause: error })
   }

@@ -1,7 +1,8 @@
-// Kept-alive connections to other nodes, one pool for each identity that we speak as.
+// Kept-alive connections to other nodes, one pool for each TLS identity of this node.
 
 import { Agent } from 'node:https'
 import { createSecureContext } from 'node:tls'
+import { recentlyUsed } from '../model/bounded-map.ts'
 import { limits } from '../model/limits.ts'
 import type { TlsIdentity } from './world.ts'
 
@@ -11,21 +12,17 @@ export interface Pools {
 }
 
 export function openPools(): Pools {
-  /** By certificate and CA; in the order of their last use. */
-  const pools = new Map<string, Agent>()
+  /** Keyed by certificate and CA. */
+  const pools = recentlyUsed<string, Agent>(limits.identitiesPooledMax, (old) => {
+    old.maxFreeSockets = 0
+    closeIdleOf(old)
+  })
 
   return {
     of(tls) {
       const name = tls.certificate + tls.ca
       const pool = pools.get(name) ?? poolFor(tls)
-      pools.delete(name)
       pools.set(name, pool)
-      for (const [oldName, old] of pools) {
-        if (pools.size <= limits.identitiesPooledMax) break
-        pools.delete(oldName)
-        old.maxFreeSockets = 0
-        closeIdleOf(old)
-      }
       return pool
     },
     closeIdle() {
@@ -40,12 +37,13 @@ function poolFor(tls: TlsIdentity): Agent {
     keepAliveMsecs: limits.keepAliveProbeMs,
     maxSockets: limits.connectionsToOneMax,
     maxFreeSockets: limits.idleConnectionsToOneMax,
-    // A resumed session would outlive the certificates that it was made with.
+    // A resumed session would outlive the certificates with which it was made.
     maxCachedSessions: 0,
     secureContext: createSecureContext({ key: tls.key, cert: tls.certificate, ca: tls.ca, minVersion: 'TLSv1.3' }),
     ALPNProtocols: ['http/1.1'],
     rejectUnauthorized: true,
-    // Nodes move between addresses: the certificate names the node, and the caller decides whether it wants that node.
+    // Nodes move between addresses. The certificate names the node, and the caller decides whether
+    // that is the right one.
     checkServerIdentity: () => undefined,
   } as const
   return new Agent(options)

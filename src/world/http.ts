@@ -6,7 +6,7 @@ import { serveHttps } from './http-server.ts'
 import type { Http } from './world.ts'
 
 export function openHttp(options: {
-  /** A request's handler threw: the caller got a 500 that says nothing. */
+  /** The handler of a request threw. The caller got an empty 500. */
   onError: (error: unknown, path: string) => void
 }): Http {
   const pools = openPools()

@@ -1,4 +1,5 @@
-// The local API: HTTP over a unix socket that only its owner can open. Answers are JSON, or lines of JSON as they come.
+// The local API: HTTP over a unix socket that only its owner can open. An answer is JSON, or a
+// stream of lines of JSON.
 
 import { once } from 'node:events'
 import * as fs from 'node:fs/promises'
@@ -9,7 +10,7 @@ import { codeOf, Failure, type FailureCode, messageOf } from '../model/failure.t
 import { limits } from '../model/limits.ts'
 import { parseJson } from '../model/parse.ts'
 
-// Not by import: that would evaluate every export of the module, and with one of them all of undici, 6 MB.
+// An import would evaluate every export of the module, and one of them loads all of undici, 6 MB.
 const http = process.getBuiltinModule('node:http')
 
 export interface LocalRequest {
@@ -21,7 +22,7 @@ export interface LocalRequest {
   signal: AbortSignal
 }
 
-/** Lines are ended early if the caller goes away. */
+/** If the caller goes away, the iteration of `lines` ends early. */
 export type LocalResponse =
   | { status: number; json: unknown }
   | { status: number; text: string; contentType: string }
@@ -31,14 +32,15 @@ export interface LocalServer {
   close(): Promise<void>
 }
 
-/** How a Failure travels: as a whole answer or as the last line. `requestLocal` throws it again. */
+/** A Failure as an answer, or as the last line of one. `requestLocal` throws it again. */
 export interface LocalFailure {
   failure: { code: FailureCode; message: string; hint?: string | undefined }
 }
 
 /**
- * A socket file that nobody listens at any more is replaced; throws `locked` if somebody does. A Failure that the
- * handler throws, at once or among the lines, reaches the caller as it is; anything else goes to `onError` only.
+ * Serves the local API at the socket file `path`. Replaces a file at which nobody listens; throws
+ * `locked` if somebody does. A Failure of the handler, or of its lines, reaches the caller as it
+ * is. Any other error goes to `onError` only.
  */
 export async function serveLocal(options: {
   path: string
@@ -78,8 +80,10 @@ export async function serveLocal(options: {
 }
 
 /**
- * Resolves with the answer, a string if it is no JSON, or when the last line has come; `onLine` gets each line as it comes. Throws `not-running`
- * if nobody listens, `timed-out`, `stopped` (the daemon ended in between), or the Failure that the daemon met.
+ * Resolves with the answer: a value, or a string if the answer is not JSON. `onLine` gets the lines
+ * of a streamed answer as they arrive; the promise then resolves after the last one. Throws
+ * `not-running` if nobody listens, `timed-out`, `stopped` (the daemon ended in between), or the
+ * Failure that the daemon answered with.
  */
 export async function requestLocal(options: {
   path: string
@@ -89,7 +93,7 @@ export async function requestLocal(options: {
   /** Sent as JSON. */
   body?: unknown
   onLine?: (line: unknown) => void
-  /** For the whole answer; without it, it may take as long as it takes. */
+  /** The time for the whole answer, in milliseconds. Without it there is no limit. */
   timeoutMs?: number
   signal?: AbortSignal
 }): Promise<{ status: number; json: unknown }> {
@@ -215,7 +219,7 @@ async function readAnswer(
   return { status, json: contentType === 'application/json' ? accepted(text) : text }
 }
 
-/** Throws the Failure that the daemon met. */
+/** The value of the answer. Throws the Failure that the daemon answered with. */
 function accepted(text: string): unknown {
   const json = parseJson(text, 'the answer of the daemon')
   if (typeof json === 'object' && json !== null && 'failure' in json) {
@@ -265,7 +269,7 @@ async function listenOwnerOnly(server: Server, path: string, shownPath: string):
 function tryListen(server: Server, path: string): Promise<NodeJS.ErrnoException | undefined> {
   return new Promise((resolve) => {
     server.once('error', resolve)
-    // The socket file is made inside listen(), which for a path is synchronous up to there.
+    // listen() creates the socket file synchronously, so the mask holds for it.
     const mask = process.umask(0o177)
     try {
       server.listen(path, () => {
@@ -289,7 +293,10 @@ function answers(path: string): Promise<boolean> {
   })
 }
 
-/** The kernel takes 107 bytes as a socket's path, and homes lie deeper: through the open folder any path is short. */
+/**
+ * The kernel accepts at most 107 bytes as the path of a socket, and homes may lie deeper. Through
+ * an open folder, any path is short.
+ */
 async function openShortPath(path: string): Promise<{ path: string; close(): Promise<void> }> {
   if (Buffer.byteLength(path) <= 107) return { path, close: async () => {} }
   const folder = await fs.open(dirname(path), 'r')

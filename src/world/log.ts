@@ -1,4 +1,5 @@
-// Log lines: `time level message key=value...`, or with journald's priority prefix and without the time.
+// Log lines: `time level message key=value...`, or with journald's priority prefix and without the
+// time.
 
 import { limits } from '../model/limits.ts'
 import { systemClock } from './clock.ts'
@@ -6,42 +7,27 @@ import type { Clock, Log, LogFields } from './world.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
-/** sd-daemon(3). */
+/** The prefixes of sd-daemon(3). */
 const journalPrefix = { debug: '<7>', info: '<6>', warn: '<4>', error: '<3>' } as const
 
 const weight = { debug: 0, info: 1, warn: 2, error: 3 } as const
 
-export function openLog(options: {
-  /** Gets one line with its line end. */
+export function createLog(options: {
+  /** Called with one line, including its line end. */
   write: (line: string) => void
-  /** The least that is written. */
+  /** The lowest level that is written. */
   level: LogLevel
-  /** Whether journald reads the lines: it knows the time itself. */
+  /** Whether journald reads the lines. It adds the time itself. */
   journal: boolean
   clock?: Pick<Clock, 'now'>
 }): Log {
   const clock = options.clock ?? systemClock
-  return logWith('')
-
-  function logWith(inherited: string): Log {
-    const at = (level: LogLevel) => (message: string, fields?: LogFields) => {
-      if (weight[level] < weight[options.level]) return
-      const start = options.journal ? journalPrefix[level] : `${new Date(clock.now()).toISOString()} ${level} `
-      options.write(`${start}${withoutControls(message)}${inherited}${textOf(fields)}\n`)
-    }
-    return {
-      debug: at('debug'),
-      info: at('info'),
-      warn: at('warn'),
-      error: at('error'),
-      with: (fields) => logWith(inherited + textOf(fields)),
-    }
+  const at = (level: LogLevel) => (message: string, fields?: LogFields) => {
+    if (weight[level] < weight[options.level]) return
+    const start = options.journal ? journalPrefix[level] : `${new Date(clock.now()).toISOString()} ${level} `
+    options.write(`${start}${withoutControls(message)}${textOf(fields)}\n`)
   }
-}
-
-/** Whether standard error goes to journald. */
-export function isJournal(env: NodeJS.ProcessEnv): boolean {
-  return env['JOURNAL_STREAM'] !== undefined
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 
 function textOf(fields: LogFields = {}): string {
@@ -58,7 +44,10 @@ function valueText(value: NonNullable<LogFields[string]> | null): string {
   return /^[^\s"=\\\p{C}]+$/u.test(short) ? short : withoutControls(JSON.stringify(short))
 }
 
-/** Values come from other machines: none may start a line of its own or speak to the reader's terminal. */
+/**
+ * Other machines control the values. Without control characters, no value starts a line or commands
+ * the reader's terminal.
+ */
 function withoutControls(text: string): string {
   return text.replace(/[\p{C}\u2028\u2029]/gu, (control) => `\\u{${control.codePointAt(0)?.toString(16)}}`)
 }

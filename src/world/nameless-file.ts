@@ -1,4 +1,5 @@
-// A file in memory that has no name: what a program prints goes there when nobody may be left to read a pipe.
+// A file in memory without a name. A program that may outlive its starter prints into it, because
+// nobody might be left to read a pipe.
 
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
@@ -8,14 +9,14 @@ import { join } from 'node:path'
 import { limits } from '../model/limits.ts'
 
 export interface NamelessFile {
-  /** For a program to append to. */
+  /** The descriptor that a program appends to. */
   fd: number
-  /** From its beginning. */
+  /** Reads the file from its beginning. */
   read(onPart: (part: Buffer) => void): Promise<void>
   close(): Promise<void>
 }
 
-/** Starts over when it gets longer than `limits.outputFileMaxBytes`. */
+/** The file is emptied when it grows beyond `limits.outputFileMaxBytes`. */
 export async function openNamelessFile(): Promise<NamelessFile> {
   const { O_RDWR, O_APPEND, O_CREAT, O_EXCL } = constants
   const name = join(await folder(), `banyan-${randomUUID()}`)

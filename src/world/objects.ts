@@ -1,36 +1,44 @@
-// Small objects on disk, named by the SHA-256 of their bytes: revisions, manifests, metainfo, small payloads.
+// Small objects on disk, named by the SHA-256 of their bytes: revisions, manifests, metainfo, small
+// payloads.
 
 import { hash } from 'node:crypto'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { isSha256, type Sha256 } from '../model/names.ts'
+import { readIfThere } from './read-if-there.ts'
 import type { Disk } from './world.ts'
 
 export interface Objects {
-  /** The bytes, verified as they are read. A damaged object is removed and reported as absent, so that it is fetched again. */
+  /**
+   * The bytes, verified. Removes a damaged object and returns undefined for it, so that it is
+   * fetched again.
+   */
   get(sha256: Sha256): Promise<Uint8Array | undefined>
-  /** Durable when it returns; putting the same bytes twice is fine. `too-large` above `limits.objectMaxBytes`. */
+  /**
+   * Stores an object durably. The same bytes again change nothing. Throws `too-large` above
+   * `limits.objectMaxBytes`.
+   */
   put(bytes: Uint8Array): Promise<Sha256>
   /**
-   * Several at once, by the digests that they are known to have. Whoever needs them only through `get`, which notices what a
-   * power cut does to them, may do without durability.
+   * Stores several objects at once, under digests that the caller has verified. Without
+   * `isDurable`, a power cut may damage them; `get` notices that.
    */
   putAll(objects: ReadonlyMap<Sha256, Uint8Array>, options?: { isDurable?: boolean }): Promise<void>
-  /** Whether a file of that name is there; only `get` verifies it. */
+  /** Whether there is a file with that name. Only `get` verifies its content. */
   has(sha256: Sha256): Promise<boolean>
-  /** Sorted. */
+  /** All digests, sorted. Damaged objects are among them. */
   list(): Promise<Sha256[]>
   remove(sha256: Sha256): Promise<void>
 }
 
 export interface ObjectsParts {
   disk: Pick<Disk, 'read' | 'writeAll' | 'makeFolder' | 'list' | 'stat' | 'remove'>
-  /** Made with the first `put`. */
+  /** The folder. The first `put` creates it. */
   dir: string
 }
 
 export function openObjects({ disk, dir }: ObjectsParts): Objects {
-  // Digests arrive in requests of children; nothing that could leave the folder becomes a path.
+  // Children send digests, so every function checks that it is one before it becomes a path.
   const pathOf = (sha256: Sha256) => `${dir}/${sha256}`
 
   async function get(sha256: Sha256): Promise<Uint8Array | undefined> {
@@ -44,9 +52,8 @@ export function openObjects({ disk, dir }: ObjectsParts): Objects {
 
   async function readOrDamaged(sha256: Sha256): Promise<Uint8Array | 'absent' | 'damaged'> {
     try {
-      return await disk.read(pathOf(sha256), { maxBytes: limits.objectMaxBytes })
+      return (await readIfThere(disk, pathOf(sha256), { maxBytes: limits.objectMaxBytes })) ?? 'absent'
     } catch (error) {
-      if (error instanceof Failure && error.code === 'not-found') return 'absent'
       if (error instanceof Failure && error.code === 'too-large') return 'damaged'
       throw error
     }

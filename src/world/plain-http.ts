@@ -1,22 +1,25 @@
-// HTTP in the clear, for calls without a body: who asks is not known.
+// HTTP without TLS, for requests without a body from callers without an identity.
 
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
+import { listenAt } from './listening.ts'
 
-// As in local.ts.
+// Not by import, for the reason in local.ts.
 const http = process.getBuiltinModule('node:http')
 
 export interface PlainRequest {
   path: string
-  /** As it stands in the URL, without the question mark. */
+  /** As in the URL, without the question mark. */
   query: string
   from: string
-  /** The address of this machine that was called. */
+  /** The address of this machine at which the caller connected. */
   to: string
 }
 
-/** Throws `conflict` if the port is taken, `refused` if it cannot be listened at for another reason. */
+/**
+ * Throws `conflict` if the port is taken, `refused` if listening there fails for another reason.
+ */
 export async function servePlainHttp(options: {
   address: string
   port: number
@@ -30,21 +33,7 @@ export async function servePlainHttp(options: {
     keepAlive: false,
   })
   server.maxConnections = limits.plainAnnouncesUnderwayMax
-  const open = new Map<string, number>()
-  server.on('connection', (socket) => {
-    const { remoteAddress: from = '' } = socket
-    const count = (open.get(from) ?? 0) + 1
-    if (count > limits.plainAnnouncesOfAddressMax) {
-      socket.destroy()
-      return
-    }
-    open.set(from, count)
-    socket.once('close', () => {
-      const left = (open.get(from) ?? 0) - 1
-      if (left > 0) open.set(from, left)
-      else open.delete(from)
-    })
-  })
+  boundConnections(server)
   server.on('request', (message, response) => {
     const [path = '', ...query] = (message.url ?? '').split('?')
     const { remoteAddress: from, localAddress: to } = message.socket
@@ -60,15 +49,11 @@ export async function servePlainHttp(options: {
     response.end(reply.body)
     message.resume()
   })
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
-    server.listen({ host: options.address, port: options.port }, resolve)
-  }).catch((error: NodeJS.ErrnoException) => {
-    const where = `port ${options.port} at ${options.address}`
-    if (error.code === 'EADDRINUSE') {
-      throw new Failure('conflict', `${where} is taken`, { hint: 'choose another one in node.yaml', cause: error })
-    }
-    throw new Failure('refused', `cannot listen at ${where}: ${messageOf(error)}`, { cause: error })
+  await listenAt(server, {
+    address: options.address,
+    port: options.port,
+    takenHint: 'choose another one in node.yaml',
+    otherwise: 'refused',
   })
   return {
     port: (server.address() as AddressInfo).port,
@@ -78,4 +63,23 @@ export async function servePlainHttp(options: {
       return closed
     },
   }
+}
+
+/** Closes every connection beyond `limits.plainAnnouncesOfAddressMax` of one address. */
+function boundConnections(server: Server): void {
+  const open = new Map<string, number>()
+  server.on('connection', (socket) => {
+    const { remoteAddress: from = '' } = socket
+    const count = (open.get(from) ?? 0) + 1
+    if (count > limits.plainAnnouncesOfAddressMax) {
+      socket.destroy()
+      return
+    }
+    open.set(from, count)
+    socket.once('close', () => {
+      const left = (open.get(from) ?? 0) - 1
+      if (left > 0) open.set(from, left)
+      else open.delete(from)
+    })
+  })
 }

@@ -1,16 +1,17 @@
-// The processes of this machine that still run from files which were replaced or removed since they started.
+// Finds the processes of this machine that run from files which were replaced or removed since the
+// processes started.
 
 import { readdir, readFile } from 'node:fs/promises'
 
 export interface OutdatedProcess {
   pid: number
-  /** The service that it is of; null if it is of none, such as a login. */
+  /** The service to which the process belongs; null if it belongs to none, such as a login. */
   unit: string | null
   /** One of the files. */
   file: string
 }
 
-/** What cannot be looked at, because it is gone by now or belongs to somebody else, is left out. `folder` is /proc. */
+/** Leaves out the processes that have ended by now or belong to another user. `folder` is /proc. */
 export async function outdatedProcesses(folder = '/proc'): Promise<OutdatedProcess[]> {
   const found: OutdatedProcess[] = []
   for (const name of await readdir(folder)) {
@@ -22,13 +23,19 @@ export async function outdatedProcesses(folder = '/proc'): Promise<OutdatedProce
   return found
 }
 
-/** Programs and libraries that are mapped to be run (proc_pid_maps(5)), and not what a program writes to and unlinks. */
+/**
+ * Only programs and libraries that are mapped as executable (proc_pid_maps(5)), not files that a
+ * program writes and unlinks.
+ */
 export function deletedCodeIn(maps: string): string | undefined {
   if (!maps.includes(' (deleted)')) return undefined
   return /^\S+ \S*x\S* \S+ \S+ \S+ +(\/(?:usr|lib\w*|bin|sbin|opt)\/.*) \(deleted\)$/m.exec(maps)?.[1]
 }
 
-/** `0::/system.slice/nginx.service` is of nginx.service. What runs in a container or a session is of none. */
+/**
+ * `0::/system.slice/nginx.service` means nginx.service. A process in a container or a session
+ * belongs to no service.
+ */
 export function serviceIn(cgroup: string): string | null {
   const path = /^(?:0:|\d+:name=systemd):(\/.*)$/m.exec(cgroup)?.[1] ?? ''
   const unit = /^\/system\.slice\/(?:[^/]+\.slice\/)*([^/]+\.service)(?:\/|$)/.exec(path)?.[1]

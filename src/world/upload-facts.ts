@@ -1,11 +1,11 @@
-// How busy this machine is, and whether it runs on its battery, as the kernel tells it.
+// The load of this machine, and whether it runs on its battery, from the files of the kernel.
 
 import { readdir, readFile } from 'node:fs/promises'
 import * as os from 'node:os'
 import { join } from 'node:path'
 import type { UploadFacts } from '../model/upload-guard.ts'
 
-/** The folders are /proc and /sys; what is not to be had there is null. */
+/** The folders are /proc and /sys. What they do not have is null. */
 export async function readUploadFacts(proc = '/proc', sys = '/sys'): Promise<UploadFacts> {
   const load = Number.parseFloat(await textOf(join(proc, 'loadavg')))
   return {
@@ -14,7 +14,10 @@ export async function readUploadFacts(proc = '/proc', sys = '/sys'): Promise<Upl
   }
 }
 
-/** A machine with a battery runs on it if none of its other supplies is online (sysfs-class-power of the kernel). */
+/**
+ * A machine runs on its battery if none of its other supplies is online (sysfs-class-power of the
+ * kernel).
+ */
 async function onBattery(folder: string): Promise<boolean | null> {
   const supplies = await Promise.all(
     (await readdir(folder).catch(() => [])).map(async (name) => ({

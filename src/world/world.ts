@@ -1,5 +1,5 @@
-// The seams through which everything outside our own code comes in. Each has one real implementation beside this file
-// and one in the simulated world (test/world/); both pass the contract suites in test/contract/.
+// The seams to everything outside our own code. Each has one real implementation beside this file
+// and one in the simulated world (test/world/). Both pass the contract suites in test/contract/.
 
 import type { Instant, Sha256 } from '../model/names.ts'
 
@@ -10,11 +10,11 @@ export interface Timer {
 export interface Clock {
   /** The wall clock. It may jump; never use it to measure how long something took. */
   now(): Instant
-  /** Milliseconds since some fixed moment; never goes back. */
+  /** Milliseconds since some fixed moment. Never decreases. */
   monotonicMs(): number
   /** Calls back once. Timers do not keep the process alive. */
   after(ms: number, callback: () => void): Timer
-  /** What the machine's clocks on the wall go by, as IANA names it: `Europe/Berlin`. */
+  /** The time zone of the machine, as an IANA name: `Europe/Berlin`. */
   timeZone(): string
 }
 
@@ -31,31 +31,35 @@ export interface FileStat {
 }
 
 /**
- * State files. Every change is durable when its promise resolves. Every failing call throws a Failure: `not-found`,
- * `no-space`, `too-large`, `disk`.
+ * State files. Every change is durable when its promise resolves. Every failing call throws a
+ * Failure: `not-found`, `no-space`, `too-large`, `disk`.
  */
 export interface Disk {
   read(path: string, options?: { maxBytes?: number }): Promise<Uint8Array>
   /**
-   * All of the new content or all of the old, also after a power cut: temporary file, fsync, rename, fsync of the
-   * folder. There has to be room for both. A link at `path` is replaced, not followed. The default mode is 0644.
+   * Leaves all of the new content or all of the old, also after a power cut: temporary file, fsync,
+   * rename, fsync of the folder. Needs room for both. Replaces a link at `path`, and does not
+   * follow it. The default mode is 0644.
    */
   write(path: string, content: Uint8Array | string, options?: { mode?: number }): Promise<void>
   /**
-   * Several small files of one folder, by their names; each as `write` does it, with one fsync of the folder for all. When it
-   * fails, none need be there. Those that are not to be durable may after a power cut be there with any content.
+   * Writes several small files of one folder, by name, each as `write` does, with one fsync of the
+   * folder for all. After a failure, none of them need exist. Without `isDurable`, a power cut may
+   * leave them with any content.
    */
   writeAll(folder: string, files: ReadonlyMap<string, Uint8Array>, options?: { isDurable?: boolean }): Promise<void>
   /** Makes the folder and those above it. */
   makeFolder(path: string, options?: { mode?: number }): Promise<void>
-  /** Names, sorted; without what a killed `write` left unfinished. */
+  /** Names, sorted, without the unfinished files of a killed `write`. */
   list(path: string): Promise<string[]>
   stat(path: string): Promise<FileStat | undefined>
-  /** Replaces `to`, unless it is a folder with something in it (`disk`). */
+  /** Replaces `to`. Throws `disk` if that is a folder that is not empty. */
   rename(from: string, to: string): Promise<void>
-  /** Files and whole folders; what is not there is fine. */
+  /** Removes a file or a whole folder. Does nothing if there is none. */
   remove(path: string): Promise<void>
-  /** Points the symbolic link at `path` to `target` in one step, whether or not it was there. */
+  /**
+   * Points the symbolic link at `path` to `target` in one step, and creates it if there is none.
+   */
   pointLink(path: string, target: string): Promise<void>
   readLink(path: string): Promise<string | undefined>
   sha256(path: string): Promise<Sha256>
@@ -65,9 +69,9 @@ export interface Disk {
 export type StoreChange = { kind: 'put'; key: string; value: unknown } | { kind: 'delete'; key: string }
 
 /**
- * Keys in the order of their UTF-8 bytes, with JSON values. A change is durable (synced) when its promise resolves.
- * Throws `no-space` (what is there can still be read), `disk`, or `stopped` once it is closed; and a TypeError for a
- * value that is no JSON.
+ * Keys in the order of their UTF-8 bytes, with JSON values. A change is durable (synced) when its
+ * promise resolves. Throws `no-space` (what is there can still be read), `disk`, or `stopped` once
+ * it is closed; and a TypeError for a value that is no JSON.
  */
 export interface Store {
   /** Undefined if there is none. */
@@ -76,9 +80,15 @@ export interface Store {
   delete(key: string): Promise<void>
   /** All or nothing. */
   batch(changes: readonly StoreChange[]): Promise<void>
-  /** Entries whose key starts with the prefix, in key order, as they are when the first is asked for. */
+  /**
+   * The entries whose key starts with the prefix, in key order. A snapshot from the moment of the
+   * first request.
+   */
   entries(prefix?: string): AsyncIterable<[key: string, value: unknown]>
-  /** A room of its own inside this store: neither sees the other's keys. Lower-case letters, digits and dashes. */
+  /**
+   * A room inside this store: neither sees the other's keys. Its name has lower-case letters,
+   * digits and dashes.
+   */
   sub(name: string): Store
 }
 
@@ -91,16 +101,27 @@ export interface Run {
   args: readonly string[]
   timeoutMs: number
   cwd?: string
-  /** Added to a minimal environment (PATH, HOME, LANG=C.UTF-8); the daemon's own is not passed on. */
+  /**
+   * Added to a minimal environment (PATH, HOME, LANG=C.UTF-8). The daemon's own environment is not
+   * passed on.
+   */
   env?: Readonly<Record<string, string>>
-  /** Of each stream the last bytes are kept; the default is `limits.outputKeptBytes`. */
+  /**
+   * How many of the last bytes of each stream are kept. The default is `limits.outputKeptBytes`.
+   */
   outputMaxBytes?: number
   onLine?: (stream: 'stdout' | 'stderr', line: string) => void
-  /** Ends the program as the time limit does; then `run` throws `stopped`. */
+  /** When it aborts, the program is ended as by the time limit, and `run` throws `stopped`. */
   signal?: AbortSignal
-  /** It goes on, and its output with it, when whoever started it is killed. Lines are told at its end. */
+  /**
+   * The program goes on, and can go on printing, when its starter is killed. `onLine` is called
+   * only at its end.
+   */
   outlives?: boolean
-  /** Called with its process id, which is that of its process group, before `run` returns. */
+  /**
+   * Called with the id of the process, which is also that of its process group, before `run`
+   * returns.
+   */
   onStart?: (pid: number) => void
 }
 
@@ -115,12 +136,16 @@ export interface RunResult {
 
 export interface Exec {
   /**
-   * Standard input is /dev/null. On the time limit: TERM to the process group; KILL 5 s later, or for the rest of the
-   * group as soon as its leader has gone. What a program leaves running in a group of its own is not waited for.
-   * Throws `not-found` if there is no such program, `program-failed` if it cannot be started.
+   * Standard input is /dev/null. At the time limit, the process group gets TERM; 5 s later it gets
+   * KILL, or as soon as its leader has gone. Processes that the program leaves running in another
+   * group are not waited for. Throws `not-found` if there is no such program, `program-failed` if
+   * it cannot be started.
    */
   run(run: Run): Promise<RunResult>
-  /** Starts a program that outlives us, its output appended to a file. Resolves once it runs. */
+  /**
+   * Starts a program that outlives this process and appends its output to a file. Resolves once the
+   * program runs.
+   */
   detach(run: {
     program: string
     args: readonly string[]
@@ -142,7 +167,7 @@ export interface HttpPeer {
   /** DER of the certificate that TLS verified against our CA. */
   certificate: Uint8Array
   address: string
-  /** The server's own address, as the caller has reached it. */
+  /** The server's address at which the caller connected. */
   reachedAt: string
 }
 
@@ -152,11 +177,14 @@ export interface HttpRequest {
   query: Readonly<Record<string, string>>
   body: Uint8Array
   peer: HttpPeer
-  /** Aborts when the caller has gone, and when the server closes: a handler that hangs for news answers then. */
+  /**
+   * Aborts when the caller has gone or the server closes. A handler that hangs for news answers
+   * then.
+   */
   signal: AbortSignal
 }
 
-/** Without a body and content type for statuses that say it all. */
+/** Body and content type are absent where the status says everything. */
 export interface HttpResponse {
   status: number
   body?: Uint8Array | string
@@ -169,23 +197,28 @@ export interface HttpServer {
   port: number
   /** New certificates for new connections. */
   renew(tls: TlsIdentity): void
-  /** Takes no more connections, lets running requests end for a moment, then cuts them off. */
+  /** Accepts no more connections, gives running requests a moment to end, then closes theirs. */
   close(): Promise<void>
 }
 
 export interface HttpReply {
   status: number
   body: Uint8Array
-  /** For how long the server asks not to be asked again; as it says, without any bound. */
+  /**
+   * How long the server asks to wait before the next request. Not bounded: the server controls the
+   * value.
+   */
   retryAfterMs?: number
   /** DER of the server's certificate. */
   certificate: Uint8Array
 }
 
 /**
- * HTTPS with mutual TLS 1.3 between nodes. A body over its limit is answered with 413 and never read to its end; a
- * handler that throws, with an empty 500. What is under way has a bound for each certificate and for all together: for a
- * body beyond it the answer is 503, a large answer waits, and for one to a GET the handler is then asked once more.
+ * HTTPS with mutual TLS 1.3 between nodes. The server answers a body over its limit with 413 and
+ * does not read it to its end. It answers with an empty 500 if the handler throws. The bytes under
+ * way are bounded, for each certificate and for all together: the server answers a body beyond the
+ * bound with 503. A large answer waits for room; if it answers a GET, the handler is then called
+ * again.
  */
 export interface Http {
   /** Throws `conflict` if the port is taken. Port 0 takes any free one. */
@@ -193,23 +226,31 @@ export interface Http {
     address: string
     port: number
     tls: TlsIdentity
-    /** Asked before any of the body is read, so that it is read only from those who may send one. */
+    /**
+     * Called before any of the body is read, so that only callers who may send one can make the
+     * server read it.
+     */
     bodyMaxBytes: (path: string, peer: HttpPeer) => number
-    /** The default is `limits.connectionsPerCertificateMax`. Of more, the oldest is closed. */
+    /**
+     * The default is `limits.connectionsPerCertificateMax`. Beyond it, the oldest connection is
+     * closed.
+     */
     connectionsMax?: (peer: HttpPeer) => number
     handler: (request: HttpRequest) => Promise<HttpResponse>
     /**
-     * Somebody spoke no TLS 1.3 or showed no certificate of our CA that holds now; the reason is OpenSSL's or Node's
-     * code, e.g. `CERT_HAS_EXPIRED`. A connection that merely broke is none.
+     * A caller did not speak TLS 1.3, or presented no valid certificate of our CA. The reason is a
+     * code of OpenSSL or Node, such as `CERT_HAS_EXPIRED`. Not called for a connection that merely
+     * broke.
      */
     onStranger?: (address: string, reason: string) => void
   }): Promise<HttpServer>
   /**
-   * Resolves with whatever status came. Throws a Failure with `retry: 'later'`: `unreachable` (also if no connection
-   * comes about within `limits.connectTimeoutMs`, and mostly if the other end does not accept our certificate),
-   * `timed-out` (a large answer that has begun in time gets more, as `sendingMs` says), `too-large`, `stopped` by its
-   * signal, or `untrusted` if the other end is not of our CA. The server's certificate is checked against our CA only; who
-   * it is, the caller reads from `certificate`. A request may arrive twice: it is repeated once if a kept-alive
+   * Resolves with any status. Throws a Failure with `retry: 'later'`: `unreachable` (also if there
+   * is no connection within `limits.connectTimeoutMs`, and usually if the other end refuses our
+   * certificate), `timed-out` (a large answer that has begun in time gets longer, see `sendingMs`),
+   * `too-large`, `stopped` by its signal, or `untrusted` if the other end has no certificate of our
+   * CA. The server's certificate is checked against our CA only; the caller reads from
+   * `certificate` which node it is. A request may arrive twice: it is repeated once if a kept-alive
    * connection turns out to be closed.
    */
   request(options: {
@@ -243,7 +284,6 @@ export interface Log {
   info(message: string, fields?: LogFields): void
   warn(message: string, fields?: LogFields): void
   error(message: string, fields?: LogFields): void
-  with(fields: LogFields): Log
 }
 
 export interface World {
@@ -254,6 +294,6 @@ export interface World {
   http: Http
   facts: FactSource
   log: Log
-  /** One process at a time: `locked` if another one has it open. */
+  /** Throws `locked` if another process has the store open. */
   openStore(path: string): Promise<OpenStore>
 }

@@ -1,11 +1,29 @@
-// The commands against a daemon that answers what each case says: what is asked, what is printed, which exit code.
+// The commands against a daemon that answers what each case says: what is asked, what is printed,
+// which exit code.
 
 import fs from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import { Failure } from '../../src/model/failure.ts'
-import { type LocalRequest, type LocalResponse, serveLocal } from '../../src/world/local.ts'
+import type { AnswerOf } from '../../src/model/local-api/calls.ts'
+import type { Outcome } from '../../src/model/report.ts'
+import { serveLocal } from '../../src/world/local.ts'
+import {
+  type Answer,
+  answerTo,
+  linesOf,
+  measured,
+  node,
+  noNodes,
+  plan,
+  published,
+  rawAnswer,
+  report,
+  rollout,
+  status,
+  transfer,
+} from './answers.ts'
 import { type Ended, runBanyan } from './run-banyan.ts'
 
 interface Asked {
@@ -13,46 +31,8 @@ interface Asked {
   body: unknown
 }
 
-const node = {
-  node: 'shop-7',
-  parent: 'berlin',
-  site: 'berlin',
-  condition: 'pending',
-  revision: 5,
-  converged: 4,
-  packages: 12,
-  failed: 0,
-  ageMs: 12_000,
-  via: 'berlin',
-  version: '0.1.0',
-  arch: 'amd64',
-}
-
-const published = {
-  name: 'shop',
-  version: '4.2.0',
-  kind: 'tree',
-  arch: 'all',
-  payload: { via: 'swarm', size: 20 * 1024 * 1024, pieceLength: 256 * 1024, sha256: 'ab'.repeat(32) },
-  outcome: 'published',
-}
-
-const rollout = {
-  ...{
-    name: 'careful@12',
-    state: 'halted',
-    halted: '3 of 98 nodes failed',
-    waves: [1, 10, 100],
-    open: 2,
-    nextInMs: null,
-  },
-  packages: [{ name: 'shop', versions: ['4.2.0'] }],
-  tally: { nodes: 98, done: 90, failed: 3, underway: 5, held: 0, silent: 0 },
-  failed: [{ node: 'shop-7', package: 'shop', detail: 'exit code 1' }],
-}
-
 t.test('rollouts are listed with what halted them', async (t) => {
-  const { ended } = await ask(t, ['rollout'], json({ rollouts: [rollout] }))
+  const { ended } = await ask(t, ['rollout'], answerTo('GET /rollouts', { rollouts: [rollout] }))
   t.equal(
     ended.stdout,
     `ROLLOUT     PACKAGES    STATE   WAVE           NODES  DONE  FAILED  UNDERWAY  SILENT  NEXT WAVE
@@ -65,19 +45,29 @@ careful@12 is halted: 3 of 98 nodes failed
 })
 
 t.test('a rollout is halted, resumed and advanced by its name', async (t) => {
-  const running = { ...rollout, state: 'running', halted: null, failed: [], nextInMs: 60_000 }
-  const { ended, asked } = await ask(t, ['rollout', 'halt', 'shop', '--because', 'orders get lost'], json(running))
+  const running = answerTo('POST /rollouts', {
+    ...rollout,
+    state: 'running',
+    halted: null,
+    failed: [],
+    nextInMs: 60_000,
+  })
+  const { ended, asked } = await ask(t, ['rollout', 'halt', 'shop', '--because', 'orders get lost'], running)
   t.equal(ended.code, 0)
   t.same(asked, [{ call: 'POST /rollouts', body: { action: 'halt', rollout: 'shop', because: 'orders get lost' } }])
   t.match(ended.stdout, /running .* in 60 s\n$/)
   for (const wrong of [['resume'], ['advance', 'shop', '--because', 'x'], ['stop', 'shop']]) {
-    const { ended, asked } = await ask(t, ['rollout', ...wrong], json(running))
+    const { ended, asked } = await ask(t, ['rollout', ...wrong], running)
     t.same([ended.code, asked], [2, []], wrong.join(' '))
   }
 })
 
 t.test('nodes are listed in aligned columns', async (t) => {
-  const { ended, asked } = await ask(t, ['nodes'], json({ nodes: [{ ...node, node: 'root', parent: null }, node] }))
+  const { ended, asked } = await ask(
+    t,
+    ['nodes'],
+    answerTo('GET /nodes', { nodes: [{ ...node, node: 'root', parent: null }, node] }),
+  )
   t.same(asked, [{ call: 'GET /nodes', body: undefined }])
   t.match(ended, { code: 0, stderr: '' })
   t.equal(
@@ -92,63 +82,28 @@ t.test('nodes are listed in aligned columns', async (t) => {
 })
 
 t.test('reading commands print with --json exactly what the daemon said', async (t) => {
-  const { ended } = await ask(t, ['nodes', '--json'], json({ nodes: [node] }))
+  const { ended } = await ask(t, ['nodes', '--json'], answerTo('GET /nodes', { nodes: [node] }))
   t.same(JSON.parse(ended.stdout), [node])
 })
 
 t.test('a field that another version does not send is left out', async (t) => {
-  const { ended } = await ask(t, ['nodes'], json({ nodes: [{ node: 'old' }] }))
+  const { ended } = await ask(t, ['nodes'], rawAnswer({ nodes: [{ node: 'old' }] }))
   t.match(ended, { code: 0, stdout: /^old +- +- +- +- +- +- +- +-$/m })
 })
 
 t.test('names from other machines cannot steer the terminal', async (t) => {
   const hostile = { ...node, site: '\u001b]0;owned\u0007\u009b31m' }
-  const { ended } = await ask(t, ['nodes'], json({ nodes: [hostile] }))
+  const { ended } = await ask(t, ['nodes'], answerTo('GET /nodes', { nodes: [hostile] }))
   const steering = ['\u0007', '\u001b', '\u009b']
   t.notOk(steering.some((character) => ended.stdout.includes(character)))
-  const { ended: asJson } = await ask(t, ['nodes', '--json'], json({ nodes: [hostile] }))
+  const { ended: asJson } = await ask(t, ['nodes', '--json'], answerTo('GET /nodes', { nodes: [hostile] }))
   t.notOk(steering.some((character) => asJson.stdout.includes(character)))
   t.same(JSON.parse(asJson.stdout), [hostile])
 })
 
-const plan = {
-  revision: 6,
-  before: 5,
-  nodes: 4,
-  changing: 3,
-  changes: [
-    {
-      name: 'shop',
-      what: 'upgrade',
-      from: '4.1.0',
-      to: '4.2.0',
-      state: 'planned',
-      nodes: ['shop-1', 'shop-2', 'shop-3', 'shop-4'],
-    },
-  ],
-  sites: [
-    { site: 'berlin', packages: 1, bytes: 2 ** 21, observedRate: 2 ** 20, seconds: 2, changing: 2 },
-    { site: 'oslo', packages: 1, bytes: 2 ** 21, observedRate: null, seconds: null, changing: 1 },
-  ],
-  removals: { installed: 9, removed: 3, refused: true },
-  unmet: [
-    {
-      package: 'shop',
-      version: '4.2.0',
-      needs: 'libshop (>= 2)',
-      line: 12,
-      state: 'missing',
-      count: 2,
-      nodes: ['shop-1', 'shop-2'],
-    },
-  ],
-  unknown: { silent: ['shop-9'], behind: [], cut: [], absent: [{ name: 'telnetd', nodes: 2 }], unbuilt: [] },
-  warnings: ['policy.yaml: no rule uses the group web'],
-}
-
 t.test('a plan says what changes where, what crosses the links, and what is not known', async (t) => {
   for (const command of [['plan'], ['release', '--dry-run']]) {
-    const { ended, asked } = await ask(t, command, json(plan))
+    const { ended, asked } = await ask(t, command, answerTo('GET /plan', plan))
     t.same(asked, [{ call: 'GET /plan', body: undefined }])
     t.match(ended, { code: 3, stderr: /no rule uses the group web/ })
     for (const line of [
@@ -165,7 +120,7 @@ t.test('a plan says what changes where, what crosses the links, and what is not 
       t.match(ended.stdout, line)
     }
   }
-  const { ended } = await ask(t, ['plan', '--json'], json({ ...plan, changing: 0 }))
+  const { ended } = await ask(t, ['plan', '--json'], answerTo('GET /plan', { ...plan, changing: 0 }))
   t.match(ended, { code: 0 })
   t.same(JSON.parse(ended.stdout), { ...plan, changing: 0 })
 })
@@ -175,14 +130,14 @@ t.test('a rollback is asked for by its number, and what it leaves is said', asyn
   const { ended, asked } = await ask(
     t,
     ['rollback', '4', '-m', 'as before'],
-    lines([{ step: 'signing' }, { released }]),
+    linesOf('POST /rollback', [{ step: 'signing' }, { released }]),
   )
   t.same(asked, [{ call: 'POST /rollback', body: { revision: 4, message: 'as before', allowRemovals: false } }])
   t.match(ended, { code: 0, stdout: 'released revision 8 with 3 packages\n', stderr: /warning: policy.yaml is left/ })
-  const dry = await ask(t, ['rollback', '4', '--dry-run'], json(plan))
+  const dry = await ask(t, ['rollback', '4', '--dry-run'], answerTo('POST /rollback/plan', plan))
   t.same(dry.asked, [{ call: 'POST /rollback/plan', body: { revision: 4 } }])
   t.match(dry.ended, { code: 3, stdout: /^revision 6 would change 3 of 4 known nodes$/m })
-  t.match((await ask(t, ['rollback', 'four'], json({}))).ended, { code: 2, stderr: /expected a whole number/ })
+  t.match((await ask(t, ['rollback', 'four'], rawAnswer({}))).ended, { code: 2, stderr: /expected a whole number/ })
 })
 
 t.test('history and diff say what changed', async (t) => {
@@ -192,25 +147,34 @@ t.test('history and diff say what changed', async (t) => {
     { number: 3, released: at, message: 'back', rollbackTo: 1, packages: [change], terms: false },
     { number: 2, released: at, message: '', rollbackTo: null, packages: [], terms: true },
   ]
-  const { ended } = await ask(t, ['history'], json({ revisions }))
+  const { ended } = await ask(t, ['history'], answerTo('GET /history', { revisions }))
   t.match(ended.stdout, /^ +3 +2026-11-24 14:00:05Z +rollback to 1, shop 4\.1\.0 -> 4\.2\.0 +back$/m)
   t.match(ended.stdout, /^ +2 .*groups or rules$/m)
-  const diff = await ask(t, ['diff', '1', '3'], json({ packages: [{ ...change, from: [] }], terms: false }))
+  const diff = await ask(
+    t,
+    ['diff', '1', '3'],
+    answerTo('POST /diff', { packages: [{ ...change, from: [] }], terms: false }),
+  )
   t.same(diff.asked, [{ call: 'POST /diff', body: { from: 1, to: 3 } }])
   t.match(diff.ended.stdout, /^shop +- -> 4\.2\.0$/m)
 })
 
 t.test('one node is shown with its newest report', async (t) => {
-  const report = {
+  const full: typeof report = {
+    ...report,
     labels: { role: 'shop' },
     problems: ['parent berlin does not answer'],
     needs: { reboot: 'asked for by libc6', restarts: ['cron.service'] },
     restarts: [{ unit: 'shop.service', state: 'failed', at: Date.now() - 60_000, detail: 'it took too long' }],
     output: 'Setting up shop\n\u001b[31mpostinst: no such user\u001b[0m\u0007\n',
-    packages: [{ name: 'jq', kind: 'deb', outcome: 'changed', before: '1.5', version: '1.6' }],
-    transfers: [{ name: 'shop', version: '4.2.0', state: 'fetching', have: 1024, size: 2048 }],
+    packages: [{ name: 'jq', kind: 'deb', outcome: 'changed', before: '1.5', version: '1.6', difference: 'pending' }],
+    transfers: [transfer],
   }
-  const { ended, asked } = await ask(t, ['node-info', 'shop-7'], json({ ...node, report }))
+  const { ended, asked } = await ask(
+    t,
+    ['node-info', 'shop-7'],
+    answerTo('GET /nodes/:name', { ...node, report: full, distances: [measured] }),
+  )
   t.same(asked, [{ call: 'GET /nodes/shop-7', body: undefined }])
   for (const line of [
     /^node +shop-7$/m,
@@ -231,7 +195,7 @@ t.test('one node is shown with its newest report', async (t) => {
 t.test('a .torrent file is written where it was asked for', async (t) => {
   const folder = t.testdir({})
   const about = { name: 'tool', version: '1.0', infoHash: 'a'.repeat(40), announce: 'http://staging:6969/announce' }
-  const answer = json({ ...about, torrent: Buffer.from('d4:infodee').toString('base64') })
+  const answer = answerTo('GET /torrents/:name', { ...about, torrent: Buffer.from('d4:infodee').toString('base64') })
   const { ended, asked } = await ask(t, ['torrent', 'tool', '1.0', '--arch', 'all'], answer, folder)
   t.same(asked, [{ call: 'GET /torrents/tool', body: undefined }])
   const file = path.join(folder, 'tool_1.0.torrent')
@@ -249,13 +213,14 @@ t.test('metrics are printed as the node tells them', async (t) => {
 })
 
 t.test('status shows the node, its link and its subtree', async (t) => {
-  const status = {
-    self: node,
+  const island: typeof status = {
+    ...status,
     rates: { upload: 0, download: null, link: { upload: 0, download: null } },
     heldBack: 'it runs on its battery',
     link: { kind: 'island', since: 0, because: 'berlin does not answer' },
-    problems: { parent: 'berlin does not answer' },
+    problems: ['berlin does not answer'],
     summary: {
+      ...status.summary,
       nodes: 3,
       converged: 2,
       silent: 1,
@@ -265,9 +230,9 @@ t.test('status shows the node, its link and its subtree', async (t) => {
       withReboot: 2,
       withRestarts: 1,
     },
-    sites: [{ site: null, nodes: 3, converged: 2, silent: 1 }],
+    sites: [{ ...noNodes, site: null, distance: null, nodes: 3, converged: 2, silent: 1 }],
   }
-  const { ended } = await ask(t, ['status'], json(status))
+  const { ended } = await ask(t, ['status'], answerTo('GET /status', island))
   for (const line of [
     /^node +shop-7$/m,
     /^link +island, since \d+d ago: berlin does not answer$/m,
@@ -283,35 +248,45 @@ t.test('status shows the node, its link and its subtree', async (t) => {
   }
 })
 
+const difference: AnswerOf<'GET /check'>['differences'][number] = {
+  name: 'jq',
+  kind: 'deb',
+  what: 'upgrade',
+  from: '1.5',
+  to: '1.6',
+  state: 'planned',
+  why: 'revision 5 wants 1.6',
+}
+
+function checkAnswer(check: { revision: number | null; looked: boolean }): Answer {
+  return answerTo('GET /check', { ...check, converged: null, differences: [] })
+}
+
 t.test('check ends with 3 when something differs', async (t) => {
-  const difference = {
-    name: 'jq',
-    what: 'upgrade',
-    from: '1.5',
-    to: '1.6',
-    state: 'planned',
-    why: 'revision 5 wants 1.6',
-  }
-  const { ended } = await ask(t, ['check'], json({ revision: 5, looked: true, differences: [difference] }))
+  const { ended } = await ask(
+    t,
+    ['check'],
+    answerTo('GET /check', { revision: 5, converged: 4, looked: true, differences: [difference] }),
+  )
   t.match(ended, { code: 3, stderr: '' })
   t.match(ended.stdout, /^1 difference to revision 5$/m)
   t.match(ended.stdout, /^jq +upgrade +1\.5 -> 1\.6 +planned +revision 5 wants 1\.6$/m)
 })
 
 t.test('check ends with 0 when nothing differs, or nothing was released', async (t) => {
-  const converged = await ask(t, ['check'], json({ revision: 5, looked: true, differences: [] }))
+  const converged = await ask(t, ['check'], checkAnswer({ revision: 5, looked: true }))
   t.match(converged.ended, { code: 0, stdout: 'no difference to revision 5\n' })
-  const fresh = await ask(t, ['check'], json({ revision: null, looked: false, differences: [] }))
+  const fresh = await ask(t, ['check'], checkAnswer({ revision: null, looked: false }))
   t.match(fresh.ended, { code: 0, stdout: 'no revision is here yet\n' })
 })
 
 t.test('check ends with 3 while the machine was not compared with the newest revision', async (t) => {
-  const { ended } = await ask(t, ['check'], json({ revision: 6, looked: false, differences: [] }))
+  const { ended } = await ask(t, ['check'], checkAnswer({ revision: 6, looked: false }))
   t.match(ended, { code: 3, stdout: 'this machine has not been compared with revision 6 yet\n' })
 })
 
 t.test('why shows the rule and the reason', async (t) => {
-  const why = {
+  const why: AnswerOf<'GET /why/:name'> = {
     package: 'g++',
     revision: 5,
     desired: '12.2',
@@ -320,9 +295,12 @@ t.test('why shows the rule and the reason', async (t) => {
     byBanyan: false,
     difference: 'install (pending): not installed',
     payload: { have: 1024, size: 2048, state: 'fetching' },
+    held: false,
+    waits: null,
+    quarantine: null,
     reason: 'its payload is on the way',
   }
-  const { ended, asked } = await ask(t, ['why', 'g++'], json(why))
+  const { ended, asked } = await ask(t, ['why', 'g++'], answerTo('GET /why/:name', why))
   t.same(asked, [{ call: 'GET /why/g%2B%2B', body: undefined }])
   t.equal(
     ended.stdout,
@@ -341,14 +319,20 @@ t.test('why shows the rule and the reason', async (t) => {
 })
 
 t.test('apply tells what became of each package, and fails if one failed', async (t) => {
-  const outcomes = [
-    { name: 'jq', kind: 'deb', outcome: 'changed', before: null, version: '1.6' },
-    { name: 'shop', kind: 'tree', outcome: 'failed', before: '4.1', version: '4.1', detail: 'hook ended with 1' },
+  const outcomes: Outcome[] = [
+    { name: 'jq', kind: 'deb', outcome: 'changed', before: null, version: '1.6', difference: 'pending' },
+    {
+      ...{ name: 'shop', kind: 'tree', outcome: 'failed', before: '4.1', version: '4.1', difference: 'pending' },
+      detail: 'hook ended with 1',
+    },
   ]
   const { ended, asked } = await ask(
     t,
     ['apply'],
-    lines([{ progress: { applying: true, revision: 5, differences: [{}, {}] } }, { outcomes }]),
+    linesOf('POST /apply', [
+      { progress: { applying: true, revision: 5, converged: 4, looked: true, differences: [difference, difference] } },
+      { outcomes },
+    ]),
   )
   t.same(asked, [{ call: 'POST /apply', body: {} }])
   t.match(ended, { code: 1, stderr: 'apply: 2 differences to revision 5, applying\n' })
@@ -358,27 +342,30 @@ t.test('apply tells what became of each package, and fails if one failed', async
 
 t.test('a token is printed alone on its line', async (t) => {
   const args = ['token', 'create', '--ttl', '15m', '--uses', '20', '--parent', 'https://10.0.0.1:7420']
-  const { ended, asked } = await ask(t, args, json({ token: 'banyan-abc' }))
+  const { ended, asked } = await ask(t, args, answerTo('POST /tokens', { token: 'banyan-abc' }))
   t.same(asked, [{ call: 'POST /tokens', body: { ttlMs: 900_000, uses: 20, parents: ['https://10.0.0.1:7420'] } }])
   t.match(ended, { code: 0, stdout: 'banyan-abc\n', stderr: '' })
 })
 
 t.test('a token is for one node and one hour unless somebody says otherwise', async (t) => {
-  const { asked } = await ask(t, ['token', 'create'], json({ token: 'x' }))
+  const { asked } = await ask(t, ['token', 'create'], answerTo('POST /tokens', { token: 'x' }))
   t.same(asked, [{ call: 'POST /tokens', body: { ttlMs: 3600_000, uses: 1 } }])
 })
 
 t.test('packages are listed with their newest version', async (t) => {
-  const packages = [
+  const packages: AnswerOf<'GET /packages'>['packages'] = [
     { name: 'jq', kind: 'deb', versions: ['1.6', '1.5'], archs: ['amd64'], bytes: 65_536, summary: 'JSON processor' },
   ]
-  const { ended } = await ask(t, ['packages'], json({ packages }))
+  const { ended } = await ask(t, ['packages'], answerTo('GET /packages', { packages }))
   t.match(ended.stdout, /^jq +deb +1\.6 +2 +amd64 +64\.0 KiB +JSON processor$/m)
-  t.match((await ask(t, ['packages'], json({ packages: [] }))).ended.stdout, 'the repository is empty')
+  t.match(
+    (await ask(t, ['packages'], answerTo('GET /packages', { packages: [] }))).ended.stdout,
+    'the repository is empty',
+  )
 })
 
 t.test('one package is shown version by version', async (t) => {
-  const { ended, asked } = await ask(t, ['package', 'shop'], json({ versions: [published] }))
+  const { ended, asked } = await ask(t, ['package', 'shop'], answerTo('GET /packages/:name', { versions: [published] }))
   t.same(asked, [{ call: 'GET /packages/shop', body: undefined }])
   t.match(ended.stdout, /^payload +20\.0 MiB in pieces of 256\.0 KiB$/m)
 })
@@ -388,7 +375,11 @@ t.test('several paths are published one after the other, as absolute paths', asy
   const { ended, asked } = await ask(
     t,
     ['publish', './shop', '/srv/jq.deb'],
-    lines([{ step: 'packing', done: 1, total: 2 }, { step: 'hashing', done: 1, total: 2 }, { published }]),
+    linesOf('POST /publish', [
+      { step: 'packing', done: 1, total: 2 },
+      { step: 'hashing', done: 1, total: 2 },
+      { published },
+    ]),
     cwd,
   )
   t.same(asked, [
@@ -402,7 +393,11 @@ t.test('several paths are published one after the other, as absolute paths', asy
 
 t.test('publish names the package and its version', async (t) => {
   const args = ['publish', '/srv/shop', '--name', 'shop', '--version', '4.2.0', '--json']
-  const { ended, asked } = await ask(t, args, lines([{ published: { ...published, outcome: 'already' } }]))
+  const { ended, asked } = await ask(
+    t,
+    args,
+    linesOf('POST /publish', [{ published: { ...published, outcome: 'already' } }]),
+  )
   t.same(asked, [{ call: 'POST /publish', body: { path: '/srv/shop', name: 'shop', version: '4.2.0' } }])
   t.same(JSON.parse(ended.stdout), [{ ...published, outcome: 'already' }])
 })
@@ -411,7 +406,7 @@ t.test('a path that cannot be published stops the rest, and what was published b
   let calls = 0
   const { ended, asked } = await ask(t, ['publish', '/a', '/b', '/c', '--json'], async (request) => {
     calls += 1
-    if (calls === 1) return lines([{ published }])(request)
+    if (calls === 1) return linesOf('POST /publish', [{ published }])(request)
     throw new Failure('bad-input', '/b: not a .deb file', { hint: 'is the file complete?' })
   })
   t.equal(asked.length, 2)
@@ -425,7 +420,7 @@ t.test('release prints the number, and warnings on standard error', async (t) =>
   const { ended, asked } = await ask(
     t,
     ['release', '-m', 'shop 4.2', '--allow-removals'],
-    lines([{ step: 'signing' }, { released }]),
+    linesOf('POST /release', [{ step: 'signing' }, { released }]),
   )
   t.same(asked, [{ call: 'POST /release', body: { message: 'shop 4.2', allowRemovals: true, allowMissing: false } }])
   t.match(ended, {
@@ -447,24 +442,9 @@ t.test('a refused release fails with what the daemon said', async (t) => {
 })
 
 t.test('a daemon that goes away in the middle is an error', async (t) => {
-  const { ended } = await ask(t, ['release'], lines([{ step: 'signing' }]))
+  const { ended } = await ask(t, ['release'], linesOf('POST /release', [{ step: 'signing' }]))
   t.match(ended, { code: 1, stdout: '', stderr: /^error: the daemon went away in the middle$/m })
 })
-
-function json(value: unknown): Answer {
-  return async () => ({ status: 200, json: value })
-}
-
-function lines(values: readonly unknown[]): Answer {
-  return async () => ({
-    status: 200,
-    lines: (async function* () {
-      yield* values
-    })(),
-  })
-}
-
-type Answer = (request: LocalRequest) => Promise<LocalResponse>
 
 /** Runs the command with a home where such a daemon listens. */
 async function ask(

@@ -123,7 +123,10 @@ function cacheOf(folder: string, env: Record<string, string>): string {
   }).trim()
 }
 
-/** The launcher in a folder of its own, with a stand-in for the project's Node if there are lines for it. */
+/**
+ * The launcher in a folder of its own, with a stand-in for the project's Node if there are lines
+ * for it.
+ */
 function copyOfLauncher(t: Test, runtime?: readonly string[]): string {
   const folder = temporaryFolder(t)
   const program = path.join(folder, 'src', 'cli', 'banyan.js')

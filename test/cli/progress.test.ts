@@ -1,5 +1,5 @@
 import t from 'tap'
-import { openProgress } from '../../src/cli/progress.ts'
+import { createProgress } from '../../src/cli/progress.ts'
 
 t.test('without a terminal every step is a line of its own', async (t) => {
   const { progress, written } = progressOn({ isTTY: false })
@@ -51,7 +51,7 @@ function progressOn({ isTTY, columns = 80 }: { isTTY: boolean; columns?: number 
     },
   }
   return {
-    progress: openProgress('publish ./shop', { screen, clock: { monotonicMs: () => nowMs } }),
+    progress: createProgress('publish ./shop', { screen, clock: { monotonicMs: () => nowMs } }),
     pass: (ms: number) => {
       nowMs += ms
     },

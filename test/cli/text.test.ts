@@ -3,6 +3,7 @@ import { nodeInfoText } from '../../src/cli/text/node-info.ts'
 import { statusText } from '../../src/cli/text/status.ts'
 import { factsText, tableText } from '../../src/cli/text/table.ts'
 import { agoText, bytesText, countText, ratioText } from '../../src/cli/text/units.ts'
+import { measured, node, noNodes, status } from './answers.ts'
 
 t.test('ages are short, and never negative', async (t) => {
   const day = 24 * 3600_000
@@ -64,12 +65,17 @@ t.test('a status shows how far sites and staging servers were from their bound, 
   const distance = { payloadBytes: 10, linkBytes: 11, overLink: 1.1, worstOverLink: 1.1, worstTime: null }
   const text = statusText(
     {
-      node: 'root',
+      ...status,
       sites: [
-        { site: 'berlin', nodes: 1, converged: 1, distance: null },
-        { site: 'oslo', nodes: 2, converged: 2, distance },
+        { ...noNodes, site: 'berlin', nodes: 1, converged: 1, distance: null },
+        { ...noNodes, site: 'oslo', nodes: 2, converged: 2, distance },
       ],
-      parents: [{ parent: 'staging', nodes: 1, converged: 1, distance: { ...distance, worstTime: 1.25 } }],
+      parents: [
+        {
+          ...{ ...noNodes, parent: 'staging', ageMs: 0, nodes: 1, converged: 1 },
+          distance: { ...distance, worstTime: 1.25 },
+        },
+      ],
       rates: { upload: 1_048_576, download: null, link: { upload: null, download: 2_048 } },
     },
     0,
@@ -82,10 +88,13 @@ t.test('a status shows how far sites and staging servers were from their bound, 
 
 t.test('of a node the last transfers are shown with their distances', async (t) => {
   const distances = [
-    { name: 'tool', version: '1.0', size: 2048, overLink: 0.004, fromSiblings: 0.996, durationMs: 5_370, time: 1.02 },
-    { name: 'shop', version: '4.1', size: 2048, overLink: 1, fromSiblings: 0, durationMs: 90_000, time: null },
+    {
+      ...measured,
+      ...{ name: 'tool', version: '1.0', overLink: 0.004, fromSiblings: 0.996, durationMs: 5_370, time: 1.02 },
+    },
+    measured,
   ]
-  const text = nodeInfoText({ node: 'x', distances }, 0)
+  const text = nodeInfoText({ ...node, distances }, 0)
   t.match(text, /^tool +1\.0 +2\.0 KiB +0\.004 +100 % +5\.4 s +1\.020$/m)
   t.match(text, /^shop +4\.1 +2\.0 KiB +1\.000 +0 % +90 s +-$/m)
 })

@@ -1,4 +1,5 @@
-// Wrong usage, as a person or a script sees it: one error line, a hint, exit code 2, nothing on standard output.
+// Wrong usage, as a person or a script sees it: one error line, a hint, exit code 2, nothing on
+// standard output.
 
 import t from 'tap'
 import { runBanyan } from './run-banyan.ts'

@@ -30,7 +30,7 @@ export function engineContract(t: Test, open: (t: Test) => Promise<EngineWorld>)
     const { size } = payload.spec.payload
     t.match(client.transfer(payload), { state: 'complete', have: size, fromParent: size, fromSiblings: 0, overLink: 0 })
     await world.passage.until(root.until('given', () => root.transfer(payload).given === size))
-    t.same(client.swarm.holdings(), [
+    t.same(client.announced(), [
       { infoHash: payload.spec.payload.infoHash, manifest: payload.spec.manifest, have: 'all' },
     ])
   })

@@ -17,13 +17,4 @@ export function logContract(t: Test, open: () => { log: Log; lines: () => string
     t.match(lines()[2], / warn odd reason="two words" nothing=null yes=true$/)
     t.match(lines()[3], / error failed text="line\\nbreak \\"quoted\\""$/)
   })
-
-  t.test('fields given once are on every line after, and on no others', async (t) => {
-    const { log, lines } = open()
-    const inner = log.with({ package: 'shop' }).with({ step: 1 })
-    inner.info('installed', { took: 5 })
-    log.info('done')
-    t.match(lines()[0], / info installed package=shop step=1 took=5$/)
-    t.match(lines()[1], / info done$/)
-  })
 }

@@ -1,4 +1,4 @@
-// What holds for every kind of package on a real file system, below a target root of its own.
+// What every provider promises, on a real file system below a target root of its own.
 
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
@@ -13,7 +13,7 @@ export interface ProviderWorld {
   build(wanted: Wanted): Promise<Built>
   /** Where the files of an installed package lie. */
   filesOf(name: string): string
-  /** A file below the target root, as scripts of packages have to call it. */
+  /** The path by which a package's scripts reach a file below the target root. */
   insidePath(file: string): string
   /**
    * What the package manager notes for itself and changes at every call, and what a machine has
@@ -23,18 +23,21 @@ export interface ProviderWorld {
   context: ApplyContext & { steps: string[] }
 }
 
-/** What not every kind can. */
+/** What not every kind can do. */
 export interface ProviderFeatures {
-  /** The words for needing at least a version of another package. */
+  /**
+   * A clause that asks for at least a version of another package. Absent for kinds without
+   * dependencies.
+   */
   needing?: (name: string, version: string) => string
-  /** Whether a file's mode is known, and so can be found foreign. */
+  /** Whether the package manager records modes, so that a changed mode is found. */
   knowsModes: boolean
 }
 
 const version1: Wanted = { name: 'shop', version: '1.0-1', files: { 'bin/shop': '#!/bin/sh\necho 1\n', 'lib/a': 'a' } }
 const version2: Wanted = { name: 'shop', version: '2.0-1', files: { 'bin/shop': '#!/bin/sh\necho 2\n', 'lib/b': 'b' } }
 
-/** `patience: 'short'` is for scripts that hang: their time must be over soon. */
+/** `patience: 'short'` is for scripts that hang: they are to be ended soon. */
 export function providerContract(
   t: Test,
   open: (t: Test, patience: 'short' | 'usual') => Promise<ProviderWorld>,
@@ -311,7 +314,7 @@ async function filesBelow(folder: string, world: Pick<ProviderWorld, 'isNote'>):
     .sort()
 }
 
-/** Every file below the target root with its mode, inode content and time. */
+/** The mode, time and content of every file below the target root, by its path. */
 async function snapshot(world: ProviderWorld): Promise<Record<string, string>> {
   const all: Record<string, string> = {}
   for (const file of await filesBelow(world.targetRoot, world)) {

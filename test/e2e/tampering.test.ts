@@ -16,7 +16,7 @@ import { openSwarm } from '../../src/swarm/swarm.ts'
 import { seal } from '../../src/trust/envelope.ts'
 import { systemClock } from '../../src/world/clock.ts'
 import { systemDisk } from '../../src/world/disk.ts'
-import { openLog } from '../../src/world/log.ts'
+import { createLog } from '../../src/world/log.ts'
 import { systemRandom } from '../../src/world/random.ts'
 import { openLevelStore } from '../../src/world/store.ts'
 import type { HttpResponse } from '../../src/world/world.ts'
@@ -387,7 +387,11 @@ async function hostileSwarm(
   await mkdir(path.join(dir, 'store'))
   await writeFile(path.join(dir, 'store', held.payload.sha256), held.bytes)
   const store = await openLevelStore(path.join(dir, 'state'))
-  const log = openLog({ write: (line) => t.comment(`hostile swarm: ${line.trimEnd()}`), level: 'warn', journal: false })
+  const log = createLog({
+    write: (line) => t.comment(`hostile swarm: ${line.trimEnd()}`),
+    level: 'warn',
+    journal: false,
+  })
   const swarm = await openSwarm({
     dir: path.join(dir, 'store'),
     store,

@@ -4,7 +4,7 @@ import t from 'tap'
 import * as v from 'valibot'
 import { atMost } from '../../src/model/names.ts'
 import { parseJson, parserOf } from '../../src/model/parse.ts'
-import { misplacedListLook } from '../../src/model/yaml/misplaced-list.ts'
+import { misplacedListFinder } from '../../src/model/yaml/misplaced-list.ts'
 
 const bytesOf = (text: string) => new TextEncoder().encode(text)
 
@@ -80,6 +80,6 @@ t.test('a refusal quotes no more of the input than a line can hold', async (t) =
 })
 
 t.test('a schema without objects has nothing to look for', async (t) => {
-  t.equal(misplacedListLook(v.array(v.pipe(v.string(), v.maxLength(3)))), undefined)
-  t.equal(misplacedListLook(v.nullable(v.union([v.string(), v.number()]))), undefined)
+  t.equal(misplacedListFinder(v.array(v.pipe(v.string(), v.maxLength(3)))), undefined)
+  t.equal(misplacedListFinder(v.nullable(v.union([v.string(), v.number()]))), undefined)
 })

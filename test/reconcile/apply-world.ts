@@ -19,6 +19,7 @@ import { systemClock } from '../../src/world/clock.ts'
 import { systemDisk } from '../../src/world/disk.ts'
 import { systemExec } from '../../src/world/exec.ts'
 import { systemRandom } from '../../src/world/random.ts'
+import { publishRevision } from '../trust/acme.ts'
 import { type Built, buildDeb, buildRpm, buildTree, type Wanted } from './packages.ts'
 
 export type Released = Record<string, Built | 'absent'>
@@ -31,15 +32,18 @@ export interface ApplyWorld {
   tree(wanted: Wanted): Promise<Built>
   deb(wanted: Wanted): Promise<Built>
   rpm(wanted: Wanted): Promise<Built>
-  /** Signs a revision that wants exactly this. */
+  /** Signs a revision that wants exactly these packages. */
   release(packages: Released): Promise<void>
   look(): ReturnType<LocalMachine['look']>
   /** Compares every byte of every file, which a daemon's look does not. */
   lookFully(): Promise<{ differences: Difference[]; kept: Outcome[] }>
-  /** Looks, applies what is to be done, and keeps the records as a daemon does. */
+  /** Looks, applies the plan, and keeps the records as a daemon does. */
   converge(): ReturnType<LocalMachine['apply']>
   records: InstalledRecord[]
-  /** As a daemon does after it was started again. */
+  /**
+   * Finishes earlier applies, as a daemon does when it starts. `dies`: before it has stored what
+   * they did.
+   */
   restart(options?: { dies?: boolean }): Promise<{ name: string; outcome: string }[]>
 }
 
@@ -48,12 +52,12 @@ export async function applyWorld(t: Test): Promise<ApplyWorld> {
   const home = path.join(folder, 'home')
   const targetRoot = path.join(folder, 'root')
   const real = { clock: systemClock, random: systemRandom, disk: systemDisk }
-  const log = { warn: () => {}, debug: () => {}, info: () => {}, error: () => {}, with: () => log }
+  const log = { warn: () => {}, debug: () => {}, info: () => {}, error: () => {} }
   await initFleet({ dir: home, name: 'acme', nodeName: 'root', ...real })
   const fleet = await openFleet({ dir: home, ...real })
   const trust = await openTrust({ dir: path.join(home, 'tuf'), ...real, log })
   const parts = { home, targetRoot, exec: systemExec, ...real }
-  // Timers of the clock do not keep a process alive: a daemon has its server for that.
+  // A timer of the clock does not keep a process alive. A daemon has its server for that.
   const alive = setInterval(() => {}, 1000)
   t.teardown(() => clearInterval(alive))
 
@@ -85,7 +89,7 @@ export async function applyWorld(t: Test): Promise<ApplyWorld> {
       )
       const rule = { line: 1, nodes: 'all' as const, except: [], packages: Object.fromEntries(wanted) }
       revision = { ...revision, number: revision.number + 1, rules: [rule] }
-      await fleet.publishRevision(new TextEncoder().encode(JSON.stringify(revision)))
+      await publishRevision(fleet, new TextEncoder().encode(JSON.stringify(revision)))
       await trust.refresh((file) => fleet.file(file))
     },
 
@@ -135,7 +139,10 @@ export async function applyWorld(t: Test): Promise<ApplyWorld> {
   return world
 }
 
-/** A script that goes on once a file is there; a test that fails leaves nothing running. */
+/**
+ * A script that goes on once `file` exists in the node's home. It gives up after 20 s, so a failed
+ * test leaves nothing running.
+ */
 export function waitFor({ home }: ApplyWorld, file: string): string {
   return `for n in $(seq 400); do test -e '${path.join(home, file)}' && exit 0; sleep 0.05; done; exit 1`
 }

@@ -1,4 +1,4 @@
-// Packages for tests: built for real, with the scripts that a test wants to see fail.
+// Packages for tests, built by the real tools, with the scripts that a test wants to see fail.
 
 import { hash } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
@@ -15,14 +15,14 @@ import { tarOf, treeOf } from './tar-writer.ts'
 export interface Wanted {
   name: string
   version: string
-  /** Below the place where a package of its kind puts its own files. */
+  /** Path and content, below the folder where a package of its kind has its files. */
   files?: Readonly<Record<string, string>>
   depends?: string[]
   /** Shell lines of each script. */
   scripts?: Partial<Record<'preInstall' | 'postInstall' | 'preRemove' | 'postRemove', string>>
-  /** Path on the machine and content; debs and rpms only. */
+  /** Path on the machine, and content. Debs and rpms only. */
   conffiles?: Readonly<Record<string, string>>
-  /** More lines of the control file or the spec; debs and rpms only. */
+  /** More lines of the control file or the spec. Debs and rpms only. */
   fields?: readonly string[]
 }
 
@@ -42,7 +42,7 @@ export async function buildTree(folder: string, wanted: Wanted): Promise<Built> 
   return await built(folder, wanted, 'tree', tarOf(treeOf(files)), hooks)
 }
 
-/** Its files lie in /opt/<name>. */
+/** The files of the package are in /opt/<name>. */
 export async function buildDeb(folder: string, wanted: Wanted): Promise<Built> {
   const file = path.join(await fs.mkdtemp(path.join(folder, 'deb-')), 'it.deb')
   const tree = debTree(wanted)
@@ -100,7 +100,7 @@ function buildDebFile(deb: string, tree: readonly DebFile[]): void {
   run('dpkg-deb', ['--root-owner-group', '-Zgzip', '-z1', '-b', from, deb])
 }
 
-/** Its files lie in /opt/<name>; its version is `version-release`. */
+/** The files of the package are in /opt/<name>. The version is `version-release`. */
 export async function buildRpm(folder: string, wanted: Wanted): Promise<Built> {
   const { name, version, depends = [], scripts = {}, conffiles = {}, fields = [] } = wanted
   const dash = version.lastIndexOf('-')
@@ -125,7 +125,7 @@ export async function buildRpm(folder: string, wanted: Wanted): Promise<Built> {
   return await built(folder, wanted, 'rpm', await fs.readFile(file), {})
 }
 
-/** The step that a plan would have for it. */
+/** The step that a plan would have for a package. */
 export function stepOf(
   what: Action['what'],
   built: Built,
@@ -160,7 +160,7 @@ function filesOf({ version, files = {} }: Wanted): Record<string, string> {
   return { VERSION: `${version}\n`, ...files }
 }
 
-/** The payload lies in `folder` by its digest, as in a node's store. */
+/** Writes the payload into `folder` under its digest, as in a node's store. */
 async function built(
   folder: string,
   { name, version, depends = [] }: Wanted,

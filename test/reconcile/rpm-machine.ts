@@ -21,12 +21,15 @@ export async function makeRpmMachine(root: string, folder: string): Promise<void
   if (copied.code !== 0) throw new Error(copied.stderr)
 }
 
-/** What is not of the packages that a test installs. */
+/** Whether a path is of the machine itself and not of a package that a test installs. */
 export function isOfRpmMachine(file: string): boolean {
   return ['var', 'etc', 'bin', 'lib', 'lib64', 'usr', 'run', 'tmp'].includes(file.split('/')[0] as string)
 }
 
-/** rpm itself, for what a test does or sees behind the provider's back. */
+/**
+ * Runs rpm itself, for what a test does or sees behind the provider's back. Throws if it does not
+ * end well.
+ */
 export async function inRoot(root: string, ...args: string[]): Promise<string> {
   const aimed = [`--root=${root}`, '--dbpath=/var/lib/rpm', ...args]
   const run = await systemExec.run({ program: 'rpm', args: aimed, timeoutMs: 60_000 })
@@ -34,7 +37,7 @@ export async function inRoot(root: string, ...args: string[]): Promise<string> {
   return run.stdout
 }
 
-/** Of programs: they themselves and the libraries that they load. */
+/** The programs and the libraries that they load. */
 async function filesOf(programs: readonly string[]): Promise<string[]> {
   const { stdout } = await systemExec.run({ program: 'ldd', args: programs, timeoutMs: 10_000 })
   return [...new Set([...programs, ...(stdout.match(/\/lib\S+(?= \()/g) ?? [])])]

@@ -1,8 +1,8 @@
 import t from 'tap'
+import { parseKnowledge } from '../../src/model/knowledge.ts'
 import { limits } from '../../src/model/limits.ts'
-import { parseKnowledge } from '../../src/report/knowledge.ts'
 import { crossingsOf, linkDistanceOf } from '../../src/report/link-distance.ts'
-import { statusOf } from '../../src/report/summary.ts'
+import { subtreeStatusOf } from '../../src/report/summary.ts'
 import { knownFrom, reportOf, transferOf } from './reports.ts'
 
 const MB = 1_000_000
@@ -44,7 +44,7 @@ t.test('a status says it of each site, and of each staging server itself', async
   const staging = reportOf('staging', 1, { at: now, parent: 'root', site: 'oslo', transfers: [came(1, 11 * MB, 13)] })
   const client = reportOf('client', 1, { at: now, parent: 'staging', site: 'oslo', transfers: [came(1, 0, 14)] })
   const knowledge = [knownFrom(reportOf('root', 1, { at: now, parent: null })), knownFrom(staging), knownFrom(client)]
-  const { sites, parents } = statusOf({ self: 'root', revision: 4, now, knowledge })
+  const { sites, parents } = subtreeStatusOf({ self: 'root', revision: 4, now, knowledge })
   t.match(sites.find(({ site }) => site === 'oslo')?.distance, { overLink: 1.1, worstTime: 1.4 })
   t.equal(sites.find(({ site }) => site === 'berlin')?.distance, null)
   t.match(parents.find(({ parent }) => parent === 'staging')?.distance, { overLink: 1.1, worstTime: 1.3 })

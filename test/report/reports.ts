@@ -2,9 +2,10 @@
 
 import { createHash } from 'node:crypto'
 import { Failure } from '../../src/model/failure.ts'
+import type { Knowledge } from '../../src/model/knowledge.ts'
 import type { Envelope, Outcome, Report, ReportBatch, Transfer } from '../../src/model/report.ts'
-import type { VerifyEnvelope } from '../../src/report/inbox.ts'
-import { type Knowledge, knowledgeOf } from '../../src/report/knowledge.ts'
+import type { VerifyEnvelope } from '../../src/report/incoming.ts'
+import { knowledgeOf } from '../../src/report/knowledge.ts'
 import type { SignedReport } from '../../src/report/signed-report.ts'
 import type { Clock, Store } from '../../src/world/world.ts'
 import { createSimulation, type SimulatedNode } from '../world/simulation.ts'

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
 import t from 'tap'
+import type { Knowledge } from '../../src/model/knowledge.ts'
 import { limits } from '../../src/model/limits.ts'
 import type { Report } from '../../src/model/report.ts'
-import type { Knowledge } from '../../src/report/knowledge.ts'
-import { nodeInfoOf, statusOf, summaryOf } from '../../src/report/summary.ts'
+import { nodeInfoOf, subtreeStatusOf, summaryOf } from '../../src/report/summary.ts'
 import { knownFrom, outcomeOf, reportOf } from './reports.ts'
 
 const now = 1_800_000_000_000
@@ -67,7 +67,7 @@ t.test('machines that need a reboot, and those with services that need a restart
 })
 
 t.test('a status shows the tree and who needs a look', async (t) => {
-  const status = statusOf({
+  const status = subtreeStatusOf({
     self: 'root',
     revision: 4,
     now,
@@ -107,7 +107,7 @@ t.test('a status of a large fleet in trouble stays short', async (t) => {
   const knowledge = Array.from({ length: limits.statusNodesMax + 5 }, (_, index) =>
     known(`n${index}`, { state: 'failed' }),
   )
-  const status = statusOf({ self: 'root', revision: 4, now, knowledge })
+  const status = subtreeStatusOf({ self: 'root', revision: 4, now, knowledge })
   t.equal(status.attention.length, limits.statusNodesMax)
   t.equal(status.attentionLeftOut, 5)
 })
@@ -128,7 +128,7 @@ t.test('every node is in exactly one condition', async () => {
   fc.assert(
     fc.property(nodes, fc.option(fc.nat(6)), (nodes, revision) => {
       const knowledge = nodes.map((node, index) => known(`n${index}`, node))
-      const { summary, sites, parents } = statusOf({ self: 'n0', revision, now, knowledge })
+      const { summary, sites, parents } = subtreeStatusOf({ self: 'n0', revision, now, knowledge })
       assert.equal(summary.nodes, nodes.length)
       assert.equal(added({ ...summary } as never), nodes.length)
       assert.equal(

@@ -5,7 +5,7 @@ import type { Envelope, Report, ReportBatch } from '../../src/model/report.ts'
 import { openInbox } from '../../src/report/inbox.ts'
 import { openOutbox } from '../../src/report/outbox.ts'
 import { type Authority, createAuthorityCertificate, createNodeCertificate } from '../../src/trust/certificates.ts'
-import { openEnvelope, seal } from '../../src/trust/envelope.ts'
+import { seal, verifyEnvelope } from '../../src/trust/envelope.ts'
 import { keyIdOf, privateKeyFrom } from '../../src/trust/keys.ts'
 import { seededRandom } from '../world/seeded-random.ts'
 import { clockAt, machine, reportOf } from './reports.ts'
@@ -43,7 +43,7 @@ async function tree() {
     openInbox({
       store: await machine().store(),
       verify: (envelope, certificates) =>
-        openEnvelope(envelope, { payloadType, certificates, ca: authority.certificate, now }),
+        verifyEnvelope(envelope, { payloadType, certificates, ca: authority.certificate, now }),
       clock: clockAt(now),
       maxFutureMs: 60_000,
     })

@@ -15,7 +15,7 @@ import { systemExec } from '../../src/world/exec.ts'
 import { type Objects, openObjects } from '../../src/world/objects.ts'
 import type { Disk, Exec, Log } from '../../src/world/world.ts'
 
-export const quietLog: Log = { debug() {}, info() {}, warn() {}, error() {}, with: () => quietLog }
+export const quietLog: Log = { debug() {}, info() {}, warn() {}, error() {} }
 
 export const publishedAt = Date.parse('2026-03-01T12:00:00Z')
 

@@ -1,4 +1,4 @@
-import { statusOf } from '../../src/report/summary.ts'
+import { subtreeStatusOf } from '../../src/report/summary.ts'
 import { type Tree, threeLevels } from '../world/tree.ts'
 import { type Check, MiB, minuteMs, type Stage, scenario, settles, tellTap } from './scenario.ts'
 
@@ -50,5 +50,5 @@ async function statusAfterTransfer(check: Check, { simulation }: Stage, tree: Tr
   await settles(check, tree, { withinMs: 2 * minuteMs })
   await simulation.run({ forMs: minuteMs })
   const knowledge = tree.root.running?.inbox.knowledge() ?? []
-  return statusOf({ self: tree.root.name, revision: 1, knowledge, now: simulation.now() })
+  return subtreeStatusOf({ self: tree.root.name, revision: 1, knowledge, now: simulation.now() })
 }

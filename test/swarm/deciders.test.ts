@@ -6,7 +6,8 @@ import { limits } from '../../src/model/limits.ts'
 import { infoHashFromServerName, serverNameOf, survivorOf } from '../../src/swarm/engine.ts'
 import { allBits, bitsFor, bytesOf, hasBit, lengthOfPiece, piecesOf, withBits } from '../../src/swarm/holdings/bits.ts'
 import { newHolding } from '../../src/swarm/holdings/holding.ts'
-import { meetingsWith, nextLookAt, shouldBeOpen } from '../../src/swarm/opening.ts'
+import { nextLookAt, shouldBeOpen } from '../../src/swarm/opening.ts'
+import { createHandouts, type HandoutPeer, peersToDial } from '../../src/swarm/peers-to-dial.ts'
 import { expectedSpeed, nextPieceFor, pipelineBlocks, strategyFor, takeOverBytes } from '../../src/swarm/strategy.ts'
 import { backOffMs } from '../../src/work/back-off.ts'
 import { payloadFrom } from './kit.ts'
@@ -144,7 +145,7 @@ t.test('what comes in is open while it is wanted, what is whole only while someb
 t.test('the parent is across the link unless its site is ours; a sibling without a site is asked', async (t) => {
   const peer = { address: '10.0.0.1', port: 7421 }
   const elsewhere = (relation: 'parent' | 'sibling', theirs: string | null, ours: string | null) =>
-    meetingsWith([{ ...peer, node: 'other', relation, site: theirs }], 'self', ours)[0]?.elsewhere
+    peersToDial([{ ...peer, node: 'other', relation, site: theirs }], 'self', ours)[0]?.elsewhere
   t.equal(elsewhere('parent', 'berlin', 'berlin'), false)
   t.equal(elsewhere('parent', 'paris', 'berlin'), true)
   t.equal(elsewhere('parent', null, 'berlin'), true)
@@ -154,7 +155,24 @@ t.test('the parent is across the link unless its site is ours; a sibling without
   t.equal(elsewhere('sibling', null, 'berlin'), null)
   const share = { of: 2, which: 1 }
   const parent = { ...peer, node: 'other', relation: 'parent' as const, site: null, share }
-  t.same(meetingsWith([parent], 'self', null)[0]?.share, share)
+  t.same(peersToDial([parent], 'self', null)[0]?.share, share)
   const own = { ...peer, node: 'self', relation: 'sibling' as const, site: null }
-  t.same(meetingsWith([own, { ...own, node: 'closed', port: 0 }], 'self', null), [], 'nobody dials himself or port 0')
+  t.same(peersToDial([own, { ...own, node: 'closed', port: 0 }], 'self', null), [], 'nobody dials himself or port 0')
+})
+
+t.test('a handout is news unless it lists the same peers in the same order', async (t) => {
+  const handouts = createHandouts()
+  const parent: HandoutPeer = { node: 'p', address: '10.0.0.1', port: 7421, relation: 'parent', site: 'berlin' }
+  const sibling: HandoutPeer = { node: 's', address: '10.0.0.2', port: 7421, relation: 'sibling', site: null }
+  t.equal(handouts.take('a', []), false, 'there was none before')
+  t.equal(handouts.take('a', [parent, sibling]), true)
+  t.equal(handouts.take('a', [{ ...parent }, { ...sibling }]), false)
+  t.equal(handouts.take('a', [sibling, parent]), true)
+  const changes: Partial<HandoutPeer>[] = [
+    ...[{ node: 'q' }, { address: '10.0.0.3' }, { port: 1 }, { relation: 'parent' as const }, { site: 'oslo' }],
+    ...[{ share: { of: 2, which: 0 } }, { share: { of: 2, which: 1 } }, { share: { of: 3, which: 1 } }],
+  ]
+  for (const change of changes) t.equal(handouts.take('a', [{ ...sibling, ...change }]), true, JSON.stringify(change))
+  t.equal(handouts.take('a', []), true)
+  t.same(handouts.of('a'), [])
 })

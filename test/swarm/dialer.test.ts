@@ -3,17 +3,17 @@
 import t from 'tap'
 import { Failure } from '../../src/model/failure.ts'
 import { limits } from '../../src/model/limits.ts'
-import { countCallers } from '../../src/swarm/engine/callers.ts'
+import { createCallers } from '../../src/swarm/engine/callers.ts'
 import { startDialer } from '../../src/swarm/engine/dialer.ts'
 import type { Meeting } from '../../src/swarm/engine.ts'
-import { openDoubts } from '../../src/swarm/suspect-addresses.ts'
-import { openLanes } from '../../src/work/lanes.ts'
+import { createSuspectAddresses } from '../../src/swarm/suspect-addresses.ts'
+import { createLanes } from '../../src/work/lanes.ts'
 import { createSimulation } from '../world/simulation.ts'
 
 t.test('names are looked up for nobody but the parent, whose address is from our own settings', async (t) => {
   const { dialer, dialled } = dialling()
   const siblings = ['evil.example', '', 'localhost', '10.0.0.1:80', '0x7f000001', '10.0.0.2', 'fe80::1']
-  dialer.meet([
+  dialer.setPeers([
     ...siblings.map((address) => meeting(`at ${address}`, address)),
     { ...meeting('up', 'up.example'), relation: 'parent' },
   ])
@@ -25,13 +25,13 @@ t.test('names are looked up for nobody but the parent, whose address is from our
 
 t.test('only so many peers of one swarm are dialled', async (t) => {
   const { dialer, dialled } = dialling()
-  dialer.meet(Array.from({ length: 1000 }, (_, i) => meeting(`node-${i}`)))
+  dialer.setPeers(Array.from({ length: 1000 }, (_, i) => meeting(`node-${i}`)))
   t.equal(dialled.length, limits.peersPerHandoutMax + 1)
 })
 
 t.test('who cannot be reached keeps nothing busy for long, and only the parent is tried often', async (t) => {
   const { dialer, dialled, simulation } = dialling()
-  dialer.meet([meeting('gone'), { ...meeting('up'), relation: 'parent' }])
+  dialer.setPeers([meeting('gone'), { ...meeting('up'), relation: 'parent' }])
   t.ok(dialer.isBusy())
   await simulation.run({ forMs: 20 * limits.retryCeilingMs })
   t.notOk(dialer.isBusy())
@@ -47,8 +47,8 @@ t.test('a peer that moved is dialled where it is now, whatever becomes of the ol
   const { dialer, connected, discarded } = dialling((meeting) => {
     return new Promise((resolve, reject) => attempts.push({ meeting, resolve, reject }))
   })
-  dialer.meet([meeting('mover', '10.0.0.2')])
-  dialer.meet([meeting('mover', '10.0.0.3')])
+  dialer.setPeers([meeting('mover', '10.0.0.2')])
+  dialer.setPeers([meeting('mover', '10.0.0.3')])
   attempts[0]?.reject(new Failure('unreachable', 'gone'))
   await new Promise((resolve) => setImmediate(resolve))
   attempts[1]?.resolve('here')
@@ -60,7 +60,7 @@ t.test('who is banned is dialled when that is over, and keeps nothing busy meanw
   const bans = new Map([['mallory', Number.POSITIVE_INFINITY]])
   const { dialer, dialled, simulation } = dialling(async () => 'here', bans)
   bans.set('mallory', simulation.now() + limits.banFirstMs)
-  dialer.meet([meeting('mallory')])
+  dialer.setPeers([meeting('mallory')])
   t.notOk(dialer.isBusy())
   await simulation.run({ forMs: limits.banFirstMs - 1 })
   t.equal(dialled.length, 0)
@@ -71,13 +71,13 @@ t.test('who is banned is dialled when that is over, and keeps nothing busy meanw
 t.test('a connection of which nothing came is made again', async (t) => {
   const { dialer, dialled, simulation, refuseAll } = dialling(async () => 'here')
   refuseAll()
-  dialer.meet([meeting('full')])
+  dialer.setPeers([meeting('full')])
   await simulation.run({ forMs: 10 * limits.retryFirstMs })
   t.ok(dialled.length > 2 && dialled.length < 10, `${dialled.length} times`)
 })
 
 t.test('dials wait for their turn, the parent first, and those that nobody needs are left out', async (t) => {
-  const lanes = openLanes(2)
+  const lanes = createLanes(2)
   const started: string[] = []
   const ends = new Map<string, () => void>()
   const run = (name: string, { first = false, isNeeded = true } = {}) => {
@@ -107,7 +107,7 @@ t.test('dials wait for their turn, the parent first, and those that nobody needs
 })
 
 t.test('an address has only so many callers, and fewer of whom nothing is known', async (t) => {
-  const callers = countCallers<number>()
+  const callers = createCallers<number>()
   const enter = (from: number, count: number, address: string) => {
     return Array.from({ length: count }, (_, i) => i + from).filter((caller) => callers.enter(caller, address))
   }
@@ -126,7 +126,7 @@ t.test('an address has only so many callers, and fewer of whom nothing is known'
 t.test('an address is doubted after some strangers in a row, for a while, until somebody known calls', async (t) => {
   const simulation = createSimulation()
   const { clock } = simulation.node({ address: '10.0.0.1' }).world
-  const doubts = openDoubts({ clock })
+  const doubts = createSuspectAddresses({ clock })
   const strangers = (count: number, address = 'there') => {
     for (let i = 0; i < count; i += 1) doubts.called(address, false)
     return doubts.has(address)

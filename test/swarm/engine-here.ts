@@ -1,4 +1,5 @@
-// The real engine in the test's own process, on a clock of the test's: hours pass in moments, and nobody sleeps.
+// The real engine in the test's own process, on a clock of the test's: hours pass in moments, and
+// nobody sleeps.
 
 import type { Test } from 'tap'
 import { leaveOutWaysOut } from '../../src/swarm/engine/left-out.ts'
@@ -9,7 +10,7 @@ import type { Clock } from '../../src/world/world.ts'
 import { type HandClock, handClock } from '../tracker/hand-clock.ts'
 
 leaveOutWaysOut()
-const { openEngineCore } = await import('../../src/swarm/engine/core.ts')
+const { startEngineCore } = await import('../../src/swarm/engine/core.ts')
 
 const tickMs = 5
 
@@ -29,7 +30,7 @@ export function engineHere(clock: Clock): EngineFactory {
       const isStopped = new Promise<void>((resolve) => {
         stopped = resolve
       })
-      const core = openEngineCore({
+      const core = startEngineCore({
         ...{ clock, random: systemRandom },
         report: (report) => onReport(parseEngineReport(structuredClone(report), 'engine here')),
         onStopped: () => {

@@ -22,7 +22,7 @@ t.test('one that dies while a connection is on its way to it has ended all the s
   const debug = (_: string, fields: Record<string, unknown> = {}) => {
     if (typeof fields['pid'] === 'number') pid = fields['pid']
   }
-  const log: Log = { debug, info: () => {}, warn: () => {}, error: () => {}, with: () => log }
+  const log: Log = { debug, info: () => {}, warn: () => {}, error: () => {} }
   const ended = new Promise((resolve) => {
     const engine = forkedEngine({ log, clock: systemClock }).start({ onReport: () => {}, onEnd: resolve })
     // It is not yet there to take it.

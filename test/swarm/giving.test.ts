@@ -4,7 +4,7 @@ import { EventEmitter } from 'node:events'
 import t from 'tap'
 import type { BlockRequest, PieceStore, Wire } from 'webtorrent'
 import { answerRequests } from '../../src/swarm/engine/giving.ts'
-import { openMeter } from '../../src/swarm/engine/meter.ts'
+import { createMeter } from '../../src/swarm/engine/meter.ts'
 import { handClock } from '../tracker/hand-clock.ts'
 
 const block = { piece: 0, offset: 0, length: 4 }
@@ -28,7 +28,7 @@ function givingWire() {
         reads.push(() => done(null, new Uint8Array(4)))
       },
     } as unknown as PieceStore,
-    meter: openMeter({ clock }),
+    meter: createMeter({ clock }),
     lane: { isBackground: () => false, isElsewhere: () => false },
     clock,
     lengthOf: () => 4,

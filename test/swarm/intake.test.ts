@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { openIntake } from '../../src/swarm/engine/intake.ts'
+import { createIntake } from '../../src/swarm/engine/intake.ts'
 
 t.test('however the input is cut, each part comes whole, in order, and is kept as it was', async () => {
   fc.assert(
@@ -11,7 +11,7 @@ t.test('however the input is cut, each part comes whole, in order, and is kept a
         const seen: Buffer[] = []
         const kept: { part: Uint8Array; was: Buffer }[] = []
         let next = 0
-        const takeIn = openIntake({
+        const takeIn = createIntake({
           // After the last one nothing more is waited for, as on a wire that is closed.
           size: () => parts[next]?.length ?? Number.MAX_VALUE,
           parse: (part) => {
@@ -35,7 +35,7 @@ t.test('however the input is cut, each part comes whole, in order, and is kept a
 
 t.test('a block is gathered in the same memory every time', async (t) => {
   const blocks: Uint8Array[] = []
-  const takeIn = openIntake({ size: () => 8, parse: (part) => blocks.push(part) })
+  const takeIn = createIntake({ size: () => 8, parse: (part) => blocks.push(part) })
   for (const each of [1, 2])
     for (const half of [
       [7, each, each, each],

@@ -3,7 +3,7 @@
 import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
 import type { Caller, Command, EngineFactory, Way } from '../../src/swarm/engine.ts'
-import { keepEngine } from '../../src/swarm/keeper.ts'
+import { startEngineKeeper } from '../../src/swarm/keeper.ts'
 import { createSimulation } from '../world/simulation.ts'
 
 t.test('an engine that is needed twice is started once, and gets the callers that waited', async (t) => {
@@ -121,19 +121,19 @@ t.test('one that gets ready too late is not told anything any longer, and the ne
 
 t.test('it can be ended in each state, and is free afterwards', async (t) => {
   const { keeper, ready, crash, stops } = keeping()
-  await keeper.end()
+  await keeper.stop()
   t.equal(stops(), 0)
   keeper.need()
-  await keeper.end()
+  await keeper.stop()
   t.same([stops(), keeper.kind()], [1, 'none'])
   keeper.need()
   ready()
-  await Promise.all([keeper.end(), keeper.end()])
+  await Promise.all([keeper.stop(), keeper.stop()])
   t.same([stops(), keeper.kind()], [2, 'none'])
   keeper.need()
   ready()
   crash()
-  await keeper.end()
+  await keeper.stop()
   t.same([stops(), keeper.kind()], [2, 'none'], 'nothing runs between a crash and the next start')
 })
 
@@ -159,7 +159,7 @@ function keeping({ needAlways = false, endsWhenStopped = true } = {}) {
   const taken: Caller[] = []
   let [starts, stops] = [0, 0]
   let callbacks: Parameters<EngineFactory['start']>[0] | undefined
-  const keeper = keepEngine({
+  const keeper = startEngineKeeper({
     factory: {
       listen: async () => ({ port: 1, close: async () => {} }),
       start: (options) => {

@@ -1,4 +1,4 @@
-// Real swarms on loopback: nodes with real stores, real folders and a real engine process each.
+// Real swarms on loopback: each node has a real store, a real folder and a real engine process.
 
 import { createHash } from 'node:crypto'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
@@ -8,14 +8,15 @@ import type { Test } from 'tap'
 import type { HoldingSpec } from '../../src/model/manifest.ts'
 import type { NodeName } from '../../src/model/names.ts'
 import type { Transfer } from '../../src/model/report.ts'
+import type { AnnouncedSwarm } from '../../src/model/wire/announce.ts'
 import type { EngineFactory } from '../../src/swarm/engine.ts'
 import { forkedEngine } from '../../src/swarm/engine-process.ts'
 import type { SwarmEvent } from '../../src/swarm/holdings/holding.ts'
-import type { ReachablePeer } from '../../src/swarm/opening.ts'
+import type { HandoutPeer } from '../../src/swarm/peers-to-dial.ts'
 import { openSwarm, type Swarm, type SwarmParts } from '../../src/swarm/swarm.ts'
 import { systemClock } from '../../src/world/clock.ts'
 import { systemDisk } from '../../src/world/disk.ts'
-import { openLog } from '../../src/world/log.ts'
+import { createLog } from '../../src/world/log.ts'
 import { systemRandom } from '../../src/world/random.ts'
 import { openLevelStore } from '../../src/world/store.ts'
 import type { Disk, Log } from '../../src/world/world.ts'
@@ -82,33 +83,40 @@ export interface TestNode {
   events: SwarmEvent[]
   /** Log lines. */
   lines: string[]
-  /** Resolves with the first event, from the beginning on, that fits. */
+  /** Resolves with the first event since the start that fits. */
   event<K extends SwarmEvent['kind']>(
     kind: K,
     fits?: (event: Extract<SwarmEvent, { kind: K }>) => boolean,
   ): Promise<Extract<SwarmEvent, { kind: K }>>
-  /** Asks again after each event and each report of the engine. */
+  /**
+   * Resolves once the condition holds. It is checked after each event and each report of the
+   * engine.
+   */
   until(what: string, condition: () => boolean): Promise<void>
-  /** As others find it in their handout. */
-  as(relation: 'parent' | 'sibling', site?: string | null): ReachablePeer
+  /** The node as others find it in their handout. */
+  as(relation: 'parent' | 'sibling', site?: string | null): HandoutPeer
   transfer(payload: TestPayload): Transfer
+  /** The swarms that the node announces: those of whole payloads, and then the unfinished ones. */
+  announced(): AnnouncedSwarm[]
   /** How many engines were started so far. */
   engineStarts(): number
-  /** Process id of the engine that was started last. */
+  /** The process id of the engine that was started last. */
   enginePid(): number
-  /** In order, as a daemon does. */
+  /** Shuts down in order, as a daemon does. */
   close(): Promise<void>
 }
 
 export interface Nodes {
-  /** A node of that name; after its end another one finds what it left. */
+  /** Starts a node. It finds what an earlier node of that name has left. */
   start(name: NodeName, options?: NodeOptions): Promise<TestNode>
-  /** One that has the payload. */
+  /** Starts a node that has the payload. */
   seed(name: NodeName, payload: TestPayload, options?: NodeOptions): Promise<TestNode>
 }
 
-export type NodeOptions = Partial<Pick<SwarmParts, 'rates' | 'linkRate' | 'engineIdleMs' | 'listen' | 'site' | 'clock'>> & {
-  /** What runs in a process of its own otherwise. */
+export type NodeOptions = Partial<
+  Pick<SwarmParts, 'rates' | 'linkRate' | 'engineIdleMs' | 'listen' | 'site' | 'clock'>
+> & {
+  /** Takes the place of the engine process. */
   engine?: EngineFactory
 }
 
@@ -145,7 +153,7 @@ export async function nodesFor(t: Test): Promise<Nodes & { fleet: TestFleet }> {
   return { fleet, start, seed: seedWith(start, root, systemDisk) }
 }
 
-/** How to make a seed where there are nodes: the payload is put into its folder first. */
+/** Makes a seed: puts the payload into the folder of the node, and starts the node. */
 export function seedWith(start: Nodes['start'], root: string, disk: Pick<Disk, 'write' | 'makeFolder'>): Nodes['seed'] {
   return async (name, payload, options) => {
     const folder = join(root, name, 'store')
@@ -157,7 +165,7 @@ export function seedWith(start: Nodes['start'], root: string, disk: Pick<Disk, '
   }
 }
 
-/** A swarm whose events and reports can be waited for. */
+/** A node whose events and reports can be awaited. */
 export async function watchedNode(
   parts: Omit<SwarmParts, 'engine' | 'log' | 'onEvent' | 'rates' | 'linkRate' | 'site'> &
     NodeOptions & {
@@ -174,7 +182,7 @@ export async function watchedNode(
   const stirred = () => {
     for (const look of waiting.splice(0)) look()
   }
-  const log = openLog({
+  const log = createLog({
     write: (line) => lines.push(line.trimEnd()),
     level: 'debug',
     journal: false,
@@ -233,6 +241,12 @@ export async function watchedNode(
       if (transfer === undefined) throw new Error(`${parts.self} has no transfer of it`)
       return transfer
     },
+    announced: () => [
+      ...swarm.stored().flatMap(({ infoHash, manifest }) => {
+        return swarm.whole().has(infoHash) ? [{ infoHash, manifest, have: 'all' as const }] : []
+      }),
+      ...swarm.unfinished(),
+    ],
     engineStarts: () => engineStarts,
     enginePid: () => {
       const pid = lines.findLast((line) => line.includes('engine started'))?.match(/ pid=(\d+)/)?.[1]

@@ -32,7 +32,7 @@ t.test('who has a piece hears of it along with something else', async (t) => {
 t.test('or when all that is left is told', async (t) => {
   const { wire, news, sent } = gathering({ has: [1] })
   wire.have(1)
-  news.tell()
+  news.send()
   t.same(sent(), [[1]])
 })
 

@@ -140,7 +140,9 @@ function shown({ key, certificate, ca }: TlsIdentity): ConnectionOptions {
   return { key, cert: certificate, ca }
 }
 
-/** How many bytes come through TLS until the other end hangs up, or at least so many as are enough. */
+/**
+ * How many bytes come through TLS until the other end hangs up, or at least so many as are enough.
+ */
 function bytesGot(port: number, options: ConnectionOptions, enough = Number.POSITIVE_INFINITY): Promise<number> {
   return new Promise((resolve) => {
     const socket = connect({

@@ -2,96 +2,46 @@
 
 import fc from 'fast-check'
 import t from 'tap'
-import type { BlockRequest, PieceBuffer, Torrent, Wire } from 'webtorrent'
+import type { BlockRequest } from 'webtorrent'
 import { limits } from '../../src/model/limits.ts'
 import type { Share } from '../../src/model/wire/announce.ts'
-import type { Link } from '../../src/swarm/engine/links.ts'
-import { startPicker } from '../../src/swarm/engine/picker.ts'
+import type { Link } from '../../src/swarm/engine/link.ts'
+import { startPicker } from '../../src/swarm/engine/picker/picker.ts'
 import { handClock } from '../tracker/hand-clock.ts'
+import { type FakeTorrentWire, fakeTorrent } from './fake-torrent.ts'
 
 const blocksPerPiece = 24
 const pieceLength = blocksPerPiece * limits.blockBytes
 
-interface FakeRequest extends BlockRequest {
-  callback: (error: Error | null) => void
-}
-
-interface FakeWire {
-  wire: Wire
+interface FakeWire extends FakeTorrentWire {
   link: Link
-  requests: FakeRequest[]
   /** What the other end has on its way; a cancelled request may be among them. */
   coming: BlockRequest[]
   blocksPerStep: number
-  /** It accepts requests and drops them; nobody has been told yet that it is closed. */
-  isOver: boolean
   close(): void
 }
 
-/** As far as a picker sees them: webtorrent's `_request` with its callbacks, `_update`, pieces and bitfield. */
 function fakeSwarm(pieces: number, strategy: 'rarest' | 'sequential', fractions: () => number) {
   const clock = handClock()
   const wires: FakeWire[] = []
-  const here = new Set<number>()
   /** Pieces that turn out to be wrong once they are whole. */
   const wrong = new Set<number>()
   /** Who gave each block of a piece. */
-  const asked = new Map<number, FakeWire[]>()
+  const asked = new Map<number, FakeTorrentWire[]>()
   let recounts = 0
-  const torrent = {
-    done: false,
-    destroyed: false,
-    pieces: Array.from({ length: pieces }, () => ({}) as PieceBuffer | null),
-    bitfield: { get: (piece: number) => here.has(piece) },
-    _updateWire: (_wire: Wire) => {},
-    _update: () => {
-      for (const { wire } of wires) torrent._updateWire(wire)
+  const fakes = fakeTorrent(pieces, {
+    requested: (fake, request) => wires.find(({ wire }) => wire === fake.wire)?.coming.push(request),
+    block: (piece, fake) => asked.set(piece, [...(asked.get(piece) ?? []), fake]),
+    isWrong: (piece) => wrong.delete(piece),
+    wrong: (piece) => {
+      asked.delete(piece)
+      picker.again(piece, { alone: true })
     },
-    _request: (wire: Wire, index: number) => {
-      const fake = wires.find((each) => each.wire === wire)
-      const piece = torrent.pieces[index]
-      if (here.has(index) || piece === null || piece === undefined || fake === undefined) return false
-      const block = piece.reserve()
-      if (block === -1) return false
-      const request: FakeRequest = {
-        piece: index,
-        offset: piece.chunkOffset(block),
-        length: piece.chunkLength(block),
-        callback: (error) => {
-          if (piece !== torrent.pieces[index]) return
-          if (error !== null) {
-            piece.cancel(block)
-            queueMicrotask(torrent._update)
-            return
-          }
-          asked.set(index, [...(asked.get(index) ?? []), fake])
-          if (!piece.set(block, new Uint8Array(request.length), null)) {
-            queueMicrotask(torrent._update)
-            return
-          }
-          piece.flush()
-          if (wrong.delete(index)) {
-            torrent.pieces[index] = {} as PieceBuffer
-            asked.delete(index)
-            return picker.again(index, { alone: true })
-          }
-          torrent.pieces[index] = null
-          here.add(index)
-          picker.onVerified(index)
-          torrent.done = here.size === pieces
-          queueMicrotask(torrent._update)
-        },
-      }
-      if (fake.isOver) request.callback(new Error('wire is closed'))
-      else {
-        fake.requests.push(request)
-        fake.coming.push(request)
-      }
-      return true
-    },
-  }
+    verified: (piece) => picker.onVerified(piece),
+  })
+  const { torrent, here } = fakes
   const picker = startPicker({
-    torrent: torrent as unknown as Torrent,
+    torrent,
     lengthOf: () => pieceLength,
     clock,
     random: { fraction: fractions },
@@ -103,13 +53,13 @@ function fakeSwarm(pieces: number, strategy: 'rarest' | 'sequential', fractions:
   })
   /** A quarter of a second. */
   const step = async () => {
-    for (const { link, requests, coming, blocksPerStep } of [...wires]) {
+    for (const fake of [...wires]) {
+      const { link, coming, blocksPerStep } = fake
       const arriving = coming.splice(0, blocksPerStep)
       if (arriving.length > 0) link.heardAtMs = clock.monotonicMs()
-      for (const { piece, offset, length } of arriving) {
-        const at = requests.findIndex((each) => each.piece === piece && each.offset === offset)
-        link.delivered += length
-        if (at !== -1) requests.splice(at, 1)[0]?.callback(null)
+      for (const block of arriving) {
+        link.delivered += block.length
+        fakes.receive(fake, block)
       }
     }
     await new Promise(setImmediate)
@@ -118,7 +68,7 @@ function fakeSwarm(pieces: number, strategy: 'rarest' | 'sequential', fractions:
   return {
     here,
     wrong,
-    givers: (piece: number) => new Set(asked.get(piece)),
+    givers: (piece: number) => new Set<unknown>(asked.get(piece)),
     step,
     stepsUntilWhole: async (max: number) => {
       let steps = 0
@@ -138,20 +88,8 @@ function fakeSwarm(pieces: number, strategy: 'rarest' | 'sequential', fractions:
       blocksPerStep: number,
       { elsewhere = false, share }: { elsewhere?: boolean; share?: Share } = {},
     ): FakeWire => {
-      const requests: FakeRequest[] = []
-      const wire = {
-        destroyed: false,
-        peerChoking: false,
-        interested: () => {},
-        uninterested: () => {},
-        requests,
-        downloadSpeed: () => 0,
-        cancel: (piece: number, offset: number) => {
-          const at = requests.findIndex((each) => each.piece === piece && each.offset === offset)
-          const [pulled] = at === -1 ? [] : requests.splice(at, 1)
-          pulled?.callback(new Error('request was cancelled'))
-        },
-      }
+      const torrentWire = fakes.addWire()
+      const { wire } = torrentWire
       const link = {
         ...{ node: `node-${wires.length}`, has: new Uint8Array(pieces), count: 0, delivered: 0, rejects: 0, wire },
         share: () => share,
@@ -159,18 +97,15 @@ function fakeSwarm(pieces: number, strategy: 'rarest' | 'sequential', fractions:
         ...{ askedAtMs: 0, heardAtMs: 0, busyMs: 0, vainMs: 0, silentMs: 0, deliveredBefore: 0 },
         speed: () => fake.blocksPerStep * limits.blockBytes * 4,
       } as unknown as Link
-      const fake: FakeWire = {
-        ...{ wire: wire as unknown as Wire, link, requests, coming: [], blocksPerStep, isOver: false },
+      const fake: FakeWire = Object.assign(torrentWire, {
+        ...{ link, coming: [], blocksPerStep },
         close: () => {
-          fake.isOver = true
-          // webtorrent calls back for each request first, and looks for other work meanwhile.
-          for (const request of requests.splice(0)) request.callback(new Error('wire was closed'))
-          torrent._update()
+          fakes.end(fake)
           wire.destroyed = true
           picker.onClose(link)
           wires.splice(wires.indexOf(fake), 1)
         },
-      }
+      })
       wires.push(fake)
       picker.onOpen(link)
       return fake

@@ -7,11 +7,11 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { limits } from '../../src/model/limits.ts'
-import { keepBlame } from '../../src/swarm/engine/blame.ts'
-import { BlockPiece } from '../../src/swarm/engine/block-piece.ts'
-import { startPayloadDigest } from '../../src/swarm/engine/payload-digest.ts'
-import { openPieceMemory } from '../../src/swarm/engine/piece-memory.ts'
-import { openPayloadFile } from '../../src/swarm/engine/piece-store.ts'
+import { createBlame } from '../../src/swarm/engine/blame.ts'
+import { startPayloadDigest } from '../../src/swarm/engine/payload/payload-digest.ts'
+import { createPieceMemory } from '../../src/swarm/engine/payload/piece-memory.ts'
+import { openPayloadFile } from '../../src/swarm/engine/payload/piece-store.ts'
+import { BlockPiece } from '../../src/swarm/engine/picker/block-piece.ts'
 import { systemClock } from '../../src/world/clock.ts'
 import { sha256Of } from './kit.ts'
 
@@ -53,24 +53,24 @@ t.test('a block of the wrong length is not taken, and a freed one is told', asyn
 })
 
 t.test('one author of a wrong piece is named at once', async (t) => {
-  const blame = keepBlame()
-  blame.delivered(3, { node: 'a', offset: 0, length: 2 })
-  blame.delivered(3, { node: 'a', offset: 2, length: 2 })
-  blame.delivered(4, { node: 'b', offset: 0, length: 2 })
+  const blame = createBlame()
+  blame.onBlock(3, { node: 'a', offset: 0, length: 2 })
+  blame.onBlock(3, { node: 'a', offset: 2, length: 2 })
+  blame.onBlock(4, { node: 'b', offset: 0, length: 2 })
   t.equal(blame.onWrong(3, Buffer.from('xxxx')), 'a')
   t.same(await blame.onRight(3, async () => Buffer.from('yyyy')), [])
 })
 
 t.test('of several authors those are named whose blocks differ from the right piece', async (t) => {
-  const blame = keepBlame()
+  const blame = createBlame()
   for (const [node, offset] of [
     ['a', 0],
     ['b', 2],
     ['c', 4],
   ] as const)
-    blame.delivered(0, { node, offset, length: 2 })
+    blame.onBlock(0, { node, offset, length: 2 })
   t.equal(blame.onWrong(0, Buffer.from('11x233')), undefined)
-  blame.delivered(0, { node: 'a', offset: 0, length: 6 })
+  blame.onBlock(0, { node: 'a', offset: 0, length: 6 })
   t.same(await blame.onRight(0, async () => Buffer.from('112233')), ['b'])
   t.same(await blame.onRight(0, async () => Buffer.from('112233')), [], 'once')
 })
@@ -79,7 +79,7 @@ t.test('pieces are reported as durable after they are in the file, all of them, 
   const path = await fileOf(t, Buffer.alloc(0))
   const durable: number[] = []
   const file = openPayloadFile({
-    ...{ fd: openSync(path, 'r+'), pieceLength: 4, size: 10, memory: openPieceMemory(8).of(4), clock: systemClock },
+    ...{ fd: openSync(path, 'r+'), pieceLength: 4, size: 10, memory: createPieceMemory(8).of(4), clock: systemClock },
     onDurable: (pieces) => durable.push(...pieces),
     onError: (error) => t.fail(error.message),
   })
@@ -108,7 +108,7 @@ t.test('pieces are reported as durable after they are in the file, all of them, 
 t.test('what was read or written last is given from memory, up to a limit, and the rest from the file', async (t) => {
   const path = await fileOf(t, Buffer.from('aaaabbbbccccdd'))
   const file = openPayloadFile({
-    ...{ fd: openSync(path, 'r+'), pieceLength: 8, size: 14, memory: openPieceMemory(8).of(4), clock: systemClock },
+    ...{ fd: openSync(path, 'r+'), pieceLength: 8, size: 14, memory: createPieceMemory(8).of(4), clock: systemClock },
     onDurable: () => {},
     onError: (error) => t.fail(error.message),
   })
@@ -135,7 +135,7 @@ t.test('what cannot be written is told to whoever puts it', async (t) => {
   t.teardown(() => closeSync(fd))
   const file = openPayloadFile({
     fd,
-    memory: openPieceMemory(8).of(4),
+    memory: createPieceMemory(8).of(4),
     size: 10,
     pieceLength: 4,
     clock: systemClock,

@@ -56,7 +56,10 @@ t.test(
   },
 )
 
-/** A node that has the payload, and may give it. Of what its engine is told the peers and rates are left out. */
+/**
+ * A node that has the payload, and may give it. Of what its engine is told the peers and rates are
+ * left out.
+ */
 async function seedWithEngine(t: Test) {
   const simulation = createSimulation({ seed: t.name })
   const machine = simulation.node({ address: '10.0.0.1' })

@@ -85,9 +85,9 @@ t.test('metainfo that is not what the manifest says never reaches the engine', a
   client.swarm.setWanted([{ ...payload.spec, metainfo }])
   t.match((await client.event('failed')).because, /metainfo of [0-9a-f]{40} has info hash/)
   t.equal(client.events.length, 1, 'told once')
-  t.same(client.swarm.holdings(), [])
+  t.same(client.announced(), [])
   client.swarm.setWanted([payload.spec])
-  t.match(client.swarm.holdings(), [{ have: 'none' }])
+  t.match(client.announced(), [{ have: 'none' }])
 })
 
 function withByteFlipped(payload: TestPayload, at: number): TestPayload {

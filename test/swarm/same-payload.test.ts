@@ -3,9 +3,9 @@
 import { readdir, readFile, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { finishPayload, preparePayload } from '../../src/swarm/engine/payload-files.ts'
-import { openPieceMemory } from '../../src/swarm/engine/piece-memory.ts'
-import { openPayloadFile } from '../../src/swarm/engine/piece-store.ts'
+import { finishPayload, preparePayload } from '../../src/swarm/engine/payload/payload-files.ts'
+import { createPieceMemory } from '../../src/swarm/engine/payload/piece-memory.ts'
+import { openPayloadFile } from '../../src/swarm/engine/payload/piece-store.ts'
 import type { Opening } from '../../src/swarm/engine.ts'
 import { bitsFor, piecesOf } from '../../src/swarm/holdings/bits.ts'
 import { systemClock } from '../../src/world/clock.ts'
@@ -68,7 +68,7 @@ t.test('what comes in for two holdings of one payload goes to two files', async 
   if (one.kind !== 'part' || other.kind !== 'part') throw new Error('nothing is there yet')
   t.same((await readdir(folder)).sort(), [`${first.infoHash}.part`, `${second.infoHash}.part`].sort())
   const files = [one.fd, other.fd].map((fd) => {
-    const memory = openPieceMemory(pieceLength).of(pieceLength)
+    const memory = createPieceMemory(pieceLength).of(pieceLength)
     return openPayloadFile({
       ...{ fd, memory, size: first.size, pieceLength, clock: systemClock, onDurable: () => {}, onError: t.fail },
     })
@@ -103,7 +103,7 @@ t.test('a holding that was taken up for another payload is replaced by what is w
   client.swarm.setWanted([genuine.spec])
   t.match(await client.event('completed'), { sha256, version: '1.0' })
   t.equal(sha256Of(await readFile(client.swarm.payloadPath(sha256) ?? '')), sha256)
-  t.match(client.swarm.holdings(), [{ manifest: genuine.spec.manifest, have: 'all' }])
+  t.match(client.announced(), [{ manifest: genuine.spec.manifest, have: 'all' }])
   t.same((await readdir(client.folder)).sort(), [sha256])
 })
 
@@ -116,10 +116,10 @@ t.test('a whole holding is never given up for another payload, and tells the new
   t.type(client.swarm.payloadPath(sha256), 'string')
   const manifest = sha256Of(Buffer.from('newer'))
   client.swarm.setWanted([{ ...genuine.spec, manifest }])
-  t.match(client.swarm.holdings(), [{ manifest, have: 'all' }])
+  t.match(client.announced(), [{ manifest, have: 'all' }])
   await client.close()
   const again = await nodes.start('client')
-  t.match(again.swarm.holdings(), [{ manifest, have: 'all' }])
+  t.match(again.announced(), [{ manifest, have: 'all' }])
 })
 
 function claiming(claimed: string, { bytes, spec }: TestPayload, name: string = spec.name): TestPayload {

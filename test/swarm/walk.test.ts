@@ -1,8 +1,8 @@
-// Random walks of real engines on a quick clock: handouts, rates, revocations, pauses and a poisoner come as they like, and
-// in the end everybody has everything.
+// Random walks of real engines on a quick clock: handouts, rates, revocations, pauses and a
+// poisoner come as they like, and in the end everybody has everything.
 
 import t from 'tap'
-import type { ReachablePeer } from '../../src/swarm/opening.ts'
+import type { HandoutPeer } from '../../src/swarm/peers-to-dial.ts'
 import { lineOf, seedsOf } from '../scenario/seeds.ts'
 import { seededRandom } from '../world/seeded-random.ts'
 import { engineHere, fastClock } from './engine-here.ts'
@@ -34,7 +34,7 @@ for (const seed of seeds) {
       client.swarm.setWanted([payload.spec])
       clients.push(client)
     }
-    const peersOf = (self: TestNode, chance: number): ReachablePeer[] => {
+    const peersOf = (self: TestNode, chance: number): HandoutPeer[] => {
       const others = [root, ...clients].filter((node) => node !== self && random.fraction() < chance)
       return others.map((node) => node.as(node === root ? 'parent' : 'sibling', oneOf(['here', 'far', null])))
     }

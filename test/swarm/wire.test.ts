@@ -4,7 +4,7 @@ import t from 'tap'
 import type { Wire } from 'webtorrent'
 import { limits } from '../../src/model/limits.ts'
 import { tameWire } from '../../src/swarm/engine/wire.ts'
-import { boundedSayings } from '../../src/swarm/engine-output.ts'
+import { createOutputLog } from '../../src/swarm/engine-output.ts'
 import type { Log } from '../../src/world/world.ts'
 import { createSimulation } from '../world/simulation.ts'
 
@@ -50,12 +50,12 @@ t.test('the process of the engine says only so much in a minute', async (t) => {
   const { clock } = simulation.node({ address: '10.0.0.1' }).world
   const lines: unknown[] = []
   const warn = (_message: string, about?: object) => lines.push(about)
-  const log: Log = { debug: warn, info: warn, warn, error: warn, with: () => log }
-  const says = boundedSayings({ clock, log })
-  for (let i = 0; i < 1000; i += 1) says(`line ${i}`)
+  const log: Log = { debug: warn, info: warn, warn, error: warn }
+  const logLine = createOutputLog({ clock, log })
+  for (let i = 0; i < 1000; i += 1) logLine(`line ${i}`)
   t.equal(lines.length, limits.engineLinesPerMinuteMax)
   await simulation.run({ forMs: 60_001 })
-  says('later')
+  logLine('later')
   t.same(lines.slice(limits.engineLinesPerMinuteMax), [
     { linesLeftOut: 1000 - limits.engineLinesPerMinuteMax },
     { line: 'later' },

@@ -116,7 +116,10 @@ t.test('a site whose link waits for its gateway gets one more, and each is told 
   const { clock, say } = berlin()
   const step = 1000
   let now = { payload: 1, bytes: 0 }
-  /** All at the site have what has come so far; returns whom of them the parent is handed out to, and how. */
+  /**
+   * All at the site have what has come so far; returns whom of them the parent is handed out to,
+   * and how.
+   */
   const comes = (payload: number, seconds: number, bytesPerSecond: number) => {
     if (now.payload !== payload) now = { payload, bytes: 0 }
     let told: unknown[] = []

@@ -1,11 +1,11 @@
-// A tracker with children to try it on.
+// A tracker, and children that announce to it.
 
 import type { InfoHash, NodeName } from '../../src/model/names.ts'
 import type { Announce, AnnouncedSwarm, Handout, Peer } from '../../src/model/wire/announce.ts'
 import { parseHandout } from '../../src/model/wire/announce.ts'
 import type { Self } from '../../src/tracker/handout.ts'
-import type { Wanted } from '../../src/tracker/table.ts'
-import { createTracker, type Tracker } from '../../src/tracker/tracker.ts'
+import type { Wanted } from '../../src/tracker/memberships.ts'
+import { startTracker, type Tracker } from '../../src/tracker/tracker.ts'
 import { seededRandom } from '../world/seeded-random.ts'
 import { type HandClock, handClock } from './hand-clock.ts'
 
@@ -25,7 +25,7 @@ export function announceOf(swarms: readonly AnnouncedSwarm[], rest: Partial<Anno
 export interface Subtree {
   tracker: Tracker
   clock: HandClock
-  /** How often what is wanted has changed. */
+  /** How often `wanted` has changed. */
   changes(): number
   announce(node: string, announce: Announce, address?: string): Handout
 }
@@ -49,7 +49,7 @@ export function subtree({
 } = {}): Subtree {
   const clock = handClock()
   let changes = 0
-  const tracker = createTracker({
+  const tracker = startTracker({
     clock,
     random: seededRandom(seed),
     self: { node: 'parent', swarmPort: 7421, site, holds, bytesOf, lacks },
@@ -63,7 +63,7 @@ export function subtree({
     tracker,
     clock,
     changes: () => changes,
-    // What the parser of the other end would not take is a mistake here already.
+    // A handout that the child's parser would refuse fails here already.
     announce: (node, announce, address = '10.0.0.1') =>
       parseHandout(
         JSON.parse(JSON.stringify(tracker.announce({ node, address, reachedAt: '10.0.9.9', announce }))),

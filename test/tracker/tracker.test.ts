@@ -49,24 +49,16 @@ t.test('two children that name different manifests for one info hash are both he
 
 t.test('a child that falls silent is forgotten without anybody asking', async (t) => {
   const { tracker, announce, clock, changes } = subtree()
-  announce('a', announceOf([swarmOf(1, 'none')]))
+  announce('a', announceOf([swarmOf(1, 'none'), swarmOf(2, 'none')]))
   clock.pass(limits.peerForgottenAfterMs / 2)
   announce('b', announceOf([swarmOf(1, 'none')]))
   clock.pass(limits.peerForgottenAfterMs / 2 - 1)
-  t.same(
-    tracker.members().map((member) => member.node),
-    ['a', 'b'],
-  )
+  t.same(tracker.wanted(), wantedOf(1, 2))
   clock.pass(1)
-  t.same(
-    tracker.members().map((member) => member.node),
-    ['b'],
-  )
-  t.same(tracker.wanted(), wantedOf(1))
+  t.same(tracker.wanted(), wantedOf(1), 'the other one is remembered')
   clock.pass(limits.peerForgottenAfterMs)
-  t.same(tracker.members(), [])
   t.same(tracker.wanted(), [])
-  t.equal(changes(), 2)
+  t.equal(changes(), 3)
   t.equal(clock.waiting(), 0, 'no timer without members')
   t.same(siblingsIn(announce('c', announceOf([swarmOf(1, 'none')])), 1), [])
 })
@@ -80,15 +72,18 @@ t.test('a child that leaves a swarm is not handed out there any more', async (t)
   t.same(siblingsIn(handout, 2), ['a'])
 })
 
-t.test('the members are told for people to see', async (t) => {
-  const { tracker, announce, clock } = subtree()
-  announce('b', announceOf([]), '2001:db8::2')
-  clock.pass(5)
-  announce('a', announceOf([swarmOf(1, 'all'), swarmOf(2, 'some')], { site: 'berlin', swarmPort: 9 }))
-  t.same(tracker.members(), [
-    { node: 'a', address: '10.0.0.1', port: 9, site: 'berlin', silentMs: 0, swarms: 2, missing: 1 },
-    { node: 'b', address: '2001:db8::2', port: 7421, site: '2001-db8-0-0/64', silentMs: 5, swarms: 0, missing: 0 },
-  ])
+t.test('a member is known by its announce and by where its connection comes from', async (t) => {
+  const table = createTable()
+  const now = { parentSite: 'here', nowMs: 0, draw: 1 }
+  const announce = announceOf([swarmOf(1, 'all'), swarmOf(2, 'some')], { site: 'berlin', swarmPort: 9 })
+  t.match(table.put({ node: 'a', address: '10.0.0.1', announce }, now), {
+    ...{ node: 'a', address: '10.0.0.1', port: 9, site: 'berlin', missing: 1 },
+    infoHashes: [infoHashOf(1), infoHashOf(2)],
+  })
+  t.match(table.put({ node: 'b', address: '2001:db8::2', announce: announceOf([]) }, now), {
+    ...{ node: 'b', address: '2001:db8::2', port: 7421, site: '2001-db8-0-0/64', missing: 0 },
+    infoHashes: [],
+  })
 })
 
 t.test('a node is not its own child', async (t) => {
@@ -106,7 +101,7 @@ t.test('a stopped tracker leaves no timer behind', async (t) => {
 t.test('beyond its limits a table remembers nobody more, and answers all the same', async (t) => {
   const table = createTable()
   const put = (node: string, announce = announceOf([])) =>
-    table.put({ node, address: '10.0.0.1', announce, parentSite: 'here', nowMs: 0, draw: 1 })
+    table.put({ node, address: '10.0.0.1', announce }, { parentSite: 'here', nowMs: 0, draw: 1 })
   for (let index = 0; index < limits.trackerMembersMax; index += 1) put(`n${index}`)
   t.equal(put('late', announceOf([swarmOf(1, 'none')])).missing, 1)
   t.equal(table.size(), limits.trackerMembersMax)

@@ -69,6 +69,11 @@ export function revision(number: number): Uint8Array {
   return new TextEncoder().encode(JSON.stringify({ number }))
 }
 
+/** Releases a revision and leaves the rollouts as they are from the fleet's beginning: there are none. */
+export async function publishRevision(fleet: Pick<Fleet, 'publishRelease'>, bytes: Uint8Array): Promise<void> {
+  await fleet.publishRelease({ revision: bytes, rollouts: new TextEncoder().encode('{}') })
+}
+
 export function keysOfThief(seed = 'thief'): RoleKeys {
   const random = seededRandom(seed)
   const key = () => privateKeyFrom(random.bytes(32))

@@ -10,7 +10,7 @@ import {
   createEnrolmentCertificate,
   createNodeCertificate,
 } from '../../src/trust/certificates.ts'
-import { openEnvelope, seal } from '../../src/trust/envelope.ts'
+import { seal, verifyEnvelope } from '../../src/trust/envelope.ts'
 import { certificatePem, keyIdOf, privateKeyFrom } from '../../src/trust/keys.ts'
 import { seededRandom } from '../world/seeded-random.ts'
 import { failureOf, start } from './acme.ts'
@@ -38,7 +38,7 @@ t.test('an envelope opens to its node and its payload', async (t) => {
   const envelope = seal({ payloadType, payload, privateKey, keyId })
   for (const ca of [authority.certificate, certificatePem(authority.certificate)]) {
     const carried = certificates([keyId, certificate])
-    const opened = openEnvelope(envelope, { payloadType, certificates: carried, ca, now: start })
+    const opened = verifyEnvelope(envelope, { payloadType, certificates: carried, ca, now: start })
     t.match(opened, { node: 'n1', keyId })
     t.same(new Uint8Array(opened.payload), payload)
   }
@@ -77,30 +77,30 @@ t.test('nobody opens an envelope in the name of another', async (t) => {
   })
   const signature = envelope.signatures[0] as Envelope['signatures'][0]
   const cases: Record<string, () => unknown> = {
-    'no certificate': () => openEnvelope(envelope, by()),
-    'the certificate of another': () => openEnvelope(envelope, by([node.keyId, other.certificate])),
+    'no certificate': () => verifyEnvelope(envelope, by()),
+    'the certificate of another': () => verifyEnvelope(envelope, by([node.keyId, other.certificate])),
     'a certificate of another fleet for the same key': () =>
-      openEnvelope(envelope, by([node.keyId, stranger.certificate])),
-    'the certificate of a token for the same key': () => openEnvelope(envelope, by([node.keyId, token])),
-    'the authority itself': () => openEnvelope(envelope, by([node.keyId, authority.certificate])),
-    'no certificate at all': () => openEnvelope(envelope, by([node.keyId, new Uint8Array(20)])),
+      verifyEnvelope(envelope, by([node.keyId, stranger.certificate])),
+    'the certificate of a token for the same key': () => verifyEnvelope(envelope, by([node.keyId, token])),
+    'the authority itself': () => verifyEnvelope(envelope, by([node.keyId, authority.certificate])),
+    'no certificate at all': () => verifyEnvelope(envelope, by([node.keyId, new Uint8Array(20)])),
     'a key id out of the prototype': () =>
-      openEnvelope(
+      verifyEnvelope(
         { ...envelope, signatures: [{ ...signature, keyid: 'constructor' }] },
         by([node.keyId, node.certificate]),
       ),
     'the key id of another': () =>
-      openEnvelope(
+      verifyEnvelope(
         { ...envelope, signatures: [{ ...signature, keyid: other.keyId }] },
         by([other.keyId, other.certificate]),
       ),
     'two signatures': () =>
-      openEnvelope({ ...envelope, signatures: [signature, signature] }, by([node.keyId, node.certificate])),
-    'another type': () => openEnvelope({ ...envelope, payloadType: 'x' }, by([node.keyId, node.certificate])),
+      verifyEnvelope({ ...envelope, signatures: [signature, signature] }, by([node.keyId, node.certificate])),
+    'another type': () => verifyEnvelope({ ...envelope, payloadType: 'x' }, by([node.keyId, node.certificate])),
     'another type, asked for': () =>
-      openEnvelope({ ...envelope, payloadType: 'x' }, { ...by([node.keyId, node.certificate]), payloadType: 'x' }),
+      verifyEnvelope({ ...envelope, payloadType: 'x' }, { ...by([node.keyId, node.certificate]), payloadType: 'x' }),
     'an empty signature': () =>
-      openEnvelope({ ...envelope, signatures: [{ ...signature, sig: '' }] }, by([node.keyId, node.certificate])),
+      verifyEnvelope({ ...envelope, signatures: [{ ...signature, sig: '' }] }, by([node.keyId, node.certificate])),
   }
   for (const [name, open] of Object.entries(cases)) t.equal((await failureOf(open)).code, 'untrusted', name)
 })
@@ -128,7 +128,7 @@ t.test('an envelope in which a bit flips does not open', async (t) => {
             ...envelope,
             signatures: envelope.signatures.map((each) => ({ ...each, sig: flipped(each.sig, place, bit) })),
           }
-      t.equal((await failureOf(() => openEnvelope(forged, opening))).code, 'untrusted')
+      t.equal((await failureOf(() => verifyEnvelope(forged, opening))).code, 'untrusted')
     }),
     { numRuns: 100 },
   )
@@ -139,7 +139,7 @@ t.test('an envelope may arrive late, for a while', async (t) => {
   const node = await nodeOf(authority, 'n1')
   const envelope = seal({ payloadType, payload, ...node })
   const at = (now: number, lateMs?: number) => () =>
-    openEnvelope(envelope, {
+    verifyEnvelope(envelope, {
       payloadType,
       certificates: certificates([node.keyId, node.certificate]),
       ca: authority.certificate,

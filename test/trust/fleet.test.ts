@@ -7,7 +7,7 @@ import { initFleet, openFleet } from '../../src/trust/fleet.ts'
 import { loadIdentity } from '../../src/trust/identity.ts'
 import { openTrust } from '../../src/trust/trust-store.ts'
 import { seededRandom } from '../world/seeded-random.ts'
-import { acme, dayMs, failureOf, home, nodeOf, parentOf, revision, start, stillClock } from './acme.ts'
+import { acme, dayMs, failureOf, home, nodeOf, parentOf, publishRevision, revision, start, stillClock } from './acme.ts'
 import { type MemoryDisk, memoryDisk } from './memory-disk.ts'
 
 const init = (disk: MemoryDisk) =>
@@ -43,7 +43,7 @@ t.test('a new fleet has a root node that is named, trusts it, and can publish', 
     log: { warn: (message) => void t.fail(message) },
   })
   t.match(await trust.refresh(parentOf(root.fleet)), { timestampVersion: 1, revision: null, rollouts: { size: 2 } })
-  await root.fleet.publishRevision(revision(1))
+  await publishRevision(root.fleet, revision(1))
   const { revision: published } = await trust.refresh(parentOf(root.fleet))
   t.equal(published?.sha256, hash('sha256', revision(1), 'hex'))
   t.same(await root.disk.read(`${home}/objects/${published?.sha256}`), revision(1), 'and the object is there')
@@ -94,10 +94,10 @@ t.test('a fleet is made as a whole or not at all, wherever the power is cut', as
 
 t.test('wherever a publication is cut, nodes see the old state or the new one, and the next one repairs', async (t) => {
   const root = await acme()
-  await root.fleet.publishRevision(revision(1))
+  await publishRevision(root.fleet, revision(1))
   const seen = new Set<number>()
   const open = (disk: MemoryDisk) => openFleet({ dir: home, clock: root.clock, random: root.random, disk })
-  const publish = async (disk: MemoryDisk) => (await open(disk)).publishRevision(revision(2))
+  const publish = async (disk: MemoryDisk) => publishRevision(await open(disk), revision(2))
   for await (const { disk, done, steps } of cutAtEveryStep(root.disk, publish)) {
     const fleet = await open(disk)
     const node = await nodeOf({ fleet, clock: root.clock })
@@ -105,7 +105,7 @@ t.test('wherever a publication is cut, nodes see the old state or the new one, a
     seen.add(timestampVersion)
     t.equal(timestampVersion, done ? 3 : 2, `cut after ${steps} steps`)
     // Other content than what was cut: what nobody saw may be written over.
-    await fleet.publishRevision(revision(3))
+    await publishRevision(fleet, revision(3))
     const state = await node.trust.refresh(parentOf(fleet))
     t.equal(state.timestampVersion, timestampVersion + 1)
     t.equal(state.revision?.sha256, hash('sha256', revision(3), 'hex'))
@@ -119,19 +119,19 @@ t.test('a publication that failed is published by asking again, without a restar
   root.disk.onChange = (path) => {
     if (path.endsWith('timestamp.json')) throw new Error('power cut')
   }
-  await t.rejects(root.fleet.publishRevision(revision(1)))
+  await t.rejects(publishRevision(root.fleet, revision(1)))
   t.match(await node.trust.refresh(parentOf(root.fleet)), { timestampVersion: 1, revision: null })
   root.disk.onChange = () => {}
-  await root.fleet.publishRevision(revision(1))
+  await publishRevision(root.fleet, revision(1))
   t.match(await node.trust.refresh(parentOf(root.fleet)), { timestampVersion: 2, revision: { size: 12 } })
 })
 
 t.test('publishing what is published changes nothing', async (t) => {
   const root = await acme()
-  await root.fleet.publishRevision(revision(1))
+  await publishRevision(root.fleet, revision(1))
   await root.fleet.publishRollouts(revision(7))
   const before = root.disk.picture()
-  await root.fleet.publishRevision(revision(1))
+  await root.fleet.publishRelease({ revision: revision(1), rollouts: revision(7) })
   await root.fleet.publishRollouts(revision(7))
   t.same(root.disk.picture(), before)
 })
@@ -139,10 +139,10 @@ t.test('publishing what is published changes nothing', async (t) => {
 t.test('publications that are asked for at once are published one after the other', async (t) => {
   const root = await acme()
   await Promise.all([
-    root.fleet.publishRevision(revision(1)),
+    publishRevision(root.fleet, revision(1)),
     root.fleet.renewTimestamp(),
     root.fleet.publishRollouts(revision(7)),
-    root.fleet.publishRevision(revision(2)),
+    root.fleet.publishRelease({ revision: revision(2), rollouts: revision(7) }),
   ])
   t.equal(root.fleet.timestamp().version, 5)
   const node = await nodeOf(root)
@@ -179,7 +179,7 @@ t.test('a shorter life of timestamps can be chosen', async (t) => {
 
 t.test('a fleet that nobody releases for lives on by its timestamps alone', async (t) => {
   const root = await acme()
-  await root.fleet.publishRevision(revision(1))
+  await publishRevision(root.fleet, revision(1))
   const node = await nodeOf(root)
   for (let months = 0; months < 36; months++) {
     root.clock.at += 30 * dayMs
@@ -195,7 +195,7 @@ t.test('a root whose clock was ahead and is set right again goes on signing what
   await root.fleet.renewTimestamp()
   await node.trust.refresh(parentOf(root.fleet))
   root.clock.at = start + 1000
-  await root.fleet.publishRevision(revision(1))
+  await publishRevision(root.fleet, revision(1))
   t.match(await node.trust.refresh(parentOf(root.fleet)), { timestampVersion: 3, signedAt: start + 100 * dayMs })
 })
 
@@ -203,7 +203,7 @@ t.test('the owners can take the root key away from the root server', async (t) =
   const root = await acme()
   await root.disk.remove(`${home}/fleet/keys/root.key.pem`)
   const fleet = await root.reopen()
-  await fleet.publishRevision(revision(1))
+  await publishRevision(fleet, revision(1))
   const node = await nodeOf(root)
   t.equal((await node.trust.refresh(parentOf(fleet))).timestampVersion, 2)
 })

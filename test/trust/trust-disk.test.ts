@@ -11,6 +11,7 @@ import {
   nodeDir,
   nodeOf,
   parentOf,
+  publishRevision,
   recordingOf,
   refuses,
   revision,
@@ -31,7 +32,7 @@ function truncate(disk: MemoryDisk, path: string): void {
 
 t.test('damage to any stored file heals with the next refresh', async (t) => {
   const root = await acme()
-  await root.fleet.publishRevision(revision(1))
+  await publishRevision(root.fleet, revision(1))
   const node = await nodeOf(root)
   const state = await node.trust.refresh(parentOf(root.fleet))
   const stored = [...node.disk.entries].filter(([path, entry]) => entry.kind === 'file' && path.startsWith(nodeDir))
@@ -51,9 +52,9 @@ t.test('damage to any stored file heals with the next refresh', async (t) => {
 
 t.test('healing is no way back to old metadata', async (t) => {
   const root = await acme()
-  await root.fleet.publishRevision(revision(1))
+  await publishRevision(root.fleet, revision(1))
   const old = await recordingOf(root.fleet)
-  await root.fleet.publishRevision(revision(2))
+  await publishRevision(root.fleet, revision(2))
   const node = await nodeOf(root)
   await node.trust.refresh(parentOf(root.fleet))
   await node.disk.remove(`${nodeDir}/1`)
@@ -69,7 +70,7 @@ t.test('healing is no way back to old metadata', async (t) => {
 t.test('a new node refuses what is older than its token', async (t) => {
   const root = await acme()
   const old = await recordingOf(root.fleet)
-  await root.fleet.publishRevision(revision(1))
+  await publishRevision(root.fleet, revision(1))
   const node = await nodeOf(root, { atLeast: { timestampVersion: 2, signedAt: start } })
   await refuses(t, node, parentOf(root.fleet, old), rolledBack)
   t.equal((await node.trust.refresh(parentOf(root.fleet))).timestampVersion, 2)
@@ -97,7 +98,7 @@ t.test('a full disk while refreshing leaves a node that works afterwards', async
   const root = await acme()
   const node = await nodeOf(root)
   const before = await node.trust.refresh(parentOf(root.fleet))
-  await root.fleet.publishRevision(revision(1))
+  await publishRevision(root.fleet, revision(1))
   node.disk.onChange = (path) => {
     // Removing works on a full disk.
     if (path === `${nodeDir}/1` || (path === `${nodeDir}/2` && node.disk.entries.has(path))) return
@@ -120,7 +121,7 @@ t.test('after a power cut at any step a node trusts the old state or the new one
   const root = await acme()
   const node = await nodeOf(root)
   const before = await node.trust.refresh(parentOf(root.fleet))
-  await root.fleet.publishRevision(revision(1))
+  await publishRevision(root.fleet, revision(1))
   const outcomes: (number | undefined)[] = []
   for (let steps = 0; ; steps++) {
     const disk = node.disk.copy()

@@ -22,6 +22,7 @@ import {
   nodeDir,
   nodeOf,
   parentOf,
+  publishRevision,
   recordingOf,
   refuses,
   revision,
@@ -33,11 +34,11 @@ const forged = { code: 'untrusted', attack: 'metadata-forged' } as const
 /** A fleet with one revision, a node that trusts it, and a second revision that the node has not seen. */
 async function nodeBehind(): Promise<{ root: Acme; node: Awaited<ReturnType<typeof nodeOf>>; old: Lies }> {
   const root = await acme()
-  await root.fleet.publishRevision(revision(1))
+  await publishRevision(root.fleet, revision(1))
   const node = await nodeOf(root)
   await node.trust.refresh(parentOf(root.fleet))
   const old = await recordingOf(root.fleet)
-  await root.fleet.publishRevision(revision(2))
+  await publishRevision(root.fleet, revision(2))
   return { root, node, old }
 }
 
@@ -64,7 +65,7 @@ function edited(bytes: unknown, from: string | RegExp, to: string): Uint8Array {
 
 t.test('a node takes what its fleet published, and gives it to its children byte for byte', async (t) => {
   const root = await acme()
-  await root.fleet.publishRevision(revision(1))
+  await publishRevision(root.fleet, revision(1))
   const node = await nodeOf(root)
   t.equal(node.trust.current(), undefined)
   const state = await node.trust.refresh(parentOf(root.fleet))
@@ -102,7 +103,7 @@ t.test('a child that read an earlier timestamp still gets what that one names', 
   const node = await nodeOf(root)
   const publish = async (...numbers: number[]) => {
     for (const number of numbers) {
-      await root.fleet.publishRevision(revision(number))
+      await publishRevision(root.fleet, revision(number))
       await node.trust.refresh(parentOf(root.fleet))
     }
   }

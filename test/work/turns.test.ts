@@ -1,5 +1,4 @@
 import t from 'tap'
-import { BoundedMap, recentlyUsed } from '../../src/work/bounded-map.ts'
 import { takingTurns, takingTurnsByKey } from '../../src/work/turns.ts'
 
 t.test('work takes turns in the order of the calls, and a failure is its own caller’s only', async (t) => {
@@ -49,21 +48,4 @@ t.test('work of one key takes turns, work of another key does not wait for it', 
   held.resolve()
   await Promise.all([a1, a2])
   t.same(done, ['b', 'a1', 'a2'])
-})
-
-t.test('a bounded map removes its oldest entry, one of recent use the entry unused for longest', async (t) => {
-  const bounded = new BoundedMap<string, number>(2).set('a', 1).set('b', 2).set('a', 3).set('c', 4)
-  t.same(
-    [...bounded],
-    [
-      ['a', 3],
-      ['c', 4],
-    ],
-  )
-  const recent = recentlyUsed<string, number>(2)
-  recent.set('a', 1)
-  recent.set('b', 2)
-  recent.get('a')
-  recent.set('c', 3)
-  t.same([recent.get('a'), recent.get('b'), recent.get('c')], [1, undefined, 3])
 })

@@ -2,7 +2,7 @@
 
 import * as fc from 'fast-check'
 import t from 'tap'
-import { openBudget } from '../../src/world/http-budget.ts'
+import { createBudget } from '../../src/world/http-budget.ts'
 
 const max = { bytes: 100, bytesOfOne: 40 }
 const forever = new AbortController().signal
@@ -11,7 +11,7 @@ const forever = new AbortController().signal
 const settled = () => new Promise((resolve) => setImmediate(resolve))
 
 t.test('one caller gets a share, all together the whole', async (t) => {
-  const budget = openBudget(max)
+  const budget = createBudget(max)
   t.ok(budget.take('a', 30))
   t.ok(budget.take('a', 10))
   t.equal(budget.take('a', 1), undefined)
@@ -21,7 +21,7 @@ t.test('one caller gets a share, all together the whole', async (t) => {
 })
 
 t.test('who holds nothing gets one thing of any size', async (t) => {
-  const budget = openBudget(max)
+  const budget = createBudget(max)
   const claim = budget.take('a', 1000)
   t.ok(claim)
   t.equal(budget.take('b', 1), undefined)
@@ -32,7 +32,7 @@ t.test('who holds nothing gets one thing of any size', async (t) => {
 })
 
 t.test('who waits is served in turn, and nobody waits for the share of another', async (t) => {
-  const budget = openBudget(max)
+  const budget = createBudget(max)
   const served: string[] = []
   const wait = (caller: string, bytes: number) =>
     void budget.wait(caller, bytes, forever).then((claim) => {
@@ -52,7 +52,7 @@ t.test('who waits is served in turn, and nobody waits for the share of another',
 })
 
 t.test('who uses up his share is passed over', async (t) => {
-  const budget = openBudget(max)
+  const budget = createBudget(max)
   budget.take('a', 40)
   let granted = false
   budget.wait('a', 10, forever).then(() => {
@@ -64,7 +64,7 @@ t.test('who uses up his share is passed over', async (t) => {
 })
 
 t.test('who leaves the line holds nothing and blocks nobody', async (t) => {
-  const budget = openBudget(max)
+  const budget = createBudget(max)
   budget.take('a', 40)
   budget.take('b', 40)
   const gone = new AbortController()
@@ -84,7 +84,7 @@ t.test('whatever is taken, awaited and released, no bound is passed and nothing 
   })
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
-      const budget = openBudget(max)
+      const budget = createBudget(max)
       const held: { caller: string; bytes: number; release(): void }[] = []
       let waiting = 0
       for (const { kind, caller, bytes } of steps) {

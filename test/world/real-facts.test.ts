@@ -1,11 +1,11 @@
 import t from 'tap'
 import { systemExec } from '../../src/world/exec.ts'
 import { openFacts } from '../../src/world/facts.ts'
-import { openLog } from '../../src/world/log.ts'
+import { createLog } from '../../src/world/log.ts'
 import { factsContract } from '../contract/facts-contract.ts'
 
 const lines: string[] = []
-const log = openLog({ write: (line) => lines.push(line), level: 'debug', journal: false })
+const log = createLog({ write: (line) => lines.push(line), level: 'debug', journal: false })
 const failing = { run: async () => ({ code: 1, signal: null, timedOut: false, stdout: '', stderr: 'no such file' }) }
 const babbling = { run: async () => ({ code: 0, signal: null, timedOut: false, stdout: '{"a":[1]}', stderr: '' }) }
 

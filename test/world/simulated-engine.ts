@@ -4,7 +4,7 @@ import { Failure } from '../../src/model/failure.ts'
 import { limits } from '../../src/model/limits.ts'
 import type { InfoHash, NodeName } from '../../src/model/names.ts'
 import { unlimited } from '../../src/model/units/rates.ts'
-import { openMeters } from '../../src/swarm/engine/meter.ts'
+import { createMeters } from '../../src/swarm/engine/meter.ts'
 import type { Caller, Command, Engine, EngineFactory, EngineReport, Meeting } from '../../src/swarm/engine.ts'
 import type { Clock, TlsIdentity } from '../../src/world/world.ts'
 import type { Wires } from './network.ts'
@@ -122,7 +122,7 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
     const waiting = new Map<InfoHash, SimulatedCaller[]>()
     let self = ''
     let tls: TlsIdentity = { key: '', certificate: '', ca: '' }
-    const meters = openMeters({ clock, rates: unlimited })
+    const meters = createMeters({ clock, rates: unlimited })
     let revoked = new Set<NodeName>()
     let isDead = false
 
@@ -204,11 +204,6 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
         case 'background': {
           const place = places.get(command.infoHash)
           if (place !== undefined && place !== 'changing') place.setBackground(command.background)
-          break
-        }
-        case 'spent': {
-          const lane = { isBackground: () => false, isElsewhere: () => command.elsewhere }
-          meters[command.direction].spend(command.bytes, lane)
           break
         }
         case 'revoked':

@@ -351,7 +351,7 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
       const link = links.get(node)
       if (relation === 'parent' && meetings.get(node)?.relation !== 'parent' && link !== undefined) hangUp(link)
     }
-    dialer.meet(next)
+    dialer.setPeers(next)
   }
   const breakOff = () => {
     isClosed = true

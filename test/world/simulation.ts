@@ -1,6 +1,6 @@
 // The simulated world: many nodes on one virtual clock and one network, in one process, the same for the same seed.
 
-import { type LogLevel, openLog } from '../../src/world/log.ts'
+import { createLog, type LogLevel } from '../../src/world/log.ts'
 import type { Clock, Disk, Facts, World } from '../../src/world/world.ts'
 import { beginLife, type Life } from './life.ts'
 import { createWires, type Network } from './network.ts'
@@ -103,7 +103,7 @@ export function createSimulation({ seed = '1', logLevel = 'debug' as LogLevel } 
       lives += 1
       const current = beginLife(timeline, seededRandom(`${seed}/${address}/crash ${lives}`))
       const clock: Clock = { ...machineClock, after: (ms, callback) => current.after(delayOf(ms), callback) }
-      const log = openLog({ write: (line) => lines.push(line.trimEnd()), level: logLevel, journal: false, clock })
+      const log = createLog({ write: (line) => lines.push(line.trimEnd()), level: logLevel, journal: false, clock })
       const onError = (error: unknown, path: string) => log.error('request failed', { path, error: String(error) })
       const openStores = new Set<string>()
       ports.running.add(address)

@@ -1,33 +1,37 @@
-// `banyan apply`: carries the plan of this node out now, instead of at the next look.
+// `banyan apply`: carries out the plan of this node now, instead of at its next look.
 
+import type { ApplyLine } from '../../model/local-api/machine.ts'
+import type { Readable } from '../../model/local-api/readable.ts'
 import { type Command, exitCodes, homeOf, homeOption, jsonOf, jsonOption } from '../command.ts'
 import { askForLines } from '../daemon.ts'
-import { print, printJson } from '../output.ts'
-import { openProgress } from '../progress.ts'
-import { fieldsOf, listOf, textOf } from '../text/fields.ts'
+import { show } from '../output.ts'
+import { withProgress } from '../progress.ts'
 import { outcomeListText } from '../text/outcomes.ts'
 import { countText } from '../text/units.ts'
 
 export const applyCommand: Command = {
   command: 'apply',
-  describe: 'carry out the plan of this node now',
+  describe: 'carry out the plan of this node now; exit code 1 if a package failed',
   builder: (argv) => jsonOption(homeOption(argv)),
   run: async (args) => {
-    const progress = openProgress('apply')
-    const outcomes = await askForLines(homeOf(args), '/apply', {}, 'outcomes', (line) => {
-      progress.show({ step: stepOf(fieldsOf(line['progress'])) })
-    }).finally(() => progress.end())
-    await (jsonOf(args) ? printJson(outcomes) : print(outcomeListText(listOf(outcomes))))
-    return listOf(outcomes).some(({ outcome }) => outcome === 'failed') ? exitCodes.failed : exitCodes.done
+    const outcomes = await withProgress('apply', (showStep) =>
+      askForLines(
+        homeOf(args),
+        'POST /apply',
+        {},
+        { result: 'outcomes', onLine: (line) => showStep({ step: stepText(line) }) },
+      ),
+    )
+    await show(outcomes, jsonOf(args), outcomeListText)
+    return outcomes.known.some(({ outcome }) => outcome === 'failed') ? exitCodes.failed : exitCodes.done
   },
 }
 
-function stepOf(progress: Readonly<Record<string, unknown>>): string {
-  const differences = Array.isArray(progress['differences']) ? progress['differences'].length : 0
-  const revision = textOf(progress['revision'])
+function stepText({ progress = {} }: Readable<ApplyLine>): string {
+  const { applying, revision, differences = [] } = progress
   const what =
-    revision === undefined
+    revision === undefined || revision === null
       ? 'no revision is here yet'
-      : `${countText(differences, 'difference')} to revision ${revision}`
-  return progress['applying'] === true ? `${what}, applying` : what
+      : `${countText(differences.length, 'difference')} to revision ${revision}`
+  return applying === true ? `${what}, applying` : what
 }

@@ -1,18 +1,18 @@
-// `banyan check`: how this machine differs from what the policy wants of it.
+// `banyan check`: how this machine differs from its desired state.
 
 import { type Command, exitCodes, homeOf, homeOption, jsonOf, jsonOption } from '../command.ts'
 import { ask } from '../daemon.ts'
-import { print, printJson } from '../output.ts'
+import { show } from '../output.ts'
 import { checkText, verdictOf } from '../text/check.ts'
 
 export const checkCommand: Command = {
   command: 'check',
-  describe: 'what differs on this node; exit code 3 if anything does',
+  describe: 'show how this machine differs from its desired state; exit code 3 if it does',
   builder: (argv) => jsonOption(homeOption(argv)),
   run: async (args) => {
-    const check = await ask(homeOf(args), 'GET', '/check')
-    await (jsonOf(args) ? printJson(check) : print(checkText(check)))
-    // A machine that was not compared with the newest revision yet is not known to be as it should.
-    return ['differs', 'not-looked'].includes(verdictOf(check)) ? exitCodes.differences : exitCodes.done
+    const check = await ask(homeOf(args), 'GET /check')
+    await show(check, jsonOf(args), checkText)
+    // A machine that has not been compared with the newest revision yet may differ.
+    return ['differs', 'not-looked'].includes(verdictOf(check.known)) ? exitCodes.differences : exitCodes.done
   },
 }

@@ -2,22 +2,27 @@
 
 import { type Arguments, type Command, type ExitCode, exitCodes, jsonOf, jsonOption } from '../command.ts'
 import type { Screen } from '../demo/live.ts'
-import { tell } from '../demo/story.ts'
 import type { DemoResult } from '../demo/table.ts'
-import { openTree, type Tree } from '../demo/tree.ts'
+import type { Tree } from '../demo/tree.ts'
 import { note, print, printJson } from '../output.ts'
 import { tableText } from '../text/table.ts'
 import { bytesText } from '../text/units.ts'
 
 export const demoCommand: Command = {
   command: 'demo',
-  describe: 'a whole tree on this machine: root, two sites, nine daemons, real software',
+  describe: 'run a whole tree on this machine: a root, two sites, nine daemons, real software',
   builder: (argv) =>
     jsonOption(argv)
-      .option('once', { type: 'boolean', default: false, describe: 'end by itself; exit code 0 only if all converged' })
-      .option('keep', { type: 'boolean', default: false, describe: 'leave the folder of the tree behind' })
+      .option('once', {
+        type: 'boolean',
+        default: false,
+        describe: 'end when the story is over; exit code 0 only if all nodes converged',
+      })
+      .option('keep', { type: 'boolean', default: false, describe: 'keep the folder of the tree' })
       .example('$0 demo --once --json', ''),
   run: async (args) => {
+    // Loaded here, so that no other command pays for it.
+    const { openTree } = await import('../demo/tree.ts')
     const tree = await openTree({ keep: args['keep'] === true })
     const interrupted = nextSignal()
     try {
@@ -29,7 +34,8 @@ export const demoCommand: Command = {
 }
 
 async function show(tree: Tree, args: Arguments, interrupted: Promise<void>): Promise<ExitCode> {
-  const result = await tell(tree, screenOn(process.stderr))
+  const { runStory } = await import('../demo/story.ts')
+  const result = await runStory(tree, screenOn(process.stderr))
   await (jsonOf(args) ? printJson(result) : print(resultText(result)))
   const exitCode = result.ok ? exitCodes.done : exitCodes.failed
   if (args['once'] === true) return exitCode

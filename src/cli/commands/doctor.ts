@@ -1,4 +1,4 @@
-// `banyan doctor`: what is wrong here, and what to do about it.
+// `banyan doctor`: what is wrong with this node, and what to do about it.
 
 import { type Command, exitCodes, homeOf, homeOption, jsonOf, jsonOption } from '../command.ts'
 import { print, printJson } from '../output.ts'
@@ -6,10 +6,10 @@ import { doctorText } from '../text/doctor.ts'
 
 export const doctorCommand: Command = {
   command: 'doctor',
-  describe: 'what is wrong here and what to do about it; exit code 1 if something is',
+  describe: 'show what is wrong with this node and what to do about it; exit code 1 if something is',
   builder: (argv) => jsonOption(homeOption(argv)),
   run: async (args) => {
-    // It has to work where no daemon does.
+    // Not a call to the daemon: it has to work where no daemon runs.
     const { diagnose } = await import('../../node/setup/doctor.ts')
     const findings = await diagnose(homeOf(args))
     await (jsonOf(args) ? printJson({ findings }) : print(doctorText(findings)))

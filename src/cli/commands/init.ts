@@ -5,7 +5,7 @@ import { print } from '../output.ts'
 
 export const initCommand: Command = {
   command: 'init',
-  describe: 'make a root: keys, certificate authority, empty repository, a commented policy.yaml',
+  describe: 'make a root: keys, a certificate authority, an empty repository, a commented policy.yaml',
   builder: (argv) => newNodeOptions(argv).example('$0 init --home /srv/root --name root', ''),
   run: async (args) => {
     const { initRoot } = await import('../../node/setup/init.ts')

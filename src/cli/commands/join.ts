@@ -20,21 +20,21 @@ export const joinCommand: Command = {
     newNodeOptions(
       argv.positional('token', {
         type: 'string',
-        describe: 'what banyan token create printed; - reads it from standard input',
+        describe: 'what banyan token create printed, or - to read it from standard input',
       }),
     )
       .option('parent', {
         type: 'string',
         array: true,
         requiresArg: true,
-        describe: "https://ADDRESS:PORT of a parent, the preferred one first (default: the token's)",
+        describe: "https://ADDRESS:PORT of a parent; may be repeated, the preferred one first (default: the token's)",
       })
       .option('site', {
         type: 'string',
         requiresArg: true,
-        describe: 'the place that the node is in (default: its network)',
+        describe: 'the place where the node is (default: its network)',
       })
-      .option('label', { type: 'string', array: true, requiresArg: true, describe: 'KEY=VALUE, as often as needed' })
+      .option('label', { type: 'string', array: true, requiresArg: true, describe: 'KEY=VALUE; may be repeated' })
       .example('$0 join - --name shop-7 <token.txt', '')
       .example('$0 join "$TOKEN" --name shop-7 --site berlin --label role=shop', ''),
   run: async (args) => {
@@ -59,7 +59,10 @@ export const joinCommand: Command = {
   },
 }
 
-/** On the command line every user of the machine can read it; `-` reads it from standard input. */
+/**
+ * `-` reads the token from standard input: every user of the machine can read the arguments of a
+ * process.
+ */
 async function tokenOf(given: string): Promise<string> {
   if (given !== '-') return given
   return (await text(process.stdin)).trim()

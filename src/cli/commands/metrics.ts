@@ -1,4 +1,4 @@
-// `banyan metrics`: this node and its subtree as numbers, for programs that watch.
+// `banyan metrics`: this node and its subtree as numbers, for monitoring programs.
 
 import { type Command, exitCodes, homeOf, homeOption } from '../command.ts'
 import { askForText } from '../daemon.ts'
@@ -6,10 +6,10 @@ import { print } from '../output.ts'
 
 export const metricsCommand: Command = {
   command: 'metrics',
-  describe: 'this node and its subtree as numbers, in OpenMetrics text',
+  describe: 'print this node and its subtree as numbers, in OpenMetrics text',
   builder: (argv) => homeOption(argv),
   run: async (args) => {
-    await print((await askForText(homeOf(args), '/metrics')).trimEnd())
+    await print((await askForText(homeOf(args), 'GET /metrics')).trimEnd())
     return exitCodes.done
   },
 }

@@ -12,10 +12,11 @@ export const nodeCommand: Command = {
   describe: 'run the daemon in the foreground',
   builder: (argv) => homeOption(argv).example('$0 node --home /srv/root', ''),
   run: async (args) => {
-    // Node would save it on exit, and there is none.
+    // Node saves the compile cache when a process exits, and this one does not exit.
     module.flushCompileCache()
-    // Not a child: the command line's memory is given back, and a supervisor keeps the process id that it knows. The
-    // small young generation saves 4 MB of an idle node; fewer arenas keep glibc from holding on to memory of threads.
+    // The daemon replaces this process instead of being its child: the command line's memory is
+    // freed, and a supervisor keeps the process id that it knows. Fewer arenas keep glibc from
+    // holding on to the memory of threads.
     process.execve?.(
       process.execPath,
       [process.execPath, ...engineFlags(homeOf(args)), daemonFile, '--home', homeOf(args)],
@@ -26,8 +27,9 @@ export const nodeCommand: Command = {
 }
 
 /**
- * A small young generation saves 4 MB. Without V8's compilers another 10 MB are not resident, and a node that mostly
- * waits misses nothing; a root, which takes in everybody's reports, keeps them.
+ * A small young generation saves 4 MB. Without V8's compilers another 10 MB are not resident: a
+ * node that mostly waits does not need them, but a root does, since it parses the reports of the
+ * whole fleet.
  */
 function engineFlags(home: string): string[] {
   const small = ['--max-semi-space-size=1', '--optimize-for-size']

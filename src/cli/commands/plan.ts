@@ -1,23 +1,21 @@
 // `banyan plan`: what releasing the present policy would change.
 
+import type { Plan } from '../../model/local-api/releasing.ts'
 import { type Command, type ExitCode, exitCodes, homeOf, homeOption, jsonOf, jsonOption } from '../command.ts'
-import { ask } from '../daemon.ts'
-import { note, print, printJson } from '../output.ts'
-import { type Fields, numberOf, textsOf } from '../text/fields.ts'
+import { type Answer, ask } from '../daemon.ts'
+import { note, show } from '../output.ts'
 import { planText } from '../text/plan.ts'
 
 export const planCommand: Command = {
   command: 'plan',
-  describe: 'what releasing the present policy would change; exit code 3 if anything does',
+  describe: 'show what releasing the present policy would change; exit code 3 if a node would change',
   builder: (argv) => jsonOption(homeOption(argv)),
-  run: async (args) => await showPlan(await ask(homeOf(args), 'GET', '/plan'), jsonOf(args)),
+  run: async (args) => await showPlan(await ask(homeOf(args), 'GET /plan'), jsonOf(args)),
 }
 
-export async function showPlan(plan: Fields, isJson: boolean): Promise<ExitCode> {
-  if (isJson) await printJson(plan)
-  else {
-    for (const warning of textsOf(plan['warnings'])) await note(`warning: ${warning}`)
-    await print(planText(plan))
-  }
-  return (numberOf(plan['changing']) ?? 0) > 0 ? exitCodes.differences : exitCodes.done
+export async function showPlan(plan: Answer<Plan>, isJson: boolean): Promise<ExitCode> {
+  const { warnings = [], changing = 0 } = plan.known
+  if (!isJson) for (const warning of warnings) await note(`warning: ${warning}`)
+  await show(plan, isJson, planText)
+  return changing > 0 ? exitCodes.differences : exitCodes.done
 }

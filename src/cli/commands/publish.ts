@@ -1,6 +1,8 @@
 // `banyan publish`: takes packages into the repository.
 
 import path from 'node:path'
+import type { Published } from '../../model/local-api/packages.ts'
+import type { BodyOf } from '../../model/local-api/requests.ts'
 import {
   type Command,
   exitCodes,
@@ -12,25 +14,30 @@ import {
   positionalsOf,
   UsageError,
 } from '../command.ts'
-import { askForLines } from '../daemon.ts'
+import { type Answer, askForLines } from '../daemon.ts'
 import { print, printJson } from '../output.ts'
-import { openProgress } from '../progress.ts'
-import { fieldsOf, numberOf, textOf } from '../text/fields.ts'
+import { withProgress } from '../progress.ts'
 import { publishedText } from '../text/package-list.ts'
 
 export const publishCommand: Command = {
   command: 'publish <path..>',
-  describe: 'take .deb or .rpm files or directories into the repository',
+  describe: 'take .deb files, .rpm files and directories into the repository',
   builder: (argv) =>
     jsonOption(
-      homeOption(argv.positional('path', { type: 'string', array: true, describe: '.deb, .rpm or directory' })),
+      homeOption(
+        argv.positional('path', { type: 'string', array: true, describe: '.deb file, .rpm file or directory' }),
+      ),
     )
       .option('name', {
         type: 'string',
         requiresArg: true,
-        describe: "the package's name (default: what the package says)",
+        describe: "the package's name (default: from the package itself)",
       })
-      .option('version', { type: 'string', requiresArg: true, describe: "the package's version (default: likewise)" })
+      .option('version', {
+        type: 'string',
+        requiresArg: true,
+        describe: "the package's version (default: from the package itself)",
+      })
       .example('$0 publish ./shop --version 4.2.0', '')
       .example('$0 publish *.deb', ''),
   run: async (args) => {
@@ -40,7 +47,6 @@ export const publishCommand: Command = {
     if (paths.length > 1 && (name !== undefined || version !== undefined)) {
       throw new UsageError('--name and --version are for one path at a time', 'publish the paths one by one')
     }
-    const home = homeOf(args)
     const published: unknown[] = []
     try {
       for (const each of paths) {
@@ -49,25 +55,21 @@ export const publishCommand: Command = {
           ...(name !== undefined && { name }),
           ...(version !== undefined && { version }),
         }
-        const result = await publishOne(home, each, body)
-        published.push(result)
-        if (!jsonOf(args)) await print(publishedText(fieldsOf(result)))
+        const { json, known } = await publishOne(homeOf(args), each, body)
+        published.push(json)
+        if (!jsonOf(args)) await print(publishedText(known))
       }
     } finally {
-      // Those before a failed one are in the repository, and whoever reads the JSON has to know.
+      // The packages before a failed one are in the repository, and a reader of the JSON has to
+      // know.
       if (jsonOf(args)) await printJson(published)
     }
     return exitCodes.done
   },
 }
 
-async function publishOne(home: string, shown: string, body: unknown): Promise<unknown> {
-  const progress = openProgress(`publish ${shown}`)
-  try {
-    return await askForLines(home, '/publish', body, 'published', (line) => {
-      progress.show({ step: textOf(line['step']) ?? '', done: numberOf(line['done']), total: numberOf(line['total']) })
-    })
-  } finally {
-    progress.end()
-  }
+function publishOne(home: string, shown: string, body: BodyOf<'POST /publish'>): Promise<Answer<Published>> {
+  return withProgress(`publish ${shown}`, (onLine) =>
+    askForLines(home, 'POST /publish', { body }, { result: 'published', onLine }),
+  )
 }

@@ -1,26 +1,24 @@
-// `banyan reload`: a running node takes on what was changed in its settings.
+// `banyan reload`: has a running daemon read its settings again.
 
+import type { AnswerOf } from '../../model/local-api/calls.ts'
+import type { Readable } from '../../model/local-api/readable.ts'
 import { type Command, exitCodes, homeOf, homeOption, jsonOf, jsonOption } from '../command.ts'
 import { ask } from '../daemon.ts'
-import { print, printJson } from '../output.ts'
-import { fieldsOf } from '../text/fields.ts'
+import { show } from '../output.ts'
 
 export const reloadCommand: Command = {
   command: 'reload',
-  describe: 'have the running node take on its changed settings',
+  describe: 'have the running daemon read its settings again',
   builder: (argv) => jsonOption(homeOption(argv)),
   run: async (args) => {
-    const reloaded = await ask(homeOf(args), 'POST', '/reload', {})
-    await (jsonOf(args) ? printJson(reloaded) : print(textOfReload(fieldsOf(reloaded))))
+    await show(await ask(homeOf(args), 'POST /reload'), jsonOf(args), reloadText)
     return exitCodes.done
   },
 }
 
-function textOfReload(reloaded: Readonly<Record<string, unknown>>): string {
-  const keysOf = (name: string) => (Array.isArray(reloaded[name]) ? reloaded[name].join(', ') : '')
-  const [changed, needRestart] = [keysOf('changed'), keysOf('needRestart')]
+function reloadText({ changed = [], needRestart = [] }: Readable<AnswerOf<'POST /reload'>>): string {
   return [
-    changed === '' ? 'nothing changed that a running node takes on' : `in force now: ${changed}`,
-    ...(needRestart === '' ? [] : [`after a restart: ${needRestart}`]),
+    changed.length === 0 ? 'nothing changed that a running node takes on' : `in force now: ${changed.join(', ')}`,
+    ...(needRestart.length === 0 ? [] : [`after a restart: ${needRestart.join(', ')}`]),
   ].join('\n')
 }

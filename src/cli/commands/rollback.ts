@@ -1,4 +1,4 @@
-// `banyan rollback`: an earlier revision's desired state again, as a new revision.
+// `banyan rollback`: releases an earlier revision's desired state again, as a new revision.
 
 import {
   type Command,
@@ -11,35 +11,31 @@ import {
   optionalTextOf,
 } from '../command.ts'
 import { ask, askForLines } from '../daemon.ts'
-import { openProgress } from '../progress.ts'
-import { numberOf, textOf } from '../text/fields.ts'
+import { withProgress } from '../progress.ts'
 import { showPlan } from './plan.ts'
-import { showReleased } from './release.ts'
+import { releaseOptions, showReleased } from './release.ts'
 
 export const rollbackCommand: Command = {
   command: 'rollback <revision>',
   describe: "release an earlier revision's desired state again, as a new revision",
   builder: (argv) =>
-    jsonOption(homeOption(argv.positional('revision', { type: 'string', describe: 'its number' })))
-      .option('message', { alias: 'm', type: 'string', requiresArg: true, describe: 'what this release is about' })
-      .option('allow-removals', {
-        type: 'boolean',
-        default: false,
-        describe: 'release even if it removes a large share of what is installed',
-      })
-      .option('dry-run', { type: 'boolean', default: false, describe: 'sign nothing; say what it would change' })
-      .example('$0 rollback 41', 'as it was at revision 41'),
+    releaseOptions(
+      jsonOption(
+        homeOption(argv.positional('revision', { type: 'string', describe: 'number of the earlier revision' })),
+      ),
+    )
+      .option('dry-run', { type: 'boolean', default: false, describe: 'sign nothing: show what it would change' })
+      .example('$0 rollback 41', 'back to what revision 41 wanted'),
   run: async (args) => {
     const revision = countArgumentOf(args, 'revision')
     if (args['dry-run'] === true) {
-      return await showPlan(await ask(homeOf(args), 'POST', '/rollback/plan', { revision }), jsonOf(args))
+      return await showPlan(await ask(homeOf(args), 'POST /rollback/plan', { body: { revision } }), jsonOf(args))
     }
-    const progress = openProgress('rollback')
     const message = optionalTextOf(args, 'message') ?? ''
     const body = { revision, message, allowRemovals: args['allow-removals'] === true }
-    const released = await askForLines(homeOf(args), '/rollback', body, 'released', (line) => {
-      progress.show({ step: textOf(line['step']) ?? '', done: numberOf(line['done']), total: numberOf(line['total']) })
-    }).finally(() => progress.end())
+    const released = await withProgress('rollback', (onLine) =>
+      askForLines(homeOf(args), 'POST /rollback', { body }, { result: 'released', onLine }),
+    )
     await showReleased(released, jsonOf(args))
     return exitCodes.done
   },

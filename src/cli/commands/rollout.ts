@@ -1,4 +1,4 @@
-// `banyan rollout`: watches and steers the waves in which releases reach the nodes.
+// `banyan rollout`: shows and steers the waves in which releases reach the nodes.
 
 import {
   type Command,
@@ -11,53 +11,60 @@ import {
   textOf,
   UsageError,
 } from '../command.ts'
-import { ask } from '../daemon.ts'
-import { print, printJson } from '../output.ts'
-import { listOf } from '../text/fields.ts'
+import { ask, fieldOf, itemsOf } from '../daemon.ts'
+import { print, printJson, show } from '../output.ts'
 import { rolloutListText } from '../text/rollout.ts'
 
-const actions = ['list', 'halt', 'resume', 'advance']
+const steering = ['halt', 'resume', 'advance'] as const
 
 export const rolloutCommand: Command = {
   command: 'rollout [action] [rollout]',
-  describe: 'watch and steer the waves in which releases reach the nodes',
+  describe: 'show and steer the waves in which releases reach the nodes',
   builder: (argv) =>
     jsonOption(
       homeOption(
         argv
           .positional('action', {
             type: 'string',
-            choices: actions,
+            choices: ['list', ...steering],
             default: 'list',
-            describe: 'list them; halt one, let it resume, or open its next wave now',
+            describe: 'list all; halt or resume one; advance one: open its next wave now',
           })
           .positional('rollout', {
             type: 'string',
-            describe: 'careful@12, or the name of a rollout or a package where only one is under way',
+            describe: 'careful@12, or the name of a rollout or package with only one rollout under way',
           }),
       ),
     )
-      .option('because', { type: 'string', requiresArg: true, describe: 'why it is halted, for everybody who asks' })
+      .option('because', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'why it is halted, for everybody who lists it',
+      })
       .example('$0 rollout halt shop --because "orders get lost"', ''),
   run: async (args) => {
     const action = textOf(args, 'action')
     const rollout = optionalTextOf(args, 'rollout')
     const because = optionalTextOf(args, 'because')
     if (because !== undefined && action !== 'halt') throw new UsageError('--because goes with halt')
-    if (action === 'list') {
-      const { rollouts } = await ask(homeOf(args), 'GET', '/rollouts')
-      const shown = listOf(rollouts).filter(({ name }) => rollout === undefined || name === rollout)
-      await (jsonOf(args) ? printJson(shown) : print(rolloutListText(shown)))
+    const steered = steering.find((each) => each === action)
+    if (steered === undefined) {
+      await showRollouts(homeOf(args), rollout, jsonOf(args))
       return exitCodes.done
     }
-    if (rollout === undefined)
-      throw new UsageError(`which one? banyan rollout ${action} ROLLOUT`, 'banyan rollout list')
-    const info = await ask(homeOf(args), 'POST', '/rollouts', {
-      action,
-      rollout,
-      ...(because !== undefined && { because }),
-    })
-    await (jsonOf(args) ? printJson(info) : print(rolloutListText([info])))
+    if (rollout === undefined) {
+      throw new UsageError(`which rollout? banyan rollout ${action} ROLLOUT`, 'banyan rollout list shows them')
+    }
+    const body = { action: steered, rollout, ...(because !== undefined && { because }) }
+    const info = await ask(homeOf(args), 'POST /rollouts', { body })
+    await show(info, jsonOf(args), (known) => rolloutListText([known]))
     return exitCodes.done
   },
+}
+
+/** All rollouts, or the one of that name. */
+async function showRollouts(home: string, name: string | undefined, isJson: boolean): Promise<void> {
+  const all = itemsOf(fieldOf(await ask(home, 'GET /rollouts'), 'rollouts'))
+  const shown = all.filter(({ known }) => name === undefined || known.name === name)
+  await (isJson ? printJson(shown.map(({ json }) => json)) : print(rolloutListText(shown.map(({ known }) => known))))
 }

@@ -1,4 +1,5 @@
-// `banyan torrent`: a .torrent file with which ordinary clients take a package from this node.
+// `banyan torrent`: writes a .torrent file with which ordinary clients take a package from this
+// node.
 
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -15,31 +16,33 @@ import {
 } from '../command.ts'
 import { ask } from '../daemon.ts'
 import { print, printJson } from '../output.ts'
-import { textOf } from '../text/fields.ts'
 
 export const torrentCommand: Command = {
   command: 'torrent <name> [release]',
-  describe: 'write a .torrent file with which ordinary clients take a package from this node',
+  describe: 'write a .torrent file with which ordinary BitTorrent clients take a package from this node',
   builder: (argv) =>
     jsonOption(homeOption(argv.positional('name', { type: 'string', describe: "the package's name" })))
-      .positional('release', { type: 'string', describe: 'its version (default: the one that the revision names)' })
-      .option('arch', { type: 'string', requiresArg: true, describe: 'its architecture, where there are several' })
-      .option('output', { type: 'string', requiresArg: true, describe: 'the file (default: NAME_VERSION.torrent)' })
+      .positional('release', {
+        type: 'string',
+        describe: "the package's version (default: the one in the trusted revision)",
+      })
+      .option('arch', { type: 'string', requiresArg: true, describe: 'architecture, where the package has several' })
+      .option('output', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'file to write (default: NAME_VERSION.torrent)',
+      })
       .example('$0 torrent shop --output /srv/www/shop.torrent', ''),
   run: async (args) => {
-    const wanted = { version: optionalTextOf(args, 'release'), arch: optionalTextOf(args, 'arch') }
-    const query = new URLSearchParams(Object.entries(wanted).flatMap(([key, value]) => (value ? [[key, value]] : [])))
-    const name = encodeURIComponent(positionalOf(args, 'name'))
-    const { torrent, ...about } = await ask(homeOf(args), 'GET', `/torrents/${name}?${query}`)
-    const file = path.resolve(
-      optionalTextOf(args, 'output') ?? `${textOf(about['name'])}_${textOf(about['version'])}.torrent`,
-    )
-    await writeFile(file, Buffer.from(textOf(torrent) ?? '', 'base64')).catch((error) => {
+    const query = { version: optionalTextOf(args, 'release'), arch: optionalTextOf(args, 'arch') }
+    const answer = await ask(homeOf(args), 'GET /torrents/:name', { name: positionalOf(args, 'name'), query })
+    const { name, version, announce, torrent = '' } = answer.known
+    const file = path.resolve(optionalTextOf(args, 'output') ?? `${name}_${version}.torrent`)
+    await writeFile(file, Buffer.from(torrent, 'base64')).catch((error) => {
       throw new Failure('disk', `${file}: ${messageOf(error)}`, { cause: error })
     })
-    await (jsonOf(args)
-      ? printJson({ ...about, file })
-      : print(`wrote ${file}: ${textOf(about['name'])} ${textOf(about['version'])}, from ${textOf(about['announce'])}`))
+    const { torrent: _, ...about } = answer.json as Readonly<Record<string, unknown>>
+    await (jsonOf(args) ? printJson({ ...about, file }) : print(`wrote ${file}: ${name} ${version}, from ${announce}`))
     return exitCodes.done
   },
 }

@@ -1,8 +1,10 @@
-// Watches a tree converge and shows what travels where while it does.
+// Watches a tree converge, and shows which node fetches what from where.
 
+import type { AnswerOf } from '../../model/local-api/calls.ts'
+import { type Readable, readAnswer } from '../../model/local-api/readable.ts'
+import { statusSchema } from '../../model/local-api/status.ts'
 import type { NodeName } from '../../model/names.ts'
-import { parserOf } from '../../model/parse.ts'
-import { type Report, reportSchema, type Transfer } from '../../model/report.ts'
+import { parseReport, type Report, type Transfer } from '../../model/report.ts'
 import { systemClock } from '../../world/clock.ts'
 import { bytesText } from '../text/units.ts'
 import type { Tree } from './tree.ts'
@@ -10,19 +12,21 @@ import type { Tree } from './tree.ts'
 export interface Screen {
   title(text: string): void
   say(text: string): void
-  /** Shown until the next call; only where the screen can take it back. */
+  /** Shows lines until the next call; only on a screen where they can be removed again. */
   draw(lines: readonly string[]): void
 }
 
 const lookEveryMs = 250
-const parseReport = parserOf(reportSchema)
 
-/** Resolves with the nodes whose newest report at the root says converged, when they are all or the time is up. */
+/**
+ * Resolves with the nodes that converged, by their newest reports at the root: once all did, or
+ * after `timeoutMs`.
+ */
 export async function watchTree(options: {
   tree: Tree
   screen: Screen
   revision: number
-  /** What a report has to say besides. */
+  /** Whether a report shows what the caller waits for beside that. */
   isDone: (report: Report) => boolean
   timeoutMs: number
 }): Promise<NodeName[]> {
@@ -43,29 +47,40 @@ export async function watchTree(options: {
   return [...converged].sort()
 }
 
+/** Undefined while the node has not reported, or while the root does not answer. */
 async function reportAtRoot(tree: Tree, name: NodeName): Promise<Report | undefined> {
   try {
-    const info = (await tree.ask('root', `/nodes/${name}`)) as { report: unknown }
-    return parseReport(info.report, `report of ${name}`)
+    return await newestReport(tree, name)
   } catch {
-    // It has not reported yet.
     return undefined
   }
 }
 
-/** A line for each node that takes something in right now. */
+/** The newest report of a node that the root knows. Throws a Failure if there is none. */
+export async function newestReport(tree: Tree, name: NodeName): Promise<Report> {
+  const { report } = (await tree.ask('root', `/nodes/${name}`)) as Partial<AnswerOf<'GET /nodes/:name'>>
+  return parseReport(report, `report of ${name}`)
+}
+
+/** The home of a node; empty if the tree has no such node. */
+export function homeIn(tree: Tree, name: NodeName): string {
+  return tree.nodes.get(name)?.home ?? ''
+}
+
+/** A line for each node that fetches or applies something right now. */
 async function travelling(tree: Tree): Promise<string[]> {
   const lines = await Promise.all(
     [...tree.nodes.keys()].map(async (name) => {
-      const status = (await tree.ask(name, '/status')) as { transfers: Transfer[]; applying: boolean }
-      const coming = status.transfers.filter((each) => each.state !== 'complete' && each.state !== 'failed')
-      const texts = coming.map((each) => {
-        const share = Math.floor((each.have / each.size) * 100)
-        return `${each.name} ${String(share).padStart(3)} % (parent ${bytesText(each.fromParent)}, siblings ${bytesText(each.fromSiblings)})`
-      })
-      if (status.applying) texts.push('applying')
+      const { transfers = [], applying } = readAnswer(statusSchema, await tree.ask(name, '/status'))
+      const texts = transfers.filter(({ state }) => state !== 'complete' && state !== 'failed').map(transferText)
+      if (applying === true) texts.push('applying')
       return texts.length === 0 ? [] : [`  ${name.padEnd(10)} ${texts.join('; ')}`]
     }),
   )
   return lines.flat()
+}
+
+function transferText({ name, have = 0, size = 1, fromParent = 0, fromSiblings = 0 }: Readable<Transfer>): string {
+  const share = String(Math.floor((have / size) * 100)).padStart(3)
+  return `${name} ${share} % (parent ${bytesText(fromParent)}, siblings ${bytesText(fromSiblings)})`
 }

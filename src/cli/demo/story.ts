@@ -1,15 +1,15 @@
-// The demo's story: a tree is planted, software is published, released, replaced, broken by hand and removed.
+// The demo's story: a tree is planted; software is published, released, replaced, broken by hand
+// and removed.
 
 import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Failure } from '../../model/failure.ts'
-import type { NodeName } from '../../model/names.ts'
-import { parserOf } from '../../model/parse.ts'
-import { type Report, reportSchema } from '../../model/report.ts'
+import type { NodeName, PackageName } from '../../model/names.ts'
+import type { Report } from '../../model/report.ts'
 import { systemClock } from '../../world/clock.ts'
 import { systemExec } from '../../world/exec.ts'
-import { type Screen, watchTree } from './live.ts'
+import { homeIn, newestReport, type Screen, watchTree } from './live.ts'
 import { type DemoResult, resultOf, type Step } from './table.ts'
 import type { Tree } from './tree.ts'
 
@@ -17,23 +17,33 @@ const project = fileURLToPath(new URL('../../../', import.meta.url))
 const sites = ['berlin', 'oslo'] as const
 const clientsPerSite = 3
 const stepTimeoutMs = 120_000
-// A thin link for a machine of today: slow enough to watch, fast enough to wait for.
+// Slow enough to watch the transfers, and fast enough to wait for them.
 const rootUploadBytesPerSecond = 16 * 1024 * 1024
 
-const parseReport = parserOf(reportSchema)
+interface Story {
+  tree: Tree
+  screen: Screen
+  /** The converged steps so far; `waitForStep` adds to them. */
+  steps: Step[]
+}
 
-/** Throws a Failure if a command fails; a step that does not converge in time is part of the result. */
-export async function tell(tree: Tree, screen: Screen): Promise<DemoResult> {
-  const steps: Step[] = []
-  const banyan = async (...args: string[]) => {
-    screen.say(`$ banyan ${args.join(' ')}`)
-    const { code, stdout, stderr } = await tree.banyan([...args, '--home', homeOf('root')])
-    if (code !== 0) throw new Failure('program-failed', `banyan ${args[0]} ended with ${code}: ${stderr.trim()}`)
-    return stdout.trim()
-  }
-  const homeOf = (name: string) => tree.nodes.get(name)?.home ?? ''
-  const policy = (text: string) => writeFile(path.join(homeOf('root'), 'policy.yaml'), text)
+/**
+ * Throws a Failure if a command fails; a step that does not converge in time is part of the result.
+ */
+export async function runStory(tree: Tree, screen: Screen): Promise<DemoResult> {
+  const story: Story = { tree, screen, steps: [] }
+  await plantNodes(story)
+  const everywhere = await releaseFirst(story)
+  await releaseSecond(story)
+  await breakAndHeal(story)
+  await removePackage(story, everywhere)
+  const reports: Report[] = []
+  for (const name of tree.nodes.keys()) reports.push(await newestReport(tree, name))
+  return resultOf(story.steps, reports, 'root')
+}
 
+async function plantNodes(story: Story): Promise<void> {
+  const { tree, screen } = story
   screen.title('A root, two staging servers at two sites, three clients at each: nine daemons')
   await tree.plant({
     name: 'root',
@@ -41,7 +51,7 @@ export async function tell(tree: Tree, screen: Screen): Promise<DemoResult> {
     parent: null,
     settings: { uploadLimit: rootUploadBytesPerSecond },
   })
-  const token = await banyan('token', 'create', '--uses', '8')
+  const token = await onRoot(story, 'token', 'create', '--uses', '8')
   await Promise.all(sites.map((site) => tree.plant({ name: site, site, parent: 'root', token })))
   await Promise.all(
     sites.flatMap((site) =>
@@ -51,66 +61,99 @@ export async function tell(tree: Tree, screen: Screen): Promise<DemoResult> {
     ),
   )
   screen.say(`${tree.nodes.size} nodes run below ${tree.folder}`)
+}
 
-  const step = async (name: string, revision: number, isDone: (report: Report) => boolean = () => true) => {
-    const since = systemClock.monotonicMs()
-    const converged = await watchTree({ tree, screen, revision, isDone, timeoutMs: stepTimeoutMs })
-    const late = [...tree.nodes.keys()].filter((node) => !converged.includes(node))
-    const seconds = Math.round((systemClock.monotonicMs() - since) / 100) / 10
-    steps.push({ name, revision, seconds, converged, late })
-    screen.say(`${converged.length} of ${tree.nodes.size} nodes converged to revision ${revision} after ${seconds} s`)
-    if (late.length > 0) screen.say(`late: ${late.join(', ')}`)
-  }
-
+/** Resolves with the packages that every node is to have. */
+async function releaseFirst(story: Story): Promise<PackageName[]> {
+  const { tree, screen } = story
   screen.title('Publish real software and release it')
   const compiler = await typeCheckerPackage()
-  await banyan('publish', compiler.folder, '--name', 'typescript', '--version', compiler.version)
-  const sample = (name: string) => path.join(project, 'torrents', 'packages', name)
-  await banyan('publish', sample('greeter-1.0.0'), sample('shop-4.1.0'))
+  await onRoot(story, 'publish', compiler.folder, '--name', 'typescript', '--version', compiler.version)
+  await onRoot(story, 'publish', sample('greeter-1.0.0'), sample('shop-4.1.0'))
   const deb = await debPackage(tree.folder)
   if (deb === null) screen.say('no dpkg-deb here, so no .deb in this demo')
-  else await banyan('publish', deb)
+  else await onRoot(story, 'publish', deb)
   const everywhere = ['typescript', 'greeter', ...(deb === null ? [] : ['lantern'])]
-  const rules = (shop: boolean) =>
-    [
-      'groups:',
-      '  berlin: { site: berlin }',
-      'rules:',
-      '  - nodes: all',
-      `    packages: { ${everywhere.map((name) => `${name}: latest`).join(', ')} }`,
-      ...(shop ? ['  - nodes: [berlin]', '    packages: { shop: latest }'] : []),
-      '',
-    ].join('\n')
-  await policy(rules(true))
-  await banyan('release', '-m', 'first release')
-  await step('first release', 1)
+  await writePolicy(story, everywhere, ['  - nodes: [berlin]', '    packages: { shop: latest }'])
+  await onRoot(story, 'release', '-m', 'first release')
+  await waitForStep(story, 'first release', 1)
+  return everywhere
+}
 
-  screen.title('A second version')
-  await banyan('publish', sample('greeter-2.0.0'), sample('shop-4.2.0'))
-  await banyan('release', '-m', 'second version')
-  await step('second version', 2)
+async function releaseSecond(story: Story): Promise<void> {
+  story.screen.title('A second version')
+  await onRoot(story, 'publish', sample('greeter-2.0.0'), sample('shop-4.2.0'))
+  await onRoot(story, 'release', '-m', 'second version')
+  await waitForStep(story, 'second version', 2)
+}
 
+async function breakAndHeal(story: Story): Promise<void> {
+  const { tree, screen } = story
   screen.title('Somebody breaks a client by hand')
   const victim: NodeName = 'oslo-2'
   const machine = tree.nodes.get(victim)?.targetRoot ?? ''
   await rm(path.join(machine, 'opt/greeter/current/bin/greet'))
   screen.say(`${victim}: /opt/greeter/current/bin/greet is gone`)
   screen.say(`$ banyan apply (on ${victim})`)
-  const applied = await tree.banyan(['apply', '--home', homeOf(victim)])
+  const applied = await tree.banyan(['apply', '--home', homeIn(tree, victim)])
   if (applied.code !== 0) screen.say(applied.stderr.trim())
-  await step('drift corrected', 2, (report) => report.node !== victim || hasHealed(report))
+  await waitForStep(story, 'drift corrected', 2, (report) => report.node !== victim || hasHealed(report))
+}
 
-  screen.title('A package is no longer wanted')
-  await policy(rules(false))
-  await banyan('release', '-m', 'no shop any more', '--allow-removals')
-  await step('package removed', 3)
+async function removePackage(story: Story, everywhere: readonly PackageName[]): Promise<void> {
+  story.screen.title('A package is no longer wanted')
+  await writePolicy(story, everywhere, [])
+  await onRoot(story, 'release', '-m', 'no shop any more', '--allow-removals')
+  await waitForStep(story, 'package removed', 3)
+}
 
-  const reports: Report[] = []
-  for (const name of tree.nodes.keys()) {
-    const info = (await tree.ask('root', `/nodes/${name}`)) as { report: unknown }
-    reports.push(parseReport(info.report, `report of ${name}`))
-  }
-  return resultOf(steps, reports, 'root')
+/**
+ * Runs a command of `banyan` on the root's home and resolves with its output. Throws a Failure
+ * unless it ends with 0.
+ */
+async function onRoot({ tree, screen }: Story, ...args: string[]): Promise<string> {
+  screen.say(`$ banyan ${args.join(' ')}`)
+  const { code, stdout, stderr } = await tree.banyan([...args, '--home', homeIn(tree, 'root')])
+  if (code !== 0) throw new Failure('program-failed', `banyan ${args[0]} ended with ${code}: ${stderr.trim()}`)
+  return stdout.trim()
+}
+
+/** The newest version of packages for every node, and further rules. */
+async function writePolicy(
+  { tree }: Story,
+  everywhere: readonly PackageName[],
+  rules: readonly string[],
+): Promise<void> {
+  const lines = [
+    'groups:',
+    '  berlin: { site: berlin }',
+    'rules:',
+    '  - nodes: all',
+    `    packages: { ${everywhere.map((name) => `${name}: latest`).join(', ')} }`,
+    ...rules,
+    '',
+  ]
+  await writeFile(path.join(homeIn(tree, 'root'), 'policy.yaml'), lines.join('\n'))
+}
+
+/** Waits until every node has converged to a revision and its report fits, or the time is up. */
+async function waitForStep(
+  { tree, screen, steps }: Story,
+  name: string,
+  revision: number,
+  isDone: (report: Report) => boolean = () => true,
+): Promise<void> {
+  const since = systemClock.monotonicMs()
+  const converged = await watchTree({ tree, screen, revision, isDone, timeoutMs: stepTimeoutMs })
+  const late = [...tree.nodes.keys()].filter((node) => !converged.includes(node))
+  const seconds = Math.round((systemClock.monotonicMs() - since) / 100) / 10
+  steps.push({ name, revision, seconds, converged, late })
+  screen.say(`${converged.length} of ${tree.nodes.size} nodes converged to revision ${revision} after ${seconds} s`)
+  if (late.length > 0) screen.say(`late: ${late.join(', ')}`)
+}
+
+function sample(name: string): string {
+  return path.join(project, 'torrents', 'packages', name)
 }
 
 function hasHealed(report: Report): boolean {
@@ -119,7 +162,10 @@ function hasHealed(report: Report): boolean {
   )
 }
 
-/** The type checker that `npm ci` brought: over 20 MB of real software, the same bytes on every machine of one kind. */
+/**
+ * The type checker that `npm ci` brought: over 20 MB of real software, the same bytes on every
+ * machine of one kind.
+ */
 async function typeCheckerPackage(): Promise<{ folder: string; version: string }> {
   const folder = path.join(project, 'node_modules', '@typescript', `typescript-linux-${process.arch}`)
   const text = await readFile(path.join(folder, 'package.json'), 'utf8').catch((error) => {

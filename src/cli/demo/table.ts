@@ -1,4 +1,5 @@
-// What the demo shows in the end: each node's state and where its bytes came from, each site's link against the payload.
+// The result of the demo: each node's state and where its bytes came from, and what crossed each
+// site's link.
 
 import type { NodeName, PackageName, PackageVersion } from '../../model/names.ts'
 import type { Report, Transfer } from '../../model/report.ts'
@@ -7,8 +8,9 @@ export interface Step {
   name: string
   revision: number
   seconds: number
-  /** Nodes that had no difference to that revision in the end. */
+  /** The nodes that had no difference to that revision in the end. */
   converged: NodeName[]
+  /** The other nodes. */
   late: NodeName[]
 }
 
@@ -18,8 +20,9 @@ export interface NodeRow {
   parent: NodeName | null
   converged: number | null
   installed: Record<PackageName, PackageVersion>
-  /** Bytes of pieces. */
+  /** Bytes of pieces that its parent gave. */
   fromParent: number
+  /** Bytes of pieces that its siblings gave. */
   fromSiblings: number
 }
 
@@ -30,6 +33,7 @@ export interface LinkRow {
   payloadBytes: number
   /** Everything that came in over the site's link for this payload, protocol and TLS included. */
   linkBytes: number
+  /** `linkBytes / payloadBytes`. */
   ratio: number
 }
 
@@ -40,7 +44,7 @@ export interface DemoResult {
   links: LinkRow[]
 }
 
-/** Pure. `root` has no link: what it publishes is there already. */
+/** Pure. `root` has no link: what it publishes is there from the start. */
 export function resultOf(steps: Step[], reports: readonly Report[], root: NodeName): DemoResult {
   const nodes = reports.map(rowOf).sort((a, b) => (a.node < b.node ? -1 : 1))
   const links = linksOf(reports.filter((report) => report.node !== root))

@@ -1,22 +1,24 @@
-// How a node's machine differs from what the policy wants of it.
+// How a node's machine differs from its desired state.
 
 import { unreachable } from '../../model/failure.ts'
-import { type Fields, listOf, textOf } from './fields.ts'
+import type { AnswerOf } from '../../model/local-api/calls.ts'
+import type { Readable } from '../../model/local-api/readable.ts'
 import { changeText } from './outcomes.ts'
 import { tableText } from './table.ts'
 import { countText } from './units.ts'
 
+type Check = Readable<AnswerOf<'GET /check'>>
 export type Verdict = 'converged' | 'differs' | 'not-looked' | 'nothing-released'
 
-export function verdictOf(check: Fields): Verdict {
-  if (textOf(check['revision']) === undefined) return 'nothing-released'
-  if (check['looked'] === false) return 'not-looked'
-  return listOf(check['differences']).length > 0 ? 'differs' : 'converged'
+export function verdictOf({ revision, looked, differences = [] }: Check): Verdict {
+  if (revision === undefined || revision === null) return 'nothing-released'
+  if (looked === false) return 'not-looked'
+  return differences.length > 0 ? 'differs' : 'converged'
 }
 
-export function checkText(check: Fields): string {
-  const revision = `revision ${textOf(check['revision']) ?? '?'}`
-  const differences = listOf(check['differences'])
+export function checkText(check: Check): string {
+  const revision = `revision ${check.revision ?? '?'}`
+  const { differences = [] } = check
   const verdict = verdictOf(check)
   switch (verdict) {
     case 'nothing-released':
@@ -32,15 +34,15 @@ export function checkText(check: Fields): string {
   }
 }
 
-function differencesText(differences: readonly Fields[]): string {
+function differencesText(differences: NonNullable<Check['differences']>): string {
   return tableText(
     [{ title: 'PACKAGE' }, { title: 'ACTION' }, { title: 'VERSION' }, { title: 'STATE' }, { title: 'WHY' }],
-    differences.map((difference) => [
-      textOf(difference['name']) ?? '?',
-      textOf(difference['what']) ?? '?',
-      changeText(textOf(difference['from']), textOf(difference['to'])),
-      textOf(difference['state']) ?? '-',
-      textOf(difference['why']) ?? '',
+    differences.map(({ name, what, from, to, state, why }) => [
+      name ?? '?',
+      what ?? '?',
+      changeText(from, to),
+      state,
+      why ?? '',
     ]),
   )
 }

@@ -1,4 +1,4 @@
-// What was found about a node, a line each, with what to do below it.
+// The findings about a node, a line each, with what to do about it below.
 
 interface Finding {
   about: string

@@ -1,10 +1,11 @@
 // Nodes, a line each.
 
-import { type Fields, numberOf, textOf } from './fields.ts'
+import type { NodeInfo } from '../../model/local-api/nodes.ts'
+import type { Readable } from '../../model/local-api/readable.ts'
 import { tableText } from './table.ts'
 import { agoText } from './units.ts'
 
-export function nodeListText(nodes: readonly Fields[]): string {
+export function nodeListText(nodes: readonly Readable<NodeInfo>[]): string {
   if (nodes.length === 0) return 'no node has reported yet'
   return tableText(
     [
@@ -18,17 +19,20 @@ export function nodeListText(nodes: readonly Fields[]): string {
       { title: 'FAILED', align: 'right' },
       { title: 'HEARD OF' },
     ],
-    nodes.map((node) => [
-      textOf(node['node']) ?? '?',
-      ...['parent', 'site', 'condition', 'revision', 'converged', 'packages', 'failed'].map(
-        (column) => textOf(node[column]) ?? '-',
-      ),
-      heardText(node),
+    nodes.map((each) => [
+      each.node ?? '?',
+      each.parent,
+      each.site,
+      each.condition,
+      each.revision,
+      each.converged,
+      each.packages,
+      each.failed,
+      heardText(each),
     ]),
   )
 }
 
-export function heardText(node: Fields): string {
-  const ageMs = numberOf(node['ageMs'])
+export function heardText({ ageMs }: Readable<NodeInfo>): string {
   return ageMs === undefined ? '-' : agoText(ageMs)
 }

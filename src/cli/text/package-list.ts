@@ -1,11 +1,16 @@
 // What a repository holds.
 
+import type { AnswerOf } from '../../model/local-api/calls.ts'
+import type { Published } from '../../model/local-api/packages.ts'
+import type { Readable } from '../../model/local-api/readable.ts'
 import type { Instant } from '../../model/names.ts'
-import { type Fields, fieldsOf, numberOf, textOf, textsOf } from './fields.ts'
 import { factsText, tableText } from './table.ts'
-import { agoText, bytesText } from './units.ts'
+import { agoText, bytesText, sizeText } from './units.ts'
 
-export function packageListText(packages: readonly Fields[]): string {
+type PackageSummary = Readable<AnswerOf<'GET /packages'>['packages'][number]>
+type Version = Readable<AnswerOf<'GET /packages/:name'>['versions'][number]>
+
+export function packageListText(packages: readonly PackageSummary[]): string {
   if (packages.length === 0) return 'the repository is empty'
   return tableText(
     [
@@ -17,58 +22,48 @@ export function packageListText(packages: readonly Fields[]): string {
       { title: 'SIZE', align: 'right' },
       { title: 'SUMMARY' },
     ],
-    packages.map((each) => {
-      const versions = textsOf(each['versions'])
-      const bytes = numberOf(each['bytes'])
-      return [
-        textOf(each['name']) ?? '?',
-        textOf(each['kind']) ?? '-',
-        versions[0] ?? '-',
-        String(versions.length),
-        textsOf(each['archs']).join(' '),
-        bytes === undefined ? '-' : bytesText(bytes),
-        textOf(each['summary']) ?? '',
-      ]
-    }),
+    packages.map(({ name, kind, versions = [], archs = [], bytes, summary }) => [
+      name ?? '?',
+      kind,
+      versions[0],
+      versions.length,
+      archs.join(' '),
+      sizeText(bytes),
+      summary ?? '',
+    ]),
   )
 }
 
 /** Every version of one package. */
-export function packageText(versions: readonly Fields[], now: Instant): string {
+export function packageText(versions: readonly Version[], now: Instant): string {
   return versions
-    .map((version) => {
-      const payload = fieldsOf(version['payload'])
-      const installedSize = numberOf(version['installedSize'])
-      const published = numberOf(version['published'])
-      return factsText({
-        package: textOf(version['name']),
-        version: textOf(version['version']),
-        kind: textOf(version['kind']),
-        arch: textOf(version['arch']),
-        summary: textOf(version['summary']),
-        depends: textsOf(version['depends']).join(', '),
-        payload: payloadText(payload),
-        installed: installedSize === undefined ? undefined : bytesText(installedSize),
-        published: published === undefined ? undefined : agoText(now - published),
-        sha256: textOf(payload['sha256']),
-        'info hash': textOf(payload['infoHash']),
-        manifest: textOf(version['manifest']),
-      })
-    })
+    .map((each) =>
+      factsText({
+        package: each.name,
+        version: each.version,
+        kind: each.kind,
+        arch: each.arch,
+        summary: each.summary,
+        depends: (each.depends ?? []).join(', '),
+        payload: payloadText(each.payload),
+        installed: sizeText(each.installedSize),
+        published: each.published === undefined ? undefined : agoText(now - each.published),
+        sha256: each.payload?.sha256,
+        'info hash': each.payload?.infoHash,
+        manifest: each.manifest,
+      }),
+    )
     .join('\n\n')
 }
 
 /** What `banyan publish` made. */
-export function publishedText(published: Fields): string {
-  const described = [textOf(published['kind']), textOf(published['arch']), payloadText(fieldsOf(published['payload']))]
-  const what = `${textOf(published['name']) ?? '?'} ${textOf(published['version']) ?? '?'} (${described
-    .filter((part) => part !== undefined)
-    .join(', ')})`
-  return published['outcome'] === 'already' ? `${what} was published before` : `published ${what}`
+export function publishedText({ name, version, kind, arch, payload, outcome }: Readable<Published>): string {
+  const described = [kind, arch, payloadText(payload)].filter((part) => part !== undefined)
+  const what = `${name ?? '?'} ${version ?? '?'} (${described.join(', ')})`
+  return outcome === 'already' ? `${what} was published before` : `published ${what}`
 }
 
-function payloadText(payload: Fields): string | undefined {
-  const [size, pieceLength] = [numberOf(payload['size']), numberOf(payload['pieceLength'])]
+function payloadText({ size, pieceLength }: Version['payload'] = {}): string | undefined {
   if (size === undefined) return undefined
   if (pieceLength === undefined) return bytesText(size)
   return `${bytesText(size)} in pieces of ${bytesText(pieceLength)}`

@@ -1,32 +1,31 @@
 // What a release would change on the nodes of a fleet, in the words of `check`.
 
-import { type Fields, fieldsOf, listOf, numberOf, textOf, textsOf } from './fields.ts'
-import { listed } from './node-info.ts'
+import type { Readable } from '../../model/local-api/readable.ts'
+import type { Plan } from '../../model/local-api/releasing.ts'
 import { changeText } from './outcomes.ts'
-import { tableText } from './table.ts'
-import { bytesText, countText, durationText } from './units.ts'
+import { listText, sectionsText, tableText } from './table.ts'
+import { bytesText, countText, durationText, sizeText } from './units.ts'
 
-export function planText(plan: Fields): string {
-  const changes = listOf(plan['changes'])
-  const sections = [
+/** One part of a plan, as a daemon of any version has it. */
+type Part<Key extends keyof Plan> = NonNullable<Readable<Plan>[Key]>
+
+export function planText(plan: Readable<Plan>): string {
+  return sectionsText([
     verdictText(plan),
-    changes.length === 0 ? '' : changesText(changes),
-    sitesText(listOf(plan['sites'])),
-    listed('not known', unknownTexts(fieldsOf(plan['unknown']))),
-    missingText(listOf(plan['unmet'])),
-    removalsText(fieldsOf(plan['removals'])),
-  ]
-  return sections.filter((section) => section !== '').join('\n\n')
+    changesText(plan.changes ?? []),
+    sitesText(plan.sites ?? []),
+    listText('not known', unknownTexts(plan.unknown ?? {})),
+    missingText(plan.unmet ?? []),
+    removalsText(plan.removals ?? {}),
+  ])
 }
 
-function verdictText(plan: Fields): string {
-  const [changing, nodes] = [numberOf(plan['changing']) ?? 0, numberOf(plan['nodes']) ?? 0]
-  const revision = `revision ${textOf(plan['revision']) ?? '?'}`
-  if (changing === 0) return `${revision} would change none of ${countText(nodes, 'known node')}`
-  return `${revision} would change ${changing} of ${countText(nodes, 'known node')}`
+function verdictText({ revision, changing = 0, nodes = 0 }: Readable<Plan>): string {
+  return `revision ${revision ?? '?'} would change ${changing === 0 ? 'none' : changing} of ${countText(nodes, 'known node')}`
 }
 
-function changesText(changes: readonly Fields[]): string {
+function changesText(changes: Part<'changes'>): string {
+  if (changes.length === 0) return ''
   return tableText(
     [
       { title: 'PACKAGE' },
@@ -36,21 +35,18 @@ function changesText(changes: readonly Fields[]): string {
       { title: 'NODES', align: 'right' },
       { title: 'WHERE' },
     ],
-    changes.map((change) => {
-      const nodes = textsOf(change['nodes'])
-      return [
-        textOf(change['name']) ?? '?',
-        textOf(change['what']) ?? '?',
-        changeText(textOf(change['from']), textOf(change['to'])),
-        textOf(change['state']) ?? '-',
-        String(nodes.length),
-        namesText(nodes),
-      ]
-    }),
+    changes.map(({ name, what, from, to, state, nodes = [] }) => [
+      name ?? '?',
+      what ?? '?',
+      changeText(from, to),
+      state,
+      nodes.length,
+      namesText(nodes),
+    ]),
   )
 }
 
-function sitesText(sites: readonly Fields[]): string {
+function sitesText(sites: Part<'sites'>): string {
   if (sites.length === 0) return ''
   return tableText(
     [
@@ -61,41 +57,39 @@ function sitesText(sites: readonly Fields[]): string {
       { title: 'ABOUT', align: 'right' },
       { title: 'RATE' },
     ],
-    sites.map((site) => {
-      const [bytes, rate, seconds] = [site['bytes'], site['observedRate'], site['seconds']].map(numberOf)
-      return [
-        textOf(site['site']) ?? '-',
-        textOf(site['changing']) ?? '-',
-        textOf(site['packages']) ?? '-',
-        bytes === undefined ? '-' : bytesText(bytes),
-        seconds === undefined ? 'unknown' : durationText(seconds * 1000),
-        rate === undefined ? 'unknown' : `${bytesText(rate)}/s, as observed`,
-      ]
-    }),
+    sites.map(({ site, changing, packages, bytes, seconds, observedRate }) => [
+      site,
+      changing,
+      packages,
+      sizeText(bytes),
+      isKnown(seconds) ? durationText(seconds * 1000) : 'unknown',
+      isKnown(observedRate) ? `${bytesText(observedRate)}/s, as observed` : 'unknown',
+    ]),
   )
 }
 
-function unknownTexts(unknown: Fields): string[] {
-  const nodes = (field: string, singular: string, plural: string) => {
-    const names = textsOf(unknown[field])
+function isKnown(value: number | null | undefined): value is number {
+  return value !== null && value !== undefined
+}
+
+function unknownTexts({ silent, behind, cut, absent, unbuilt }: Part<'unknown'>): string[] {
+  const nodes = (names: readonly string[] = [], singular: string, plural: string) => {
     const words = names.length === 1 ? singular : plural
     return names.length === 0 ? [] : [`${countText(names.length, 'node')} ${words}: ${namesText(names)}`]
   }
-  const packages = (field: string, words: string) =>
-    listOf(unknown[field]).map((each) => {
-      return `${textOf(each['name']) ?? '?'} on ${countText(numberOf(each['nodes']) ?? 0, 'node')}: ${words}`
-    })
+  const packages = (found: Part<'unknown'>['absent'], words: string) =>
+    (found ?? []).map(({ name, nodes }) => `${name ?? '?'} on ${countText(nodes ?? 0, 'node')}: ${words}`)
   return [
-    ...nodes('silent', 'is silent, and counted as it last was', 'are silent, and counted as they last were'),
-    ...nodes('behind', 'has not reported on the revision before', 'have not reported on the revision before'),
-    ...nodes('cut', 'has more packages than its report', 'have more packages than their reports'),
-    ...packages('absent', 'not known whether there is one to remove'),
-    ...packages('unbuilt', 'no published build fits the architecture'),
+    ...nodes(silent, 'is silent, and counted as it last was', 'are silent, and counted as they last were'),
+    ...nodes(behind, 'has not reported on the revision before', 'have not reported on the revision before'),
+    ...nodes(cut, 'has more packages than its report', 'have more packages than their reports'),
+    ...packages(absent, 'not known whether there is one to remove'),
+    ...packages(unbuilt, 'no published build fits the architecture'),
   ]
 }
 
-function missingText(unmet: readonly Fields[]): string {
-  const missing = unmet.filter((one) => textOf(one['state']) === 'missing')
+function missingText(unmet: Part<'unmet'>): string {
+  const missing = unmet.filter(({ state }) => state === 'missing')
   if (missing.length === 0) return ''
   const table = tableText(
     [
@@ -105,27 +99,24 @@ function missingText(unmet: readonly Fields[]): string {
       { title: 'NODES', align: 'right' },
       { title: 'WHERE' },
     ],
-    missing.map((one) => {
-      const nodes = textsOf(one['nodes'])
-      return [
-        textOf(one['needs']) ?? '?',
-        `${textOf(one['package']) ?? '?'} ${textOf(one['version']) ?? '?'}`,
-        textOf(one['line']) ?? '-',
-        textOf(one['count']) ?? '-',
-        namesText(nodes, numberOf(one['count'])),
-      ]
-    }),
+    missing.map(({ needs, package: name, version, line, count, nodes = [] }) => [
+      needs ?? '?',
+      `${name ?? '?'} ${version ?? '?'}`,
+      line,
+      count,
+      namesText(nodes, count),
+    ]),
   )
   return `${table}\n\na release would be refused without --allow-missing-dependencies`
 }
 
-function removalsText(removals: Fields): string {
-  if (removals['refused'] !== true) return ''
-  const [removed, installed] = [textOf(removals['removed']) ?? '?', textOf(removals['installed']) ?? '?']
-  return `a release would be refused without --allow-removals: it removes ${removed} of ${installed} installed packages`
+function removalsText({ refused, removed, installed }: Part<'removals'>): string {
+  if (refused !== true) return ''
+  const share = `${removed ?? '?'} of ${installed ?? '?'} installed packages`
+  return `a release would be refused without --allow-removals: it removes ${share}`
 }
 
-/** `count`: how many there are, where not all are named. */
+/** `count` is how many there are, where only the first of them are named. */
 function namesText(names: readonly string[], count = names.length): string {
   const more = count - 3
   return more > 0 ? `${names.slice(0, 3).join(', ')} and ${more} more` : names.join(', ')

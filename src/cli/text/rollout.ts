@@ -1,10 +1,13 @@
-// Rollouts: how far each has come, and what halted it.
+// Rollouts: how far each is, and what halted it.
 
-import { type Fields, fieldsOf, listOf, numberOf, textOf, textsOf } from './fields.ts'
-import { tableText } from './table.ts'
+import type { Readable } from '../../model/local-api/readable.ts'
+import type { RolloutInfo } from '../../model/local-api/rollouts.ts'
+import { sectionsText, tableText } from './table.ts'
 import { durationText } from './units.ts'
 
-export function rolloutListText(rollouts: readonly Fields[]): string {
+type Rollout = Readable<RolloutInfo>
+
+export function rolloutListText(rollouts: readonly Rollout[]): string {
   if (rollouts.length === 0) return 'no rollouts'
   const table = tableText(
     [
@@ -20,48 +23,40 @@ export function rolloutListText(rollouts: readonly Fields[]): string {
       { title: 'NEXT WAVE' },
     ],
     rollouts.map((rollout) => [
-      textOf(rollout['name']) ?? '?',
+      rollout.name ?? '?',
       packagesText(rollout),
-      textOf(rollout['state']) ?? '?',
+      rollout.state ?? '?',
       waveText(rollout),
-      ...['nodes', 'done', 'failed', 'underway', 'silent'].map((count) => {
-        return textOf(fieldsOf(rollout['tally'])[count]) ?? '-'
-      }),
+      rollout.tally?.nodes,
+      rollout.tally?.done,
+      rollout.tally?.failed,
+      rollout.tally?.underway,
+      rollout.tally?.silent,
       nextText(rollout),
     ]),
   )
-  const details = rollouts.map(failuresText).filter((text) => text !== '')
-  return [table, ...details].join('\n\n')
+  return sectionsText([table, ...rollouts.map(failuresText)])
 }
 
-function packagesText(rollout: Fields): string {
-  return listOf(rollout['packages'])
-    .map((one) => `${textOf(one['name']) ?? '?'} ${textsOf(one['versions']).join('/')}`)
-    .join(', ')
+function packagesText({ packages = [] }: Rollout): string {
+  return packages.map(({ name, versions = [] }) => `${name ?? '?'} ${versions.join('/')}`).join(', ')
 }
 
 /** `2 of 3 (10 %)` */
-function waveText(rollout: Fields): string {
-  const waves = Array.isArray(rollout['waves']) ? rollout['waves'] : []
-  const open = numberOf(rollout['open']) ?? 0
-  const share = numberOf(waves[open - 1])
+function waveText({ waves = [], open = 0 }: Rollout): string {
+  const share = waves[open - 1]
   return `${open} of ${waves.length}${share === undefined ? '' : ` (${share} %)`}`
 }
 
-function nextText(rollout: Fields): string {
-  const waves = Array.isArray(rollout['waves']) ? rollout['waves'].length : 0
-  if (textOf(rollout['state']) !== 'running' || (numberOf(rollout['open']) ?? 0) >= waves) return '-'
-  const nextInMs = numberOf(rollout['nextInMs'])
-  return nextInMs === undefined ? 'when its nodes are through' : `in ${durationText(nextInMs)}`
+function nextText({ state, waves = [], open = 0, nextInMs }: Rollout): string | undefined {
+  if (state !== 'running' || open >= waves.length) return undefined
+  const isKnown = nextInMs !== undefined && nextInMs !== null
+  return isKnown ? `in ${durationText(nextInMs)}` : 'when its nodes are through'
 }
 
-function failuresText(rollout: Fields): string {
-  const halted = textOf(rollout['halted'])
-  const failed = listOf(rollout['failed'])
-  if (halted === undefined && failed.length === 0) return ''
-  const name = textOf(rollout['name']) ?? '?'
-  const lines = failed.map(
-    (one) => `  ${textOf(one['node']) ?? '?'}: ${textOf(one['package']) ?? '?'}: ${textOf(one['detail']) ?? ''}`,
-  )
-  return [halted === undefined ? `${name}: failed on` : `${name} is halted: ${halted}`, ...lines].join('\n')
+function failuresText({ name = '?', halted, failed = [] }: Rollout): string {
+  const isHalted = halted !== undefined && halted !== null
+  if (!isHalted && failed.length === 0) return ''
+  const lines = failed.map((each) => `  ${each.node ?? '?'}: ${each.package ?? '?'}: ${each.detail ?? ''}`)
+  return [isHalted ? `${name} is halted: ${halted}` : `${name}: failed on`, ...lines].join('\n')
 }

@@ -1,142 +1,127 @@
 // A node and its subtree at a glance.
 
+import type { Readable } from '../../model/local-api/readable.ts'
+import type { Counts, LinkDistance, Status, Summary } from '../../model/local-api/status.ts'
 import type { Instant } from '../../model/names.ts'
-import { type Fields, fieldsOf, listOf, numberOf, textOf } from './fields.ts'
-import { listed } from './node-info.ts'
 import { nodeListText } from './node-list.ts'
-import { factsText, tableText } from './table.ts'
+import { type Cell, factsText, listText, sectionsText, tableText } from './table.ts'
 import { agoText, bytesText, countText, ratioText } from './units.ts'
 
-const conditions = ['converged', 'pending', 'applying', 'failed', 'island', 'stale', 'silent']
+const conditions = ['converged', 'pending', 'applying', 'failed', 'island', 'stale', 'silent'] as const
 
-export function statusText(status: Fields, now: Instant): string {
-  const self = fieldsOf(status['self'])
-  const summary = fieldsOf(status['summary'])
-  const attention = listOf(status['attention'])
-  const leftOut = numberOf(status['attentionLeftOut']) ?? 0
-  const sections = [
-    factsText({
-      node: textOf(status['node']) ?? textOf(self['node']),
-      condition: textOf(self['condition']),
-      link: linkText(fieldsOf(status['link']), now),
-      revision: textOf(status['revision']) ?? textOf(self['revision']),
-      converged: textOf(self['converged']),
-      nodes: nodesText(summary),
-      revisions: revisionsText(fieldsOf(summary['byRevision'])),
-      oldest: oldestText(fieldsOf(summary['oldest'])),
-      trouble: troubleText(summary),
-      needed: neededText(summary),
-      limits: limitsText(status['rates'], textOf(status['heldBack'])),
-    }),
-    listed('problems', problemsOf(status['problems'])),
-    countsTable('SITE', 'site', listOf(status['sites'])),
-    // The root's own place has no parent to name.
+export function statusText(status: Readable<Status>, now: Instant): string {
+  const { problems = [], sites = [], parents = [], attention = [], attentionLeftOut = 0 } = status
+  // The root's own place has no parent to name.
+  const named = parents.filter(({ parent }) => parent !== null && parent !== undefined)
+  return sectionsText([
+    gistText(status, now),
+    listText('problems', problems),
+    countsTable(
+      'SITE',
+      sites.map(({ site, ...row }) => ({ name: site, ...row })),
+    ),
     countsTable(
       'PARENT',
-      'parent',
-      listOf(status['parents']).filter(({ parent }) => parent !== null),
+      named.map(({ parent, ...row }) => ({ name: parent, ...row })),
     ),
     attention.length === 0 ? '' : nodeListText(attention),
-    leftOut === 0 ? '' : `and ${leftOut} more; see banyan nodes`,
-  ]
-  return sections.filter((section) => section !== '').join('\n\n')
+    attentionLeftOut === 0 ? '' : `and ${attentionLeftOut} more; see banyan nodes`,
+  ])
 }
 
-function linkText(link: Fields, now: Instant): string | undefined {
-  switch (link['kind']) {
+function gistText(status: Readable<Status>, now: Instant): string {
+  const { summary = {}, link = {} } = status
+  const self = status.self ?? {}
+  return factsText({
+    node: status.node ?? self.node,
+    condition: self.condition,
+    link: linkText(link, now),
+    revision: status.revision ?? self.revision,
+    converged: self.converged,
+    nodes: nodesText(summary),
+    revisions: revisionsText(summary.byRevision ?? {}),
+    oldest: oldestText(summary.oldest ?? {}),
+    trouble: troubleText(summary),
+    needed: neededText(summary),
+    limits: limitsText(status.rates, status.heldBack),
+  })
+}
+
+function linkText({ kind, parent, since, because }: Readable<Status['link']>, now: Instant): string | undefined {
+  switch (kind) {
     case 'root':
       return 'root of the tree'
     case 'seeking':
       return 'looking for a parent'
     case 'connected':
-      return `parent ${textOf(link['parent']) ?? '?'}`
-    case 'island': {
-      const since = numberOf(link['since'])
-      return `island${since === undefined ? '' : `, since ${agoText(now - since)}`}: ${textOf(link['because']) ?? ''}`
-    }
+      return `parent ${parent ?? '?'}`
+    case 'island':
+      return `island${since === undefined ? '' : `, since ${agoText(now - since)}`}: ${because ?? ''}`
     default:
       return undefined
   }
 }
 
-function nodesText(counts: Fields): string | undefined {
-  const nodes = textOf(counts['nodes'])
-  if (nodes === undefined) return undefined
-  const parts = conditions.flatMap((name) => (numberOf(counts[name]) ? [`${textOf(counts[name])} ${name}`] : []))
-  return parts.length === 0 ? nodes : `${nodes}: ${parts.join(', ')}`
+function nodesText(counts: Readable<Counts>): Cell {
+  const parts = conditions.flatMap((name) => (counts[name] ? [`${counts[name]} ${name}`] : []))
+  return counts.nodes === undefined || parts.length === 0 ? counts.nodes : `${counts.nodes}: ${parts.join(', ')}`
 }
 
-/** The newest first, and those that never converged last. */
-function revisionsText(byRevision: Fields): string | undefined {
-  const known = Object.entries(byRevision).sort(([a], [b]) => (Number(b) || 0) - (Number(a) || 0))
-  const parts = known.map(
-    ([number, count]) => `${textOf(count) ?? '?'} ${number === 'none' ? 'at none' : `at ${number}`}`,
-  )
-  return parts.length === 0 ? undefined : parts.join(', ')
+/** The newest first, and the nodes that never converged last. */
+function revisionsText(byRevision: Readable<Summary['byRevision']>): string {
+  return Object.entries(byRevision)
+    .sort(([a], [b]) => (Number(b) || 0) - (Number(a) || 0))
+    .map(([number, count]) => `${count ?? '?'} ${number === 'none' ? 'at none' : `at ${number}`}`)
+    .join(', ')
 }
 
-function oldestText(oldest: Fields): string | undefined {
-  const [node, ageMs] = [textOf(oldest['node']), numberOf(oldest['ageMs'])]
+function oldestText({ node, ageMs }: Readable<NonNullable<Summary['oldest']>>): string | undefined {
   return node === undefined || ageMs === undefined ? undefined : `${node}, heard of ${agoText(ageMs)}`
 }
 
-function troubleText(summary: Fields): string | undefined {
-  const kinds = { withFailures: 'failures', withDrift: 'drift', withAttacks: 'attacks', withProblems: 'problems' }
-  const parts = Object.entries(kinds).flatMap(([field, what]) => {
-    const count = numberOf(summary[field]) ?? 0
-    return count === 0 ? [] : [`${count} with ${what}`]
-  })
-  return parts.length === 0 ? undefined : parts.join(', ')
+function troubleText({ withFailures, withDrift, withAttacks, withProblems }: Readable<Summary>): string {
+  return Object.entries({ failures: withFailures, drift: withDrift, attacks: withAttacks, problems: withProblems })
+    .flatMap(([what, count = 0]) => (count === 0 ? [] : [`${count} with ${what}`]))
+    .join(', ')
 }
 
-function neededText(summary: Fields): string | undefined {
-  const parts = Object.entries({ withReboot: 'a reboot', withRestarts: 'restarts of services' }).flatMap(
-    ([field, what]) => {
-      const count = numberOf(summary[field]) ?? 0
-      return count === 0 ? [] : [`${what} on ${countText(count, 'node')}`]
-    },
-  )
-  return parts.length === 0 ? undefined : parts.join(', ')
+function neededText({ withReboot, withRestarts }: Readable<Summary>): string {
+  return Object.entries({ 'a reboot': withReboot, 'restarts of services': withRestarts })
+    .flatMap(([what, count = 0]) => (count === 0 ? [] : [`${what} on ${countText(count, 'node')}`]))
+    .join(', ')
 }
 
-/** As they are in force now; a daemon of an older version says nothing of them. */
-function limitsText(rates: unknown, heldBack: string | undefined): string | undefined {
+/** The limits in force; a daemon of an older version does not send them. */
+function limitsText(rates: Readable<Status['rates']> | undefined, heldBack: string | null | undefined): Cell {
   if (rates === undefined) return undefined
-  const { link, ...node } = fieldsOf(rates)
-  const parts = Object.entries({ '': node, 'link ': fieldsOf(link) }).flatMap(([way, directions]) =>
-    ['upload', 'download'].flatMap((direction) => {
-      const rate = numberOf(directions[direction])
-      return rate === undefined ? [] : [`${way}${direction} ${bytesText(rate)}/s`]
-    }),
-  )
-  const because = heldBack === undefined ? '' : `; gives nothing: ${heldBack}`
+  const parts = Object.entries({
+    upload: rates.upload,
+    download: rates.download,
+    'link upload': rates.link?.upload,
+    'link download': rates.link?.download,
+  }).flatMap(([what, rate]) => (rate === undefined || rate === null ? [] : [`${what} ${bytesText(rate)}/s`]))
+  const because = heldBack === undefined || heldBack === null ? '' : `; gives nothing: ${heldBack}`
   return `${parts.length === 0 ? 'none' : parts.join(', ')}${because}`
 }
 
-function countsTable(title: string, field: string, rows: readonly Fields[]): string {
+type Row = Readable<Counts> & { name: Cell; distance?: Readable<LinkDistance> | null | undefined }
+
+/** Has a column only for conditions and distances that some row has. */
+function countsTable(title: string, rows: readonly Row[]): string {
   if (rows.length === 0) return ''
-  const shown = conditions.filter((name) => rows.some((row) => numberOf(row[name])))
-  const distances = { 'LINK / PAYLOAD': 'overLink', 'WORST TIME / BOUND': 'worstTime' }
-  const known = Object.entries(distances).filter(([, key]) =>
-    rows.some((row) => numberOf(fieldsOf(row['distance'])[key]) !== undefined),
-  )
+  const shown = conditions.filter((name) => rows.some((row) => row[name]))
+  const distances = [
+    { column: 'LINK / PAYLOAD', ratioOf: ({ distance }: Row) => distance?.overLink },
+    { column: 'WORST TIME / BOUND', ratioOf: ({ distance }: Row) => distance?.worstTime },
+  ].filter(({ ratioOf }) => rows.some((row) => (ratioOf(row) ?? null) !== null))
+  const columns = ['NODES', ...shown.map((name) => name.toUpperCase()), ...distances.map(({ column }) => column)]
   return tableText(
-    [
-      { title },
-      { title: 'NODES', align: 'right' },
-      ...[...shown.map((name) => name.toUpperCase()), ...known.map(([column]) => column)].map((column) => {
-        return { title: column, align: 'right' as const }
-      }),
-    ],
+    [{ title }, ...columns.map((column) => ({ title: column, align: 'right' as const }))],
     rows.map((row) => [
-      textOf(row[field]) ?? '-',
-      ...['nodes', ...shown].map((name) => textOf(row[name]) ?? '-'),
-      ...known.map(([, key]) => ratioText(numberOf(fieldsOf(row['distance'])[key]))),
+      row.name,
+      row.nodes,
+      ...shown.map((name) => row[name]),
+      ...distances.map(({ ratioOf }) => ratioText(ratioOf(row))),
     ]),
   )
-}
-
-/** By where they come from, or plain sentences. */
-function problemsOf(value: unknown): string[] {
-  return Object.values(Array.isArray(value) ? value : fieldsOf(value)).flatMap((problem) => textOf(problem) ?? [])
 }

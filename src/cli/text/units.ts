@@ -2,7 +2,9 @@
 
 import type { Instant } from '../../model/names.ts'
 
-/** `12s ago`, `5m ago`, `3h ago`, `2d ago`; what lies ahead, because clocks differ, is `just now`. */
+/**
+ * `12s ago`, `5m ago`, `3h ago`, `2d ago`; an age below zero, because clocks differ, is `just now`.
+ */
 export function agoText(ageMs: number): string {
   const seconds = Math.floor(ageMs / 1000)
   if (seconds < 1) return 'just now'
@@ -17,12 +19,17 @@ export function bytesText(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
   let size = bytes
   let unit = 0
-  // Not 1024: that would show as `1024.0 KiB` what is rounded up to a whole MiB.
+  // Not 1024: a size that is rounded up to a whole MiB would be shown as `1024.0 KiB`.
   while (size >= 1023.95 && unit < units.length - 1) {
     size /= 1024
     unit += 1
   }
   return `${unit === 0 ? size : size.toFixed(1)} ${units[unit]}`
+}
+
+/** The same of a size that may not be known; then undefined. */
+export function sizeText(bytes: number | undefined): string | undefined {
+  return bytes === undefined ? undefined : bytesText(bytes)
 }
 
 export function countText(count: number, noun: string): string {
@@ -42,8 +49,10 @@ export function durationText(ms: number): string {
   return `${(ms / 3600_000).toFixed(1)} h`
 }
 
-/** `1.004`, and `12.3` or `123` where that many digits would say nothing; what is not known is `-`. */
-export function ratioText(ratio: number | undefined): string {
-  if (ratio === undefined) return '-'
+/**
+ * `1.004`, but `12.3` or `123` where more digits would say nothing; `-` if the ratio is not known.
+ */
+export function ratioText(ratio: number | null | undefined): string {
+  if (ratio === undefined || ratio === null) return '-'
   return ratio < 10 ? ratio.toFixed(3) : ratio < 100 ? ratio.toFixed(1) : String(Math.round(ratio))
 }

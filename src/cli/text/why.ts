@@ -1,24 +1,23 @@
 // Which rule decides about a package on a node, and what stands in its way.
 
-import { type Fields, fieldsOf, numberOf, textOf } from './fields.ts'
+import type { AnswerOf } from '../../model/local-api/calls.ts'
+import type { Readable } from '../../model/local-api/readable.ts'
 import { factsText } from './table.ts'
 import { bytesText } from './units.ts'
 
-export function whyText(why: Fields): string {
-  const payload = fieldsOf(why['payload'])
-  const [have, size] = [numberOf(payload['have']), numberOf(payload['size'])]
-  const line = textOf(why['line']) ?? textOf(fieldsOf(why['rule'])['line'])
+export function whyText(why: Readable<AnswerOf<'GET /why/:name'>>): string {
+  const { line, payload } = why
   return factsText({
-    package: textOf(why['package']),
-    revision: textOf(why['revision']),
-    desired: textOf(why['desired']),
-    rule: line === undefined ? undefined : `policy.yaml line ${line}`,
-    installed: `${textOf(why['installed']) ?? 'not installed'}${why['byBanyan'] === true ? ', by banyan' : ''}`,
-    difference: textOf(why['difference']),
+    package: why.package,
+    revision: why.revision,
+    desired: why.desired,
+    rule: line === undefined || line === null ? undefined : `policy.yaml line ${line}`,
+    installed: `${why.installed ?? 'not installed'}${why.byBanyan === true ? ', by banyan' : ''}`,
+    difference: why.difference,
     payload:
-      have === undefined || size === undefined
+      payload?.have === undefined || payload.size === undefined
         ? undefined
-        : `${bytesText(have)} of ${bytesText(size)}, ${textOf(payload['state']) ?? '?'}`,
-    reason: textOf(why['reason']),
+        : `${bytesText(payload.have)} of ${bytesText(payload.size)}, ${payload.state ?? '?'}`,
+    reason: why.reason,
   })
 }

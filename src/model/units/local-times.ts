@@ -1,24 +1,25 @@
-// Spans of local time that come again, such as office hours or maintenance windows: how they are written, and when they are.
-// Pure; the time zone is a parameter.
+// Recurring spans of local time, such as office hours or maintenance windows: how they are written,
+// and when they are open. Pure; the time zone is a parameter.
 //
-// What the clock on the wall shows decides. Where summer time begins, an hour of it is skipped: a span that would begin or
-// end in that hour begins or ends with the jump. Where summer time ends, an hour happens twice: what is named in it is its
-// first time, and a span that lies around it is an hour longer.
+// The clock on the wall decides. When summer time begins, an hour is skipped: a span that would
+// begin or end in that hour begins or ends at the jump. When summer time ends, an hour happens
+// twice: a time in that hour means its first occurrence, and a span around the hour is an hour
+// longer.
 
 import * as v from 'valibot'
 import type { Instant } from '../names.ts'
 
 export interface LocalTimes {
-  /** Days of the week that it begins on, by ISO 8601: Monday is 1. */
+  /** Days of the week on which the span begins, by ISO 8601: Monday is 1. */
   days: readonly Weekday[]
   /** Minutes since midnight. */
   from: number
-  /** Not after `from`: on the next day. */
+  /** Minutes since midnight. If not after `from`, the span ends on the next day. */
   until: number
 }
 export type Weekday = 1 | 2 | 3 | 4 | 5 | 6 | 7
 
-export interface Opening {
+export interface Span {
   opens: Instant
   closes: Instant
 }
@@ -30,7 +31,7 @@ const daysMessage = 'expected days such as mon-fri or [sat, sun]'
 const day = dayNames.join('|')
 const daysSchema = v.pipe(v.string(daysMessage), v.regex(new RegExp(`^(${day})(-(${day}))?$`), daysMessage))
 
-/** As people write them. */
+/** The entries of a span as people write them. */
 export const writtenTimesEntries = {
   days: v.exactOptional(
     v.pipe(
@@ -65,10 +66,14 @@ export function localTimesOf(written: { days?: string | string[]; from: string; 
   return { days: [...days].sort(), from: minutesOf(written.from), until: minutesOf(written.until) }
 }
 
-/** The opening that is now, or else the next one. `timeZone` is an IANA name. Undefined if there is none within a year. */
-export function openingOf(times: LocalTimes, now: Instant, timeZone: string): Opening | undefined {
+/**
+ * The span that is open now, or else the next one. Undefined if there is none within a year.
+ * `timeZone` is an IANA name.
+ */
+export function spanOf(times: LocalTimes, now: Instant, timeZone: string): Span | undefined {
   const today = Temporal.Instant.fromEpochMilliseconds(now).toZonedDateTimeISO(timeZone).toPlainDate()
-  // It may have begun yesterday. A week has every day that is named, but what lies in a skipped hour has no length.
+  // The span may have begun yesterday. A week has all named days, but a span inside a skipped hour
+  // has no length.
   for (let days = -1; days <= daysLooked; days += 1) {
     const begins = today.add({ days })
     if (!times.days.some((day) => day === begins.dayOfWeek)) continue
@@ -81,13 +86,13 @@ export function openingOf(times: LocalTimes, now: Instant, timeZone: string): Op
 }
 
 export function isOpen(times: LocalTimes, now: Instant, timeZone: string): boolean {
-  const opening = openingOf(times, now, timeZone)
+  const opening = spanOf(times, now, timeZone)
   return opening !== undefined && opening.opens <= now
 }
 
-/** When it next begins or ends; null if it never does. */
+/** When a span next opens or closes; null if there is none within a year. */
 export function nextChangeOf(times: LocalTimes, now: Instant, timeZone: string): Instant | null {
-  const opening = openingOf(times, now, timeZone)
+  const opening = spanOf(times, now, timeZone)
   if (opening === undefined) return null
   return opening.opens > now ? opening.opens : opening.closes
 }
@@ -106,11 +111,12 @@ function instantAt(date: Temporal.PlainDate, minutes: number, timeZone: string):
   const wanted = day.toPlainDateTime({ hour: Math.floor(rest / 60), minute: rest % 60 })
   const found = wanted.toZonedDateTime(timeZone, { disambiguation: 'earlier' })
   if (found.toPlainDateTime().equals(wanted)) return found.epochMilliseconds
-  // The clock never shows that time: it lies before the jump by as much as the jump skips.
+  // The clock never shows that time. What was found lies before the jump, by as much as the jump
+  // skips.
   return found.getTimeZoneTransition('next')?.epochMilliseconds ?? found.epochMilliseconds
 }
 
-/** `fri-mon` goes over the weekend. */
+/** `fri-mon` spans the weekend. */
 function daysOf(text: string): Weekday[] {
   const [first, last] = text.split('-').map((name) => dayNames.indexOf(name))
   if (first === undefined) return []

@@ -1,10 +1,10 @@
-// How fast bytes may flow: rates as people write them, and which hold at a given time. Pure.
+// Rates in bytes per second: how people write them, and which of them apply at a given time. Pure.
 
 import * as v from 'valibot'
 import { countSchema, type Instant } from '../names.ts'
 import { isOpen, localTimesOf, nextChangeOf, writtenTimesEntries } from './local-times.ts'
 
-/** `Mb/s` and `mb/s` are none of them: some mean bits by it and some bytes. */
+/** `Mb/s` and `mb/s` are missing on purpose: some people mean bits by them, others bytes. */
 const unitBytes: Readonly<Record<string, number>> = {
   'B/s': 1,
   'kB/s': 1e3,
@@ -22,7 +22,7 @@ const unitBytes: Readonly<Record<string, number>> = {
 
 const rateMessage = 'expected a rate such as 10mbit, 2MB/s, unlimited, or a whole number of bytes per second'
 
-/** As written; `bytesPerSecond` says what it means. */
+/** A rate as written; `bytesPerSecond` converts it. */
 export const rateSchema = v.union(
   [
     countSchema,
@@ -35,7 +35,7 @@ export const rateSchema = v.union(
 )
 export type WrittenRate = v.InferOutput<typeof rateSchema>
 
-/** Whole bytes per second; null means no limit. */
+/** In whole bytes per second; null means no limit. */
 export function bytesPerSecond(rate: WrittenRate): number | null {
   const bytes = typeof rate === 'number' ? rate : rateFrom(rate)
   if (bytes === undefined) throw new TypeError('its schema lets only rates through')
@@ -45,7 +45,7 @@ export function bytesPerSecond(rate: WrittenRate): number | null {
 function rateFrom(text: string): number | null | undefined {
   if (text === 'unlimited') return null
   const [, count, unit = 'B/s'] = /^(\d{1,15}(?:\.\d{1,6})?) ?([A-Za-z]+(?:\/s)?)?$/.exec(text) ?? []
-  // There is one way to read bits, however they are written.
+  // Bits can be read in one way only, so their spelling does not matter.
   const bits = unit.toLowerCase().replace('/s', '')
   const name = bits.endsWith('bit') ? bits : unit
   const factor = Object.hasOwn(unitBytes, name) ? unitBytes[name] : undefined
@@ -77,15 +77,15 @@ export const bandwidthEntries = {
 }
 
 const bandwidthSchema = v.object(bandwidthEntries)
-/** What the settings of a node, or one part of the policy, say about its bandwidth. */
+/** The bandwidth limits in the settings of a node, or in one part of the policy. */
 export type Bandwidth = v.InferOutput<typeof bandwidthSchema>
 
 const directionsSchema = v.strictObject({ upload: v.nullable(countSchema), download: v.nullable(countSchema) })
 
-/** Bytes per second; null means no limit, 0 nothing at all. */
+/** In bytes per second. Null means no limit; 0 means that nothing may pass. */
 export const ratesSchema = v.strictObject({
   ...directionsSchema.entries,
-  /** Of that, what may go to and come from other sites; without it there is no limit. */
+  /** The part of it that may go to and come from other sites. Absent means no limit. */
   link: v.exactOptional(directionsSchema),
 })
 export type Rates = v.InferOutput<typeof ratesSchema>
@@ -93,8 +93,8 @@ export type Rates = v.InferOutput<typeof ratesSchema>
 export const unlimited: Required<Rates> = { upload: null, download: null, link: { upload: null, download: null } }
 
 /**
- * The rates that hold now, and when others may. Of what `layers` say, key by key, the last one wins; within one, the last
- * time that it is now, else what holds at any time.
+ * The rates that apply now, and when that may change next. Later layers win, key by key. Within a
+ * layer, the last of the `limitTimes` that is open now wins over the layer's own limits.
  */
 export function ratesAt(
   layers: readonly Bandwidth[],

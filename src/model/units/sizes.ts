@@ -18,7 +18,7 @@ const unitBytes: Readonly<Record<string, number>> = {
 
 const sizeMessage = 'expected a size such as 50GB, 10GiB, or a whole number of bytes'
 
-/** As written; `bytesOfSize` says what it means. */
+/** A size as written; `bytesOfSize` converts it. */
 export const sizeSchema = v.union(
   [
     countSchema,

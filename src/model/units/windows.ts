@@ -1,16 +1,18 @@
-// Maintenance windows: how they are written in a policy, and what a revision says of them.
+// Maintenance windows: how a policy writes them, and their form in a revision.
 
 import * as v from 'valibot'
 import { localTimesEntries, localTimesOf, writtenTimesEntries } from './local-times.ts'
 
 export const windowSchema = v.strictObject({
   ...localTimesEntries,
-  /** What somebody else changed is corrected at once, unless that is to wait too. */
+  /**
+   * With `wait`, drift is corrected inside the window only. Without it, drift is corrected at once.
+   */
   drift: v.exactOptional(v.literal('wait')),
 })
 export type Window = v.InferOutput<typeof windowSchema>
 
-/** As operators write it. */
+/** A window as operators write it. */
 export const policyWindowSchema = v.pipe(
   v.strictObject(
     {

@@ -1,4 +1,5 @@
-// What a child tells its parent's tracker about its swarms, and whom the tracker tells it to meet.
+// The announce: a child tells its parent's tracker about its swarms. The handout: the tracker
+// answers with peers.
 
 import * as v from 'valibot'
 import { limits } from '../limits.ts'
@@ -6,12 +7,15 @@ import { atMost, countSchema, infoHashSchema, nodeNameSchema, portSchema, sha256
 import { parserOf } from '../parse.ts'
 import { packedSchema } from './packed.ts'
 
-export const announcedSwarmSchema = v.strictObject({
+const announcedSwarmSchema = v.strictObject({
   infoHash: infoHashSchema,
-  /** The manifest that names this info hash, so that the parent can fetch what it does not hold itself. */
+  /**
+   * The manifest that names this info hash, so that the parent can fetch a payload that it does not
+   * hold itself.
+   */
   manifest: sha256Schema,
   have: v.picklist(['none', 'some', 'all']),
-  /** How many bytes of it, where that is some. */
+  /** How many bytes of the payload the child has, where that is a part. */
   bytes: v.exactOptional(countSchema),
 })
 export type AnnouncedSwarm = v.InferOutput<typeof announcedSwarmSchema>
@@ -19,30 +23,33 @@ export type AnnouncedSwarm = v.InferOutput<typeof announcedSwarmSchema>
 const setDigestSchema = v.pipe(v.string(), v.regex(/^[0-9a-f]{40}$/, 'expected 40 lower-case hex digits'))
 
 /**
- * The payloads that a node has whole, of which there may be thousands and which seldom change: their digest, and what is
- * new since the tracker was last told, or all of them.
+ * The payloads that a node has whole. There may be thousands and they seldom change, so an announce
+ * has their digest and what changed since the last answered announce, or all of them.
  */
-export const announcedWholeSchema = v.strictObject({
+const announcedWholeSchema = v.strictObject({
   digest: setDigestSchema,
   listed: v.picklist(['changes', 'all']),
   infoHashes: packedSchema,
-  /** What it does not have any longer. */
+  /** Info hashes that the node no longer has, packed. */
   gone: packedSchema,
 })
 export type AnnouncedWhole = v.InferOutput<typeof announcedWholeSchema>
 
-export const announceSchema = v.strictObject({
+const announceSchema = v.strictObject({
   swarmPort: portSchema,
   site: v.nullable(wordSchema),
   swarms: v.pipe(v.array(announcedSwarmSchema), v.maxLength(limits.announceSwarmsMax)),
-  /** What it has whole besides those. */
+  /** The payloads that the node has whole. */
   whole: v.exactOptional(announcedWholeSchema),
 })
-/** All of a node's swarms at once: what is not in it, the node has left. */
+/** All of a node's swarms at once: the node has left every swarm that is not in its announce. */
 export type Announce = v.InferOutput<typeof announceSchema>
 export const parseAnnounce = parserOf(announceSchema)
 
-/** No names: looking one up would tell somebody else's server, and it could stand for another machine each time. */
+/**
+ * An IP address. Names are refused: a lookup would tell a server of somebody else, who could answer
+ * differently each time.
+ */
 const peerAddressSchema = v.pipe(
   v.string(),
   v.maxLength(45, 'expected an IP address'),
@@ -54,33 +61,36 @@ export const shareSchema = v.strictObject({
   of: v.pipe(countSchema, v.minValue(2, 'expected at least two')),
   which: countSchema,
 })
-/** Of the pieces those whose number leaves `which` when divided by `of`. */
+/** The pieces whose number leaves the remainder `which` when divided by `of`. */
 export type Share = v.InferOutput<typeof shareSchema>
 
-export const peerSchema = v.strictObject({
+const peerSchema = v.strictObject({
   node: nodeNameSchema,
-  /** As the tracker sees the node; of the parent itself the child knows it already, then it is null. */
+  /**
+   * The address from which the tracker sees the peer call. Null for the parent: the child knows it
+   * already.
+   */
   address: v.nullable(peerAddressSchema),
   port: v.pipe(portSchema, v.minValue(1, 'expected a port that can be dialled')),
   relation: v.picklist(['parent', 'sibling']),
-  /** Null if the tracker does not know it. */
+  /** Null if the tracker does not know the site. */
   site: v.nullable(wordSchema),
-  /** What to ask it for first: others of the same site take the rest. */
+  /** The pieces to request from this peer first. Other gateways of the same site take the rest. */
   share: v.exactOptional(shareSchema),
 })
 export type Peer = v.InferOutput<typeof peerSchema>
 
-export const handoutSchema = v.strictObject({
-  /** When to announce again at the latest. */
+const handoutSchema = v.strictObject({
+  /** The next announce is due after this time at the latest. */
   intervalMs: countSchema,
-  /** The site that the tracker counts this node to. */
+  /** The site in which the tracker counts this node. */
   site: wordSchema,
-  /** The tracker does not know what the node has whole, and is to be told all of it. */
+  /** The tracker does not know which payloads the node has whole, and asks for all of them. */
   tellAll: v.exactOptional(v.literal(true)),
   swarms: v.pipe(
     atMost(limits.handoutPeersMax, 'swarms'),
     v.record(infoHashSchema, v.pipe(v.array(peerSchema), v.maxLength(limits.peersPerHandoutMax + 1))),
-    // The one above could otherwise send all of its subtree to knock at somebody else's door.
+    // The parent could otherwise have its whole subtree connect to a third party.
     v.check(
       (swarms) => Object.values(swarms).reduce((sum, peers) => sum + peers.length, 0) <= limits.handoutPeersMax,
       `expected at most ${limits.handoutPeersMax} peers`,

@@ -1,12 +1,13 @@
-// Several small objects in one answer: for each that was asked for, in that order, its length in four bytes (big-endian) and
-// its bytes; the greatest length of all says that it is not there, the next that it cannot be had just now. An answer may end
-// before all are in it.
+// Several small objects in one answer. For each requested object, in the order of the request: its
+// length in four bytes (big-endian), then its bytes. The greatest length means that nobody has the
+// object; the greatest but one, that the object cannot be had just now. An answer may end before it
+// holds all requested objects.
 
 import { Failure } from '../failure.ts'
 import { limits } from '../limits.ts'
 import { isSha256, type Sha256 } from '../names.ts'
 
-/** Undefined if nobody has it, `failed` if it cannot be had just now. */
+/** Undefined if nobody has the object, `failed` if it cannot be had just now. */
 export type Found = Uint8Array | undefined | 'failed'
 
 const absent = 0xffff_ffff
@@ -14,12 +15,18 @@ const failed = 0xffff_fffe
 const lengthBytes = 4
 const prefix = '/v1/objects/'
 
-/** One digest is answered with the bare bytes, several with frames: as many as it takes to reach `bytes`. */
+/**
+ * The path of a request. A single digest is answered with the bare bytes, several with frames until
+ * they reach `bytes`.
+ */
 export function objectsPath(digests: readonly Sha256[], bytes: number): string {
   return `${prefix}${digests.join(',')}${digests.length > 1 ? `?bytes=${bytes}` : ''}`
 }
 
-/** The digests that a path asks for; undefined for any other path, and for more than `limits.objectsPerAskMax`. */
+/**
+ * The digests that a path asks for; undefined for any other path, and for more than
+ * `limits.objectsPerAskMax`.
+ */
 export function digestsIn(path: string): Sha256[] | undefined {
   if (!path.startsWith(prefix)) return undefined
   const digests = path.slice(prefix.length).split(',', limits.objectsPerAskMax + 1)
@@ -44,7 +51,10 @@ export function lengthOf(found: Found): number {
   return found instanceof Uint8Array ? found.byteLength : 0
 }
 
-/** What came for the first so many of `asked` digests. Throws `bad-input`, also if nothing came. */
+/**
+ * What the answer holds, for the first of the `asked` digests. Throws `bad-input`, also for an
+ * empty answer.
+ */
 export function parseFrames(frames: Uint8Array, asked: number): Found[] {
   const view = new DataView(frames.buffer, frames.byteOffset, frames.byteLength)
   const objects: Found[] = []

@@ -1,4 +1,5 @@
-// Many info hashes in few bytes, as announces carry them: side by side in base64; and one digest for a whole set of them.
+// Many info hashes in few bytes, as announces carry them (side by side in base64), and one digest
+// for a whole set of them.
 
 import * as v from 'valibot'
 import { limits } from '../limits.ts'
@@ -15,19 +16,20 @@ export const packedSchema = v.pipe(
   }, 'expected info hashes in base64'),
 )
 
+/** Base64 of the info hashes, 20 bytes each, side by side. */
 export function packed(infoHashes: readonly InfoHash[]): string {
   return Buffer.from(infoHashes.join(''), 'hex').toString('base64')
 }
 
-/** Of a checked text. */
+/** Takes a text that has passed `packedSchema`. */
 export function unpacked(text: string): InfoHash[] {
   const hex = Buffer.from(text, 'base64').toString('hex')
   return Array.from({ length: hex.length / 40 }, (_, index) => hex.slice(index * 40, index * 40 + 40))
 }
 
 /**
- * The exclusive or of all of them: each one more or less changes it, in whatever order. It is no protection: a node can
- * only deceive itself by it.
+ * The exclusive or of all info hashes, in any order; each one more or less changes it. It protects
+ * against nothing, and need not: a node that forges it deceives only itself.
  */
 export function setDigest(infoHashes: Iterable<InfoHash>, before = '0'.repeat(40)): string {
   const digest = Buffer.from(before, 'hex')

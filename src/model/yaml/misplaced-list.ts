@@ -1,18 +1,21 @@
-// Lists where a schema wants keys and values. Valibot takes a list for an object with the keys 0, 1, 2, so that `[]`
-// passes for any object whose keys may all be absent.
+// Finds a list where a schema expects keys and values. Valibot accepts a list as an object with the
+// keys 0, 1, 2, so `[]` would pass for any object whose keys are all optional.
 
 import * as v from 'valibot'
 
-/** The path of a list that stands where an object should. */
-type Look = (value: unknown) => (string | number)[] | undefined
+/** Returns the path of a list that stands in the place of an object; undefined if there is none. */
+type ListFinder = (value: unknown) => (string | number)[] | undefined
 
-/** Reads the schema once; undefined if nothing in it is an object. */
-export function misplacedListLook(schema: unknown): Look | undefined {
+/**
+ * Makes the finder for a schema, which reads the schema once. Undefined if no part of the schema is
+ * an object.
+ */
+export function misplacedListFinder(schema: unknown): ListFinder | undefined {
   const parts = innermost(schema)
-  if (parts.options !== undefined) return lookAtOptions(parts)
-  if (parts.entries !== undefined) return lookAtEntries(parts.entries)
-  if (parts.value !== undefined) return lookAtValues(misplacedListLook(parts.value))
-  return parts.item === undefined ? undefined : lookAtItems(misplacedListLook(parts.item))
+  if (parts.options !== undefined) return finderInOptions(parts)
+  if (parts.entries !== undefined) return finderInEntries(parts.entries)
+  if (parts.value !== undefined) return finderInValues(misplacedListFinder(parts.value))
+  return parts.item === undefined ? undefined : finderInItems(misplacedListFinder(parts.item))
 }
 
 interface SchemaParts {
@@ -20,11 +23,14 @@ interface SchemaParts {
   item?: unknown
   value?: unknown
   options?: readonly unknown[]
-  /** Of a variant: the key that tells which option it is. */
+  /** The key by which a variant selects its option. */
   key?: string
 }
 
-/** `optional` and the like wrap a schema; a pipe has the parts of its first one, or of the one that a check stands before. */
+/**
+ * `optional` and the like wrap a schema. A pipe has the parts of its first schema, or of the one
+ * behind a leading check.
+ */
 function innermost(schema: unknown): SchemaParts {
   if (typeof schema !== 'object' || schema === null) return {}
   if ('wrapped' in schema) return innermost(schema.wrapped)
@@ -32,57 +38,57 @@ function innermost(schema: unknown): SchemaParts {
   return schema as SchemaParts
 }
 
-function lookAtEntries(entries: Record<string | number, unknown>): Look {
-  const looks = Object.entries(entries).flatMap(([key, schema]): [string, Look][] => {
-    const look = misplacedListLook(schema)
-    return look === undefined ? [] : [[key, look]]
+function finderInEntries(entries: Record<string | number, unknown>): ListFinder {
+  const finders = Object.entries(entries).flatMap(([key, schema]): [string, ListFinder][] => {
+    const find = misplacedListFinder(schema)
+    return find === undefined ? [] : [[key, find]]
   })
   return (value) => {
     if (typeof value !== 'object' || value === null) return undefined
     if (Array.isArray(value)) return []
-    for (const [key, look] of looks) {
-      const found = look((value as Record<string, unknown>)[key])
+    for (const [key, find] of finders) {
+      const found = find((value as Record<string, unknown>)[key])
       if (found !== undefined) return [key, ...found]
     }
     return undefined
   }
 }
 
-function lookAtValues(look: Look | undefined): Look {
+function finderInValues(find: ListFinder | undefined): ListFinder {
   return (value) => {
     if (typeof value !== 'object' || value === null) return undefined
     if (Array.isArray(value)) return []
-    if (look === undefined) return undefined
+    if (find === undefined) return undefined
     for (const [key, inner] of Object.entries(value)) {
-      const found = look(inner)
+      const found = find(inner)
       if (found !== undefined) return [key, ...found]
     }
     return undefined
   }
 }
 
-function lookAtItems(look: Look | undefined): Look | undefined {
-  if (look === undefined) return undefined
+function finderInItems(find: ListFinder | undefined): ListFinder | undefined {
+  if (find === undefined) return undefined
   return (value) => {
     if (!Array.isArray(value)) return undefined
     for (const [index, inner] of value.entries()) {
-      const found = look(inner)
+      const found = find(inner)
       if (found !== undefined) return [index, ...found]
     }
     return undefined
   }
 }
 
-/** Of a union, a list is misplaced if no option takes it there. */
-function lookAtOptions({ options = [], key }: SchemaParts): Look | undefined {
-  const all = options.map((option) => ({ option, look: misplacedListLook(option), tag: tagOf(option, key) }))
-  if (all.every(({ look }) => look === undefined)) return undefined
+/** In a union, a list is misplaced if no option accepts a list there. */
+function finderInOptions({ options = [], key }: SchemaParts): ListFinder | undefined {
+  const all = options.map((option) => ({ option, find: misplacedListFinder(option), tag: tagOf(option, key) }))
+  if (all.every(({ find }) => find === undefined)) return undefined
   return (value) => {
     let first: (string | number)[] | undefined
-    for (const { option, look, tag } of all) {
+    for (const { option, find, tag } of all) {
       if (tag !== undefined && (value as Record<string, unknown> | null)?.[key ?? ''] !== tag) continue
-      const found = look?.(value)
-      if (found === undefined && (look !== undefined || takes(option, value))) return undefined
+      const found = find?.(value)
+      if (found === undefined && (find !== undefined || takes(option, value))) return undefined
       first ??= found
     }
     return first

@@ -1,9 +1,12 @@
-// The known name that somebody probably meant.
+// The known name that somebody probably meant to write.
 
-/** The candidate with the fewest single-letter edits from `word`, if a slip of the fingers explains them. */
+/**
+ * The candidate with the fewest single-letter edits from `word`, if there are so few that a typing
+ * error explains them.
+ */
 export function nearestTo(word: string, candidates: Iterable<string>): string | undefined {
   let nearest: string | undefined
-  // One edit in three letters; more of them make a different word.
+  // At most one edit for every three letters; more edits make a different word.
   let fewest = Math.max(1, Math.floor(word.length / 3)) + 1
   for (const candidate of candidates) {
     if (Math.abs(candidate.length - word.length) >= fewest) continue
@@ -16,13 +19,16 @@ export function nearestTo(word: string, candidates: Iterable<string>): string | 
   return nearest
 }
 
-/** `did you mean NAME`, or undefined if nothing is near. */
+/** `did you mean NAME?`, or undefined if no candidate is near. */
 export function didYouMean(word: string, candidates: Iterable<string>): string | undefined {
   const nearest = nearestTo(word, candidates)
   return nearest === undefined ? undefined : `did you mean ${nearest}?`
 }
 
-/** Insertions, deletions, replacements, and swaps of neighbours (optimal string alignment). */
+/**
+ * The number of insertions, deletions, replacements, and swaps of neighbours (optimal string
+ * alignment).
+ */
 function editsBetween(a: string, b: string): number {
   let beforePrevious: number[] = []
   let previous = Array.from({ length: b.length + 1 }, (_, column) => column)

@@ -1,14 +1,15 @@
-// What a schema makes of a YAML file: the checked value, or one refusal that names line, place, mistake and a hint.
+// Checks a YAML file with a schema: returns the checked value, or throws one refusal with line,
+// place, mistake and hint.
 
 import * as v from 'valibot'
 import type { Failure } from '../failure.ts'
-import { misplacedListLook } from './misplaced-list.ts'
+import { misplacedListFinder } from './misplaced-list.ts'
 import { didYouMean } from './nearest.ts'
-import { refusal, type YamlFile, type YamlPath } from './yaml.ts'
+import { lowerFirst, refusal, type YamlFile, type YamlPath } from './yaml.ts'
 
 /**
- * What the schema makes of the file. Throws a `bad-input` Failure: `FILE:LINE: PATH: what is wrong`, with a hint.
- * `hints` are for keys that the schema does not know, but people might.
+ * The value of the file, checked. Throws a `bad-input` Failure: `FILE:LINE: PATH: what is wrong`,
+ * with a hint. `hints` are for keys that the schema does not know but people might write.
  */
 export function checkedYaml<S extends v.GenericSchema>(
   yaml: YamlFile,
@@ -16,19 +17,19 @@ export function checkedYaml<S extends v.GenericSchema>(
   hints: Readonly<Record<string, string>> = {},
 ): v.InferOutput<S> {
   const value = yaml.value ?? {}
-  const list = misplacedListLook(schema)?.(value)
+  const list = misplacedListFinder(schema)?.(value)
   if (list !== undefined)
     throw refusal(yaml.file, yaml.lineOf(list), `${placeOf(list)}expected keys and values, got a list`)
   const result = v.safeParse(schema, value)
   if (result.success) return result.output
   const found = result.issues.slice(0, issuesLookedAt).map((issue) => ({ ...innermostIssue(issue, []), line: 0 }))
   for (const issue of found) issue.line = yaml.lineOf(issue.path)
-  // A key that is unknown explains why another one is missing.
+  // An unknown key comes first: it explains why another key is missing.
   const [first] = found.sort((a, b) => Number(isUnknownKey(b)) - Number(isUnknownKey(a)) || a.line - b.line)
   throw refusalOf(yaml.file, first as FoundIssue, schema, hints)
 }
 
-/** Of a file with more mistakes, the first of these are compared. */
+/** How many mistakes of one file are compared to find the one to report. */
 const issuesLookedAt = 100
 
 interface FoundIssue {
@@ -60,7 +61,7 @@ function refusalOf(
   return refusal(file, line, `${placeOf(path)}${lowerFirst(message)}${gotOf(issue)}`)
 }
 
-/** Of a value that fits no member of a union, what is wrong deepest inside it. */
+/** For a value that fits no member of a union: the mistake deepest inside the value. */
 function innermostIssue(issue: v.BaseIssue<unknown>, above: (string | number)[]): Omit<FoundIssue, 'line'> {
   const path = [...above, ...(issue.path ?? []).map((item) => item.key as string | number)]
   const inside = issue.type === 'union' ? issue.issues?.find((inner) => inner.path !== undefined) : undefined
@@ -84,7 +85,7 @@ function insideOf({ entries, item, value }: SchemaParts, key: string | number): 
   return entries === undefined ? (item ?? value) : entries[key]
 }
 
-/** `optional` and the like wrap a schema; a pipe has the parts of its first one. */
+/** `optional` and the like wrap a schema. A pipe has the parts of its first schema. */
 function innermost(schema: unknown): SchemaParts {
   if (typeof schema !== 'object' || schema === null) return {}
   return 'wrapped' in schema ? innermost(schema.wrapped) : (schema as SchemaParts)
@@ -100,8 +101,4 @@ function gotOf({ kind, input }: v.BaseIssue<unknown>): string {
   if (Array.isArray(input)) return ', got a list'
   if (typeof input === 'object') return ', got keys and values'
   return `, got ${JSON.stringify(String(input).slice(0, 80))}`
-}
-
-function lowerFirst(text: string): string {
-  return text.slice(0, 1).toLowerCase() + text.slice(1)
 }

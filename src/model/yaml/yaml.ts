@@ -1,4 +1,5 @@
-// YAML files that people write: read into plain values, with the line of everything, so that a refusal can name it.
+// Reads YAML files that people write into plain values, and remembers the line of each value, so
+// that a refusal can name it.
 
 import type { Alias, Document, LineCounter, Node } from 'yaml'
 import { Failure } from '../failure.ts'
@@ -7,11 +8,14 @@ import { limits } from '../limits.ts'
 export type YamlPath = readonly (string | number)[]
 
 export interface YamlFile {
-  /** Names the file in messages. */
+  /** The name of the file in messages. */
   file: string
-  /** Undefined if the file holds nothing but comments. */
+  /** Plain objects, lists and scalars. Undefined if the file holds nothing but comments. */
   value: unknown
-  /** Line, from 1, of what the path leads to; of the nearest thing above it if it leads nowhere. */
+  /**
+   * The line, from 1, of the value at the path, or of the nearest value above if the path leads
+   * nowhere.
+   */
   lineOf(path: YamlPath): number
 }
 
@@ -19,13 +23,16 @@ export interface YamlOptions {
   file: string
   maxBytes: number
   /**
-   * `text`: every scalar is the text it is written as, so that a version 4.10 stays 4.10 and a country `no` stays `no`.
-   * `typed`: numbers, booleans and null as YAML 1.2 has them.
+   * `text`: every scalar stays text, so that a version 4.10 stays 4.10 and a country `no` stays
+   * `no`. `typed`: scalars become numbers, booleans and null as in YAML 1.2.
    */
   scalars: 'text' | 'typed'
 }
 
-/** Throws a `bad-input` or `too-large` Failure whose message starts with `FILE:LINE: `. A byte order mark and CRLF are fine. */
+/**
+ * Throws a `bad-input` or `too-large` Failure whose message starts with `FILE:LINE: `. A byte order
+ * mark and CRLF are accepted.
+ */
 export async function readYaml(content: Uint8Array | string, options: YamlOptions): Promise<YamlFile> {
   const text = textOf(content, options)
   const yaml = await import('yaml')
@@ -35,7 +42,8 @@ export async function readYaml(content: Uint8Array | string, options: YamlOption
     schema: options.scalars === 'text' ? 'failsafe' : 'core',
     prettyErrors: false,
     logLevel: 'error',
-    // The package compares every key with every other one; `plainOf` does not.
+    // The package compares every key with every other one, which takes too long. `plainOf` checks
+    // instead.
     uniqueKeys: false,
   })
   const problem = document.errors[0] ?? document.warnings[0]
@@ -47,7 +55,7 @@ export async function readYaml(content: Uint8Array | string, options: YamlOption
   return { file: options.file, value: plainOf(source), lineOf: (path) => lineAt(source, path) }
 }
 
-/** A `bad-input` Failure in the form that all refusals of files have. */
+/** The `bad-input` Failure for a mistake in a file: `FILE:LINE: message`. */
 export function refusal(file: string, line: number, message: string, hint?: string): Failure {
   return new Failure('bad-input', `${file}:${line}: ${message}`, hint === undefined ? {} : { hint })
 }
@@ -80,10 +88,10 @@ function utf8Of(bytes: Uint8Array, file: string): string {
   }
 }
 
-/** Aliases are followed within limits: a page of them could mean more than fits in memory. */
+/** Follows aliases, within limits: a page of them could stand for more than fits in memory. */
 function plainOf({ yaml, document, lines, file }: Source): unknown {
   let values = 0
-  // The package looks through the whole document for each alias.
+  // Kept here because the package searches the whole document for each alias.
   const targets = new Map<Node, Node | undefined>()
   const targetOf = (alias: Alias) => {
     if (!targets.has(alias)) targets.set(alias, alias.resolve(document))
@@ -109,7 +117,7 @@ function plainOf({ yaml, document, lines, file }: Source): unknown {
       const lineOfKey = lineOfNode(key, lines) ?? line
       const name = yaml.isScalar(key) ? String(key.source ?? key.value) : undefined
       if (name === undefined) throw refusal(file, lineOfKey, 'expected a plain word as key')
-      // Objects take these for their own, so that a schema would skip them in silence.
+      // Every JavaScript object has keys of these names, so a schema would skip them in silence.
       if (['__proto__', 'constructor', 'prototype'].includes(name)) {
         throw refusal(file, lineOfKey, `${JSON.stringify(name)} cannot be used as a key`)
       }
@@ -120,7 +128,7 @@ function plainOf({ yaml, document, lines, file }: Source): unknown {
     }
     return plain
   }
-  // With nothing but comments, or `---`, the whole document is an empty scalar.
+  // If there is nothing but comments or `---`, the whole document is an empty scalar.
   return visit(document.contents, 0, 1) || undefined
 }
 
@@ -149,6 +157,7 @@ function lineOfNode(node: unknown, lines: LineCounter): number | undefined {
   return range ? lines.linePos(range[0]).line : undefined
 }
 
-function lowerFirst(text: string): string {
+/** For messages of packages, which begin with a capital letter. */
+export function lowerFirst(text: string): string {
   return text.slice(0, 1).toLowerCase() + text.slice(1)
 }

@@ -6,9 +6,9 @@ import type { Attack, ReportBatch } from '../../model/report.ts'
 import type { Settings } from '../../model/settings.ts'
 import type { Handout } from '../../model/wire/announce.ts'
 import type { ObjectSource } from '../../objects/object-source.ts'
-import { openStrangers } from '../../swarm/strangers.ts'
+import { createStrangers } from '../../swarm/strangers.ts'
 import type { Swarm } from '../../swarm/swarm.ts'
-import { type Announced, createTracker } from '../../tracker/tracker.ts'
+import { type Announced, startTracker } from '../../tracker/tracker.ts'
 import type { Trust } from '../../trust/trust-store.ts'
 import type { TlsIdentity, World } from '../../world/world.ts'
 import type { Uplink } from '../parent/uplink.ts'
@@ -49,7 +49,7 @@ export async function serveChildren(parts: {
 }): Promise<Serving> {
   const { world, settings, trust, swarm } = parts
   const { clock, random, log } = world
-  const tracker = createTracker({
+  const tracker = startTracker({
     clock,
     random,
     self: {
@@ -90,7 +90,7 @@ export async function serveChildren(parts: {
     enrol: (body) => parts.uplink.enrol(body),
     metrics: parts.metrics,
   })
-  const strangers = openStrangers({ clock, port: 'control port', onAttack: parts.onAttack })
+  const strangers = createStrangers({ clock, port: 'control port', onAttack: parts.onAttack })
   const server = await world.http.serve({
     address: settings.listen,
     port: settings.controlPort,

@@ -51,6 +51,7 @@ export interface DiskLimitsParts {
   onProblem: (problem: string | null) => void
 }
 
+/** Both methods throw what the store and the disk throw. */
 export function createDiskLimits(parts: DiskLimitsParts): DiskLimits {
   let isUntidy = false
   /**

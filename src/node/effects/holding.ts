@@ -39,6 +39,7 @@ export interface Holding {
   stop(): Promise<void>
 }
 
+/** Wants are read from the state at the start of each hold. Small payloads arrive as events. */
 export function startHolding(parts: HoldingParts): Holding {
   const { log, source, swarm, state } = parts
   let stopped = false

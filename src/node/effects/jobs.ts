@@ -24,6 +24,7 @@ export type JobsParts = Omit<LoadingParts & HoldingParts & MachineWorkParts, 'lo
   store: Store
 }
 
+/** No job runs before somebody asks for it. */
 export function startJobs(parts: JobsParts): Jobs {
   const lookTimer = startLookTimer(parts)
   const { lookWithin } = lookTimer

@@ -46,6 +46,9 @@ export interface Loading {
   stop(): Promise<void>
 }
 
+/**
+ * Every method returns at once, but for `refreshed` and `stop`. Results are dispatched as events.
+ */
 export function startLoading(parts: LoadingParts): Loading {
   const { log, source, dispatch } = parts
   const failed = (what: string, error: unknown) => loadHasFailed(parts, what, error)

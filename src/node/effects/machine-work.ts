@@ -47,6 +47,7 @@ export interface MachineWork {
   stop(): Promise<void>
 }
 
+/** Results and failures are dispatched as events; `look` alone throws what the look throws. */
 export function startMachineWork(parts: MachineWorkParts): MachineWork {
   const { clock, log, dispatch } = parts
   let stopped = false

@@ -5,7 +5,7 @@ import type { Instant, NodeName } from '../../model/names.ts'
 import type { Attack, Envelope, Report, ReportBatch } from '../../model/report.ts'
 import { type Inbox, openInbox } from '../../report/inbox.ts'
 import { openOutbox } from '../../report/outbox.ts'
-import { openEnvelope } from '../../trust/envelope.ts'
+import { verifyEnvelope } from '../../trust/envelope.ts'
 import type { NodeIdentity } from '../../trust/identity.ts'
 import type { Clock, Log, Random, Store } from '../../world/world.ts'
 import { reportPayloadType, startReporter } from './reporter.ts'
@@ -36,7 +36,7 @@ export async function openReports(parts: {
 }): Promise<Reports> {
   const { clock, random, log, store, isRoot, identity } = parts
   const verify = (envelope: Envelope, certificates: ReportBatch['certificates']) =>
-    openEnvelope(envelope, {
+    verifyEnvelope(envelope, {
       payloadType: reportPayloadType,
       certificates,
       ca: identity().tls.ca,

@@ -20,6 +20,7 @@ import type { State, WantedSwarm } from './state.ts'
 /** The answer of `transition`: the next state, and what to do about it in this order. */
 export type Next = [state: State, effects: Effect[]]
 
+/** One thing that has happened to a node. */
 export type Event =
   /** What the former daemon has saved. */
   | {
@@ -89,6 +90,7 @@ export type Event =
   /** The time of the next look has come. */
   | { kind: 'look-due'; monotonicMs: number }
 
+/** One thing to do. It is started at once, and its result comes back as an event. */
 export type Effect =
   /** Fetch and verify the parent's metadata. */
   | { kind: 'refresh' }

@@ -22,6 +22,7 @@ export interface LiveState {
   onChange(listener: () => void): () => void
 }
 
+/** Nothing has happened to the node yet, and no effect is carried out before `begin`. */
 export function createLiveState(initial: State): LiveState {
   const listeners = new Set<() => void>()
   const waiting: Event[] = []

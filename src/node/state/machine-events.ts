@@ -19,6 +19,7 @@ import { withoutProblem, withProblem } from './problems.ts'
 import { planReady } from './ready.ts'
 import type { State } from './state.ts'
 
+/** Packages that failed go into quarantine, and the machine is looked at again. */
 export function applied(state: State, event: Extract<Event, { kind: 'applied' }>): Next {
   const { plan, outcomes, moment } = event
   const quarantine = quarantineAfter(state.quarantine, { plan, outcomes, node: state.name, moment })
@@ -41,6 +42,7 @@ export function applied(state: State, event: Extract<Event, { kind: 'applied' }>
   return [next, ms === undefined ? effects : [...effects, { kind: 'look-later', ms }]]
 }
 
+/** No package is to blame. The next apply waits, unless a newer revision has come meanwhile. */
 export function applyFailed(state: State, event: Extract<Event, { kind: 'apply-failed' }>): Next {
   const isOld = state.seen?.revision !== state.revision?.body.number
   const next: State = {
@@ -51,6 +53,10 @@ export function applyFailed(state: State, event: Extract<Event, { kind: 'apply-f
   return [next, [{ kind: 'inspect' }, { kind: 'report' }, { kind: 'look-later', ms: limits.failedRetryMs }]]
 }
 
+/**
+ * Starts an apply if the look has found differences that can be removed now. Without differences
+ * the node has converged. A look that went by an older policy than the one in force is ignored.
+ */
 export function inspected(state: State, event: Extract<Event, { kind: 'inspected' }>): Next {
   if (event.revision !== state.revision?.body.number) return [state, []]
   // The rollouts changed during the look, so its plan may hold what they no longer allow.

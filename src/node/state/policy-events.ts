@@ -13,6 +13,9 @@ import { outcomesUnder } from './outcomes.ts'
 import { withoutProblem, withProblem } from './problems.ts'
 import type { State } from './state.ts'
 
+/**
+ * Loads what the metadata names and is not here. Other news is passed on to the children at once.
+ */
 export function refreshed(state: State, { trusted }: Extract<Event, { kind: 'refreshed' }>): Next {
   const next: State = { ...withoutProblem(state, 'refresh'), trusted, refused: null }
   const isNews = trusted.timestampVersion !== state.trusted?.timestampVersion
@@ -27,6 +30,7 @@ export function refreshed(state: State, { trusted }: Extract<Event, { kind: 'ref
   return [next, effects]
 }
 
+/** Keeps the reason as a problem, unless no parent could be asked. */
 export function refreshFailed(state: State, { failure }: Extract<Event, { kind: 'refresh-failed' }>): Next {
   // A parent that cannot be reached shows in `link`; a problem of the refresh is a parent that
   // answered wrongly.
@@ -35,6 +39,7 @@ export function refreshFailed(state: State, { failure }: Extract<Event, { kind: 
   return [{ ...withProblem(state, 'refresh', failure.message), refused: failure.message }, [{ kind: 'report' }]]
 }
 
+/** Ignores a revision that the trusted metadata no longer names. */
 export function revisionLoaded(state: State, event: Extract<Event, { kind: 'revision-loaded' }>): Next {
   const { digest, revision: body } = event
   if (digest === state.revision?.digest || digest !== state.trusted?.revision?.sha256) return [state, []]
@@ -49,17 +54,20 @@ export function revisionLoaded(state: State, event: Extract<Event, { kind: 'revi
   return [next, [{ kind: 'tell-children' }, { kind: 'set-background' }, ...effects, { kind: 'hold' }]]
 }
 
+/** Ignores a rollout state that the trusted metadata no longer names. */
 export function rolloutsLoaded(state: State, event: Extract<Event, { kind: 'rollouts-loaded' }>): Next {
   const { digest, rollouts: states } = event
   if (digest === state.rollouts?.digest || digest !== state.trusted?.rollouts?.sha256) return [state, []]
   return [{ ...withoutProblem(state, 'load'), rollouts: { digest, states } }, [{ kind: 'inspect' }]]
 }
 
+/** Ignores the manifests of a revision that is no longer in force. */
 export function manifestsLoaded(state: State, event: Extract<Event, { kind: 'manifests-loaded' }>): Next {
   if (event.revision !== state.revision?.body.number) return [state, []]
   return [{ ...withoutProblem(state, 'load'), manifests: event.manifests }, [{ kind: 'inspect' }]]
 }
 
+/** Keeps the reason as a problem. The job that failed sees to another try. */
 export function loadFailed(state: State, { what, failure }: Extract<Event, { kind: 'load-failed' }>): Next {
   const next = withProblem(state, 'load', `${what}: ${failure.message}`)
   // A child may already have the revision that this node cannot load now.

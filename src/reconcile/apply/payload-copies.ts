@@ -5,8 +5,9 @@
 import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
-import { codeOf, Failure, messageOf } from '../../model/failure.ts'
+import { codeOf, Failure } from '../../model/failure.ts'
 import type { Sha256 } from '../../model/names.ts'
+import { diskFailureOf, spaceHint } from '../../world/disk-failure.ts'
 import type { Disk } from '../../world/world.ts'
 
 /** The copies of one transaction. They stay until `remove`. */
@@ -69,7 +70,7 @@ export async function copyFileOnDisk(from: string, to: string): Promise<void> {
     await fs.chmod(to, 0o400)
   } catch (error) {
     await fs.rm(to, { force: true })
-    throw asFailure(from, error)
+    throw diskFailureOf(error, `copy the payload ${from}`, 'later')
   }
 
   async function isCloned(from: string, to: string): Promise<boolean> {
@@ -88,7 +89,7 @@ function noSpace(to: string, needed: number, free: number): Failure {
   const folder = path.dirname(to)
   return new Failure('no-space', `no space: ${needed} bytes needed below ${folder} for the payload, ${free} free`, {
     retry: 'later',
-    hint: 'free some space on this disk',
+    hint: spaceHint,
   })
 }
 
@@ -97,11 +98,4 @@ function noSpace(to: string, needed: number, free: number): Failure {
  */
 function isRefusedClone(error: unknown): boolean {
   return ['ENOTSUP', 'EOPNOTSUPP', 'ENOTTY', 'ENOSYS', 'EXDEV', 'EINVAL', 'EPERM'].includes(codeOf(error))
-}
-
-function asFailure(file: string, error: unknown): Failure {
-  if (error instanceof Failure) return error
-  const noSpace = ['ENOSPC', 'EDQUOT'].includes(codeOf(error))
-  const message = `cannot copy the payload ${file}: ${messageOf(error)}`
-  return new Failure(noSpace ? 'no-space' : 'disk', message, { retry: 'later', cause: error })
 }

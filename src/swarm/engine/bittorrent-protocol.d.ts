@@ -1,11 +1,11 @@
-// The part of bittorrent-protocol 5.0.9 that is used here by itself; what its wires share with webtorrent's is in
-// webtorrent.d.ts.
+// The part of bittorrent-protocol 5.0.9 that is used here without webtorrent; the rest of a wire is
+// in webtorrent.d.ts.
 
 declare module 'bittorrent-protocol' {
   import type { Wire } from 'webtorrent'
 
   export interface PlainWire extends Wire {
-    /** Both ends speak BEP 6; known once our own handshake was sent. */
+    /** Whether both ends speak BEP 6. Known once our own handshake was sent. */
     readonly hasFast: boolean
     readonly peerPieces: { get(piece: number): boolean }
     /** Both in hex. */

@@ -1,43 +1,48 @@
-// Who delivered what of the pieces that are not verified yet, so that a wrong piece can be laid at somebody's door.
+// Who sent which blocks of the pieces that are not verified yet, so that a wrong piece has an
+// author.
 
 import type { NodeName } from '../../model/names.ts'
 
-interface Delivered {
+/** A part of a piece; `offset` and `length` in bytes. */
+export interface SentBlock {
   node: NodeName
   offset: number
   length: number
 }
 
 export interface Blame {
-  delivered(piece: number, delivered: Delivered): void
+  onBlock(piece: number, block: SentBlock): void
   /**
-   * The piece is wrong. One node delivered it: that node. Several did: nobody yet, their blocks are kept until the right
-   * piece shows which of them were wrong.
+   * The piece is wrong. Returns the node that sent all of it. If several nodes did, returns
+   * undefined and keeps `content` until the right piece shows whose blocks were wrong.
    */
   onWrong(piece: number, content: Uint8Array | null): NodeName | undefined
-  /** The piece is right; `read` gets it. Names those whose blocks differed from it before. */
+  /**
+   * The piece is right; `read` is called only if it was wrong before. Returns the nodes whose
+   * blocks were wrong then.
+   */
   onRight(piece: number, read: () => Promise<Uint8Array>): Promise<NodeName[]>
 }
 
-export function keepBlame(): Blame {
-  const coming = new Map<number, Delivered[]>()
-  const disputed = new Map<number, { content: Uint8Array; blocks: Delivered[] }>()
+export function createBlame(): Blame {
+  const unverified = new Map<number, SentBlock[]>()
+  const disputed = new Map<number, { content: Uint8Array; blocks: SentBlock[] }>()
   return {
-    delivered: (piece, delivered) => {
-      const blocks = coming.get(piece)
-      if (blocks === undefined) coming.set(piece, [delivered])
-      else blocks.push(delivered)
+    onBlock: (piece, block) => {
+      const blocks = unverified.get(piece)
+      if (blocks === undefined) unverified.set(piece, [block])
+      else blocks.push(block)
     },
     onWrong: (piece, content) => {
-      const blocks = coming.get(piece) ?? []
-      coming.delete(piece)
+      const blocks = unverified.get(piece) ?? []
+      unverified.delete(piece)
       const nodes = new Set(blocks.map(({ node }) => node))
       if (nodes.size === 1) return [...nodes][0]
       if (content !== null) disputed.set(piece, { content, blocks })
       return undefined
     },
     onRight: async (piece, read) => {
-      coming.delete(piece)
+      unverified.delete(piece)
       const dispute = disputed.get(piece)
       if (dispute === undefined) return []
       disputed.delete(piece)

@@ -1,16 +1,17 @@
-// How many callers each address may have here: known ones, and ones of whom nothing is known yet.
+// The number of callers that each address has here: all of them, and the ones that have not said
+// yet who they are.
 
 import { limits } from '../../model/limits.ts'
 
 export interface Callers<Connection> {
-  /** False if the address has its share. */
+  /** Returns false, and counts nothing, if the address has its share of callers. */
   enter(connection: Connection, address: string): boolean
   /** It is known by now who calls. */
   introduced(connection: Connection): void
   left(connection: Connection): void
 }
 
-export function countCallers<Connection>(): Callers<Connection> {
+export function createCallers<Connection>(): Callers<Connection> {
   const counts = new Map<string, { open: number; unknown: number }>()
   const open = new Map<Connection, { address: string; isUnknown: boolean }>()
   const introduced = (connection: Connection) => {

@@ -1,13 +1,14 @@
-// webtorrent without any way out of its own: no listener, no tracker, no DHT, no local discovery, no port mapping.
+// webtorrent without any way to the network: no listener, no tracker, no DHT, no local discovery,
+// no port mapping.
 
 import assert from 'node:assert/strict'
 import WebTorrent from 'webtorrent'
 
-/** Never bound. webtorrent wants a number to announce, and it announces nothing. */
+/** Never bound. webtorrent wants a port to announce, and it announces nothing. */
 const noPort = 1
 
-/** Throws if what opens ports was not left out of this process (left-out.ts). */
-export function closedClient(onError: (error: Error) => void): WebTorrent {
+/** Throws unless webtorrent's own listener was left out of this process (left-out.ts). */
+export function createClosedClient(onError: (error: Error) => void): WebTorrent {
   const client = new WebTorrent({
     dht: false,
     lsd: false,
@@ -22,6 +23,7 @@ export function closedClient(onError: (error: Error) => void): WebTorrent {
   })
   assert(client._connPool === undefined, 'webtorrent has opened a port of its own')
   client.on('error', onError)
+  // Otherwise each torrent would wait for the listener.
   client._onListening()
   return client
 }

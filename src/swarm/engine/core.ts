@@ -2,249 +2,248 @@
 
 import { Socket } from 'node:net'
 import type WebTorrent from 'webtorrent'
-import { messageOf, unreachable } from '../../model/failure.ts'
+import { BoundedMap } from '../../model/bounded-map.ts'
+import { messageOf } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { InfoHash, NodeName } from '../../model/names.ts'
-import { openLanes } from '../../work/lanes.ts'
-import type { Clock, Random, Timer } from '../../world/world.ts'
-import type { Command, EngineReport, Opening } from '../engine.ts'
-import { closedClient } from './client.ts'
-import type { Connection } from './links.ts'
-import { openMeters } from './meter.ts'
-import { type OpenHolding, openHolding } from './open-holding.ts'
-import { openPieceMemory } from './piece-memory.ts'
-import { openPlainDoor } from './plain-door.ts'
-import { openSwarmTls, type SwarmTls } from './tls.ts'
+import { createLanes, type Lanes } from '../../work/lanes.ts'
+import { takingTurnsByKey } from '../../work/turns.ts'
+import type { Clock, Random } from '../../world/world.ts'
+import type { Command, EngineReport, Meeting, Opening } from '../engine.ts'
+import { createClosedClient } from './client.ts'
+import type { Connection } from './link.ts'
+import { createMeters, type Meters } from './meter.ts'
+import { openHolding } from './open-holding.ts'
+import { createPieceMemory } from './payload/piece-memory.ts'
+import { type PlainDoor, startPlainDoor } from './plain/plain-door.ts'
+import type { OpenHolding } from './running-holding.ts'
+import { type SwarmTls, startSwarmTls } from './tls.ts'
+import { startWaitingCallers } from './waiting-callers.ts'
 
 export interface EngineCore {
+  /**
+   * With `caller` and `plain-caller` comes the accepted socket. Commands before `start` are
+   * ignored, but for `stop`.
+   */
   obey(command: Command, connection?: unknown): void
+}
+
+interface CoreParts {
+  clock: Clock
+  random: Pick<Random, 'fraction'>
+  report: (report: EngineReport) => void
+  /** Everything received is durable and reported. */
+  onStopped: () => void
 }
 
 type Start = Extract<Command, { kind: 'start' }>
 
-export function openEngineCore(parts: {
-  clock: Clock
-  random: Pick<Random, 'fraction'>
-  report: (report: EngineReport) => void
-  /** Everything is durable and reported. */
-  onStopped: () => void
-}): EngineCore {
-  let started: Started | undefined
+export function startEngineCore(parts: CoreParts): EngineCore {
+  let started: StartedCore | undefined
   return {
     obey: (command, connection) => {
-      if (command.kind === 'start') {
-        started ??= start(parts, command)
-        return
-      }
-      if (started === undefined) {
-        if (command.kind === 'stop') parts.onStopped()
-        return
-      }
-      started.obey(command, connection)
+      if (command.kind === 'start') started ??= new StartedCore(parts, command)
+      else if (started !== undefined) started.obey(command, connection)
+      else if (command.kind === 'stop') parts.onStopped()
     },
   }
-}
-
-interface Started {
-  obey(command: Exclude<Command, Start>, connection: unknown): void
 }
 
 type Place =
   | { kind: 'open'; holding: OpenHolding }
-  /** Commands that came meanwhile wait. */
+  /** Being opened or closed; commands for the holding wait for their turn. */
   | { kind: 'changing' }
 
-function start(parts: Parameters<typeof openEngineCore>[0], { self, tls, site, rates, revoked }: Start): Started {
-  const { clock, random, report } = parts
-  const places = new Map<InfoHash, Place>()
-  const turns = new Map<InfoHash, Promise<void>>()
-  const waiting = new Map<InfoHash, { connection: Connection; timer: Timer }[]>()
-  let outcasts = new Set(revoked)
-  let waitingCount = 0
-  const waitingOf = new Map<NodeName, number>()
-  const dials = openLanes(limits.dialsMax)
-  const memory = openPieceMemory(limits.pieceMemoryBytes)
-  /** Addresses of which the control side knows that a node called last. */
-  const known = new Set<string>()
+/** What each command does. */
+type Handlers = {
+  [K in Exclude<Command['kind'], 'start'>]: (command: Extract<Command, { kind: K }>, connection: unknown) => void
+}
 
-  const client: WebTorrent = closedClient((error) => {
-    report({ kind: 'note', message: 'webtorrent failed', about: messageOf(error) })
-  })
-  const meters = openMeters({ clock, rates })
-  const swarmTls: SwarmTls = openSwarmTls({
-    tls,
-    clock,
-    onConnection: (infoHash, connection) => welcome(infoHash, connection),
-    onStranger: (address, because) => report({ kind: 'stranger', address, because }),
-    onCaller: (address, isKnown) => {
-      if (isKnown && known.has(address)) return
-      if (known.size >= limits.callersKnownMax) known.clear()
-      if (isKnown) known.add(address)
-      else known.delete(address)
-      report({ kind: 'caller', address, isKnown })
+class StartedCore {
+  readonly #parts: CoreParts
+  readonly #start: Start
+  readonly #client: WebTorrent
+  readonly #meters: Meters
+  readonly #tls: SwarmTls
+  readonly #plainDoor: PlainDoor
+  readonly #dials: Lanes = createLanes(limits.dialsMax)
+  readonly #memory = createPieceMemory(limits.pieceMemoryBytes)
+  readonly #waiting: ReturnType<typeof startWaitingCallers>
+  readonly #places = new Map<InfoHash, Place>()
+  readonly #inTurn = takingTurnsByKey<InfoHash>()
+  /** The turns that are not over. */
+  readonly #turns = new Set<Promise<void>>()
+  /** The addresses from which, as the control side has been told, a node called last. */
+  readonly #nodeAddresses = new BoundedMap<string, true>(limits.callersKnownMax)
+  #revoked: ReadonlySet<NodeName>
+
+  constructor(parts: CoreParts, start: Start) {
+    const { clock, report } = parts
+    this.#parts = parts
+    this.#start = start
+    this.#revoked = new Set(start.revoked)
+    this.#waiting = startWaitingCallers(clock)
+    this.#client = createClosedClient((error) => {
+      report({ kind: 'note', message: 'webtorrent failed', about: messageOf(error) })
+    })
+    this.#meters = createMeters({ clock, rates: start.rates })
+    this.#tls = startSwarmTls({
+      ...{ tls: start.tls, clock },
+      onConnection: (infoHash, connection) => this.#welcome(infoHash, connection),
+      onStranger: (address, because) => report({ kind: 'stranger', address, because }),
+      onCaller: (address, isKnown) => this.#called(address, isKnown),
+    })
+    this.#plainDoor = startPlainDoor({ clock, onCalled: (infoHash) => report({ kind: 'called-plainly', infoHash }) })
+  }
+
+  obey(command: Exclude<Command, Start>, connection: unknown): void {
+    // The compiler does not see that the handler fits the command that it was looked up for.
+    const handler = this.#handlers[command.kind] as (command: Command, connection: unknown) => void
+    handler(command, connection)
+  }
+
+  readonly #handlers: Handlers = {
+    tls: ({ tls }) => this.#tls.renew(tls),
+    rates: ({ rates }) => {
+      this.#meters.setRates(rates)
+      this.#forEachOpen((holding) => holding.ratesChanged())
     },
-  })
+    background: ({ infoHash, background }) => this.#whenOpen(infoHash, (holding) => holding.setBackground(background)),
+    revoked: ({ nodes }) => {
+      this.#revoked = new Set(nodes)
+      this.#forEachOpen((holding) => {
+        for (const node of nodes) holding.drop(node, 'its certificate is revoked')
+      })
+    },
+    open: ({ opening }) => this.#takeTurn(opening.infoHash, () => this.#open(opening)),
+    close: ({ infoHash }) => this.#takeTurn(infoHash, () => this.#close(infoHash)),
+    refuse: ({ infoHash }) => this.#waiting.refuse(infoHash),
+    meet: ({ infoHash, meetings }) => this.#whenOpen(infoHash, (holding) => holding.setPeers(meetings)),
+    part: ({ infoHash, node }) => {
+      this.#whenOpen(infoHash, (holding) => holding.drop(node, 'it is to take from others'))
+    },
+    caller: (_command, socket) => {
+      if (socket instanceof Socket) this.#tls.accept(socket)
+    },
+    'plain-caller': (_command, socket) => {
+      if (socket instanceof Socket) this.#plainDoor.accept(socket)
+    },
+    admit: ({ infoHash }) => {
+      this.#takeTurn(infoHash, async () => {
+        const holding = this.#holding(infoHash)
+        if (holding === undefined) this.#plainDoor.turnAway(infoHash)
+        else this.#plainDoor.admit(infoHash, (caller) => holding.takePlain(caller))
+      })
+    },
+    'turn-away': ({ infoHash }) => {
+      this.#takeTurn(infoHash, async () => {
+        this.#plainDoor.turnAway(infoHash)
+        this.#holding(infoHash)?.dropPlain()
+      })
+    },
+    stop: () => void this.#stop(),
+  }
 
-  const plainDoor = openPlainDoor({ clock, onCalled: (infoHash) => report({ kind: 'called-plainly', infoHash }) })
-
-  const welcome = (infoHash: InfoHash, connection: Connection): boolean => {
-    if (outcasts.has(connection.node)) {
-      const because = `the certificate of ${connection.node} is revoked`
-      report({ kind: 'stranger', address: connection.node, because })
-      connection.socket.destroy()
+  /** Somebody called whose certificate is in order. Returns whether the caller is let in. */
+  #welcome(infoHash: InfoHash, connection: Connection): boolean {
+    const { node, socket } = connection
+    const { report } = this.#parts
+    if (this.#revoked.has(node)) {
+      report({ kind: 'stranger', address: node, because: `the certificate of ${node} is revoked` })
+      socket.destroy()
       return false
     }
-    seat(infoHash, connection)
+    const place = this.#places.get(infoHash)
+    if (place?.kind === 'open') place.holding.take(connection)
+    else if (this.#waiting.add(infoHash, connection) && place === undefined) report({ kind: 'called', infoHash })
     return true
   }
-  const seat = (infoHash: InfoHash, connection: Connection) => {
-    const { node } = connection
-    const place = places.get(infoHash)
-    if (place?.kind === 'open') return place.holding.take(connection)
-    const ofNode = waitingOf.get(node) ?? 0
-    if (waitingCount >= limits.pendingSocketsMax || ofNode >= limits.waitingPerNodeMax) {
-      return connection.socket.destroy()
-    }
-    waitingCount += 1
-    waitingOf.set(node, ofNode + 1)
-    const timer = clock.after(limits.callerWaitMs * 2, () => refuse(infoHash))
-    waiting.set(infoHash, [...(waiting.get(infoHash) ?? []), { connection, timer }])
-    if (place === undefined) report({ kind: 'called', infoHash })
-  }
-  const dismiss = (infoHash: InfoHash): Connection[] => {
-    const callers = waiting.get(infoHash) ?? []
-    waiting.delete(infoHash)
-    waitingCount -= callers.length
-    for (const { connection, timer } of callers) {
-      timer.cancel()
-      const left = (waitingOf.get(connection.node) ?? 0) - 1
-      if (left > 0) waitingOf.set(connection.node, left)
-      else waitingOf.delete(connection.node)
-    }
-    return callers.map(({ connection }) => connection)
-  }
-  const refuse = (infoHash: InfoHash) => {
-    for (const { socket } of dismiss(infoHash)) socket.destroy()
+
+  /**
+   * Reports an address once for as long as nodes call from there, and each time for anybody else.
+   */
+  #called(address: string, isKnown: boolean): void {
+    if (isKnown && this.#nodeAddresses.has(address)) return
+    if (isKnown) this.#nodeAddresses.set(address, true)
+    else this.#nodeAddresses.delete(address)
+    this.#parts.report({ kind: 'caller', address, isKnown })
   }
 
-  /** What is done to one holding is done in the order it was asked for. */
-  const inTurn = (infoHash: InfoHash, work: () => Promise<void>) => {
-    const turn = (turns.get(infoHash) ?? Promise.resolve()).then(work).catch((error) => {
-      report({ kind: 'failed', infoHash, because: messageOf(error) })
-      places.delete(infoHash)
-      report({ kind: 'closed', infoHash })
+  #holding(infoHash: InfoHash): OpenHolding | undefined {
+    const place = this.#places.get(infoHash)
+    return place?.kind === 'open' ? place.holding : undefined
+  }
+
+  #forEachOpen(act: (holding: OpenHolding) => void): void {
+    for (const place of this.#places.values()) if (place.kind === 'open') act(place.holding)
+  }
+
+  #whenOpen(infoHash: InfoHash, act: (holding: OpenHolding) => void): void {
+    this.#takeTurn(infoHash, async () => {
+      const holding = this.#holding(infoHash)
+      if (holding !== undefined) act(holding)
     })
-    turns.set(infoHash, turn)
-    void turn.then(() => turns.get(infoHash) === turn && turns.delete(infoHash))
   }
-  const open = async (opening: Opening) => {
-    const { infoHash } = opening
-    if (places.has(infoHash)) return
-    places.set(infoHash, { kind: 'changing' })
-    const holding = await openHolding({
-      ...{ client, memory, opening, self, site, clock, random, meters, report },
-      isRevoked: (node) => outcasts.has(node),
-      dial: ({ node, address, port, relation }, isNeeded) => {
-        const first = relation === 'parent'
-        return dials.run(() => swarmTls.dial({ node, address, port, infoHash }), { first, isNeeded })
-      },
-      onBroken: () => inTurn(infoHash, () => close(infoHash)),
-    })
-    if (holding === undefined) {
-      places.delete(infoHash)
-      report({ kind: 'closed', infoHash })
-      return
-    }
-    places.set(infoHash, { kind: 'open', holding })
-    for (const connection of dismiss(infoHash)) holding.take(connection)
-  }
-  const close = async (infoHash: InfoHash) => {
-    const place = places.get(infoHash)
-    if (place?.kind === 'open') {
-      places.set(infoHash, { kind: 'changing' })
-      await place.holding.close()
-    }
-    places.delete(infoHash)
-    report({ kind: 'closed', infoHash })
-    // Who called meanwhile wakes it again.
-    if (waiting.has(infoHash)) report({ kind: 'called', infoHash })
-  }
-  const stop = async () => {
-    swarmTls.close()
-    plainDoor.close()
-    for (const infoHash of waiting.keys()) refuse(infoHash)
-    for (const infoHash of places.keys()) inTurn(infoHash, () => close(infoHash))
-    await Promise.all(turns.values())
-    parts.onStopped()
-  }
-  const forEachOpen = (act: (holding: OpenHolding) => void) => {
-    for (const place of places.values()) if (place.kind === 'open') act(place.holding)
-  }
-  return {
-    obey: (command, connection) => {
-      switch (command.kind) {
-        case 'tls':
-          return swarmTls.renew(command.tls)
-        case 'rates':
-          meters.setRates(command.rates)
-          return forEachOpen((holding) => holding.ratesChanged())
-        case 'background': {
-          const { infoHash, background } = command
-          return inTurn(infoHash, async () => {
-            const place = places.get(infoHash)
-            if (place?.kind === 'open') place.holding.setBackground(background)
-          })
-        }
-        case 'spent': {
-          const { direction, bytes, elsewhere } = command
-          return meters[direction].spend(bytes, { isBackground: () => false, isElsewhere: () => elsewhere })
-        }
-        case 'revoked':
-          outcasts = new Set(command.nodes)
-          return forEachOpen((holding) => {
-            for (const node of outcasts) holding.drop(node, 'its certificate is revoked')
-          })
-        case 'open':
-          return inTurn(command.opening.infoHash, () => open(command.opening))
-        case 'close':
-          return inTurn(command.infoHash, () => close(command.infoHash))
-        case 'refuse':
-          return refuse(command.infoHash)
-        case 'meet':
-          return inTurn(command.infoHash, async () => {
-            const place = places.get(command.infoHash)
-            if (place?.kind === 'open') place.holding.meet(command.meetings)
-          })
-        case 'part': {
-          const { infoHash, node } = command
-          return inTurn(infoHash, async () => {
-            const place = places.get(infoHash)
-            if (place?.kind === 'open') place.holding.drop(node, 'it is to take from others')
-          })
-        }
-        case 'caller':
-          if (connection instanceof Socket) swarmTls.accept(connection)
-          return
-        case 'plain-caller':
-          if (connection instanceof Socket) plainDoor.accept(connection)
-          return
-        case 'admit':
-        case 'turn-away': {
-          const { kind, infoHash } = command
-          return inTurn(infoHash, async () => {
-            const place = places.get(infoHash)
-            const holding = place?.kind === 'open' ? place.holding : undefined
-            if (kind === 'admit' && holding !== undefined) return plainDoor.admit(infoHash, holding.takePlain)
-            plainDoor.turnAway(infoHash)
-            holding?.dropPlain()
-          })
-        }
-        case 'stop':
-          void stop()
-          return
-        default:
-          return unreachable(command)
+
+  /** Whatever concerns one holding happens in the order of the commands. */
+  #takeTurn(infoHash: InfoHash, work: () => Promise<void>): void {
+    const turn = this.#inTurn(infoHash, async () => {
+      try {
+        await work()
+      } catch (error) {
+        this.#parts.report({ kind: 'failed', infoHash, because: messageOf(error) })
+        this.#closed(infoHash)
       }
-    },
+    })
+    this.#turns.add(turn)
+    void turn.then(() => this.#turns.delete(turn))
+  }
+
+  async #open(opening: Opening): Promise<void> {
+    const { infoHash } = opening
+    if (this.#places.has(infoHash)) return
+    this.#places.set(infoHash, { kind: 'changing' })
+    const { clock, random, report } = this.#parts
+    const { self, site } = this.#start
+    const holding = await openHolding({
+      ...{ client: this.#client, memory: this.#memory, meters: this.#meters },
+      ...{ opening, self, site, clock, random, report },
+      isRevoked: (node) => this.#revoked.has(node),
+      dial: (peer, isNeeded) => this.#dial(infoHash, peer, isNeeded),
+      onBroken: () => this.#takeTurn(infoHash, () => this.#close(infoHash)),
+    })
+    if (holding === undefined) return this.#closed(infoHash)
+    this.#places.set(infoHash, { kind: 'open', holding })
+    for (const connection of this.#waiting.take(infoHash)) holding.take(connection)
+  }
+
+  #dial(infoHash: InfoHash, { node, address, port, relation }: Meeting, isNeeded: () => boolean): Promise<Connection> {
+    const first = relation === 'parent'
+    return this.#dials.run(() => this.#tls.dial({ node, address, port, infoHash }), { first, isNeeded })
+  }
+
+  async #close(infoHash: InfoHash): Promise<void> {
+    const holding = this.#holding(infoHash)
+    if (holding !== undefined) {
+      this.#places.set(infoHash, { kind: 'changing' })
+      await holding.close()
+    }
+    this.#closed(infoHash)
+    // The control side has to open it again for nodes that called meanwhile.
+    if (this.#waiting.isWaitedFor(infoHash)) this.#parts.report({ kind: 'called', infoHash })
+  }
+
+  #closed(infoHash: InfoHash): void {
+    this.#places.delete(infoHash)
+    this.#parts.report({ kind: 'closed', infoHash })
+  }
+
+  async #stop(): Promise<void> {
+    this.#tls.stop()
+    this.#plainDoor.stop()
+    this.#waiting.stop()
+    for (const infoHash of this.#places.keys()) this.#takeTurn(infoHash, () => this.#close(infoHash))
+    await Promise.all(this.#turns)
+    this.#parts.onStopped()
   }
 }

@@ -1,4 +1,5 @@
-// Dials the peers that were handed out, again and again with back-off while they are handed out and needed.
+// Dials the handed-out peers of one holding, again and again with back-off, as long as they are
+// handed out and needed.
 
 import { isIP } from 'node:net'
 import { Failure, messageOf } from '../../model/failure.ts'
@@ -9,139 +10,184 @@ import type { Clock, Random, Timer } from '../../world/world.ts'
 import type { Meeting } from '../engine.ts'
 
 export interface Dialer {
-  meet(meetings: readonly Meeting[]): void
-  /** A link ended. `isNeeded` is false if neither side misses anything. */
+  /** The handed-out peers, all of them. Dials the ones that are new or have moved. */
+  setPeers(peers: readonly Meeting[]): void
+  /** A link ended. `isNeeded` is false if both ends have all pieces. */
   lost(node: NodeName, isNeeded: boolean): void
-  /** Whether anybody is still to be reached. */
+  /** Whether there is a peer that may still be reached. */
   isBusy(): boolean
   stop(): void
 }
 
-type Target = { meeting: Meeting; attempts: number } & (
+interface DialerParts<Connection> {
+  clock: Clock
+  random: Pick<Random, 'fraction'>
+  /**
+   * May wait for its turn; when it comes, `isNeeded` says whether the peer still has to be dialled.
+   */
+  dial: (peer: Meeting, isNeeded: () => boolean) => Promise<Connection>
+  /** Whether there is a link to the node already, or there must be none. */
+  isSettled: (node: NodeName) => boolean
+  /** The milliseconds for which the node is to be left alone. */
+  bannedForMs: (node: NodeName) => number
+  /** Returns whether there is a link to the node now. */
+  onConnection: (connection: Connection) => boolean
+  /** The connection is not wanted any longer. */
+  discard: (connection: Connection) => void
+  onFailure: (peer: Meeting, failure: Failure) => void
+  /** `isBusy` may have changed. */
+  onChange: () => void
+}
+
+export function startDialer<Connection>(parts: DialerParts<Connection>): Dialer {
+  return new RunningDialer(parts)
+}
+
+/** A handed-out peer. `attempts` is the number of dials in a row that came to nothing. */
+type Target = { peer: Meeting; attempts: number } & (
   | { kind: 'resting'; sinceMs: number }
   | { kind: 'dialling' }
+  /** For the next attempt. */
   | { kind: 'waiting'; timer: Timer }
-  /** Nobody is to be busy with it meanwhile. */
+  /** Until the ban ends. A ban keeps no holding busy. */
   | { kind: 'banned'; timer: Timer }
-  /** It has all, and so have we. */
+  /** Both ends have all pieces. */
   | { kind: 'done' }
 )
 
-export function startDialer<Connection>(parts: {
-  clock: Clock
-  random: Pick<Random, 'fraction'>
-  /** May have it wait for its turn, and asks then whether it still is needed. */
-  dial: (meeting: Meeting, isNeeded: () => boolean) => Promise<Connection>
-  /** Whether there is a link already, or there must be none. */
-  isSettled: (node: NodeName) => boolean
-  /** How many milliseconds it is to be left alone. */
-  bannedForMs: (node: NodeName) => number
-  /** False if nothing came of it. */
-  onConnection: (connection: Connection) => boolean
-  /** Nobody waits for this connection any longer. */
-  discard: (connection: Connection) => void
-  onFailure: (meeting: Meeting, failure: Failure) => void
-  onChange: () => void
-}): Dialer {
-  const targets = new Map<NodeName, Target>()
-  let stopped = false
+class RunningDialer<Connection> implements Dialer {
+  readonly #parts: DialerParts<Connection>
+  readonly #targets = new Map<NodeName, Target>()
+  #isStopped = false
 
-  const set = (node: NodeName, next: Target) => {
-    const before = targets.get(node)
-    if (before !== undefined) forget(before)
-    targets.set(node, next)
-    parts.onChange()
+  constructor(parts: DialerParts<Connection>) {
+    this.#parts = parts
   }
-  const resting = (meeting: Meeting, attempts: number): Target => {
-    return { kind: 'resting', sinceMs: parts.clock.monotonicMs(), meeting, attempts }
-  }
-  const dial = (node: NodeName) => {
-    const target = targets.get(node)
-    if (stopped || target === undefined || target.kind === 'dialling' || target.kind === 'done') return
-    const { meeting, attempts } = target
-    if (parts.isSettled(node)) return set(node, resting(meeting, attempts))
-    const bannedMs = parts.bannedForMs(node)
-    if (bannedMs > 0) {
-      return set(node, { kind: 'banned', meeting, attempts, timer: parts.clock.after(bannedMs, () => dial(node)) })
+
+  setPeers(handout: readonly Meeting[]): void {
+    const peers = handout.filter(mayBeDialled).slice(0, limits.peersPerHandoutMax + 1)
+    const handedOut = new Set(peers.map(({ node }) => node))
+    for (const [node, target] of this.#targets) {
+      if (handedOut.has(node)) continue
+      cancelTimer(target)
+      this.#targets.delete(node)
     }
-    set(node, { kind: 'dialling', meeting, attempts })
-    const isNeeded = () => {
-      const current = targets.get(node)
-      return !stopped && current?.kind === 'dialling' && isSamePlace(current.meeting, meeting)
+    for (const peer of peers) {
+      const known = this.#targets.get(peer.node)
+      if (known !== undefined && isSamePlace(known.peer, peer)) {
+        this.#targets.set(peer.node, { ...known, peer })
+        continue
+      }
+      this.#rest(peer, 0)
+      this.#dial(peer.node)
     }
-    parts.dial(meeting, isNeeded).then(
-      (connection) => {
-        const current = targets.get(node)
-        if (current === undefined || !isNeeded()) {
-          parts.discard(connection)
-          return
-        }
-        set(node, resting(current.meeting, current.attempts))
-        if (!parts.onConnection(connection)) later(node, current.meeting, current.attempts + 1)
-      },
-      (error) => {
-        const current = targets.get(node)
-        if (current === undefined || !isNeeded()) return
-        parts.onFailure(meeting, error instanceof Failure ? error : new Failure('unreachable', messageOf(error)))
-        later(node, current.meeting, current.attempts + 1)
-      },
-    )
+    this.#parts.onChange()
   }
-  const later = (node: NodeName, meeting: Meeting, attempts: number) => {
-    if (stopped) return
-    // The parent has to be back soon once it can be reached; a sibling may call, too.
-    const isSlow = meeting.relation === 'sibling' && isInVain(attempts)
+
+  lost(node: NodeName, isNeeded: boolean): void {
+    const target = this.#targets.get(node)
+    if (target === undefined || target.kind === 'dialling') return
+    if (!isNeeded) this.#set({ kind: 'done', peer: target.peer, attempts: 0 })
+    if (!isNeeded || target.kind !== 'resting') return
+    const lastedLong = this.#parts.clock.monotonicMs() - target.sinceMs > limits.retryCeilingMs
+    this.#dialLater(target.peer, lastedLong ? 1 : target.attempts + 1)
+  }
+
+  isBusy(): boolean {
+    return [...this.#targets.values()].some(({ kind, attempts }) => {
+      return (kind === 'dialling' || kind === 'waiting') && !isInVain(attempts)
+    })
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    for (const target of this.#targets.values()) cancelTimer(target)
+    this.#targets.clear()
+  }
+
+  #set(next: Target): void {
+    const before = this.#targets.get(next.peer.node)
+    if (before !== undefined) cancelTimer(before)
+    this.#targets.set(next.peer.node, next)
+    this.#parts.onChange()
+  }
+
+  #rest(peer: Meeting, attempts: number): void {
+    this.#set({ kind: 'resting', sinceMs: this.#parts.clock.monotonicMs(), peer, attempts })
+  }
+
+  #dial(node: NodeName): void {
+    const target = this.#targets.get(node)
+    if (this.#isStopped || target === undefined || target.kind === 'dialling' || target.kind === 'done') return
+    const { peer, attempts } = target
+    const bannedMs = this.#parts.bannedForMs(node)
+    if (this.#parts.isSettled(node)) {
+      this.#rest(peer, attempts)
+    } else if (bannedMs > 0) {
+      const timer = this.#parts.clock.after(bannedMs, () => this.#dial(node))
+      this.#set({ kind: 'banned', peer, attempts, timer })
+    } else {
+      this.#dialNow(peer, attempts)
+    }
+  }
+
+  #dialNow(peer: Meeting, attempts: number): void {
+    this.#set({ kind: 'dialling', peer, attempts })
+    this.#parts
+      .dial(peer, () => this.#dialling(peer) !== undefined)
+      .then(
+        (connection) => this.#dialled(peer, connection),
+        (error) => this.#failed(peer, error),
+      )
+  }
+
+  /**
+   * The target, unless it has moved, is not handed out any longer or is not dialled for another
+   * reason.
+   */
+  #dialling(peer: Meeting): Target | undefined {
+    const target = this.#targets.get(peer.node)
+    if (this.#isStopped || target?.kind !== 'dialling') return undefined
+    return isSamePlace(target.peer, peer) ? target : undefined
+  }
+
+  #dialled(dialled: Meeting, connection: Connection): void {
+    const target = this.#dialling(dialled)
+    if (target === undefined) {
+      this.#parts.discard(connection)
+      return
+    }
+    const { peer, attempts } = target
+    this.#rest(peer, attempts)
+    if (!this.#parts.onConnection(connection)) this.#dialLater(peer, attempts + 1)
+  }
+
+  #failed(dialled: Meeting, error: unknown): void {
+    const target = this.#dialling(dialled)
+    if (target === undefined) return
+    this.#parts.onFailure(dialled, error instanceof Failure ? error : new Failure('unreachable', messageOf(error)))
+    this.#dialLater(target.peer, target.attempts + 1)
+  }
+
+  #dialLater(peer: Meeting, attempts: number): void {
+    if (this.#isStopped) return
+    const { clock, random } = this.#parts
+    // The parent has to be back soon once it can be reached; a sibling may call us as well.
+    const isSlow = peer.relation === 'sibling' && isInVain(attempts)
     const ceilingMs = isSlow ? limits.siblingRetryCeilingMs : limits.retryCeilingMs
-    const fraction = parts.random.fraction()
-    const ms = backOffMs({ failures: attempts, fraction, firstMs: limits.retryFirstMs, ceilingMs })
-    set(node, { kind: 'waiting', meeting, attempts, timer: parts.clock.after(ms, () => dial(node)) })
-  }
-  return {
-    meet: (handout) => {
-      const meetings = handout.filter(mayBeDialled).slice(0, limits.peersPerHandoutMax + 1)
-      const handedOut = new Set(meetings.map(({ node }) => node))
-      for (const [node, target] of targets) {
-        if (handedOut.has(node)) continue
-        forget(target)
-        targets.delete(node)
-      }
-      for (const meeting of meetings) {
-        const { node } = meeting
-        const known = targets.get(node)
-        if (known !== undefined && isSamePlace(known.meeting, meeting)) {
-          targets.set(node, { ...known, meeting })
-          continue
-        }
-        set(node, resting(meeting, 0))
-        dial(node)
-      }
-      parts.onChange()
-    },
-    lost: (node, isNeeded) => {
-      const target = targets.get(node)
-      if (target === undefined || target.kind === 'dialling') return
-      if (!isNeeded) set(node, { kind: 'done', meeting: target.meeting, attempts: 0 })
-      if (!isNeeded || target.kind !== 'resting') return
-      const lasted = parts.clock.monotonicMs() - target.sinceMs > limits.retryCeilingMs
-      later(node, target.meeting, lasted ? 1 : target.attempts + 1)
-    },
-    isBusy: () =>
-      [...targets.values()].some(({ kind, attempts }) => {
-        return (kind === 'dialling' || kind === 'waiting') && !isInVain(attempts)
-      }),
-    stop: () => {
-      stopped = true
-      for (const target of targets.values()) forget(target)
-      targets.clear()
-    },
+    const ms = backOffMs({ failures: attempts, fraction: random.fraction(), firstMs: limits.retryFirstMs, ceilingMs })
+    this.#set({ kind: 'waiting', peer, attempts, timer: clock.after(ms, () => this.#dial(peer.node)) })
   }
 }
 
-function forget(target: Target): void {
+function cancelTimer(target: Target): void {
   if (target.kind === 'waiting' || target.kind === 'banned') target.timer.cancel()
 }
 
-/** The parent's address comes from this node's own settings, the others' from somebody else. */
+/**
+ * The parent's address is from this node's own settings and may be a name; the others' are from
+ * somebody else.
+ */
 function mayBeDialled({ address, relation }: Meeting): boolean {
   return relation === 'parent' || isIP(address) !== 0
 }

@@ -1,20 +1,21 @@
-// What comes in on a wire, cut into what its parser asks for. bittorrent-protocol's own way copies all that is there again
-// for each part that arrives, into new memory; here a block is gathered in the same memory every time.
+// Cuts what comes in on a wire into the parts that its parser asks for. bittorrent-protocol's own
+// intake copies everything gathered so far, into new memory, each time that bytes arrive; here
+// every block is gathered in the same memory.
 
 /** The first byte of the message that brings a block (BEP 3). */
 const pieceMessage = 7
 
 export interface Intake {
-  /** Of the next part. */
+  /** Of the next part, in bytes. */
   size(): number
   parse(part: Uint8Array): void
 }
 
 /**
- * Returns what takes data in. `parse` gets each part as soon as it is whole and may keep it, except for a block: that one
- * is overwritten once `parse` has returned.
+ * Returns the function that takes data in. `parse` gets each part as soon as it is whole, and may
+ * keep it, unless it is a block: a block is overwritten after `parse` has returned.
  */
-export function openIntake({ size, parse }: Intake): (data: Uint8Array) => void {
+export function createIntake({ size, parse }: Intake): (data: Uint8Array) => void {
   let gathered = new Uint8Array(0)
   let filled = 0
   return (data) => {
@@ -26,7 +27,7 @@ export function openIntake({ size, parse }: Intake): (data: Uint8Array) => void 
         parse(data.subarray(at - wanted, at))
         continue
       }
-      // A closed wire waits for more than there will ever be.
+      // A closed wire waits for more bytes than will ever come.
       if (wanted === Number.MAX_VALUE) return
       if (gathered.length < wanted) gathered = enlarged(gathered, filled, wanted)
       const step = data.subarray(at, at + wanted - filled)

@@ -1,6 +1,7 @@
-// Webtorrent's ways out are not loaded: DHT, trackers, local discovery, uTP, port mapping, block lists, web seeds, its own
-// listener and its file server. What is not there cannot open a socket, and an engine without them starts in a third of
-// the time with 23 MB less.
+// webtorrent's ways to the network are not loaded: DHT, trackers, local discovery, uTP, port
+// mapping, block lists, web seeds, its own listener and its file server. A module that is not there
+// cannot open a socket, and an engine without them starts in a third of the time and takes 23 MB
+// less.
 
 import module from 'node:module'
 
@@ -21,16 +22,22 @@ const standIns: Readonly<Record<string, string>> = {
   'torrent-discovery': noDiscovery,
 }
 
-/** parse-torrent is webtorrent's reader of metainfo, which can fetch it from elsewhere. */
+/**
+ * The modules of webtorrent and of parse-torrent, its reader of metainfo, which could fetch
+ * metainfo from elsewhere.
+ */
 const importers = /\/node_modules\/(webtorrent|parse-torrent)\/(index|lib\/[a-z-]+)\.js$/
 
-/** What is imported instead, by webtorrent and nobody else; undefined for what it keeps. */
+/**
+ * The module that webtorrent, and nobody else, gets instead of this one; undefined for a module
+ * that is loaded.
+ */
 export function standInFor(specifier: string, importer: string | undefined): string | undefined {
   if (importer === undefined || !importers.test(importer)) return undefined
   return Object.hasOwn(standIns, specifier) ? standIns[specifier] : undefined
 }
 
-/** For this process, and before webtorrent is imported. */
+/** To be called before webtorrent is imported; holds for this process. */
 export function leaveOutWaysOut(): void {
   module.registerHooks({
     resolve: (specifier, context, next) => {

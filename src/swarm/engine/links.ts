@@ -1,164 +1,209 @@
-// The connections of one holding: one per node, each with its wire, what it has and what was counted on it.
+// The links of one holding, one per node: which connections become a link, what its peer has, and
+// the bytes.
 
-import type { Socket } from 'node:net'
-import type { TLSSocket } from 'node:tls'
 import type { Peer, PeerConnection, Torrent, Wire } from 'webtorrent'
 import { limits } from '../../model/limits.ts'
 import type { NodeName } from '../../model/names.ts'
-import type { Share } from '../../model/wire/announce.ts'
 import type { Clock } from '../../world/world.ts'
 import { type Counters, type Meeting, noCounters, survivorOf } from '../engine.ts'
+import { type Bans, createBans } from './bans.ts'
+import { type Connection, type Link, linkOver } from './link.ts'
 import type { Lane, Meters } from './meter.ts'
 import { gatherNews } from './news.ts'
 import { tameWire, tellSite } from './wire.ts'
-
-/** A TLS connection whose other end was identified as a node of the fleet. */
-export interface Connection {
-  node: NodeName
-  direction: 'incoming' | 'outgoing'
-  socket: TLSSocket
-  /** Below TLS: what it counts came over the network. */
-  raw: Socket
-}
-
-export interface Link {
-  readonly node: NodeName
-  readonly direction: 'incoming' | 'outgoing'
-  readonly wire: Wire
-  readonly socket: TLSSocket
-  /** One per piece: 1 where the peer has it. */
-  readonly has: Uint8Array
-  /** How many it has. */
-  count: number
-  delivered: number
-  rejects: number
-  /** When it was last asked for something while it had nothing to do, in monotonic milliseconds. */
-  askedAtMs: number
-  /** For how long it was to answer: in all, since a block last came from it, and since anything did. */
-  busyMs: number
-  vainMs: number
-  silentMs: number
-  /** What it had delivered when that was looked at last. */
-  deliveredBefore: number
-  /** When that was, in monotonic milliseconds; infinite while what came waits for our own rate. */
-  heardAtMs: number
-  /** What it says of its site; decides what counts as over a link, and nothing else. */
-  site: string | undefined
-  readonly lane: Lane
-  /** Says now which pieces are here. */
-  tellNews(): void
-  /** Of the pieces those to ask it for first; undefined means all. */
-  share(): Share | undefined
-  speed(): number
-  close(because: string): void
-}
 
 export interface Links {
   all(): Iterable<Link>
   size(): number
   has(node: NodeName): boolean
-  meet(meetings: readonly Meeting[]): void
-  /** Whether there is a link with its node now. */
+  /** The link of a wire that webtorrent uses. */
+  of(wire: Wire): Link | undefined
+  /** The handed-out peers of the holding, all of them. */
+  setPeers(peers: readonly Meeting[]): void
+  /** Returns whether there is a link to the node now, over this connection or another one. */
   add(connection: Connection): boolean
-  /** For a while; `msFor` is told how often it was banned lately, with this time. */
+  /** Closes the link, and lets the node have none for a while (bans.ts). */
   ban(node: NodeName, ban: { msFor: (times: number) => number; because: string }): void
-  /** How many milliseconds it still is banned for; 0 if it is not. */
+  /** In milliseconds; 0 for a node that is not banned. */
   bannedForMs(node: NodeName): number
   drop(node: NodeName, because: string): void
   isParent(node: NodeName): boolean
-  /** How many are not the parent and have or want pieces. */
+  /** The number of links to nodes other than the parent. */
   others(): number
-  /** Bytes since it was last asked. */
+  /** Bytes since it was last called. */
   counted(): Counters
 }
 
-/** What a link tells: `onOpen` once it can be used, then its pieces, then `onClose`. */
+/**
+ * The life of each link: `onOpen` once it can be used, then what its peer has and sends, then
+ * `onClose`.
+ */
 export interface LinkEvents {
   onOpen(link: Link): void
-  /** By which way its bytes go may have changed. */
+  /** Its bytes may go another way now: over links between sites, or within the site. */
   onLane(link: Link): void
+  /** The peer has got this piece. */
   onHas(link: Link, piece: number): void
+  /** The peer has said anew which pieces it has. */
   onHasAnew(link: Link): void
   onBlock(link: Link, piece: number, offset: number, bytes: Uint8Array): void
-  /** A caller for whom there is no room. */
+  /** A node called, and there is no room for it. */
   onFull(node: NodeName): void
-  /** `isNeeded` is false if both sides had all; `isReplaced`: there is another one with the same node. */
+  /**
+   * `isNeeded` is false if both ends had all pieces; `isReplaced` is true if there is another link
+   * to the node by now.
+   */
   onClose(link: Link, end: { because: string; isNeeded: boolean; isReplaced: boolean }): void
 }
 
-interface Counting {
-  link: Link
-  raw: Socket
-  overLinkCounted: number
-}
-
-export function openLinks(parts: {
+interface LinksParts {
   torrent: Torrent
   self: NodeName
-  /** This node's own site, told to the peers. */
+  /** This node's own site, which the peers are told; null if it has none. */
   site: string | null
   meters: Meters
   clock: Pick<Clock, 'monotonicMs' | 'after'>
   isBackground: () => boolean
   events: LinkEvents
-}): Links {
-  const { torrent, events, meters, clock } = parts
-  const pieces = torrent.pieces.length
-  const links = new Map<NodeName, Counting>()
-  const bans = new Map<NodeName, { untilMs: number; times: number }>()
-  let meetings = new Map<NodeName, Meeting>()
-  let counters: { -readonly [name in keyof Counters]: number } = { ...noCounters }
+}
 
-  const drop = (node: NodeName, because: string) => links.get(node)?.link.close(because)
-  const isWhole = (link: Link) => link.count === pieces
-  const isParent = (node: NodeName) => meetings.get(node)?.relation === 'parent'
-  const bannedForMs = (node: NodeName) => Math.max(0, (bans.get(node)?.untilMs ?? 0) - clock.monotonicMs())
-  const isFull = () => {
-    let callers = 0
-    for (const { link } of links.values()) if (link.direction === 'incoming') callers += 1
-    return callers >= limits.callersPerHoldingMax
+/** The links end with the torrent. */
+export function createLinks(parts: LinksParts): Links {
+  return new TorrentLinks(parts)
+}
+
+class TorrentLinks implements Links {
+  readonly #parts: LinksParts
+  readonly #torrent: Torrent
+  readonly #events: LinkEvents
+  readonly #bans: Bans
+  readonly #links = new Map<NodeName, Link>()
+  #peers: ReadonlyMap<NodeName, Meeting> = new Map()
+  #counters: { -readonly [name in keyof Counters]: number } = { ...noCounters }
+
+  constructor(parts: LinksParts) {
+    this.#parts = parts
+    this.#torrent = parts.torrent
+    this.#events = parts.events
+    this.#bans = createBans(parts.clock)
   }
 
-  const add = (connection: Connection): boolean => {
-    const { node, direction, socket, raw } = connection
-    const existing = links.get(node)
-    const refuse = node === parts.self || bannedForMs(node) > 0 || torrent.destroyed
-    // A second one in the same direction means that the other end has given up the first.
-    const isBetter = existing?.link.direction === direction || direction === survivorOf(parts.self, node)
-    if (refuse || (existing !== undefined && !isBetter)) {
+  all(): Iterable<Link> {
+    return [...this.#links.values()]
+  }
+
+  size(): number {
+    return this.#links.size
+  }
+
+  has(node: NodeName): boolean {
+    return this.#links.has(node)
+  }
+
+  of(wire: Wire): Link | undefined {
+    const link = [...this.#links.values()].find((each) => each.wire === wire)
+    return link !== undefined && this.#torrent._peers.get(link.node)?.wire === wire ? link : undefined
+  }
+
+  setPeers(peers: readonly Meeting[]): void {
+    const before = this.#peers
+    this.#peers = new Map(peers.map((peer) => [peer.node, peer]))
+    // The tracker decides who may take from the parent: a parent that is no longer handed out is
+    // hung up on.
+    for (const [node, { relation }] of before) {
+      if (relation === 'parent' && !this.isParent(node)) this.drop(node, 'no longer handed out')
+    }
+    for (const link of this.#links.values()) this.#events.onLane(link)
+  }
+
+  add(connection: Connection): boolean {
+    const { node, socket } = connection
+    const existing = this.#links.get(node)
+    if (!this.#isWelcome(connection, existing)) {
       socket.destroy()
       return existing !== undefined
     }
-    if (existing === undefined && direction === 'incoming' && isFull()) {
-      // It calls again, later each time, and takes from others meanwhile. What it has sent by now has to be read, or its end
-      // is never seen and the connection stays.
+    if (existing === undefined && connection.direction === 'incoming' && this.#isFull()) {
+      // The caller calls again, later each time, and takes from others meanwhile. What it has sent
+      // by now has to be read, or its end is never seen and the connection stays.
       socket.resume()
       socket.end()
-      events.onFull(node)
+      this.#events.onFull(node)
       return false
     }
-    links.delete(node)
-    existing?.link.close('replaced')
-    torrent.addPeer(Object.assign(socket, { id: node, connected: true as const }) satisfies PeerConnection)
-    const peer = torrent._peers.get(node)
+    this.#links.delete(node)
+    existing?.close('replaced')
+    this.#torrent.addPeer(Object.assign(socket, { id: node, connected: true as const }) satisfies PeerConnection)
+    const peer = this.#torrent._peers.get(node)
     const wire = peer?.wire
     if (peer === undefined || wire === undefined || wire === null) {
       socket.destroy()
       return false
     }
-    const lane: Lane = { isBackground: parts.isBackground, isElsewhere: () => isElsewhere(link) }
-    const link: Link = linkOf({
-      ...{ node, direction, socket, peer, wire, pieces, lane, nowMs: clock.monotonicMs() },
-      tellNews: () => news.tell(),
-      share: () => meetings.get(node)?.share,
+    const link = this.#open(connection, peer, wire)
+    this.#follow(link, peer)
+    this.#events.onOpen(link)
+    return true
+  }
+
+  ban(node: NodeName, { msFor, because }: { msFor: (times: number) => number; because: string }): void {
+    this.#bans.add(node, msFor)
+    this.drop(node, because)
+  }
+
+  bannedForMs(node: NodeName): number {
+    return this.#bans.leftMs(node)
+  }
+
+  drop(node: NodeName, because: string): void {
+    this.#links.get(node)?.close(because)
+  }
+
+  isParent(node: NodeName): boolean {
+    return this.#peers.get(node)?.relation === 'parent'
+  }
+
+  others(): number {
+    let others = 0
+    for (const node of this.#links.keys()) if (!this.isParent(node)) others += 1
+    return others
+  }
+
+  counted(): Counters {
+    for (const link of this.#links.values()) this.#countOverLink(link)
+    const counted = this.#counters
+    this.#counters = { ...noCounters }
+    return counted
+  }
+
+  #isWelcome({ node, direction }: Connection, existing: Link | undefined): boolean {
+    const { self } = this.#parts
+    if (node === self || this.#bans.leftMs(node) > 0 || this.#torrent.destroyed) return false
+    // A second connection in the same direction means that the other end has given up the first.
+    return existing === undefined || existing.direction === direction || direction === survivorOf(self, node)
+  }
+
+  #isFull(): boolean {
+    let callers = 0
+    for (const { direction } of this.#links.values()) if (direction === 'incoming') callers += 1
+    return callers >= limits.callersPerHoldingMax
+  }
+
+  #open(connection: Connection, peer: Peer, wire: Wire): Link {
+    const { site, meters, clock, isBackground } = this.#parts
+    const { node } = connection
+    const lane: Lane = { isBackground, isElsewhere: () => this.#isElsewhere(link) }
+    const link: Link = linkOver(connection, {
+      ...{ peer, wire, lane, pieces: this.#torrent.pieces.length, nowMs: clock.monotonicMs() },
+      sendNews: () => news.send(),
+      share: () => this.#peers.get(node)?.share,
     })
-    const counting: Counting = { link, raw, overLinkCounted: 0 }
-    links.set(node, counting)
-    if (parts.site !== null) tellSite(wire, parts.site)
+    this.#links.set(node, link)
+    if (site !== null) tellSite(wire, site)
     tameWire(wire, {
-      site: (site) => {
-        link.site = site
-        events.onLane(link)
+      site: (theirs) => {
+        link.site = theirs
+        this.#events.onLane(link)
       },
       arrived: (bytes, goOn) => {
         link.heardAtMs = Number.POSITIVE_INFINITY
@@ -168,127 +213,81 @@ export function openLinks(parts: {
           return true
         })
       },
-      abuse: (because) => link.close(because),
+      abuse: link.close,
     })
     const news = gatherNews({ wire, clock, peerHas: (piece) => link.has[piece] === 1 })
-    follow(counting, peer)
-    events.onOpen(link)
-    return true
+    return link
   }
 
-  const follow = (counting: Counting, peer: Peer) => {
-    const { link } = counting
+  #follow(link: Link, peer: Peer): void {
     const { wire } = link
-    const hasAnew = (has: (piece: number) => boolean) => {
-      link.count = 0
-      for (let piece = 0; piece < pieces; piece += 1) {
-        link.has[piece] = has(piece) ? 1 : 0
-        link.count += link.has[piece] ?? 0
-      }
-      events.onHasAnew(link)
-      dropIfIdle(link)
-    }
-    wire.on('bitfield', (bits: { get(piece: number): boolean }) => hasAnew((piece) => bits.get(piece)))
-    wire.on('have-all', () => hasAnew(() => true))
-    wire.on('have-none', () => hasAnew(() => false))
+    const [events, pieces] = [this.#events, link.has.length]
+    wire.on('bitfield', (bits: { get(piece: number): boolean }) => this.#hasAnew(link, (piece) => bits.get(piece)))
+    wire.on('have-all', () => this.#hasAnew(link, () => true))
+    wire.on('have-none', () => this.#hasAnew(link, () => false))
     wire.on('have', (piece: number) => {
       if (piece < 0 || piece >= pieces || link.has[piece] === 1) return
       link.has[piece] = 1
       link.count += 1
       events.onHas(link, piece)
-      dropIfIdle(link)
+      this.#closeIfUseless(link)
     })
     wire.on('piece', (piece: number, offset: number, bytes: Uint8Array) => {
       link.delivered += bytes.length
-      const from = isParent(link.node) ? 'fromParent' : 'fromSiblings'
-      counters[from] += bytes.length
+      this.#counters[this.isParent(link.node) ? 'fromParent' : 'fromSiblings'] += bytes.length
       events.onBlock(link, piece, offset, bytes)
     })
     wire.on('upload', (bytes: number) => {
-      counters.given += bytes
+      this.#counters.given += bytes
     })
     wire.on('reject', () => {
-      // Who gives nothing at the moment takes back what it was asked for.
+      // A peer that chokes us rejects what was requested before.
       if (wire.peerChoking) return
       link.rejects += 1
       if (link.rejects > limits.wireRejectsMax) link.close('it refuses what it says it has')
     })
-    peer.once('disconnect', (error?: Error) => {
-      countOverLink(counting)
-      const isReplaced = links.get(link.node) !== counting
-      if (!isReplaced) links.delete(link.node)
-      const isNeeded = !(torrent.done && isWhole(link))
-      events.onClose(link, { because: error?.message ?? 'closed', isNeeded, isReplaced })
-    })
+    peer.once('disconnect', (error?: Error) => this.#closed(link, error?.message ?? 'closed'))
   }
-  // Only who hears of it closes: so the news that makes a wire useless still gets through.
-  const dropIfIdle = (link: Link) => {
-    if (torrent.done && isWhole(link)) link.close('both have all')
-  }
-  const isElsewhere = (link: Link): boolean => {
-    const says = parts.site !== null && link.site !== undefined && link.site !== parts.site
-    return meetings.get(link.node)?.elsewhere ?? says
-  }
-  const countOverLink = (counting: Counting) => {
-    const { link, raw } = counting
-    const bytes = raw.bytesRead - counting.overLinkCounted
-    if (!isElsewhere(link) || bytes <= 0) return
-    counting.overLinkCounted += bytes
-    counters.overLink += bytes
-  }
-  return {
-    all: () => [...links.values()].map(({ link }) => link),
-    size: () => links.size,
-    has: (node) => links.has(node),
-    meet: (next) => {
-      const before = meetings
-      meetings = new Map(next.map((meeting) => [meeting.node, meeting]))
-      // Who may take from the parent is the tracker's to decide: a parent that is no longer handed out is let go.
-      for (const [node, { relation }] of before) {
-        if (relation === 'parent' && meetings.get(node)?.relation !== 'parent') drop(node, 'no longer handed out')
-      }
-      for (const { link } of links.values()) events.onLane(link)
-    },
-    add,
-    ban: (node, { msFor, because }) => {
-      const times = (bans.get(node)?.times ?? 0) + 1
-      bans.delete(node)
-      const [first] = bans.keys()
-      if (bans.size >= limits.bannedKnownMax && first !== undefined) bans.delete(first)
-      bans.set(node, { untilMs: clock.monotonicMs() + msFor(times), times })
-      drop(node, because)
-    },
-    bannedForMs,
-    drop,
-    isParent,
-    others: () => {
-      let others = 0
-      for (const { link } of links.values()) if (!isParent(link.node)) others += 1
-      return others
-    },
-    counted: () => {
-      for (const counting of links.values()) countOverLink(counting)
-      const counted = counters
-      counters = { ...noCounters }
-      return counted
-    },
-  }
-}
 
-function linkOf(
-  parts: Pick<Link, 'node' | 'direction' | 'socket' | 'wire' | 'lane' | 'share' | 'tellNews'> & {
-    peer: Peer
-    pieces: number
-    nowMs: number
-  },
-): Link {
-  const { node, direction, socket, wire, lane, share, tellNews, peer, nowMs } = parts
-  const { downloadSpeed } = wire
-  return {
-    ...{ node, direction, socket, wire, lane, has: new Uint8Array(parts.pieces), count: 0, delivered: 0, rejects: 0 },
-    ...{ site: undefined, askedAtMs: nowMs, busyMs: 0, vainMs: 0, silentMs: 0, deliveredBefore: 0, heardAtMs: nowMs },
-    ...{ share, tellNews },
-    speed: () => downloadSpeed(),
-    close: (because) => peer.destroy(new Error(because)),
+  #closed(link: Link, because: string): void {
+    this.#countOverLink(link)
+    const isReplaced = this.#links.get(link.node) !== link
+    if (!isReplaced) this.#links.delete(link.node)
+    this.#events.onClose(link, { because, isNeeded: !this.#isUseless(link), isReplaced })
+  }
+
+  #hasAnew(link: Link, has: (piece: number) => boolean): void {
+    link.count = 0
+    for (let piece = 0; piece < link.has.length; piece += 1) {
+      link.has[piece] = has(piece) ? 1 : 0
+      link.count += link.has[piece] ?? 0
+    }
+    this.#events.onHasAnew(link)
+    this.#closeIfUseless(link)
+  }
+
+  /**
+   * Only the end that gets the news closes: so the news that makes a link useless still gets
+   * through.
+   */
+  #closeIfUseless(link: Link): void {
+    if (this.#isUseless(link)) link.close('both have all')
+  }
+
+  #isUseless(link: Link): boolean {
+    return this.#torrent.done && link.count === link.has.length
+  }
+
+  #isElsewhere(link: Link): boolean {
+    const { site } = this.#parts
+    const saysSo = site !== null && link.site !== undefined && link.site !== site
+    return this.#peers.get(link.node)?.elsewhere ?? saysSo
+  }
+
+  #countOverLink(link: Link): void {
+    const bytes = link.raw.bytesRead - link.overLinkCounted
+    if (bytes <= 0 || !this.#isElsewhere(link)) return
+    link.overLinkCounted += bytes
+    this.#counters.overLink += bytes
   }
 }

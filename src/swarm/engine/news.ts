@@ -1,56 +1,57 @@
-// Tells a wire which pieces are here. A message of its own for each piece costs both ends more than a tenth of what moving
-// the piece does, once for every wire: so a few are told together, and along with whatever else is sent.
+// Sends HAVEs on one wire. A HAVE per message costs both ends more than a tenth of what moving the
+// piece does, once for every wire: so a few are sent together, or along with whatever else is sent.
 
 import type { Wire } from 'webtorrent'
 import { limits } from '../../model/limits.ts'
 import type { Clock, Timer } from '../../world/world.ts'
 
 export interface News {
-  /** All that is left to tell. */
-  tell(): void
+  /** Sends all that wait. */
+  send(): void
 }
 
-/** BEP 3: length, the number of the message, the piece. */
+/** BEP 3: the length of what follows, the number of the message, the piece. */
 const haveBytes = 9
 const haveMessage = 4
 
+/** Overrides `have` and `_push` of the wire. */
 export function gatherNews(parts: {
   wire: Wire
   clock: Pick<Clock, 'monotonicMs' | 'after'>
-  /** Who has a piece is in no hurry to hear of it. */
+  /** A peer that has a piece is in no hurry for its HAVE. */
   peerHas: (piece: number) => boolean
 }): News {
   const { wire, clock } = parts
   const push = wire._push.bind(wire)
-  let untold: number[] = []
-  let toldAtMs = Number.NEGATIVE_INFINITY
+  let unsent: number[] = []
+  let sentAtMs = Number.NEGATIVE_INFINITY
   let timer: Timer | undefined
 
-  const tell = () => {
+  const send = () => {
     timer?.cancel()
     timer = undefined
-    if (untold.length === 0 || wire.destroyed) return
-    toldAtMs = clock.monotonicMs()
-    const messages = messagesFor(untold)
-    untold = []
+    if (unsent.length === 0 || wire.destroyed) return
+    sentAtMs = clock.monotonicMs()
+    const messages = messagesFor(unsent)
+    unsent = []
     push(messages)
   }
   wire.have = (piece) => {
-    untold.push(piece)
+    unsent.push(piece)
     if (timer !== undefined || parts.peerHas(piece)) return
-    const waitMs = toldAtMs + limits.newsGatheredMs - clock.monotonicMs()
-    if (waitMs <= 0) tell()
-    else timer = clock.after(waitMs, tell)
+    const waitMs = sentAtMs + limits.newsGatheredMs - clock.monotonicMs()
+    if (waitMs <= 0) send()
+    else timer = clock.after(waitMs, send)
   }
   wire._push = (bytes) => {
-    tell()
+    send()
     return push(bytes)
   }
   wire.once('close', () => {
     timer?.cancel()
-    untold = []
+    unsent = []
   })
-  return { tell }
+  return { send }
 }
 
 function messagesFor(pieces: readonly number[]): Uint8Array {

@@ -1,4 +1,4 @@
-// Mutual TLS between nodes of one fleet: who calls, whom we call, and for which holding.
+// Mutual TLS between the nodes of one fleet. The handshake tells who calls, and for which holding.
 
 import { constants } from 'node:crypto'
 import { connect as connectTcp, type Socket } from 'node:net'
@@ -16,132 +16,166 @@ import type { InfoHash, NodeName } from '../../model/names.ts'
 import { identityOf } from '../../trust/identity.ts'
 import type { Clock, TlsIdentity } from '../../world/world.ts'
 import { infoHashFromServerName, serverNameOf } from '../engine.ts'
-import { countCallers } from './callers.ts'
-import type { Connection } from './links.ts'
+import { createCallers } from './callers.ts'
+import type { Connection } from './link.ts'
 
 export const swarmProtocol = 'banyan-swarm/1'
 
 export interface SwarmTls {
+  /** Handshakes from here on are with this certificate. */
   renew(tls: TlsIdentity): void
   /** Takes an accepted connection through its handshake. */
   accept(raw: Socket): void
-  /** Throws a Failure: `unreachable`, `timed-out`, `untrusted`, `refused`. */
+  /** Throws a Failure: `unreachable`, `timed-out`, `untrusted`, `refused`, `too-large`. */
   dial(to: { node: NodeName; address: string; port: number; infoHash: InfoHash }): Promise<Connection>
-  close(): void
+  /** Destroys all connections. */
+  stop(): void
 }
 
-export function openSwarmTls(parts: {
+interface SwarmTlsParts {
   tls: TlsIdentity
   clock: Clock
-  /** A node of the fleet asks for a holding. False if it is not let in. */
+  /** A node of the fleet calls for this holding. Returns whether it is let in. */
   onConnection: (infoHash: InfoHash, connection: Connection) => boolean
+  /** Somebody called who is no node of the fleet. */
   onStranger: (address: string, because: string) => void
-  /** Somebody called; whether it is known who. */
+  /** Somebody called. `isKnown` says whether it was a node that was let in. */
   onCaller: (address: string, isKnown: boolean) => void
-}): SwarmTls {
-  const raws = new Set<Socket>()
-  const callers = countCallers<Socket>()
-  /** Of callers: a socket that was closed has none any longer. */
-  const addresses = new WeakMap<Socket, string>()
-  let context = contextFrom(parts.tls)
-  let server = serverFrom(parts.tls)
+}
 
-  function serverFrom(tls: TlsIdentity): Server {
-    const made = createServer({ ...optionsFrom(tls), requestCert: true, rejectUnauthorized: true })
-    made.on('secureConnection', (socket: TLSSocket) => welcome(socket))
-    made.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
-      const address = addressOf(rawOf(socket))
-      // Node hangs up on a certificate that it refuses, and says why only here.
+export function startSwarmTls(parts: SwarmTlsParts): SwarmTls {
+  return new RunningTls(parts)
+}
+
+class RunningTls implements SwarmTls {
+  readonly #parts: SwarmTlsParts
+  readonly #raws = new Set<Socket>()
+  readonly #callers = createCallers<Socket>()
+  /** Of callers: a socket that was closed does not know its address any longer. */
+  readonly #addresses = new WeakMap<Socket, string>()
+  /** For dials. */
+  #context: SecureContext
+  /** For callers. Never listens: accepted connections are handed to it. */
+  #server: Server
+
+  constructor(parts: SwarmTlsParts) {
+    this.#parts = parts
+    this.#context = contextFrom(parts.tls)
+    this.#server = this.#serverFrom(parts.tls)
+  }
+
+  renew(tls: TlsIdentity): void {
+    this.#context = contextFrom(tls)
+    this.#server = this.#serverFrom(tls)
+  }
+
+  accept(raw: Socket): void {
+    if (!this.#mayOpen(raw, limits.wiresMax - limits.wiresKeptForDials)) return
+    const address = raw.remoteAddress ?? 'unknown'
+    if (!this.#callers.enter(raw, address)) {
+      raw.destroy()
+      return
+    }
+    this.#addresses.set(raw, address)
+    raw.setNoDelay(true)
+    raw.setKeepAlive(true, limits.keepAliveMs)
+    this.#server.emit('connection', raw)
+  }
+
+  async dial({ node, address, port, infoHash }: Parameters<SwarmTls['dial']>[0]): Promise<Connection> {
+    const keeping = { noDelay: true, keepAlive: true, keepAliveInitialDelay: limits.keepAliveMs }
+    const raw = connectTcp({ host: address, port, ...keeping })
+    if (!this.#mayOpen(raw, limits.wiresMax)) throw new Failure('too-large', 'too many connections', { retry: 'later' })
+    const socket = connectTls({
+      socket: raw,
+      secureContext: this.#context,
+      ALPNProtocols: [swarmProtocol],
+      servername: serverNameOf(infoHash),
+      rejectUnauthorized: true,
+      // The server name is a holding's. Who answers is checked below.
+      checkServerIdentity: () => undefined,
+    })
+    await connected(raw, socket, this.#parts.clock)
+    try {
+      const found = nodeOf(socket)
+      if (found !== node) throw new Failure('untrusted', `${address}:${port} is ${found}, not ${node}`)
+    } catch (error) {
+      socket.destroy()
+      throw error
+    }
+    return { node, direction: 'outgoing', socket, raw }
+  }
+
+  stop(): void {
+    for (const raw of this.#raws) raw.destroy()
+  }
+
+  #serverFrom(tls: TlsIdentity): Server {
+    const server = createServer({ ...optionsFrom(tls), requestCert: true, rejectUnauthorized: true })
+    server.on('secureConnection', (socket: TLSSocket) => this.#welcome(socket))
+    server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+      const address = this.#addressOf(rawOf(socket))
+      // Node hangs up on a certificate that it refuses, and gives the reason only here.
       const refused = socket.authorizationError ? String(socket.authorizationError) : undefined
-      // Who leaves before the handshake is over, a node that ends perhaps, did nothing that could be held against him.
-      if (refused !== undefined || error.code !== 'ECONNRESET') parts.onStranger(address, refused ?? reasonOf(error))
-      parts.onCaller(address, false)
+      // A caller that leaves before the handshake is over, a node that ends perhaps, did nothing
+      // wrong.
+      if (refused !== undefined || error.code !== 'ECONNRESET') {
+        this.#parts.onStranger(address, refused ?? reasonOf(error))
+      }
+      this.#parts.onCaller(address, false)
       socket.destroy()
     })
-    return made
+    return server
   }
-  const addressOf = (raw: Socket) => addresses.get(raw) ?? 'unknown'
-  const mayOpen = (raw: Socket, max: number): boolean => {
-    raw.on('error', () => raw.destroy())
-    if (raws.size >= max) {
-      raw.destroy()
-      return false
-    }
-    raws.add(raw)
-    raw.once('close', () => {
-      raws.delete(raw)
-      callers.left(raw)
-    })
-    return true
-  }
-  const welcome = (socket: TLSSocket) => {
+
+  /** The handshake is over, and TLS has accepted the certificate. */
+  #welcome(socket: TLSSocket): void {
     const raw = rawOf(socket)
+    const { onCaller, onConnection, onStranger } = this.#parts
     socket.on('error', () => socket.destroy())
     try {
       const node = nodeOf(socket)
       const infoHash = infoHashFromServerName(socket.servername)
       if (infoHash === undefined) throw new Failure('bad-input', 'it names no holding')
-      callers.introduced(raw)
-      parts.onCaller(addressOf(raw), parts.onConnection(infoHash, { node, direction: 'incoming', socket, raw }))
+      this.#callers.introduced(raw)
+      onCaller(this.#addressOf(raw), onConnection(infoHash, { node, direction: 'incoming', socket, raw }))
     } catch (error) {
       if (!(error instanceof Failure)) throw error
-      parts.onStranger(addressOf(raw), error.message)
-      parts.onCaller(addressOf(raw), false)
+      onStranger(this.#addressOf(raw), error.message)
+      onCaller(this.#addressOf(raw), false)
       socket.destroy()
     }
   }
-  return {
-    renew: (tls) => {
-      context = contextFrom(tls)
-      server = serverFrom(tls)
-    },
-    accept: (raw) => {
-      if (!mayOpen(raw, limits.wiresMax - limits.wiresKeptForDials)) return
-      const address = raw.remoteAddress ?? 'unknown'
-      if (!callers.enter(raw, address)) {
-        raw.destroy()
-        return
-      }
-      addresses.set(raw, address)
-      raw.setNoDelay(true)
-      raw.setKeepAlive(true, limits.keepAliveMs)
-      server.emit('connection', raw)
-    },
-    dial: async ({ node, address, port, infoHash }) => {
-      const keeping = { noDelay: true, keepAlive: true, keepAliveInitialDelay: limits.keepAliveMs }
-      const raw = connectTcp({ host: address, port, ...keeping })
-      if (!mayOpen(raw, limits.wiresMax)) throw new Failure('too-large', 'too many connections', { retry: 'later' })
-      const socket = connectTls({
-        socket: raw,
-        secureContext: context,
-        ALPNProtocols: [swarmProtocol],
-        servername: serverNameOf(infoHash),
-        rejectUnauthorized: true,
-        // The name asked for is a holding's. Who answers is checked below.
-        checkServerIdentity: () => undefined,
-      })
-      await connected(raw, socket, parts.clock)
-      try {
-        const found = nodeOf(socket)
-        if (found !== node) throw new Failure('untrusted', `${address}:${port} is ${found}, not ${node}`)
-      } catch (error) {
-        socket.destroy()
-        throw error
-      }
-      return { node, direction: 'outgoing', socket, raw }
-    },
-    close: () => {
-      for (const raw of raws) raw.destroy()
-    },
+
+  #addressOf(raw: Socket): string {
+    return this.#addresses.get(raw) ?? 'unknown'
+  }
+
+  /**
+   * Counts the connection until it is closed. Destroys it and returns false if there are `max`
+   * already.
+   */
+  #mayOpen(raw: Socket, max: number): boolean {
+    raw.on('error', () => raw.destroy())
+    if (this.#raws.size >= max) {
+      raw.destroy()
+      return false
+    }
+    this.#raws.add(raw)
+    raw.once('close', () => {
+      this.#raws.delete(raw)
+      this.#callers.left(raw)
+    })
+    return true
   }
 }
 
-/** The connection that TLS runs over; Node has no public word for it. */
+/** The TCP connection below TLS; Node has no public name for it. */
 function rawOf(socket: TLSSocket): Socket {
   return (socket as TLSSocket & { _parent: Socket })._parent
 }
 
-/** Resumed sessions would skip the check of the certificate, so there are none. */
+/** Without tickets: a resumed session would skip the check of the certificate. */
 function optionsFrom({ key, certificate, ca }: TlsIdentity) {
   return {
     ...{ key, cert: certificate, ca, minVersion: 'TLSv1.3' as const, ALPNProtocols: [swarmProtocol] },
@@ -154,7 +188,11 @@ function contextFrom({ key, certificate, ca }: TlsIdentity): SecureContext {
   return createSecureContext({ key, cert: certificate, ca, minVersion: 'TLSv1.3' })
 }
 
-/** TLS has checked that the certificate is of our authority and in force. */
+/**
+ * The node that the certificate names; TLS has checked that the certificate is of our authority and
+ * in force. Throws a Failure, `untrusted` or `bad-input`, if the other end is no node or speaks
+ * another protocol.
+ */
 function nodeOf(socket: TLSSocket): NodeName {
   const certificate = socket.getPeerX509Certificate()
   if (certificate === undefined || !socket.authorized) throw new Failure('untrusted', 'no certificate of this fleet')
@@ -164,6 +202,10 @@ function nodeOf(socket: TLSSocket): NodeName {
   return identity.name
 }
 
+/**
+ * Resolves after the handshake. Throws a Failure, and destroys both sockets, if it fails or takes
+ * too long.
+ */
 function connected(raw: Socket, socket: TLSSocket, clock: Clock): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = clock.after(limits.connectTimeoutMs, () => {
@@ -187,7 +229,7 @@ function connected(raw: Socket, socket: TLSSocket, clock: Clock): Promise<void> 
 }
 
 function failureOf(error: NodeJS.ErrnoException): Failure {
-  // An alert is what the other end holds against us.
+  // An alert is the other end's complaint about us.
   const isOfCertificate = /CERT|ISSUER|SIGNED|ERR_TLS|ERR_SSL/.test(error.code ?? '') && !error.code?.includes('ALERT')
   return new Failure(isOfCertificate ? 'untrusted' : 'unreachable', reasonOf(error), { retry: 'later', cause: error })
 }

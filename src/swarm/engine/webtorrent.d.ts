@@ -1,23 +1,30 @@
-// The part of webtorrent 3.0.21 and bittorrent-protocol 5.0.9 that is used here; the packages bring no types. What starts
-// with an underscore is theirs to change: package.json pins the versions, and test/swarm/ notices.
+// The part of webtorrent 3.0.21 and bittorrent-protocol 5.0.9 that is used here; the packages bring
+// no types. Names that start with an underscore are private to them: package.json pins the
+// versions, and test/swarm/ notices a change.
 
 declare module 'webtorrent' {
   import type { EventEmitter } from 'node:events'
   import type { Duplex } from 'node:stream'
 
-  /** What a torrent asks of the object that gathers the blocks of one missing piece. */
+  /**
+   * Gathers the blocks of one missing piece. Blocks are numbered from 0; all lengths are in bytes.
+   */
   export interface PieceBuffer {
     readonly length: number
     readonly missing: number
+    /** The number of a block to request, which is reserved from here on; -1 if there is none. */
     reserve(): number
+    /** The reserved block will not come. */
     cancel(block: number): void
     chunkOffset(block: number): number
     chunkLength(block: number): number
-    /** Whether that was the last missing block. */
+    /** Returns whether this was the last missing block. */
     set(block: number, data: Uint8Array, source: unknown): boolean
+    /** The whole piece, which the caller may keep; null if a block is missing. */
     flush(): Uint8Array | null
   }
 
+  /** `offset` and `length` in bytes, within the piece. */
   export interface BlockRequest {
     readonly piece: number
     readonly offset: number
@@ -28,12 +35,14 @@ declare module 'webtorrent' {
     destroyed: boolean
     peerChoking: boolean
     amInterested: boolean
+    /** Our own requests that are not answered. */
     readonly requests: readonly BlockRequest[]
+    /** The peer's requests that are not answered. */
     readonly peerRequests: readonly BlockRequest[]
     extendedHandshake: Record<string, unknown>
     extendedMapping: Record<number, string>
     _ext: Record<string, unknown>
-    /** Bytes per second; with an argument it counts them. */
+    /** In bytes per second. An argument is counted first: so many bytes have come in. */
     downloadSpeed: (bytes?: number) => number
     choke(): void
     unchoke(): void
@@ -43,7 +52,7 @@ declare module 'webtorrent' {
     have(piece: number): void
     destroy(): void
     cancel(piece: number, offset: number, length: number): void
-    /** For the next answer to come; 0 for as long as it takes. */
+    /** How long the next answer may take, in milliseconds; 0 means without end. */
     _timeoutMs: number
     _parse(size: number, parser: (bytes: Uint8Array) => void): void
     _parser: (bytes: Uint8Array) => void
@@ -59,7 +68,7 @@ declare module 'webtorrent' {
     destroy(error?: Error): void
   }
 
-  /** A connection that webtorrent is to use as it is. */
+  /** A connection that webtorrent uses as it is. */
   export type PeerConnection = Duplex & { id: string; connected: true }
 
   export interface PieceStore {
@@ -124,7 +133,7 @@ declare module 'webtorrent' {
     add(metainfo: Uint8Array, options: TorrentOptions): Torrent
     destroy(done: (error?: Error | null) => void): void
     _onListening(): void
-    /** Its own listener, where it has one. */
+    /** webtorrent's own listener; undefined without one. */
     readonly _connPool?: unknown
   }
 }

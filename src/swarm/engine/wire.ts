@@ -1,39 +1,40 @@
-// What is changed on each of bittorrent-protocol's wires: bounded messages both ways, no extensions, and nothing
-// that a message could throw at the whole engine.
+// What is changed on each of bittorrent-protocol's wires: messages are bounded both ways, there are
+// no extensions, and no message can throw at the whole engine.
 
 import type { Wire } from 'webtorrent'
 import { messageOf } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import { parseBencoded } from '../bencode.ts'
-import { openIntake } from './intake.ts'
+import { createIntake } from './intake.ts'
 
-/** The word for a site in the extended handshake (BEP 10). */
+/** The key for a site in the extended handshake (BEP 10). */
 const siteKey = 'banyan_site'
 
 /**
- * No extensions (BEP 9 and 54 are what webtorrent brings): everybody has the metainfo, nobody loses pieces, and a message
- * that is not understood cannot do harm.
+ * Takes off the extensions that webtorrent brings, BEP 9 and 54: everybody has the metainfo, nobody
+ * loses pieces, and a message that is not read can do no harm.
  */
 export function withoutExtensions(wire: Wire): void {
   wire.extendedMapping = {}
   wire._ext = {}
 }
 
+/** To be called before the handshake. */
 export function tellSite(wire: Wire, site: string): void {
   wire.extendedHandshake = { ...wire.extendedHandshake, [siteKey]: site }
 }
 
-export function tameWire(
-  wire: Wire,
-  on: {
-    /** What the other end says of its site. */
-    site: (site: string) => void
-    /** So many bytes came in. More are read from the connection once it is told to go on. */
-    arrived: (bytes: number, goOn: () => void) => void
-    /** It broke the rules. */
-    abuse: (because: string) => void
-  },
-): void {
+export interface WireEvents {
+  /** The site that the peer says it is at. */
+  site: (site: string) => void
+  /** So many bytes came in. More are read from the connection after `goOn`. */
+  arrived: (bytes: number, goOn: () => void) => void
+  /** The peer broke the rules; nothing more is read or sent. */
+  abuse: (because: string) => void
+}
+
+/** Overrides `_parse`, `_write`, `_push` and `_onExtended` of the wire. */
+export function tameWire(wire: Wire, on: WireEvents): void {
   const parse = wire._parse
   const push = wire._push
   let isOver = false
@@ -42,16 +43,16 @@ export function tameWire(
     if (isOver) return
     isOver = true
     parse.call(wire, Number.MAX_VALUE, () => {})
-    // Whoever sends to all wires must not find one less while he does.
+    // Later: whoever sends to all wires now must not find one wire less meanwhile.
     queueMicrotask(() => on.abuse(because))
   }
   wire._parse = (size, parser) => {
-    // A closed wire waits for a number of bytes that never comes.
+    // A closed wire waits for that many bytes, which never come.
     if (isOver) return
     if (size <= limits.wireMessageMaxBytes || size === Number.MAX_VALUE) return parse.call(wire, size, parser)
     end('it sends too large a message')
   }
-  const takeIn = openIntake({ size: () => wire._parserSize, parse: (part) => wire._parser(part) })
+  const takeIn = createIntake({ size: () => wire._parserSize, parse: (part) => wire._parser(part) })
   wire._write = (data, done) => {
     if (!isOver) {
       try {
@@ -69,14 +70,14 @@ export function tameWire(
     if (wire._readableState.buffered > limits.wireQueuedMaxBytes) end('it does not take what is sent to it')
     return isTaken
   }
-  // bittorrent-protocol's own believes what it reads.
+  // bittorrent-protocol's own trusts what it reads.
   wire._onExtended = (extension, bytes) => {
     const site = extension === 0 ? siteIn(bytes) : undefined
     if (site !== undefined) on.site(site)
   }
 }
 
-/** Undefined for whatever else an extended handshake says. */
+/** The site in an extended handshake; undefined if there is none, or no sound one. */
 function siteIn(bytes: Uint8Array): string | undefined {
   if (bytes.length > limits.wireHandshakeMaxBytes) return undefined
   try {

@@ -1,5 +1,7 @@
-// Which pieces are here, as BitTorrent writes it (BEP 3): the first piece is the highest bit of the first byte.
+// One bit for each piece that is here, in BitTorrent's order (BEP 3): the first piece is the
+// highest bit of the first byte. Pure.
 
+/** No piece of so many. */
 export function bitsFor(pieces: number): Uint8Array {
   return new Uint8Array(Math.ceil(pieces / 8))
 }
@@ -8,7 +10,7 @@ export function hasBit(bits: Uint8Array, piece: number): boolean {
   return ((bits[piece >> 3] ?? 0) & (0x80 >> (piece & 7))) !== 0
 }
 
-/** Numbers that are no piece are ignored. */
+/** A copy with these pieces added. A number beyond the last piece is ignored. */
 export function withBits(bits: Uint8Array, pieces: Iterable<number>): Uint8Array {
   const next = bits.slice()
   for (const piece of pieces) {
@@ -18,6 +20,7 @@ export function withBits(bits: Uint8Array, pieces: Iterable<number>): Uint8Array
   return next
 }
 
+/** All of so many pieces. */
 export function allBits(pieces: number): Uint8Array {
   return withBits(
     bitsFor(pieces),
@@ -26,21 +29,23 @@ export function allBits(pieces: number): Uint8Array {
 }
 
 export interface Pieces {
-  /** Of the payload, in bytes. */
+  /** The size of the payload, in bytes. */
   size: number
+  /** In bytes. */
   pieceLength: number
 }
 
+/** The number of pieces. */
 export function piecesOf({ size, pieceLength }: Pieces): number {
   return Math.ceil(size / pieceLength)
 }
 
-/** The last piece may be shorter. */
+/** The length of one piece, in bytes. The last piece may be shorter than the others. */
 export function lengthOfPiece({ size, pieceLength }: Pieces, piece: number): number {
   return Math.min(pieceLength, size - piece * pieceLength)
 }
 
-/** How many bytes of the payload the set bits stand for. */
+/** The number of payload bytes that the set bits stand for. */
 export function bytesOf(bits: Uint8Array, layout: Pieces): number {
   let bytes = 0
   const pieces = piecesOf(layout)

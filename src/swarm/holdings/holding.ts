@@ -1,5 +1,5 @@
-// One holding: a payload that is here, comes in, or should. Pure: what happened goes in, the next state and what to do
-// about it come out.
+// One holding: a payload that is here, comes in, or is wanted. Pure: an event goes in; the next
+// state and the effects come out.
 
 import { unreachable } from '../../model/failure.ts'
 import type { HoldingSpec } from '../../model/manifest.ts'
@@ -8,51 +8,58 @@ import type { Attack, Transfer } from '../../model/report.ts'
 import { type Counters, noCounters, sumOf } from '../engine.ts'
 import { bitsFor, bytesOf, hasBit, piecesOf, withBits } from './bits.ts'
 
-/** What a holding is of; its metainfo stays on disk. */
+/** The payload of a holding and its names. The metainfo stays on disk. */
 export type HeldSpec = Omit<HoldingSpec, 'metainfo'>
 
 export type Progress =
   | { kind: 'incoming' }
   | { kind: 'complete' }
-  /** Left alone until then, in monotonic milliseconds. */
+  /** The holding is left alone until `retryAtMs`, in monotonic milliseconds. */
   | { kind: 'failed'; because: string; retryAtMs: number }
 
 export interface Holding {
   spec: HeldSpec
   wanted: boolean
   progress: Progress
-  /** The durable pieces; empty once it is complete. */
+  /** The durable pieces. No bits once the holding is complete. */
   bits: Uint8Array
   counters: Counters
+  /** When the payload was first wanted. */
   startedAt: Instant | null
   completedAt: Instant | null
-  /** What the link could bring then, in bytes per second; null where that is not known. */
+  /**
+   * The rate of the site's link when the holding was completed, in bytes per second; null where it
+   * is not known.
+   */
   linkRate: number | null
-  /** When its bytes last went in or out. */
+  /** When bytes of the payload were last received or sent. */
   usedAt: Instant | null
   /** Failures since the last success. */
   attempts: number
-  /** Nobody who can be reached has what is missing. Not recorded: an engine finds it out again. */
+  /**
+   * No peer that can be reached has any missing piece. This is not recorded: the next engine finds
+   * it out again.
+   */
   nobodyHas: boolean
 }
 
 export type Have = 'none' | 'some' | 'all'
 
 export type SwarmEvent =
-  /** The node announces again. */
+  /** The holding has more or less than before, so the node announces again. */
   | { kind: 'changed'; infoHash: InfoHash; have: Have }
   | { kind: 'completed'; infoHash: InfoHash; sha256: Sha256; name: PackageName; version: PackageVersion }
   | { kind: 'failed'; infoHash: InfoHash; name: PackageName; version: PackageVersion; because: string }
   | { kind: 'attack'; attack: Attack }
-  /** A node has dialled us for it; `part` cuts its wire. */
+  /** A node has dialled this one for the payload. `EngineControl.part` cuts its wire. */
   | { kind: 'met'; infoHash: InfoHash; node: NodeName }
-  /** The wire to a node ended while it was needed. */
+  /** The wire to a node ended although one of the two still lacks something. */
   | { kind: 'parted'; infoHash: InfoHash; node: NodeName }
 
 export type HoldingEvent =
   | { kind: 'wanted'; at: Instant }
   | { kind: 'unwanted' }
-  /** Its whole payload was put there and hashed by others. */
+  /** The whole payload was put into the folder and hashed by another part of the node. */
   | { kind: 'adopted'; at: Instant }
   | { kind: 'stored'; pieces: readonly number[] }
   | { kind: 'counted'; counters: Counters; at: Instant }
@@ -63,9 +70,12 @@ export type HoldingEvent =
   | { kind: 'retry' }
   | { kind: 'reach'; nobodyHas: boolean }
 
-/** Told after the new state is recorded. */
-export type HoldingEffect = { kind: 'record' } | { kind: 'tell'; event: SwarmEvent }
+export type HoldingEffect =
+  | { kind: 'record' }
+  /** The node gets the event after the new state is recorded. */
+  | { kind: 'notify'; event: SwarmEvent }
 
+/** A holding without any piece that nobody wants yet. */
 export function newHolding(spec: HeldSpec): Holding {
   return {
     spec,
@@ -91,7 +101,6 @@ export function transition(holding: Holding, event: HoldingEvent): [Holding, Hol
   const { infoHash, sha256 } = holding.spec.payload
   const { name, version } = holding.spec
   const isComplete = holding.progress.kind === 'complete'
-  const fresh = { bits: bitsFor(piecesOf(holding.spec.payload)), completedAt: null, linkRate: null }
   switch (event.kind) {
     case 'wanted': {
       if (holding.wanted) return [holding, []]
@@ -105,45 +114,26 @@ export function transition(holding: Holding, event: HoldingEvent): [Holding, Hol
       if (isComplete) return [holding, []]
       const next = completeSince(holding, event)
       const completed: SwarmEvent = { kind: 'completed', infoHash, sha256, name, version }
-      return [next, recordedAndTold(holding, next, event.kind === 'completed' ? [completed] : [])]
+      return [next, recordAndNotify(holding, next, event.kind === 'completed' ? [completed] : [])]
     }
     case 'stored': {
       if (isComplete || event.pieces.every((piece) => hasBit(holding.bits, piece))) return [holding, []]
       const next = { ...holding, bits: withBits(holding.bits, event.pieces) }
-      return [next, recordedAndTold(holding, next)]
+      return [next, recordAndNotify(holding, next)]
     }
     case 'counted':
       return [{ ...holding, counters: sumOf(holding.counters, event.counters), usedAt: event.at }, [{ kind: 'record' }]]
     case 'lost': {
-      // What was whole is a transfer of its own when it comes again.
-      const anew = isComplete
-        ? { counters: { ...noCounters, given: holding.counters.given }, startedAt: holding.wanted ? event.at : null }
-        : {}
-      const next: Holding = { ...holding, ...fresh, ...anew, progress: { kind: 'incoming' } }
-      return [next, recordedAndTold(holding, next)]
+      const next = afterLoss(holding, event.at)
+      return [next, recordAndNotify(holding, next)]
     }
-    case 'forged': {
-      const because = `all pieces fit, but the payload has SHA-256 ${event.found}`
-      const next = failed({ ...holding, ...fresh }, because, event.retryAtMs)
-      const attack: Attack = {
-        kind: 'payload-forged',
-        from: event.from.join(' ').slice(0, 256),
-        at: event.at,
-        detail: `${name} ${version}: ${because}, not ${sha256}`,
-      }
-      return [
-        next,
-        recordedAndTold(holding, next, [
-          { kind: 'attack', attack },
-          { kind: 'failed', infoHash, name, version, because },
-        ]),
-      ]
-    }
+    case 'forged':
+      return forged(holding, event)
     case 'failed': {
-      const told: SwarmEvent = { kind: 'failed', infoHash, name, version, because: event.because }
+      const failure: SwarmEvent = { kind: 'failed', infoHash, name, version, because: event.because }
       // A complete payload that could not be read just now is still complete.
       const next = isComplete ? holding : failed(holding, event.because, event.retryAtMs)
-      return [next, [{ kind: 'tell', event: told }]]
+      return [next, [{ kind: 'notify', event: failure }]]
     }
     case 'retry':
       return [holding.progress.kind === 'failed' ? { ...holding, progress: { kind: 'incoming' } } : holding, []]
@@ -152,7 +142,7 @@ export function transition(holding: Holding, event: HoldingEvent): [Holding, Hol
       if (isComplete || nobodyHas === holding.nobodyHas) return [holding, []]
       return [
         { ...holding, nobodyHas },
-        [{ kind: 'tell', event: { kind: 'changed', infoHash, have: haveOf(holding) } }],
+        [{ kind: 'notify', event: { kind: 'changed', infoHash, have: haveOf(holding) } }],
       ]
     }
     default:
@@ -160,7 +150,7 @@ export function transition(holding: Holding, event: HoldingEvent): [Holding, Hol
   }
 }
 
-/** As `report` shows it. */
+/** The holding as the report shows it. */
 export function transferOf(holding: Holding): Transfer {
   const { spec, progress } = holding
   const isComplete = progress.kind === 'complete'
@@ -186,13 +176,43 @@ function completeSince(holding: Holding, event: Extract<HoldingEvent, { kind: 'a
   return { ...holding, ...whole, completedAt: event.at, linkRate }
 }
 
+/** A payload that was whole is a new transfer when it comes in again. */
+function afterLoss(holding: Holding, at: Instant): Holding {
+  const empty = withoutPieces(holding)
+  if (holding.progress.kind !== 'complete') return { ...empty, progress: { kind: 'incoming' } }
+  const counters = { ...noCounters, given: holding.counters.given }
+  return { ...empty, counters, startedAt: holding.wanted ? at : null, progress: { kind: 'incoming' } }
+}
+
+function forged(holding: Holding, event: Extract<HoldingEvent, { kind: 'forged' }>): [Holding, HoldingEffect[]] {
+  const { name, version, payload } = holding.spec
+  const { infoHash, sha256 } = payload
+  const because = `all pieces fit, but the payload has SHA-256 ${event.found}`
+  const next = failed(withoutPieces(holding), because, event.retryAtMs)
+  const attack: Attack = {
+    kind: 'payload-forged',
+    from: event.from.join(' ').slice(0, 256),
+    at: event.at,
+    detail: `${name} ${version}: ${because}, not ${sha256}`,
+  }
+  const events: SwarmEvent[] = [
+    { kind: 'attack', attack },
+    { kind: 'failed', infoHash, name, version, because },
+  ]
+  return [next, recordAndNotify(holding, next, events)]
+}
+
+function withoutPieces(holding: Holding): Holding {
+  return { ...holding, bits: bitsFor(piecesOf(holding.spec.payload)), completedAt: null, linkRate: null }
+}
+
 function failed(holding: Holding, because: string, retryAtMs: number): Holding {
   return { ...holding, progress: { kind: 'failed', because, retryAtMs }, attempts: holding.attempts + 1 }
 }
 
-function recordedAndTold(before: Holding, next: Holding, events: SwarmEvent[] = []): HoldingEffect[] {
+function recordAndNotify(before: Holding, next: Holding, events: SwarmEvent[] = []): HoldingEffect[] {
   const have = haveOf(next)
   const changed: SwarmEvent[] =
     haveOf(before) === have ? [] : [{ kind: 'changed', infoHash: next.spec.payload.infoHash, have }]
-  return [{ kind: 'record' }, ...[...changed, ...events].map((event) => ({ kind: 'tell' as const, event }))]
+  return [{ kind: 'record' }, ...[...changed, ...events].map((event) => ({ kind: 'notify' as const, event }))]
 }

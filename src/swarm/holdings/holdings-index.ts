@@ -1,28 +1,31 @@
-// The holdings in memory, found by what is asked of them all the time, so that nobody walks over thousands that sleep.
+// The holdings in memory, indexed for every frequent question, so that nobody walks over thousands
+// that sleep.
 
 import type { InfoHash, Sha256 } from '../../model/names.ts'
 import type { Holding } from './holding.ts'
 
 export interface HoldingsIndex {
   get(infoHash: InfoHash): Holding | undefined
-  /** Puts it in the place of the one of the same info hash. */
+  /** Replaces the holding of the same info hash. */
   set(holding: Holding): void
   delete(infoHash: InfoHash): void
   all(): Iterable<Holding>
+  /** The holdings that are not whole, in the order in which they were first set. */
   unfinished(): Iterable<Holding>
-  /** Those that are whole: another set whenever they are others. */
+  /** The info hashes of the whole holdings. The set is another one only when its contents are. */
   whole(): ReadonlySet<InfoHash>
-  /** The newest whole ones, the newest first. */
+  /** At most `max` whole holdings, the one completed last first. */
   newest(max: number): Holding[]
+  /** All holdings of one payload. */
   ofPayload(sha256: Sha256): Iterable<Holding>
 }
 
-export function indexHoldings(): HoldingsIndex {
+export function createHoldingsIndex(): HoldingsIndex {
   const holdings = new Map<InfoHash, Holding>()
   const unfinished = new Map<InfoHash, Holding>()
-  /** Nearly always one. */
+  /** Nearly always one info hash for each payload. */
   const byPayload = new Map<Sha256, readonly InfoHash[]>()
-  /** Made when it is asked for. */
+  /** Built when somebody asks for it; undefined when it has changed since. */
   let whole: Set<InfoHash> | undefined
 
   const remove = (infoHash: InfoHash) => {
@@ -58,19 +61,7 @@ export function indexHoldings(): HoldingsIndex {
       whole ??= new Set([...holdings.keys()].filter((infoHash) => !unfinished.has(infoHash)))
       return whole
     },
-    newest: (max) => {
-      const newest: Holding[] = []
-      for (const holding of holdings.values()) {
-        if (holding.progress.kind !== 'complete') continue
-        // Nearly all of thousands end at this line, so nothing is sorted.
-        if (newest.length === max && !isNewer(holding, newest[max - 1])) continue
-        let place = newest.length
-        while (place > 0 && isNewer(holding, newest[place - 1])) place -= 1
-        newest.splice(place, 0, holding)
-        if (newest.length > max) newest.pop()
-      }
-      return newest
-    },
+    newest: (max) => newestOf(holdings.values(), max),
     ofPayload: function* (sha256) {
       for (const infoHash of byPayload.get(sha256) ?? []) {
         const holding = holdings.get(infoHash)
@@ -78,6 +69,20 @@ export function indexHoldings(): HoldingsIndex {
       }
     },
   }
+}
+
+function newestOf(holdings: Iterable<Holding>, max: number): Holding[] {
+  const newest: Holding[] = []
+  for (const holding of holdings) {
+    if (holding.progress.kind !== 'complete') continue
+    // Nearly all of thousands end at this line, so nothing is sorted.
+    if (newest.length === max && !isNewer(holding, newest[max - 1])) continue
+    let place = newest.length
+    while (place > 0 && isNewer(holding, newest[place - 1])) place -= 1
+    newest.splice(place, 0, holding)
+    if (newest.length > max) newest.pop()
+  }
+  return newest
 }
 
 function isNewer(a: Holding, b: Holding | undefined): boolean {

@@ -1,72 +1,64 @@
-// All holdings of this node: the one place where their state changes, is recorded, and is told of.
+// All holdings of this node: the one place where their state changes, is recorded, and is reported
+// to the node.
 
 import { join } from 'node:path'
-import { Failure, messageOf } from '../../model/failure.ts'
+import { Failure } from '../../model/failure.ts'
 import type { HoldingSpec } from '../../model/manifest.ts'
 import type { InfoHash, Sha256 } from '../../model/names.ts'
+import { background } from '../../work/background.ts'
 import type { Disk, Log, Store } from '../../world/world.ts'
-import { checkedMetainfo } from '../metainfo.ts'
-import { type HeldSpec, type Holding, type HoldingEvent, newHolding, type SwarmEvent, transition } from './holding.ts'
-import { type HoldingsIndex, indexHoldings } from './holdings-index.ts'
-import { openRecords } from './records.ts'
+import { createAdding } from './adding.ts'
+import { type HoldingEvent, type SwarmEvent, transition } from './holding.ts'
+import { createHoldingsIndex, type HoldingsIndex } from './holdings-index.ts'
+import { openRecords, type Records } from './records.ts'
 
 export interface Holdings extends Omit<HoldingsIndex, 'set' | 'delete'> {
-  /** Whether pieces may lie in it that nobody recorded. */
+  /** Whether the file may have pieces that nobody recorded. */
   isUnsure(infoHash: InfoHash): boolean
   setUnsure(infoHash: InfoHash, isUnsure: boolean): void
   /**
-   * Takes a new one up; one that is known already stays as far as it got, and is of the newest manifest that names its
-   * payload. Throws a Failure if the metainfo is another one's, `conflict` if the holding is of another payload.
+   * Takes up a new holding, and resolves when it is recorded. A known holding stays as far as it
+   * got, and belongs to this manifest from now on. Throws what `checkedMetainfo` throws, and
+   * `conflict` if the known holding is of another payload.
    */
   add(spec: HoldingSpec): Promise<void>
-  /** The metainfo as the engine gets it; `undefined` if it was never added. */
+  /** The metainfo as the engine gets it; undefined if the holding was never added. */
   metainfo(infoHash: InfoHash): Promise<Uint8Array | undefined>
-  /** Resolves when it is recorded and told. */
+  /** Applies an event. Resolves when the new state is recorded and the node knows of it. */
   happened(infoHash: InfoHash, event: HoldingEvent): Promise<void>
-  /** The same, for who does not wait for it. */
+  /** Applies an event as `happened` does. Nobody waits for the record: its failure is logged. */
   note(infoHash: InfoHash, event: HoldingEvent): void
-  /** Time to try a failed one again. */
+  /** Lets a failed holding be tried again. */
   retry(infoHash: InfoHash): void
-  /** Whether the file of a whole one has its size. */
+  /** Whether the file of a whole payload has its size. */
   hasFile(infoHash: InfoHash): Promise<boolean>
-  /** Where a whole and checked payload lies. */
+  /** The path of a payload that is whole and was checked; undefined if there is none. */
   payloadPath(sha256: Sha256): string | undefined
-  /** With its files. */
+  /** Removes the holding and its files. A payload that another holding has whole stays. */
   remove(infoHash: InfoHash): Promise<void>
-  /** In order: next time nobody need look for unrecorded pieces. */
+  /** Marks a clean end, so that the next start need not look for unrecorded pieces. */
   close(): Promise<void>
 }
 
-export async function openHoldings(parts: {
+export interface HoldingsParts {
+  /** The folder of the payloads. */
   dir: string
   store: Store
   disk: Pick<Disk, 'list' | 'stat' | 'remove'>
   log: Log
+  /** Called after the state that the event tells of is recorded. */
   onEvent: (event: SwarmEvent) => void
-  /** What is wanted or how far it got changed. */
+  /** Called when another payload is wanted, or a holding has got to another stage. */
   onChange: () => void
-}): Promise<Holdings> {
+}
+
+export async function openHoldings(parts: HoldingsParts): Promise<Holdings> {
   const { dir, disk, log } = parts
   const records = await openRecords(parts.store)
-  const index = indexHoldings()
-  const adding = new Map<InfoHash, Promise<void>>()
-  const unsure = new Set<InfoHash>()
+  const index = createHoldingsIndex()
+  const unsure = await loadInto(index, records, parts)
+  const adding = createAdding({ index, records })
 
-  const files = new Set(await filesIn(dir, disk))
-  for (const holding of records.holdings) {
-    const { infoHash, sha256 } = holding.spec.payload
-    const isWhole = holding.progress.kind === 'complete'
-    if (!isWhole && !records.endedClean) unsure.add(infoHash)
-    if (!isWhole || files.has(sha256)) index.set(holding)
-    else await lose(holding)
-  }
-
-  async function lose(holding: Holding): Promise<void> {
-    log.warn('payload is gone', { payload: holding.spec.payload.sha256 })
-    const [lost] = transition(holding, { kind: 'lost', at: 0 })
-    index.set(lost)
-    await records.save(lost)
-  }
   const happened = async (infoHash: InfoHash, event: HoldingEvent): Promise<void> => {
     const holding = index.get(infoHash)
     if (holding === undefined) return
@@ -76,7 +68,7 @@ export async function openHoldings(parts: {
     const recorded = isRecorded ? records.save(next) : undefined
     if (next.progress !== holding.progress || next.wanted !== holding.wanted) parts.onChange()
     await recorded
-    for (const effect of effects) if (effect.kind === 'tell') parts.onEvent(effect.event)
+    for (const effect of effects) if (effect.kind === 'notify') parts.onEvent(effect.event)
   }
   const payloadPath = (sha256: Sha256): string | undefined => {
     for (const { progress } of index.ofPayload(sha256)) if (progress.kind === 'complete') return join(dir, sha256)
@@ -89,40 +81,13 @@ export async function openHoldings(parts: {
       if (isUnsure) unsure.add(infoHash)
       else unsure.delete(infoHash)
     },
-    add: (spec) => {
-      const { infoHash } = spec.payload
-      const existing = index.get(infoHash)
-      const isKnown = existing !== undefined && isSamePayload(existing.spec, spec)
-      if (isKnown && existing.spec.manifest === spec.manifest) return adding.get(infoHash) ?? Promise.resolve()
-      const metainfo = checkedMetainfo(spec.metainfo, spec.payload)
-      if (existing !== undefined && !isKnown) {
-        throw new Failure('conflict', `${infoHash} is known as the swarm of another payload`)
-      }
-      const { metainfo: _, ...held } = spec
-      index.set(existing === undefined ? newHolding(held) : { ...existing, spec: held })
-      const before = adding.get(infoHash) ?? Promise.resolve()
-      const added = before
-        .then(() => records.add({ ...held, metainfo }))
-        .catch((error) => {
-          // Known only here, it would pass for recorded when it is wanted again.
-          if (existing === undefined) index.delete(infoHash)
-          else index.set(existing)
-          throw error
-        })
-        .finally(() => {
-          if (adding.get(infoHash) === added) adding.delete(infoHash)
-        })
-      adding.set(infoHash, added)
-      return added
-    },
+    add: adding.add,
     metainfo: async (infoHash) => {
-      await adding.get(infoHash)
+      await adding.added(infoHash)
       return records.metainfo(infoHash)
     },
     happened,
-    note: (infoHash, event) => {
-      happened(infoHash, event).catch((error) => log.error('holding not recorded', { error: messageOf(error) }))
-    },
+    note: (infoHash, event) => background('record holding', log, happened(infoHash, event)),
     retry: (infoHash) => {
       const holding = index.get(infoHash)
       if (holding !== undefined) index.set(transition(holding, { kind: 'retry' })[0])
@@ -136,11 +101,10 @@ export async function openHoldings(parts: {
     remove: async (infoHash) => {
       const holding = index.get(infoHash)
       if (holding === undefined) return
-      await adding.get(infoHash)
+      await adding.added(infoHash)
       await records.remove(infoHash)
       index.delete(infoHash)
       const { sha256 } = holding.spec.payload
-      // Another holding may be of the same payload.
       if (payloadPath(sha256) === undefined) await disk.remove(join(dir, sha256))
       await disk.remove(join(dir, `${infoHash}.part`))
       unsure.delete(infoHash)
@@ -149,11 +113,34 @@ export async function openHoldings(parts: {
   }
 }
 
-export function isSamePayload({ payload: a }: HeldSpec, { payload: b }: HeldSpec): boolean {
-  return a.infoHash === b.infoHash && a.sha256 === b.sha256 && a.size === b.size && a.pieceLength === b.pieceLength
+/**
+ * Fills the index from the records. A whole payload whose file is gone counts as lost. Returns the
+ * holdings whose files may have unrecorded pieces, because the last run did not end in order.
+ */
+async function loadInto(
+  index: HoldingsIndex,
+  records: Records,
+  { dir, disk, log }: Pick<HoldingsParts, 'dir' | 'disk' | 'log'>,
+): Promise<Set<InfoHash>> {
+  const unsure = new Set<InfoHash>()
+  const files = new Set(await filesIn(dir, disk))
+  for (const holding of records.holdings) {
+    const { infoHash, sha256 } = holding.spec.payload
+    const isWhole = holding.progress.kind === 'complete'
+    if (!isWhole && !records.endedClean) unsure.add(infoHash)
+    if (!isWhole || files.has(sha256)) {
+      index.set(holding)
+      continue
+    }
+    log.warn('payload is gone', { payload: sha256 })
+    const [lost] = transition(holding, { kind: 'lost', at: 0 })
+    index.set(lost)
+    await records.save(lost)
+  }
+  return unsure
 }
 
-/** None in a folder that is gone. */
+/** The names in a folder; none in a folder that is gone. */
 async function filesIn(dir: string, disk: Pick<Disk, 'list'>): Promise<string[]> {
   try {
     return await disk.list(dir)

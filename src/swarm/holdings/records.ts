@@ -1,4 +1,5 @@
-// What of the holdings survives a restart: which there are, their durable pieces and their counters.
+// The part of the holdings that survives a restart: their specs, their durable pieces and their
+// counters.
 
 import * as v from 'valibot'
 import type { HoldingSpec } from '../../model/manifest.ts'
@@ -46,17 +47,19 @@ const parseRecord = parserOf(recordSchema)
 const parseMetainfo = parserOf(base64Schema)
 
 export interface Records {
-  /** All that is known of each holding. */
+  /** The holdings as they were recorded when the records were opened. */
   holdings: Holding[]
-  /** Whether the last one to use these records closed them. */
+  /** Whether the last run closed these records. */
   endedClean: boolean
-  /** Puts a new holding down; the metainfo is kept beside it. */
+  /** Records a new holding, or a new spec of a known one, and its metainfo. */
   add(spec: HoldingSpec): Promise<void>
+  /** Undefined if none is recorded. Throws `bad-input` if the record is damaged. */
   metainfo(infoHash: InfoHash): Promise<Uint8Array | undefined>
-  /** Resolves when the newest state handed in so far is durable. Many calls become one write. */
+  /** Resolves when the newest state of the holding is durable. Many calls become one write. */
   save(holding: Holding): Promise<void>
+  /** Removes all that is recorded of the holding. */
   remove(infoHash: InfoHash): Promise<void>
-  /** Marks a clean end. */
+  /** Waits for the last write, and marks a clean end. */
   close(): Promise<void>
 }
 
@@ -117,7 +120,10 @@ export async function openRecords(store: Store): Promise<Records> {
   }
 }
 
-/** Both are in the order of their keys, so each is gone through once: to ask for one entry at a time takes ten times as long. */
+/**
+ * Each spec with the progress of the same key. Both stores are in the order of their keys, so each
+ * is read through once: to read one entry at a time takes ten times as long.
+ */
 async function* bothOf(specs: Store, progress: Store): AsyncGenerator<[spec: unknown, progress: unknown]> {
   const others = progress.entries()[Symbol.asyncIterator]()
   try {

@@ -1,4 +1,4 @@
-// Stands in for WebRTC, which Banyan never uses: peers meet over mutual TLS only.
+// Stands in for WebRTC, which Banyan never uses: peers connect over mutual TLS only.
 export default class Peer {
   static WEBRTC_SUPPORT = false
 }

@@ -2,15 +2,15 @@
 
 import fc from 'fast-check'
 import t from 'tap'
-import { isOpen, localTimeText, openingOf } from '../../../src/model/units/local-times.ts'
+import { isOpen, localTimeText, spanOf } from '../../../src/model/units/local-times.ts'
 import { type Window, windowOf } from '../../../src/model/units/windows.ts'
 
 const berlin = 'Europe/Berlin'
 const minuteMs = 60_000
 
-/** From and to in UTC, as `openingOf` finds it at a time in UTC. */
+/** From and to in UTC, as `spanOf` finds it at a time in UTC. */
 function opening(window: Window, at: string, zone = berlin): string | undefined {
-  const found = openingOf(window, Date.parse(`${at}Z`), zone)
+  const found = spanOf(window, Date.parse(`${at}Z`), zone)
   const text = (instant: number) => new Date(instant).toISOString().slice(0, 16)
   return found && `${text(found.opens)} ${text(found.closes)}`
 }
@@ -109,18 +109,18 @@ t.test('wherever and whenever: openings follow each other, and the next one is r
       fc.constantFrom(...zones),
       fc.integer({ min: Date.parse('2024-01-01'), max: Date.parse('2029-01-01') }),
       (window, zone, now) => {
-        const found = openingOf(window, now, zone)
+        const found = spanOf(window, now, zone)
         if (found === undefined) return false
         const { opens, closes } = found
         if (!(opens < closes && closes > now)) return false
         // Asked again at its opening, it is the same; nothing opens between now and then.
-        const again = openingOf(window, Math.max(opens, now), zone)
+        const again = spanOf(window, Math.max(opens, now), zone)
         const between = now + Math.floor((opens - now) / 2)
         return (
           again?.opens === opens &&
           isOpen(window, opens, zone) &&
           (opens <= now || !isOpen(window, between, zone)) &&
-          (openingOf(window, closes, zone)?.opens ?? 0) >= closes - 2 * 3600_000
+          (spanOf(window, closes, zone)?.opens ?? 0) >= closes - 2 * 3600_000
         )
       },
     ),

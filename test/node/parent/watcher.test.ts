@@ -6,7 +6,7 @@ import { Failure } from '../../../src/model/failure.ts'
 import { limits } from '../../../src/model/limits.ts'
 import type { Uplink } from '../../../src/node/parent/uplink.ts'
 import { startWatcher } from '../../../src/node/parent/watcher.ts'
-import { openLog } from '../../../src/world/log.ts'
+import { createLog } from '../../../src/world/log.ts'
 import { handClock } from '../../tracker/hand-clock.ts'
 
 interface Parent {
@@ -39,7 +39,7 @@ function watching(parent: Parent, trusts: number) {
     uplink: uplink as Uplink,
     clock,
     random: { bytes: (count) => new Uint8Array(count), fraction: () => 0.5 },
-    log: openLog({ write: () => {}, level: 'error', journal: false }),
+    log: createLog({ write: () => {}, level: 'error', journal: false }),
     timestampVersion: () => node.trusts,
     refresh: async () => {
       node.trusts = Math.max(node.trusts, parent.gives)

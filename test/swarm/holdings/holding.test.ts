@@ -113,7 +113,7 @@ t.test(
           const [once, effects] = transition(holding, event)
           const [twice, again] = transition(once, event)
           if (JSON.stringify(once) !== JSON.stringify(twice)) return false
-          if (again.some(({ kind }) => kind === 'tell')) return false
+          if (again.some(({ kind }) => kind === 'notify')) return false
           if (effects.length > 0 && effects[0]?.kind !== 'record') return false
           if (haveOf(once) !== haveOf(holding) && !effects.some(isChange)) return false
           if (once.progress.kind === 'incoming' && bytesOf(once.bits, spec.payload) > spec.payload.size) return false
@@ -131,7 +131,7 @@ function after(...events: HoldingEvent[]): [Holding, SwarmEvent[]] {
   for (const event of events) {
     const [next, effects] = transition(holding, event)
     holding = next
-    for (const effect of effects) if (effect.kind === 'tell') told.push(effect.event)
+    for (const effect of effects) if (effect.kind === 'notify') told.push(effect.event)
   }
   return [holding, told]
 }
@@ -144,5 +144,5 @@ function kindsOf(events: SwarmEvent[]): string[] {
 }
 
 function isChange(effect: HoldingEffect): boolean {
-  return effect.kind === 'tell' && effect.event.kind === 'changed'
+  return effect.kind === 'notify' && effect.event.kind === 'changed'
 }

@@ -1,22 +1,24 @@
-// The SHA-256 of a payload, taken from its file while the pieces come in, so that the end of a transfer need not read it
-// all again.
+// The SHA-256 of a payload, taken from its file while the pieces come in, so that the payload need
+// not be read again at the end of its transfer.
 
 import { createHash } from 'node:crypto'
-import { lengthOfPiece, type Pieces, piecesOf } from '../holdings/bits.ts'
+import type { Sha256 } from '../../../model/names.ts'
+import { lengthOfPiece, type Pieces, piecesOf } from '../../holdings/bits.ts'
 
 const stepBytes = 1024 * 1024
 
 export interface PayloadDigest {
-  /** More pieces are here: go on as far as they reach without a gap. */
+  /** More pieces are here: the digest goes on as far as they reach without a gap. */
   advance(): void
-  /** Call it once all pieces are here. */
-  finish(): Promise<string>
+  /** To be called once all pieces are here. Throws what reading has thrown, now or before. */
+  finish(): Promise<Sha256>
   stop(): void
 }
 
 export function startPayloadDigest(options: {
   layout: Pieces
   has: (piece: number) => boolean
+  /** Resolves with the number of bytes read; 0 at the end of the file. */
   read: (into: Uint8Array, position: number) => Promise<number>
 }): PayloadDigest {
   const { layout, has, read } = options

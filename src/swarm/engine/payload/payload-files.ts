@@ -1,26 +1,34 @@
-// The files of one payload on disk: `<info hash>.part` while it comes in, `<sha256>` once it is whole and checked. Only
-// the first is ever written to: two manifests may name the same SHA-256, and what comes in for one of them must never
-// reach what was checked for the other.
+// The files of one payload on disk: `<info hash>.part` while it comes in, `<sha256>` once it is
+// whole and checked. Only the first is ever written to: two manifests may name the same SHA-256,
+// and bytes that come in for one of them must never reach the file that was checked for the other.
 
 import { createHash } from 'node:crypto'
 import { close, fstat, fsync, ftruncate, open } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { Failure } from '../../model/failure.ts'
-import type { Opening } from '../engine.ts'
-import { bitsFor, hasBit, lengthOfPiece, piecesOf } from '../holdings/bits.ts'
-import { pieceDigestsOf } from '../metainfo.ts'
+import { Failure } from '../../../model/failure.ts'
+import type { Opening } from '../../engine.ts'
+import { bitsFor, hasBit, lengthOfPiece, piecesOf } from '../../holdings/bits.ts'
+import { pieceDigestsOf } from '../../metainfo.ts'
 import { readWhole } from './piece-store.ts'
 
 export type Prepared =
-  /** The whole payload lies there and has its digest. */
+  /** The whole payload is there and has its digest. */
   | { kind: 'whole'; fd: number }
-  /** `lost` if the recorded pieces are not there. */
+  /**
+   * `existed`: the file was there before. `lost`: pieces are on record, and the file that held them
+   * was not there.
+   */
   | { kind: 'part'; fd: number; existed: boolean; lost: boolean }
+  /** The payload should be there whole, and is not. */
   | { kind: 'gone' }
 
-/** Opens the file of a holding; an incoming one is made as large as it will be, without using the space yet. */
+/**
+ * Opens the file of a holding; the caller closes it. A `.part` file gets its final size at once,
+ * without using the space yet. Throws what the disk throws, and `digest-mismatch` for a metainfo
+ * that does not fit its payload.
+ */
 export async function preparePayload(opening: Opening): Promise<Prepared> {
   const { whole, part } = pathsOf(opening)
   if (opening.state === 'complete') {
@@ -30,8 +38,8 @@ export async function preparePayload(opening: Opening): Promise<Prepared> {
     await closeFile(fd)
     return { kind: 'gone' }
   }
-  // A crash between the rename and its record leaves a whole payload that nobody has on record. Another holding of the
-  // same payload may have brought it too.
+  // A crash between the rename and its record leaves a whole payload that is on no record. Another
+  // holding of the same payload may have brought it as well.
   const found = await openIfRight(opening)
   if (found !== undefined) {
     await fs.rm(part, { force: true })
@@ -47,7 +55,7 @@ export async function preparePayload(opening: Opening): Promise<Prepared> {
   return { kind: 'part', fd, existed: false, lost: opening.bits.some((byte) => byte !== 0) }
 }
 
-/** The pieces that are there without a recorded bit. */
+/** The pieces that are in the file, by their digest, and not in `bits`. */
 export async function findPieces(options: {
   opening: Opening
   bits: Uint8Array
@@ -68,7 +76,10 @@ export async function findPieces(options: {
   return found
 }
 
-/** Gives the checked payload its final name; durable when it returns. Resolves with it, open for reading only. */
+/**
+ * Gives the checked payload its final name. Resolves, once that is durable, with the payload opened
+ * for reading.
+ */
 export async function finishPayload(opening: Opening, fd: number): Promise<number> {
   const { whole, part } = pathsOf(opening)
   await fsyncFile(fd)
@@ -97,8 +108,9 @@ function pathsOf({ folder, sha256, infoHash }: Opening): { whole: string; part: 
 }
 
 /**
- * The whole payload, if it lies there and has its digest; a wrong file stays until the right one takes its name. Throws
- * `digest-mismatch` if the payload is right and the metainfo is not: others would get wrong pieces from us.
+ * The whole payload, opened for reading, if it is there and has its digest. A wrong file stays
+ * until the right one gets its name. Throws `digest-mismatch` if the payload is right and the
+ * metainfo is not: others would get wrong pieces from us.
  */
 async function openIfRight(opening: Opening): Promise<number | undefined> {
   const { whole } = pathsOf(opening)

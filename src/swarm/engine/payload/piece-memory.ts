@@ -1,24 +1,34 @@
-// The parts of payloads that were written or read last. Siblings ask for a piece as soon as it is here, and a whole site
-// for the same one: it is given from memory, without a turn of the thread pool for each block.
+// The parts of payloads that were written or read last. Siblings request a piece as soon as it is
+// here, and a whole site requests the same one: it is sent from memory, without a turn of the
+// thread pool for each block.
 
 export interface PieceMemory {
-  /** For one payload; `spanBytes` is what is kept and read at once. */
+  /** For one payload. A span of `spanBytes` is kept, and read from disk, as a whole. */
   of(spanBytes: number): SpanMemory
 }
 
 export interface SpanMemory {
   readonly spanBytes: number
-  /** The bytes at a span's beginning and after it; whoever hands them over does not write to them any longer. */
+  /**
+   * `position` is the beginning of a span; more spans may follow. Nobody may write to `bytes` from
+   * here on.
+   */
   keep(position: number, bytes: Uint8Array): void
-  /** Undefined unless all of it is in memory, within one span. */
+  /** Undefined unless all of the bytes are in memory and within one span. */
   at(position: number, length: number): Uint8Array | undefined
+  /** Drops what is kept of this payload. */
   forget(): void
 }
 
+/** More than any payload has. */
 const spansMax = 2 ** 20
 
-/** The least recently used goes first. */
-export function openPieceMemory(maxBytes: number): PieceMemory {
+/**
+ * Keeps `maxBytes` of all payloads together; the span that was not used for the longest time goes
+ * first. It is bounded by bytes and not by entries, and read once per block: so it is a plain map
+ * in order of use.
+ */
+export function createPieceMemory(maxBytes: number): PieceMemory {
   const spans = new Map<number, Uint8Array>()
   let bytesKept = 0
   let files = 0

@@ -1,8 +1,8 @@
-// Gathers the blocks of one missing piece in one buffer. webtorrent's own asks for 16 KiB at a time, and the cost of a
-// transfer is per block.
+// Gathers the blocks of one missing piece in one buffer, in place of webtorrent's own, which
+// requests 16 KiB at a time: the cost of a transfer is per block.
 
 import type { PieceBuffer } from 'webtorrent'
-import { limits } from '../../model/limits.ts'
+import { limits } from '../../../model/limits.ts'
 
 export class BlockPiece implements PieceBuffer {
   readonly length: number
@@ -14,7 +14,7 @@ export class BlockPiece implements PieceBuffer {
   private isFlushed = false
   private readonly onFreed: () => void
 
-  /** `onFreed` is told when a block that was asked for will not come. */
+  /** `length` in bytes. `onFreed` is called when a requested block will not come. */
   constructor(length: number, onFreed: () => void) {
     this.length = length
     this.missing = length
@@ -26,19 +26,20 @@ export class BlockPiece implements PieceBuffer {
     return !this.isFlushed && (this.free.length > 0 || this.reserved < this.arrived.length)
   }
 
-  /** The number of a block nobody was asked for, or -1. */
+  /** The number of a block that is not requested yet, from here on it is; -1 if there is none. */
   reserve(): number {
     if (!this.hasFreeBlocks()) return -1
     return this.free.pop() ?? this.reserved++
   }
 
+  /** The requested block will not come. */
   cancel(block: number): void {
     if (this.isFlushed || this.arrived[block] !== 0) return
     this.free.push(block)
     this.onFreed()
   }
 
-  /** Nobody was asked for any of it, as it turned out. */
+  /** As it turned out, no missing block is requested. */
   freeAll(): void {
     this.free = []
     for (let block = 0; block < this.reserved; block += 1) if (this.arrived[block] === 0) this.free.push(block)
@@ -67,7 +68,7 @@ export class BlockPiece implements PieceBuffer {
     return this.buffer
   }
 
-  /** What came, once all of it has. */
+  /** The whole piece, once `flush` has taken it; null before. */
   content(): Uint8Array | null {
     return this.isFlushed ? this.buffer : null
   }

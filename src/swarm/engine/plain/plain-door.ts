@@ -1,18 +1,20 @@
-// Lets ordinary BitTorrent clients in, in the clear: each says in its handshake which payload it wants, and waits until the
-// control side has said whether it may be given. Until then nothing is answered.
+// Lets ordinary BitTorrent clients in, without TLS. Each names the payload that it wants in its
+// handshake, and waits until the control side has said whether it may have that payload. Until then
+// nothing is answered.
 
-import { BlockList, isIPv6, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import ProtocolWire, { type PlainWire } from 'bittorrent-protocol'
-import { limits } from '../../model/limits.ts'
-import type { InfoHash } from '../../model/names.ts'
-import type { Clock, Timer } from '../../world/world.ts'
-import { tameWire, withoutExtensions } from './wire.ts'
+import { plainAddress, siteOf } from '../../../model/address.ts'
+import { limits } from '../../../model/limits.ts'
+import type { InfoHash } from '../../../model/names.ts'
+import type { Clock, Timer } from '../../../world/world.ts'
+import { tameWire, withoutExtensions } from '../wire.ts'
 
 export interface PlainCaller {
   wire: PlainWire
-  /** Whether it is of another network than the address that it called. */
+  /** Whether it is at another site than we are, going by the addresses of both ends. */
   isElsewhere: boolean
-  /** Told each time that something was sent. */
+  /** Calls the listener each time that something was sent. */
   onSent(listener: () => void): void
   onClose(listener: () => void): void
   hangUp(): void
@@ -20,15 +22,17 @@ export interface PlainCaller {
 
 export interface PlainDoor {
   accept(socket: Socket): void
-  /** Those who wait for it come in. */
+  /** Passes on the clients that wait for this payload. */
   admit(infoHash: InfoHash, take: (caller: PlainCaller) => void): void
+  /** Hangs up on the clients that wait for this payload. */
   turnAway(infoHash: InfoHash): void
-  close(): void
+  /** Destroys all connections. */
+  stop(): void
 }
 
-export function openPlainDoor(parts: {
+export function startPlainDoor(parts: {
   clock: Pick<Clock, 'after'>
-  /** Somebody wants this payload, and waits. */
+  /** A client wants this payload, and waits. */
   onCalled: (infoHash: InfoHash) => void
 }): PlainDoor {
   const open = new Map<Socket, { address: string }>()
@@ -73,7 +77,7 @@ export function openPlainDoor(parts: {
     turnAway: (infoHash) => {
       for (const caller of dismiss(infoHash)) caller.hangUp()
     },
-    close: () => {
+    stop: () => {
       for (const socket of open.keys()) socket.destroy()
     },
   }
@@ -100,19 +104,14 @@ function callerOn(socket: Socket): PlainCaller {
   socket.on('close', () => wire.destroy())
   return {
     wire,
-    isElsewhere: isElsewhere(socket.localAddress ?? '', socket.remoteAddress ?? ''),
+    isElsewhere: isElsewhere(socket.localAddress, socket.remoteAddress),
     onSent: (listener) => listeners.push(listener),
     onClose: (listener) => socket.once('close', listener),
     hangUp,
   }
 }
 
-/** An ordinary client says nothing of its site; a site is a /24 or /64 where nobody says otherwise. */
-function isElsewhere(own: string, theirs: string): boolean {
-  const [local, remote] = [own, theirs].map((address) => address.replace(/^::ffff:/i, '').replace(/%.*$/, ''))
-  if (!local || !remote || isIPv6(local) !== isIPv6(remote)) return true
-  const family = isIPv6(local) ? 'ipv6' : 'ipv4'
-  const near = new BlockList()
-  near.addSubnet(local, family === 'ipv6' ? 64 : 24, family)
-  return !near.check(remote, family)
+/** An ordinary client does not name its site, so its network counts: its /24 or /64. */
+function isElsewhere(own: string | undefined, theirs: string | undefined): boolean {
+  return own === undefined || theirs === undefined || siteOf(plainAddress(own)) !== siteOf(plainAddress(theirs))
 }

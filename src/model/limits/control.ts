@@ -1,0 +1,112 @@
+// Calls between nodes over HTTPS: waits, retries, connections, and the bytes that are under way.
+
+import { hour, KiB, MiB, minute, second } from './multiples.ts'
+
+export const controlLimits = {
+  /**
+   * The parent answers a watch without news after this time. Longer: routers on the way forget a
+   * silent connection, many of them after a minute. Shorter: more calls for nothing.
+   */
+  watchHangMs: 55 * second,
+  /** After a fall back to another parent, the first one is tried again after this time. */
+  parentReturnMs: 10 * minute,
+  /**
+   * A node looks at the age of its certificate at least this often; its clock may have been wrong.
+   */
+  renewalLookMs: 24 * hour,
+  /** A load that failed (revision, manifest, object) is tried again after this time. */
+  loadRetryMs: 5 * second,
+  /**
+   * After its parent gave it something forged, a node looks at the next parent after this time.
+   * Shorter: where all parents lie, it asks without end. Longer: one liar delays every child.
+   */
+  turnedAwayLookMs: 5 * second,
+  /**
+   * A call's answer has to begin within this time; one that is larger may take longer
+   * (`sendingMs`).
+   */
+  requestTimeoutMs: 30 * second,
+  /**
+   * An answer larger than `httpFreeAnswerBytes` may take longer, down to this speed. A faster limit
+   * shuts out thin links; a slower one lets a caller hold an answer in memory for longer.
+   */
+  slowestBytesPerSecond: 8 * KiB,
+  /** The longest that an answer may take beyond `requestTimeoutMs`, whatever its size. */
+  sendingMaxMs: 3 * minute,
+  /**
+   * A connection, with its TLS handshake, has to stand within this time. Two lost packets cost
+   * three seconds.
+   */
+  connectTimeoutMs: 10 * second,
+  /**
+   * An idle connection is closed after this time. It outlasts `watchHangMs`, so a watching child
+   * keeps its connection and spares both ends a TLS handshake.
+   */
+  keepAliveMs: 75 * second,
+  /** After this much silence TCP asks the other end whether it is still there. */
+  keepAliveProbeMs: 15 * second,
+  /**
+   * After a body was refused, the connection stays open for this long, so that the caller can read
+   * the refusal: closing at once would reset the connection and lose the answer.
+   */
+  refusedBodyLingerMs: 1 * second,
+  /** The first wait of a back-off. Each further failure doubles the wait. */
+  retryFirstMs: 500,
+  /**
+   * The longest wait of a back-off. When the other end returns, its callers are back within this
+   * time.
+   */
+  retryCeilingMs: 1 * minute,
+  /**
+   * A busy parent asks its callers to return after one to this many seconds, so that they do not
+   * return together.
+   */
+  retryAfterMaxS: 8,
+  /** Connections at one port. Each takes a file descriptor of the process. */
+  connectionsMax: 4_096,
+  /** Connections from one address. A whole site may be behind one address. */
+  connectionsPerAddressMax: 1_024,
+  /**
+   * Connections with one certificate. More than `connectionsToOneMax`: after a break in the network
+   * the old connections still count for a while.
+   */
+  connectionsPerCertificateMax: 16,
+  /**
+   * Requests under way on one connection. Our client sends one at a time; more is an attempt to
+   * pile up work.
+   */
+  requestsOnConnectionMax: 2,
+  /**
+   * Bodies being read, and answers not yet taken, at a control port. They are in memory, and the
+   * daemon has to stay small; with less, large objects go out one after the other.
+   */
+  httpBytesUnderwayMax: 64 * MiB,
+  /** The part of them that one certificate may use: one object of the largest size. */
+  httpBytesUnderwayOfOneMax: 16 * MiB,
+  /** An answer up to this size does not count: it fits into the buffers of the operating system. */
+  httpFreeAnswerBytes: 64 * KiB,
+  /**
+   * Paths whose last answer's size a control port remembers, to wait for room before it makes the
+   * answer. A forgotten path costs one more request to the handler.
+   */
+  httpAnswerSizesMax: 1_024,
+  /**
+   * The longest path among them. A list of objects as path differs each time and teaches nothing.
+   */
+  httpAnswerPathMaxChars: 200,
+  /** Connections of one node to another. One is always taken by the watch. */
+  connectionsToOneMax: 8,
+  /**
+   * Idle connections kept to another node. Two spare most handshakes; more would cost the parent
+   * memory.
+   */
+  idleConnectionsToOneMax: 2,
+  /**
+   * TLS identities that have a pool of connections. A node has one; renewals and joining add a few.
+   */
+  identitiesPooledMax: 16,
+  /**
+   * Calls that wait for the same thing, one after the other. More are refused, to be tried later.
+   */
+  turnsMax: 1_000,
+}

@@ -1,0 +1,42 @@
+// The process itself and what it does with its machine: stopping, programs, disk.
+
+import { KiB, MiB, second } from './multiples.ts'
+
+export const machineLimits = {
+  /**
+   * The daemon stops within this time, and its servers within parts of it. systemd kills after 90
+   * s.
+   */
+  stopMs: 5 * second,
+  /** One call of systemd-notify. */
+  notifyTimeoutMs: 5 * second,
+  /** A program that was asked to end (TERM) is killed after this time. */
+  killAfterTermMs: 5 * second,
+  /**
+   * The output of a program is read this long after its end: a process that it left may hold the
+   * pipe open.
+   */
+  outputDrainMs: 500,
+  /** The last bytes of a program's output that are kept. The error is at the end. */
+  outputKeptBytes: 16 * KiB,
+  /**
+   * The file that a program prints into starts over beyond this size. The file may be in memory
+   * (/dev/shm).
+   */
+  outputFileMaxBytes: 64 * MiB,
+  /** How often the size of that file is looked at. */
+  outputFileLookMs: 1 * second,
+  /** The program that collects facts. It asks hardware, which may hang. */
+  factsTimeoutMs: 15 * second,
+  /**
+   * Free bytes that a store which met a full disk needs before it is opened again. Opening writes a
+   * new log.
+   */
+  storeRepairBytes: 4 * MiB,
+  /** Bytes of the disk that payloads leave free, unless node.yaml has `diskReserve`. */
+  diskReserveBytes: 64 * MiB,
+  /**
+   * Revisions whose payloads are not evicted: the one in force and those before it, for a rollback.
+   */
+  revisionsKept: 3,
+}

@@ -1,0 +1,60 @@
+// Content-addressed objects on their way from parent to child.
+
+import { KiB, MiB, minute, second } from './multiples.ts'
+
+export const objectLimits = {
+  /**
+   * Objects in one call. Their digests have to fit into the path of a request (64 characters each).
+   */
+  objectsPerAskMax: 128,
+  /**
+   * Calls for objects under way at once. Two keep a link busy while a third waits for the parent's
+   * disk.
+   */
+  objectAsksAtOnce: 3,
+  /**
+   * Objects under way for this node and its children together. Beyond this, children have to ask
+   * again later.
+   */
+  objectsWaitingMax: 20_000,
+  /**
+   * Manifests that are loaded at once. Enough to fill one call; all at once would be thousands of
+   * promises.
+   */
+  loadsAtOnce: 16,
+  /** The size of answer that a node asks for first, before it knows how fast its parent answers. */
+  objectsFirstAnswerBytes: 128 * KiB,
+  /** The least size of answer that it asks for. Smaller answers would be mostly waiting. */
+  objectsLeastAnswerBytes: 16 * KiB,
+  /** The largest size of answer that it asks for, apart from a single larger object. */
+  objectsAnswerBytes: 1 * MiB,
+  /**
+   * What the lengths between the objects of one answer take: four bytes each, and some to spare.
+   */
+  objectsFramesBytes: 1 * KiB,
+  /** The size that is reckoned for an object of unknown size. Most manifests are smaller. */
+  objectBytesUnknown: 4 * KiB,
+  /** After an answer that came faster than this, the node asks for twice as much. */
+  objectsQuickMs: 500,
+  /**
+   * After an answer that took longer than this, the node asks for half as much. A parent that
+   * collects objects for one answer waits this long for a late one.
+   */
+  objectsSlowMs: 4 * second,
+  /**
+   * Objects kept in memory after they arrived or were read. All children ask for the same at about
+   * the same time.
+   */
+  recentObjectsBytes: 12 * MiB,
+  /** How long they are kept. The children of one parent hear of a revision within a second. */
+  recentObjectsMs: 5 * second,
+  /**
+   * The longest that the arrival of a small payload waits for further ones. Each signal has the
+   * whole machine inspected, so thousands of payloads must not give thousands of signals.
+   */
+  arrivalsGatheredMs: 1 * minute,
+  /** The shortest such wait while others are under way. */
+  arrivalsGatheredLeastMs: 10 * second,
+  /** The wait for each payload that is still under way, between those two. */
+  arrivalGatheredMs: 30,
+}

@@ -1,0 +1,85 @@
+// What a node reports, what its ancestors keep of it, and how often it reports.
+
+import { KiB, MiB, minute, second } from './multiples.ts'
+
+export const reportLimits = {
+  /**
+   * One report. A parent keeps the newest report of every descendant, 100,000 of them at the root.
+   */
+  reportMaxBytes: 256 * KiB,
+  /**
+   * The problems in a report. The attacks and the facts may take as much each, the transfers twice
+   * as much. What is left of `reportMaxBytes` is for the outcomes of packages, which matter most.
+   */
+  reportPartMaxBytes: 32 * KiB,
+  /** Transfers in a report. Unfinished ones come first, so only old finished ones are left out. */
+  reportTransfersMax: 200,
+  /** Problems in a report. A person reads the first few. */
+  reportProblemsMax: 50,
+  /** Facts in a report. A machine names a few dozen; operators may add their own. */
+  reportFactsMax: 500,
+  /**
+   * One text in a report, such as a problem. A sentence fits, and so does a short stack of causes.
+   */
+  reportTextMaxChars: 1_024,
+  /** The end of what programs printed in an apply that failed. The error is in the last lines. */
+  reportOutputMaxChars: 8_192,
+  /** Why one package has its outcome. The last lines of a package manager fit. */
+  outcomeDetailMaxChars: 4_096,
+  /**
+   * The same where outcomes would fill half the report: the first line still says what is wrong.
+   */
+  outcomeDetailShortChars: 200,
+  /** A batch of reports on its way up. One report of the largest size always fits. */
+  reportsMaxBytes: 8 * MiB,
+  /** Reports in one batch. The receiver verifies a signature for each before it answers. */
+  reportBatchMax: 500,
+  /**
+   * Reports that wait to go up, one for each node. Beyond this the children have to keep theirs.
+   */
+  outboxMax: 10_000,
+  /** Nodes of which the newest report is kept. Twice the largest fleet that banyan is made for. */
+  inboxMax: 200_000,
+  /**
+   * How far a report's time may be ahead of ours. Clocks differ by minutes; a larger lead would win
+   * for ever.
+   */
+  reportFutureMs: 10 * minute,
+  /**
+   * A node without news reports this often. Shorter: the root of 100,000 nodes would take in more
+   * than 110 reports a second for nothing. Longer: it takes longer until a dead machine is seen.
+   */
+  heartbeatMs: 15 * minute,
+  /**
+   * Added to two heartbeats before a node counts as silent: reports pass several nodes on their
+   * way.
+   */
+  silentSlackMs: 1 * minute,
+  /** News waits this long for more news, so that one change of state makes one report. */
+  reportDebounceMs: 200,
+  /** Attacks that a node keeps to report. */
+  attacksKept: 20,
+  /** Attacks of one kind from one node among them. A loud attacker must not push out the others. */
+  attacksKeptOfOne: 3,
+  /** Attacks of one kind among them. A kind that many nodes report must not push out the others. */
+  attacksKeptOfKind: 8,
+  /**
+   * Nodes that a status lists because they need attention. Behind them it says how many are left
+   * out.
+   */
+  statusNodesMax: 1_000,
+  /**
+   * A node's newest transfers whose distance from their bound is kept in memory, for each node of
+   * the fleet.
+   */
+  distancesKept: 8,
+  /** Distances that a status or the metrics show. */
+  distancesShown: 20,
+  /** Sites with metrics of their own. Each site is a time series for whoever collects them. */
+  metricsSitesMax: 200,
+  /**
+   * The control port answers with the same metrics for this long: reckoning them reads the whole
+   * inbox.
+   */
+  metricsKeptMs: 5 * second,
+}

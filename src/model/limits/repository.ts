@@ -1,0 +1,73 @@
+// What can be published, and how payloads are cut into pieces.
+
+import { GiB, KiB, MiB, minute } from './multiples.ts'
+
+export const repositoryLimits = {
+  /**
+   * From this size on a payload travels in a swarm; a smaller one travels as an object from parent
+   * to child. Smaller payloads gain nothing from siblings: a swarm costs a metainfo, announces and
+   * connections.
+   */
+  swarmThresholdBytes: 1 * MiB,
+  /**
+   * One payload. With the largest pieces its metainfo is 8,192 digests, which every node loads
+   * whole.
+   */
+  payloadMaxBytes: 64 * GiB,
+  /**
+   * Files and folders of one tree. They are listed in memory, by the publisher and by every node.
+   */
+  treeFilesMax: 200_000,
+  /**
+   * A path inside a tree. Linux refuses more than 4,096 bytes, and the tree hangs below some
+   * folder.
+   */
+  treePathMaxBytes: 2_048,
+  /** A tree's description file. People write it. */
+  descriptionMaxBytes: 64 * KiB,
+  /**
+   * The control part of a .deb, unpacked. It holds scripts and a checksum for each file of the
+   * package.
+   */
+  debControlMaxBytes: 8 * MiB,
+  /** The header of an .rpm. It lists every file, so a large package has some megabytes of it. */
+  rpmHeaderMaxBytes: 32 * MiB,
+  /**
+   * Dependency clauses of one package. Together with what it provides they have to fit
+   * `manifestMarksMax`.
+   */
+  dependsMax: 4_000,
+  /**
+   * Names that one package provides. More are left out: they matter for the check of dependencies
+   * only.
+   */
+  providesMax: 2_000,
+  /**
+   * Publications that wait for their turn. They run one at a time; a full queue refuses, to be
+   * tried later.
+   */
+  publishQueueMax: 64,
+  /**
+   * One run of `dpkg-deb`, which decompresses the whole package: large ones take minutes on a slow
+   * disk.
+   */
+  payloadCheckTimeoutMs: 30 * minute,
+  /**
+   * A piece's least size. Each piece costs a digest, an fsync and a message to every peer.
+   */
+  pieceMinBytes: 256 * KiB,
+  /**
+   * A piece's largest size. A node passes a piece on only once it has the whole, and one bad block
+   * costs the whole piece.
+   */
+  pieceMaxBytes: 8 * MiB,
+  /**
+   * Pieces of one payload, about. More cost messages; fewer leave peers with nothing to trade early
+   * on.
+   */
+  piecesAimed: 1_000,
+  /**
+   * Metainfo of one payload. It travels as an object; `payloadMaxBytes` in pieces stays far below.
+   */
+  metainfoMaxBytes: 8 * MiB,
+}

@@ -1,0 +1,118 @@
+// Announces, handouts, the election of gateways, and the tracker for ordinary clients.
+
+import { minute, second } from './multiples.ts'
+
+export const trackerLimits = {
+  /**
+   * Unfinished swarms in one announce; the others follow as those end. With the parent and one
+   * sibling for each, the handout is full (`handoutPeersMax`).
+   */
+  announcedUnfinishedMax: 3_000,
+  /**
+   * When a tracker asks for all whole payloads of a child, the child waits a random time up to
+   * this, for each payload. After a restart of a parent its children would otherwise all send long
+   * lists at once.
+   */
+  tellAllSpreadMs: 1,
+  /**
+   * How often a child announces that lacks nothing. Together with `announceLateIntervals` a gateway
+   * may be gone so long.
+   */
+  announceIntervalMs: 30 * second,
+  /**
+   * How often a child announces that lacks something. Siblings learn within this time who has more.
+   */
+  announceBusyIntervalMs: 2 * second,
+  /** A change waits this long for further ones, so that many new swarms make one announce. */
+  announceDebounceMs: 50,
+  /**
+   * A member that has not announced for this long is forgotten. Four usual intervals: some
+   * announces get lost.
+   */
+  peerForgottenAfterMs: 2 * minute,
+  /**
+   * A member that has not announced for this many of its own intervals no longer counts as gateway.
+   */
+  announceLateIntervals: 4,
+  /**
+   * Announces a second that a tracker aims at. With more children than that allows, it asks for
+   * longer intervals.
+   */
+  announcesPerSecondMax: 500,
+  /**
+   * A child's first announce of a swarm waits this long for its parent to take part, so that it can
+   * dial it at once.
+   */
+  newSwarmWaitMs: 2 * second,
+  /**
+   * Peers for one swarm in a handout, and peers that the engine dials for it. Each costs a
+   * connection at both ends.
+   */
+  peersPerHandoutMax: 50,
+  /**
+   * Siblings in a handout at the parent's own site. As many others call the node, and each of them
+   * has further ones, so pieces and news are everywhere after two or three steps. Measured with 24
+   * nodes: six instead of all halve the messages, and each connection costs both ends for every
+   * piece.
+   */
+  nearPerHandoutMax: 6,
+  /** Peers in one handout, over all its swarms. Keeps the handout below `announceMaxBytes`. */
+  handoutPeersMax: 6_000,
+  /**
+   * Children that one tracker knows. Each takes memory; a parent with more has other limits first.
+   */
+  trackerMembersMax: 20_000,
+  /** Swarms of all members together. They are what the tracker's memory goes to. */
+  trackerMembershipsMax: 500_000,
+  /** Payloads of which a tracker knows who has them whole. Each takes one bit for each child. */
+  trackerWholesMax: 50_000,
+
+  /**
+   * A gateway that gets nothing for this long, although its parent has more, is replaced. A member
+   * that gets nothing for this long, although its site has more, becomes a gateway as well.
+   * Shorter: a slow link alone replaces gateways, and pieces cross the link again. Longer: a site
+   * waits for a dead gateway.
+   */
+  gatewayPatienceMs: 15 * second,
+  /** The patience doubles with each replacement, this many times at most. */
+  gatewayPatienceDoublings: 6,
+  /** Gateways for one payload at one site, where one node is slower than the site's link. */
+  gatewaysMax: 3,
+  /**
+   * The bytes that arrive over a link are measured over this time. Shorter measures see bursts
+   * only.
+   */
+  gatewayMeasureMs: 8 * second,
+  /**
+   * One gateway more has to bring this many times the bytes, or the link is the limit and it was in
+   * vain.
+   */
+  gatewayGainFactor: 1.25,
+  /**
+   * Sites whose links' pace is remembered. Children name their site, so the number is theirs to
+   * choose.
+   */
+  gatewayLinksKept: 10_000,
+  /** A gateway that was replaced is elected within this time only if there is nobody else. */
+  gatewayRestMs: 30 * second,
+
+  /** How often an ordinary client is asked to announce. */
+  plainAnnounceIntervalMs: 2 * minute,
+  /** How often it may announce at most, as BEP 3's `min interval` says to it. */
+  plainAnnounceLeastMs: 30 * second,
+  /** Connections to the plain tracker at once. Anybody can open one, so there are few. */
+  plainAnnouncesUnderwayMax: 256,
+  /** Connections to the plain tracker from one address. */
+  plainAnnouncesOfAddressMax: 64,
+  /** The query of a plain announce. An info hash, a peer id and some numbers need a few hundred. */
+  plainQueryMaxChars: 2_048,
+  /** Ordinary clients that are remembered, over all payloads. Anybody can announce any number. */
+  plainClientsMax: 2_000,
+  /**
+   * Ordinary clients of one IPv4 address or IPv6 /64 among them, so that one machine does not push
+   * out the others.
+   */
+  plainClientsOfAddressMax: 200,
+  /** Peers in the answer to a plain announce. BitTorrent programs ask for 50 by custom. */
+  plainPeersMax: 50,
+}

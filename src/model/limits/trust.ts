@@ -1,0 +1,65 @@
+// How long signatures and certificates hold, and what is remembered of them.
+
+import { day, hour, KiB, minute } from './multiples.ts'
+
+export const trustLimits = {
+  /**
+   * How long a timestamp holds, unless node.yaml has `timestampLifetime`. Longer: somebody in
+   * between can keep news from a node for longer. Shorter: a root that is down makes the whole
+   * fleet stale sooner.
+   */
+  timestampLifetimeMs: 1 * day,
+  /**
+   * The root signs a new timestamp after this time, or after a quarter of the lifetime if that is
+   * shorter.
+   */
+  timestampRenewAfterMs: 6 * hour,
+  /** How long a snapshot holds. The timestamp names it, so its own end hardly matters. */
+  snapshotLifetimeMs: 365 * day,
+  /** How long targets metadata hold. As for the snapshot. */
+  targetsLifetimeMs: 365 * day,
+  /**
+   * How long the root metadata and the fleet's authority hold. A fleet whose root has expired
+   * cannot be mended from afar.
+   */
+  rootLifetimeMs: 3650 * day,
+  /**
+   * How long a node's certificate holds. It is renewed when a third is left: a node may be off for
+   * 20 days.
+   */
+  certificateLifetimeMs: 60 * day,
+  /** A certificate begins this much before it is made, for machines whose clocks are behind. */
+  certificateBackdateMs: 5 * minute,
+  /** Nodes that may join with one token. */
+  tokenUsesMax: 100_000,
+  /** A token's text. The certificates in it and `tokenParentsMax` URLs fit; people copy it. */
+  tokenMaxChars: 8 * KiB,
+  /** Parents that a token names. */
+  tokenParentsMax: 16,
+  /**
+   * A token that has expired is remembered for this long, so that a late machine is told why it is
+   * refused.
+   */
+  tokenRememberedMs: 7 * day,
+  /**
+   * How far the time in a renewal may be from ours. Clocks of machines without network are far off.
+   */
+  renewalSkewMs: 1 * day,
+  /**
+   * A report's signature is accepted for this long after its certificate has ended: the report may
+   * have waited in an outbox, and a node with an expired certificate has to be able to report that.
+   */
+  lateEnvelopeMs: 7 * day,
+  /** Root rotations that one refresh follows. A node that was off for years still finds its way. */
+  rootRotationsMax: 256,
+  /**
+   * Versions of each metadata file that a node gives out: a child may be reading an earlier
+   * timestamp.
+   */
+  metadataVersionsKept: 4,
+  /**
+   * Certificates whose reading is remembered: those of the children that call, in about half a
+   * megabyte.
+   */
+  identitiesKeptMax: 1_024,
+}

@@ -1,0 +1,125 @@
+// The calls of the local API that are answered with one JSON value.
+
+import { distanceOf } from '../model/distance.ts'
+import { Failure } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import type { AnswerOf } from '../model/local-api/calls.ts'
+import type { MeasuredTransfer, NodeInfo } from '../model/local-api/nodes.ts'
+import type { BodyOf } from '../model/local-api/requests.ts'
+import type { RolloutInfo } from '../model/local-api/rollouts.ts'
+import type { Status } from '../model/local-api/status.ts'
+import type { Transfer } from '../model/report.ts'
+import type { Rollouts } from '../release/rollouts.ts'
+import { nodeInfoOf, subtreeStatusOf } from '../report/summary.ts'
+import { type AnswerHandlers, type LocalApiParts, rootOf } from './local-api.ts'
+import { problemsOf } from './state/report-from.ts'
+import { whyOf } from './state/why.ts'
+
+export function answerHandlers(parts: LocalApiParts): AnswerHandlers {
+  const { node } = parts
+  return {
+    'GET /status': () => statusNow(parts),
+    'GET /nodes': () => ({ nodes: nodesKnown(parts) }),
+    'GET /nodes/:name': ({ name }) => nodeDetails(parts, name),
+    'GET /packages': async () => ({ packages: await rootOf(parts).repository.packages() }),
+    'GET /packages/:name': async ({ name }) => ({ versions: await rootOf(parts).repository.package(name) }),
+    'GET /torrents/:name': async ({ name, query }) => {
+      const { torrentOf } = await import('./torrents.ts')
+      return await torrentOf(parts, { name, version: query['version'], arch: query['arch'] })
+    },
+    'GET /check': () => node.check(),
+    'GET /why/:name': ({ name }) => whyNow(parts, name),
+    'POST /reload': async () => {
+      const { changed, needRestart } = await node.reload()
+      return { changed, needRestart }
+    },
+    'GET /plan': () => rootOf(parts).releasing.plan(),
+    'POST /rollback/plan': ({ body }) => {
+      const { releasing } = rootOf(parts)
+      return releasing.plan({ rollbackTo: body('POST /rollback/plan').revision })
+    },
+    'GET /history': async () => ({ revisions: await rootOf(parts).releasing.history() }),
+    'POST /diff': ({ body }) => {
+      const { releasing } = rootOf(parts)
+      const { from, to } = body('POST /diff')
+      return releasing.diff(from, to)
+    },
+    'POST /tokens': async ({ body }) => {
+      const { fleet, urls } = rootOf(parts)
+      const { ttlMs, uses, parents } = body('POST /tokens')
+      return { token: await fleet.createToken({ ttlMs, uses, parents: parents ?? urls() }) }
+    },
+    'GET /rollouts': async () => ({ rollouts: await rootOf(parts).rollouts.list() }),
+    'POST /rollouts': ({ body }) => {
+      const { rollouts } = rootOf(parts)
+      return steered(rollouts, body('POST /rollouts'))
+    },
+  }
+}
+
+function steered(rollouts: Rollouts, steering: BodyOf<'POST /rollouts'>): Promise<RolloutInfo> {
+  const { action, rollout, because } = steering
+  if (action === 'resume') return rollouts.resume(rollout)
+  if (action === 'advance') return rollouts.advance(rollout)
+  const text = because === undefined ? 'by hand' : `by hand: ${because}`.slice(0, limits.textMaxChars)
+  return rollouts.halt(rollout, text)
+}
+
+/** Of the machine as it is now, not as it was at the last look. */
+async function whyNow({ node }: LocalApiParts, name: string): Promise<AnswerOf<'GET /why/:name'>> {
+  const looked = await node.look()
+  const state = node.state()
+  const seen = looked === null ? state.seen : { ...looked, revision: looked.plan.revision }
+  const desired = state.desired.find((each) => each.name === name)
+  const payload = desired?.state === 'present' ? state.manifests?.get(desired.manifest)?.payload : undefined
+  const transfer = payload?.via === 'swarm' ? node.swarm.transfer(payload.infoHash) : undefined
+  return whyOf({ ...state, seen }, name, transfer ?? null)
+}
+
+/** The nodes of the subtree whose reports are here, this node among them. */
+function nodesKnown({ node, clock }: LocalApiParts): NodeInfo[] {
+  const revision = node.state().revision?.body.number ?? null
+  return node.inbox.knowledge().map((knowledge) => nodeInfoOf(knowledge, clock.now(), revision))
+}
+
+async function nodeDetails(parts: LocalApiParts, name: string): Promise<AnswerOf<'GET /nodes/:name'>> {
+  const found = nodesKnown(parts).find((info) => info.node === name)
+  if (found === undefined) {
+    throw new Failure('not-found', `node ${name}: no report of it here`, { hint: 'see `banyan nodes`' })
+  }
+  const report = await parts.node.inbox.report(found.node)
+  return { ...found, report, distances: newestDistances(report?.transfers ?? []) }
+}
+
+function statusNow(parts: LocalApiParts): Status {
+  const { node, clock } = parts
+  const { name, revision, link, applying } = node.state()
+  return {
+    ...subtreeStatusOf({
+      self: name,
+      revision: revision?.body.number ?? null,
+      knowledge: node.inbox.knowledge(),
+      now: clock.now(),
+    }),
+    self: nodesKnown(parts).find((info) => info.node === name) ?? null,
+    link,
+    applying,
+    problems: problemsOf(node.state(), node.swarm.transfers()),
+    payloads: { whole: node.swarm.whole().size, unfinished: node.swarm.unfinished().length },
+    transfers: node.swarm.transfers().map((each) => ({ ...each, distance: distanceOf(each) })),
+    rates: node.rates(),
+    heldBack: node.heldBack(),
+  }
+}
+
+/** Of the transfers that completed last, the newest first, at most `limits.distancesShown`. */
+function newestDistances(transfers: readonly Transfer[]): MeasuredTransfer[] {
+  return transfers
+    .flatMap((transfer) => {
+      const { infoHash, name, version, size, completedAt, linkRate = null } = transfer
+      const distance = distanceOf(transfer)
+      return distance === null ? [] : { infoHash, name, version, size, completedAt, linkRate, ...distance }
+    })
+    .sort((a, b) => (b.completedAt ?? 0) - (a.completedAt ?? 0))
+    .slice(0, limits.distancesShown)
+}

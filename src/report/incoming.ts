@@ -1,0 +1,157 @@
+// Checks the reports of one batch, and sorts them by what they mean beside what is known already.
+// Nothing is stored here.
+
+import { createHash } from 'node:crypto'
+import { Failure, unreachable } from '../model/failure.ts'
+import type { Knowledge } from '../model/knowledge.ts'
+import { limits } from '../model/limits.ts'
+import type { Instant, NodeName } from '../model/names.ts'
+import { parseJson } from '../model/parse.ts'
+import { type Attack, type Envelope, parseReport, type Report, type ReportBatch } from '../model/report.ts'
+import { knowledgeOf } from './knowledge.ts'
+import { verdictOn } from './merge.ts'
+import { keyIdOf, type SignedReport } from './signed-report.ts'
+
+/**
+ * Checks the signature of an envelope, with the certificates of its batch. Throws an `untrusted`
+ * Failure for a signature that does not hold.
+ */
+export type VerifyEnvelope = (
+  envelope: Envelope,
+  certificates: ReportBatch['certificates'],
+) => { node: NodeName; payload: Uint8Array }
+
+/**
+ * A report that is not kept, although it was not forged: its clock is far ahead, or its format is
+ * not known here.
+ */
+export interface Refused {
+  /** Null if the signer is not known. */
+  node: NodeName | null
+  reason: string
+}
+
+type Checked =
+  | { kind: 'genuine'; report: Report; digest: string }
+  | { kind: 'forged'; detail: string }
+  | ({ kind: 'refused' } & Refused)
+
+/** A batch, sorted. `sortInto` adds to it, envelope by envelope. */
+export interface Sorted {
+  /** The newest report of each node of which something newer than before is known now. */
+  newest: Map<NodeName, { knowledge: Knowledge; signed: SignedReport }>
+  /** Reports that are known already. */
+  duplicates: Map<NodeName, SignedReport>
+  /** The first attack of each kind, and how many more of that kind the batch holds. */
+  attacks: Map<Attack['kind'], { detail: string; more: number }>
+  refused: Refused[]
+}
+
+export interface SortParts {
+  verify: VerifyEnvelope
+  now: Instant
+  /** How far ahead of our clock a report may claim that it was made. */
+  maxFutureMs: number
+  certificates: ReportBatch['certificates']
+  /** The child that handed the batch over. */
+  from: NodeName
+  /** What was known before this batch. */
+  known: ReadonlyMap<NodeName, Knowledge>
+}
+
+export function emptySorted(): Sorted {
+  return { newest: new Map(), duplicates: new Map(), attacks: new Map(), refused: [] }
+}
+
+/**
+ * Checks one envelope and adds it to the sorted batch. Does not throw for anything that the
+ * envelope holds.
+ */
+export function sortInto(sorted: Sorted, envelope: Envelope, parts: SortParts): void {
+  const checked = checkedReport(envelope, parts)
+  switch (checked.kind) {
+    case 'forged':
+      addAttack(sorted, 'report-forged', checked.detail)
+      break
+    case 'refused':
+      sorted.refused.push({ node: checked.node, reason: checked.reason })
+      break
+    case 'genuine':
+      sortGenuine(sorted, envelope, checked, parts)
+      break
+    default:
+      unreachable(checked)
+  }
+}
+
+function checkedReport(envelope: Envelope, { verify, now, maxFutureMs, certificates }: SortParts): Checked {
+  let node: NodeName | null = null
+  try {
+    const verified = verify(envelope, certificates)
+    node = verified.node
+    const value = parseJson(verified.payload, `report of ${node}`, limits.reportMarksMax)
+    const report = parseReport(value, `report of ${node}`)
+    if (report.node !== node) return { kind: 'forged', detail: `${node} signed a report of ${report.node}` }
+    const aheadMs = report.at - now
+    if (aheadMs > maxFutureMs) return { kind: 'refused', node, reason: `its clock is ${aheadMs} ms ahead of ours` }
+    return { kind: 'genuine', report, digest: digestOf(verified.payload) }
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    if (error.code === 'untrusted') return { kind: 'forged', detail: error.message }
+    // A certificate that ended while the report waited, or a newer format than ours: no attack.
+    return { kind: 'refused', node, reason: error.message }
+  }
+}
+
+function sortGenuine(
+  sorted: Sorted,
+  envelope: Envelope,
+  { report, digest }: { report: Report; digest: string },
+  { now, certificates, from, known }: SortParts,
+): void {
+  const { node, counter } = report
+  const signed = { node, counter, envelope, certificate: certificates[keyIdOf(envelope)] ?? null }
+  const knowledgeNow = (name: NodeName) => sorted.newest.get(name)?.knowledge ?? known.get(name)
+  const verdict = verdictOn({ report, digest, from }, knowledgeNow)
+  switch (verdict) {
+    case 'newer':
+      if (!known.has(node) && known.size + sorted.newest.size >= limits.inboxMax) {
+        sorted.refused.push({ node, reason: `reports of ${limits.inboxMax} nodes are kept already` })
+        break
+      }
+      sorted.newest.set(node, { knowledge: knowledgeOf(report, { digest, receivedAt: now, via: from }), signed })
+      break
+    case 'duplicate':
+      sorted.duplicates.set(node, signed)
+      break
+    case 'late':
+      break
+    case 'replayed': {
+      const newest = knowledgeNow(node)?.counter
+      addAttack(sorted, 'report-replayed', `report ${counter} of ${node} is not newer than ${newest}`)
+      break
+    }
+    default:
+      unreachable(verdict)
+  }
+}
+
+function addAttack({ attacks }: Sorted, kind: Attack['kind'], detail: string): void {
+  const seen = attacks.get(kind)
+  if (seen === undefined) attacks.set(kind, { detail: detail.slice(0, limits.reportTextMaxChars / 2), more: 0 })
+  else seen.more += 1
+}
+
+/** One attack of each kind: a flood of them is one deed, whose detail has their number. */
+export function attacksIn({ attacks }: Sorted, from: NodeName, at: Instant): Attack[] {
+  return [...attacks].map(([kind, { detail, more }]) => ({
+    kind,
+    from,
+    at,
+    detail: more === 0 ? detail : `${detail}, and ${more} more in one batch`,
+  }))
+}
+
+function digestOf(payload: Uint8Array): string {
+  return createHash('sha256').update(payload).digest('hex').slice(0, 16)
+}

@@ -1,0 +1,73 @@
+// What the node asks of the engine. An engine that starts later is told all of it then.
+
+import type { InfoHash, NodeName, Sha256 } from '../model/names.ts'
+import type { Rates } from '../model/units/rates.ts'
+import type { TlsIdentity } from '../world/world.ts'
+import type { Counters } from './engine.ts'
+import type { EngineKeeper } from './keeper.ts'
+import type { OpeningEvent } from './opening-events.ts'
+import type { HandoutPeer, Handouts } from './peers-to-dial.ts'
+
+/** Bytes moved, and engines started, since the daemon started. */
+export interface Moved extends Counters {
+  engineStarts: number
+}
+
+export interface EngineControl {
+  /** Replaces the peers to dial for this payload. The best peer comes first. */
+  setPeers(infoHash: InfoHash, peers: readonly HandoutPeer[]): void
+  /** Cuts the wire to a node for this payload. The node may dial again. */
+  part(infoHash: InfoHash, node: NodeName): void
+  /** Limits the rates of all transfers together. */
+  setRates(rates: Rates): void
+  /** Makes the pieces of these manifests' payloads yield to all others. */
+  setBackground(manifests: ReadonlySet<Sha256>): void
+  /**
+   * Cuts the wires of these nodes, whose certificates were revoked, and refuses new ones. Replaces
+   * the last list.
+   */
+  setRevoked(nodes: readonly NodeName[]): void
+  /** Sends the engine this node's new certificate. */
+  renew(): void
+  /** Starts an engine, because a transfer is likely to start soon. */
+  warmUp(): void
+  moved(): Moved
+}
+
+/** What every engine is told when it starts. The engine control writes it. */
+export interface EngineSettings {
+  rates: Rates
+  revoked: readonly NodeName[]
+}
+
+export function createEngineControl(parts: {
+  keeper: EngineKeeper
+  settings: EngineSettings
+  handouts: Handouts
+  tls: () => TlsIdentity
+  moved: () => Counters
+  dispatch: (event: OpeningEvent) => void
+}): EngineControl {
+  const { keeper, settings, handouts, dispatch } = parts
+  return {
+    setPeers: (infoHash, peers) => {
+      if (handouts.take(infoHash, peers)) dispatch({ kind: 'handed-out', infoHash, peers })
+    },
+    part: (infoHash, node) => dispatch({ kind: 'part', infoHash, node }),
+    setRates: (rates) => {
+      settings.rates = rates
+      keeper.send({ kind: 'rates', rates })
+    },
+    setBackground: (manifests) => dispatch({ kind: 'background', manifests }),
+    setRevoked: (nodes) => {
+      settings.revoked = nodes
+      keeper.send({ kind: 'revoked', nodes: [...nodes] })
+    },
+    renew: () => keeper.send({ kind: 'tls', tls: parts.tls() }),
+    warmUp: () => {
+      dispatch({ kind: 'engine-needed' })
+      keeper.need()
+    },
+    moved: () => ({ ...parts.moved(), engineStarts: keeper.starts() }),
+  }
+}
