@@ -149,10 +149,7 @@ function nameOf(value: unknown): string | undefined {
 }
 
 export function fullFolders(files: readonly SourceFile[]): string[] {
-  const counts = Map.groupBy(
-    files.filter(({ path }) => path.startsWith('src/')),
-    (file) => path.posix.dirname(file.path),
-  )
+  const counts = Map.groupBy(sourcesOf(files), (file) => path.posix.dirname(file.path))
   return [...counts]
     .filter(([, inside]) => inside.length > filesPerFolderMax)
     .map(([folder, inside]) => `${folder} has ${inside.length} files: find the second job in it and give it a folder`)

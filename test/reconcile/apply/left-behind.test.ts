@@ -70,7 +70,9 @@ t.test('a disk that takes no note does not keep a program from running', async (
     args: ['-c', 'echo ok'],
   })
   t.match(run, { code: 0, stdout: 'ok\n' })
-  t.match(said(), [{ args: [/^process \d+ is not noted: ENOENT/] }])
+  // A program that has ended already needs no note.
+  const others = said().filter(({ args }) => !/^process \d+ is not noted: ENOENT/.test(String(args[0])))
+  t.same(others, [], 'no other complaint')
 })
 
 /** The clock, and when it was asked for its second wait. */
