@@ -1,4 +1,5 @@
-// Banyan itself: packages published at the root, and the time from `release` to the last payload verified.
+// Banyan itself: packages published at the root, and the time from `release` to the last payload
+// verified.
 
 import { link, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -8,7 +9,10 @@ import { familyOf, memoryOf } from './processes.ts'
 import type { Lab } from './site.ts'
 import { type Details, type Options, type Prepared, rootOf, type System, takersOf } from './system.ts'
 
-/** One look is a few system calls of the lab's own process; the daemons are not asked before all is there. */
+/**
+ * One look is a few system calls of the lab's own process; the daemons are not asked before all is
+ * there.
+ */
 const lookEveryMs = 200
 const statusEveryMs = 1_000
 const timeoutMs = 300_000

@@ -10,9 +10,13 @@ export interface Port {
 }
 
 export interface Counted {
-  /** As the kernel hands the bytes over: up to 64 KiB of a stream at once, under one set of headers. */
+  /**
+   * As the kernel hands the bytes over: up to 64 KiB of a stream at once, under one set of headers.
+   */
   bytes: number
-  /** As the shaping counts them: each packet with headers of its own, as a real link would carry it. */
+  /**
+   * As the shaping counts them: each packet with headers of its own, as a real link would carry it.
+   */
   withHeaders: number
 }
 

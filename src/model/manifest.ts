@@ -84,8 +84,8 @@ export type Manifest = v.InferOutput<typeof manifestSchema>
 export const parseManifest = parserOf(manifestSchema)
 
 /**
- * The manifest in an object's bytes. The caller has checked `digest`; a `bad-input` failure names the
- * object by it.
+ * The manifest in an object's bytes. The caller has checked `digest`; a `bad-input` failure names
+ * the object by it.
  */
 export function manifestFrom(bytes: Uint8Array, digest: Sha256): Manifest {
   const where = `manifest ${digest}`

@@ -80,7 +80,6 @@ const policyLimitsSchema = v.strictObject(
   },
   'expected nodes and limits',
 )
-export type PolicyLimits = v.InferOutput<typeof policyLimitsSchema>
 
 const { site, labels, facts, names } = selectorSchema.entries
 
@@ -164,7 +163,6 @@ export const policySchema = v.strictObject(
   },
   'expected groups: and rules:',
 )
-export type Policy = v.InferOutput<typeof policySchema>
 
 function isEmptyList(value: unknown): boolean {
   return Array.isArray(value) && value.length === 0

@@ -106,7 +106,10 @@ export const reportSchema = v.strictObject({
   converged: v.nullable(countSchema),
   state: v.picklist(['converged', 'pending', 'applying', 'failed', 'island', 'stale']),
   packages: v.pipe(v.array(outcomeSchema), v.maxLength(limits.policyPackagesMax)),
-  /** How many more packages the node has, left out of `packages` to keep within the limits; absent if none is left out. */
+  /**
+   * How many more packages the node has, left out of `packages` to keep within the limits; absent
+   * if none is left out.
+   */
   truncated: v.exactOptional(countSchema),
   transfers: v.array(transferSchema),
   attacks: v.pipe(v.array(attackSchema), v.maxLength(limits.attacksKept)),

@@ -115,8 +115,8 @@ export type Revision = v.InferOutput<typeof revisionSchema>
 export const parseRevision = parserOf(revisionSchema)
 
 /**
- * The revision in an object's bytes. The caller has checked `digest`; a `bad-input` failure names the
- * object by it.
+ * The revision in an object's bytes. The caller has checked `digest`; a `bad-input` failure names
+ * the object by it.
  */
 export function revisionFrom(bytes: Uint8Array, digest: Sha256): Revision {
   const where = `revision ${digest}`

@@ -1,6 +1,6 @@
 // Which objects the trusted revision leads to. Other objects are passed on to a child that requests
-// them, and not kept: otherwise an attacker above could fill this node's disk with what a node below
-// requests.
+// them, and not kept: otherwise an attacker above could fill this node's disk with what a node
+// below requests.
 
 import type { Failure } from '../model/failure.ts'
 import { manifestFrom } from '../model/manifest.ts'

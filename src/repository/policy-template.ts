@@ -11,7 +11,8 @@ export function policyTemplate(): string {
 #   banyan release    signs it and hands it out to every node
 # Keep it in git: this file alone says what the fleet should be.
 
-# Groups give names to sets of nodes. A node belongs to a group when it meets every condition of the group.
+# Groups give names to sets of nodes. A node belongs to a group when it meets every condition of
+# the group.
 #
 # groups:
 #   web:    { labels: { role: web } }            # set when the node joined: --label role=web
@@ -20,8 +21,9 @@ export function policyTemplate(): string {
 #   canary: { names: [web-1, web-2] }            # node by node
 groups: {}
 
-# Rules say which packages belong on nodes. Later rules win, package by package. Banyan removes a package that it
-# installed once no rule mentions the package. Banyan leaves alone what it never installed, unless a rule says absent.
+# Rules say which packages belong on nodes. Later rules win, package by package. Banyan removes a
+# package that it installed once no rule mentions the package. Banyan leaves alone what it never
+# installed, unless a rule says absent.
 #
 # rules:
 #   - nodes: all
@@ -38,27 +40,31 @@ groups: {}
 #     restart: [shop.service]    # restarted after shop has changed, if it runs
 rules: []
 
-# Base lists name the packages that the distribution installs by itself, per group of nodes or for all nodes: a file beside
-# this one. A release is refused if a package needs something that its nodes would not have.
+# Base lists name the packages that the distribution installs by itself, per group of nodes or for
+# all nodes: a file beside this one. A release is refused if a package needs something that its
+# nodes would not have.
 #
 # base:
-#   trixie: trixie-packages.txt  # dpkg-query -W -f '\${Package} \${Version} \${Provides}\\n' on a fresh machine
+#   trixie: trixie-packages.txt
+#   # made on a fresh machine by: dpkg-query -W -f '\${Package} \${Version} \${Provides}\\n'
 base: {}
 
-# Limits bound what nodes use of links and disks. Later limits win, key by key; a node's own settings win over both.
+# Limits bound what nodes use of links and disks. Later limits win, key by key; a node's own
+# settings win over both.
 #
 # limits:
 #   - { nodes: [berlin], linkDownloadLimit: 10mbit, storeQuota: 50GB }
 limits: []
 
-# Windows say when nodes may change, in the local time of each node. A rule with urgent: true waits for no window. A rule
-# with mode: audit reports differences and changes nothing.
+# Windows say when nodes may change, in the local time of each node. A rule with urgent: true
+# waits for no window. A rule with mode: audit reports differences and changes nothing.
 #
 # windows:
 #   nights: { days: mon-fri, from: '22:00', until: '05:00' }
 windows: {}
 
-# Rollouts bring changes to the nodes in waves. A rollout halts by itself when too many nodes fail.
+# Rollouts bring changes to the nodes in waves. A rollout halts by itself when too many nodes
+# fail.
 # \`banyan rollout\` shows the progress.
 #
 # rollouts:

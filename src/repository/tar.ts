@@ -4,7 +4,7 @@
 
 import { Failure } from '../model/failure.ts'
 
-export const tarBlockBytes = 512
+const tarBlockBytes = 512
 
 export type TarEntry =
   | { kind: 'folder'; path: string }

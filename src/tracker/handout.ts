@@ -73,8 +73,8 @@ export function handoutFor({ table, caller, announce, self, site, elections, ran
     .map(({ infoHash, have }) => ({ infoHash, have, held: self.holds(infoHash) }))
     .filter(({ have, held }) => have !== 'all' || held !== 'all' || isHidden)
   // Each served swarm has room for the parent and at least one sibling. So of thousands of swarms
-  // only some are served, and others with the next announce. Swarms of payloads that the child lacks
-  // come first: it has nobody to take a payload from if its swarm is left out.
+  // only some are served, and others with the next announce. Swarms of payloads that the child
+  // lacks come first: it has nobody to take a payload from if its swarm is left out.
   const servedMax = limits.handoutPeersMax / 2
   const first = waiting.length > servedMax ? Math.floor(random.fraction() * waiting.length) : 0
   const turned = [...waiting.slice(first), ...waiting.slice(0, first)]

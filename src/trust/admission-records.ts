@@ -1,11 +1,11 @@
 // The files of the admissions: one small file for each token and each name. With one file for all,
 // a fleet of 100,000 nodes would be written anew for each node that joins.
 //
-//     <home>/fleet/tokens/<id>.json    the key of the token's HMAC, its end, its uses
-//     <home>/fleet/nodes/<name>.json   the key that has the name
+// <home>/fleet/tokens/<id>.json    the key of the token's HMAC, its end, its uses
+// <home>/fleet/nodes/<name>.json   the key that has the name
 //
-// Of a token only the HMAC key is kept, not its secret. Somebody who reads this folder can
-// make certificate requests in the token's name while it lives, but can neither print the token again
+// Of a token only the HMAC key is kept, not its secret. Somebody who reads this folder can make
+// certificate requests in the token's name while it lives, but can neither print the token again
 // nor connect with it.
 
 import { join } from 'node:path'

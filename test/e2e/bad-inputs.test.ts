@@ -1,5 +1,5 @@
-// Bad inputs through the real command line, against a running root: each is refused with a sentence that says what is
-// wrong, where and why, with the right exit code, and changes nothing.
+// Bad inputs through the real command line, against a running root: each is refused with a sentence
+// that says what is wrong, where and why, with the right exit code, and changes nothing.
 
 import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -276,7 +276,10 @@ async function allRefused(t: Test, scene: Scene, rows: readonly Row[]): Promise<
   }
 }
 
-/** Everything that the root and the spare node keep, but for the files of their databases, and what the root says of itself. */
+/**
+ * Everything that the root and the spare node keep, but for the files of their databases, and what
+ * the root says of itself.
+ */
 async function stateOf({ tree, root, spare }: Scene): Promise<unknown> {
   const isLive = (relative: string) => /^(state|run)(\/|$)/.test(relative)
   const { packages } = (await tree.ask('root', '/packages')) as { packages: unknown }
@@ -629,7 +632,9 @@ async function joinRows(t: Test, scene: Scene): Promise<Row[]> {
   ]
 }
 
-/** Serves a control port with the certificate of another fleet's root; resolves with its address. */
+/**
+ * Serves a control port with the certificate of another fleet's root; resolves with its address.
+ */
 async function otherFleet(t: Test, { tree, in: at }: Scene): Promise<string> {
   const home = at('other-fleet')
   const { code, stderr } = await tree.banyan([

@@ -1,4 +1,5 @@
-// Real Debian packages for a test, from the archive that this machine is set up to use, in a folder of the test's own.
+// Real Debian packages for a test, from the archive that this machine is set up to use, in a folder
+// of the test's own.
 
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -16,7 +17,9 @@ export interface Chain {
   newest: ReadonlyMap<string, Deb>
   /** Of the packages that come in one version together, the version before. */
   older: ReadonlyMap<string, Deb>
-  /** repacked: the archive has one version only, so the older one is the same under a lower version. */
+  /**
+   * repacked: the archive has one version only, so the older one is the same under a lower version.
+   */
   olderIs: 'of the archive' | 'repacked'
 }
 
@@ -30,9 +33,10 @@ export async function missingForDebian(): Promise<string | undefined> {
 }
 
 /**
- * Fetches a package with everything below it, and an older version of those named in `together`, which depend on each
- * other's exact version. apt's lists are fetched anew and apart from the machine's own, which may be old or not there;
- * apt checks the archive's signatures as it always does.
+ * Fetches a package with everything below it, and an older version of those named in `together`,
+ * which depend on each other's exact version. apt's lists are fetched anew and apart from the
+ * machine's own, which may be old or not there; apt checks the archive's signatures as it always
+ * does.
  */
 export async function fetchChain(folder: string, name: string, together: readonly string[]): Promise<Chain> {
   const apt = await openApt(folder)
@@ -82,7 +86,8 @@ async function openApt(folder: string) {
         (kind) => `--no-${kind}`,
       )
       const text = await run('apt-cache', [...settings, 'depends', '--recurse', ...kinds, name])
-      // Below each name, indented, is what it depends on; `<name>` is no package, and `name:arch` of a foreign one.
+      // Below each name, indented, is what it depends on; `<name>` is no package, and `name:arch`
+      // of a foreign one.
       return text.split('\n').filter((line) => /^[a-z0-9][a-z0-9.+-]+$/.test(line))
     },
 
@@ -117,7 +122,10 @@ async function openApt(folder: string) {
   }
 }
 
-/** The same files under a version just below its own; what names that version in its dependencies goes along. */
+/**
+ * The same files under a version just below its own; what names that version in its dependencies
+ * goes along.
+ */
 async function repack(folder: string, { name, file }: Deb, version: string): Promise<Deb> {
   const source = path.join(folder, `repacked-${name}`)
   await run('dpkg-deb', ['-R', file, source])

@@ -1,5 +1,5 @@
-// A small Debian of this machine's release with systemd in it, made once and kept below /var/cache, booted as a container
-// of its own with all that is written thrown away afterwards.
+// A small Debian of this machine's release with systemd in it, made once and kept below /var/cache,
+// booted as a container of its own with all that is written thrown away afterwards.
 
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
@@ -9,7 +9,10 @@ import { systemExec } from '../../src/world/exec.ts'
 import { run } from './debian-archive.ts'
 
 const cache = '/var/cache/banyan-tests'
-/** What the tree has besides Debian's smallest set: what Node is linked with, and what a machine boots with. */
+/**
+ * What the tree has besides Debian's smallest set: what Node is linked with, and what a machine
+ * boots with.
+ */
 const included = ['systemd', 'systemd-sysv', 'dbus', 'libatomic1', 'libstdc++6']
 const project = path.join(import.meta.dirname, '../..')
 
@@ -48,8 +51,9 @@ export async function debianTree(): Promise<string> {
 }
 
 /**
- * Boots the tree with the project at /usr/lib/banyan, runs a bash script there and powers off. Whatever the script writes
- * below /result is in the folder that this resolves with, `log` with all that it printed among it. `prepare` puts things there.
+ * Boots the tree with the project at /usr/lib/banyan, runs a bash script there and powers off.
+ * Whatever the script writes below /result is in the folder that this resolves with, `log` with all
+ * that it printed among it. `prepare` puts things there.
  */
 export async function boot(
   tree: string,
@@ -88,8 +92,9 @@ export async function boot(
 }
 
 /**
- * For the beginning of a script: `banyan`; `is NAME COMMAND...`, which waits until the command succeeds, so many tenths of a
- * second, and notes how it went; `note NAME COMMAND...`, which keeps what a command prints.
+ * For the beginning of a script: `banyan`; `is NAME COMMAND...`, which waits until the command
+ * succeeds, so many tenths of a second, and notes how it went; `note NAME COMMAND...`, which keeps
+ * what a command prints.
  */
 export function words(tries: number): string {
   return `export BANYAN_HOME=/var/lib/banyan PATH=/usr/lib/banyan/node_modules/.bin:$PATH LANG=C.UTF-8

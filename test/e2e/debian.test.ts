@@ -1,5 +1,5 @@
-// Real Debian packages: jq, what it depends on, and the C library below them travel through a staging server into the
-// isolated root of a client, where jq then runs.
+// Real Debian packages: jq, what it depends on, and the C library below them travel through a
+// staging server into the isolated root of a client, where jq then runs.
 
 import { existsSync } from 'node:fs'
 import { copyFile, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
@@ -198,9 +198,10 @@ async function plantedTree(t: Test): Promise<RealTree> {
 }
 
 /**
- * What every Debian machine has before its first package: the merged /usr, and the settings of debconf. The scripts of
- * libc6 run with DPKG_ROOT, from outside (--force-script-chrootless): they load this machine's debconf, which then looks
- * for its settings and keeps its answers below the target root.
+ * What every Debian machine has before its first package: the merged /usr, and the settings of
+ * debconf. The scripts of libc6 run with DPKG_ROOT, from outside (--force-script-chrootless): they
+ * load this machine's debconf, which then looks for its settings and keeps its answers below the
+ * target root.
  */
 async function prepareMachine(root: string): Promise<void> {
   for (const name of ['bin', 'sbin', 'lib', 'lib64']) {

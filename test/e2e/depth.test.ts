@@ -1,4 +1,5 @@
-// A tree of three levels: what the root releases reaches a client below two staging servers, and goes away again.
+// A tree of three levels: what the root releases reaches a client below two staging servers, and
+// goes away again.
 
 import { randomBytes } from 'node:crypto'
 import t from 'tap'

@@ -1,4 +1,5 @@
-// `banyan doctor` on real nodes: a healthy one, one whose daemon is down, one whose parent is gone, and none at all.
+// `banyan doctor` on real nodes: a healthy one, one whose daemon is down, one whose parent is gone,
+// and none at all.
 
 import { createServer } from 'node:net'
 import path from 'node:path'

@@ -1,5 +1,5 @@
-// A site without a staging server, as real processes: one of its nodes takes a payload from the root, and another one goes
-// on when that one is killed.
+// A site without a staging server, as real processes: one of its nodes takes a payload from the
+// root, and another one goes on when that one is killed.
 
 import { randomBytes } from 'node:crypto'
 import t from 'tap'

@@ -1,5 +1,6 @@
-// A staging server in the wrong hands: it has a home, keys and a certificate of the fleet like any other, and runs this
-// instead of our daemon. What the attack at hand does not touch it passes on honestly, as a clever attacker would.
+// A staging server in the wrong hands: it has a home, keys and a certificate of the fleet like any
+// other, and runs this instead of our daemon. What the attack at hand does not touch it passes on
+// honestly, as a clever attacker would.
 
 import type { Test } from 'tap'
 import { limits } from '../../src/model/limits.ts'
@@ -21,7 +22,10 @@ export interface HostileParent {
   call(method: 'GET' | 'POST', path: string, body?: string | Uint8Array): Promise<HttpReply>
 }
 
-/** Serves the control port of a node that joined properly and whose daemon does not run. Ends with the test. */
+/**
+ * Serves the control port of a node that joined properly and whose daemon does not run. Ends with
+ * the test.
+ */
 export async function startHostileParent(
   t: Test,
   options: { home: string; above: string; deed?: Deed },

@@ -21,7 +21,9 @@ async function transfersOf(tree: RealTree, name: string): Promise<Transfer[]> {
 const atlasOf = async (tree: RealTree, name: string) =>
   (await transfersOf(tree, name)).find((each) => each.name === 'atlas')
 
-/** Kills the node halfway, starts it again, and resolves with what its parent has given out in all. */
+/**
+ * Kills the node halfway, starts it again, and resolves with what its parent has given out in all.
+ */
 async function killedHalfway(t: Test, tree: RealTree, victim: string, giver: string): Promise<number> {
   await tree.publish('atlas', '1.0.0', { world: randomBytes(payloadBytes) })
   await tree.release('rules:\n  - nodes: all\n    except: []\n    packages: { atlas: latest }\n')
@@ -36,7 +38,8 @@ async function killedHalfway(t: Test, tree: RealTree, victim: string, giver: str
   const resumed = await until('the transfer is known again', () => atlasOf(tree, victim))
   t.ok(resumed.have >= before.have, `${resumed.have} bytes are kept, of ${before.have} seen before`)
   await until(`${victim} has all`, async () => (await atlasOf(tree, victim))?.state === 'complete', 60_000)
-  // Counters come in every limits.countersEveryMs: they are all there once none has come for twice that long.
+  // Counters come in every limits.countersEveryMs: they are all there once none has come for twice
+  // that long.
   let given = -1
   let since = 0
   return until(`${giver} has counted all that it gave`, async () => {

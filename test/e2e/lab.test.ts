@@ -1,5 +1,5 @@
-// The lab of bench/: banyan and one of its peers bring a small payload through the same shaped link. What is promised is
-// that it measures, not how fast anything is.
+// The lab of bench/: banyan and one of its peers bring a small payload through the same shaped
+// link. What is promised is that it measures, not how fast anything is.
 
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'

@@ -1,4 +1,5 @@
-// Ordinary BitTorrent clients take a package from a staging server, by a .torrent file and nothing else.
+// Ordinary BitTorrent clients take a package from a staging server, by a .torrent file and nothing
+// else.
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
@@ -20,7 +21,10 @@ while not handle.status().is_seeding:
     time.sleep(0.05)
 `
 
-/** How each is run with its ordinary settings, but for what would look for peers anywhere else; and what brings it. */
+/**
+ * How each is run with its ordinary settings, but for what would look for peers anywhere else; and
+ * what brings it.
+ */
 const clients: Record<string, (torrent: string, folder: string) => [program: string, ...args: string[]]> = {
   aria2: (torrent, folder) => [
     ...(['aria2c', '--no-conf', '--enable-dht=false', '--enable-dht6=false', '--seed-time=0'] as const),
@@ -49,7 +53,10 @@ async function tree(t: Test, plain: Record<string, unknown> | undefined): Promis
   return tree
 }
 
-/** Transmission takes no peers on the loopback network, so where there is no other one this makes an address of its own. */
+/**
+ * Transmission takes no peers on the loopback network, so where there is no other one this makes an
+ * address of its own.
+ */
 async function ownAddress(t: Test): Promise<string> {
   const known = Object.values(networkInterfaces()).flatMap((each) => each ?? [])
   const found = known.find(({ family, internal }) => family === 'IPv4' && !internal)

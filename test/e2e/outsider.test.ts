@@ -1,4 +1,5 @@
-// Who is not a node of this fleet gets nothing from either port of a running daemon, however he tries.
+// Who is not a node of this fleet gets nothing from either port of a running daemon, however he
+// tries.
 
 import { readFile } from 'node:fs/promises'
 import { connect as connectTcp, type NetConnectOpts } from 'node:net'
@@ -261,7 +262,10 @@ function askSwarm({ swarm, infoHash }: Scene, tls: TlsIdentity | null, address: 
   return askTls({ port: swarm, tls, address, say, options, enough: 68 })
 }
 
-/** Says something as soon as the client's side of the handshake is through, and takes what comes until the other end hangs up. */
+/**
+ * Says something as soon as the client's side of the handshake is through, and takes what comes
+ * until the other end hangs up.
+ */
 function askTls(call: {
   port: number
   tls: TlsIdentity | null

@@ -1,5 +1,6 @@
-// What goes wrong while packages are installed, made to happen: the real apply process, the real apt, dpkg and rpm. After
-// each the machine has converged or says clearly why not, and the package database is whole.
+// What goes wrong while packages are installed, made to happen: the real apply process, the real
+// apt, dpkg and rpm. After each the machine has converged or says clearly why not, and the package
+// database is whole.
 
 import * as fs from 'node:fs/promises'
 import path from 'node:path'

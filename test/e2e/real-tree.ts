@@ -1,4 +1,5 @@
-// A tree of real daemons for one test file, and the questions that its tests ask. All of it ends with the test.
+// A tree of real daemons for one test file, and the questions that its tests ask. All of it ends
+// with the test.
 
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'

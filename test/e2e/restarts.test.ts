@@ -1,5 +1,5 @@
-// Services that a policy has restarted after a change, and what runs from files that are gone: a real systemd, in a small
-// Debian that boots for this alone.
+// Services that a policy has restarted after a change, and what runs from files that are gone: a
+// real systemd, in a small Debian that boots for this alone.
 
 import { rm } from 'node:fs/promises'
 import t from 'tap'

@@ -116,7 +116,8 @@ t.test('the unit file is as systemd likes it', { skip: isCi ? false : (missing ?
   const args = ['security', '--offline=true', '--threshold=50', file]
   const { code, stdout } = await systemExec.run({ program: 'systemd-analyze', args, timeoutMs: 20_000 })
   t.equal(code, 0, stdout.trim().split('\n').at(-1) ?? '')
-  // It ends with 0 for unknown words too: only its silence counts. The program lies elsewhere on this machine.
+  // It ends with 0 for unknown words too: only its silence counts. The program lies elsewhere on
+  // this machine.
   const verified = await systemExec.run({ program: 'systemd-analyze', args: ['verify', file], timeoutMs: 20_000 })
   const words = verified.stderr.split('\n').filter((line) => line !== '' && !/\.bin\/node is not executable/.test(line))
   t.same(words, [])

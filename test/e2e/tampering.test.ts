@@ -1,5 +1,6 @@
-// What a staging server with a valid certificate can do to its children when it runs somebody else's code: nothing but
-// withhold. Each attack is refused and named, and the child goes on as soon as it gets honest answers.
+// What a staging server with a valid certificate can do to its children when it runs somebody
+// else's code: nothing but withhold. Each attack is refused and named, and the child goes on as
+// soon as it gets honest answers.
 
 import { createHash, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
@@ -74,7 +75,10 @@ t.test('a hostile staging server', { timeout: 90_000 }, async (t) => {
 
   t.afterEach(() => hostile.does(null))
 
-  /** Every attack ends the same: named in the log and in the report, at the child and as far up as the root. */
+  /**
+   * Every attack ends the same: named in the log and in the report, at the child and as far up as
+   * the root.
+   */
   const named = async (t: Test, kind: Parameters<RealTree['attacked']>[1], detail: RegExp) => {
     const attack = await tree.attacked('child', kind, detail)
     t.equal(attack.from, 'hostile', 'the report names the attacker')
@@ -122,7 +126,8 @@ t.test('a hostile staging server', { timeout: 90_000 }, async (t) => {
     await named(t, 'metadata-forged', /targets\.json: .*(hash|length)/i)
     t.same(tree.wholeState('child'), before, 'all that it trusts and runs stays as it was')
 
-    // The same with every digest above made to fit, up to the one file that a signature alone protects.
+    // The same with every digest above made to fit, up to the one file that a signature alone
+    // protects.
     hostile.does(async (request, honest) => {
       const file = tufFileOf(request.path)
       if (file === undefined) return honest()

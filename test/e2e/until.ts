@@ -5,8 +5,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 const askEveryMs = 50
 
 /**
- * Asks until the answer is neither undefined nor false, and resolves with it. What the question throws counts as no
- * answer yet. After the deadline it throws what was waited for, and what stood in the way.
+ * Asks until the answer is neither undefined nor false, and resolves with it. What the question
+ * throws counts as no answer yet. After the deadline it throws what was waited for, and what stood
+ * in the way.
  */
 export async function until<T>(
   what: string,

@@ -1,5 +1,6 @@
-// Real upgrades in a real Debian: openssl and its library from the archive, installed into the system that runs, upgraded,
-// taken back by the policy, and rolled back, by the daemon as a service.
+// Real upgrades in a real Debian: openssl and its library from the archive, installed into the
+// system that runs, upgraded, taken back by the policy, and rolled back, by the daemon as a
+// service.
 
 import { existsSync, readFileSync } from 'node:fs'
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -15,7 +16,10 @@ const together = ['openssl', 'libssl3']
 
 t.setTimeout(600_000)
 
-/** `goes NAME` waits until the machine is as the newest revision wants it, and notes what it then has. */
+/**
+ * `goes NAME` waits until the machine is as the newest revision wants it, and notes what it then
+ * has.
+ */
 const script = (older: string, newest: string) => `
 export BANYAN_HOME=/var/lib/banyan PATH=/usr/lib/banyan/node_modules/.bin:$PATH LANG=C.UTF-8
 banyan() { node /usr/lib/banyan/src/cli/banyan.js "$@"; }

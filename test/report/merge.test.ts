@@ -2,7 +2,8 @@ import t from 'tap'
 import { type Verdict, verdictOn } from '../../src/report/merge.ts'
 import { reportOf } from './reports.ts'
 
-// node x was below staging server a, and is below b now; c is another child; deep is a staging server below a.
+// node x was below staging server a, and is below b now; c is another child; deep is a staging
+// server below a.
 const known = new Map([
   ['x', { counter: 5, digest: 'five', via: 'b' }],
   ['deep', { counter: 9, digest: 'nine', via: 'a' }],

@@ -157,7 +157,8 @@ t.test('whenever it is killed, an outbox loses nothing that it took', async () =
         attacks.push(...(await parent.accept(batch, 'child')).attacks)
         if (answer === 'heard') await outgoing.acknowledge()
         if (answer === 'crash') {
-          // The acknowledgement is under way when the program ends: done or not, as chance wants it.
+          // The acknowledgement is under way when the program ends: done or not, as chance wants
+          // it.
           void outgoing.acknowledge()
           await Promise.resolve()
           outbox = await openOutbox({ store: await crash() })

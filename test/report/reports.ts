@@ -1,4 +1,5 @@
-// Reports to try things on, signed in a way that only looks like signing: real signatures are tested with trust.
+// Reports to try things on, signed in a way that only looks like signing: real signatures are
+// tested with trust.
 
 import { createHash } from 'node:crypto'
 import { Failure } from '../../src/model/failure.ts'

@@ -1,4 +1,5 @@
-// Reports on their way from a node through a staging server to the root, with real keys and certificates.
+// Reports on their way from a node through a staging server to the root, with real keys and
+// certificates.
 
 import t from 'tap'
 import type { Envelope, Report, ReportBatch } from '../../src/model/report.ts'

@@ -167,7 +167,8 @@ t.test('latest is resolved for each architecture, and says when they differ', ne
   const exact = await revisionOf(repository, text.replace('latest', '1.0'))
   t.match(exact.rules[0]?.packages['signpost'], { builds: { amd64: { version: '1.0' }, arm64: { version: '1.0' } } })
 
-  // A build for all that is newer replaces those of single architectures, or amd64 would never get it.
+  // A build for all that is newer replaces those of single architectures, or amd64 would never get
+  // it.
   await repository.publish(buildDeb(`${bench.dir}/3.deb`, { control: { Version: '3.0' } }))
   const [rule] = (await revisionOf(repository, text)).rules
   t.match(rule?.packages['signpost'], { builds: { all: { version: '3.0' } } })

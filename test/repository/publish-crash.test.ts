@@ -1,4 +1,5 @@
-// Publishing on a disk that fails, and in a process that is killed: the index stays whole, and nothing has to be repaired.
+// Publishing on a disk that fails, and in a process that is killed: the index stays whole, and
+// nothing has to be repaired.
 
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'

@@ -1,4 +1,5 @@
-// A process for the crash tests to kill: publishes version after version, and says each step as it takes it.
+// A process for the crash tests to kill: publishes version after version, and says each step as it
+// takes it.
 
 import { benchAt, quietLog } from './workbench.ts'
 

@@ -1,4 +1,5 @@
-// What publish refuses: each with a code, a message that says what is wrong where, and nothing changed on disk.
+// What publish refuses: each with a code, a message that says what is wrong where, and nothing
+// changed on disk.
 
 import fs from 'node:fs'
 import net from 'node:net'

@@ -1,4 +1,5 @@
-// Publishing folders: what is in the payload, that it is always the same, and what the repository says of it then.
+// Publishing folders: what is in the payload, that it is always the same, and what the repository
+// says of it then.
 
 import fs from 'node:fs'
 import path from 'node:path'
@@ -124,7 +125,8 @@ t.test('times, umask, owner, place and the order of the folder change nothing', 
   }
   for (const one of published) t.same(one, published[0])
   t.match(published[0]?.payload, {
-    // Written down once: another value means that every fleet would refuse what it published before.
+    // Written down once: another value means that every fleet would refuse what it published
+    // before.
     sha256: '115bd5bbe984e60d7b19ae35d7a447c3ced0429b9fd8e66bc00cae9df528de33',
     infoHash: '2f60ce457f868ca6f3a92acdd947bbce2d49809f',
   })

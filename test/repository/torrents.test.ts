@@ -1,4 +1,5 @@
-// The sample repository: whoever publishes it, on any machine, gets the info hashes that are in torrents/.
+// The sample repository: whoever publishes it, on any machine, gets the info hashes that are in
+// torrents/.
 
 import { createHash } from 'node:crypto'
 import fs from 'node:fs'

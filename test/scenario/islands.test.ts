@@ -120,7 +120,9 @@ await scenario('nodes whose first parent is gone for good use the second', async
 
 await tellTap()
 
-/** What the root knows of a node is what the node last said, and nobody is taken for an attacker. */
+/**
+ * What the root knows of a node is what the node last said, and nobody is taken for an attacker.
+ */
 function checkNewestWins(check: Check, tree: Tree): void {
   const known = tree.root.running?.inbox.knowledge() ?? []
   const names = known.map(({ node }) => node)

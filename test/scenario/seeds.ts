@@ -5,7 +5,9 @@ import path from 'node:path'
 
 const file = path.join(import.meta.dirname, 'seeds.txt')
 
-/** The first of the usual seeds is enough for `npm test`; BANYAN_LARGE=1, as in the CI, takes all. */
+/**
+ * The first of the usual seeds is enough for `npm test`; BANYAN_LARGE=1, as in the CI, takes all.
+ */
 export function seedsOf(walk: string, usual: readonly string[]): string[] {
   const isLarge = (process.env['BANYAN_LARGE'] ?? '') !== ''
   return [...new Set([...failedSeeds(walk), ...(isLarge ? usual : usual.slice(0, 1))])]

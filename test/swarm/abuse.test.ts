@@ -1,4 +1,5 @@
-// Nodes of the fleet that break the rules of the wire: they are hung up on, and others are served as before.
+// Nodes of the fleet that break the rules of the wire: they are hung up on, and others are served
+// as before.
 
 import t from 'tap'
 import { limits } from '../../src/model/limits.ts'

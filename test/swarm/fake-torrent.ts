@@ -1,5 +1,5 @@
-// A torrent as the picker sees it: webtorrent's `_request` with its callbacks, `_update`, pieces and bitfield. That a real
-// one behaves like it is what torrent-contract.test.ts holds.
+// A torrent as the picker sees it: webtorrent's `_request` with its callbacks, `_update`, pieces
+// and bitfield. That a real one behaves like it is what torrent-contract.test.ts holds.
 
 import type { BlockRequest, PieceBuffer, Torrent, Wire } from 'webtorrent'
 

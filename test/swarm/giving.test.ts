@@ -9,7 +9,10 @@ import { handClock } from '../tracker/hand-clock.ts'
 
 const block = { piece: 0, offset: 0, length: 4 }
 
-/** As bittorrent-protocol does it: an answer takes the first request out that says the same, and counts only for itself. */
+/**
+ * As bittorrent-protocol does it: an answer takes the first request out that says the same, and
+ * counts only for itself.
+ */
 function givingWire() {
   const clock = handClock()
   const peerRequests: BlockRequest[] = []

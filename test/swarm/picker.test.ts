@@ -1,4 +1,5 @@
-// The choice of pieces and wires, with everything around it simulated: what is promised for every course of events.
+// The choice of pieces and wires, with everything around it simulated: what is promised for every
+// course of events.
 
 import fc from 'fast-check'
 import t from 'tap'

@@ -36,7 +36,7 @@ export function call({ port, as, infoHash }: { port: number; as: TlsIdentity; in
 }
 
 /** Shakes hands. */
-export async function greet(socket: TLSSocket, infoHash: InfoHash): Promise<void> {
+async function greet(socket: TLSSocket, infoHash: InfoHash): Promise<void> {
   await once(socket, 'secureConnect')
   const reserved = Buffer.from([0, 0, 0, 0, 0, 0x10, 0, 4])
   const name = Buffer.from('\x13BitTorrent protocol')

@@ -1,5 +1,5 @@
-// What our code expects of the private parts of webtorrent: the same steps over the pinned version and over the stand-in
-// that the picker's own tests use.
+// What our code expects of the private parts of webtorrent: the same steps over the pinned version
+// and over the stand-in that the picker's own tests use.
 
 import { duplexPair } from 'node:stream'
 import t, { type Test } from 'tap'

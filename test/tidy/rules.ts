@@ -28,7 +28,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 /** Folders whose types a folder may import beside that. */
 const mayImportTypes: Readonly<Record<string, readonly string[]>> = { release: ['swarm', 'reconcile'] }
 
-/** Three commands work where there is no daemon (docs/decisions/0001-cli-starts-without-a-daemon.md). */
+/**
+ * Three commands work where there is no daemon
+ * (docs/decisions/0001-cli-starts-without-a-daemon.md).
+ */
 const cliMayLoad = ['node/setup/init.ts', 'node/setup/join.ts', 'node/setup/doctor.ts']
 
 /** Packages that more than one folder may import, and why. */
@@ -76,7 +79,10 @@ const foreignWords: readonly RegExp[] = [
   /`[^`]*\b(host|sync|agent|mirror|common|util|chunk)\b[^`]*`/g, // a quoted name in prose or a template
 ]
 
-/** What somebody else's code imports in place of something of its own has the exports that it asks for. */
+/**
+ * What somebody else's code imports in place of something of its own has the exports that it asks
+ * for.
+ */
 const standsIn = ['src/swarm/no-webrtc/', 'src/swarm/engine/left-out/']
 
 /** Files that may read the clock, take chance or set timers themselves, and why. */

@@ -1,4 +1,5 @@
-// The rules about the shape of the code, as pure functions: files in, sentences about what to do out.
+// The rules about the shape of the code, as pure functions: files in, sentences about what to do
+// out.
 
 import path from 'node:path'
 import { parseSync } from 'oxc-parser'
@@ -184,7 +185,10 @@ export function ambientDisk(files: readonly SourceFile[]): string[] {
     )
 }
 
-/** src/work takes functions and knows no noun of the project. `nouns` are the words of docs/glossary.md. */
+/**
+ * src/work takes functions and knows no noun of the project. `nouns` are the words of
+ * docs/glossary.md.
+ */
 export function wrongWork(files: readonly SourceFile[], nouns: readonly string[]): string[] {
   const work = sourcesOf(files).filter(({ path }) => path.startsWith('src/work/'))
   const lines = work.reduce((sum, { text }) => sum + text.split('\n').length - 1, 0)

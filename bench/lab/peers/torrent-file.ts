@@ -1,4 +1,5 @@
-// What every ordinary swarm starts with: the payload at the root, its .torrent file, and a plain tracker.
+// What every ordinary swarm starts with: the payload at the root, its .torrent file, and a plain
+// tracker.
 
 import { copyFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -15,7 +16,9 @@ export const python = '/usr/bin/python3'
 /** What makes the .torrent file. */
 export const swarmNeeds = { [python]: 'python3-libtorrent' }
 
-/** The payload lies in the root's folder then, under the name `payload`. Returns the .torrent file. */
+/**
+ * The payload lies in the root's folder then, under the name `payload`. Returns the .torrent file.
+ */
 export async function prepareSwarm(lab: Lab, load: Load): Promise<string> {
   const payload = onlyFileOf(load)
   if (payload === undefined) throw new Error('the swarms here are of one file')

@@ -1,5 +1,5 @@
-// One stock webtorrent client. Prints "ready", waits for a line, then "done" when it has everything.
-// webtorrent-main.js TORRENT FOLDER seed|leech ADDRESS_OF_SEED
+// One stock webtorrent client. Prints "ready", waits for a line, then "done" when it has
+// everything. webtorrent-main.js TORRENT FOLDER seed|leech ADDRESS_OF_SEED
 
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'

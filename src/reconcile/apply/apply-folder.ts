@@ -24,7 +24,7 @@ export const appliedSchema = v.strictObject({
 })
 /** What an apply did, as its process writes it down when it ends: all of it or nothing. */
 export type Applied = v.InferOutput<typeof appliedSchema>
-export const parseApplied = parserOf(appliedSchema)
+const parseApplied = parserOf(appliedSchema)
 
 /** The paths in one transaction's folder. */
 export interface ApplyFolder {

@@ -55,8 +55,8 @@ export function statesUnder(revision: Revision, states: readonly RolloutState[],
     const state = states.find((each) => rolloutNameOf(each) === rolloutNameOf(one))
     const rollout = revision.rollouts?.[one.rollout]
     if (state !== undefined || rollout === undefined) return state ?? []
-    // A rollout takes the seed of the one that it replaces: the nodes that have the replaced version
-    // get its successor first, and no other node is touched before.
+    // A rollout takes the seed of the one that it replaces: the nodes that have the replaced
+    // version get its successor first, and no other node is touched before.
     const seed = replaced.find(({ rollout }) => rollout === one.rollout)?.seed ?? rolloutNameOf(one)
     return { ...one, seed, waves: rollout.waves, open: 1, openedAt: now }
   })

@@ -1,4 +1,5 @@
-// What webtorrent gets in place of its ways out. It takes what is not a function for not there, as in a browser.
+// What webtorrent gets in place of its ways out. It takes what is not a function for not there, as
+// in a browser.
 const nothing = {}
 export default nothing
 export const Client = nothing
