@@ -3,7 +3,7 @@
 import { type KeyObject, X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
 import * as v from 'valibot'
-import { recentlyUsed } from '../model/bounded-map.ts'
+import { BoundedMap } from '../model/bounded-map.ts'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { type Instant, type NodeName, nodeNameSchema, type Sha256 } from '../model/names.ts'
@@ -28,7 +28,7 @@ export const tokenIdSchema = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/, 'expec
  * Identities by their certificate's bytes. A node presents the same certificate with every request,
  * and reading it takes longer than most answers.
  */
-const identitiesRead = recentlyUsed<string, Identity>(limits.identitiesKeptMax)
+const identitiesRead = new BoundedMap<string, Identity>(limits.identitiesKeptMax)
 
 /**
  * The identity in a certificate. TLS has checked that the fleet's authority issued it, or the

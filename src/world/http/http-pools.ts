@@ -2,7 +2,7 @@
 
 import { Agent } from 'node:https'
 import { createSecureContext } from 'node:tls'
-import { recentlyUsed } from '../../model/bounded-map.ts'
+import { BoundedMap } from '../../model/bounded-map.ts'
 import { limits } from '../../model/limits.ts'
 import type { TlsIdentity } from '../world.ts'
 
@@ -13,7 +13,7 @@ export interface Pools {
 
 export function openPools(): Pools {
   /** Keyed by certificate and CA. */
-  const pools = recentlyUsed<string, Agent>(limits.identitiesPooledMax, (old) => {
+  const pools = new BoundedMap<string, Agent>(limits.identitiesPooledMax, (old) => {
     old.maxFreeSockets = 0
     closeIdleOf(old)
   })
