@@ -120,8 +120,10 @@ async function startStages(parts: NodeParts, started: Started): Promise<Omit<Run
   const appliedOutcomes = createAppliedOutcomes({ machine, store, clock, log, state, dispatch })
   const jobs = next(startOwnJobs(parts, { uplink, self, parentSide, appliedOutcomes }))
   const childrenSide = next(await startChildrenSide(parts, { uplink, self, parentSide, jobs }))
-  const root = parts.root && next(await startRoot(parts, parts.root, { self, parentSide, jobs, childrenSide }))
-  await begin(parts, { self, parentSide, jobs, childrenSide, root, appliedOutcomes })
+  let root: Root | null = null
+  await begin(parts, { self, parentSide, jobs, childrenSide, appliedOutcomes }, () => root?.rollouts ?? null)
+  // After the beginning: seeding thousands of packages takes a while, and children ask meanwhile.
+  if (parts.root) root = next(await startRoot(parts, parts.root, { self, parentSide, jobs, childrenSide }))
   next(startNews(parts, { uplink, self, refreshed: jobs.loading.refreshed }))
   return runningNode({ self, parentSide, jobs, childrenSide, root })
 }
@@ -192,14 +194,18 @@ async function startRoot(
 /**
  * All that carries out effects is there: the state begins with what the former daemon has saved.
  */
-async function begin({ world, store, trust, identity }: NodeParts, stages: Omit<Stages, 'uplink'>): Promise<void> {
+async function begin(
+  { world, store, trust, identity }: NodeParts,
+  stages: Omit<Stages, 'uplink' | 'root'>,
+  rollouts: () => Rollouts | null,
+): Promise<void> {
   const { clock, log, facts } = world
-  const { appliedOutcomes, self, parentSide, jobs, childrenSide, root } = stages
+  const { appliedOutcomes, self, parentSide, jobs, childrenSide } = stages
   const { live, swarm, bandwidth } = self
   const runEffect = effectRunnerFor({
     ...{ log, state: live.state, tls: () => identity().tls, jobs, swarm, bandwidth },
     ...{ announcer: parentSide.announcer, reports: parentSide.reports, serving: childrenSide.serving },
-    rollouts: root?.rollouts ?? null,
+    rollouts,
   })
   const saved = {
     ...(await loadSaved(store)),

@@ -43,9 +43,9 @@ export interface WaveParts {
 
 /**
  * A node whose wave is not open, or whose rollout is halted, keeps the version that banyan
- * installed, if an earlier revision names that version, even if its rollout was halted later. A
- * node that never had any version gets the last one that reached every node. A package that already
- * is as this revision wants it stays.
+ * installed, if an earlier revision names that version. It keeps it even if the rollout of that
+ * version was halted since. A node that never had any version gets the last one that reached every
+ * node. A package that already is as this revision wants it stays.
  */
 export function permittedFor(parts: WaveParts): Permitted {
   const later: Later[] = []

@@ -23,8 +23,8 @@ export interface Accepted {
   /** The nodes of which something newer is known now, sorted. */
   accepted: NodeName[]
   /**
-   * What goes on to this node's own parent: the accepted reports, and known ones, in case they got
-   * no further.
+   * What goes on to this node's own parent: the accepted reports, and duplicates, because the first
+   * copy may not have reached the parent.
    */
   passUp: SignedReport[]
   /** At most one of each kind. */

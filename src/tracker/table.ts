@@ -23,8 +23,8 @@ export interface Table extends Pick<Memberships, 'swarm' | 'wanted' | 'wantedEdi
   /**
    * Replaces all of a node's swarms; the node leaves those that it does not announce. A node or a
    * membership beyond the limits is not remembered: nobody is sent there, yet the node itself can
-   * be answered. `parentSite` is the site of the parent as the node sees it; `draw` is used for a
-   * node that is not remembered.
+   * be answered. `parentSite` is the site of the parent as the node sees it; `draw` becomes
+   * the draw of a node that is new here.
    */
   put(arrival: Arrival, now: { parentSite: string; nowMs: number; draw: number }): Member
   /** Notes when the node was asked to announce again. */

@@ -9,14 +9,14 @@ export const trackerLimits = {
    */
   announcedUnfinishedMax: 3_000,
   /**
-   * When a tracker asks for all whole payloads of a child, the child waits a random time up to
-   * this, for each payload. After a restart of a parent its children would otherwise all send long
-   * lists at once.
+   * When a tracker asks for all whole payloads of a child, the child waits a random time: at most
+   * this many milliseconds for each payload that it has. After a restart of a parent its children
+   * would otherwise all send long lists at once.
    */
   tellAllSpreadMs: 1,
   /**
-   * How often a child announces that lacks nothing. Together with `announceLateIntervals` a gateway
-   * may be gone so long.
+   * How often a child announces that lacks nothing. A gateway counts as gone once it is late by
+   * `announceLateIntervals` of its intervals.
    */
   announceIntervalMs: 30 * second,
   /**
@@ -59,7 +59,8 @@ export const trackerLimits = {
   /** Peers in one handout, over all its swarms. Keeps the handout below `announceMaxBytes`. */
   handoutPeersMax: 6_000,
   /**
-   * Children that one tracker knows. Each takes memory; a parent with more has other limits first.
+   * Children that one tracker knows. Bounds their memory; a parent meets its limits of connections
+   * before this one.
    */
   trackerMembersMax: 20_000,
   /** Swarms of all members together. They are what the tracker's memory goes to. */

@@ -25,7 +25,7 @@ export interface EffectParts {
   reports: Pick<Reports, 'ask' | 'again'>
   serving: Pick<Serving, 'tellChildren' | 'hasChildren' | 'met' | 'parted' | 'renew'>
   /** Null at every node but a root. */
-  rollouts: Pick<Rollouts, 'heard'> | null
+  rollouts: () => Pick<Rollouts, 'heard'> | null
 }
 
 type Handlers = { [K in Effect['kind']]: (effect: Extract<Effect, { kind: K }>) => void }
@@ -80,6 +80,6 @@ function handlersOf(parts: EffectParts): Handlers {
       if (state().facts !== null) reports.ask()
     },
     'report-again': () => background('report again', log, reports.again()),
-    'advance-rollouts': ({ nodes }) => rollouts?.heard(nodes),
+    'advance-rollouts': ({ nodes }) => rollouts()?.heard(nodes),
   }
 }

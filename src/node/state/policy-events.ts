@@ -91,7 +91,8 @@ export function desiring(state: State): Next {
 }
 
 /**
- * The effect that loads whatever the trusted metadata and the revision name and that is not here.
+ * The effects that load what is missing: named by the trusted metadata or the revision, and not
+ * here.
  */
 export function loadsMissing(state: State): Effect[] {
   const isWithoutManifests = state.revision !== null && state.manifests === null

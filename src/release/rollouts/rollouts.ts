@@ -8,12 +8,12 @@ import { didYouMean } from '../../model/yaml/nearest.ts'
 import type { Inbox } from '../../report/inbox.ts'
 import type { Clock, Store } from '../../world/world.ts'
 import type { Signed } from '../signed-revision.ts'
+import { startLookSchedule } from './look-schedule.ts'
 import { createNodeStandings } from './node-standings.ts'
 import { type RolloutInfo, rolloutInfoOf } from './rollout-info.ts'
 import { openProgressStore, type ProgressStore } from './rollout-progress.ts'
 import { createRolloutSigning, type RolloutSigningParts } from './rollout-signing.ts'
 import { advanced, halted, type RolloutChange, resumed, soakedAt, tallyOf, wavesOpen } from './rollout-waves.ts'
-import { startSteering } from './steering.ts'
 
 export interface Rollouts {
   list(): Promise<RolloutInfo[]>
@@ -49,7 +49,7 @@ export function startRollouts(parts: RolloutsParts): Rollouts {
   const sign = createRolloutSigning({ ...parts, standings, progress })
   const { isSilent } = standings
 
-  const steering = startSteering({
+  const schedule = startLookSchedule({
     ...{ clock, log },
     async look() {
       const signed = await parts.signed()
@@ -67,7 +67,7 @@ export function startRollouts(parts: RolloutsParts): Rollouts {
   }
   const changeOne = async (asked: string, change: RolloutChange) => {
     const { name, signed } = await sign(change, (now) => nameMeant(asked, now))
-    steering.ask()
+    schedule.ask()
     return await infoOf(name ?? asked, signed)
   }
 
@@ -82,10 +82,10 @@ export function startRollouts(parts: RolloutsParts): Rollouts {
     resume: (name) => changeOne(name, resumed),
     advance: (name) => changeOne(name, (now) => advanced({ ...now, now: clock.now() })),
     heard(nodes) {
-      if (standings.heard(nodes)) steering.askSoon()
+      if (standings.heard(nodes)) schedule.askSoon()
     },
-    look: steering.ask,
-    stop: steering.stop,
+    look: schedule.ask,
+    stop: schedule.stop,
   }
 }
 

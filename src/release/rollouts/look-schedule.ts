@@ -5,7 +5,7 @@ import { limits } from '../../model/limits.ts'
 import { repeatable } from '../../work/background.ts'
 import type { Clock, Log, Timer } from '../../world/world.ts'
 
-export interface Steering {
+export interface LookSchedule {
   /** Looks now. */
   ask(): void
   /** Looks soon, once for all the calls until then. */
@@ -15,14 +15,14 @@ export interface Steering {
 }
 
 /**
- * `look` returns after how many milliseconds to look again; null: not until asked. A look that
- * fails is repeated.
+ * `look` returns the milliseconds until the next look, or null for none until somebody asks. A look
+ * that fails is repeated.
  */
-export function startSteering(parts: {
+export function startLookSchedule(parts: {
   clock: Pick<Clock, 'after'>
   log: Log
   look: () => Promise<number | null>
-}): Steering {
+}): LookSchedule {
   const { clock, log } = parts
   let timer: Timer | undefined
   let debounce: Timer | undefined
