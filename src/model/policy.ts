@@ -86,7 +86,9 @@ const { site, labels, facts, names } = selectorSchema.entries
 const groupSchema = v.pipe(
   v.strictObject(
     {
-      site: v.exactOptional(v.pipe(site.wrapped, v.description('the site of the node, or several of them'))),
+      site: v.exactOptional(
+        v.pipe(site.wrapped, v.description('the site in the settings of the node, or several of them')),
+      ),
       labels: v.exactOptional(v.pipe(labels.wrapped, v.description('labels that the node was joined with'))),
       facts: v.exactOptional(v.pipe(facts.wrapped, v.description('what the node finds out about its machine'))),
       names: v.exactOptional(v.pipe(names.wrapped, v.description('nodes one by one'))),

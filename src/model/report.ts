@@ -97,6 +97,11 @@ export const reportSchema = v.strictObject({
   at: instantSchema,
   version: lineSchema,
   site: v.nullable(wordSchema),
+  /**
+   * Present if the settings name no site and `site` is where the parent's tracker sees the node. The
+   * policy's groups do not select by such a site.
+   */
+  siteIsSeen: v.exactOptional(v.literal(true)),
   labels: v.pipe(atMost(limits.labelsMax, 'labels'), labelsSchema),
   /** The node from which this one pulls now; null at the root. */
   parent: v.nullable(nodeNameSchema),
@@ -129,6 +134,11 @@ export const reportSchema = v.strictObject({
 })
 export type Report = v.InferOutput<typeof reportSchema>
 export const parseReport = parserOf(reportSchema)
+
+/** The site by which the policy knows the node; empty without one in the node's settings. Pure. */
+export function policySiteOf({ site, siteIsSeen }: Pick<Report, 'site' | 'siteIsSeen'>): string {
+  return siteIsSeen ? '' : (site ?? '')
+}
 
 /** DSSE v1. The signature is over `DSSEv1 <len> <payloadType> <len> <payload>`. */
 export const envelopeSchema = v.strictObject({

@@ -9,6 +9,7 @@ import type { NodeParts } from './node-parts.ts'
 import type { Uplink } from './parent/uplink.ts'
 import type { ParentSide } from './parent-side.ts'
 import type { Self } from './self.ts'
+import { swarmSiteOf } from './state/in-force.ts'
 
 export interface ChildrenSide {
   serving: Serving
@@ -38,7 +39,7 @@ export async function startChildrenSide(
   const serving = await startServing({
     ...{ world, settings, trust, uplink, swarm, source, onAttack },
     tls: parts.identity().tls,
-    site: () => live.state().site,
+    site: () => swarmSiteOf(live.state()),
     takeReports: reports.take,
     onWanted: (wanted) => live.dispatch({ kind: 'children-wanted', wanted }),
     held: jobs.holding.held,

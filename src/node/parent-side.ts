@@ -9,6 +9,7 @@ import { type Reports, startReports } from './parent/reports.ts'
 import type { Uplink } from './parent/uplink.ts'
 import { startWatcher } from './parent/watcher.ts'
 import type { Self } from './self.ts'
+import { swarmSiteOf } from './state/in-force.ts'
 import { reportFrom } from './state/report-from.ts'
 
 export interface ParentSide {
@@ -40,7 +41,7 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
     : startAnnouncer({
         ...{ uplink, swarm, clock, random, log },
         site: () => site,
-        needsSite: () => state().site === null,
+        needsSite: () => swarmSiteOf(state()) === null,
         onSite: (seen) => {
           if (site === null) dispatch({ kind: 'site-seen', site: seen })
         },

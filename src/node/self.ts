@@ -14,6 +14,7 @@ import { createLiveSettings, type LiveSettings } from './live-settings.ts'
 import type { NodeParts } from './node-parts.ts'
 import type { Uplink } from './parent/uplink.ts'
 import type { Event } from './state/events.ts'
+import { swarmSiteOf } from './state/in-force.ts'
 import { createLiveState, type LiveState } from './state/live-state.ts'
 import { initialState, type State } from './state/state.ts'
 
@@ -53,7 +54,7 @@ export async function startSelf(parts: NodeParts, uplink: Uplink): Promise<Self>
       if (event.kind === 'attack') onAttack(event.attack)
       else dispatch(eventOf(event))
     },
-    site: () => state().site,
+    site: () => swarmSiteOf(state()),
     linkRate: () => liveSettings.linkRate(),
   })
   const { uploadFacts } = parts

@@ -4,7 +4,7 @@
 import { type DesiredPackage, desiredFor, groupsOf, type NodeTraits } from '../model/desired.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { NodeName, PackageName, Sha256 } from '../model/names.ts'
-import type { Report } from '../model/report.ts'
+import { policySiteOf, type Report } from '../model/report.ts'
 import type { Revision } from '../model/revision.ts'
 import { type LinkedNode, type LinkTraffic, linkTraffic } from './link-traffic.ts'
 import { changesOn, isPlanned, type NodeChange, type PlannedChange } from './node-changes.ts'
@@ -68,7 +68,7 @@ export function createReleasePlanner(parts: {
   return {
     add(report) {
       const { node, parent, arch, labels, facts, transfers, site } = report
-      const desired = desiredOf({ name: node, site: site ?? '', arch, labels, facts })
+      const desired = desiredOf({ name: node, site: policySiteOf(report), arch, labels, facts })
       const found = changesOn(report, desired, manifest)
       const planned = found.changes.filter(isPlanned)
       for (const change of found.changes) addTo(changes, change, node)

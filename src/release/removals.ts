@@ -4,7 +4,7 @@
 import { desiredFor } from '../model/desired.ts'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import type { Report } from '../model/report.ts'
+import { policySiteOf, type Report } from '../model/report.ts'
 import type { Revision } from '../model/revision.ts'
 
 export interface Removals {
@@ -23,7 +23,7 @@ export function removalsOf(revision: Revision, reports: Iterable<Report>): Remov
   for (const report of reports) {
     const desired = desiredFor(revision, {
       name: report.node,
-      site: report.site ?? '',
+      site: policySiteOf(report),
       arch: report.arch,
       labels: report.labels,
       facts: report.facts,

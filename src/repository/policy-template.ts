@@ -16,7 +16,7 @@ export function policyTemplate(): string {
 #
 # groups:
 #   web:    { labels: { role: web } }            # set when the node joined: --label role=web
-#   berlin: { site: berlin }                     # --site berlin; several sites: [berlin, potsdam]
+#   berlin: { site: berlin }                     # joined with --site berlin; several: [berlin, potsdam]
 #   trixie: { facts: { os.codename: trixie } }   # what the node reads from its machine
 #   canary: { names: [web-1, web-2] }            # node by node
 groups: {}

@@ -315,6 +315,49 @@ t.test('a hostile staging server', { timeout: 90_000 }, async (t) => {
   })
 })
 
+t.test('a staging server that claims another site for its child changes nothing but its swarm', async (t) => {
+  const tree = await realTree(t)
+  const token = await tree.must('root', 'token', 'create', '--uses', '2')
+  const { home } = await tree.plant({ name: 'hostile', site: 'berlin', parent: 'root', token, run: false })
+  const hostile = await startHostileParent(t, { home, above: tree.nodes.get('root')?.controlUrl ?? '' })
+  let claims = 0
+  hostile.does(async (request, honest) => {
+    const reply = await honest()
+    const handout = request.path === '/v1/announce' ? jsonIn(reply) : undefined
+    if (handout?.['site'] === undefined) return reply
+    claims += 1
+    return { ...reply, body: JSON.stringify({ ...handout, site: 'madrid' }) }
+  })
+  await tree.publish('motd', '1.0', { motd: 'for all\n' })
+  await tree.publish('payroll', '1.0', { payroll: 'for madrid alone\n' })
+  await tree.publish('till', '1.0', { till: 'for all but madrid\n' })
+  await tree.release(
+    'groups: { madrid: { site: madrid } }\n' +
+      'rules:\n  - { nodes: all, packages: { motd: latest, till: latest } }\n' +
+      '  - { nodes: [madrid], packages: { payroll: latest, till: absent } }\n',
+  )
+  await tree.plant({ name: 'child', site: null, parent: 'hostile', token, settings: { checkInterval: 500 } })
+
+  const heard = (report: Report) => report.site === 'madrid' && report.converged === 1
+  const report = await tree.reports('child', 'has heard the claim and converged', heard)
+  t.ok(claims > 0, 'the parent has claimed it')
+  t.equal(report.siteIsSeen, true, 'the report says that its parent saw this site')
+  t.ok(runs(report, '1.0') && runs(report, '1.0', 'till'), 'what all nodes should have is there')
+  t.notOk(runs(report, '1.0', 'payroll'), 'what only nodes of that site should have is not')
+
+  await tree.stop('child', 'SIGTERM')
+  await tree.start('child')
+  const again = await tree.reports(
+    'child',
+    'has converged again',
+    (next) => next.counter > report.counter && heard(next),
+  )
+  t.notOk(runs(again, '1.0', 'payroll'), 'nor after a restart')
+  t.ok(runs(again, '1.0', 'till'))
+  const plan = JSON.parse(await tree.must('root', 'plan', '--json'))
+  t.equal(plan.nodes?.changing ?? 0, 0, 'and the root reckons the same')
+})
+
 t.test('a staging server that holds fresh metadata back is named once the signed time is over', async (t) => {
   const { tree, hostile, releaseNext, converged } = await sceneFor(t, { timestampLifetime: 4_000 })
   const { files: held } = await metadataAbove(hostile)

@@ -33,7 +33,8 @@ export interface CommandResult {
 
 export interface PlantOptions {
   name: string
-  site: string
+  /** Null for a node whose settings name no site. */
+  site: string | null
   /** Null for the root. */
   parent: string | null
   token?: string
@@ -130,7 +131,8 @@ async function makeNode(folder: string, parent: TreeNode | null, wanted: PlantOp
   await mkdir(targetRoot, { recursive: true })
   const own = ['--home', home, '--name', name, '--listen', '127.0.0.1', '--target-root', targetRoot]
   const ports = ['--control-port', String(controlPort), '--swarm-port', String(swarmPort)]
-  const below = parent === null ? [] : ['--parent', parent.controlUrl, '--site', site]
+  const atSite = parent === null || site === null ? [] : ['--site', site]
+  const below = parent === null ? [] : ['--parent', parent.controlUrl, ...atSite]
   const labelled = labels.flatMap((label) => ['--label', label])
   const command = parent === null ? ['init'] : ['join', wanted.token ?? '']
   const { code, stderr } = await runCommand([...command, ...own, ...ports, ...below, ...labelled])
@@ -140,7 +142,7 @@ async function makeNode(folder: string, parent: TreeNode | null, wanted: PlantOp
   const text = extra.map(([key, value]) => `${key}: ${JSON.stringify(value)}\n`).join('')
   await writeFile(file, (await readFile(file, 'utf8')) + text, { mode: 0o600 })
   const controlUrl = `https://127.0.0.1:${controlPort}`
-  return { name, site, parent: parent?.name ?? null, home, targetRoot, controlUrl, process: null }
+  return { name, site: site ?? '', parent: parent?.name ?? null, home, targetRoot, controlUrl, process: null }
 }
 
 /**

@@ -11,6 +11,14 @@ export function rolloutsInForce({ rollouts, trusted }: Pick<State, 'rollouts' | 
   return rollouts !== null && rollouts.digest === trusted?.rollouts?.sha256 ? rollouts : null
 }
 
+/**
+ * The site of this node in its swarms: that of the settings or, without one there, the one at which
+ * the parent's tracker sees the node. Null until the tracker has answered.
+ */
+export function swarmSiteOf({ site, siteSeen }: Pick<State, 'site' | 'siteSeen'>): string | null {
+  return site ?? siteSeen
+}
+
 /** What selectors of the policy match against; null while the facts are not collected. */
 export function traitsOf(state: State): NodeTraits | null {
   if (state.facts === null) return null

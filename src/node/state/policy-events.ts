@@ -95,7 +95,8 @@ export function desiring(state: State): Next {
  * here.
  */
 export function loadsMissing(state: State): Effect[] {
-  const isWithoutManifests = state.revision !== null && state.manifests === null
+  // Without its facts a node does not know its desired state, which is not the same as an empty one.
+  const isWithoutManifests = state.revision !== null && state.manifests === null && state.facts !== null
   const manifests: Effect[] = isWithoutManifests ? [{ kind: 'load-manifests' }] : []
   return [...manifests, ...revisionToLoad(state), ...rolloutsToLoad(state)]
 }

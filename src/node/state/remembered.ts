@@ -19,6 +19,7 @@ import type { Clock, Log, Store } from '../../world/world.ts'
 import type { State } from './state.ts'
 
 const rememberedSchema = v.object({
+  /** The site that the tracker saw. */
   site: v.nullable(wordSchema),
   facts: v.nullable(v.record(lineSchema, v.union([lineSchema, v.number(), v.boolean()]))),
   reportedTo: v.nullable(nodeNameSchema),
@@ -43,7 +44,7 @@ export async function loadRemembered(store: Pick<Store, 'get'>, log: Log): Promi
 
 /** Throws what the store throws. */
 export async function saveRemembered(store: Pick<Store, 'put'>, state: State): Promise<void> {
-  const { site, facts, reportedTo } = state
+  const { siteSeen: site, facts, reportedTo } = state
   await store.put(key, { site, facts, reportedTo } satisfies Remembered)
 }
 

@@ -6,6 +6,7 @@ import type { Outcome, Report, Transfer } from '../../model/report.ts'
 import type { Restart } from '../../model/restarts.ts'
 import { actionableDifferences } from '../../reconcile/plan.ts'
 import { buildReport } from '../../report/build.ts'
+import { swarmSiteOf } from './in-force.ts'
 import type { State } from './state.ts'
 
 /**
@@ -25,7 +26,8 @@ export function reportFrom(parts: {
     counter,
     at,
     version,
-    site: state.site,
+    site: swarmSiteOf(state),
+    ...(state.site === null && state.siteSeen !== null && { siteIsSeen: true as const }),
     labels: state.labels,
     parent: state.link.kind === 'connected' ? state.link.parent : null,
     revision: state.revision?.body.number ?? null,

@@ -39,11 +39,13 @@ export interface State {
   labels: Labels
   /** The longest time between two looks at the machine. */
   checkIntervalMs: number
-  /**
-   * From the settings or, without one there, from the parent's tracker; null until the tracker has
-   * answered.
-   */
+  /** The site of the settings, by which the policy knows this node. Null without such a setting. */
   site: string | null
+  /**
+   * The site at which the parent's tracker sees this node; null until the tracker has answered. It
+   * serves the swarm and never the policy, because the parent could claim anything.
+   */
+  siteSeen: string | null
   /** Null until they are collected for the first time in this node's life. */
   facts: Facts | null
   link: Link
@@ -109,6 +111,7 @@ export function initialState(options: {
     labels: options.labels,
     checkIntervalMs: options.checkIntervalMs,
     site: options.site,
+    siteSeen: null,
     facts: null,
     link: options.isRoot ? { kind: 'root' } : { kind: 'seeking' },
     reportedTo: null,

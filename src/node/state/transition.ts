@@ -32,9 +32,10 @@ export function transition(state: State, event: Event): Next {
       // A fact that could not be collected this time keeps its last value.
       return remembering(desiring({ ...state, facts: { ...state.facts, ...event.facts } }))
     case 'site-seen':
-      // The site that the tracker saw is only a default. A node whose settings name a site gets no
-      // such event.
-      return state.site === event.site ? [state, []] : remembering(desiring({ ...state, site: event.site }))
+      // The desired state does not depend on what a tracker sees.
+      return state.siteSeen === event.site
+        ? [state, []]
+        : remembering([{ ...state, siteSeen: event.site }, [{ kind: 'report' }]])
     case 'refreshed':
       return refreshed(state, event)
     case 'refresh-failed':
@@ -102,7 +103,7 @@ function started(state: State, event: Extract<Event, { kind: 'started' }>): Next
       restarts: event.restarts ?? [],
       // An apply of a former daemon may still be running; `earlier-finished` says that none is.
       applying: true,
-      site: state.site ?? site,
+      siteSeen: site,
       facts,
       reportedTo,
     },

@@ -6,7 +6,7 @@ import { groupsOf } from '../../model/desired.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import type { Arch } from '../../model/names.ts'
 import { isMet } from '../../model/needs.ts'
-import type { Report } from '../../model/report.ts'
+import { policySiteOf, type Report } from '../../model/report.ts'
 import type { Rule } from '../../model/revision.ts'
 import { type Audience, type AudiencesParts, createAudiences } from './audiences.ts'
 import { isFor, noOffers, offersByKind } from './offers.ts'
@@ -31,8 +31,8 @@ export function createClosure(parts: AudiencesParts): Closure {
 
   return {
     add(report) {
-      const { node, arch, labels, facts, site } = report
-      const groups = groupsOf(revision, { name: node, site: site ?? '', arch, labels, facts })
+      const { node, arch, labels, facts } = report
+      const groups = groupsOf(revision, { name: node, site: policySiteOf(report), arch, labels, facts })
       const audience = audiences.of(groups, arch)
       if (audience.needs.length === 0) return
       const installed = installedOn(report, audience, published)

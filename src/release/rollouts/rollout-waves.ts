@@ -4,7 +4,7 @@ import { desiredFor } from '../../model/desired.ts'
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { Instant, NodeName, PackageName } from '../../model/names.ts'
-import type { Outcome, Report } from '../../model/report.ts'
+import { type Outcome, policySiteOf, type Report } from '../../model/report.ts'
 import type { Revision } from '../../model/revision.ts'
 import { type Rollout, type RolloutState, rolloutNameOf, waveOf } from '../../model/rollouts.ts'
 
@@ -76,7 +76,7 @@ export function standingsOf(
 ): Map<string, Standing> {
   const standings = new Map<string, Standing>()
   const { node, arch, labels, facts } = report
-  const desired = desiredFor(revision, { name: node, site: report.site ?? '', arch, labels, facts })
+  const desired = desiredFor(revision, { name: node, site: policySiteOf(report), arch, labels, facts })
   for (const wanted of desired) {
     const rollout = wanted.terms?.rollout
     if (rollout === undefined || wanted.since === undefined || wanted.terms?.mode === 'audit') continue

@@ -8,9 +8,9 @@ const saved = { records: [], converged: 7, quarantine: [], remembered: nothingRe
 t.test('what happens before all parts are there waits until they are', async (t) => {
   const { live, effects, begin } = stage()
   live.dispatch({ kind: 'site-seen', site: 'berlin' })
-  t.same([live.state().site, effects], [null, []])
+  t.same([live.state().siteSeen, effects], [null, []])
   begin()
-  t.match(live.state(), { converged: 7, site: 'berlin' })
+  t.match(live.state(), { converged: 7, siteSeen: 'berlin' })
   t.same(effects.slice(0, 2), ['refresh', 'look-later'], 'and comes after the start')
 })
 
@@ -32,7 +32,7 @@ t.test('after the end events change the state and have no effect', async (t) => 
   live.end()
   effects.length = 0
   live.dispatch({ kind: 'site-seen', site: 'berlin' })
-  t.same([live.state().site, effects], ['berlin', []])
+  t.same([live.state().siteSeen, effects], ['berlin', []])
 })
 
 function stage() {

@@ -5,10 +5,11 @@ import { Failure } from '../../../src/model/failure.ts'
 import { limits } from '../../../src/model/limits.ts'
 import type { Manifest } from '../../../src/model/manifest.ts'
 import type { Outcome } from '../../../src/model/report.ts'
+import { policySiteOf } from '../../../src/model/report.ts'
 import type { Revision } from '../../../src/model/revision.ts'
 import { ownPayloadsWanted } from '../../../src/node/disk/payloads.ts'
 import type { Event } from '../../../src/node/state/events.ts'
-import { traitsOf } from '../../../src/node/state/in-force.ts'
+import { swarmSiteOf, traitsOf } from '../../../src/node/state/in-force.ts'
 import { nothingRemembered } from '../../../src/node/state/remembered.ts'
 import { conditionOf, reportFrom } from '../../../src/node/state/report-from.ts'
 import { initialState, type State } from '../../../src/node/state/state.ts'
@@ -417,7 +418,7 @@ t.test('a node that starts without its parent is the node at the place that it w
     { kind: 'revision-loaded', digest, revision },
   ]
   const { state, effects } = after(events, start)
-  t.strictSame(traitsOf(state)?.site, '10.0.0.0/24')
+  t.strictSame([swarmSiteOf(state), traitsOf(state)?.site], ['10.0.0.0/24', ''])
   t.ok(effects.includes('load-manifests'), 'it knows what it should have before anybody is asked')
   const fewer = after([{ kind: 'facts-collected', facts }], state)
   t.equal(traitsOf(fewer.state)?.facts['os.codename'], 'trixie', 'a fact that could not be collected is as it was')
@@ -457,6 +458,30 @@ t.test('the same attack twice is one attack', async (t) => {
 
 t.test('metadata past its signed life makes a node stale', async (t) => {
   t.equal(conditionOf(after(ready).state, trusted.expires), 'stale')
+})
+
+t.test('before its facts are there a node knows no desired state, which is not an empty one', async (t) => {
+  const known = { ...newState(), revision: { digest, body: revision, named: new Set<string>() } }
+  const due: Event = { kind: 'look-due', monotonicMs: 1e9 }
+  const loads = (state: State) => transition(state, due)[1].some(({ kind }) => kind === 'load-manifests')
+  t.notOk(loads({ ...known, facts: null }))
+  t.ok(loads({ ...known, facts }))
+})
+
+t.test('where a tracker sees a node is no part of its desired state, and is reported as seen', async (t) => {
+  const [before] = transition({ ...newState(), site: null }, { kind: 'facts-collected', facts: { arch: 'amd64' } })
+  const [after, effects] = transition(before, { kind: 'site-seen', site: 'oslo' })
+  t.same(
+    effects.map(({ kind }) => kind),
+    ['report', 'remember'],
+  )
+  t.equal(traitsOf(after)?.site, '')
+  const report = reportFrom({ state: after, counter: 1, at: 1, version: '1', transfers: [] })
+  t.match(report, { site: 'oslo', siteIsSeen: true })
+  t.equal(policySiteOf(report), '')
+  const own = { ...after, site: 'berlin' }
+  t.equal(traitsOf(own)?.site, 'berlin')
+  t.notOk('siteIsSeen' in reportFrom({ state: own, counter: 1, at: 1, version: '1', transfers: [] }))
 })
 
 t.test('every event may come twice: the second changes nothing more', async (t) => {
