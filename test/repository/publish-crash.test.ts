@@ -165,7 +165,7 @@ t.test('a publishing process can be killed at any moment', async (t) => {
   const bench = benchOf(t)
   const folder = writeTree(`${bench.dir}/greeter`, large)
   let versions: string[] = []
-  const rounds = isLarge ? 8 : 2
+  const rounds = isLarge ? 8 : 4
   for (let round = 0; round < rounds; round += 1) {
     await killedAfter(1 + Math.floor(random.fraction() * 30), bench, folder, versions.length + 1)
     const now = await checkWhole(t, bench)
