@@ -17,24 +17,34 @@ const worker = path.join(root, 'test', 'several-files.js')
  * core idles at the end.
  */
 const longest = [
-  'test/reconcile/rpm-provider.test.ts',
-  'test/reconcile/rpm.test.ts',
   'test/swarm/real-engine.test.ts',
-  'test/scenario/rollout.test.ts',
   'test/reconcile/deb-provider.test.ts',
-  'test/swarm/trouble.test.ts',
+  'test/reconcile/rpm.test.ts',
+  'test/reconcile/rpm-provider.test.ts',
   'test/reconcile/apply/apply.test.ts',
   'test/reconcile/deb.test.ts',
+  'test/scenario/rollout.test.ts',
   'test/swarm/transfer.test.ts',
+  'test/scenario/islands.test.ts',
+  'test/swarm/trouble.test.ts',
   'test/cli/commands.test.ts',
-  'test/repository/publish-crash.test.ts',
-  'test/reconcile/apply/apply-kill.test.ts',
+  'test/scenario/gateways.test.ts',
+  'test/swarm/sleep.test.ts',
   'test/swarm/resume.test.ts',
+  'test/cli/usage.test.ts',
   'test/repository/publish-deb.test.ts',
   'test/swarm/outsider.test.ts',
-  'test/swarm/sleep.test.ts',
+  'test/scenario/release.test.ts',
+  'test/repository/publish-crash.test.ts',
+  'test/scenario/windows.test.ts',
+  'test/reconcile/apply/apply-kill.test.ts',
+  'test/swarm/poison.test.ts',
+  'test/swarm/plain.test.ts',
+  'test/scenario/crashes.test.ts',
   'test/repository/publish-rpm.test.ts',
   'test/reconcile/tree.test.ts',
+  'test/swarm/abuse.test.ts',
+  'test/swarm/same-payload.test.ts',
 ]
 /**
  * Simulated time watches all that happens in its process: its tests share none with tests of real
@@ -68,13 +78,14 @@ print.end()
 
 /** @returns {string[][]} the files of each process, in the order in which the processes begin */
 function processesFor(files) {
-  const alone = [
-    ...longest.filter((file) => files.includes(file)),
-    ...files.filter((file) => file.startsWith(path.join('test', 'scenario')) && !longest.includes(file)),
-  ]
-  const others = files.filter((file) => !alone.includes(file))
+  const isScenario = (file) => file.startsWith(path.join('test', 'scenario'))
+  const known = longest.filter((file) => files.includes(file))
+  const rest = files.filter((file) => !longest.includes(file))
+  const others = rest.filter((file) => !isScenario(file))
   const kinds = [others.filter((file) => loads(file, timeline)), others.filter((file) => !loads(file, timeline))]
-  return [...alone.map((file) => [file]), ...kinds.flatMap(together)]
+  const alone = (file) => [file]
+  // The short ones end a run: none of them keeps the other cores waiting for long.
+  return [...known.map(alone), ...kinds.flatMap(together), ...rest.filter(isScenario).map(alone)]
 }
 
 function together(files) {

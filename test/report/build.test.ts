@@ -4,6 +4,7 @@ import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
 import { parseReport, type Report } from '../../src/model/report.ts'
 import { buildReport, reportWorthSending } from '../../src/report/build.ts'
+import { isLarge } from '../large.ts'
 import { outcomeOf, reportOf, transferOf } from './reports.ts'
 
 const { schema: _, ...parts } = reportOf('a', 1)
@@ -100,7 +101,7 @@ t.test('whatever a machine says of itself, its report is one that others take', 
       parseReport(JSON.parse(json), 'report')
       assert(Buffer.byteLength(json) <= limits.reportMaxBytes)
     }),
-    { numRuns: 100 },
+    { numRuns: isLarge ? 100 : 30 },
   )
 })
 

@@ -11,6 +11,7 @@ import { limits } from '../../src/model/limits.ts'
 import type { Published } from '../../src/repository/published.ts'
 import { systemDisk } from '../../src/world/disk.ts'
 import type { Disk, Log } from '../../src/world/world.ts'
+import { isLarge } from '../large.ts'
 import { seededRandom } from '../world/seeded-random.ts'
 import { type Bench, benchOf, failureOf, greeter, quietLog, snapshotOf, textOf, writeTree } from './workbench.ts'
 
@@ -164,7 +165,7 @@ t.test('a publishing process can be killed at any moment', async (t) => {
   const bench = benchOf(t)
   const folder = writeTree(`${bench.dir}/greeter`, large)
   let versions: string[] = []
-  const rounds = process.env['BANYAN_LARGE'] === undefined ? 4 : 8
+  const rounds = isLarge ? 8 : 4
   for (let round = 0; round < rounds; round += 1) {
     await killedAfter(1 + Math.floor(random.fraction() * 30), bench, folder, versions.length + 1)
     const now = await checkWhole(t, bench)

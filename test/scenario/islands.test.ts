@@ -1,3 +1,4 @@
+import { isLarge } from '../large.ts'
 import { watchTraffic } from '../world/traffic.ts'
 import { type Planting, type Tree, threeLevels } from '../world/tree.ts'
 import { allAskParent, allHave, type Check, hourMs, MiB, minuteMs, scenario, settles, tellTap } from './scenario.ts'
@@ -7,7 +8,7 @@ await scenario(
   async (check, stage) => {
     const { simulation } = stage
     const traffic = watchTraffic(simulation)
-    const clients = 30
+    const clients = isLarge ? 30 : 12
     const tree = await stage.plant({
       nodes: [
         ...threeLevels({ stagingServers: 1, clientsEach: clients }),

@@ -2,6 +2,7 @@
 
 import * as fs from 'node:fs'
 import path from 'node:path'
+import { isLarge } from '../large.ts'
 
 const file = path.join(import.meta.dirname, 'seeds.txt')
 
@@ -9,7 +10,6 @@ const file = path.join(import.meta.dirname, 'seeds.txt')
  * The first of the usual seeds is enough for `npm test`; BANYAN_LARGE=1, as in the CI, takes all.
  */
 export function seedsOf(walk: string, usual: readonly string[]): string[] {
-  const isLarge = (process.env['BANYAN_LARGE'] ?? '') !== ''
   return [...new Set([...failedSeeds(walk), ...(isLarge ? usual : usual.slice(0, 1))])]
 }
 

@@ -3,6 +3,7 @@ import path from 'node:path'
 import t from 'tap'
 import { startApply } from '../../../src/reconcile/apply/apply.ts'
 import { isApplying } from '../../../src/reconcile/apply/apply-lock.ts'
+import { isLarge } from '../../large.ts'
 import { applyWorld, begun, until } from '../apply-world.ts'
 
 // The apply process is real, and other tests run beside these.
@@ -39,7 +40,7 @@ t.test('whenever the apply is killed, a tree is the old or the new one, and conv
   const seed = Date.now() % 1_000_000
   t.comment(`seed ${seed}, it takes ${usualMs} ms from unpacking on`)
   const counts = { old: 0, new: 0 }
-  for (let n = 0; n < 12; n += 1) {
+  for (let n = 0; n < (isLarge ? 12 : 4); n += 1) {
     const target = versions[n % 2]
     const other = String(2 - (n % 2))
     if (target === undefined) return

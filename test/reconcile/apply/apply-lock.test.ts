@@ -8,6 +8,7 @@ import t, { type Test } from 'tap'
 import { findApplies } from '../../../src/reconcile/apply/apply.ts'
 import { applyEnd, isApplying, takeApplyLock } from '../../../src/reconcile/apply/apply-lock.ts'
 import { systemDisk } from '../../../src/world/disk.ts'
+import { isLarge } from '../../large.ts'
 import { until } from '../apply-world.ts'
 
 t.setTimeout(1_200_000)
@@ -57,7 +58,7 @@ t.test('killed at whatever moment, many that try at once never hold it together,
   const home = t.testdir({})
   const seed = Date.now() % 1_000_000
   t.comment(`seed ${seed}`)
-  for (let round = 0; round < 8; round += 1) {
+  for (let round = 0; round < (isLarge ? 8 : 3); round += 1) {
     const all = Array.from({ length: 4 }, (_, n) => start(t, home, `r${round}-${n}`))
     await Promise.race(all.map(({ said }) => said))
     // Some are killed while they begin, or while they look for each other.
