@@ -6,7 +6,7 @@ import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
 
 const folder = path.join(import.meta.dirname, '..', '..', 'src', 'model', 'limits')
-const files = fs.readdirSync(folder).filter((file) => file !== 'multiples.ts')
+const files = fs.readdirSync(folder).filter((file) => file.endsWith('.ts') && file !== 'multiples.ts')
 
 t.test('no limit stands in two files, and none is left out', async (t) => {
   const names: string[] = []
