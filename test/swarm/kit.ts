@@ -124,7 +124,10 @@ export async function nodesFor(t: Test): Promise<Nodes & { fleet: TestFleet }> {
   const fleet = await createTestFleet('acme', Date.now())
   const root = await mkdtemp(join(tmpdir(), 'banyan-swarm-'))
   const running = new Set<TestNode>()
+  // Timers of the product do not keep a process alive, and a test may wait for nothing but one.
+  const alive = setInterval(() => {}, 60_000)
   t.teardown(async () => {
+    clearInterval(alive)
     await Promise.all([...running].map((node) => node.close()))
     await rm(root, { recursive: true, force: true })
   })

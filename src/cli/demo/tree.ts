@@ -98,7 +98,7 @@ export async function openTree(options: { keep?: boolean } = {}): Promise<Tree> 
     async fell() {
       // Leaves first, so that no node logs the loss of its parent.
       await Promise.all([...nodes.keys()].reverse().map((name) => stop(name, 'SIGTERM')))
-      if (options.keep !== true) await rm(folder, { recursive: true, force: true })
+      if (options.keep !== true) await rm(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 })
     },
   }
 }
