@@ -192,7 +192,8 @@ async function startRoot(
 }
 
 /**
- * All that carries out effects is there: the state begins with what the former daemon has saved.
+ * Begins the state with what the former daemon has saved; from here on effects are carried out. A
+ * root's rollouts start later, so `rollouts` is asked at each effect.
  */
 async function begin(
   { world, store, trust, identity }: NodeParts,

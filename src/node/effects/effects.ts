@@ -24,7 +24,7 @@ export interface EffectParts {
   announcer: Pick<Announcer, 'soon'>
   reports: Pick<Reports, 'ask' | 'again'>
   serving: Pick<Serving, 'tellChildren' | 'hasChildren' | 'met' | 'parted' | 'renew'>
-  /** Null at every node but a root. */
+  /** Null at every node but a root, and at a root until its rollouts have started. */
   rollouts: () => Pick<Rollouts, 'heard'> | null
 }
 

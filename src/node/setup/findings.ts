@@ -2,6 +2,7 @@
 // examined. Pure.
 
 import type { Instant } from '../../model/names.ts'
+import { controlPortDefault, swarmPortDefault } from '../../model/ports.ts'
 
 export interface Finding {
   /** The subject, in one word. */
@@ -131,7 +132,8 @@ function parentFindings({ parents }: Examined): Finding[] {
   if (parents.length === 0) return []
   if (silent.length === 0) return [fine('parents', parents.map(({ url }) => url).join(', '))]
   const hint =
-    'see that it runs, that this address is right and that no firewall is in between (port 7420, and 7421 for pieces)'
+    'see that it runs, that this address is right and that no firewall is in between ' +
+    `(port ${controlPortDefault}, and ${swarmPortDefault} for pieces)`
   const isAnyThere = silent.length < parents.length
   return silent.map(({ url, failed }) => ({
     ...{ about: 'parents', found: `${url} cannot be asked: ${failed}`, hint },
