@@ -2,6 +2,7 @@
 // SHA-256.
 
 import * as v from 'valibot'
+import { ignoredInTreeSchema } from './globs.ts'
 import { limits } from './limits.ts'
 import {
   archSchema,
@@ -16,6 +17,7 @@ import {
   sha256Schema,
 } from './names.ts'
 import { parseJson, parserOf } from './parse.ts'
+import { durationSchema, msOfDuration } from './units/durations.ts'
 
 export const kindSchema = v.picklist(['deb', 'rpm', 'tree'])
 export type Kind = v.InferOutput<typeof kindSchema>
@@ -57,6 +59,32 @@ export const hooksSchema = v.strictObject({
 })
 export type Hooks = v.InferOutput<typeof hooksSchema>
 
+const hookTimeMessage = `expected 1s to ${limits.hookTimeoutMaxMs / 60_000}m`
+
+/** As people write it: `90s`, `10m`. `msOfDuration` converts it. */
+export const hookTimeoutSchema = v.pipe(
+  durationSchema,
+  v.check((written) => {
+    const ms = msOfDuration(written)
+    return ms >= 1000 && ms <= limits.hookTimeoutMaxMs
+  }, hookTimeMessage),
+)
+export const hookTimeoutMsSchema = v.pipe(
+  v.number(),
+  v.safeInteger(),
+  v.minValue(1000, hookTimeMessage),
+  v.maxValue(limits.hookTimeoutMaxMs, hookTimeMessage),
+)
+
+/** How long hooks may take, in milliseconds, where the package says so. */
+const hookTimeoutsSchema = v.strictObject({
+  preInstall: v.exactOptional(hookTimeoutMsSchema),
+  postInstall: v.exactOptional(hookTimeoutMsSchema),
+  preRemove: v.exactOptional(hookTimeoutMsSchema),
+  postRemove: v.exactOptional(hookTimeoutMsSchema),
+})
+export type HookTimeouts = v.InferOutput<typeof hookTimeoutsSchema>
+
 const manifestSchema = v.strictObject({
   schema: v.literal(1),
   name: packageNameSchema,
@@ -78,6 +106,9 @@ const manifestSchema = v.strictObject({
   provides: v.exactOptional(v.array(v.pipe(v.string(), v.maxLength(4096)))),
   summary: v.pipe(v.string(), v.maxLength(limits.textMaxChars)),
   hooks: hooksSchema,
+  hookTimeouts: v.exactOptional(hookTimeoutsSchema),
+  /** Patterns of paths below a tree's folder that are left as they are, whoever changed them. */
+  ignore: v.exactOptional(ignoredInTreeSchema),
 })
 export type Manifest = v.InferOutput<typeof manifestSchema>
 

@@ -2,7 +2,9 @@
 // hangs below it by digest.
 
 import * as v from 'valibot'
+import { ignoredPathsSchema } from './globs.ts'
 import { limits } from './limits.ts'
+import { hookTimeoutMsSchema } from './manifest.ts'
 import {
   archSchema,
   countSchema,
@@ -63,6 +65,10 @@ const termsSchema = v.strictObject({
   restart: v.exactOptional(v.pipe(v.array(unitNameSchema), v.minLength(1), v.maxLength(limits.unitsNamedMax))),
   /** Differences are reported and left as they are. */
   mode: v.exactOptional(v.literal('audit')),
+  /** Patterns of absolute paths that are left as they are, whoever changed them. */
+  ignore: v.exactOptional(ignoredPathsSchema),
+  /** How long each hook of the rule's trees may take. */
+  hookTimeoutMs: v.exactOptional(hookTimeoutMsSchema),
 })
 export type Terms = v.InferOutput<typeof termsSchema>
 

@@ -24,6 +24,11 @@ export interface Actual {
   state: 'whole' | 'broken' | 'drifted'
   /** One line for a person: what is wrong. Empty if `state` is whole. */
   found: string
+  /**
+   * What differs from the state after the installation and is left so, in one line: a rule or the
+   * package says so, or its owner is known to fill such files.
+   */
+  left?: string
   /** The package is broken because a package manager was ended while it worked on it. */
   interrupted?: true
   /** The administrator of the machine wants no change of the package (`apt-mark hold`). */

@@ -44,6 +44,7 @@ export function outcomesKept({ desired, actual, differences, plan }: LookFinding
         version: there?.version ?? null,
         before: there?.version ?? null,
         difference: null,
+        ...(there?.left !== undefined && { detail: `left alone: ${there.left}` }),
       })
     }
   }

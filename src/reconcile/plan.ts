@@ -2,8 +2,9 @@
 // plain JSON value.
 
 import * as v from 'valibot'
+import { globSchema } from '../model/globs.ts'
 import type { Kind, Manifest } from '../model/manifest.ts'
-import { kindSchema } from '../model/manifest.ts'
+import { hookTimeoutMsSchema, kindSchema } from '../model/manifest.ts'
 import {
   countSchema,
   type Instant,
@@ -40,6 +41,10 @@ export const actionSchema = v.strictObject({
    * new version fails.
    */
   previous: v.nullable(v.strictObject({ version: packageVersionSchema, payload: sha256Schema, path: pathSchema })),
+  /** Patterns of absolute paths that are left as they are. */
+  ignore: v.exactOptional(v.array(globSchema)),
+  /** How long each hook may take, if a rule says so. */
+  hookTimeoutMs: v.exactOptional(hookTimeoutMsSchema),
 })
 export type Action = v.InferOutput<typeof actionSchema>
 

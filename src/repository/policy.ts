@@ -7,6 +7,7 @@ import type { Instant, PackageName } from '../model/names.ts'
 import { type PolicyRule, policySchema } from '../model/policy.ts'
 import { type Build, parseRevision, type Revision, type Rule, type Terms, type Wanted } from '../model/revision.ts'
 import { rolloutOf } from '../model/rollouts.ts'
+import { msOfDuration } from '../model/units/durations.ts'
 import { windowOf } from '../model/units/windows.ts'
 import { compareVersions } from '../model/versions.ts'
 import { didYouMean } from '../model/yaml/nearest.ts'
@@ -145,7 +146,7 @@ function checkTerm(
   )
 }
 
-function termsOf({ window, rollout, urgent, background, restart, mode }: PolicyRule): Terms {
+function termsOf({ window, rollout, urgent, background, restart, mode, ignore, timeout }: PolicyRule): Terms {
   return {
     ...(window !== undefined && { window }),
     ...(rollout !== undefined && { rollout }),
@@ -153,6 +154,8 @@ function termsOf({ window, rollout, urgent, background, restart, mode }: PolicyR
     ...(String(background) === 'true' && { background: true as const }),
     ...(restart !== undefined && { restart: [...new Set(restart)] }),
     ...(mode === 'audit' && { mode }),
+    ...(ignore !== undefined && { ignore: [...new Set(ignore)] }),
+    ...(timeout !== undefined && { hookTimeoutMs: msOfDuration(timeout) }),
   }
 }
 

@@ -142,6 +142,7 @@ async function readyToStore(
           metainfo: sha256Of(metainfo.bytes),
         }
   const { name, version, kind, arch, installedSize, depends, provides = [], summary, hooks } = description
+  const { hookTimeouts = {}, ignore = [] } = description
   // The order of the keys is fixed, because the manifest is found by the digest of these bytes.
   const body = parseManifest(
     {
@@ -149,6 +150,8 @@ async function readyToStore(
       ...{ name, version, kind, arch, payload: travel, installedSize, depends },
       ...(provides.length === 0 ? {} : { provides }),
       ...{ summary, hooks },
+      ...(Object.keys(hookTimeouts).length === 0 ? {} : { hookTimeouts }),
+      ...(ignore.length === 0 ? {} : { ignore }),
     },
     path,
   )

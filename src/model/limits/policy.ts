@@ -58,4 +58,8 @@ export const policyLimits = {
    * Examples in one sentence, such as files that differ or nodes that failed. The rest is a number.
    */
   findingsNamedMax: 3,
+  /** One pattern of paths. Matching takes this many steps for each character of a path. */
+  globMaxChars: 512,
+  /** Patterns of paths that one rule or one package leaves alone. */
+  ignoredPathsMax: 64,
 }

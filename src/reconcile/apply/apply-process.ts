@@ -57,7 +57,7 @@ export async function applyProcess(parts: ApplyProcessParts): Promise<boolean> {
       home,
       disk,
       copyFile: copyFileOnDisk,
-      providers: providersFor({ targetRoot, exec: notingExec(exec, folder.programs), disk }),
+      providers: providersFor({ targetRoot, home, exec: notingExec(exec, folder.programs), disk }),
       trustedRevision: parts.trustedRevision,
       isStopping: () => parts.isStopping() || clock.monotonicMs() > endBy,
       context: {

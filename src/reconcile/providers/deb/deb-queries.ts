@@ -16,6 +16,8 @@ export interface DebQueries {
   verify(names: readonly PackageName[]): Promise<string>
   /** The packages that files belong to. */
   owners(files: readonly string[]): Promise<string>
+  /** The digests of the package's files, as the package holds them; empty if it has no such list. */
+  md5sums(name: PackageName): Promise<string>
   /** dpkg's settings, in the order in which dpkg reads them. */
   settings(): Promise<string>
   nativeArch(): Promise<string>
@@ -37,7 +39,16 @@ export function debQueriesFor({ disk, waits, database, dpkgOptions, run, read }:
     },
 
     async owners(files) {
-      const args = [`--admindir=${database}`, '--search', '--', ...files]
+      const said: string[] = []
+      for (let at = 0; at < files.length; at += limits.ownersOfOneCallMax) {
+        const args = [`--admindir=${database}`, '--search', '--', ...files.slice(at, at + limits.ownersOfOneCallMax)]
+        said.push((await run('dpkg-query', args, waits.queryMs)).stdout)
+      }
+      return said.join('\n')
+    },
+
+    async md5sums(name) {
+      const args = [`--admindir=${database}`, '--control-show', name, 'md5sums']
       return (await run('dpkg-query', args, waits.queryMs)).stdout
     },
 

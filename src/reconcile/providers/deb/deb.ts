@@ -1,13 +1,17 @@
 // Debian packages: which are installed according to dpkg, and whether their files are still as they
 // came.
 
+import path from 'node:path'
 import type { PackageName } from '../../../model/names.ts'
 import type { Actual } from '../../actual.ts'
-import { findingsText, type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
+import { openBaselines } from '../drift/baselines.ts'
+import { type DriftParts, differingIn, type PackageFiles, withDiffering } from '../drift/drift.ts'
+import { withBaseline } from '../drift/with-baseline.ts'
+import { type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
 import { ensureTogether } from '../transaction.ts'
 import { type DebPrograms, debProgramsFor } from './deb-programs.ts'
 import { debSystemFor } from './deb-system.ts'
-import { type DpkgEntry, parseDpkgQuery, parseVerify, pathExcludedBy } from './deb-text.ts'
+import { type DpkgEntry, emptyFilesIn, parseDpkgQuery, parseOwners, parseVerify, pathExcludedBy } from './deb-text.ts'
 import type { DebProgramParts } from './deb-tools.ts'
 
 /**
@@ -15,7 +19,13 @@ import type { DebProgramParts } from './deb-tools.ts'
  */
 export function debProvider(parts: DebProgramParts): Provider {
   const programs = debProgramsFor(parts)
-  const look: Provider['inspect'] = (names, look) => inspect(programs, names, look)
+  const home = parts.home ?? path.join(parts.targetRoot, 'var/lib/banyan')
+  const drift: DriftParts = {
+    targetRoot: parts.targetRoot,
+    files: debFiles(programs),
+    baselines: openBaselines(parts.disk, home, 'deb'),
+  }
+  const look: Provider['inspect'] = (names, look) => inspect(programs, drift, names, look)
   return {
     kind: 'deb',
     inspect: look,
@@ -24,12 +34,19 @@ export function debProvider(parts: DebProgramParts): Provider {
         const problem = 'there is no apt here: name other packages for machines without dpkg'
         return steps.map(({ action }) => refusedOutcome(action, problem))
       }
-      return await ensureTogether(debSystemFor({ ...parts, programs, inspect: look }), parts, steps, context)
+      const system = debSystemFor({ ...parts, programs, inspect: look })
+      const recording = withBaseline(system, { ...drift, home, kind: 'deb' }, steps)
+      return await ensureTogether(recording, parts, steps, context)
     },
   }
 }
 
-async function inspect(programs: DebPrograms, names: readonly PackageName[], look: InspectOptions): Promise<Actual[]> {
+async function inspect(
+  programs: DebPrograms,
+  drift: DriftParts,
+  names: readonly PackageName[],
+  look: InspectOptions,
+): Promise<Actual[]> {
   if (names.length === 0 || !(await programs.hasDatabase())) return []
   const wanted = new Set(names)
   const entries = parseDpkgQuery(await programs.query()).filter((entry) => wanted.has(entry.name))
@@ -42,11 +59,8 @@ async function inspect(programs: DebPrograms, names: readonly PackageName[], loo
     if (one !== undefined) actual.push(one)
   }
   const checked = actual.filter(({ name, state }) => look.owned.has(name) && state === 'whole').map(({ name }) => name)
-  const drifted = await driftOf(programs, checked)
-  return actual.map((one) => {
-    const findings = drifted.get(one.name)
-    return findings === undefined ? one : { ...one, state: 'drifted', found: findingsText(findings) }
-  })
+  const differing = await differingIn(drift, checked, look)
+  return actual.map((one) => withDiffering(one, differing.get(one.name)))
 }
 
 function actualOf({ name, version, status, held, needsReinstall }: DpkgEntry): Actual | undefined {
@@ -69,22 +83,21 @@ function actualOf({ name, version, status, held, needsReinstall }: DpkgEntry): A
   }
 }
 
-/**
- * dpkg does not say which package a changed file belongs to. It is asked once for all packages, and
- * one by one if any changed.
- */
-async function driftOf(programs: DebPrograms, names: readonly PackageName[]): Promise<Map<PackageName, string[]>> {
-  const drifted = new Map<PackageName, string[]>()
-  if (names.length === 0) return drifted
-  const excluded = pathExcludedBy(await programs.settings())
-  const findingsIn = (text: string) =>
-    parseVerify(text)
-      .filter(({ path: file, missing }) => !missing || !excluded(file))
-      .map(({ path: file, missing }) => `${missing ? 'missing' : 'changed'} ${file}`)
-  if (findingsIn(await programs.verify(names)).length === 0) return drifted
-  for (const name of names) {
-    const findings = findingsIn(await programs.verify([name]))
-    if (findings.length > 0) drifted.set(name, findings)
+/** What dpkg knows about the files of packages. */
+function debFiles(programs: DebPrograms): PackageFiles {
+  return {
+    async verify(names) {
+      const text = await programs.verify(names)
+      if (text === '') return []
+      const excluded = pathExcludedBy(await programs.settings())
+      return parseVerify(text)
+        .filter(({ path: file, missing }) => !missing || !excluded(file))
+        .map(({ path: file, missing }) => ({ path: file, what: missing ? 'missing' : 'changed' }))
+    },
+    owners: async (paths) => parseOwners(await programs.owners(paths)),
+    async shipped(name, paths) {
+      const empty = emptyFilesIn(await programs.md5sums(name))
+      return new Map(paths.flatMap((file) => (empty.has(file) ? [[file, 'empty' as const]] : [])))
+    },
   }
-  return drifted
 }

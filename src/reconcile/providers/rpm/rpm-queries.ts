@@ -4,7 +4,7 @@ import path from 'node:path'
 import { Failure } from '../../../model/failure.ts'
 import type { PackageName } from '../../../model/names.ts'
 import { lastLineOf } from '../../last-line.ts'
-import { rpmFileFormat, rpmQueryFormat } from './rpm-text.ts'
+import { rpmFileFormat, rpmFilesFormat, rpmQueryFormat } from './rpm-text.ts'
 import type { RpmTools } from './rpm-tools.ts'
 
 /** Answers are rpm's own text, for the parsers of rpm-text.ts. */
@@ -22,6 +22,8 @@ export interface RpmQueries {
   file(file: string): Promise<string>
   /** The names of the packages that files belong to, one a line. */
   owners(files: readonly string[]): Promise<string>
+  /** The files of a package, in the format `rpmFilesFormat`. */
+  files(name: PackageName): Promise<string>
   /** The paths of the configuration files of a package, one a line. */
   configFiles(name: PackageName): Promise<string>
 }
@@ -50,6 +52,8 @@ export function rpmQueriesFor({ targetRoot, disk, waits, database, run, rpm, ask
     },
 
     owners: async (files) => (await ask(['-qf', '--qf', '%{NAME}\\n', ...files])).stdout,
+
+    files: async (name) => (await ask(['-q', '--qf', rpmFilesFormat, '--', name])).stdout,
 
     configFiles: async (name) => (await ask(['-qc', '--', name])).stdout,
   }

@@ -6,19 +6,28 @@ import { limits } from '../../../model/limits.ts'
 import type { PackageName } from '../../../model/names.ts'
 import { compareVersions } from '../../../model/versions.ts'
 import type { Actual } from '../../actual.ts'
-import { findingsText, type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
+import { openBaselines } from '../drift/baselines.ts'
+import { type DriftParts, differingIn, type PackageFiles, withDiffering } from '../drift/drift.ts'
+import { withBaseline } from '../drift/with-baseline.ts'
+import { type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
 import { ensureTogether } from '../transaction.ts'
 import { holdFiles, isHeldBy } from './rpm-holds.ts'
 import { type RpmProgramParts, type RpmPrograms, rpmProgramsFor } from './rpm-programs.ts'
 import { rpmSystemFor } from './rpm-system.ts'
-import { parseRpmQuery, parseRpmVerify, type RpmEntry } from './rpm-text.ts'
+import { parseRpmFiles, parseRpmQuery, parseRpmVerify, type RpmEntry } from './rpm-text.ts'
 
 /**
  * The provider of kind rpm. Throws `bad-input` for a target root that is not a plain absolute path.
  */
 export function rpmProvider(parts: RpmProgramParts): Provider {
   const programs = rpmProgramsFor(parts)
-  const look: Provider['inspect'] = (names, look) => inspect(parts, programs, names, look)
+  const home = parts.home ?? path.join(parts.targetRoot, 'var/lib/banyan')
+  const drift: DriftParts = {
+    targetRoot: parts.targetRoot,
+    files: rpmFiles(programs),
+    baselines: openBaselines(parts.disk, home, 'rpm'),
+  }
+  const look: Provider['inspect'] = (names, look) => inspect(parts, { programs, drift }, names, look)
   return {
     kind: 'rpm',
     inspect: look,
@@ -28,14 +37,16 @@ export function rpmProvider(parts: RpmProgramParts): Provider {
         const problem = 'there is no rpm here: name other packages for machines without it, or install the package rpm'
         return steps.map(({ action }) => refusedOutcome(action, problem))
       }
-      return await ensureTogether(rpmSystemFor({ ...parts, frontEnd, programs, inspect: look }), parts, steps, context)
+      const system = rpmSystemFor({ ...parts, frontEnd, programs, inspect: look })
+      const recording = withBaseline(system, { ...drift, home, kind: 'rpm' }, steps)
+      return await ensureTogether(recording, parts, steps, context)
     },
   }
 }
 
 async function inspect(
   { targetRoot, disk }: Pick<RpmProgramParts, 'targetRoot' | 'disk'>,
-  programs: RpmPrograms,
+  { programs, drift }: { programs: RpmPrograms; drift: DriftParts },
   names: readonly PackageName[],
   look: InspectOptions,
 ): Promise<Actual[]> {
@@ -48,11 +59,8 @@ async function inspect(
   const native = groups.some((group) => group.length > 1) ? await programs.arch() : ''
   const actual = groups.map((sameName) => actualOf(sameName, native, isHeld))
   const checked = actual.filter(({ name, state }) => look.owned.has(name) && state === 'whole').map(({ name }) => name)
-  const drifted = await driftOf(programs, checked, look.depth)
-  return actual.map((one) => {
-    const findings = drifted.get(one.name)
-    return findings === undefined ? one : { ...one, state: 'drifted', found: findingsText(findings) }
-  })
+  const differing = await differingIn(drift, checked, look)
+  return actual.map((one) => withDiffering(one, differing.get(one.name)))
 }
 
 function actualOf(sameName: readonly RpmEntry[], native: string, isHeld: (name: PackageName) => boolean): Actual {
@@ -80,30 +88,36 @@ async function heldPatterns({ targetRoot, disk }: Pick<RpmProgramParts, 'targetR
   return patterns
 }
 
-/**
- * rpm does not say which package a changed file belongs to. It is asked once for all packages, and
- * one by one if any changed.
- */
-async function driftOf(
-  programs: RpmPrograms,
-  names: readonly PackageName[],
-  depth: InspectOptions['depth'],
-): Promise<Map<PackageName, string[]>> {
-  const drifted = new Map<PackageName, string[]>()
-  if (names.length === 0) return drifted
-  const all = parseRpmVerify(await programs.verify(names, depth))
-  if (all.findings.length === 0 && (!all.isTouched || depth === 'full')) return drifted
-  for (const name of names) {
-    // A file of which only the time has changed is read even in a quick look: it may have other
-    // content of the same size.
-    const quick = parseRpmVerify(await programs.verify([name], depth))
-    const { findings } =
-      quick.isTouched && depth === 'quick' ? parseRpmVerify(await programs.verify([name], 'full')) : quick
-    if (findings.length === 0) continue
-    drifted.set(
-      name,
-      findings.map(({ path: file, changed }) => `${changed === undefined ? 'missing' : 'changed'} ${file}`),
-    )
+/** What rpm knows about the files of packages. */
+function rpmFiles(programs: RpmPrograms): PackageFiles {
+  const owners: PackageFiles['owners'] = async (paths) => {
+    const known = new Map<string, PackageName>()
+    if (paths.length > limits.ownersAskedMax) return known
+    for (const file of paths) {
+      const names = new Set((await programs.owners([file])).split('\n').filter((line) => line !== ''))
+      const [name] = names
+      // rpm says in a sentence that no package has the file.
+      if (names.size === 1 && name !== undefined && !name.includes(' ')) known.set(file, name)
+    }
+    return known
   }
-  return drifted
+  return {
+    async verify(names, depth) {
+      const { findings, touched } = parseRpmVerify(await programs.verify(names, depth))
+      if (depth === 'full' || touched.length === 0) return findings
+      // A file of which only the time has changed is read even in a quick look: it may have other
+      // content of the same size.
+      const known = await owners(touched)
+      const isKnown = touched.every((file) => names.includes(known.get(file) ?? ''))
+      const suspects = isKnown ? [...new Set(known.values())] : names
+      const read = parseRpmVerify(await programs.verify(suspects, 'full')).findings
+      const found = new Set(findings.map((finding) => finding.path))
+      return [...findings, ...read.filter((finding) => !found.has(finding.path))]
+    },
+    owners,
+    async shipped(name, paths) {
+      const wanted = new Set(paths)
+      return new Map([...parseRpmFiles(await programs.files(name))].filter(([file]) => wanted.has(file)))
+    },
+  }
 }

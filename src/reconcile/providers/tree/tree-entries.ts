@@ -8,9 +8,12 @@ import { parserOf } from '../../../model/parse.ts'
 
 const treePathSchema = v.pipe(v.string(), v.minLength(1), v.maxLength(4096))
 const modeSchema = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0o7777))
+const idSchema = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
+/** The owner right after the installation. Records of earlier versions of banyan have none. */
+const owner = { uid: v.exactOptional(idSchema), gid: v.exactOptional(idSchema) }
 
 export const treeEntrySchema = v.variant('kind', [
-  v.strictObject({ kind: v.literal('folder'), path: treePathSchema, mode: modeSchema }),
+  v.strictObject({ kind: v.literal('folder'), path: treePathSchema, mode: modeSchema, ...owner }),
   v.strictObject({
     kind: v.literal('file'),
     path: treePathSchema,
@@ -18,6 +21,9 @@ export const treeEntrySchema = v.variant('kind', [
     size: v.number(),
     sha256: sha256Schema,
     mtimeMs: v.number(),
+    ...owner,
+    /** The package holds the file empty, and a hook has filled it. */
+    wasEmpty: v.exactOptional(v.literal(true)),
   }),
   v.strictObject({ kind: v.literal('link'), path: treePathSchema, target: v.string() }),
 ])
