@@ -24,7 +24,8 @@ export const outcomeSchema = v.strictObject({
   name: packageNameSchema,
   /** Null for a package that only has to be absent. */
   kind: v.nullable(kindSchema),
-  outcome: v.picklist(['kept', 'changed', 'failed', 'skipped', 'held']),
+  /** `newer`: a version that is newer than wanted was found, and is kept. */
+  outcome: v.picklist(['kept', 'newer', 'changed', 'failed', 'skipped', 'held']),
   /** The version that is installed now, by the package database; null if none is. */
   version: v.nullable(packageVersionSchema),
   /** The version that was installed before. */

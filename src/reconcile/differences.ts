@@ -1,11 +1,12 @@
 // What differs between a node's desired state and its machine, by package name. Pure.
 
-import type { DesiredPackage } from '../model/desired.ts'
+import type { DesiredPackage, PresentPackage } from '../model/desired.ts'
 import { unreachable } from '../model/failure.ts'
 import type { Kind, Manifest } from '../model/manifest.ts'
 import type { PackageName, PackageVersion, Sha256 } from '../model/names.ts'
 import { compareVersions } from '../model/versions.ts'
 import type { Actual, InstalledRecord } from './actual.ts'
+import { isEnough } from './newer.ts'
 
 /** How the difference is removed. */
 export type What = 'install' | 'upgrade' | 'downgrade' | 'reinstall' | 'remove'
@@ -37,6 +38,8 @@ export interface Difference {
   found: string
   /** The administrator of the machine holds the package, so nothing is done. */
   held: boolean
+  /** From this version on an installed version is kept. Absent: exactly `to` is wanted. */
+  least?: PackageVersion
 }
 
 /** A desired state, and the machine that it is compared with. */
@@ -116,10 +119,8 @@ export function keyOf(kind: Kind, name: PackageName): string {
   return `${kind}/${name}`
 }
 
-type Present = Extract<DesiredPackage, { state: 'present' }>
-
 function kindOf(
-  wanted: Present,
+  wanted: PresentPackage,
   manifests: ReadonlyMap<Sha256, Manifest>,
   records: readonly InstalledRecord[],
 ): Kind | null {
@@ -128,7 +129,7 @@ function kindOf(
 }
 
 function differenceOfWanted(parts: {
-  wanted: Present
+  wanted: PresentPackage
   kind: Kind | null
   record: InstalledRecord | undefined
   there: Actual | undefined
@@ -152,16 +153,19 @@ function differenceOfWanted(parts: {
     manifest: wanted.manifest,
     found,
     held: there?.held ?? false,
+    ...(wanted.least !== undefined && { least: wanted.least }),
   })
   if (kind === null) return difference('install', 'its manifest is not here yet')
   if (there === undefined) return difference('install', 'not installed')
+  if (isEnough(wanted, there, record)) return null
   if (there.version !== wanted.version) {
     const order = compareVersions(kind, there.version, wanted.version)
     const what = order < 0 ? 'upgrade' : order > 0 ? 'downgrade' : 'reinstall'
     return difference(what, there.state === 'whole' ? `${there.version} is installed` : there.found)
   }
   if (there.state !== 'whole') return difference('reinstall', there.found)
-  const cameFrom = there.payload ?? record?.payload
+  // A record of another version says nothing of what somebody else has installed since.
+  const cameFrom = there.payload ?? (record?.version === there.version ? record.payload : undefined)
   if (cameFrom !== undefined && payload !== undefined && cameFrom !== payload) {
     return difference('reinstall', `${there.version} is installed with other content`)
   }

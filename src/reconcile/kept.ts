@@ -5,6 +5,7 @@ import type { DesiredPackage } from '../model/desired.ts'
 import type { Outcome } from '../model/report.ts'
 import type { Actual } from './actual.ts'
 import { byNameAndKind, type Difference } from './differences.ts'
+import { newerFindings } from './newer.ts'
 import { type Plan, type WaitingPackage, waitsIn } from './plan.ts'
 import { heldText } from './providers/provider.ts'
 
@@ -44,6 +45,7 @@ export function outcomesKept({ desired, actual, differences, plan }: LookFinding
         version: there?.version ?? null,
         before: there?.version ?? null,
         difference: null,
+        ...(there !== undefined && newerFindings(wanted, there)),
       })
     }
   }

@@ -4,7 +4,7 @@ import { unreachable } from '../../model/failure.ts'
 import type { AnswerOf } from '../../model/local-api/calls.ts'
 import type { Readable } from '../../model/local-api/readable.ts'
 import { changeText } from './outcomes.ts'
-import { tableText } from './table.ts'
+import { listText, sectionsText, tableText } from './table.ts'
 import { countText } from './units.ts'
 
 type Check = Readable<AnswerOf<'GET /check'>>
@@ -18,7 +18,7 @@ export function verdictOf({ revision, looked, differences = [] }: Check): Verdic
 
 export function checkText(check: Check): string {
   const revision = `revision ${check.revision ?? '?'}`
-  const { differences = [] } = check
+  const { differences = [], newer = [] } = check
   const verdict = verdictOf(check)
   switch (verdict) {
     case 'nothing-released':
@@ -26,12 +26,23 @@ export function checkText(check: Check): string {
     case 'not-looked':
       return `this machine has not been compared with ${revision} yet`
     case 'converged':
-      return `no difference to ${revision}`
+      return sectionsText([`no difference to ${revision}`, newerText(newer)])
     case 'differs':
-      return `${countText(differences.length, 'difference')} to ${revision}\n\n${differencesText(differences)}`
+      return sectionsText([
+        `${countText(differences.length, 'difference')} to ${revision}`,
+        differencesText(differences),
+        newerText(newer),
+      ])
     default:
       return unreachable(verdict)
   }
+}
+
+function newerText(newer: NonNullable<Check['newer']>): string {
+  return listText(
+    'newer than wanted',
+    newer.map(({ name = '?', why = '' }) => `${name}: ${why}`),
+  )
 }
 
 function differencesText(differences: NonNullable<Check['differences']>): string {

@@ -31,6 +31,10 @@ export const checkSchema = v.object({
   /** Whether the machine was compared with that revision. */
   looked: v.boolean(),
   differences: v.array(describedDifferenceSchema),
+  /** Packages that are installed in a newer version than wanted, and stay. */
+  newer: v.exactOptional(
+    v.array(v.object({ name: packageNameSchema, version: packageVersionSchema, why: v.string() })),
+  ),
 })
 
 /** One line of an apply: how far it is, or, as the last line, what it did. */

@@ -1,5 +1,6 @@
 // How a node's machine compares with its desired state, for `banyan check`.
 
+import type { PackageName, PackageVersion } from '../../model/names.ts'
 import { type DescribedDifference, describePlan } from '../../reconcile/check.ts'
 import type { LookResult } from '../../reconcile/machine-look.ts'
 import type { State } from './state.ts'
@@ -12,14 +13,22 @@ export interface Check {
   /** Whether the machine was compared with the revision in force. */
   looked: boolean
   differences: DescribedDifference[]
+  /** What is installed in a newer version than wanted, and stays. No difference. */
+  newer: { name: PackageName; version: PackageVersion; why: string }[]
 }
 
 /** `look` is null while the machine cannot be compared. Pure. */
-export function checkFrom(state: State, look: Pick<LookResult, 'plan' | 'differences'> | null): Check {
+export function checkFrom(
+  state: State,
+  look: (Pick<LookResult, 'plan' | 'differences'> & Partial<Pick<LookResult, 'kept'>>) | null,
+): Check {
   return {
     revision: state.revision?.body.number ?? null,
     converged: state.converged,
     looked: look !== null,
     differences: look === null ? [] : describePlan(look.plan, look.differences, state.quarantine),
+    newer: (look?.kept ?? state.outcomes).flatMap(({ name, outcome, version, detail = '' }) =>
+      outcome === 'newer' && version !== null ? [{ name, version, why: detail }] : [],
+    ),
   }
 }

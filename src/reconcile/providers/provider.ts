@@ -6,6 +6,7 @@ import type { Kind, Manifest } from '../../model/manifest.ts'
 import type { PackageName } from '../../model/names.ts'
 import type { Outcome } from '../../model/report.ts'
 import type { Actual } from '../actual.ts'
+import { isFrom, isNewerThan, newerText } from '../newer.ts'
 import type { Action } from '../plan.ts'
 
 /** How closely a provider looks. */
@@ -60,7 +61,8 @@ export type Providers = ReadonlyMap<Kind, Provider>
  */
 export function isReached(action: Action, there: Actual | undefined): boolean {
   if (action.what === 'remove') return there === undefined
-  return there !== undefined && there.version === action.to && there.state === 'whole'
+  if (there === undefined || there.state !== 'whole') return false
+  return there.version === action.to || isFrom(action.kind, action.least, there.version)
 }
 
 /** The outcome of one step, from the machine before and after it. */
@@ -77,17 +79,22 @@ export function outcomeOf(parts: {
 }): Outcome {
   const { action, before, after, acted, problem, note } = parts
   const reached = isReached(action, after) && problem === undefined
+  const newer = reached && after !== undefined && isNewerThan(action.kind, after.version, action.to)
   const left = after === undefined ? 'it is not installed now' : after.found || `${after.version} is installed now`
   const healed = action.cause === 'drift' ? action.found : undefined
-  const detail = reached ? [acted ? healed : undefined, note] : [problem || left, note]
+  const detail = newer
+    ? [newerText(after.version, action.to), note]
+    : reached
+      ? [acted ? healed : undefined, note]
+      : [problem || left, note]
   const text = detail.filter((part) => part !== undefined && part !== '').join('; ')
   return {
     name: action.name,
     kind: action.kind,
-    outcome: reached ? (acted ? 'changed' : 'kept') : 'failed',
+    outcome: newer ? 'newer' : reached ? (acted ? 'changed' : 'kept') : 'failed',
     version: after?.version ?? null,
     before: before?.version ?? null,
-    difference: action.cause,
+    difference: newer ? null : action.cause,
     ...(text === '' ? {} : { detail: text.slice(0, limits.detailMaxChars) }),
   }
 }
