@@ -50,6 +50,7 @@ const attackSchema = v.strictObject({
     'payload-forged', // all pieces fit, the payload's SHA-256 does not
     'report-forged',
     'report-replayed',
+    'wrong-parent', // another node at the address of the parent
     'stranger', // somebody without a certificate of this fleet
   ]),
   /** Name or address of the node that the attack came from. */
