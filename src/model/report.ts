@@ -24,8 +24,12 @@ export const outcomeSchema = v.strictObject({
   name: packageNameSchema,
   /** Null for a package that only has to be absent. */
   kind: v.nullable(kindSchema),
-  outcome: v.picklist(['kept', 'changed', 'failed', 'skipped', 'held']),
-  /** The version that is installed now, by the package database; null if none is. */
+  /** unread: nobody knows whether the package is as it should be; `detail` says why. */
+  outcome: v.picklist(['kept', 'changed', 'failed', 'skipped', 'held', 'unread']),
+  /**
+   * The version that is installed now, by the package database; null if none is, or for an unread
+   * package if nobody knows.
+   */
   version: v.nullable(packageVersionSchema),
   /** The version that was installed before. */
   before: v.nullable(packageVersionSchema),

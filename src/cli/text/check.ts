@@ -8,17 +8,18 @@ import { tableText } from './table.ts'
 import { countText } from './units.ts'
 
 type Check = Readable<AnswerOf<'GET /check'>>
-export type Verdict = 'converged' | 'differs' | 'not-looked' | 'nothing-released'
+export type Verdict = 'converged' | 'differs' | 'unread' | 'not-looked' | 'nothing-released'
 
-export function verdictOf({ revision, looked, differences = [] }: Check): Verdict {
+export function verdictOf({ revision, looked, differences = [], unread = [] }: Check): Verdict {
   if (revision === undefined || revision === null) return 'nothing-released'
   if (looked === false) return 'not-looked'
-  return differences.length > 0 ? 'differs' : 'converged'
+  return differences.length > 0 ? 'differs' : unread.length > 0 ? 'unread' : 'converged'
 }
 
 export function checkText(check: Check): string {
   const revision = `revision ${check.revision ?? '?'}`
-  const { differences = [] } = check
+  const { differences = [], unread = [] } = check
+  const beside = unread.length === 0 ? '' : `\n\n${unreadText(unread)}`
   const verdict = verdictOf(check)
   switch (verdict) {
     case 'nothing-released':
@@ -28,10 +29,18 @@ export function checkText(check: Check): string {
     case 'converged':
       return `no difference to ${revision}`
     case 'differs':
-      return `${countText(differences.length, 'difference')} to ${revision}\n\n${differencesText(differences)}`
+      return `${countText(differences.length, 'difference')} to ${revision}\n\n${differencesText(differences)}${beside}`
+    case 'unread':
+      return `no difference to ${revision} in what could be looked at${beside}`
     default:
       return unreachable(verdict)
   }
+}
+
+function unreadText(unread: NonNullable<Check['unread']>): string {
+  const rows = unread.map(({ name, version, why }) => [name ?? '?', version ?? 'unknown', why ?? ''])
+  const count = countText(unread.length, 'package')
+  return `${count} could not be looked at\n\n${tableText([{ title: 'PACKAGE' }, { title: 'VERSION' }, { title: 'WHY' }], rows)}`
 }
 
 function differencesText(differences: NonNullable<Check['differences']>): string {

@@ -13,7 +13,8 @@ export interface Standing {
   node: NodeName
   wave: number
   /**
-   * `held`: its administrator, or a missing build, keeps the node from ever having the packages.
+   * `held`: its administrator, a missing build, or a package whose files cannot be checked keeps the
+   * node from ever counting as done.
    */
   state: 'done' | 'failed' | 'underway' | 'held'
   /** The first package that failed; null unless the state is `failed`. */
@@ -103,6 +104,8 @@ function standingBy(outcome: Outcome | undefined, version: string | null): Stand
   if (outcome === undefined) return version === null ? 'done' : 'underway'
   if (outcome.outcome === 'failed') return 'failed'
   if (outcome.outcome === 'held') return 'held'
+  // Waiting does not make the files of an installed package readable.
+  if (outcome.outcome === 'unread') return outcome.version !== null && outcome.version === version ? 'held' : 'underway'
   const isThere = outcome.outcome === 'kept' || outcome.outcome === 'changed'
   return isThere && outcome.version === version ? 'done' : 'underway'
 }
