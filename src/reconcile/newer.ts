@@ -13,12 +13,16 @@ import type { Actual, InstalledRecord } from './actual.ts'
  * Whether the installed version is kept although it is not the wanted one. What banyan itself has
  * left unfinished is not kept, nor is a damaged package that the wanted version would mend.
  */
-export function isEnough(wanted: PresentPackage, there: Actual, record: InstalledRecord | undefined): boolean {
+export function isEnough(
+  wanted: PresentPackage,
+  there: Actual & { version: PackageVersion },
+  record: InstalledRecord | undefined,
+): boolean {
   if (!isFrom(there.kind, wanted.least, there.version) || there.version === wanted.version) return false
   if (record?.state === 'unfinished' && record.version === there.version) return false
   const order = compareVersions(there.kind, there.version, wanted.version)
   // Equal versions that are written differently are put right, as everywhere.
-  return order > 0 || (order < 0 && there.state === 'whole')
+  return order > 0 || (order < 0 && (there.state === 'whole' || there.state === 'unread'))
 }
 
 /** Whether `version` is `least` or newer. Without `least` no version is. */
@@ -26,13 +30,14 @@ export function isFrom(kind: Kind, least: PackageVersion | undefined, version: P
   return least !== undefined && compareVersions(kind, version, least) >= 0
 }
 
-export function isNewerThan(kind: Kind, version: PackageVersion, wanted: PackageVersion | null): boolean {
-  return wanted !== null && compareVersions(kind, version, wanted) > 0
+export function isNewerThan(kind: Kind, version: PackageVersion | null, wanted: PackageVersion | null): boolean {
+  return version !== null && wanted !== null && compareVersions(kind, version, wanted) > 0
 }
 
 /** What is told of a package that no difference is about; undefined if its version is not newer. */
 export function newerFindings(wanted: DesiredPackage, there: Actual): Pick<Outcome, 'outcome' | 'detail'> | undefined {
-  if (wanted.state !== 'present' || !isFrom(there.kind, wanted.least, there.version)) return undefined
+  if (wanted.state !== 'present' || there.version === null) return undefined
+  if (!isFrom(there.kind, wanted.least, there.version)) return undefined
   const { version } = wanted
   if (!isNewerThan(there.kind, there.version, version)) return undefined
   return there.state === 'broken'
@@ -40,7 +45,7 @@ export function newerFindings(wanted: DesiredPackage, there: Actual): Pick<Outco
     : { outcome: 'newer', detail: newerText(there.version, version) }
 }
 
-export function newerText(version: PackageVersion, wanted: PackageVersion | null): string {
+export function newerText(version: PackageVersion | null, wanted: PackageVersion | null): string {
   return `${version} is newer than ${wanted} and stays (downgrade: allow would change that)`
 }
 

@@ -2,10 +2,11 @@
 
 import type { Stats } from 'node:fs'
 import { lstat, readdir, readlink } from 'node:fs/promises'
-import { join, matchesGlob, normalize } from 'node:path'
+import { join, normalize } from 'node:path'
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Hooks } from '../model/manifest.ts'
+import { globOf } from '../model/units/globs.ts'
 import type { TarEntry } from './tar.ts'
 
 /**
@@ -14,10 +15,11 @@ import type { TarEntry } from './tar.ts'
  */
 export async function entriesOf(folder: string, leaveOut: readonly string[]): Promise<TarEntry[]> {
   const entries: TarEntry[] = []
+  const globs = leaveOut.map(globOf)
   const walk = async (above: string): Promise<void> => {
     for (const name of await namesIn(folder, above)) {
       const path = above === '' ? name : `${above}/${name}`
-      if (leaveOut.some((pattern) => matchesGlob(path, pattern))) continue
+      if (globs.some((isLeftOut) => isLeftOut(path))) continue
       checkPath(folder, path)
       if (entries.length >= limits.treeFilesMax) {
         throw refused(folder, path, `more than ${limits.treeFilesMax} files and folders`)

@@ -25,6 +25,8 @@ export const repositoryLimits = {
   treePathMaxBytes: 2_048,
   /** A tree's description file. People write it. */
   descriptionMaxBytes: 64 * KiB,
+  /** Patterns of one tree's `exclude`. Every file and folder is compared with each. */
+  excludeMax: 100,
   /**
    * The control part of a .deb, unpacked. It holds scripts and a checksum for each file of the
    * package.

@@ -113,6 +113,7 @@ function ruleText({ revision }: State, wanted: DesiredPackage | undefined): stri
 function causeText(state: State, { wanted, outcome, difference, waits, failed, transfer }: Known): string {
   if (wanted?.state === 'no-build') return `, and no build of it fits ${state.facts?.['arch']}`
   if (difference === undefined && outcome?.outcome === 'newer') return `; ${outcome.detail}`
+  if (outcome?.outcome === 'unread') return `; it could not be looked at: ${outcome.detail ?? 'no detail'}`
   if (difference === undefined) return '; nothing is to be done'
   if (difference.held) return `; ${heldText(difference)}`
   const later = waits === undefined || isComing(waits) ? '' : `; ${waitingText(waits)}`

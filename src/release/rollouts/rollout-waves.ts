@@ -14,7 +14,8 @@ export interface Standing {
   node: NodeName
   wave: number
   /**
-   * `held`: its administrator, or a missing build, keeps the node from ever having the packages.
+   * `held`: its administrator, a missing build, or a package whose files cannot be checked keeps the
+   * node from ever counting as done.
    */
   state: 'done' | 'failed' | 'underway' | 'held'
   /** The first package that failed; null unless the state is `failed`. */
@@ -104,8 +105,10 @@ function standingBy(outcome: Outcome | undefined, wanted: DesiredPackage): Stand
   if (outcome === undefined) return version === null ? 'done' : 'underway'
   if (outcome.outcome === 'failed') return 'failed'
   if (outcome.outcome === 'held') return 'held'
-  const isThere = ['kept', 'newer', 'changed'].includes(outcome.outcome)
-  return isThere && (outcome.version === version || isEnough(outcome, wanted)) ? 'done' : 'underway'
+  const isRight = outcome.version === version || isEnough(outcome, wanted)
+  // Waiting does not make the files of an installed package readable.
+  if (outcome.outcome === 'unread') return outcome.version !== null && isRight ? 'held' : 'underway'
+  return isRight && ['kept', 'newer', 'changed'].includes(outcome.outcome) ? 'done' : 'underway'
 }
 
 /** The version is one that the node was to keep. A report may still speak of the version before. */
