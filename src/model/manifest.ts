@@ -2,7 +2,7 @@
 // SHA-256.
 
 import * as v from 'valibot'
-import { ignoredInTreeSchema } from './globs.ts'
+import { ignoredInTreeSchema } from './ignored-paths.ts'
 import { limits } from './limits.ts'
 import {
   archSchema,
@@ -17,7 +17,7 @@ import {
   sha256Schema,
 } from './names.ts'
 import { parseJson, parserOf } from './parse.ts'
-import { durationSchema, msOfDuration } from './units/durations.ts'
+import { durationFrom } from './units/durations.ts'
 
 export const kindSchema = v.picklist(['deb', 'rpm', 'tree'])
 export type Kind = v.InferOutput<typeof kindSchema>
@@ -59,13 +59,13 @@ export const hooksSchema = v.strictObject({
 })
 export type Hooks = v.InferOutput<typeof hooksSchema>
 
-const hookTimeMessage = `expected 1s to ${limits.hookTimeoutMaxMs / 60_000}m`
+const hookTimeMessage = `expected 1s to ${limits.hookTimeoutMaxMs / 60_000}m, with its unit`
 
 /** As people write it: `90s`, `10m`. `msOfDuration` converts it. */
 export const hookTimeoutSchema = v.pipe(
-  durationSchema,
+  v.string(hookTimeMessage),
   v.check((written) => {
-    const ms = msOfDuration(written)
+    const ms = durationFrom(written) ?? 0
     return ms >= 1000 && ms <= limits.hookTimeoutMaxMs
   }, hookTimeMessage),
 )
@@ -77,7 +77,7 @@ export const hookTimeoutMsSchema = v.pipe(
 )
 
 /** How long hooks may take, in milliseconds, where the package says so. */
-const hookTimeoutsSchema = v.strictObject({
+export const hookTimeoutsSchema = v.strictObject({
   preInstall: v.exactOptional(hookTimeoutMsSchema),
   postInstall: v.exactOptional(hookTimeoutMsSchema),
   preRemove: v.exactOptional(hookTimeoutMsSchema),

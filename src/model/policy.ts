@@ -2,7 +2,7 @@
 // revision.
 
 import * as v from 'valibot'
-import { ignoredPathsSchema } from './globs.ts'
+import { ignoredPathsSchema } from './ignored-paths.ts'
 import { limits } from './limits.ts'
 import { hookTimeoutSchema } from './manifest.ts'
 import { lineSchema, packageNameSchema, packageVersionSchema, wordSchema } from './names.ts'
@@ -12,10 +12,18 @@ import { selectorSchema } from './revision.ts'
 import { policyRolloutSchema } from './rollouts.ts'
 import { policyWindowSchema } from './units/windows.ts'
 
-/** `latest`, `absent`, or one version. */
+/** `>= VERSION`, with or without the blank. */
+const leastSchema = v.pipe(v.string(), v.regex(/^>= ?[A-Za-z0-9][A-Za-z0-9.+:~^_-]{0,127}$/, "expected '>= VERSION'"))
+
+/** `latest`, `absent`, one version, or `>= VERSION`. */
 const wantedVersionSchema = v.pipe(
-  v.union([v.literal('latest'), v.literal('absent'), packageVersionSchema], 'expected latest, absent, or a version'),
-  v.description('latest, absent, or one published version'),
+  v.union(
+    [v.literal('latest'), v.literal('absent'), packageVersionSchema, leastSchema],
+    "expected latest, absent, a version, or '>= VERSION'",
+  ),
+  v.description(
+    "latest, absent, one published version, or '>= VERSION'; latest and >= keep what is newer on a machine",
+  ),
 )
 
 /** Policies are read as text, so this is the text `true`; an editor sees a boolean. */
@@ -38,7 +46,7 @@ const policyRuleSchema = v.strictObject(
     except: v.exactOptional(v.pipe(groupNamesSchema, v.description('groups that the rule leaves out'))),
     packages: v.pipe(
       v.record(packageNameSchema, wantedVersionSchema, 'expected packages and their versions, e.g. { shop: latest }'),
-      v.description('package by package: latest, absent, or one published version'),
+      v.description('package by package: latest, absent, one published version, or >= VERSION'),
     ),
     window: v.exactOptional(
       v.pipe(
@@ -73,7 +81,7 @@ const policyRuleSchema = v.strictObject(
         ignoredPathsSchema,
         v.minLength(1, 'an empty list leaves nothing alone; leave it out'),
         v.description(
-          'patterns of paths that are neither reported nor healed as drift, e.g. /var/lib/shop/** (** also matches slashes)',
+          'patterns of absolute paths that are left as they are, whoever changed them, e.g. /var/lib/shop/**',
         ),
       ),
     ),
@@ -81,6 +89,12 @@ const policyRuleSchema = v.strictObject(
       v.pipe(
         hookTimeoutSchema,
         v.description('how long each hook of a tree may take, e.g. 10m; wins over the time in its banyan.yaml'),
+      ),
+    ),
+    downgrade: v.exactOptional(
+      v.pipe(
+        v.picklist(['allow'], 'expected allow'),
+        v.description('allow: what is newer on a machine than latest or >= give is replaced by it'),
       ),
     ),
     note: v.exactOptional(v.pipe(lineSchema, v.description('why the rule is there, for people'))),

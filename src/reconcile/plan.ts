@@ -2,7 +2,6 @@
 // plain JSON value.
 
 import * as v from 'valibot'
-import { globSchema } from '../model/globs.ts'
 import type { Kind, Manifest } from '../model/manifest.ts'
 import { hookTimeoutMsSchema, kindSchema } from '../model/manifest.ts'
 import {
@@ -17,6 +16,7 @@ import {
 } from '../model/names.ts'
 import { namesNeededBy, namesOfferedBy } from '../model/needs.ts'
 import { parserOf } from '../model/parse.ts'
+import { globSchema } from '../model/units/globs.ts'
 import type { InstalledRecord } from './actual.ts'
 import { compareText, type Difference, keyOf } from './differences.ts'
 import { plannedRestartSchema } from './planned-restart.ts'
@@ -45,6 +45,11 @@ export const actionSchema = v.strictObject({
   ignore: v.exactOptional(v.array(globSchema)),
   /** How long each hook may take, if a rule says so. */
   hookTimeoutMs: v.exactOptional(hookTimeoutMsSchema),
+  /**
+   * From this version on an installed version is kept: somebody else may have installed it since
+   * the look. Absent: exactly `to` is wanted.
+   */
+  least: v.exactOptional(packageVersionSchema),
 })
 export type Action = v.InferOutput<typeof actionSchema>
 
@@ -101,14 +106,14 @@ export function planFor(differences: readonly Difference[], parts: PlanParts): P
   const waiting = waitingOf(differences, parts)
   const actions: Action[] = []
   for (const difference of differences) {
-    const { name, kind, what, cause, from, to, found, manifest } = difference
+    const { name, kind, what, cause, from, to, found, manifest, least } = difference
     if (difference.held || kind === null) continue
     if (waitsIn({ waiting }, difference) !== undefined) continue
     const payload = manifest === null ? undefined : parts.manifests.get(manifest)?.payload.sha256
     const path = payload === undefined ? undefined : parts.payloadsHere.get(payload)
     const source = manifest === null || payload === undefined || path === undefined ? null : { manifest, payload, path }
     const previous = source === null ? null : previousOf(records.get(keyOf(kind, name)), from, parts.payloadsHere)
-    actions.push({ name, kind, what, cause, from, to, found, source, previous })
+    actions.push({ name, kind, what, cause, from, to, found, source, previous, ...(least !== undefined && { least }) })
   }
   actions.sort((a, b) => rankOf(a) - rankOf(b) || compareText(a.name, b.name))
   const { number, digest } = parts.revision

@@ -44,12 +44,13 @@ t.test('tree: a file that its owner fills, or that a rule or the package leaves 
   await fs.writeFile(`${opt}/current/tool`, 'tampered')
   t.match(await look('quick', ignore), { state: 'drifted', found: 'changed tool' })
   t.match(await heal(built, ignore), { outcome: 'changed' })
-  for (const [file, content] of [
-    ['keys', 'secret'],
-    ['data/db', 'orders'],
-    ['etc/own.ini', 'mine'],
-    ['tool', 'tool'],
-  ]) {
+  const wanted = {
+    keys: 'secret',
+    'data/db': 'orders',
+    'etc/own.ini': 'mine',
+    tool: 'tool',
+  }
+  for (const [file, content] of Object.entries(wanted)) {
     t.equal(await fs.readFile(`${opt}/current/${file}`, 'utf8'), content, file)
   }
   t.match(await look('full', ignore), { state: 'whole', left: /keys/ })

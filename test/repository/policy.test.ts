@@ -74,7 +74,7 @@ rules:                                  # later rules win
     shop: { state: 'present', builds: { all: { version: '4.1.0', manifest: older?.manifest } } },
   })
   t.same(revision.rules[2]?.packages, {
-    shop: { state: 'present', builds: { all: { version: '4.2.0', manifest: newest?.manifest } } },
+    shop: { state: 'present', builds: { all: { version: '4.2.0', manifest: newest?.manifest } }, orNewer: true },
   })
   t.same(warnings, [])
   const traits = {
@@ -131,6 +131,27 @@ rules:
   t.same(parseRevision(JSON.parse(JSON.stringify(revision)), 'revision'), revision)
   const { windows: _, rollouts: __, ...older } = revision
   t.same(parseRevision(older, 'a revision from before there were windows'), older)
+})
+
+t.test('paths to be left alone and the time of hooks come out of a rule, and bad ones are refused', async (t) => {
+  const repository = await withPackages(t, {})
+  const compiled = async (term: string) =>
+    (await revisionOf(repository, `rules: [{ nodes: all, packages: { one: absent }, ${term} }]`)).rules[0]?.terms
+  t.same(await compiled('ignore: [/var/lib/shop/**, /etc/shop/*.d, /etc/shop/*.d], timeout: 10m'), {
+    ignore: ['/var/lib/shop/**', '/etc/shop/*.d'],
+    hookTimeoutMs: 600_000,
+  })
+  for (const [term, message] of Object.entries({
+    'ignore: [var/lib/shop]': /expected a pattern of absolute paths/,
+    'ignore: [/**]': /expected a pattern of absolute paths/,
+    'ignore: [/a/../b]': /expected a pattern of absolute paths/,
+    'ignore: []': /leaves nothing alone/,
+    'timeout: 10': /expected/,
+    'timeout: 31m': /expected 1s to 30m/,
+    'timeout: 0s': /expected 1s to 30m/,
+  })) {
+    t.match(await failureOf(compiled(term)), { code: 'bad-input', message }, term)
+  }
 })
 
 t.test('a version is what is written, not the number that YAML would make of it', async (t) => {
@@ -438,8 +459,8 @@ const refusals: Record<
     message: /^policy\.yaml:4: rules\.0\.packages\.shop: expected .*, got nothing$/,
   },
   'a range of versions': {
-    text: wants('shop: ">= 1.0"'),
-    message: /^policy\.yaml:4: rules\.0\.packages\.shop: expected .*, got ">= 1\.0"$/,
+    text: wants('shop: "> 1.0"'),
+    message: /^policy\.yaml:4: rules\.0\.packages\.shop: expected .*, got "> 1\.0"$/,
   },
   'a package that is an option': {
     text: wants('-oDPkg::x: latest'),
@@ -547,4 +568,30 @@ t.test('a policy at its limits compiles while somebody waits', async (t) => {
   const packages = Array.from({ length: limits.policyPackagesMax }, (_, index) => `      p${index}: absent\n`)
   const revision = await revisionOf(repository, `rules:\n  - nodes: all\n    packages:\n${packages.join('')}`)
   t.equal(Object.keys(revision.rules[0]?.packages ?? {}).length, limits.policyPackagesMax)
+})
+
+t.test('latest and >= keep what is newer, an exact version and downgrade: allow do not', async (t) => {
+  const repository = await withPackages(t, { shop: ['1.0', '1.4'], tar: ['2:1.26'] })
+  const wanted = async (version: string, ...more: string[]) => {
+    const revision = await revisionOf(repository, [wants(`shop: ${version}`), ...more].join('\n'))
+    const shop = revision.rules[0]?.packages['shop']
+    if (shop?.state !== 'present') throw new Error('shop is not wanted')
+    const { builds, state: _, ...terms } = shop
+    return { version: builds['all']?.version, ...terms }
+  }
+  t.same(await wanted('latest'), { version: '1.4', orNewer: true })
+  t.same(await wanted("'>= 1.2'"), { version: '1.4', orNewer: true, least: '1.2' })
+  t.same(await wanted("'>=1.4'"), { version: '1.4', orNewer: true, least: '1.4' })
+  t.same(await wanted('1.0'), { version: '1.0' })
+  t.same(await wanted('latest', '    downgrade: allow'), { version: '1.4' })
+  t.same(await wanted("'>= 1.2'", '    downgrade: allow'), { version: '1.4' })
+  t.match(await failureOf(wanted("'>= 1.5'")), {
+    message: 'policy.yaml:4: the newest published shop is 1.4, older than 1.5',
+    hint: 'banyan publish a newer one',
+  })
+  t.match(await failureOf(revisionOf(repository, wants("tar: '>= 1.28'"))), {
+    message: 'policy.yaml:4: 2:1.26 of tar has an epoch, and 1.28 has none',
+    hint: "write '>= 2:1.28'",
+  })
+  t.match(await failureOf(wanted('latest', '    downgrade: never')), { message: /expected allow/ })
 })

@@ -29,6 +29,7 @@ const mayTouchDisk: Readonly<Record<string, string>> = {
   'src/swarm/engine/': 'the engine is a process of its own: its sockets and piece files are what it is for',
   'src/swarm/listener.ts': 'it passes sockets on to the engine, and a socket can be passed on only as it is',
   'src/swarm/engine-process.ts': 'it starts the engine and passes sockets on to it',
+  'src/reconcile/providers/drift/': 'it compares and copies files of a target root with their links, owners and modes',
   'src/reconcile/providers/tree/':
     'links, owners, modes and renames of a target root go beyond what world’s Disk knows',
   'src/reconcile/apply/':

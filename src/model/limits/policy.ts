@@ -17,6 +17,10 @@ export const policyLimits = {
   policyRolloutsMax: 100,
   /** Rules. Every node walks all of them. */
   policyRulesMax: 10_000,
+  /** A pattern of paths. A path is compared with it letter by letter. */
+  globMaxChars: 256,
+  /** What one pattern of paths stands for, once each `{a,b}` in it is written out. */
+  globAlternativesMax: 64,
   /** Waves of one rollout. Each has a soak, so nobody waits for more. */
   wavesMax: 20,
   /** Rollouts under way at once, each of which is in `rollouts.json`. */
@@ -58,8 +62,6 @@ export const policyLimits = {
    * Examples in one sentence, such as files that differ or nodes that failed. The rest is a number.
    */
   findingsNamedMax: 3,
-  /** One pattern of paths. Matching takes this many steps for each character of a path. */
-  globMaxChars: 512,
   /** Patterns of paths that one rule or one package leaves alone. */
   ignoredPathsMax: 64,
 }

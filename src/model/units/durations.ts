@@ -4,7 +4,7 @@ import * as v from 'valibot'
 
 const unitsMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3600_000, d: 24 * 3600_000 }
 
-const durationMessage = 'expected a duration such as 30s, 10m, 2h or 7d'
+export const durationMessage = 'expected a duration such as 30s, 10m, 2h or 7d'
 
 /**
  * A duration as written in node.yaml; `msOfDuration` converts it. A number is milliseconds, as
@@ -27,7 +27,7 @@ export function msOfDuration(duration: WrittenDuration): number {
 }
 
 /** In milliseconds; undefined for a text that is no duration. */
-function durationFrom(text: string): number | undefined {
+export function durationFrom(text: string): number | undefined {
   const [, count, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
   const unitMs = unitsMs[unit]
   return count === undefined || unitMs === undefined ? undefined : Number(count) * unitMs

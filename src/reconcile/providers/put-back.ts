@@ -2,7 +2,7 @@
 // was there before it goes back; if there was none, the package is removed.
 
 import type { PackageName } from '../../model/names.ts'
-import type { Actual } from '../actual.ts'
+import { type Actual, isAbsent } from '../actual.ts'
 import type { TransactionResult } from './package-system.ts'
 import type { Step } from './provider.ts'
 import type { Run } from './run.ts'
@@ -22,7 +22,7 @@ export async function putBack(
     const { name, previous } = action
     const earlier = run.before.get(name)
     if (action.what === 'remove' || isAsBefore(earlier, after.get(name))) continue
-    if (earlier === undefined) removes.add(name)
+    if (isAbsent(earlier)) removes.add(name)
     else if (previous !== null && previous.version === earlier.version) installs.set(name, previous.path)
     else addProblem(run, name, `left as it is, for the payload of ${earlier.version} is not here`)
   }
@@ -36,7 +36,7 @@ export async function putBack(
 }
 
 function isAsBefore(earlier: Actual | undefined, left: Actual | undefined): boolean {
-  if (left === undefined) return earlier === undefined
+  if (isAbsent(left)) return isAbsent(earlier)
   return left.state === 'whole' && left.version === earlier?.version
 }
 
@@ -44,7 +44,7 @@ function backText(
   name: PackageName,
   { earlier, left, result }: { earlier: Actual | undefined; left: Actual | undefined; result: TransactionResult },
 ): string {
-  if (isAsBefore(earlier, left)) return earlier === undefined ? 'removed again' : `${earlier.version} was put back`
+  if (isAsBefore(earlier, left)) return isAbsent(earlier) ? 'removed again' : `${earlier.version} was put back`
   const why = result.kind === 'refused' ? result.because(name) : result.complaint(name)
   return `${earlier?.version ?? 'nothing'} could not be put back: ${why}`
 }

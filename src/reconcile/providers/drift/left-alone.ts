@@ -1,7 +1,7 @@
 // Which differences are told and not healed: those that a rule or a package leaves alone, and files
 // that their owner is known to fill. Pure.
 
-import { matcherOf } from '../../../model/globs.ts'
+import { matcherOf } from '../../../model/ignored-paths.ts'
 import type { PackageName } from '../../../model/names.ts'
 
 /** A file that is not as its package holds it. */

@@ -67,7 +67,7 @@ export function parseRpmVerify(text: string): { findings: Finding[]; touched: st
     const [, what, , path] = match as unknown as [string, string, string | undefined, string]
     if (what === 'missing') findings.push({ path, what: 'missing' })
     else if (/[SM5DLUGP]/.test(what)) findings.push({ path, what: 'changed' })
-    else if (what.includes('T')) touched.push(path)
+    else if (what.includes('T') && match[2] !== 'g') touched.push(path)
   }
   return { findings, touched }
 }

@@ -143,7 +143,7 @@ async function unpack(install: Installation): Promise<Unpacked> {
 /** Records what was unpacked, and gives it the folder that its hooks see. */
 async function stage(install: Installation, entries: readonly TreeEntry[], inUse: string | undefined): Promise<Staged> {
   const { disk, place, records, source, manifest } = install
-  const { name, version, hooks } = manifest
+  const { name, version, hooks, hookTimeouts } = manifest
   const former = await lastWhole(records, inUse)
   const previous = former === undefined || former.version === version ? (former?.previous ?? null) : former.version
   const folder = (await disk.stat(place.folder(version))) === undefined ? version : stagingFolder(version, inUse)
@@ -154,6 +154,7 @@ async function stage(install: Installation, entries: readonly TreeEntry[], inUse
     manifest: source.manifest,
     payload: source.payload,
     hooks,
+    ...(hookTimeouts !== undefined && { hookTimeouts }),
     state: 'unpacked',
     previous,
   }
@@ -169,9 +170,13 @@ async function stage(install: Installation, entries: readonly TreeEntry[], inUse
 async function switchTo(install: Installation, staged: Staged): Promise<string | undefined> {
   const { disk, place, context } = install
   const { folder, former } = staged
-  const { name, version, hooks } = staged.header
+  const { name, version, hooks, hookTimeouts } = staged.header
   const hook = (which: 'preInstall' | 'postInstall') =>
-    runHook(install, { name: which, hooks, folder: place.folder(folder), package: name, version }, context)
+    runHook(
+      install,
+      { name: which, hooks, timeouts: hookTimeouts, folder: place.folder(folder), package: name, version },
+      context,
+    )
   const refused = await hook('preInstall')
   if (refused !== undefined) {
     await discard(install, folder)

@@ -17,10 +17,10 @@ import {
   type Provider,
   type Step,
 } from '../provider.ts'
-import { removeIfEmpty } from './tree-files.ts'
+import { barOfPlace, removeIfEmpty } from './tree-files.ts'
 import { findingsOf, leftAloneInTree } from './tree-findings.ts'
-import { installTree } from './tree-install.ts'
-import { folderOfLink, treePlace, versionOfFolder } from './tree-layout.ts'
+import { installTree, type TreeInstalled } from './tree-install.ts'
+import { folderOfLink, type TreePlace, treePlace, versionOfFolder } from './tree-layout.ts'
 import { openTreeRecords } from './tree-record.ts'
 import { removeTree } from './tree-remove.ts'
 
@@ -35,7 +35,6 @@ export interface TreeParts {
 
 /** The provider of kind tree. It needs no program of the machine but the tree's own hooks. */
 export function treeProvider(parts: TreeParts): Provider {
-  const hooks = { ...parts, timeoutMs: parts.hookTimeoutMs ?? limits.hookTimeoutMs }
   const home = parts.home ?? path.join(parts.targetRoot, 'var/lib/banyan')
   const look = async (names: readonly PackageName[], { depth, ignored }: InspectOptions) => {
     const actual: Actual[] = []
@@ -50,29 +49,15 @@ export function treeProvider(parts: TreeParts): Provider {
     return actual
   }
   const ensureOne = async (step: Step, context: ApplyContext): Promise<Outcome> => {
-    const { action, manifest } = step
+    const { action } = step
     const place = treePlace(parts.targetRoot, action.name)
     const ignored = new Map([[action.name, action.ignore ?? []]])
     const depth = action.what === 'reinstall' ? 'full' : 'quick'
     const before = await inspectOne(parts, action.name, { depth, ignored })
     const isOther = action.source !== null && before !== undefined && before.payload !== action.source.payload
     if (isReached(action, before) && !isOther) return outcomeOf({ action, before, after: before, acted: false })
-    let problem: string | undefined
-    let note: string | undefined
-    try {
-      if (action.source === null || manifest === null)
-        problem = await removeTree({ ...hooks, place }, action.name, context)
-      else {
-        const { ignore = [], source } = action
-        const installed = await installTree({ ...hooks, place, home }, { source, manifest, ignore }, context)
-        problem = installed.problem
-        note = installed.note
-      }
-    } catch (error) {
-      if (!(error instanceof Failure) && !isDiskTrouble(error)) throw error
-      problem = messageOf(error)
-    }
-    if (problem !== undefined) for (const dir of [place.versions, place.records, place.base]) await removeIfEmpty(dir)
+    const { problem, note } = await change(parts, { home, place }, step, context)
+    if (problem !== undefined) await removeEmpty(place)
     const after = await inspectOne(parts, action.name, { depth: 'quick', ignored })
     return outcomeOf({ action, before, after, acted: true, problem, note })
   }
@@ -85,6 +70,31 @@ export function treeProvider(parts: TreeParts): Provider {
       return outcomes
     },
   }
+}
+
+/** Installs or removes. Trouble with the disk ends the step of one package, and the others go on. */
+async function change(
+  parts: TreeParts,
+  where: { home: string; place: TreePlace },
+  { action, manifest }: Step,
+  context: ApplyContext,
+): Promise<TreeInstalled> {
+  const { source, ignore = [], hookTimeoutMs } = action
+  const timeoutMs = parts.hookTimeoutMs ?? limits.hookTimeoutMs
+  const own = { ...parts, ...where, timeoutMs, ruleTimeoutMs: hookTimeoutMs }
+  try {
+    if (source === null || manifest === null) return { problem: await removeTree(own, action.name, context) }
+    return await installTree(own, { source, manifest, ignore }, context)
+  } catch (error) {
+    if (!(error instanceof Failure) && !isDiskTrouble(error)) throw error
+    return { problem: messageOf(error) }
+  }
+}
+
+/** Of folders that are not ours alone, nothing is removed: one may be a link to somebody else's. */
+async function removeEmpty(place: TreePlace): Promise<void> {
+  if ((await barOfPlace(place)) !== undefined) return
+  for (const dir of [place.versions, place.records, place.base]) await removeIfEmpty(dir)
 }
 
 async function foldersIn(disk: Pick<Disk, 'list' | 'stat'>, folder: string): Promise<ReadonlySet<string>> {
