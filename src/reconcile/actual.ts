@@ -24,12 +24,27 @@ export interface Actual {
   state: 'whole' | 'broken' | 'drifted'
   /** One line for a person: what is wrong. Empty if `state` is whole. */
   found: string
+  /**
+   * All installed versions of a package that is installed side by side, such as a kernel: the
+   * newest first. `version`, `state` and `found` are then those of the newest. Absent if only one
+   * version is installed.
+   */
+  versions?: readonly Instance[]
   /** The package is broken because a package manager was ended while it worked on it. */
   interrupted?: true
   /** The administrator of the machine wants no change of the package (`apt-mark hold`). */
   held: boolean
   /** The payload that the package came from. Null where the machine itself does not know it. */
   payload: Sha256 | null
+}
+
+/** One of several installed versions of a package. */
+export type Instance = Pick<Actual, 'version' | 'state' | 'found'>
+
+/** The package as its version `version`, if that is installed; otherwise as its newest version. */
+export function seenAs(there: Actual, version: PackageVersion | null): Actual {
+  const instance = there.versions?.find((one) => one.version === version)
+  return instance === undefined ? there : { ...there, ...instance }
 }
 
 export const installedRecordSchema = v.strictObject({

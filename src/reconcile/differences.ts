@@ -5,7 +5,7 @@ import { unreachable } from '../model/failure.ts'
 import type { Kind, Manifest } from '../model/manifest.ts'
 import type { PackageName, PackageVersion, Sha256 } from '../model/names.ts'
 import { compareVersions } from '../model/versions.ts'
-import type { Actual, InstalledRecord } from './actual.ts'
+import { type Actual, type InstalledRecord, seenAs } from './actual.ts'
 
 /** How the difference is removed. */
 export type What = 'install' | 'upgrade' | 'downgrade' | 'reinstall' | 'remove'
@@ -37,6 +37,8 @@ export interface Difference {
   found: string
   /** The administrator of the machine holds the package, so nothing is done. */
   held: boolean
+  /** See the revision's `keep`. */
+  keep?: number
 }
 
 /** A desired state, and the machine that it is compared with. */
@@ -134,7 +136,9 @@ function differenceOfWanted(parts: {
   there: Actual | undefined
   compared: Compared
 }): Difference | null {
-  const { wanted, kind, record, there, compared } = parts
+  const { wanted, kind, record, compared } = parts
+  const there = parts.there === undefined ? undefined : seenAs(parts.there, wanted.version)
+  const keep = wanted.terms?.keep
   const payload = compared.manifests.get(wanted.manifest)?.payload.sha256
   const settled =
     record !== undefined &&
@@ -152,6 +156,7 @@ function differenceOfWanted(parts: {
     manifest: wanted.manifest,
     found,
     held: there?.held ?? false,
+    ...(keep === undefined ? {} : { keep }),
   })
   if (kind === null) return difference('install', 'its manifest is not here yet')
   if (there === undefined) return difference('install', 'not installed')

@@ -3,10 +3,10 @@
 
 import type { DesiredPackage } from '../model/desired.ts'
 import type { Outcome } from '../model/report.ts'
-import type { Actual } from './actual.ts'
+import { type Actual, seenAs } from './actual.ts'
 import { byNameAndKind, type Difference } from './differences.ts'
 import { type Plan, type WaitingPackage, waitsIn } from './plan.ts'
-import { heldText } from './providers/provider.ts'
+import { findingsText, heldText } from './providers/provider.ts'
 
 /** What a look has found so far. */
 export interface LookFindings {
@@ -37,14 +37,7 @@ export function outcomesKept({ desired, actual, differences, plan }: LookFinding
         detail: `no published build of ${wanted.name} fits this node's architecture`,
       })
     } else if (difference === undefined) {
-      outcomes.push({
-        name: wanted.name,
-        kind: there?.kind ?? null,
-        outcome: 'kept',
-        version: there?.version ?? null,
-        before: there?.version ?? null,
-        difference: null,
-      })
+      outcomes.push(keptOutcome(wanted, there))
     }
   }
   for (const difference of differences) {
@@ -67,6 +60,16 @@ export function outcomesKept({ desired, actual, differences, plan }: LookFinding
     })
   }
   return outcomes.sort(byNameAndKind)
+}
+
+function keptOutcome(wanted: DesiredPackage, there: Actual | undefined): Outcome {
+  const seen = there && wanted.state === 'present' ? seenAs(there, wanted.version) : there
+  const version = seen?.version ?? null
+  const beside = (there?.versions ?? []).map((one) => one.version).filter((one) => one !== version)
+  return {
+    ...{ name: wanted.name, kind: seen?.kind ?? null, outcome: 'kept', version, before: version, difference: null },
+    ...(beside.length === 0 ? {} : { detail: `beside ${findingsText(beside)}` }),
+  }
 }
 
 /** Says what a package waits for. */

@@ -40,6 +40,8 @@ export const actionSchema = v.strictObject({
    * new version fails.
    */
   previous: v.nullable(v.strictObject({ version: packageVersionSchema, payload: sha256Schema, path: pathSchema })),
+  /** How many versions stay of a package that is installed side by side. See the revision's `keep`. */
+  keep: v.exactOptional(countSchema),
 })
 export type Action = v.InferOutput<typeof actionSchema>
 
@@ -103,7 +105,8 @@ export function planFor(differences: readonly Difference[], parts: PlanParts): P
     const path = payload === undefined ? undefined : parts.payloadsHere.get(payload)
     const source = manifest === null || payload === undefined || path === undefined ? null : { manifest, payload, path }
     const previous = source === null ? null : previousOf(records.get(keyOf(kind, name)), from, parts.payloadsHere)
-    actions.push({ name, kind, what, cause, from, to, found, source, previous })
+    const kept = difference.keep === undefined ? {} : { keep: difference.keep }
+    actions.push({ name, kind, what, cause, from, to, found, source, previous, ...kept })
   }
   actions.sort((a, b) => rankOf(a) - rankOf(b) || compareText(a.name, b.name))
   const { number, digest } = parts.revision

@@ -5,7 +5,7 @@ import { limits } from '../../model/limits.ts'
 import type { Kind, Manifest } from '../../model/manifest.ts'
 import type { PackageName } from '../../model/names.ts'
 import type { Outcome } from '../../model/report.ts'
-import type { Actual } from '../actual.ts'
+import { type Actual, seenAs } from '../actual.ts'
 import type { Action } from '../plan.ts'
 
 /** How closely a provider looks. */
@@ -60,7 +60,8 @@ export type Providers = ReadonlyMap<Kind, Provider>
  */
 export function isReached(action: Action, there: Actual | undefined): boolean {
   if (action.what === 'remove') return there === undefined
-  return there !== undefined && there.version === action.to && there.state === 'whole'
+  const seen = there && seenAs(there, action.to)
+  return seen !== undefined && seen.version === action.to && seen.state === 'whole'
 }
 
 /** The outcome of one step, from the machine before and after it. */
@@ -75,7 +76,9 @@ export function outcomeOf(parts: {
   /** A remark for the detail of the outcome. */
   note?: string | undefined
 }): Outcome {
-  const { action, before, after, acted, problem, note } = parts
+  const { action, acted, problem, note } = parts
+  const after = parts.after && seenAs(parts.after, action.to)
+  const before = parts.before && (acted ? parts.before : seenAs(parts.before, action.to))
   const reached = isReached(action, after) && problem === undefined
   const left = after === undefined ? 'it is not installed now' : after.found || `${after.version} is installed now`
   const healed = action.cause === 'drift' ? action.found : undefined
