@@ -45,9 +45,14 @@ const wantedSchema = v.variant('state', [
     state: v.literal('present'),
     /** One build for each architecture. A release has resolved `latest` for each of them. */
     builds: v.record(archSchema, buildSchema),
+    /** A node with a newer version than its build keeps that version. Absent: exactly the build. */
+    orNewer: v.exactOptional(v.literal(true)),
+    /** With `orNewer`: a node that has this version or a newer one keeps it. */
+    least: v.exactOptional(packageVersionSchema),
   }),
 ])
 export type Wanted = v.InferOutput<typeof wantedSchema>
+export type PresentWanted = Extract<Wanted, { state: 'present' }>
 
 /** When and how the changes of a rule are carried out. Without terms: at once, by all nodes. */
 const termsSchema = v.strictObject({

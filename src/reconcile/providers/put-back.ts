@@ -2,7 +2,7 @@
 // was there before it goes back; if there was none, the package is removed.
 
 import type { PackageName, PackageVersion } from '../../model/names.ts'
-import type { Actual } from '../actual.ts'
+import { type Actual, isAbsent } from '../actual.ts'
 import type { TransactionResult } from './package-system.ts'
 import type { Step } from './provider.ts'
 import type { Run } from './run.ts'
@@ -24,7 +24,7 @@ export async function putBack(
     const earlier = run.before.get(name)
     const left = after.get(name)
     if (action.what === 'remove' || isAsBefore(earlier, left)) continue
-    if (earlier === undefined) removes.add(name)
+    if (isAbsent(earlier)) removes.add(name)
     else if (action.to !== null && isBeside(action.to, earlier, left)) takes.set(name, action.to)
     else if (previous !== null && previous.version === earlier.version) installs.set(name, previous.path)
     else addProblem(run, name, `left as it is, for the payload of ${earlier.version} is not here`)
@@ -40,7 +40,7 @@ export async function putBack(
 }
 
 function isAsBefore(earlier: Actual | undefined, left: Actual | undefined): boolean {
-  if (left === undefined) return earlier === undefined
+  if (isAbsent(left)) return isAbsent(earlier)
   const isSame = (left.versions?.length ?? 1) === (earlier?.versions?.length ?? 1)
   return left.state === 'whole' && left.version === earlier?.version && isSame
 }
@@ -48,7 +48,7 @@ function isAsBefore(earlier: Actual | undefined, left: Actual | undefined): bool
 /** Whether the version came beside others that were there before and still are. */
 function isBeside(version: PackageVersion, earlier: Actual, left: Actual | undefined): boolean {
   const before = (earlier.versions ?? [earlier]).map((one) => one.version)
-  const now = (left?.versions ?? []).map((one) => one.version)
+  const now = (left?.versions ?? []).map((one): PackageVersion | null => one.version)
   return !before.includes(version) && now.includes(version) && before.every((one) => now.includes(one))
 }
 
@@ -58,7 +58,7 @@ function backText(
 ): string {
   const { earlier, left, isTaken, result } = seen
   if (isAsBefore(earlier, left)) {
-    return earlier === undefined || isTaken ? 'removed again' : `${earlier.version} was put back`
+    return isAbsent(earlier) || isTaken ? 'removed again' : `${earlier.version} was put back`
   }
   const why = result.kind === 'refused' ? result.because(name) : result.complaint(name)
   return `${earlier?.version ?? 'nothing'} could not be put back: ${why}`
