@@ -74,6 +74,11 @@ const termsSchema = v.strictObject({
   ignore: v.exactOptional(ignoredPathsSchema),
   /** How long each hook of the rule's trees may take. */
   hookTimeoutMs: v.exactOptional(hookTimeoutMsSchema),
+  /**
+   * How many versions of a package stay that the machine installs side by side, such as kernels.
+   * Without the term, what the machine's own package manager is set to.
+   */
+  keep: v.exactOptional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(limits.versionsKeptMax))),
 })
 export type Terms = v.InferOutput<typeof termsSchema>
 

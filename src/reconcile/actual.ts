@@ -38,6 +38,12 @@ export interface Actual {
    * package says so, or its owner is known to fill such files.
    */
   left?: string
+  /**
+   * All installed versions of a package that is installed side by side, such as a kernel: the
+   * newest first. `version`, `state` and `found` are then those of the newest. Absent if only one
+   * version is installed.
+   */
+  versions?: readonly Instance[]
   /** The package is broken because a package manager was ended while it worked on it. */
   interrupted?: true
   /** The administrator of the machine wants no change of the package (`apt-mark hold`). */
@@ -56,6 +62,15 @@ export function unreadActual({ name, kind }: Pick<Actual, 'name' | 'kind'>, beca
 /** Whether the package is certainly not installed. */
 export function isAbsent(actual: Actual | undefined): actual is undefined | (Actual & { state: 'absent' }) {
   return actual === undefined || actual.state === 'absent'
+}
+
+/** One of several installed versions of a package. */
+export type Instance = Pick<Actual, 'state' | 'found'> & { version: PackageVersion }
+
+/** The package as its version `version`, if that is installed; otherwise as its newest version. */
+export function seenAs(there: Actual, version: PackageVersion | null): Actual {
+  const instance = there.versions?.find((one) => one.version === version)
+  return instance === undefined ? there : { ...there, ...instance }
 }
 
 export const installedRecordSchema = v.strictObject({

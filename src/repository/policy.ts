@@ -155,7 +155,7 @@ function checkTerm(
   )
 }
 
-function termsOf({ window, rollout, urgent, background, restart, mode, ignore, timeout }: PolicyRule): Terms {
+function termsOf({ window, rollout, urgent, background, restart, mode, ignore, timeout, keep }: PolicyRule): Terms {
   return {
     ...(window !== undefined && { window }),
     ...(rollout !== undefined && { rollout }),
@@ -165,6 +165,7 @@ function termsOf({ window, rollout, urgent, background, restart, mode, ignore, t
     ...(mode === 'audit' && { mode }),
     ...(ignore !== undefined && { ignore: [...new Set(ignore)] }),
     ...(timeout !== undefined && { hookTimeoutMs: msOfDuration(timeout) }),
+    ...(keep !== undefined && { keep: Number(keep) }),
   }
 }
 

@@ -32,6 +32,9 @@ export interface Differing {
   left: { finding: Finding; why: string }[]
 }
 
+/** How a look is taken; `nameOf` if packages are not asked for by their names alone. */
+export type DriftLook = Pick<InspectOptions, 'depth' | 'ignored'> & { nameOf?: (word: string) => PackageName }
+
 /**
  * The packages with differences. Asks the package manager once if nothing differs. The baselines are
  * read only if something does.
@@ -39,12 +42,12 @@ export interface Differing {
 export async function differingIn(
   { targetRoot, files, baselines }: DriftParts,
   names: readonly PackageName[],
-  { depth, ignored }: Pick<InspectOptions, 'depth' | 'ignored'>,
+  { depth, ignored, nameOf = (word) => word }: DriftLook,
 ): Promise<Map<PackageName, Differing>> {
   const differing = new Map<PackageName, Differing>()
   const found = names.length === 0 ? [] : await files.verify(names, depth)
   if (found.length === 0) return differing
-  const known = await baselines.of(names)
+  const known = await baselines.of([...new Set(names.map(nameOf))])
   const unexpected: Finding[] = []
   for (const finding of found) {
     if (!(await isAsRecorded(targetRoot, known, finding, depth))) unexpected.push(finding)
@@ -54,7 +57,7 @@ export async function differingIn(
       name,
       own.map((finding) => finding.path),
     )
-    const whyLeft = leftAloneIn(name, ignored)
+    const whyLeft = leftAloneIn(nameOf(name), ignored)
     const one: Differing = { drift: [], left: [] }
     for (const finding of own) {
       const why = whyLeft(finding, shipped.get(finding.path))

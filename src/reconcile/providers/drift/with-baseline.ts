@@ -1,7 +1,7 @@
 // Around each transaction of a package manager: puts aside what a heal would replace, gives back what
 // is to be left alone, and records what the packages' own scripts made of their files.
 
-import type { Stats } from 'node:fs'
+import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import { Failure } from '../../../model/failure.ts'
 import type { Kind } from '../../../model/manifest.ts'
@@ -39,8 +39,9 @@ export function withBaseline(system: PackageSystem, parts: BaselineParts, steps:
         if (!(error instanceof Failure)) throw error
         return { kind: 'refused', unmet: new Set(again), because: () => error.message }
       }
+      const since = await momentIn(context.workFolder)
       const result = await system.transact(change, context)
-      return await settled(parts, change, aside, result)
+      return await settled(parts, change, { aside, since }, result)
     },
   }
 }
@@ -51,8 +52,14 @@ interface Aside {
   replaced: Replaced
   /** What goes back, by its path on the machine. */
   left: Map<string, { copy: string; was: FileState }>
-  /** Every file that differed, as the file system knew it. */
-  before: ReadonlyMap<string, Stats | undefined>
+}
+
+/** Now, as the kernel dates changes of files, in milliseconds. */
+async function momentIn(folder: string): Promise<number> {
+  await fs.mkdir(folder, { recursive: true })
+  const file = path.join(folder, 'begun')
+  await fs.writeFile(file, '')
+  return (await fs.stat(file)).ctimeMs
 }
 
 async function byName(parts: BaselineParts, names: readonly PackageName[]): Promise<Map<PackageName, Finding[]>> {
@@ -73,11 +80,9 @@ async function putAside(
   )
   const whyLeft = leftAloneIn(name, ignored)
   const left: Aside['left'] = new Map()
-  const before = new Map<string, Stats | undefined>()
   try {
     for (const finding of findings) {
       const full = path.join(targetRoot, finding.path)
-      before.set(finding.path, await lstatOf(full))
       const copy = await replaced.keep(full, finding.path)
       if (copy === undefined || whyLeft(finding, shipped.get(finding.path)) === undefined) continue
       left.set(finding.path, { copy, was: await fileStateOf(full) })
@@ -86,13 +91,13 @@ async function putAside(
     await replaced.discard()
     throw error
   }
-  return { name, replaced, left, before }
+  return { name, replaced, left }
 }
 
 async function settled(
   parts: BaselineParts,
   change: Change,
-  aside: readonly Aside[],
+  { aside, since }: { aside: readonly Aside[]; since: number },
   result: TransactionResult,
 ): Promise<TransactionResult> {
   if (result.kind === 'refused') {
@@ -106,7 +111,7 @@ async function settled(
     if (said.length > 0) notes.set(one.name, said.join('; '))
     await one.replaced.prune()
   }
-  await recordBaselines(parts, change, new Map(aside.map((one) => [one.name, one])))
+  await recordBaselines(parts, change, { since, left: new Map(aside.map(({ name, left }) => [name, left])) })
   return { ...result, notes } satisfies Ran
 }
 
@@ -127,7 +132,7 @@ async function giveBack(targetRoot: string, { left }: Aside): Promise<string[]> 
 async function recordBaselines(
   parts: BaselineParts,
   { installs, removes }: Change,
-  aside: ReadonlyMap<PackageName, Aside>,
+  { since, left }: { since: number; left: ReadonlyMap<PackageName, Aside['left']> },
 ): Promise<void> {
   for (const name of removes) await parts.baselines.remove(name)
   const names = [...installs.keys()]
@@ -135,8 +140,7 @@ async function recordBaselines(
   const had = await parts.baselines.of(names)
   for (const name of names) {
     const baseline = await baselineOf(parts.targetRoot, found.get(name) ?? [], {
-      aside: aside.get(name),
-      former: had.get(name),
+      ...{ since, left: left.get(name), former: had.get(name) },
     })
     if (baseline.size > 0) await parts.baselines.write(name, baseline)
     else if (had.has(name)) await parts.baselines.remove(name)
@@ -144,21 +148,19 @@ async function recordBaselines(
 }
 
 /**
- * A file that differed before and that the reinstallation did not touch was not made so by a script:
- * it is as wrong as before. What is left alone is no part of it either, unless it was before.
+ * A file that the transaction did not touch was not made so by a script: it is as wrong as before.
+ * What is left alone is no part of it either, unless it was before.
  */
 async function baselineOf(
   targetRoot: string,
   findings: readonly Finding[],
-  { aside, former }: { aside: Aside | undefined; former: Baseline | undefined },
+  { since, left, former }: { since: number; left: Aside['left'] | undefined; former: Baseline | undefined },
 ): Promise<Baseline> {
   const baseline = new Map<string, FileState>()
   for (const { path: shown } of findings) {
     const full = path.join(targetRoot, shown)
-    const before = aside?.before.get(shown)
     const now = await lstatOf(full)
-    const isUntouched = before !== undefined && now?.ino === before.ino && now.ctimeMs === before.ctimeMs
-    if (isUntouched || aside?.left.has(shown)) {
+    if ((now !== undefined && now.ctimeMs < since) || left?.has(shown)) {
       const was = former?.get(shown)
       if (was !== undefined && (await isStill(full, was, 'full'))) baseline.set(shown, was)
     } else baseline.set(shown, await fileStateOf(full))

@@ -8,8 +8,10 @@ import type { Finding, Shipped } from '../drift/left-alone.ts'
 const fields = ['NAME', 'EPOCHNUM', 'VERSION', 'RELEASE', 'ARCH', 'SHA256HEADER', 'SIGMD5']
 /** One line for each package, for `parseRpmQuery`. */
 export const rpmQueryFormat = `${fields.map((field) => `%{${field}}`).join('\\t')}\\n`
-/** The line of a package file, and one line for each package that it calls obsolete. */
-export const rpmFileFormat = `${rpmQueryFormat}[obsoletes\\t%{OBSOLETENAME}\\t%{OBSOLETEFLAGS:depflags}\\t%{OBSOLETEVERSION}\\n]`
+/** One line for each name that an installed package provides, for `parseProvides`. */
+export const rpmProvidesFormat = '[provides\\t%{PROVIDENAME}\\n]'
+/** The line of a package file, and one line for each name that it provides or calls obsolete. */
+export const rpmFileFormat = `${rpmQueryFormat}${rpmProvidesFormat}[obsoletes\\t%{OBSOLETENAME}\\t%{OBSOLETEFLAGS:depflags}\\t%{OBSOLETEVERSION}\\n]`
 
 /** One installed package, or one package file. */
 export interface RpmEntry {
@@ -53,6 +55,11 @@ export function parseObsoletes(text: string): Obsoleted[] {
   })
 }
 
+/** Reads the lines of `rpmProvidesFormat`, among others: the names that a package provides. */
+export function parseProvides(text: string): string[] {
+  return text.split('\n').flatMap((line) => (line.startsWith('provides\t') ? [line.slice('provides\t'.length)] : []))
+}
+
 /**
  * Reads the lines of `rpm -V`, without configuration files: those are the administrator's to
  * change. `touched`: the files whose time has changed, and as far as was checked nothing else of
@@ -85,6 +92,11 @@ export function parseRpmFiles(text: string): Map<string, Shipped> {
     else if (size === '0' && mode?.startsWith('-')) shipped.set(file, 'empty')
   }
   return shipped
+}
+
+/** `shop-1:2.0-1.fc40.noarch`: one version of a package, as rpm, dnf and zypper are told it. */
+export function nevraOf({ name, version, arch }: RpmEntry): string {
+  return `${name}-${version}.${arch}`
 }
 
 /** The package in `shop-1:2.0-1.fc40.noarch`. */

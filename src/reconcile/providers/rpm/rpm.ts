@@ -7,14 +7,17 @@ import type { PackageName } from '../../../model/names.ts'
 import { compareVersions } from '../../../model/versions.ts'
 import type { Actual } from '../../actual.ts'
 import { openBaselines } from '../drift/baselines.ts'
-import { type DriftParts, differingIn, type PackageFiles, withDiffering } from '../drift/drift.ts'
+import { type Differing, type DriftParts, differingIn, type PackageFiles, withDiffering } from '../drift/drift.ts'
 import { withBaseline } from '../drift/with-baseline.ts'
-import { type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
+import { findingsText, type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
 import { ensureTogether } from '../transaction.ts'
 import { holdFiles, isHeldBy } from './rpm-holds.ts'
+import { isInstalledSideBySide } from './rpm-instances.ts'
 import { type RpmProgramParts, type RpmPrograms, rpmProgramsFor } from './rpm-programs.ts'
+import { readRpmSettings } from './rpm-settings.ts'
+import { versionsByName } from './rpm-side-by-side.ts'
 import { rpmSystemFor } from './rpm-system.ts'
-import { parseRpmFiles, parseRpmQuery, parseRpmVerify, type RpmEntry } from './rpm-text.ts'
+import { nevraOf, parseRpmFiles, parseRpmQuery, parseRpmVerify, type RpmEntry } from './rpm-text.ts'
 
 /**
  * The provider of kind rpm. Throws `bad-input` for a target root that is not a plain absolute path.
@@ -37,7 +40,8 @@ export function rpmProvider(parts: RpmProgramParts): Provider {
         const problem = 'there is no rpm here: name other packages for machines without it, or install the package rpm'
         return steps.map(({ action }) => refusedOutcome(action, problem))
       }
-      const system = rpmSystemFor({ ...parts, frontEnd, programs, inspect: look })
+      const settings = () => readRpmSettings(parts)
+      const system = rpmSystemFor({ ...parts, frontEnd, programs, inspect: look, settings })
       const recording = withBaseline(system, { ...drift, home, kind: 'rpm' }, steps)
       return await ensureTogether(recording, parts, steps, context)
     },
@@ -45,7 +49,7 @@ export function rpmProvider(parts: RpmProgramParts): Provider {
 }
 
 async function inspect(
-  { targetRoot, disk }: Pick<RpmProgramParts, 'targetRoot' | 'disk'>,
+  parts: Pick<RpmProgramParts, 'targetRoot' | 'disk'>,
   { programs, drift }: { programs: RpmPrograms; drift: DriftParts },
   names: readonly PackageName[],
   look: InspectOptions,
@@ -54,28 +58,58 @@ async function inspect(
   const wanted = new Set(names)
   // rpm also reads `shop-2.0` as version 2.0 of shop.
   const entries = parseRpmQuery(await programs.query(names)).filter((entry) => wanted.has(entry.name))
-  const isHeld = isHeldBy(await heldPatterns({ targetRoot, disk }))
-  const groups = [...Map.groupBy(entries, (entry) => entry.name).values()]
-  const native = groups.some((group) => group.length > 1) ? await programs.arch() : ''
-  const actual = groups.map((sameName) => actualOf(sameName, native, isHeld))
-  const checked = actual.filter(({ name, state }) => look.owned.has(name) && state === 'whole').map(({ name }) => name)
-  const differing = await differingIn(drift, checked, look)
-  return actual.map((one) => withDiffering(one, differing.get(one.name)))
+  const groups = [...versionsByName(entries).values()]
+  const about: About = {
+    native: groups.some((group) => group.length > 1) ? await programs.arch() : '',
+    isHeld: isHeldBy(await heldPatterns(parts)),
+    isSideBySide: async (name) => await isInstalledSideBySide(programs, name, await readRpmSettings(parts)),
+  }
+  const seen: Seen[] = []
+  for (const sameName of groups) seen.push(await seenOf(sameName, about))
+  const checked = seen.filter(({ actual }) => look.owned.has(actual.name))
+  const known = new Map(checked.flatMap(({ actual, words }) => words.map((word) => [word, actual.name])))
+  const nameOf = (word: string) => known.get(word) ?? word
+  const differing = await differingIn(drift, [...known.keys()], { ...look, nameOf })
+  return seen.map((one) => withDrift(one, differing))
 }
 
-function actualOf(sameName: readonly RpmEntry[], native: string, isHeld: (name: PackageName) => boolean): Actual {
+/** What is asked about packages of which more than one is installed. */
+interface About {
+  native: string
+  isHeld: (name: PackageName) => boolean
+  isSideBySide: (name: PackageName) => Promise<boolean>
+}
+
+/** A package, and the words by which rpm is asked about the files of each of its versions. */
+interface Seen {
+  actual: Actual
+  words: string[]
+}
+
+async function seenOf(sameName: readonly RpmEntry[], { native, isHeld, isSideBySide }: About): Promise<Seen> {
   // A package of the same name for a foreign architecture (multilib) is not looked at.
   const ours = sameName.filter(({ arch }) => arch === native || arch === 'noarch')
-  const versions = [...(ours.length > 0 ? ours : sameName)]
-    .map(({ version }) => version)
-    .sort((a, b) => compareVersions('rpm', b, a))
+  const entries = [...(ours.length > 0 ? ours : sameName)].sort((a, b) => compareVersions('rpm', b.version, a.version))
+  const versions = entries.map(({ version }) => version)
   const name = sameName[0]?.name ?? ''
   const version = versions[0] ?? ''
-  const installed = { name, kind: 'rpm' as const, version, held: isHeld(name), payload: null }
-  if (versions.length === 1) return { ...installed, state: 'whole', found: '' }
+  const actual: Actual = { name, kind: 'rpm', version, held: isHeld(name), payload: null, state: 'whole', found: '' }
+  if (versions.length === 1) return { actual, words: [name] }
+  if (await isSideBySide(name)) {
+    const instances = versions.map((one) => ({ version: one, state: 'whole' as const, found: '' }))
+    return { actual: { ...actual, versions: instances }, words: entries.map(nevraOf) }
+  }
   // rpm takes the old version away last.
   const found = `${versions.join(' and ')} are both installed: a transaction was interrupted`
-  return { ...installed, state: 'broken', found, interrupted: true }
+  return { actual: { ...actual, state: 'broken', found, interrupted: true }, words: [] }
+}
+
+function withDrift({ actual, words }: Seen, differing: ReadonlyMap<string, Differing>): Actual {
+  const versions = actual.versions?.map((one, place) => {
+    const { drift = [] } = differing.get(words[place] ?? '') ?? {}
+    return drift.length === 0 ? one : { ...one, state: 'drifted' as const, found: findingsText(drift) }
+  })
+  return { ...withDiffering(actual, differing.get(words[0] ?? '')), ...(versions === undefined ? {} : { versions }) }
 }
 
 async function heldPatterns({ targetRoot, disk }: Pick<RpmProgramParts, 'targetRoot' | 'disk'>): Promise<string[]> {
