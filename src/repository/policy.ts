@@ -154,7 +154,7 @@ function checkTerm(
   )
 }
 
-function termsOf({ window, rollout, urgent, background, restart, mode }: PolicyRule): Terms {
+function termsOf({ window, rollout, urgent, background, restart, mode, keep }: PolicyRule): Terms {
   return {
     ...(window !== undefined && { window }),
     ...(rollout !== undefined && { rollout }),
@@ -162,6 +162,7 @@ function termsOf({ window, rollout, urgent, background, restart, mode }: PolicyR
     ...(String(background) === 'true' && { background: true as const }),
     ...(restart !== undefined && { restart: [...new Set(restart)] }),
     ...(mode === 'audit' && { mode }),
+    ...(keep !== undefined && { keep: Number(keep) }),
   }
 }
 

@@ -164,6 +164,7 @@ export const published: Published = {
   manifest: 'ef'.repeat(32),
   published: 0,
   outcome: 'published',
+  warnings: [],
 }
 
 export const rollout: RolloutInfo = {
