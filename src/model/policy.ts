@@ -27,6 +27,15 @@ const wantedVersionSchema = v.pipe(
 /** Policies are read as text, so this is the text `true`; an editor sees a boolean. */
 const yesSchema = v.union([v.picklist(['true', 'false']), v.boolean()], 'expected true or false')
 
+/** The text `3`; an editor sees a number. */
+const versionsKeptSchema = v.pipe(
+  v.union(
+    [v.pipe(v.string(), v.regex(/^[1-9]\d?$/)), v.pipe(v.number(), v.integer(), v.minValue(1))],
+    'expected a number of versions, e.g. 3',
+  ),
+  v.check((count) => Number(count) <= limits.versionsKeptMax, `more than ${limits.versionsKeptMax} versions`),
+)
+
 const groupNamesSchema = v.array(wordSchema, 'expected a list of groups, e.g. [web, db]')
 
 const policyRuleSchema = v.strictObject(
@@ -72,6 +81,14 @@ const policyRuleSchema = v.strictObject(
       v.pipe(
         v.picklist(['correct', 'audit'], 'expected correct or audit'),
         v.description('audit: differences are reported, and nothing is changed'),
+      ),
+    ),
+    keep: v.exactOptional(
+      v.pipe(
+        versionsKeptSchema,
+        v.description(
+          'how many versions stay of a package that is installed side by side, such as a kernel; the running kernel always stays',
+        ),
       ),
     ),
     downgrade: v.exactOptional(

@@ -77,6 +77,11 @@ const termsSchema = v.strictObject({
   restart: v.exactOptional(v.pipe(v.array(unitNameSchema), v.minLength(1), v.maxLength(limits.unitsNamedMax))),
   /** Differences are reported and left as they are. */
   mode: v.exactOptional(v.literal('audit')),
+  /**
+   * How many versions of a package stay that the machine installs side by side, such as kernels.
+   * Without the term, what the machine's own package manager is set to.
+   */
+  keep: v.exactOptional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(limits.versionsKeptMax))),
 })
 export type Terms = v.InferOutput<typeof termsSchema>
 

@@ -5,7 +5,7 @@ import { unreachable } from '../model/failure.ts'
 import type { Kind, Manifest } from '../model/manifest.ts'
 import type { PackageName, PackageVersion, Sha256 } from '../model/names.ts'
 import { compareVersions } from '../model/versions.ts'
-import { type Actual, type InstalledRecord, isAbsent } from './actual.ts'
+import { type Actual, type InstalledRecord, isAbsent, isHeldFrom, seenAs } from './actual.ts'
 import { isEnough } from './newer.ts'
 
 /** How the difference is removed. */
@@ -38,6 +38,8 @@ export interface Difference {
   found: string
   /** The administrator of the machine holds the package, so nothing is done. */
   held: boolean
+  /** See the revision's `keep`. */
+  keep?: number
   /** From this version on an installed version is kept. Absent: exactly `to` is wanted. */
   least?: PackageVersion
   /** See `Actual`. */
@@ -149,7 +151,9 @@ function differenceOfWanted(parts: {
   there: Actual | undefined
   compared: Compared
 }): Difference | null {
-  const { wanted, kind, record, there, compared } = parts
+  const { wanted, kind, record, compared } = parts
+  const there = parts.there === undefined ? undefined : seenAs(parts.there, wanted.version)
+  const keep = wanted.terms?.keep
   const payload = compared.manifests.get(wanted.manifest)?.payload.sha256
   const settled =
     record !== undefined &&
@@ -166,8 +170,9 @@ function differenceOfWanted(parts: {
     to: wanted.version,
     manifest: wanted.manifest,
     found,
-    ...holdOf(there),
+    ...holdOf(there, wanted.version),
     ...(wanted.least !== undefined && { least: wanted.least }),
+    ...(keep !== undefined && { keep }),
   })
   if (kind === null) return difference('install', 'its manifest is not here yet')
   if (isAbsent(there)) return difference('install', 'not installed')
@@ -197,12 +202,12 @@ function removalOf(there: Installed, cause: Cause, found: string): Difference {
     to: null,
     manifest: null,
     found,
-    ...holdOf(there),
+    ...holdOf(there, null),
   }
 }
 
-function holdOf(there: Actual | undefined): Pick<Difference, 'held' | 'lift'> {
-  return { held: there?.held ?? false, ...(there?.lift !== undefined && { lift: there.lift }) }
+function holdOf(there: Actual | undefined, to: PackageVersion | null): Pick<Difference, 'held' | 'lift'> {
+  return { held: isHeldFrom(there, to), ...(there?.lift !== undefined && { lift: there.lift }) }
 }
 
 // Banyan has no record of the package. If this very revision had no difference on this machine

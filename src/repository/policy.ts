@@ -155,7 +155,7 @@ function checkTerm(
   )
 }
 
-function termsOf({ window, rollout, urgent, background, restart, mode }: PolicyRule): Terms {
+function termsOf({ window, rollout, urgent, background, restart, mode, keep }: PolicyRule): Terms {
   return {
     ...(window !== undefined && { window }),
     ...(rollout !== undefined && { rollout }),
@@ -163,6 +163,7 @@ function termsOf({ window, rollout, urgent, background, restart, mode }: PolicyR
     ...(String(background) === 'true' && { background: true as const }),
     ...(restart !== undefined && { restart: [...new Set(restart)] }),
     ...(mode === 'audit' && { mode }),
+    ...(keep !== undefined && { keep: Number(keep) }),
   }
 }
 

@@ -104,7 +104,7 @@ rollouts:
 rules:
   - { nodes: all, packages: { one: absent }, window: nights }
   - { nodes: all, packages: { two: absent }, window: around, urgent: true }
-  - { nodes: all, packages: { three: absent }, mode: audit, urgent: false, background: true, restart: [a.service, b@1.timer, a.service] }
+  - { nodes: all, packages: { three: absent }, mode: audit, urgent: false, background: true, restart: [a.service, b@1.timer, a.service], keep: 3 }
   - { nodes: all, packages: { four: absent }, mode: correct, rollout: careful }
 `,
     options,
@@ -119,7 +119,7 @@ rules:
     [
       { window: 'nights' },
       { window: 'around', urgent: true },
-      { background: true, restart: ['a.service', 'b@1.timer'], mode: 'audit' },
+      { background: true, restart: ['a.service', 'b@1.timer'], mode: 'audit', keep: 3 },
       { rollout: 'careful' },
     ],
   )
