@@ -59,8 +59,8 @@ export function newestFirst(a: Entry, b: Entry): number {
 }
 
 /**
- * Where a package is there as .deb and as .rpm, each of the two is for the machines of its package
- * manager, also if nobody said so.
+ * Where a package is there as .deb and as .rpm, each is for the machines of its package manager,
+ * also if nobody said so.
  */
 function targetOf({ body: { kind, target } }: Entry, isSeveralKinds: boolean): Target | undefined {
   if (!isSeveralKinds) return target
