@@ -8,6 +8,7 @@ import { limits } from '../model/limits.ts'
 import { type Hooks, type HookTimeouts, hookTimeoutSchema } from '../model/manifest.ts'
 import { archSchema, lineSchema, packageNameSchema, packageVersionSchema } from '../model/names.ts'
 import { msOfDuration } from '../model/units/durations.ts'
+import { targetSchema } from '../model/packages/target-schema.ts'
 import { globSchema } from '../model/units/globs.ts'
 import { readYaml } from '../model/yaml/yaml.ts'
 import { checkedYaml } from '../model/yaml/yaml-check.ts'
@@ -41,6 +42,8 @@ export const treeDescriptionSchema = v.strictObject({
   name: v.exactOptional(packageNameSchema),
   version: v.exactOptional(packageVersionSchema),
   arch: v.optional(archSchema, 'all'),
+  /** The machines that the package is for, by their facts. */
+  for: v.exactOptional(targetSchema),
   summary: v.optional(lineSchema, ''),
   hooks: v.optional(describedHooksSchema, {}),
   /** Patterns of files that the package's programs write: they are no drift, and are not healed. */
@@ -57,10 +60,10 @@ export const treeDescriptionSchema = v.strictObject({
   ),
 })
 
-type Written = v.InferOutput<typeof treeDescriptionSchema>
+type Described = v.InferOutput<typeof treeDescriptionSchema>
 
 /** What the manifest takes over, and what is left out of the payload. */
-export interface TreeDescription extends Required<Omit<Written, 'hooks'>> {
+export interface TreeDescription extends Omit<Described, 'hooks'>, Required<Pick<Described, 'name' | 'version'>> {
   hooks: Hooks
   hookTimeouts: HookTimeouts
 }
@@ -91,7 +94,7 @@ export async function describeTree(
   return { ...described, ...hooksOf(described.hooks), name, version }
 }
 
-function hooksOf(written: Written['hooks']): Pick<TreeDescription, 'hooks' | 'hookTimeouts'> {
+function hooksOf(written: Described['hooks']): Pick<TreeDescription, 'hooks' | 'hookTimeouts'> {
   const hooks: Hooks = {}
   const hookTimeouts: HookTimeouts = {}
   for (const name of ['preInstall', 'postInstall', 'preRemove', 'postRemove'] as const) {
