@@ -11,7 +11,7 @@ import { type RpmWorld, rpmWorlds } from './rpm-world.ts'
 t.setTimeout(1_200_000)
 const { always } = rpmWorlds(t)
 const keys = t.testdir({})
-// gpg leaves an agent running.
+// gpg leaves a process running.
 t.teardown(() => run('gpgconf', ['--homedir', `${keys}/gnupg`, '--kill', 'all']))
 
 always('signatures demanded: a package without one fails and says so, a signed one comes', async (t, world) => {
