@@ -131,12 +131,13 @@ async function startStages(parts: NodeParts, started: Started): Promise<Omit<Run
 /** A root answers the calls of its own uplink. */
 function uplinkOf({ world, root, settings, identity }: NodeParts): Uplink {
   const { clock, http } = world
-  if (root !== null) return createRootUplink({ fleet: root.fleet })
+  if (root !== null) return createRootUplink({ fleet: root.fleet, self: settings.name })
   return createUplink({
     http,
     tls: () => identity().tls,
     parents: settings.parents,
     monotonicMs: () => clock.monotonicMs(),
+    now: () => clock.now(),
   })
 }
 
