@@ -14,7 +14,7 @@ export function createRootUplink({ fleet, self }: { fleet: Pick<Fleet, 'file' | 
     announce: async () => {
       throw new Failure('unsupported', 'a root has nobody to announce to')
     },
-    reports: async () => {},
+    reports: async () => ({ accepted: 0, refused: [] }),
     async enrol(body) {
       try {
         const request = parseJson(body, 'certificate request', limits.messageMarksMax)
