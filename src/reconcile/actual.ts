@@ -34,6 +34,12 @@ export interface Actual {
    * One line for a person: what is wrong, or why nobody knows. Empty if `state` is whole or absent.
    */
   found: string
+  /**
+   * All installed versions of a package that is installed side by side, such as a kernel: the
+   * newest first. `version`, `state` and `found` are then those of the newest. Absent if only one
+   * version is installed.
+   */
+  versions?: readonly Instance[]
   /** The package is broken because a package manager was ended while it worked on it. */
   interrupted?: true
   /** The administrator of the machine wants no change of the package (`apt-mark hold`). */
@@ -69,6 +75,15 @@ export function unreadActual({ name, kind }: Pick<Actual, 'name' | 'kind'>, beca
 /** Whether the package is certainly not installed. */
 export function isAbsent(actual: Actual | undefined): actual is undefined | (Actual & { state: 'absent' }) {
   return actual === undefined || actual.state === 'absent'
+}
+
+/** One of several installed versions of a package. */
+export type Instance = Pick<Actual, 'state' | 'found'> & { version: PackageVersion }
+
+/** The package as its version `version`, if that is installed; otherwise as its newest version. */
+export function seenAs(there: Actual, version: PackageVersion | null): Actual {
+  const instance = there.versions?.find((one) => one.version === version)
+  return instance === undefined ? there : { ...there, ...instance }
 }
 
 export const installedRecordSchema = v.strictObject({

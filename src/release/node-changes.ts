@@ -81,10 +81,12 @@ function changeFor(
   if (from === null) return { name, what: 'install', from, to, state }
   if (from !== to) {
     const kind = kindOf(wanted.manifest) ?? outcome?.kind ?? 'tree'
+    // A node that cannot finish what is newer than wanted reports so, and no release mends it.
+    if (wanted.least !== undefined && compareVersions(kind, from, wanted.least) >= 0) return undefined
     const order = compareVersions(kind, from, to)
     return { name, what: order < 0 ? 'upgrade' : order > 0 ? 'downgrade' : 'reinstall', from, to, state }
   }
   // The version is right, but the node reports drift, or an installation that is not complete.
-  const isWhole = outcome === undefined || ['kept', 'changed', 'unread'].includes(outcome.outcome)
+  const isWhole = outcome === undefined || ['kept', 'newer', 'changed', 'unread'].includes(outcome.outcome)
   return isWhole ? undefined : { name, what: 'reinstall', from, to, state }
 }

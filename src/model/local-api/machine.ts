@@ -39,6 +39,10 @@ export const checkSchema = v.object({
   /** Whether the machine was compared with that revision. */
   looked: v.boolean(),
   differences: v.array(describedDifferenceSchema),
+  /** Packages that are installed in a newer version than wanted, and stay. */
+  newer: v.exactOptional(
+    v.array(v.object({ name: packageNameSchema, version: packageVersionSchema, why: v.string() })),
+  ),
   /** The packages that nobody could look at. Absent if there is none. */
   unread: v.exactOptional(v.array(describedUnreadSchema)),
 })
