@@ -26,7 +26,7 @@ export function answerHandlers(parts: LocalApiParts): AnswerHandlers {
     'GET /packages/:name': async ({ name }) => ({ versions: await rootOf(parts).repository.package(name) }),
     'GET /torrents/:name': async ({ name, query }) => {
       const { torrentOf } = await import('./torrents.ts')
-      return await torrentOf(parts, { name, version: query['version'], arch: query['arch'] })
+      return await torrentOf(parts, { name, version: query['version'], arch: query['arch'], target: query['target'] })
     },
     'GET /check': () => node.check(),
     'GET /why/:name': ({ name }) => whyNow(parts, name),
