@@ -166,7 +166,7 @@ t.test('only pins that leave no choice of the source bar a package', async (t) =
   })
   for (const text of [
     'Package: shop\nPin: release o=Ubuntu*\nPin-Priority: -1',
-    'Package: shop\nPin: origin mirror.example.org\nPin-Priority: -1',
+    'Package: shop\nPin: origin archive.example.org\nPin-Priority: -1',
     'Package: *\nPin: release *\nPin-Priority: -1',
     'Package: shop\nPin: release *\nPin-Priority: 1001',
     'Package: shop\nPin: version 2.*\nPin-Priority: 500',
