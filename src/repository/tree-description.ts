@@ -6,7 +6,14 @@ import { Failure } from '../model/failure.ts'
 import { ignoredInTreeSchema } from '../model/ignored-paths.ts'
 import { limits } from '../model/limits.ts'
 import { type Hooks, type HookTimeouts, hookTimeoutSchema } from '../model/manifest.ts'
-import { archSchema, lineSchema, packageNameSchema, packageVersionSchema } from '../model/names.ts'
+import {
+  archSchema,
+  lineSchema,
+  type PackageName,
+  type PackageVersion,
+  packageNameSchema,
+  packageVersionSchema,
+} from '../model/names.ts'
 import { msOfDuration } from '../model/units/durations.ts'
 import { targetSchema } from '../model/packages/target-schema.ts'
 import { globSchema } from '../model/units/globs.ts'
@@ -63,7 +70,9 @@ export const treeDescriptionSchema = v.strictObject({
 type Described = v.InferOutput<typeof treeDescriptionSchema>
 
 /** What the manifest takes over, and what is left out of the payload. */
-export interface TreeDescription extends Omit<Described, 'hooks'>, Required<Pick<Described, 'name' | 'version'>> {
+export interface TreeDescription extends Omit<Described, 'hooks' | 'name' | 'version'> {
+  name: PackageName
+  version: PackageVersion
   hooks: Hooks
   hookTimeouts: HookTimeouts
 }

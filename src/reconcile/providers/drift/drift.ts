@@ -9,10 +9,17 @@ import type { Baseline, Baselines } from './baselines.ts'
 import { isStill } from './file-state.ts'
 import { type Finding, findingText, leftAloneIn, type Shipped } from './left-alone.ts'
 
+/** What a package manager says about the files of packages. */
+export interface VerifiedFiles {
+  /** The files that are not as the packages hold them. */
+  findings: Finding[]
+  /** Why the files of a package could not be checked. */
+  unread: ReadonlyMap<PackageName, string>
+}
+
 /** What a package manager knows about its files. */
 export interface PackageFiles {
-  /** The files of all these packages that are not as the packages hold them. */
-  verify(names: readonly PackageName[], depth: InspectOptions['depth']): Promise<Finding[]>
+  verify(names: readonly PackageName[], depth: InspectOptions['depth']): Promise<VerifiedFiles>
   /** The package of each path. A path that it cannot say for certain is not in the answer. */
   owners(paths: readonly string[]): Promise<ReadonlyMap<string, PackageName>>
   /** Those of the paths that the package holds empty, or names without holding them. */
@@ -30,6 +37,8 @@ export interface Differing {
   /** To be healed. */
   drift: string[]
   left: { finding: Finding; why: string }[]
+  /** Why its files could not be checked. */
+  unread?: string
 }
 
 /** How a look is taken; `nameOf` if packages are not asked for by their names alone. */
@@ -45,14 +54,17 @@ export async function differingIn(
   { depth, ignored, nameOf = (word) => word }: DriftLook,
 ): Promise<Map<PackageName, Differing>> {
   const differing = new Map<PackageName, Differing>()
-  const found = names.length === 0 ? [] : await files.verify(names, depth)
+  if (names.length === 0) return differing
+  const { findings: found, unread } = await files.verify(names, depth)
+  for (const [name, because] of unread) differing.set(name, { drift: [], left: [], unread: because })
   if (found.length === 0) return differing
+  const read = names.filter((name) => !unread.has(name))
   const known = await baselines.of([...new Set(names.map(nameOf))])
   const unexpected: Finding[] = []
   for (const finding of found) {
     if (!(await isAsRecorded(targetRoot, known, finding, depth))) unexpected.push(finding)
   }
-  for (const [name, own] of await byPackage(files, names, unexpected, depth)) {
+  for (const [name, own] of await byPackage(files, read, unexpected, depth)) {
     const shipped = await files.shipped(
       name,
       own.map((finding) => finding.path),
@@ -72,6 +84,7 @@ export async function differingIn(
 /** The package with what was found of it. */
 export function withDiffering(actual: Actual, differing: Differing | undefined): Actual {
   if (differing === undefined) return actual
+  if (differing.unread !== undefined) return { ...actual, state: 'unread', found: differing.unread }
   const left = differing.left.map(({ finding, why }) => findingText(finding, why))
   return {
     ...actual,
@@ -104,7 +117,7 @@ export async function byPackage(
   }
   const wanted = new Set(findings.map((finding) => finding.path))
   for (const name of names) {
-    const own = (await files.verify([name], depth)).filter((finding) => wanted.has(finding.path))
+    const own = (await files.verify([name], depth)).findings.filter((finding) => wanted.has(finding.path))
     if (own.length > 0) sorted.set(name, own)
   }
   return sorted

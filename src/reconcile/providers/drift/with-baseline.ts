@@ -64,7 +64,7 @@ async function momentIn(folder: string): Promise<number> {
 
 async function byName(parts: BaselineParts, names: readonly PackageName[]): Promise<Map<PackageName, Finding[]>> {
   if (names.length === 0) return new Map()
-  return await byPackage(parts.files, names, await parts.files.verify(names, 'full'), 'full')
+  return await byPackage(parts.files, names, (await parts.files.verify(names, 'full')).findings, 'full')
 }
 
 async function putAside(

@@ -157,7 +157,8 @@ function rpmFiles(programs: RpmPrograms): PackageFiles {
   return {
     async verify(names, depth) {
       const { findings, touched } = parseRpmVerify(await programs.verify(names, depth))
-      if (depth === 'full' || touched.length === 0) return findings
+      const unread = new Map<PackageName, string>()
+      if (depth === 'full' || touched.length === 0) return { findings, unread }
       // A file of which only the time has changed is read even in a quick look: it may have other
       // content of the same size.
       const known = await owners(touched)
@@ -165,7 +166,7 @@ function rpmFiles(programs: RpmPrograms): PackageFiles {
       const suspects = isKnown ? [...new Set(known.values())] : names
       const read = parseRpmVerify(await programs.verify(suspects, 'full')).findings
       const found = new Set(findings.map((finding) => finding.path))
-      return [...findings, ...read.filter((finding) => !found.has(finding.path))]
+      return { findings: [...findings, ...read.filter((finding) => !found.has(finding.path))], unread }
     },
     owners,
     async shipped(name, paths) {
