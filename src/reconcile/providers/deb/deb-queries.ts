@@ -1,6 +1,7 @@
 // What dpkg is asked. Nothing here changes the machine, and nothing here decides anything.
 
 import path from 'node:path'
+import { limits } from '../../../model/limits.ts'
 import type { PackageName } from '../../../model/names.ts'
 import type { RunResult } from '../../../world/world.ts'
 import { dpkgSettings } from './deb-settings.ts'
