@@ -12,6 +12,7 @@ import type { Manifest, SwarmPayload } from '../../src/model/manifest.ts'
 import { parseReport, type Report, type ReportBatch } from '../../src/model/report.ts'
 import type { Handout } from '../../src/model/wire/announce.ts'
 import { reportPayloadType } from '../../src/node/parent/reporter.ts'
+import { forkedChecker } from '../../src/swarm/checking/check-process.ts'
 import { forkedEngine } from '../../src/swarm/engine-process.ts'
 import { openSwarm } from '../../src/swarm/swarm.ts'
 import { seal } from '../../src/trust/envelope.ts'
@@ -441,6 +442,7 @@ async function hostileSwarm(
     journal: false,
   })
   const swarm = await openSwarm({
+    ...{ checker: forkedChecker(), scrubEveryMs: () => null, onDamage: () => {} },
     dir: path.join(dir, 'store'),
     store,
     disk: systemDisk,

@@ -19,6 +19,7 @@ import { openObjects } from '../../src/world/objects.ts'
 import { type SimulatedMachine, simulatedMachine } from './machine.ts'
 import type { SiteLink } from './network.ts'
 import { type Promises, watchPromises } from './promises.ts'
+import { simulatedChecker } from './simulated-checker.ts'
 import { createSwarms } from './simulated-engine.ts'
 import { openSimulatedRepository, type PackageSource } from './simulated-repository.ts'
 import type { SimulatedNode, Simulation } from './simulation.ts'
@@ -189,7 +190,7 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
           tls: () => identity.tls,
           listen: { address: settings.listen, port: settings.swarmPort },
           rates: unlimited,
-          engine: swarms.engineFor(simulated),
+          ...{ engine: swarms.engineFor(simulated), checker: simulatedChecker(world.disk) },
         }),
       root:
         settings.parents.length > 0

@@ -83,6 +83,8 @@ export type Event =
   | { kind: 'transfer-failed'; name: PackageName; because: string }
   /** What does not fit on the disk, in words for a person; null if everything fits. */
   | { kind: 'room-looked'; problem: string | null }
+  /** What the disk has damaged lately, in words for a person; null if nothing. */
+  | { kind: 'disk-looked'; problem: string | null }
   /** A new certificate is saved. */
   | { kind: 'certificate-renewed' }
   /** A person wants the differences removed now. */
