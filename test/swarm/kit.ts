@@ -20,8 +20,8 @@ import { createLog } from '../../src/world/log.ts'
 import { systemRandom } from '../../src/world/random.ts'
 import { openLevelStore } from '../../src/world/store.ts'
 import type { Disk, Log } from '../../src/world/world.ts'
-import { simulatedChecker } from '../world/simulated-checker.ts'
 import { createTestFleet, type TestFleet } from '../world/fleet.ts'
+import { simulatedChecker } from '../world/simulated-checker.ts'
 
 export const MiB = 1024 * 1024
 
@@ -171,7 +171,10 @@ export function seedWith(start: Nodes['start'], root: string, disk: Pick<Disk, '
 
 /** A node whose events and reports can be awaited. */
 export async function watchedNode(
-  parts: Omit<SwarmParts, 'engine' | 'log' | 'onEvent' | 'rates' | 'linkRate' | 'site' | 'checker' | 'scrubEveryMs' | 'onDamage'> &
+  parts: Omit<
+    SwarmParts,
+    'engine' | 'log' | 'onEvent' | 'rates' | 'linkRate' | 'site' | 'checker' | 'scrubEveryMs' | 'onDamage'
+  > &
     NodeOptions & {
       disk: Disk
       address: string

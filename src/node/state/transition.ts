@@ -69,6 +69,8 @@ export function transition(state: State, event: Event): Next {
       return [withProblem(state, 'inspect', event.failure.message), [{ kind: 'report' }]]
     case 'applied':
       return applied(state, event)
+    case 'rechecked':
+      return [{ ...state, rechecking: false }, [{ kind: 'hold' }, { kind: 'inspect' }]]
     case 'apply-failed':
       return applyFailed(state, event)
     case 'parent-answered':

@@ -11,7 +11,11 @@ export function forkedChecker(): PayloadChecker {
     check: (job) =>
       new Promise<Checked>((resolve, reject) => {
         const main = join(import.meta.dirname, `check-main${extname(import.meta.filename)}`)
-        const child = fork(main, [], { serialization: 'advanced', stdio: ['ignore', 'ignore', 'ignore', 'ipc'], execArgv: [] })
+        const child = fork(main, [], {
+          serialization: 'advanced',
+          stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+          execArgv: [],
+        })
         child.once('message', (message) => resolve(parseChecked(message, 'check')))
         child.once('error', (error) => reject(failedCheck(error.message)))
         child.once('exit', (code, signal) => reject(failedCheck(signal ?? `exit code ${code}`)))

@@ -31,7 +31,8 @@ export function shouldBeOpen(holding: Holding, use: Use | undefined, nowMs: numb
  * changes by time alone.
  */
 export function nextLookAt(holding: Holding, use: Use | undefined): number {
-  if (holding.progress.kind === 'failed') return isNeeded(holding) ? holding.progress.retryAtMs : Number.POSITIVE_INFINITY
+  if (holding.progress.kind === 'failed')
+    return isNeeded(holding) ? holding.progress.retryAtMs : Number.POSITIVE_INFINITY
   if (holding.progress.kind === 'complete' && use !== undefined && !use.busy) return use.untilMs
   return Number.POSITIVE_INFINITY
 }

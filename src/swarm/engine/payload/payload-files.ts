@@ -96,7 +96,10 @@ export async function isPieceRight(
 }
 
 function isDigestOf(digests: Uint8Array, piece: number, bytes: Uint8Array): boolean {
-  return createHash('sha1').update(bytes).digest().equals(digests.subarray(piece * 20, piece * 20 + 20))
+  return createHash('sha1')
+    .update(bytes)
+    .digest()
+    .equals(digests.subarray(piece * 20, piece * 20 + 20))
 }
 
 /**
