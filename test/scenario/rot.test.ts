@@ -34,7 +34,7 @@ await scenario(
     for (let count = 0; count < 10; count += 1) {
       const node = tree.nodes[count % tree.nodes.length] as TreeNode
       // The root has the only whole copy of what still comes in.
-      const files = node.stored().filter(({ path, bytes }) => bytes > 0 && !(node === tree.root && bytes === 8 * MiB))
+      const files = node.stored().filter(({ bytes }) => bytes > 0 && !(node === tree.root && bytes === 8 * MiB))
       const file = count < 2 ? (files.find(isPart) ?? files[0]) : files[draw(files.length)]
       if (file === undefined) continue
       const at = draw(file.bytes)
@@ -92,7 +92,19 @@ await scenario(
     await tree.publish('tool', '1.0', { size: 6 * MiB })
     await tree.release({ tool: '1.0' })
     await settles(check, tree)
+    const client = tree.node('client-1-1')
+    const staging = tree.node('staging-1')
+    for (const node of [client, staging]) await simulation.until(node.stop())
     tree.root.rot(tree.root.stored()[0]?.path ?? '', MiB)
+    while (tree.root.running?.swarm.scrubbed().mending.length !== 1) await simulation.run({ forMs: minuteMs })
+    const options = { message: '', allowRemovals: true, onStep: () => {} }
+    const released = tree.root.running?.releasing?.release(options) ?? Promise.reject(new Error('it is down'))
+    check.match(
+      (await simulation.until(released)).warnings,
+      { 1: 'tool 1.0: the disk of this root has damaged 1 piece, which its children are asked for' },
+      'the release says so',
+    )
+    for (const node of [staging, client]) await simulation.until(node.start())
     await simulation.run({ forMs: 3 * hourMs })
     await allWell(check, tree)
   },

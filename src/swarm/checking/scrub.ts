@@ -4,9 +4,11 @@
 import { join } from 'node:path'
 import { messageOf } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
-import type { InfoHash, Instant, NodeName, Sha256 } from '../../model/names.ts'
+import type { InfoHash, Instant, NodeName, PackageName, PackageVersion, Sha256 } from '../../model/names.ts'
 import { background } from '../../work/background.ts'
 import type { Clock, Log, Store, Timer } from '../../world/world.ts'
+import { hasBit, piecesOf } from '../holdings/bits.ts'
+import type { Holding } from '../holdings/holding.ts'
 import type { Holdings } from '../holdings/holdings.ts'
 import { pieceDigestsOf } from '../metainfo.ts'
 import type { PayloadChecker } from './checker.ts'
@@ -16,8 +18,8 @@ import { mostDue, oldestOf } from './due.ts'
 export interface Scrubbed {
   /** When the payload that was not checked for longest was checked; null without any payload. */
   oldest: Instant | null
-  /** Payloads that were whole, and of which damaged pieces are being fetched again. */
-  mending: number
+  /** The payloads that were whole, and of which damaged pieces are being fetched again. */
+  mending: { name: PackageName; version: PackageVersion; missing: number }[]
   /** The damage of the last days; null if there was none. */
   damage: Damage | null
   /** Pieces found damaged since the daemon started. */
@@ -112,7 +114,7 @@ export async function startScrub(
     },
     now: () => ({
       oldest: oldestOf(holdings.all()),
-      mending: [...holdings.unfinished()].filter(({ mending }) => mending).length,
+      mending: [...holdings.unfinished()].filter(({ mending }) => mending).map(mendingOf),
       damage: standingDamage(damage, clock.now()),
       damagedPieces,
     }),
@@ -139,6 +141,13 @@ async function wrongPieces(
   const { sha256, size, pieceLength } = holding.spec.payload
   const job = { path: join(dir, sha256), size, pieceLength, digests: pieceDigestsOf(metainfo), isIdle }
   return (await checker.check(job)).wrong
+}
+
+function mendingOf({ spec, bits }: Holding): Scrubbed['mending'][number] {
+  const pieces = piecesOf(spec.payload)
+  let missing = 0
+  for (let piece = 0; piece < pieces; piece += 1) if (!hasBit(bits, piece)) missing += 1
+  return { name: spec.name, version: spec.version, missing }
 }
 
 const damageKey = 'damage'

@@ -5,8 +5,8 @@ import { limits } from '../../model/limits.ts'
 import type { Sha256 } from '../../model/names.ts'
 import type { Clock } from '../../world/world.ts'
 import type { Opening } from '../engine.ts'
-import { startPayloadDigest } from './payload/payload-digest.ts'
-import { damagedPieces, finishPayload, removePart } from './payload/payload-files.ts'
+import { type PayloadDigest, startPayloadDigest } from './payload/payload-digest.ts'
+import { damagedPieces, finishPayload, isUnreadable, removePart } from './payload/payload-files.ts'
 import type { PayloadFile } from './payload/piece-store.ts'
 
 export interface Completion {
@@ -55,9 +55,9 @@ export function startCompletion(parts: {
       await file.settle()
       // What was read long ago may have changed on the disk since.
       if (clock.monotonicMs() - sinceMs > limits.digestFreshMs) digest = newDigest()
-      const found = await digest.finish()
+      const found = await digestOf(digest)
       if (isStopped) return
-      parts.onDigest(found)
+      if (found !== undefined) parts.onDigest(found)
       if (found === opening.sha256) {
         await file.exchange((fd) => finishPayload(opening, fd))
         isChecked = true
@@ -67,6 +67,7 @@ export function startCompletion(parts: {
       const damaged = await damagedPieces(opening, file)
       if (isStopped) return
       if (damaged.length > 0) return parts.onDamaged(damaged)
+      if (found === undefined) throw new Error('the disk cannot read the payload')
       await removePart(opening)
       parts.onForged(found)
     },
@@ -74,5 +75,15 @@ export function startCompletion(parts: {
       isStopped = true
       digest.stop()
     },
+  }
+}
+
+/** Undefined if the disk cannot read all of the payload. */
+async function digestOf(digest: PayloadDigest): Promise<Sha256 | undefined> {
+  try {
+    return await digest.finish()
+  } catch (error) {
+    if (isUnreadable(error)) return undefined
+    throw error
   }
 }

@@ -54,11 +54,17 @@ export function createDoubts(parts: {
 }
 
 /** The store, in which a doubted piece waits until it is found right. */
-export function storeWithout(doubts: Pick<Doubts, 'doubt'>, store: Pick<PieceStore, 'get'>): Pick<PieceStore, 'get'> {
+export function storeWithout(doubts: Doubts, store: Pick<PieceStore, 'get'>): Pick<PieceStore, 'get'> {
   return {
     get: (piece, part, done) => {
       const doubt = doubts.doubt(piece)
-      if (doubt === undefined) return store.get(piece, part, done)
+      if (doubt === undefined) {
+        return store.get(piece, part, (error, bytes) => {
+          // The disk may have lost it.
+          if (error !== null) doubts.onTold(piece)
+          done(error, bytes)
+        })
+      }
       void doubt.then((isRight) => {
         if (isRight) store.get(piece, part, done)
       })

@@ -51,9 +51,12 @@ export function createVerdicts(parts: {
       for (const node of await blame.onRight(piece, () => parts.read(piece))) wrongFrom(node, piece)
     },
     onWrong: (piece) => {
-      const culprit = blame.onWrong(piece, picker.content(piece))
-      picker.again(piece, { alone: culprit === undefined })
-      if (culprit !== undefined) wrongFrom(culprit, piece)
+      const nodes = blame.onWrong(piece, picker.content(piece))
+      const [culprit] = nodes
+      picker.again(piece, { alone: nodes.length !== 1 })
+      if (culprit !== undefined && nodes.length === 1) wrongFrom(culprit, piece)
+      // Each of them looks at what it has; who was wrong is seen once the piece is right.
+      else for (const node of nodes) links.tellWrong(node, piece)
     },
     // The parent is dialled again with back-off: whatever ails it, there may be nobody else.
     onSilent: (node) => {

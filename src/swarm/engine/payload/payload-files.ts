@@ -69,7 +69,7 @@ export async function findPieces(options: {
   for (let piece = 0; piece < piecesOf(opening); piece += 1) {
     if (hasBit(bits, piece)) continue
     const bytes = buffer.subarray(0, lengthOfPiece(opening, piece))
-    const size = await read(bytes, piece * opening.pieceLength)
+    const size = await sizeRead(read(bytes, piece * opening.pieceLength))
     if (size === bytes.length && isDigestOf(digests, piece, bytes)) found.push(piece)
   }
   return found
@@ -91,8 +91,23 @@ export async function isPieceRight(
 ): Promise<boolean> {
   file.forget()
   const bytes = new Uint8Array(lengthOfPiece(layout, piece))
-  const size = await file.readDisk(bytes, piece * layout.pieceLength)
+  const size = await sizeRead(file.readDisk(bytes, piece * layout.pieceLength))
   return size === bytes.length && isDigestOf(pieceDigestsOf(metainfo), piece, bytes)
+}
+
+/** What the disk cannot read is as good as wrong: nothing was read. */
+async function sizeRead(reading: Promise<number>): Promise<number> {
+  try {
+    return await reading
+  } catch (error) {
+    if (isUnreadable(error)) return 0
+    throw error
+  }
+}
+
+/** EIO: the disk has lost these bytes. */
+export function isUnreadable(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'EIO'
 }
 
 function isDigestOf(digests: Uint8Array, piece: number, bytes: Uint8Array): boolean {
