@@ -10,6 +10,7 @@ import type { RolloutInfo } from '../model/local-api/rollouts.ts'
 import type { Status } from '../model/local-api/status.ts'
 import type { Transfer } from '../model/report.ts'
 import type { Rollouts } from '../release/rollouts/rollouts.ts'
+import { refusedIn } from '../report/refusals.ts'
 import { nodeInfoOf, subtreeStatusOf } from '../report/summary.ts'
 import type { Scrubbed } from '../swarm/checking/scrub.ts'
 import { type AnswerHandlers, type LocalApiParts, rootOf } from './local-handlers.ts'
@@ -80,7 +81,9 @@ async function whyNow({ node }: LocalApiParts, name: string): Promise<AnswerOf<'
 /** The nodes of the subtree whose reports are here, this node among them. */
 function nodesKnown({ node, clock }: LocalApiParts): NodeInfo[] {
   const revision = node.state().revision?.body.number ?? null
-  return node.inbox.knowledge().map((knowledge) => nodeInfoOf(knowledge, clock.now(), revision))
+  const [known, now] = [node.inbox.knowledge(), clock.now()]
+  const refused = refusedIn(known, now)
+  return known.map((knowledge) => nodeInfoOf(knowledge, now, revision, refused))
 }
 
 async function nodeDetails(parts: LocalApiParts, name: string): Promise<AnswerOf<'GET /nodes/:name'>> {

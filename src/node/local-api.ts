@@ -23,7 +23,7 @@ export function createLocalApi(parts: LocalApiParts): (request: LocalRequest) =>
     const isExact = answers.has(exact) || lines.has(exact)
     const call = isExact ? exact : `${room}/:name`
     const asked: Asked = {
-      name: isExact ? '' : decodeURIComponent(segment ?? ''),
+      name: isExact ? '' : decoded(segment ?? '', request.path),
       query: request.query,
       body: (of) => bodyParsers[of](parseJson(request.body, request.path)) as BodyOf<typeof of>,
       signal: request.signal,
@@ -33,5 +33,14 @@ export function createLocalApi(parts: LocalApiParts): (request: LocalRequest) =>
     const stream = lines.get(call)
     if (stream !== undefined) return { status: 200, lines: stream(asked) }
     throw new Failure('not-found', `no such call: ${exact}`)
+  }
+}
+
+/** Throws a Failure with code `bad-input` for a text that is not percent-encoded UTF-8. */
+function decoded(segment: string, path: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch (error) {
+    throw new Failure('bad-input', `${path}: the name is not percent-encoded UTF-8`, { cause: error })
   }
 }

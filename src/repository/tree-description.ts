@@ -6,6 +6,7 @@ import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { hooksSchema } from '../model/manifest.ts'
 import { archSchema, lineSchema, packageNameSchema, packageVersionSchema } from '../model/names.ts'
+import { globSchema } from '../model/units/globs.ts'
 import { readYaml } from '../model/yaml/yaml.ts'
 import { checkedYaml } from '../model/yaml/yaml-check.ts'
 import { readIfThere } from '../world/read-if-there.ts'
@@ -14,7 +15,7 @@ import type { Disk } from '../world/world.ts'
 export const descriptionFileName = 'banyan.yaml'
 
 const patternSchema = v.pipe(
-  lineSchema,
+  globSchema,
   v.check(
     (pattern) => pattern !== '' && !pattern.startsWith('/') && !pattern.split('/').includes('..'),
     'expected a pattern of paths inside the folder, e.g. "**/*.map"',
@@ -30,7 +31,13 @@ export const treeDescriptionSchema = v.strictObject({
   /**
    * Glob patterns of files and folders to leave out; a folder is left out with its whole content.
    */
-  exclude: v.optional(v.array(patternSchema, 'expected a list of patterns'), []),
+  exclude: v.optional(
+    v.pipe(
+      v.array(patternSchema, 'expected a list of patterns'),
+      v.maxLength(limits.excludeMax, `over ${limits.excludeMax} patterns`),
+    ),
+    [],
+  ),
 })
 
 export type TreeDescription = Required<v.InferOutput<typeof treeDescriptionSchema>>

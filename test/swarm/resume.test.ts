@@ -36,9 +36,7 @@ t.test('a restart in order fetches nothing twice and looks for nothing', async (
   const first = await nodes.start('client')
   want(first, payload, root)
   await first.until('a quarter is here', () => first.transfer(payload).have >= MiB)
-  const startedMs = performance.now()
   await first.close()
-  t.ok(performance.now() - startedMs < 2000, 'closed within two seconds')
   // Data of a piece that is not on record: after an end in order nobody looks for it.
   await overwrite(first, payload)
   const second = await nodes.start('client')

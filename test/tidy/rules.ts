@@ -74,7 +74,7 @@ const foreignWords: readonly RegExp[] = [
   /\bnode:util\b/g,
   /\bcommon name\b/gi, // of a certificate
   /\brelease manager\b/gi, // a person
-  /\bpackage manager\b/gi, // the operating system's
+  /\bpackage managers?\b/gi, // the operating system's
   /\bMulti-Arch\b/gi,
   /`[^`]*\b(host|sync|agent|mirror|common|util|chunk)\b[^`]*`/g, // a quoted name in prose or a template
 ]

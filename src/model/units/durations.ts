@@ -4,7 +4,7 @@ import * as v from 'valibot'
 
 const unitsMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3600_000, d: 24 * 3600_000 }
 
-const durationMessage = 'expected a duration such as 30s, 10m, 2h or 7d'
+export const durationMessage = 'expected a duration such as 30s, 10m, 2h or 7d'
 
 /**
  * A duration as written in node.yaml; `msOfDuration` converts it. A number is milliseconds, as
@@ -27,10 +27,18 @@ export function msOfDuration(duration: WrittenDuration): number {
 }
 
 /** In milliseconds; undefined for a text that is no duration. */
-function durationFrom(text: string): number | undefined {
+export function durationFrom(text: string): number | undefined {
   const [, count, unit = ''] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
   const unitMs = unitsMs[unit]
   return count === undefined || unitMs === undefined ? undefined : Number(count) * unitMs
+}
+
+/** In words, for messages: `90 s`, `59 min`, `36 h`, `45 days`. Without a sign. */
+export function roughly(ms: number): string {
+  const [most, unit] = [Math.abs(ms), (name: string) => unitsMs[name] as number]
+  if (most < 2 * unit('m')) return `${Math.round(most / unit('s'))} s`
+  if (most < 2 * unit('h')) return `${Math.round(most / unit('m'))} min`
+  return most < 2 * unit('d') ? `${Math.round(most / unit('h'))} h` : `${Math.round(most / unit('d'))} days`
 }
 
 function isCount(written: number): boolean {
