@@ -29,7 +29,10 @@ export interface MetricsParts {
   moved: { fromParent: number; fromSiblings: number; overLink: number; given: number; engineStarts: number }
   /** `mending` are among the unfinished. */
   payloads: { whole: number; unfinished: number; mending: number }
-  /** When the payload that was not read for longest was read, and the pieces found damaged since the start. */
+  /**
+   * When the payload that was not read for longest was read, and the pieces found damaged since the
+   * start.
+   */
   scrub: { oldest: Instant | null; damagedPieces: number }
   /** Bytes; null where there is no limit, or it is not known. */
   disk: { stored: number; quota: number | null; free: number | null; reserve: number }

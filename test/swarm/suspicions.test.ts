@@ -2,8 +2,8 @@
 
 import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
-import { createDoubts, storeWithout } from '../../src/swarm/engine/doubts.ts'
-import { createSuspicions } from '../../src/swarm/engine/suspicions.ts'
+import { createDoubts, storeWithout } from '../../src/swarm/engine/verdicts/doubts.ts'
+import { createSuspicions } from '../../src/swarm/engine/verdicts/suspicions.ts'
 
 t.test('the second wrong copy of a piece is an attack, and the first is not', async (t) => {
   const suspicions = createSuspicions()

@@ -4,9 +4,9 @@
 import { limits } from '../../src/model/limits.ts'
 import type { NodeName } from '../../src/model/names.ts'
 import { startDialer } from '../../src/swarm/engine/dialer.ts'
-import { createDoubts } from '../../src/swarm/engine/doubts.ts'
 import type { Lane, Meters } from '../../src/swarm/engine/meter.ts'
-import { createSuspicions } from '../../src/swarm/engine/suspicions.ts'
+import { createDoubts } from '../../src/swarm/engine/verdicts/doubts.ts'
+import { createSuspicions } from '../../src/swarm/engine/verdicts/suspicions.ts'
 import {
   type Counters,
   type EngineReport,

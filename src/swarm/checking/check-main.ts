@@ -6,6 +6,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { constants, setPriority } from 'node:os'
 import { promisify } from 'node:util'
 import { limits } from '../../model/limits.ts'
+import { systemClock } from '../../world/clock.ts'
 import { type CheckJob, checkedPieces, parseCheckJob } from './checker.ts'
 
 const send = process.send?.bind(process)
@@ -57,5 +58,5 @@ async function read(file: FileHandle, into: Uint8Array, position: number, isIdle
 const stepBytes = 1024 * 1024
 
 function rest(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
+  return new Promise((resolve) => systemClock.after(ms, resolve))
 }

@@ -6,11 +6,11 @@ import { limits } from '../../model/limits.ts'
 import type { NodeName } from '../../model/names.ts'
 import type { Clock } from '../../world/world.ts'
 import { type Counters, noCounters, type PeerToDial, survivorOf } from '../engine.ts'
-import { type Bans, createBans } from './bans.ts'
 import { type Connection, type Link, linkOver } from './link.ts'
 import type { LinkEvents } from './link-events.ts'
 import type { Lane, Meters } from './meter.ts'
 import { gatherNews } from './news.ts'
+import { type Bans, createBans } from './verdicts/bans.ts'
 import { tameWire, tellSite, tellWrong } from './wire.ts'
 
 export interface Links {

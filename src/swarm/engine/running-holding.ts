@@ -10,7 +10,6 @@ import { lengthOfPiece, piecesOf } from '../holdings/bits.ts'
 import { strategyFor } from '../strategy.ts'
 import { type Completion, startCompletion } from './completion.ts'
 import { type Dialer, startDialer } from './dialer.ts'
-import { createDoubts, type Doubts, storeWithout } from './doubts.ts'
 import { answerRequests } from './giving.ts'
 import { type HoldingReports, startHoldingReports } from './holding-reports.ts'
 import type { Connection, Link } from './link.ts'
@@ -23,7 +22,8 @@ import { type Picker, startPicker } from './picker/picker.ts'
 import type { PlainCaller } from './plain/plain-door.ts'
 import { createPlainWires, type PlainWires } from './plain/plain-wires.ts'
 import { endTorrent, followTorrent } from './torrent.ts'
-import { createVerdicts, type Verdicts } from './verdicts.ts'
+import { createDoubts, type Doubts, storeWithout } from './verdicts/doubts.ts'
+import { createVerdicts, type Verdicts } from './verdicts/verdicts.ts'
 
 export interface OpenHolding {
   /** The handed-out peers, all of them. */

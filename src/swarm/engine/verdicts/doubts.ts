@@ -2,8 +2,8 @@
 // it meanwhile.
 
 import type { PieceStore } from 'webtorrent'
-import { limits } from '../../model/limits.ts'
-import type { Clock } from '../../world/world.ts'
+import { limits } from '../../../model/limits.ts'
+import type { Clock } from '../../../world/world.ts'
 
 export interface Doubts {
   /** A peer says so, and may lie: it may name any number, as often as it likes. */

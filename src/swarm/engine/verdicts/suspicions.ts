@@ -2,9 +2,9 @@
 // of the piece, and checks what it has. An attack is what a second copy does not explain. Pure but
 // for its memory.
 
-import { BoundedMap } from '../../model/bounded-map.ts'
-import { limits } from '../../model/limits.ts'
-import type { NodeName } from '../../model/names.ts'
+import { BoundedMap } from '../../../model/bounded-map.ts'
+import { limits } from '../../../model/limits.ts'
+import type { NodeName } from '../../../model/names.ts'
 
 export interface Suspicions {
   /** The node has sent wrong bytes for this piece. Returns whether that is an attack. */

@@ -1,7 +1,7 @@
 // Who sent which blocks of the pieces that are not verified yet, so that a wrong piece has an
 // author.
 
-import type { NodeName } from '../../model/names.ts'
+import type { NodeName } from '../../../model/names.ts'
 
 /** A part of a piece; `offset` and `length` in bytes. */
 export interface SentBlock {

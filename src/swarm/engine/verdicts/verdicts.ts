@@ -1,14 +1,14 @@
 // Which peers of a holding to hang up on: those that send wrong pieces although they were told, and
 // those that do not answer.
 
-import { limits } from '../../model/limits.ts'
-import type { InfoHash, NodeName } from '../../model/names.ts'
-import { backOffMs } from '../../work/back-off.ts'
-import type { Random } from '../../world/world.ts'
-import type { EngineReport } from '../engine.ts'
+import { limits } from '../../../model/limits.ts'
+import type { InfoHash, NodeName } from '../../../model/names.ts'
+import { backOffMs } from '../../../work/back-off.ts'
+import type { Random } from '../../../world/world.ts'
+import type { EngineReport } from '../../engine.ts'
+import type { Links } from '../links.ts'
+import type { Picker } from '../picker/picker.ts'
 import { createBlame, type SentBlock } from './blame.ts'
-import type { Links } from './links.ts'
-import type { Picker } from './picker/picker.ts'
 import { createSuspicions, type Suspicions } from './suspicions.ts'
 
 export interface Verdicts extends Pick<Suspicions, 'conceded'> {
