@@ -14,8 +14,8 @@ import {
   packageNameSchema,
   packageVersionSchema,
 } from '../model/names.ts'
-import { msOfDuration } from '../model/units/durations.ts'
 import { targetSchema } from '../model/packages/target-schema.ts'
+import { msOfDuration } from '../model/units/durations.ts'
 import { globSchema } from '../model/units/globs.ts'
 import { readYaml } from '../model/yaml/yaml.ts'
 import { checkedYaml } from '../model/yaml/yaml-check.ts'
