@@ -5,8 +5,9 @@ import type { DesiredPackage } from '../model/desired.ts'
 import type { Outcome } from '../model/report.ts'
 import type { Actual } from './actual.ts'
 import { byNameAndKind, type Difference } from './differences.ts'
-import { type Plan, type WaitingPackage, waitsIn } from './plan.ts'
+import { type Plan, waitsIn } from './plan.ts'
 import { heldText } from './providers/provider.ts'
+import type { WaitingPackage } from './waiting.ts'
 
 /** What a look has found so far. */
 export interface LookFindings {
@@ -72,6 +73,7 @@ export function outcomesKept({ desired, actual, differences, plan }: LookFinding
 /** Says what a package waits for. */
 export function waitingText(waiting: WaitingPackage): string {
   if (waiting.for === 'dependency') return `waiting for ${waiting.dependency}, which it depends on`
+  if (waiting.for === 'change') return `waiting for ${waiting.dependency}, ${waiting.detail ?? 'which changes with it'}`
   if (waiting.for === 'audit') return 'its rule only reports (mode: audit)'
   return `waiting for its ${waiting.for}${waiting.detail === undefined ? '' : ` ${waiting.detail}`}`
 }

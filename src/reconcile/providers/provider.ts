@@ -2,7 +2,7 @@
 // all providers give.
 
 import { limits } from '../../model/limits.ts'
-import type { Kind, Manifest } from '../../model/manifest.ts'
+import type { Kind, Manifest, Relations } from '../../model/manifest.ts'
 import type { PackageName } from '../../model/names.ts'
 import type { Outcome } from '../../model/report.ts'
 import type { Actual } from '../actual.ts'
@@ -43,6 +43,11 @@ export interface Provider {
   kind: Kind
   /** The packages of `names` that are installed. Changes nothing. */
   inspect(names: readonly PackageName[], look: InspectOptions): Promise<Actual[]>
+  /**
+   * What the installed packages of `names` say of others. Absent for kinds whose packages say
+   * nothing. Changes nothing.
+   */
+  relations?(names: readonly PackageName[]): Promise<Relations[]>
   /**
    * Brings the machine where the steps want it. A step that is reached already is a success, and
    * nothing is touched for it. One outcome for each step, read back from the machine and never

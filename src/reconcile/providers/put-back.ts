@@ -1,5 +1,6 @@
 // A package that failed half-way can stop every later change of a package manager. The version that
-// was there before it goes back; if there was none, the package is removed.
+// was there before it goes back; if there was none, the package is removed. A package that went for
+// one that failed comes back.
 
 import type { PackageName } from '../../model/names.ts'
 import type { Actual } from '../actual.ts'
@@ -21,10 +22,13 @@ export async function putBack(
   for (const { action } of missed) {
     const { name, previous } = action
     const earlier = run.before.get(name)
-    if (action.what === 'remove' || isAsBefore(earlier, after.get(name))) continue
+    if (isAsBefore(earlier, after.get(name))) continue
+    // Nothing was to come in the place of this package: it is on its way out.
+    if (action.what === 'remove' && action.together === undefined) continue
     if (earlier === undefined) removes.add(name)
     else if (previous !== null && previous.version === earlier.version) installs.set(name, previous.path)
-    else addProblem(run, name, `left as it is, for the payload of ${earlier.version} is not here`)
+    else if (after.has(name)) addProblem(run, name, `left as it is, for the payload of ${earlier.version} is not here`)
+    else addProblem(run, name, `${earlier.version} cannot be put back, for its payload is not here`)
   }
   if (installs.size + removes.size === 0) return
   const change = { installs, removes, downgrades: true, reinstalls: true, isBack: true }

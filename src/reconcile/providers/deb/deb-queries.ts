@@ -3,6 +3,7 @@
 import path from 'node:path'
 import { limits } from '../../../model/limits.ts'
 import type { PackageName } from '../../../model/names.ts'
+import { dpkgRelationsFormat } from './deb-relations.ts'
 import { dpkgQueryFormat } from './deb-text.ts'
 import type { DebTools } from './deb-tools.ts'
 
@@ -12,6 +13,8 @@ export interface DebQueries {
   hasDatabase(): Promise<boolean>
   /** All packages that dpkg knows, in the format `dpkgQueryFormat`. */
   query(): Promise<string>
+  /** What these packages say of others, in the format `dpkgRelationsFormat`. */
+  relations(names: readonly PackageName[]): Promise<string>
   /** The files of these packages that are not as they came. */
   verify(names: readonly PackageName[]): Promise<string>
   /** The packages that files belong to. */
@@ -30,6 +33,12 @@ export function debQueriesFor({ disk, waits, database, dpkgOptions, run, read }:
     hasDatabase: async () => (await disk.stat(path.join(database, 'status')))?.kind === 'file',
 
     query: () => read('dpkg-query', [`--admindir=${database}`, '-W', `-f=${dpkgQueryFormat}`]),
+
+    async relations(names) {
+      // The exit code only says that some of the packages are not installed.
+      const args = [`--admindir=${database}`, '-W', `-f=${dpkgRelationsFormat}`, '--', ...names]
+      return (await run('dpkg-query', args, waits.queryMs)).stdout
+    },
 
     async verify(names) {
       // The exit code says nothing about what was found.

@@ -26,7 +26,6 @@ export function rpmSystemFor({ frontEnd, disk, programs, inspect }: RpmSystemPar
     // rpm ends what it began in the next transaction: nothing has to be repaired before or after.
     prepare: async () => {},
     tidy: async () => {},
-    leavesDependents: true,
     problemOf: (manifest, payload) => problemOf(programs, manifest, payload),
     isOther: (step) => isOther(programs, step),
     transact: (change, context) => rpmTransaction({ frontEnd, disk, programs }, change, context),

@@ -10,6 +10,7 @@ import { findingsText, type InspectOptions, type Provider, refusedOutcome } from
 import { ensureTogether } from '../transaction.ts'
 import { holdFiles, isHeldBy } from './rpm-holds.ts'
 import { type RpmProgramParts, type RpmPrograms, rpmProgramsFor } from './rpm-programs.ts'
+import { parseRpmRelations } from './rpm-relations.ts'
 import { rpmSystemFor } from './rpm-system.ts'
 import { parseRpmQuery, parseRpmVerify, type RpmEntry } from './rpm-text.ts'
 
@@ -22,6 +23,10 @@ export function rpmProvider(parts: RpmProgramParts): Provider {
   return {
     kind: 'rpm',
     inspect: look,
+    relations: async (names) => {
+      if (names.length === 0 || (await programs.frontEnd()) === undefined || !(await programs.hasDatabase())) return []
+      return parseRpmRelations(await programs.relations(names))
+    },
     async ensure(steps, context) {
       const frontEnd = await programs.frontEnd()
       if (frontEnd === undefined) {
