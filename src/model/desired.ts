@@ -1,7 +1,7 @@
 // What a revision means for one node.
 
 import type { Arch, Labels, NodeName, PackageName, PackageVersion, Sha256 } from './names.ts'
-import type { Revision, Selector, Terms } from './revision.ts'
+import type { PresentWanted, Revision, Selector, Terms } from './revision.ts'
 
 /** The properties by which a policy selects nodes. Facts are flat: `os.codename`. */
 export interface NodeTraits {
@@ -13,7 +13,14 @@ export interface NodeTraits {
 }
 
 export type DesiredPackage = (
-  | { state: 'present'; name: PackageName; version: PackageVersion; manifest: Sha256 }
+  | {
+      state: 'present'
+      name: PackageName
+      version: PackageVersion
+      manifest: Sha256
+      /** An installed version from this one on is kept. Absent: exactly `version` is wanted. */
+      least?: PackageVersion
+    }
   | { state: 'absent'; name: PackageName }
   /** The rule matches this node, but no build fits its architecture. */
   | { state: 'no-build'; name: PackageName }
@@ -29,6 +36,8 @@ export type DesiredPackage = (
   /** Number of the revision that began to roll the package out. */
   since?: number
 }
+
+export type PresentPackage = Extract<DesiredPackage, { state: 'present' }>
 
 /**
  * The desired state of one node, sorted by package name. A package that no rule mentions is not in
@@ -65,11 +74,15 @@ export function desiredInGroups(
         name,
         version === undefined || manifest === undefined
           ? { state: 'no-build', name, ...by }
-          : { state: 'present', name, version, manifest, ...by },
+          : { state: 'present', name, version, manifest, ...leastOf(wanted, version), ...by },
       )
     }
   }
   return [...desired.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+}
+
+function leastOf({ orNewer, least }: PresentWanted, version: PackageVersion): { least?: PackageVersion } {
+  return orNewer ? { least: least ?? version } : {}
 }
 
 /** The names of the groups that a node is in. */

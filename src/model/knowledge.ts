@@ -40,6 +40,8 @@ export const knowledgeSchema = v.strictObject({
   failed: countSchema,
   /** How many of them had drifted. */
   drifted: countSchema,
+  /** How many of them are newer than wanted, and stay. */
+  newer: v.optional(countSchema, 0),
   /** How many attacks the report lists. */
   attacks: countSchema,
   /** How many problems the report lists. */

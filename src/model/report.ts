@@ -24,8 +24,15 @@ export const outcomeSchema = v.strictObject({
   name: packageNameSchema,
   /** Null for a package that only has to be absent. */
   kind: v.nullable(kindSchema),
-  outcome: v.picklist(['kept', 'changed', 'failed', 'skipped', 'held']),
-  /** The version that is installed now, by the package database; null if none is. */
+  /**
+   * newer: a version that is newer than wanted was found, and is kept. unread: nobody knows whether
+   * the package is as it should be; `detail` says why.
+   */
+  outcome: v.picklist(['kept', 'newer', 'changed', 'failed', 'skipped', 'held', 'unread']),
+  /**
+   * The version that is installed now, by the package database; null if none is, or for an unread
+   * package if nobody knows.
+   */
   version: v.nullable(packageVersionSchema),
   /** The version that was installed before. */
   before: v.nullable(packageVersionSchema),
@@ -50,6 +57,7 @@ const attackSchema = v.strictObject({
     'payload-forged', // all pieces fit, the payload's SHA-256 does not
     'report-forged',
     'report-replayed',
+    'wrong-parent', // another node at the address of the parent
     'stranger', // somebody without a certificate of this fleet
   ]),
   /** Name or address of the node that the attack came from. */

@@ -45,9 +45,14 @@ const wantedSchema = v.variant('state', [
     state: v.literal('present'),
     /** One build for each architecture. A release has resolved `latest` for each of them. */
     builds: v.record(archSchema, buildSchema),
+    /** A node with a newer version than its build keeps that version. Absent: exactly the build. */
+    orNewer: v.exactOptional(v.literal(true)),
+    /** With `orNewer`: a node that has this version or a newer one keeps it. */
+    least: v.exactOptional(packageVersionSchema),
   }),
 ])
 export type Wanted = v.InferOutput<typeof wantedSchema>
+export type PresentWanted = Extract<Wanted, { state: 'present' }>
 
 /** When and how the changes of a rule are carried out. Without terms: at once, by all nodes. */
 const termsSchema = v.strictObject({
@@ -63,6 +68,11 @@ const termsSchema = v.strictObject({
   restart: v.exactOptional(v.pipe(v.array(unitNameSchema), v.minLength(1), v.maxLength(limits.unitsNamedMax))),
   /** Differences are reported and left as they are. */
   mode: v.exactOptional(v.literal('audit')),
+  /**
+   * How many versions of a package stay that the machine installs side by side, such as kernels.
+   * Without the term, what the machine's own package manager is set to.
+   */
+  keep: v.exactOptional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(limits.versionsKeptMax))),
 })
 export type Terms = v.InferOutput<typeof termsSchema>
 

@@ -1,7 +1,15 @@
 // The settings of one node (`node.yaml`).
 
 import * as v from 'valibot'
-import { labelsSchema, lineSchema, nodeNameSchema, packageNameSchema, portSchema, wordSchema } from './names.ts'
+import {
+  labelsSchema,
+  lineSchema,
+  type NodeName,
+  nodeNameSchema,
+  packageNameSchema,
+  portSchema,
+  wordSchema,
+} from './names.ts'
 import { nodeLimitsEntries } from './node-limits.ts'
 import { parserOf } from './parse.ts'
 import { controlPortDefault, swarmPortDefault } from './ports.ts'
@@ -27,17 +35,38 @@ const plainSchema = v.strictObject({
   ),
 })
 
+/** `https://ADDRESS:PORT`, or `https://NAME@ADDRESS:PORT` if only the node NAME is the parent. */
 export const parentUrlSchema = v.pipe(
   lineSchema,
   v.check((text) => {
     const url = URL.canParse(text) ? new URL(text) : undefined
-    return url?.protocol === 'https:' && url.pathname === '/' && url.search === '' && url.username === ''
-  }, 'expected https://ADDRESS:PORT'),
+    if (url?.protocol !== 'https:' || url.pathname !== '/' || url.search !== '' || url.password !== '') return false
+    return url.username === '' || v.is(nodeNameSchema, url.username)
+  }, 'expected https://ADDRESS:PORT or https://NAME@ADDRESS:PORT'),
 )
+
+export interface ParentPlace {
+  /** `https://ADDRESS:PORT`. */
+  url: string
+  /** Undefined if the settings do not say which node is there. */
+  name: NodeName | undefined
+}
+
+/** The two parts of a text that `parentUrlSchema` has accepted. */
+export function parentPlaceOf(text: string): ParentPlace {
+  const { username } = new URL(text)
+  if (username === '') return { url: text, name: undefined }
+  return { url: text.replace(/^(https:\/\/)[^@]*@/i, '$1'), name: username as NodeName }
+}
+
+/** The inverse of `parentPlaceOf`. */
+export function parentTextOf({ url, name }: ParentPlace): string {
+  return name === undefined ? url : url.replace('://', `://${name}@`)
+}
 
 export const settingsSchema = v.strictObject({
   name: nodeNameSchema,
-  /** URLs of parents, in order of preference. A root has none. */
+  /** See `parentUrlSchema`. In order of preference; a root has none. */
   parents: v.optional(v.array(parentUrlSchema), []),
   /** Default: the network from which the tracker sees this node call. */
   site: v.exactOptional(wordSchema),

@@ -2,6 +2,8 @@
 // stopped in reverse. The same on the real and on the simulated world.
 
 import { messageOf } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import type { Attack } from '../model/report.ts'
 import type { Rates } from '../model/units/rates.ts'
 import type { LookResult } from '../reconcile/machine-look.ts'
 import type { Releasing } from '../release/releasing.ts'
@@ -16,11 +18,13 @@ import { createDiskLimits } from './disk/disk-limits.ts'
 import { effectRunnerFor } from './effects/effects.ts'
 import { type Jobs, startJobs } from './effects/jobs.ts'
 import type { NodeParts } from './node-parts.ts'
+import { openKnownParents } from './parent/known-parents.ts'
 import { createRootUplink } from './parent/root-uplink.ts'
 import { createUplink, type Uplink } from './parent/uplink.ts'
 import { type ParentSide, startNews, startParentSide } from './parent-side.ts'
 import type { Reloaded } from './reload.ts'
 import { type Self, startSelf } from './self.ts'
+import type { WrongParent } from './setup/parent-names.ts'
 import { type Check, checkFrom } from './state/check.ts'
 import { loadQuarantine, loadRemembered, loadRestarts, loadSaved } from './state/remembered.ts'
 import type { State } from './state/state.ts'
@@ -111,7 +115,7 @@ async function startStages(parts: NodeParts, started: Started): Promise<Omit<Run
     started.push(stage)
     return stage
   }
-  const uplink = uplinkOf(parts)
+  const uplink = await uplinkOf(parts, (failure) => self.onAttack(attackOfWrongParent(failure)))
   const self = next(await startSelf(parts, uplink))
   const parentSide = next(await startParentSide(parts, uplink, self))
   const { machine, store, world } = parts
@@ -129,15 +133,24 @@ async function startStages(parts: NodeParts, started: Started): Promise<Omit<Run
 }
 
 /** A root answers the calls of its own uplink. */
-function uplinkOf({ world, root, settings, identity }: NodeParts): Uplink {
-  const { clock, http } = world
+async function uplinkOf(
+  { world, home, root, settings, identity }: NodeParts,
+  refused: (failure: WrongParent) => void,
+): Promise<Uplink> {
+  const { clock, http, disk, log } = world
   if (root !== null) return createRootUplink({ fleet: root.fleet })
+  const { parents } = settings
   return createUplink({
     http,
     tls: () => identity().tls,
-    parents: settings.parents,
+    parents,
+    names: await openKnownParents({ disk, log, file: home.parents, parents, refused }),
     monotonicMs: () => clock.monotonicMs(),
   })
+}
+
+function attackOfWrongParent({ answered, message, hint }: WrongParent): Omit<Attack, 'at'> {
+  return { kind: 'wrong-parent', from: answered, detail: `${message}: ${hint}`.slice(0, limits.textMaxChars * 2) }
 }
 
 /** The jobs of this node. They stop together with the effects that ask for them. */

@@ -41,7 +41,8 @@ export function lineHandlers(parts: LocalApiParts): LineHandlers {
 
 /**
  * Looks at the machine again and sends each change, until no difference is left or the attempt has
- * failed. Throws an `unreachable` Failure if something that an action waits for cannot be had now.
+ * failed. Throws an `unreachable` Failure if something that an action waits for cannot be had now,
+ * and a `program-failed` Failure if the machine cannot be looked at.
  */
 async function* applyLines(node: RunningNode, signal: AbortSignal): AsyncIterable<ApplyLine> {
   let wake = () => {}
@@ -59,6 +60,7 @@ async function* applyLines(node: RunningNode, signal: AbortSignal): AsyncIterabl
       const text = JSON.stringify(progress)
       if (text !== sent) yield { progress }
       sent = text
+      throwIfNotLooked(state)
       if (isSettled(state, lastLookOf(node)) || signal.aborted) break
       throwIfBlocked(state)
       await changed
@@ -70,14 +72,20 @@ async function* applyLines(node: RunningNode, signal: AbortSignal): AsyncIterabl
 }
 
 function lastLookOf(node: RunningNode): Check {
-  const { seen, revision } = node.state()
+  const { seen, revision, outcomes } = node.state()
   const looked = seen !== null && seen.revision === revision?.body.number
-  return checkFrom(node.state(), looked ? seen : null)
+  return checkFrom(node.state(), looked ? { ...seen, kept: outcomes } : null)
 }
 
 /** Whether there is nothing that an apply does, will do, or waits for. */
 function isSettled(state: State, { looked }: Check): boolean {
   return looked && !state.applying && coming(state).length === 0 && actionsReady(state).length === 0
+}
+
+/** Throws if the machine could not be looked at: then nobody knows what is to be done. */
+function throwIfNotLooked({ applying, problems }: State): void {
+  if (applying || problems.inspect === undefined) return
+  throw new Failure('program-failed', `this machine could not be looked at: ${problems.inspect}`, { retry: 'later' })
 }
 
 /** Throws if only what is on its way is left, and it cannot arrive now. */

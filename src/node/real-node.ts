@@ -3,7 +3,7 @@
 
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import type { Settings } from '../model/settings.ts'
+import { parentTextOf, type Settings } from '../model/settings.ts'
 import { msOfDuration } from '../model/units/durations.ts'
 import { unlimited } from '../model/units/rates.ts'
 import { isService } from '../reconcile/apply/apply-unit.ts'
@@ -154,7 +154,7 @@ function serveCommands(
   plain: PlainEndpoint | null,
 ): Promise<LocalServer> {
   const { clock, log } = world
-  const urls = () => [controlUrlOf(settings, node.controlPort)]
+  const urls = () => [parentTextOf({ url: controlUrlOf(settings, node.controlPort), name: settings.name })]
   return serveLocal({
     path: home.socket,
     handler: createLocalApi({ clock, node, plain, root: root && { ...root, urls } }),

@@ -13,6 +13,7 @@ import { type Bandwidth, startBandwidth } from './bandwidth.ts'
 import { createLiveSettings, type LiveSettings } from './live-settings.ts'
 import type { NodeParts } from './node-parts.ts'
 import type { Uplink } from './parent/uplink.ts'
+import { attacksAfter } from './state/attacks.ts'
 import type { Event } from './state/events.ts'
 import { swarmSiteOf } from './state/in-force.ts'
 import { createLiveState, type LiveState } from './state/live-state.ts'
@@ -25,7 +26,7 @@ export interface Self {
   source: ObjectSource
   swarm: Swarm
   bandwidth: Bandwidth
-  /** Logs the attack and notes it in the state. */
+  /** Logs the attack if it is news, and notes it in the state. */
   onAttack(attack: Omit<Attack, 'at'>): void
   stop(): Promise<void>
 }
@@ -38,9 +39,13 @@ export async function startSelf(parts: NodeParts, uplink: Uplink): Promise<Self>
   const isRoot = parts.root !== null
   const live = createLiveState(initialState({ name, labels, site, isRoot, checkIntervalMs }))
   const { state, dispatch } = live
-  const onAttack = (attack: Omit<Attack, 'at'>) => {
-    log.warn('attack', { attack: attack.kind, from: attack.from, detail: attack.detail })
-    dispatch({ kind: 'attack-seen', attack: { ...attack, at: clock.now() } })
+  const onAttack = (seen: Omit<Attack, 'at'>) => {
+    const attack = { ...seen, at: clock.now() }
+    const { attacks } = state()
+    // What is not worth a place in the report is not worth a line: an attacker could fill the log.
+    const isNews = attacksAfter(attacks, attack) !== attacks
+    log[isNews ? 'warn' : 'debug']('attack', { attack: seen.kind, from: seen.from, detail: seen.detail })
+    dispatch({ kind: 'attack-seen', attack })
   }
   const liveSettings = createLiveSettings({ ...parts, state, clock, log })
   const named = namedNow(parts.trust, state)

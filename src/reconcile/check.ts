@@ -3,9 +3,11 @@
 
 import type { Kind } from '../model/manifest.ts'
 import type { PackageName, PackageVersion } from '../model/names.ts'
+import type { Outcome } from '../model/report.ts'
 import type { Difference, What } from './differences.ts'
 import { waitingText } from './kept.ts'
 import { type Plan, waitsIn } from './plan.ts'
+import { heldText } from './providers/provider.ts'
 import { type Quarantined, quarantineOf, quarantineText } from './quarantine.ts'
 
 /** One difference, as `banyan check` prints it. */
@@ -25,6 +27,15 @@ export interface DescribedDifference {
    */
   state: 'planned' | 'waiting' | 'held' | 'quarantined' | 'audit'
   why: string
+}
+
+/** One package that nobody could look at, as `banyan check` prints it. */
+export type DescribedUnread = Pick<Outcome, 'name' | 'kind' | 'version'> & { why: string }
+
+/** The packages that nobody could look at, of these outcomes. */
+export function describeUnread(outcomes: readonly Outcome[]): DescribedUnread[] {
+  const unread = outcomes.filter(({ outcome }) => outcome === 'unread')
+  return unread.map(({ name, kind, version, detail = '' }) => ({ name, kind, version, why: detail }))
 }
 
 /**
@@ -50,7 +61,7 @@ function describe(plan: Plan, difference: Difference, failed: Quarantined | unde
   const waits = waitsIn(plan, difference)
   const reason = reasonOf(plan, difference)
   const described = { name, kind, what, from, to }
-  if (held) return { ...described, state: 'held', why: `${reason}; held by this machine's administrator` }
+  if (held) return { ...described, state: 'held', why: `${reason}; ${heldText(difference)}` }
   if (waits !== undefined) {
     const state = waits.for === 'audit' ? 'audit' : 'waiting'
     return { ...described, state, why: `${reason}; ${waitingText(waits)}` }

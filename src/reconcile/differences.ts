@@ -1,11 +1,12 @@
 // What differs between a node's desired state and its machine, by package name. Pure.
 
-import type { DesiredPackage } from '../model/desired.ts'
+import type { DesiredPackage, PresentPackage } from '../model/desired.ts'
 import { unreachable } from '../model/failure.ts'
 import type { Kind, Manifest } from '../model/manifest.ts'
 import type { PackageName, PackageVersion, Sha256 } from '../model/names.ts'
 import { compareVersions } from '../model/versions.ts'
-import type { Actual, InstalledRecord } from './actual.ts'
+import { type Actual, type InstalledRecord, isAbsent, seenAs } from './actual.ts'
+import { isEnough } from './newer.ts'
 
 /** How the difference is removed. */
 export type What = 'install' | 'upgrade' | 'downgrade' | 'reinstall' | 'remove'
@@ -37,6 +38,12 @@ export interface Difference {
   found: string
   /** The administrator of the machine holds the package, so nothing is done. */
   held: boolean
+  /** See the revision's `keep`. */
+  keep?: number
+  /** From this version on an installed version is kept. Absent: exactly `to` is wanted. */
+  least?: PackageVersion
+  /** See `Actual`. */
+  lift?: string
 }
 
 /** A desired state, and the machine that it is compared with. */
@@ -54,8 +61,8 @@ export interface Compared {
 }
 
 /**
- * Empty if the machine has converged. A package that banyan never installed and that no rule calls
- * absent is left alone.
+ * Empty if the machine has converged, apart from packages that nobody could look at (`unreadIn`). A
+ * package that banyan never installed and that no rule calls absent is left alone.
  */
 export function differencesBetween(compared: Compared): Difference[] {
   const { desired, actual, installed } = compared
@@ -76,13 +83,13 @@ export function differencesBetween(compared: Compared): Difference[] {
         // Banyan once installed the same name as another kind: that one goes.
         for (const other of records) {
           const stale = actualByKey.get(keyOf(other.kind, other.name))
-          if (kind === null || other.kind === kind || stale === undefined) continue
+          if (kind === null || other.kind === kind || !isInstalled(stale)) continue
           differences.push(removalOf(stale, 'pending', `${stale.name} is a ${kind} package now`))
         }
         break
       }
       case 'absent':
-        for (const there of actualByName.get(wanted.name) ?? []) {
+        for (const there of (actualByName.get(wanted.name) ?? []).filter(isInstalled)) {
           differences.push(removalOf(there, causeOfUnrecorded(compared), `${there.version} is installed`))
         }
         break
@@ -98,9 +105,14 @@ export function differencesBetween(compared: Compared): Difference[] {
   for (const record of installed) {
     if (mentioned.has(record.name) || record.foundThere) continue
     const there = actualByKey.get(keyOf(record.kind, record.name))
-    if (there !== undefined) differences.push(removalOf(there, 'pending', 'the policy no longer mentions it'))
+    if (isInstalled(there)) differences.push(removalOf(there, 'pending', 'the policy no longer mentions it'))
   }
   return differences.sort(byNameAndKind)
+}
+
+/** The packages that nobody could look at, or not at all of them. */
+export function unreadIn(actual: readonly Actual[]): Actual[] {
+  return actual.filter(({ state }) => state === 'unread')
 }
 
 /** Sorts by name, then by kind. */
@@ -116,10 +128,15 @@ export function keyOf(kind: Kind, name: PackageName): string {
   return `${kind}/${name}`
 }
 
-type Present = Extract<DesiredPackage, { state: 'present' }>
+type Installed = Actual & { version: PackageVersion }
+
+/** False for an unread package that may or may not be installed: nothing is done about it. */
+function isInstalled(there: Actual | undefined): there is Installed {
+  return there !== undefined && there.version !== null
+}
 
 function kindOf(
-  wanted: Present,
+  wanted: PresentPackage,
   manifests: ReadonlyMap<Sha256, Manifest>,
   records: readonly InstalledRecord[],
 ): Kind | null {
@@ -128,13 +145,15 @@ function kindOf(
 }
 
 function differenceOfWanted(parts: {
-  wanted: Present
+  wanted: PresentPackage
   kind: Kind | null
   record: InstalledRecord | undefined
   there: Actual | undefined
   compared: Compared
 }): Difference | null {
-  const { wanted, kind, record, there, compared } = parts
+  const { wanted, kind, record, compared } = parts
+  const there = parts.there === undefined ? undefined : seenAs(parts.there, wanted.version)
+  const keep = wanted.terms?.keep
   const payload = compared.manifests.get(wanted.manifest)?.payload.sha256
   const settled =
     record !== undefined &&
@@ -151,24 +170,29 @@ function differenceOfWanted(parts: {
     to: wanted.version,
     manifest: wanted.manifest,
     found,
-    held: there?.held ?? false,
+    ...holdOf(there),
+    ...(wanted.least !== undefined && { least: wanted.least }),
+    ...(keep !== undefined && { keep }),
   })
   if (kind === null) return difference('install', 'its manifest is not here yet')
-  if (there === undefined) return difference('install', 'not installed')
+  if (isAbsent(there)) return difference('install', 'not installed')
+  if (!isInstalled(there) || isEnough(wanted, there, record)) return null
   if (there.version !== wanted.version) {
     const order = compareVersions(kind, there.version, wanted.version)
     const what = order < 0 ? 'upgrade' : order > 0 ? 'downgrade' : 'reinstall'
-    return difference(what, there.state === 'whole' ? `${there.version} is installed` : there.found)
+    const isFound = there.state === 'broken' || there.state === 'drifted'
+    return difference(what, isFound ? there.found : `${there.version} is installed`)
   }
-  if (there.state !== 'whole') return difference('reinstall', there.found)
-  const cameFrom = there.payload ?? record?.payload
+  if (there.state === 'broken' || there.state === 'drifted') return difference('reinstall', there.found)
+  // A record of another version says nothing of what somebody else has installed since.
+  const cameFrom = there.payload ?? (record?.version === there.version ? record.payload : undefined)
   if (cameFrom !== undefined && payload !== undefined && cameFrom !== payload) {
     return difference('reinstall', `${there.version} is installed with other content`)
   }
   return record?.state === 'unfinished' ? difference('reinstall', 'its installation did not end well') : null
 }
 
-function removalOf(there: Actual, cause: Cause, found: string): Difference {
+function removalOf(there: Installed, cause: Cause, found: string): Difference {
   return {
     name: there.name,
     kind: there.kind,
@@ -178,8 +202,12 @@ function removalOf(there: Actual, cause: Cause, found: string): Difference {
     to: null,
     manifest: null,
     found,
-    held: there.held,
+    ...holdOf(there),
   }
+}
+
+function holdOf(there: Actual | undefined): Pick<Difference, 'held' | 'lift'> {
+  return { held: there?.held ?? false, ...(there?.lift !== undefined && { lift: there.lift }) }
 }
 
 // Banyan has no record of the package. If this very revision had no difference on this machine

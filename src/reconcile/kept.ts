@@ -1,12 +1,14 @@
-// The outcomes of packages that an apply does not touch: kept, held, waiting, or without a build
-// for this node. Pure.
+// The outcomes of packages that an apply does not touch: kept, held, waiting, not looked at, or
+// without a build for this node. Pure.
 
 import type { DesiredPackage } from '../model/desired.ts'
+import { limits } from '../model/limits.ts'
 import type { Outcome } from '../model/report.ts'
-import type { Actual } from './actual.ts'
-import { byNameAndKind, type Difference } from './differences.ts'
+import { type Actual, seenAs } from './actual.ts'
+import { byNameAndKind, type Difference, unreadIn } from './differences.ts'
+import { newerFindings } from './newer.ts'
 import { type Plan, waitsIn } from './plan.ts'
-import { heldText } from './providers/provider.ts'
+import { findingsText, heldText } from './providers/provider.ts'
 import type { WaitingPackage } from './waiting.ts'
 
 /** What a look has found so far. */
@@ -18,14 +20,16 @@ export interface LookFindings {
 }
 
 /**
- * One outcome for each package that a rule mentions and no action of the plan is about, sorted by
- * name.
+ * One outcome for each package that no action of the plan is about, sorted by name: of those that a
+ * rule mentions, and of those that nobody could look at.
  */
 export function outcomesKept({ desired, actual, differences, plan }: LookFindings): Outcome[] {
   const outcomes: Outcome[] = []
   const differing = new Map(differences.map((difference) => [difference.name, difference]))
+  const unread = Map.groupBy(unreadIn(actual), ({ name }) => name)
+  const known = new Map(actual.toReversed().map((one) => [one.name, one]))
   for (const wanted of desired) {
-    const there = actual.find((one) => one.name === wanted.name)
+    const there = known.get(wanted.name)
     const difference = differing.get(wanted.name)
     if (wanted.state === 'no-build') {
       outcomes.push({
@@ -37,16 +41,18 @@ export function outcomesKept({ desired, actual, differences, plan }: LookFinding
         difference: 'pending',
         detail: `no published build of ${wanted.name} fits this node's architecture`,
       })
-    } else if (difference === undefined) {
-      outcomes.push({
-        name: wanted.name,
-        kind: there?.kind ?? null,
-        outcome: 'kept',
-        version: there?.version ?? null,
-        before: there?.version ?? null,
-        difference: null,
-      })
+    } else if (difference === undefined && !unread.has(wanted.name)) {
+      outcomes.push(keptOutcome(wanted, there))
     }
+  }
+  for (const [name, looks] of unread) {
+    if (differing.has(name)) continue
+    const { kind, version } = looks[0] as Actual
+    const detail = looks
+      .map(({ found }) => found)
+      .join('; ')
+      .slice(0, limits.detailMaxChars)
+    outcomes.push({ name, kind, outcome: 'unread', version, before: version, difference: null, detail })
   }
   for (const difference of differences) {
     const { name, kind, cause, from, to } = difference
@@ -68,6 +74,17 @@ export function outcomesKept({ desired, actual, differences, plan }: LookFinding
     })
   }
   return outcomes.sort(byNameAndKind)
+}
+
+function keptOutcome(wanted: DesiredPackage, there: Actual | undefined): Outcome {
+  const seen = there && wanted.state === 'present' ? seenAs(there, wanted.version) : there
+  const version = seen?.version ?? null
+  const beside = (there?.versions ?? []).map((one) => one.version).filter((one) => one !== version)
+  return {
+    ...{ name: wanted.name, kind: seen?.kind ?? null, outcome: 'kept', version, before: version, difference: null },
+    ...(beside.length === 0 ? {} : { detail: `beside ${findingsText(beside)}` }),
+    ...(seen !== undefined && newerFindings(wanted, seen)),
+  }
 }
 
 /** Says what a package waits for. */

@@ -2,7 +2,7 @@
 
 import type { DesiredPackage } from '../model/desired.ts'
 import type { Outcome } from '../model/report.ts'
-import type { Actual, InstalledRecord } from './actual.ts'
+import { type Actual, type InstalledRecord, isAbsent } from './actual.ts'
 import { byNameAndKind, keyOf } from './differences.ts'
 import type { Action, Plan } from './plan.ts'
 
@@ -43,7 +43,7 @@ export function recordsStanding(
   records: readonly InstalledRecord[],
   seen: { desired: readonly DesiredPackage[]; actual: readonly Actual[] },
 ): InstalledRecord[] {
-  const there = new Set(seen.actual.map((one) => keyOf(one.kind, one.name)))
+  const there = new Set(seen.actual.filter((one) => !isAbsent(one)).map((one) => keyOf(one.kind, one.name)))
   const wanted = new Set(seen.desired.filter((one) => one.state !== 'absent').map((one) => one.name))
   return records.filter((record) => there.has(keyOf(record.kind, record.name)) || wanted.has(record.name))
 }

@@ -27,7 +27,7 @@ export interface NodeChanges {
   changes: NodeChange[]
   /** Manifests of the packages that the node would install. */
   needs: Sha256[]
-  /** Packages to be absent that the report does not mention. */
+  /** Packages of which the report does not say whether they are installed. */
   unreported: PackageName[]
   /** Packages without a build for the node. */
   unbuilt: PackageName[]
@@ -44,7 +44,9 @@ export function changesOn(
     const outcome = present.get(wanted.name)
     present.delete(wanted.name)
     if (wanted.state === 'no-build') found.unbuilt.push(wanted.name)
-    if (wanted.state === 'absent' && outcome === undefined) found.unreported.push(wanted.name)
+    const isUnknown = outcome?.outcome === 'unread' && outcome.version === null
+    if (isUnknown || (wanted.state === 'absent' && outcome === undefined)) found.unreported.push(wanted.name)
+    if (isUnknown) continue
     const change = changeFor(wanted, outcome, (digest) => manifest(digest)?.kind)
     if (change === undefined) continue
     found.changes.push(change)
@@ -79,10 +81,12 @@ function changeFor(
   if (from === null) return { name, what: 'install', from, to, state }
   if (from !== to) {
     const kind = kindOf(wanted.manifest) ?? outcome?.kind ?? 'tree'
+    // A node that cannot finish what is newer than wanted reports so, and no release mends it.
+    if (wanted.least !== undefined && compareVersions(kind, from, wanted.least) >= 0) return undefined
     const order = compareVersions(kind, from, to)
     return { name, what: order < 0 ? 'upgrade' : order > 0 ? 'downgrade' : 'reinstall', from, to, state }
   }
   // The version is right, but the node reports drift, or an installation that is not complete.
-  const isWhole = outcome === undefined || outcome.outcome === 'kept' || outcome.outcome === 'changed'
+  const isWhole = outcome === undefined || ['kept', 'newer', 'changed', 'unread'].includes(outcome.outcome)
   return isWhole ? undefined : { name, what: 'reinstall', from, to, state }
 }

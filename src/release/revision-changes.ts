@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import type { Instant, PackageName } from '../model/names.ts'
-import type { Revision } from '../model/revision.ts'
+import type { Revision, Wanted } from '../model/revision.ts'
 
 interface PackageChange {
   name: PackageName
@@ -76,7 +76,15 @@ function contentOf(revision: Revision) {
 
 function termsOf(revision: Revision) {
   const { rules, ...rest } = contentOf(revision)
-  return { ...rest, rules: rules.map(({ packages, ...terms }) => ({ ...terms, names: Object.keys(packages).sort() })) }
+  return {
+    ...rest,
+    rules: rules.map(({ packages, ...terms }) => ({ ...terms, names: Object.entries(packages).map(nameOf).sort() })),
+  }
+}
+
+function nameOf([name, wanted]: [PackageName, Wanted]): string {
+  if (wanted.state === 'absent' || !wanted.orNewer) return name
+  return wanted.least === undefined ? `${name} or newer` : `${name} >= ${wanted.least}`
 }
 
 function versionsOf(revision: Revision | null): Map<PackageName, Set<string>> {

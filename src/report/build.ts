@@ -73,7 +73,7 @@ function gistOf(report: Report): unknown {
   return { ...report, counter: 0, at: 0, transfers }
 }
 
-const urgencies: readonly Outcome['outcome'][] = ['failed', 'held', 'changed', 'skipped', 'kept']
+const urgencies: readonly Outcome['outcome'][] = ['failed', 'unread', 'held', 'changed', 'newer', 'skipped', 'kept']
 
 function byUrgency(a: Outcome, b: Outcome): number {
   return urgencies.indexOf(a.outcome) - urgencies.indexOf(b.outcome) || compare(a.name, b.name)

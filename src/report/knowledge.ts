@@ -26,6 +26,7 @@ export function knowledgeOf(
     packages: report.packages.length,
     failed: report.packages.filter((each) => each.outcome === 'failed').length,
     drifted: report.packages.filter((each) => each.difference === 'drift').length,
+    newer: report.packages.filter((each) => each.outcome === 'newer').length,
     attacks: report.attacks.length,
     problems: report.problems.length,
     reboot: (report.needs?.reboot ?? null) !== null,

@@ -41,7 +41,7 @@ export function metricsOf(parts: MetricsParts): MetricFamily[] {
 
 function ofNode(parts: MetricsParts): MetricFamily[] {
   const { condition, expires } = parts
-  const outcomes = { kept: 0, changed: 0, failed: 0, skipped: 0, held: 0 }
+  const outcomes = { kept: 0, newer: 0, changed: 0, failed: 0, skipped: 0, held: 0, unread: 0 }
   for (const { outcome } of parts.outcomes) outcomes[outcome] += 1
   return [
     gauge('banyan_build_info', 'Version of the program.', [{ labels: { version: parts.version }, value: 1 }]),

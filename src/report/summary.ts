@@ -34,6 +34,7 @@ export function summaryOf(knowledge: Iterable<Knowledge>, now: Instant, revision
     oldest: null,
     withFailures: 0,
     withDrift: 0,
+    withNewer: 0,
     withAttacks: 0,
     withProblems: 0,
     withReboot: 0,
@@ -47,6 +48,7 @@ export function summaryOf(knowledge: Iterable<Knowledge>, now: Instant, revision
     if (summary.oldest === null || ageMs > summary.oldest.ageMs) summary.oldest = { node: each.node, ageMs }
     if (each.failed > 0) summary.withFailures += 1
     if (each.drifted > 0) summary.withDrift += 1
+    if (each.newer > 0) summary.withNewer += 1
     if (each.attacks > 0) summary.withAttacks += 1
     if (each.problems > 0) summary.withProblems += 1
     if (each.reboot) summary.withReboot += 1

@@ -5,7 +5,15 @@ import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Instant, PackageName } from '../model/names.ts'
 import { type PolicyRule, policySchema } from '../model/policy.ts'
-import { type Build, parseRevision, type Revision, type Rule, type Terms, type Wanted } from '../model/revision.ts'
+import {
+  type Build,
+  type PresentWanted,
+  parseRevision,
+  type Revision,
+  type Rule,
+  type Terms,
+  type Wanted,
+} from '../model/revision.ts'
 import { rolloutOf } from '../model/rollouts.ts'
 import { windowOf } from '../model/units/windows.ts'
 import { compareVersions } from '../model/versions.ts'
@@ -50,7 +58,8 @@ export async function compilePolicy(
     checkTerm('rollout', rule, index, Object.keys(policy.rollouts), yaml)
     const wanted = Object.entries(rule.packages).map(([name, version]): [PackageName, Wanted] => {
       const refuse = refusalAt(yaml, ['rules', index, 'packages', name])
-      return [name, version === 'absent' ? { state: 'absent' } : presentOf(name, version, catalogue, refuse)]
+      if (version === 'absent') return [name, { state: 'absent' }]
+      return [name, wantedOf(name, version, { catalogue, refuse, mayDowngrade: rule.downgrade === 'allow' })]
     })
     const terms = termsOf(rule)
     return {
@@ -145,7 +154,7 @@ function checkTerm(
   )
 }
 
-function termsOf({ window, rollout, urgent, background, restart, mode }: PolicyRule): Terms {
+function termsOf({ window, rollout, urgent, background, restart, mode, keep }: PolicyRule): Terms {
   return {
     ...(window !== undefined && { window }),
     ...(rollout !== undefined && { rollout }),
@@ -153,10 +162,42 @@ function termsOf({ window, rollout, urgent, background, restart, mode }: PolicyR
     ...(String(background) === 'true' && { background: true as const }),
     ...(restart !== undefined && { restart: [...new Set(restart)] }),
     ...(mode === 'audit' && { mode }),
+    ...(keep !== undefined && { keep: Number(keep) }),
   }
 }
 
-function presentOf(name: PackageName, version: string, catalogue: Catalogue, refuse: Refuse): Wanted {
+interface WantedParts {
+  catalogue: Catalogue
+  refuse: Refuse
+  mayDowngrade: boolean
+}
+
+/** `latest` and `>= VERSION` keep what is newer on a machine, unless the rule says otherwise. */
+function wantedOf(name: PackageName, text: string, { catalogue, refuse, mayDowngrade }: WantedParts): Wanted {
+  const least = /^>= ?(.+)$/.exec(text)?.[1]
+  if (least === undefined) {
+    const wanted = presentOf(name, text, catalogue, refuse)
+    return text === 'latest' && !mayDowngrade ? { ...wanted, orNewer: true } : wanted
+  }
+  const wanted = presentOf(name, 'latest', catalogue, refuse)
+  const entries = catalogue.of(name)
+  const old = Object.values(wanted.builds).find(({ manifest, version }) => {
+    const kind = entries.find((entry) => entry.manifest === manifest)?.body.kind
+    return kind !== undefined && compareVersions(kind, version, least) < 0
+  })
+  const epoch = Object.values(wanted.builds).find(({ version }) => /^\d+:/.test(version))?.version
+  if (epoch !== undefined && !/^\d+:/.test(least)) {
+    // Every version with an epoch is newer than this, which nobody means.
+    const told = epoch.slice(0, epoch.indexOf(':') + 1)
+    throw refuse(`${epoch} of ${name} has an epoch, and ${least} has none`, `write '>= ${told}${least}'`)
+  }
+  if (old !== undefined) {
+    throw refuse(`the newest published ${name} is ${old.version}, older than ${least}`, 'banyan publish a newer one')
+  }
+  return mayDowngrade ? wanted : { ...wanted, orNewer: true, least }
+}
+
+function presentOf(name: PackageName, version: string, catalogue: Catalogue, refuse: Refuse): PresentWanted {
   catalogue.checkWhole(name)
   const entries = catalogue.of(name)
   if (entries.length === 0) throw nothingPublished(name, catalogue, refuse)

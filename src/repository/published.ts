@@ -43,6 +43,8 @@ export interface Published extends PublishedVersion {
    * `already`: the same content was published before; files of it that had been lost are restored.
    */
   outcome: 'published' | 'already'
+  /** Sentences about what may go wrong on nodes. */
+  warnings: string[]
 }
 
 export interface RepositoryParts {

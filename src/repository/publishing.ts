@@ -74,7 +74,7 @@ async function take({ disk, exec }: RepositoryParts, taking: Taking): Promise<Ta
     case 'deb':
       return takeDeb(exec, taking)
     case 'rpm':
-      return takeRpm(taking)
+      return takeRpm(exec, taking)
   }
 }
 
@@ -115,6 +115,7 @@ async function readable<T>(path: string, read: () => Promise<T>): Promise<T> {
 }
 
 interface ReadyToStore {
+  warnings: string[]
   payload: StagedPayload
   body: Manifest
   manifestBytes: Uint8Array
@@ -122,7 +123,7 @@ interface ReadyToStore {
 }
 
 async function readyToStore(
-  { description, payload }: Taken,
+  { description, payload, warnings }: Taken,
   path: string,
   onProgress: (done: number, total: number) => void,
   signal: AbortSignal,
@@ -156,6 +157,7 @@ async function readyToStore(
     path,
   )
   return {
+    warnings,
     payload,
     body,
     manifestBytes: new TextEncoder().encode(JSON.stringify(body)),
@@ -173,7 +175,7 @@ function fileNameOf({ name, version, arch, kind }: Pick<Manifest, 'name' | 'vers
 async function store(
   { disk, objects, payloads, clock, log }: RepositoryParts,
   entries: Entries,
-  { payload, body, manifestBytes, metainfoBytes }: ReadyToStore,
+  { payload, body, manifestBytes, metainfoBytes, warnings }: ReadyToStore,
   onProgress: (done: number, total: number) => void,
 ): Promise<Published> {
   const before = entries.find(body)
@@ -197,7 +199,7 @@ async function store(
     arch: body.arch,
     size: payload.size,
   })
-  return { outcome, ...publishedVersionOf(entry) }
+  return { outcome, ...publishedVersionOf(entry), warnings }
 }
 
 /**

@@ -33,7 +33,7 @@ export async function takeTree(disk: Pick<Disk, 'read'>, taking: Taking): Promis
       taking.onBytes(done, installedSize)
     }),
   )
-  return { description: { kind: 'tree', ...described, installedSize, depends: [] }, payload }
+  return { description: { kind: 'tree', ...described, installedSize, depends: [] }, payload, warnings: [] }
 }
 
 async function pack(

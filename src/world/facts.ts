@@ -51,7 +51,7 @@ async function basicFacts(): Promise<Facts> {
   const release = osRelease(await readFile('/etc/os-release', 'utf8').catch(() => ''))
   const facts: Record<string, string | number | undefined> = {
     arch: debianArch[process.arch] ?? process.arch,
-    hostname: os.hostname(),
+    hostname: hostnameFrom(await readFile('/etc/hostname', 'utf8').catch(() => ''), os.hostname()),
     'os.distro': release['ID'],
     'os.release': release['VERSION_ID'],
     'os.codename': release['VERSION_CODENAME'],
@@ -61,6 +61,15 @@ async function basicFacts(): Promise<Facts> {
     'memory.bytes': os.totalmem(),
   }
   return Object.fromEntries(Object.entries(facts).filter((entry): entry is [string, string | number] => !!entry[1]))
+}
+
+/**
+ * The name that this machine's administrator has set, by hostname(5), and the kernel's name where
+ * there is none. A DHCP server can change the kernel's name, and policies select nodes by this fact.
+ */
+export function hostnameFrom(etcHostname: string, kernelName: string): string {
+  const lines = etcHostname.split('\n').map((line) => line.trim())
+  return lines.find((line) => line !== '' && !line.startsWith('#')) ?? kernelName
 }
 
 /** os-release(5): shell-like assignments. */

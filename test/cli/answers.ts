@@ -48,6 +48,7 @@ export const node: NodeInfo = {
   packages: 12,
   failed: 0,
   drifted: 0,
+  newer: 0,
   attacks: 0,
   problems: 0,
   reboot: false,
@@ -127,6 +128,7 @@ export const status: Status = {
     oldest: null,
     withFailures: 0,
     withDrift: 0,
+    withNewer: 0,
     withAttacks: 0,
     withProblems: 0,
     withReboot: 0,
@@ -158,6 +160,7 @@ export const published: Published = {
   manifest: 'ef'.repeat(32),
   published: 0,
   outcome: 'published',
+  warnings: [],
 }
 
 export const rollout: RolloutInfo = {

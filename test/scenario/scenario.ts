@@ -128,7 +128,7 @@ export function allHave(
 }
 
 /** By name. */
-function versionsOf({ machine }: TreeNode): Record<string, string> {
+function versionsOf({ machine }: TreeNode): Record<string, string | null> {
   return Object.fromEntries(machine.packages().map(({ name, version }) => [name, version]))
 }
 

@@ -80,7 +80,7 @@ export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
       return outcomeOf({ action, before, after: undefined, acted: true })
     }
     if (source === null || action.to === null) throw new TypeError('an installation without a source')
-    const next: Actual = {
+    const next: Actual & { version: PackageVersion } = {
       name,
       kind,
       version: action.to,

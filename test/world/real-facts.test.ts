@@ -1,6 +1,6 @@
 import t from 'tap'
 import { systemExec } from '../../src/world/exec.ts'
-import { openFacts } from '../../src/world/facts.ts'
+import { hostnameFrom, openFacts } from '../../src/world/facts.ts'
 import { createLog } from '../../src/world/log.ts'
 import { factsContract } from '../contract/facts-contract.ts'
 
@@ -25,4 +25,10 @@ t.test('what could not be found out is said in the log', async (t) => {
   lines.length = 0
   await openFacts({ exec: failing, log }).collect()
   t.match(lines[0], /warn facts are incomplete code=1 error="no such file"/)
+})
+
+t.test('the hostname is the one that the administrator set, not the one of a DHCP server', async (t) => {
+  t.equal(hostnameFrom('shop-1\n', 'back-office'), 'shop-1')
+  t.equal(hostnameFrom('# set by hand\n\n  shop-1  \n', 'back-office'), 'shop-1')
+  t.equal(hostnameFrom('', 'back-office'), 'back-office', 'without the file it is the kernel that knows')
 })

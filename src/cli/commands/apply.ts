@@ -11,7 +11,7 @@ import { countText } from '../text/units.ts'
 
 export const applyCommand: Command = {
   command: 'apply',
-  describe: 'carry out the plan of this node now; exit code 1 if a package failed',
+  describe: 'carry out the plan of this node now; exit code 1 if a package failed or could not be looked at',
   builder: (argv) => jsonOption(homeOption(argv)),
   run: async (args) => {
     const outcomes = await withProgress('apply', (showStep) =>
@@ -23,7 +23,9 @@ export const applyCommand: Command = {
       ),
     )
     await show(outcomes, jsonOf(args), outcomeListText)
-    return outcomes.known.some(({ outcome }) => outcome === 'failed') ? exitCodes.failed : exitCodes.done
+    return outcomes.known.some(({ outcome }) => outcome === 'failed' || outcome === 'unread')
+      ? exitCodes.failed
+      : exitCodes.done
   },
 }
 

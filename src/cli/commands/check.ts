@@ -13,6 +13,6 @@ export const checkCommand: Command = {
     const check = await ask(homeOf(args), 'GET /check')
     await show(check, jsonOf(args), checkText)
     // A machine that has not been compared with the newest revision yet may differ.
-    return ['differs', 'not-looked'].includes(verdictOf(check.known)) ? exitCodes.differences : exitCodes.done
+    return ['differs', 'unread', 'not-looked'].includes(verdictOf(check.known)) ? exitCodes.differences : exitCodes.done
   },
 }

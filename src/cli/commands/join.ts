@@ -27,7 +27,8 @@ export const joinCommand: Command = {
         type: 'string',
         array: true,
         requiresArg: true,
-        describe: "https://ADDRESS:PORT of a parent; may be repeated, the preferred one first (default: the token's)",
+        describe:
+          "https://[NAME@]ADDRESS:PORT of a parent; may be repeated, the preferred one first (default: the token's)",
       })
       .option('site', {
         type: 'string',

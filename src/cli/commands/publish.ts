@@ -15,7 +15,7 @@ import {
   UsageError,
 } from '../command.ts'
 import { type Answer, askForLines } from '../daemon.ts'
-import { print, printJson } from '../output.ts'
+import { note, print, printJson } from '../output.ts'
 import { withProgress } from '../progress.ts'
 import { publishedText } from '../text/package-list.ts'
 
@@ -57,7 +57,9 @@ export const publishCommand: Command = {
         }
         const { json, known } = await publishOne(homeOf(args), each, body)
         published.push(json)
-        if (!jsonOf(args)) await print(publishedText(known))
+        if (jsonOf(args)) continue
+        await print(publishedText(known))
+        for (const warning of known.warnings ?? []) await note(`warning: ${warning}`)
       }
     } finally {
       // The packages before a failed one are in the repository, and a reader of the JSON has to

@@ -32,7 +32,7 @@ export const tokenCommand: Command = {
         type: 'string',
         array: true,
         requiresArg: true,
-        describe: 'https://ADDRESS:PORT of a parent to join below; may be repeated (default: this root)',
+        describe: 'https://[NAME@]ADDRESS:PORT of a parent to join below; may be repeated (default: this root)',
       })
       .example('$0 token create --ttl 15m --uses 20', ''),
   run: async (args) => {

@@ -42,6 +42,7 @@ function gistText(status: Readable<Status>, now: Instant): string {
     revisions: revisionsText(summary.byRevision ?? {}),
     oldest: oldestText(summary.oldest ?? {}),
     trouble: troubleText(summary),
+    newer: newerText(summary),
     needed: neededText(summary),
     limits: limitsText(status.rates, status.heldBack),
   })
@@ -83,6 +84,10 @@ function troubleText({ withFailures, withDrift, withAttacks, withProblems }: Rea
   return Object.entries({ failures: withFailures, drift: withDrift, attacks: withAttacks, problems: withProblems })
     .flatMap(([what, count = 0]) => (count === 0 ? [] : [`${count} with ${what}`]))
     .join(', ')
+}
+
+function newerText({ withNewer = 0 }: Readable<Summary>): string | undefined {
+  return withNewer === 0 ? undefined : `packages newer than wanted on ${countText(withNewer, 'node')}`
 }
 
 function neededText({ withReboot, withRestarts }: Readable<Summary>): string {

@@ -23,6 +23,14 @@ const describedDifferenceSchema = v.object({
   why: v.string(),
 })
 
+const describedUnreadSchema = v.object({
+  name: packageNameSchema,
+  kind: v.nullable(kindSchema),
+  /** Null if nobody knows whether it is installed. */
+  version: v.nullable(packageVersionSchema),
+  why: v.string(),
+})
+
 /** How the machine compares with its desired state. */
 export const checkSchema = v.object({
   /** The newest revision that this node trusts; null before the first. */
@@ -31,6 +39,12 @@ export const checkSchema = v.object({
   /** Whether the machine was compared with that revision. */
   looked: v.boolean(),
   differences: v.array(describedDifferenceSchema),
+  /** Packages that are installed in a newer version than wanted, and stay. */
+  newer: v.exactOptional(
+    v.array(v.object({ name: packageNameSchema, version: packageVersionSchema, why: v.string() })),
+  ),
+  /** The packages that nobody could look at. Absent if there is none. */
+  unread: v.exactOptional(v.array(describedUnreadSchema)),
 })
 
 /** One line of an apply: how far it is, or, as the last line, what it did. */

@@ -59,6 +59,8 @@ const publishedSchema = v.object({
   ...publishedVersionEntries,
   /** `already`: the same content was published before. */
   outcome: v.picklist(['published', 'already']),
+  /** Sentences about what may go wrong on nodes. */
+  warnings: v.array(v.string()),
 })
 export type Published = v.InferOutput<typeof publishedSchema>
 

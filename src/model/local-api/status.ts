@@ -31,6 +31,8 @@ const summarySchema = v.object({
   withFailures: countSchema,
   /** Nodes with packages that have drifted. */
   withDrift: countSchema,
+  /** Nodes with packages that are newer than wanted, and stay. */
+  withNewer: countSchema,
   /** Nodes that report attacks. */
   withAttacks: countSchema,
   /** Nodes that report problems. */

@@ -4,8 +4,10 @@
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { NodeName } from '../../model/names.ts'
+import { type ParentPlace, parentPlaceOf } from '../../model/settings.ts'
 import { identityOf } from '../../trust/identity.ts'
 import type { Http, HttpReply, TlsIdentity } from '../../world/world.ts'
+import { WrongParent } from '../setup/parent-names.ts'
 import { createParentChoice } from './parent-choice.ts'
 
 interface ParentCall {
@@ -21,8 +23,8 @@ interface ParentCall {
 export interface ParentCalls {
   /**
    * Resolves with any answer whose status is below 500 and not 429. Throws `untrusted` if the one
-   * that answers is no node of the fleet, and a Failure with `retry: 'later'` if the parent cannot
-   * be reached or wants to be asked later; then the next call goes to the next parent.
+   * that answers is not the parent, and a Failure with `retry: 'later'` if the parent cannot be
+   * reached or wants to be asked later; then the next call goes to the next parent.
    */
   ask(call: ParentCall): Promise<HttpReply>
   /** The parent that answered last, and its address. */
@@ -34,27 +36,43 @@ export interface ParentCalls {
   turnAway(): void
 }
 
+/** Which node is the parent at each place. */
+export interface KnownParents {
+  nameAt(place: ParentPlace): NodeName | undefined
+  /** The first node that answers at a place is the parent there from now on. */
+  answered(place: ParentPlace, name: NodeName): void
+  /** Another node than the parent answered. */
+  refused(failure: WrongParent): void
+}
+
 export interface ParentCallsParts {
   http: Http
   tls: () => TlsIdentity
-  /** URLs of the parents, the preferred one first. */
+  /** As in the settings: the preferred one first. */
   parents: readonly string[]
+  names: KnownParents
   /** Milliseconds on a clock that never goes back. */
   monotonicMs: () => number
 }
 
 export function createParentCalls(parts: ParentCallsParts): ParentCalls {
   const choice = createParentChoice(parts.parents.length)
+  const places = parts.parents.map(parentPlaceOf)
   let answered: { node: NodeName; address: string; index: number } | null = null
 
   return {
     async ask(call) {
       const index = choice.current(parts.monotonicMs())
-      const url = parts.parents[index]
-      if (url === undefined) throw new Failure('unreachable', 'this node has no parent', { retry: 'later' })
+      const place = places[index]
+      if (place === undefined) throw new Failure('unreachable', 'this node has no parent', { retry: 'later' })
+      const { url } = place
       try {
         const reply = await parts.http.request({ timeoutMs: limits.requestTimeoutMs, ...call, url, tls: parts.tls() })
-        answered = { node: nodeIn(reply, url), address: new URL(url).hostname.replace(/^\[|\]$/g, ''), index }
+        answered = {
+          node: parentIn(reply, place, parts.names),
+          address: new URL(url).hostname.replace(/^\[|\]$/g, ''),
+          index,
+        }
         throwIfLater(reply, url, call.path)
         return reply
       } catch (error) {
@@ -82,10 +100,17 @@ export function accepted(reply: HttpReply, what: string): HttpReply {
   throw new Failure('refused', `the parent answered ${reply.status} to ${what}: ${text}`, { retry: 'later' })
 }
 
-function nodeIn({ certificate }: HttpReply, url: string): NodeName {
+/** The name of the parent that answered. Throws `WrongParent` for any other node. */
+function parentIn({ certificate }: HttpReply, place: ParentPlace, names: KnownParents): NodeName {
+  const { url } = place
   const identity = identityOf(certificate)
-  if (identity.role !== 'node') throw new Failure('untrusted', `${url} does not answer as a node`)
-  return identity.name
+  if (identity.role !== 'node') throw new Failure('untrusted', `${url} does not answer as a node`, { retry: 'later' })
+  const expected = names.nameAt(place)
+  if (expected === undefined) names.answered(place, identity.name)
+  if (expected === undefined || expected === identity.name) return identity.name
+  const wrong = new WrongParent({ url, expected, answered: identity.name })
+  names.refused(wrong)
+  throw wrong
 }
 
 function throwIfLater({ status, retryAfterMs }: HttpReply, url: string, path: string): void {

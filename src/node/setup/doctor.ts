@@ -3,8 +3,8 @@
 
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
-import type { Settings } from '../../model/settings.ts'
-import { loadIdentity, type NodeIdentity } from '../../trust/identity.ts'
+import { parentPlaceOf, type Settings } from '../../model/settings.ts'
+import { identityOf, loadIdentity, type NodeIdentity } from '../../trust/identity.ts'
 import { verifyOffline } from '../../trust/trust-store.ts'
 import { requestLocal } from '../../world/local.ts'
 import { openWorld } from '../../world/real-world.ts'
@@ -12,6 +12,7 @@ import type { World } from '../../world/world.ts'
 import { reserveBytesOf } from './disk-reserve.ts'
 import { type Examined, type Finding, findingsOf } from './findings.ts'
 import { type Home, homeAt } from './home.ts'
+import { loadParentNames, type ParentNames, parentNameAt, WrongParent } from './parent-names.ts'
 import { processLog } from './process-log.ts'
 import { loadSettings } from './settings-file.ts'
 
@@ -34,6 +35,7 @@ async function examine(world: World, home: Home): Promise<Examined> {
   if ('failed' in settings) return { ...about, ...nothing, settings, daemon, tools: [] }
   const identity = await orFailed(() => loadIdentity(home.keys, disk))
   const { name, targetRoot } = settings
+  const names = await orFailed(() => loadParentNames(disk, home.parents))
   const reserveBytes = reserveBytesOf(settings)
   const free = await orFailed(async () => ({ bytes: await disk.freeBytes(home.dir) }))
   return {
@@ -43,7 +45,7 @@ async function examine(world: World, home: Home): Promise<Examined> {
     trusted: await orFailed(() => verifyOffline(home.tuf, disk)),
     daemon,
     portsTaken: 'failed' in daemon && !('failed' in identity) ? await portsTaken(world, settings, identity) : [],
-    parents: 'failed' in identity ? [] : await parentsAsked(world, settings, identity),
+    parents: 'failed' in identity ? [] : await parentsAsked(world, { settings, identity, names }),
     freeBytes: 'failed' in free ? null : free.bytes,
     hasTargetRoot: (await disk.stat(targetRoot))?.kind === 'folder',
     tools: await toolsHere(world),
@@ -88,15 +90,26 @@ async function portsTaken({ http }: World, settings: Settings, { tls }: NodeIden
 
 async function parentsAsked(
   { http }: World,
-  { parents }: Settings,
-  { tls }: NodeIdentity,
+  asking: { settings: Settings; identity: NodeIdentity; names: ParentNames | { failed: string } },
 ): Promise<Examined['parents'][number][]> {
+  const { settings, identity, names } = asking
   return await Promise.all(
-    parents.map(async (url) => {
-      const call = { url, method: 'GET' as const, path: '/v1/tuf/timestamp.json', tls }
+    settings.parents.map(async (text) => {
+      const place = parentPlaceOf(text)
+      const { url } = place
+      const call = { url, method: 'GET' as const, path: '/v1/tuf/timestamp.json', tls: identity.tls }
       const bounds = { timeoutMs: limits.connectTimeoutMs, responseMaxBytes: limits.tufFileMaxBytes }
-      const answer = await orFailed(() => http.request({ ...call, ...bounds }))
-      if ('failed' in answer) return { url, failed: answer.failed }
+      const answer = await orFailed(async () => {
+        const reply = await http.request({ ...call, ...bounds })
+        const expected = parentNameAt(place, 'failed' in names ? new Map() : names)
+        const other = identityOf(reply.certificate)
+        const answered = other.role === 'node' ? other.name : undefined
+        if (expected !== undefined && answered !== undefined && answered !== expected) {
+          throw new WrongParent({ url, expected, answered })
+        }
+        return reply
+      })
+      if ('failed' in answer) return { url, ...answer }
       return { url, failed: answer.status === 200 ? null : `it answers with ${answer.status}` }
     }),
   )

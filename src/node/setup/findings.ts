@@ -32,8 +32,11 @@ export interface Examined {
    * The node's own ports that another program has. Only looked at while the daemon does not run.
    */
   portsTaken: readonly number[]
-  /** The parents in order of preference. `failed` is null for a parent that answers. */
-  parents: readonly { url: string; failed: string | null }[]
+  /**
+   * The parents in order of preference. `failed` is null for a parent that answers; `hint` says
+   * what to do about this failure in particular.
+   */
+  parents: readonly { url: string; failed: string | null; hint?: string }[]
   /** Null if the disk cannot be looked at. */
   freeBytes: number | null
   /** Whether `targetRoot`, the folder that packages are installed below, is there. */
@@ -135,8 +138,8 @@ function parentFindings({ parents }: Examined): Finding[] {
     'see that it runs, that this address is right and that no firewall is in between ' +
     `(port ${controlPortDefault}, and ${swarmPortDefault} for pieces)`
   const isAnyThere = silent.length < parents.length
-  return silent.map(({ url, failed }) => ({
-    ...{ about: 'parents', found: `${url} cannot be asked: ${failed}`, hint },
+  return silent.map(({ url, failed, hint: own }) => ({
+    ...{ about: 'parents', found: `${url} cannot be asked: ${failed}`, hint: own ?? hint },
     state: isAnyThere ? 'warning' : 'wrong',
   }))
 }

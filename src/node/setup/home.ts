@@ -10,6 +10,8 @@ export interface Home {
   policy: string
   /** The private key and the certificate of the node. */
   keys: string
+  /** Which node is the parent at an address, where the settings do not say. */
+  parents: string
   /** The trusted TUF metadata. */
   tuf: string
   /** The database of the daemon. */
@@ -37,6 +39,7 @@ export function homeAt(dir: string): Home {
     settings: at('node.yaml'),
     policy: at('policy.yaml'),
     keys: at('keys'),
+    parents: at('parents.json'),
     tuf: at('tuf'),
     state: at('state'),
     objects: at('objects'),

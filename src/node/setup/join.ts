@@ -6,9 +6,9 @@ import os from 'node:os'
 import path from 'node:path'
 import { Failure, messageOf } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
-import { nodeNameSchema } from '../../model/names.ts'
+import { type NodeName, nodeNameSchema } from '../../model/names.ts'
 import { parseJson, parserOf } from '../../model/parse.ts'
-import { parseSettings, type Settings } from '../../model/settings.ts'
+import { type ParentPlace, parentPlaceOf, parentTextOf, parseSettings, type Settings } from '../../model/settings.ts'
 import { acceptReply, requestEnrolment } from '../../trust/enrolment.ts'
 import { identityOf, readPrivate, saveIdentity } from '../../trust/identity.ts'
 import { privateKeyFrom, privateKeyFromPem, privateKeyPem, seedBytes } from '../../trust/keys.ts'
@@ -17,13 +17,14 @@ import { bootstrapTrust } from '../../trust/trust-store.ts'
 import { openWorld } from '../../world/real-world.ts'
 import type { HttpReply, World } from '../../world/world.ts'
 import { type Home, homeAt } from './home.ts'
+import { WrongParent } from './parent-names.ts'
 import { processLog } from './process-log.ts'
 import { saveSettings } from './settings-file.ts'
 
 export interface JoinOptions {
   token: string
   home: string
-  /** URLs, in order of preference. The default is the list in the token. */
+  /** As in the settings, in order of preference. The default is the list in the token. */
   parents?: string[]
   name?: string
   site?: string
@@ -70,8 +71,10 @@ export async function join(world: World, options: JoinOptions): Promise<Joined> 
   const { privateKey, isNew } = await keyFor(world, home)
   const request = JSON.stringify(await requestEnrolment(token, name, privateKey))
   const silent: string[] = []
-  for (const url of settings.parents) {
-    const answer = await askParent(world, { url, token, request })
+  for (const text of settings.parents) {
+    const place = parentPlaceOf(text)
+    const { url } = place
+    const answer = await askParent(world, { place, token, request })
     if (answer.kind === 'silent') {
       silent.push(`${url}: ${answer.because}`)
       continue
@@ -82,7 +85,13 @@ export async function join(world: World, options: JoinOptions): Promise<Joined> 
       if (isNew && silent.length === 0) await world.disk.remove(home.keys)
       throw answer.failure
     }
-    await saveNode(world, { home, settings, token, reply: acceptReply(answer.body, { token, name, privateKey }) })
+    // The node that let this one in is the parent there, and no other.
+    const named = parentTextOf({ url, name: answer.parent })
+    const parentsNamed = settings.parents.map((each) => (each === text ? named : each))
+    await saveNode(world, {
+      ...{ home, token, settings: { ...settings, parents: parentsNamed } },
+      reply: acceptReply(answer.body, { token, name, privateKey }),
+    })
     return { name, parent: url, home: home.dir }
   }
   throw new Failure('unreachable', `no parent answered: ${silent.join('; ')}`, {
@@ -94,12 +103,13 @@ export async function join(world: World, options: JoinOptions): Promise<Joined> 
 type Answer =
   | { kind: 'silent'; because: string }
   | { kind: 'refused'; failure: Failure }
-  | { kind: 'granted'; body: unknown }
+  | { kind: 'granted'; body: unknown; parent: NodeName }
 
 async function askParent(
   { http }: World,
-  { url, token, request }: { url: string; token: Token; request: string },
+  { place, token, request }: { place: ParentPlace; token: Token; request: string },
 ): Promise<Answer> {
+  const { url } = place
   let reply: HttpReply
   try {
     reply = await http.request({
@@ -112,9 +122,15 @@ async function askParent(
     if (error.code === 'untrusted') return { kind: 'refused', failure: error }
     return { kind: 'silent', because: error.message }
   }
-  if (identityOf(reply.certificate).role !== 'node') throw new Failure('untrusted', `${url} does not answer as a node`)
+  const identity = identityOf(reply.certificate)
+  if (identity.role !== 'node') throw new Failure('untrusted', `${url} does not answer as a node`)
+  const { name } = identity
+  if (place.name !== undefined && place.name !== name) {
+    const { message } = new WrongParent({ url, expected: place.name, answered: name })
+    return { kind: 'silent', because: message }
+  }
   const body = parseJson(reply.body, `answer of ${url}`, limits.messageMarksMax)
-  if (reply.status === 200) return { kind: 'granted', body }
+  if (reply.status === 200) return { kind: 'granted', body, parent: name }
   return { kind: 'refused', failure: refusalOf(body, reply.status, url) }
 }
 

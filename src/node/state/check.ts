@@ -1,6 +1,8 @@
 // How a node's machine compares with its desired state, for `banyan check`.
 
-import { type DescribedDifference, describePlan } from '../../reconcile/check.ts'
+import type { PackageName, PackageVersion } from '../../model/names.ts'
+import type { Outcome } from '../../model/report.ts'
+import { type DescribedDifference, type DescribedUnread, describePlan, describeUnread } from '../../reconcile/check.ts'
 import type { LookResult } from '../../reconcile/machine-look.ts'
 import type { State } from './state.ts'
 
@@ -12,14 +14,26 @@ export interface Check {
   /** Whether the machine was compared with the revision in force. */
   looked: boolean
   differences: DescribedDifference[]
+  /** What is installed in a newer version than wanted, and stays. No difference. */
+  newer: { name: PackageName; version: PackageVersion; why: string }[]
+  /** The packages that nobody could look at. Absent if there is none. */
+  unread?: DescribedUnread[]
 }
 
-/** `look` is null while the machine cannot be compared. Pure. */
-export function checkFrom(state: State, look: Pick<LookResult, 'plan' | 'differences'> | null): Check {
+/** `look` is null while the machine cannot be compared. `kept` are the outcomes of the look. Pure. */
+export function checkFrom(
+  state: State,
+  look: (Pick<LookResult, 'plan' | 'differences'> & { kept: readonly Outcome[] }) | null,
+): Check {
+  const unread = look === null ? [] : describeUnread(look.kept)
   return {
     revision: state.revision?.body.number ?? null,
     converged: state.converged,
     looked: look !== null,
     differences: look === null ? [] : describePlan(look.plan, look.differences, state.quarantine),
+    newer: (look?.kept ?? []).flatMap(({ name, outcome, version, detail = '' }) =>
+      outcome === 'newer' && version !== null ? [{ name, version, why: detail }] : [],
+    ),
+    ...(unread.length > 0 && { unread }),
   }
 }

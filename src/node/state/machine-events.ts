@@ -2,7 +2,9 @@
 // time for the next try. Pure.
 
 import { limits } from '../../model/limits.ts'
+import type { Outcome } from '../../model/report.ts'
 import { actionableDifferences, isComing } from '../../reconcile/plan.ts'
+import { findingsText } from '../../reconcile/providers/provider.ts'
 import {
   nextTryInMs,
   quarantineAfter,
@@ -67,14 +69,14 @@ export function inspected(state: State, event: Extract<Event, { kind: 'inspected
   // problem.
   const isLoaded = state.trusted?.revision?.sha256 === state.revision?.digest && !event.plan.waiting.some(isComing)
   const next: State = {
-    ...withoutProblem(isLoaded ? withoutProblem(state, 'load') : state, 'inspect'),
+    ...withUnread(withoutProblem(isLoaded ? withoutProblem(state, 'load') : state, 'inspect'), event.kept),
     seen,
     needs: event.needs ?? state.needs,
     records: event.records,
     quarantine,
     outcomes: outcomesAfterLook(state, event),
   }
-  const impossible = event.kept.some((outcome) => outcome.outcome === 'failed')
+  const impossible = event.kept.some(({ outcome }) => outcome === 'failed' || outcome === 'unread')
   const effects: Effect[] = [{ kind: 'hold' }, { kind: 'report' }]
   if (quarantine.length < state.quarantine.length) effects.push({ kind: 'save-quarantine' })
   if (actionableDifferences(event).length === 0 && !impossible) {
@@ -114,6 +116,14 @@ export function lookDue(state: State, { monotonicMs }: Extract<Event, { kind: 'l
     next,
     [{ kind: 'refresh' }, { kind: 'hold' }, ...loadsMissing(next), { kind: 'inspect' }, { kind: 'look-later', ms }],
   ]
+}
+
+/** What nobody could look at is a problem until somebody can. */
+function withUnread(state: State, kept: readonly Outcome[]): State {
+  const unread = kept.filter(({ outcome }) => outcome === 'unread')
+  if (unread.length === 0) return withoutProblem(state, 'unread')
+  const named = unread.map(({ name, detail }) => `${name} (${detail})`)
+  return withProblem(state, 'unread', `could not be looked at: ${findingsText(named)}`)
 }
 
 /** Starts the apply that is ready, unless there is none or one is running. */

@@ -88,6 +88,7 @@ export function conditionOf(state: State, now: Instant): Report['state'] {
   if (failed || state.problems.apply !== undefined || state.problems.inspect !== undefined) return 'failed'
   if (state.link.kind === 'island') return 'island'
   const number = state.revision?.body.number
-  const differs = state.seen === null || actionableDifferences(state.seen).length > 0
+  const isUnread = state.outcomes.some((outcome) => outcome.outcome === 'unread')
+  const differs = state.seen === null || isUnread || actionableDifferences(state.seen).length > 0
   return number !== undefined && state.converged === number && !differs ? 'converged' : 'pending'
 }

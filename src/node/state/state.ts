@@ -32,7 +32,7 @@ export interface WantedSwarm {
 }
 
 /** The kind of work that has a problem. A node keeps one problem of each kind. */
-export type ProblemSource = 'refresh' | 'load' | 'inspect' | 'apply' | 'transfer' | 'room' | 'parent'
+export type ProblemSource = 'refresh' | 'load' | 'inspect' | 'unread' | 'apply' | 'transfer' | 'room' | 'parent'
 
 export interface State {
   name: NodeName

@@ -2,7 +2,7 @@
 // it.
 
 import type { Manifest } from '../../model/manifest.ts'
-import type { PackageName } from '../../model/names.ts'
+import type { PackageName, PackageVersion } from '../../model/names.ts'
 import type { ApplyContext, Provider, Step } from './provider.ts'
 
 /** The packages that one transaction changes. */
@@ -10,6 +10,13 @@ export interface Change {
   /** The path of each payload to install. */
   installs: ReadonlyMap<PackageName, string>
   removes: ReadonlySet<PackageName>
+  /**
+   * One version of a package goes, and the others that are installed beside it stay. Only to undo
+   * what failed.
+   */
+  takes: ReadonlyMap<PackageName, PackageVersion>
+  /** How many versions stay of a package that is installed side by side, where a rule says so. */
+  keeps: ReadonlyMap<PackageName, number>
   downgrades: boolean
   reinstalls: boolean
   /**

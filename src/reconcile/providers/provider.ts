@@ -5,7 +5,8 @@ import { limits } from '../../model/limits.ts'
 import type { Kind, Manifest, Relations } from '../../model/manifest.ts'
 import type { PackageName } from '../../model/names.ts'
 import type { Outcome } from '../../model/report.ts'
-import type { Actual } from '../actual.ts'
+import { type Actual, isAbsent, seenAs } from '../actual.ts'
+import { isFrom, isNewerThan, newerText } from '../newer.ts'
 import type { Action } from '../plan.ts'
 
 /** How closely a provider looks. */
@@ -41,7 +42,11 @@ export interface ApplyContext {
 /** One kind of package on one machine. */
 export interface Provider {
   kind: Kind
-  /** The packages of `names` that are installed. Changes nothing. */
+  /**
+   * The packages of `names` that are installed, that are held, or that cannot be looked at. One
+   * package that cannot be looked at does not spoil the answer about the others. Changes nothing.
+   * Throws a Failure if nothing at all can be asked.
+   */
   inspect(names: readonly PackageName[], look: InspectOptions): Promise<Actual[]>
   /**
    * What the installed packages of `names` say of others. Absent for kinds whose packages say
@@ -61,11 +66,14 @@ export type Providers = ReadonlyMap<Kind, Provider>
 
 /**
  * Whether the machine is as the action wants it. A reinstallation is reached when nothing is left
- * to heal.
+ * to heal. A package whose files cannot be checked is installed, and not healed.
  */
 export function isReached(action: Action, there: Actual | undefined): boolean {
-  if (action.what === 'remove') return there === undefined
-  return there !== undefined && there.version === action.to && there.state === 'whole'
+  if (action.what === 'remove') return isAbsent(there)
+  const seen = there && seenAs(there, action.to)
+  if (seen === undefined || seen.version === null) return false
+  if (seen.version !== action.to && !isFrom(action.kind, action.least, seen.version)) return false
+  return seen.state === 'whole' || (seen.state === 'unread' && action.cause === 'pending')
 }
 
 /** The outcome of one step, from the machine before and after it. */
@@ -80,19 +88,26 @@ export function outcomeOf(parts: {
   /** A remark for the detail of the outcome. */
   note?: string | undefined
 }): Outcome {
-  const { action, before, after, acted, problem, note } = parts
+  const { action, acted, problem, note } = parts
+  const after = parts.after && seenAs(parts.after, action.to)
+  const before = parts.before && (acted ? parts.before : seenAs(parts.before, action.to))
   const reached = isReached(action, after) && problem === undefined
-  const left = after === undefined ? 'it is not installed now' : after.found || `${after.version} is installed now`
+  const newer = reached && !isAbsent(after) && isNewerThan(action.kind, after.version, action.to)
+  const left = isAbsent(after) ? 'it is not installed now' : after.found || `${after.version} is installed now`
   const healed = action.cause === 'drift' ? action.found : undefined
-  const detail = reached ? [acted ? healed : undefined, note] : [problem || left, note]
+  const detail = newer
+    ? [newerText(after.version, action.to), note]
+    : reached
+      ? [acted ? healed : undefined, note]
+      : [problem || left, note]
   const text = detail.filter((part) => part !== undefined && part !== '').join('; ')
   return {
     name: action.name,
     kind: action.kind,
-    outcome: reached ? (acted ? 'changed' : 'kept') : 'failed',
+    outcome: newer ? 'newer' : reached ? (acted ? 'changed' : 'kept') : 'failed',
     version: after?.version ?? null,
     before: before?.version ?? null,
-    difference: action.cause,
+    difference: newer ? null : action.cause,
     ...(text === '' ? {} : { detail: text.slice(0, limits.detailMaxChars) }),
   }
 }
@@ -113,18 +128,19 @@ export function refusedOutcome(action: Action, problem: string): Outcome {
 /** The outcome of a step whose package the administrator of the machine holds. */
 export function heldOutcome(action: Action, there: Actual): Outcome {
   return {
-    ...refusedOutcome(action, heldText(action)),
+    ...refusedOutcome(action, heldText({ ...action, ...(there.lift !== undefined && { lift: there.lift }) })),
     outcome: 'held',
     version: there.version,
     before: there.version,
   }
 }
 
-/** Says that the administrator holds a package, and with which command to release it. */
-export function heldText({ what, kind, name }: { what: string; kind: Kind | null; name: PackageName }): string {
-  const release =
+/** Says that the administrator holds a package, and what lifts the hold. */
+export function heldText(held: { what: string; kind: Kind | null; name: PackageName; lift?: string }): string {
+  const { what, kind, name } = held
+  const usual =
     kind === 'rpm' ? `dnf versionlock delete ${name}, or zypper removelock ${name}` : `apt-mark unhold ${name}`
-  return `${what} held by this machine's administrator (${release})`
+  return `${what} held by this machine's administrator (${held.lift ?? usual})`
 }
 
 /** The first `limits.findingsNamedMax` findings in one line, and how many more there are. */

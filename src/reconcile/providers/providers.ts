@@ -1,10 +1,11 @@
 // The providers of one machine, and an inspection by all of them.
 
 import type { DesiredPackage } from '../../model/desired.ts'
+import { Failure } from '../../model/failure.ts'
 import type { Kind, Manifest } from '../../model/manifest.ts'
 import type { PackageName, Sha256 } from '../../model/names.ts'
 import type { Disk, Exec } from '../../world/world.ts'
-import type { Actual, InstalledRecord } from '../actual.ts'
+import { type Actual, type InstalledRecord, unreadActual } from '../actual.ts'
 import { byNameAndKind } from '../differences.ts'
 import { debProvider } from './deb/deb.ts'
 import { type DebWaits, debWaits } from './deb/deb-tools.ts'
@@ -42,7 +43,8 @@ export function providersFor(parts: ProvidersParts): Providers {
 }
 
 /**
- * Everything on the machine that the desired state or our own records name, sorted by name. Changes
+ * Everything on the machine that the desired state or our own records name, sorted by name. A
+ * package manager that cannot be asked leaves its own packages unread, and no others. Changes
  * nothing.
  */
 export async function inspectAll(
@@ -64,9 +66,16 @@ export async function inspectAll(
     }
     return [...names].sort()
   }
-  const looks = [...providers.values()].map((provider) => {
-    const ours = wanted.installed.filter((record) => record.kind === provider.kind).map((record) => record.name)
-    return provider.inspect(namesOf(provider.kind), { owned: new Set(ours), depth: wanted.depth })
+  const looks = [...providers.values()].map(async (provider) => {
+    const { kind } = provider
+    const ours = wanted.installed.filter((record) => record.kind === kind).map((record) => record.name)
+    const names = namesOf(kind)
+    try {
+      return await provider.inspect(names, { owned: new Set(ours), depth: wanted.depth })
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      return names.map((name) => unreadActual({ name, kind }, error.message))
+    }
   })
   return (await Promise.all(looks)).flat().sort(byNameAndKind)
 }

@@ -2,8 +2,8 @@
 // was there before it goes back; if there was none, the package is removed. A package that went for
 // one that failed comes back.
 
-import type { PackageName } from '../../model/names.ts'
-import type { Actual } from '../actual.ts'
+import type { PackageName, PackageVersion } from '../../model/names.ts'
+import { type Actual, isAbsent } from '../actual.ts'
 import type { TransactionResult } from './package-system.ts'
 import type { Step } from './provider.ts'
 import type { Run } from './run.ts'
@@ -19,36 +19,52 @@ export async function putBack(
 ): Promise<void> {
   const installs = new Map<PackageName, string>()
   const removes = new Set<PackageName>()
+  const takes = new Map<PackageName, PackageVersion>()
   for (const { action } of missed) {
     const { name, previous } = action
     const earlier = run.before.get(name)
-    if (isAsBefore(earlier, after.get(name))) continue
-    // Nothing was to come in the place of this package: it is on its way out.
-    if (action.what === 'remove' && action.together === undefined) continue
-    if (earlier === undefined) removes.add(name)
+    const left = after.get(name)
+    // A package that goes comes back only if something else was to come in its place.
+    const isGoing = action.what === 'remove' && action.together === undefined
+    if (isGoing || isAsBefore(earlier, left)) continue
+    if (isAbsent(earlier)) removes.add(name)
+    else if (action.to !== null && isBeside(action.to, earlier, left)) takes.set(name, action.to)
     else if (previous !== null && previous.version === earlier.version) installs.set(name, previous.path)
-    else if (after.has(name)) addProblem(run, name, `left as it is, for the payload of ${earlier.version} is not here`)
+    else if (left !== undefined)
+      addProblem(run, name, `left as it is, for the payload of ${earlier.version} is not here`)
     else addProblem(run, name, `${earlier.version} cannot be put back, for its payload is not here`)
   }
-  if (installs.size + removes.size === 0) return
-  const change = { installs, removes, downgrades: true, reinstalls: true, isBack: true }
+  if (installs.size + removes.size + takes.size === 0) return
+  const change = { installs, removes, takes, keeps: new Map(), downgrades: true, reinstalls: true, isBack: true }
   const result = await run.system.transact(change, run.context)
   const there = await run.look()
-  for (const name of [...installs.keys(), ...removes]) {
-    addProblem(run, name, backText(name, { earlier: run.before.get(name), left: there.get(name), result }))
+  for (const name of [...installs.keys(), ...removes, ...takes.keys()]) {
+    const isTaken = takes.has(name)
+    addProblem(run, name, backText(name, { earlier: run.before.get(name), left: there.get(name), isTaken, result }))
   }
 }
 
 function isAsBefore(earlier: Actual | undefined, left: Actual | undefined): boolean {
-  if (left === undefined) return earlier === undefined
-  return left.state === 'whole' && left.version === earlier?.version
+  if (isAbsent(left)) return isAbsent(earlier)
+  const isSame = (left.versions?.length ?? 1) === (earlier?.versions?.length ?? 1)
+  return left.state === 'whole' && left.version === earlier?.version && isSame
+}
+
+/** Whether the version came beside others that were there before and still are. */
+function isBeside(version: PackageVersion, earlier: Actual, left: Actual | undefined): boolean {
+  const before = (earlier.versions ?? [earlier]).map((one) => one.version)
+  const now = (left?.versions ?? []).map((one): PackageVersion | null => one.version)
+  return !before.includes(version) && now.includes(version) && before.every((one) => now.includes(one))
 }
 
 function backText(
   name: PackageName,
-  { earlier, left, result }: { earlier: Actual | undefined; left: Actual | undefined; result: TransactionResult },
+  seen: { earlier: Actual | undefined; left: Actual | undefined; isTaken: boolean; result: TransactionResult },
 ): string {
-  if (isAsBefore(earlier, left)) return earlier === undefined ? 'removed again' : `${earlier.version} was put back`
+  const { earlier, left, isTaken, result } = seen
+  if (isAsBefore(earlier, left)) {
+    return isAbsent(earlier) || isTaken ? 'removed again' : `${earlier.version} was put back`
+  }
   const why = result.kind === 'refused' ? result.because(name) : result.complaint(name)
   return `${earlier?.version ?? 'nothing'} could not be put back: ${why}`
 }

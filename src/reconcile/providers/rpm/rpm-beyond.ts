@@ -4,17 +4,22 @@
 import type { PackageName } from '../../../model/names.ts'
 import { compareVersions } from '../../../model/versions.ts'
 import type { Change } from '../package-system.ts'
+import { leftWithout } from './rpm-foreseen.ts'
 import type { RpmPrograms } from './rpm-programs.ts'
-import { nameInNevra, type Obsoleted, parseObsoletes, parseRpmQuery, type RpmEntry } from './rpm-text.ts'
+import { type Obsoleted, parseObsoletes, parseRpmQuery, type RpmEntry } from './rpm-text.ts'
 
-/** One entry for each package, such as `remove mta`. Empty if the plan says it all. */
-export async function beyondOf(programs: RpmPrograms, { installs, removes }: Change): Promise<string[]> {
+/**
+ * One entry for each package, such as `remove mta`. Empty if the plan says it all. `words` are those
+ * by which packages are removed.
+ */
+export async function beyondOf(
+  programs: RpmPrograms,
+  { installs, removes }: Change,
+  words: readonly string[],
+): Promise<string[]> {
   const gone = new Set<PackageName>()
   for (const payload of installs.values()) for (const name of await obsoletedBy(programs, payload)) gone.add(name)
-  if (removes.size > 0) {
-    const { stderr } = await programs.test({ files: [], removes: [...removes], downgrades: false, reinstalls: false })
-    for (const [, nevra = ''] of stderr.matchAll(/ is needed by \(installed\) (\S+)/g)) gone.add(nameInNevra(nevra))
-  }
+  for (const name of await leftWithout(programs, [...installs.values()], words)) gone.add(name)
   return [...gone].filter((name) => !removes.has(name) && !installs.has(name)).map((name) => `remove ${name}`)
 }
 

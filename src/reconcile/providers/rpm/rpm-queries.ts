@@ -5,7 +5,8 @@ import { Failure } from '../../../model/failure.ts'
 import type { PackageName } from '../../../model/names.ts'
 import { lastLineOf } from '../../last-line.ts'
 import { rpmRelationsFormat } from './rpm-relations.ts'
-import { rpmFileFormat, rpmQueryFormat } from './rpm-text.ts'
+import { rpmFileFormat, rpmProvidesFormat, rpmQueryFormat } from './rpm-text.ts'
+
 import type { RpmTools } from './rpm-tools.ts'
 
 /** Answers are rpm's own text, for the parsers of rpm-text.ts. */
@@ -17,6 +18,10 @@ export interface RpmQueries {
   relations(names: readonly PackageName[]): Promise<string>
   /** The same of package files. Throws `program-failed` if rpm cannot read one of them. */
   relationsOfFiles(files: readonly string[]): Promise<string>
+  /** The paths of the files in package files. */
+  pathsIn(files: readonly string[]): Promise<string[]>
+  /** The installed packages that provide one of these names, in the format `rpmRelationsFormat`. */
+  providing(names: readonly string[]): Promise<string>
   /** The machine's own architecture, as rpm calls it. */
   arch(): Promise<string>
   /** The files of these packages that are not as they came. quick does not read what is in them. */
@@ -29,6 +34,12 @@ export interface RpmQueries {
   owners(files: readonly string[]): Promise<string>
   /** The paths of the configuration files of a package, one a line. */
   configFiles(name: PackageName): Promise<string>
+  /** What the installed versions of a package provide, in the format `rpmProvidesFormat`. */
+  provides(name: PackageName): Promise<string>
+  /** The release of the running kernel, as `uname -r` says it. */
+  kernelRelease(): Promise<string>
+  /** The packages that have the files of a kernel, in the format `rpmQueryFormat`. */
+  kernelOwners(release: string): Promise<string>
 }
 
 export function rpmQueriesFor({ targetRoot, disk, waits, database, run, rpm, ask }: RpmTools): RpmQueries {
@@ -49,6 +60,12 @@ export function rpmQueriesFor({ targetRoot, disk, waits, database, run, rpm, ask
       throw new Failure('program-failed', `rpm -qp: ${lastLineOf(result.stderr)}`)
     },
 
+    async pathsIn(files) {
+      return (await run('rpm', ['-qpl', '--nosignature', ...files], waits.queryMs)).stdout.split('\n')
+    },
+
+    providing: async (names) => (await ask(['-q', '--qf', rpmRelationsFormat, '--whatprovides', ...names])).stdout,
+
     arch: async () => (await run('rpm', ['--eval', '%{_arch}'], waits.queryMs)).stdout.trim(),
 
     async verify(names, depth) {
@@ -65,5 +82,17 @@ export function rpmQueriesFor({ targetRoot, disk, waits, database, run, rpm, ask
     owners: async (files) => (await ask(['-qf', '--qf', '%{NAME}\\n', ...files])).stdout,
 
     configFiles: async (name) => (await ask(['-qc', '--', name])).stdout,
+
+    provides: async (name) => (await ask(['-q', '--qf', rpmProvidesFormat, '--', name])).stdout,
+
+    kernelRelease: async () => (await run('uname', ['-r'], waits.queryMs)).stdout.trim(),
+
+    async kernelOwners(release) {
+      const files = [`/boot/vmlinuz-${release}`, `/lib/modules/${release}`, `/usr/lib/modules/${release}/vmlinuz`]
+      const byFile = await ask(['-qf', '--qf', rpmQueryFormat, ...files])
+      // SUSE writes the release of its packages otherwise than that of the kernel.
+      const named = await ask(['-q', '--qf', rpmQueryFormat, '--whatprovides', `kernel-uname-r = ${release}`])
+      return byFile.stdout + named.stdout
+    },
   }
 }

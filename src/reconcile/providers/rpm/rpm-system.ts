@@ -9,6 +9,7 @@ import type { PackageSystem } from '../package-system.ts'
 import type { Provider, Step } from '../provider.ts'
 import type { RpmFrontEnd } from './rpm-front-end.ts'
 import type { RpmPrograms } from './rpm-programs.ts'
+import type { RpmSettings } from './rpm-settings.ts'
 import { parseRpmQuery } from './rpm-text.ts'
 import type { RpmToolParts } from './rpm-tools.ts'
 import { rpmTransaction } from './rpm-transaction.ts'
@@ -18,9 +19,10 @@ export interface RpmSystemParts {
   frontEnd: RpmFrontEnd
   programs: RpmPrograms
   inspect: Provider['inspect']
+  settings(): Promise<RpmSettings>
 }
 
-export function rpmSystemFor({ frontEnd, disk, programs, inspect }: RpmSystemParts): PackageSystem {
+export function rpmSystemFor({ frontEnd, disk, programs, inspect, settings }: RpmSystemParts): PackageSystem {
   return {
     inspect,
     // rpm ends what it began in the next transaction: nothing has to be repaired before or after.
@@ -28,7 +30,7 @@ export function rpmSystemFor({ frontEnd, disk, programs, inspect }: RpmSystemPar
     tidy: async () => {},
     problemOf: (manifest, payload) => problemOf(programs, manifest, payload),
     isOther: (step) => isOther(programs, step),
-    transact: (change, context) => rpmTransaction({ frontEnd, disk, programs }, change, context),
+    transact: (change, context) => rpmTransaction({ frontEnd, disk, programs, settings }, change, context),
     finish: ({ workFolder }) => disk.remove(path.join(workFolder, 'rpm')),
   }
 }

@@ -1,8 +1,8 @@
 // What a release takes away and what it brings go in one transaction of the real apt.
 
 import t from 'tap'
+import type { Wanted } from '../packages.ts'
 import { type ChangeWorld, changeWorld } from './change-world.ts'
-import type { Wanted } from './packages.ts'
 
 // apt and dpkg are real, and other tests run beside these.
 t.setTimeout(1_200_000)

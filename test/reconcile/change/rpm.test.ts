@@ -1,9 +1,9 @@
 // What a release takes away and what it brings go together, by the real rpm, dnf and zypper.
 
 import t from 'tap'
-import { needs } from '../repository/workbench.ts'
+import { needs } from '../../repository/workbench.ts'
+import type { Wanted } from '../packages.ts'
 import { changeWorld } from './change-world.ts'
-import type { Wanted } from './packages.ts'
 
 // rpm, dnf and zypper are real, and other tests run beside these.
 t.setTimeout(1_200_000)
@@ -53,11 +53,7 @@ for (const frontEnd of ['rpm', 'dnf', 'zypper'] as const) {
     const good = await make('3-1')
     await world.converge([old, user])
     t.same(await world.converge([bad, user, other]), ['newmta failed -', 'oldmta failed 1-1', 'other changed 1-1'])
-    t.match(world.outcomes, [
-      { name: 'newmta', detail: /exit status 3/ },
-      { name: 'oldmta', detail: /not without newmta/ },
-      {},
-    ])
+    t.match(world.outcomes, [{ name: 'oldmta', detail: /not without newmta/ }, { detail: /exit status 3/ }, {}])
     t.same(await world.there('oldmta', 'newmta', 'user'), ['oldmta 1-1', 'user 1-1'])
     t.same(await world.converge([refusing, user, other]), ['newmta failed -', 'oldmta failed 1-1'])
     t.same(await world.there('oldmta', 'newmta', 'user'), ['oldmta 1-1', 'user 1-1'])

@@ -2,12 +2,12 @@
 
 import fc from 'fast-check'
 import t from 'tap'
-import type { DesiredPackage } from '../../src/model/desired.ts'
-import type { Kind, Manifest, Relations } from '../../src/model/manifest.ts'
-import { isMet, type Offer, type Offers, offersOf } from '../../src/model/needs.ts'
-import { type Difference, keyOf } from '../../src/reconcile/differences.ts'
-import { type Plan, planFor } from '../../src/reconcile/plan.ts'
-import { waitsFor } from '../../src/reconcile/waits.ts'
+import type { DesiredPackage } from '../../../src/model/desired.ts'
+import type { Kind, Manifest, Relations } from '../../../src/model/manifest.ts'
+import { isMet, type Offer, type Offers, offersOf } from '../../../src/model/needs.ts'
+import { type Difference, keyOf } from '../../../src/reconcile/differences.ts'
+import { type Plan, planFor } from '../../../src/reconcile/plan.ts'
+import { waitsFor } from '../../../src/reconcile/waits.ts'
 
 const digest = (text: string) => Buffer.from(text.padEnd(32, '.')).toString('hex').slice(0, 64)
 
