@@ -67,6 +67,17 @@ const attackSchema = v.strictObject({
 })
 export type Attack = v.InferOutput<typeof attackSchema>
 
+/** A node whose reports are refused, told by the node that refuses them. */
+const refusalSchema = v.strictObject({
+  node: nodeNameSchema,
+  reason: lineSchema,
+  /** When it was first refused, and when last, by the clock of the node that refuses. */
+  first: instantSchema,
+  last: instantSchema,
+  count: countSchema,
+})
+export type Refusal = v.InferOutput<typeof refusalSchema>
+
 export const transferSchema = v.strictObject({
   infoHash: infoHashSchema,
   name: packageNameSchema,
@@ -126,6 +137,10 @@ export const reportSchema = v.strictObject({
   truncated: v.exactOptional(countSchema),
   transfers: v.array(transferSchema),
   attacks: v.pipe(v.array(attackSchema), v.maxLength(limits.attacksKept)),
+  /** The newest refusals, of reports that this node did not accept from its subtree. */
+  refusals: v.exactOptional(v.pipe(v.array(refusalSchema), v.maxLength(limits.refusalsKept))),
+  /** How far the machine's clock is ahead of the parent's. Absent while they agree. */
+  clockAheadMs: v.exactOptional(v.pipe(v.number(), v.safeInteger())),
   arch: archSchema,
   facts: v.pipe(
     atMost(limits.reportFactsMax, 'facts'),

@@ -10,6 +10,7 @@ import type { RolloutInfo } from '../model/local-api/rollouts.ts'
 import type { Status } from '../model/local-api/status.ts'
 import type { Transfer } from '../model/report.ts'
 import type { Rollouts } from '../release/rollouts/rollouts.ts'
+import { refusedIn } from '../report/refusals.ts'
 import { nodeInfoOf, subtreeStatusOf } from '../report/summary.ts'
 import { type AnswerHandlers, type LocalApiParts, rootOf } from './local-handlers.ts'
 import { problemsOf } from './state/report-from.ts'
@@ -25,7 +26,7 @@ export function answerHandlers(parts: LocalApiParts): AnswerHandlers {
     'GET /packages/:name': async ({ name }) => ({ versions: await rootOf(parts).repository.package(name) }),
     'GET /torrents/:name': async ({ name, query }) => {
       const { torrentOf } = await import('./torrents.ts')
-      return await torrentOf(parts, { name, version: query['version'], arch: query['arch'] })
+      return await torrentOf(parts, { name, version: query['version'], arch: query['arch'], target: query['target'] })
     },
     'GET /check': () => node.check(),
     'GET /why/:name': ({ name }) => whyNow(parts, name),
@@ -79,7 +80,9 @@ async function whyNow({ node }: LocalApiParts, name: string): Promise<AnswerOf<'
 /** The nodes of the subtree whose reports are here, this node among them. */
 function nodesKnown({ node, clock }: LocalApiParts): NodeInfo[] {
   const revision = node.state().revision?.body.number ?? null
-  return node.inbox.knowledge().map((knowledge) => nodeInfoOf(knowledge, clock.now(), revision))
+  const [known, now] = [node.inbox.knowledge(), clock.now()]
+  const refused = refusedIn(known, now)
+  return known.map((knowledge) => nodeInfoOf(knowledge, now, revision, refused))
 }
 
 async function nodeDetails(parts: LocalApiParts, name: string): Promise<AnswerOf<'GET /nodes/:name'>> {

@@ -5,7 +5,7 @@ import { unreachable } from '../model/failure.ts'
 import type { Kind, Manifest } from '../model/manifest.ts'
 import type { PackageName, PackageVersion, Sha256 } from '../model/names.ts'
 import { compareVersions } from '../model/versions.ts'
-import { type Actual, type InstalledRecord, isAbsent, seenAs } from './actual.ts'
+import { type Actual, type InstalledRecord, isAbsent, isHeldFrom, seenAs } from './actual.ts'
 import { isEnough } from './newer.ts'
 
 /** How the difference is removed. */
@@ -170,7 +170,7 @@ function differenceOfWanted(parts: {
     to: wanted.version,
     manifest: wanted.manifest,
     found,
-    ...holdOf(there),
+    ...holdOf(there, wanted.version),
     ...(wanted.least !== undefined && { least: wanted.least }),
     ...(keep !== undefined && { keep }),
   })
@@ -202,12 +202,12 @@ function removalOf(there: Installed, cause: Cause, found: string): Difference {
     to: null,
     manifest: null,
     found,
-    ...holdOf(there),
+    ...holdOf(there, null),
   }
 }
 
-function holdOf(there: Actual | undefined): Pick<Difference, 'held' | 'lift'> {
-  return { held: there?.held ?? false, ...(there?.lift !== undefined && { lift: there.lift }) }
+function holdOf(there: Actual | undefined, to: PackageVersion | null): Pick<Difference, 'held' | 'lift'> {
+  return { held: isHeldFrom(there, to), ...(there?.lift !== undefined && { lift: there.lift }) }
 }
 
 // Banyan has no record of the package. If this very revision had no difference on this machine

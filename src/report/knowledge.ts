@@ -27,6 +27,8 @@ export function knowledgeOf(
     failed: report.packages.filter((each) => each.outcome === 'failed').length,
     drifted: report.packages.filter((each) => each.difference === 'drift').length,
     newer: report.packages.filter((each) => each.outcome === 'newer').length,
+    refusals: (report.refusals ?? []).map(({ node, reason, first }) => ({ node, reason, first })),
+    clockAheadMs: report.clockAheadMs ?? 0,
     attacks: report.attacks.length,
     problems: report.problems.length,
     reboot: (report.needs?.reboot ?? null) !== null,

@@ -63,8 +63,8 @@ function ofNode(parts: MetricsParts): MetricFamily[] {
 
 function ofSubtree({ knowledge, now, revision }: MetricsParts): MetricFamily[] {
   const { nodes: _, oldest, ...summary } = summaryOf(knowledge, now, revision)
-  const { converged, pending, applying, failed, island, stale, silent } = summary
-  const states = { converged, pending, applying, failed, island, stale, silent }
+  const { converged, pending, applying, failed, island, stale, refused, silent } = summary
+  const states = { converged, pending, applying, failed, island, stale, refused, silent }
   const sites = [...Map.groupBy(knowledge, ({ site }) => site ?? '')]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .flatMap(([site, nodes]) => {

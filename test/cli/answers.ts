@@ -49,6 +49,8 @@ export const node: NodeInfo = {
   failed: 0,
   drifted: 0,
   newer: 0,
+  refusals: [],
+  clockAheadMs: 0,
   attacks: 0,
   problems: 0,
   reboot: false,
@@ -115,6 +117,7 @@ export const noNodes: Counts = {
   failed: 0,
   island: 0,
   stale: 0,
+  refused: 0,
   silent: 0,
 }
 
@@ -136,6 +139,7 @@ export const status: Status = {
   },
   sites: [],
   parents: [],
+  refused: [],
   attention: [],
   attentionLeftOut: 0,
   self: node,

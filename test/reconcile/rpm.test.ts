@@ -1,7 +1,6 @@
 // What rpm packages promise beyond the contract of all kinds, with the real rpm, dnf and zypper.
 
 import * as fs from 'node:fs/promises'
-import path from 'node:path'
 import t from 'tap'
 import { rpmProvider } from '../../src/reconcile/providers/rpm/rpm.ts'
 import { rpmWaits } from '../../src/reconcile/providers/rpm/rpm-tools.ts'
@@ -140,24 +139,6 @@ each('a failing script after the old version is gone is told and no reason to go
   t.match(await world.ensure(await world.install({ name: 'shop', version: '2-1' }, 'upgrade')), [
     { outcome: 'changed', version: '2-1', detail: /%postun\(shop-1-1.noarch\) scriptlet failed, exit status 6/ },
   ])
-})
-
-each('a package that is held is left as it is', async (t, world) => {
-  await world.ensure(await world.install({ name: 'shop', version: '1-1' }))
-  const up = await world.install({ name: 'shop', version: '2-1' }, 'upgrade')
-  for (const [file, text] of [
-    ['etc/dnf/plugins/versionlock.list', 'shop-0:1-1.*\n'],
-    ['etc/zypp/locks', '\ntype: package\nmatch_type: glob\ncase_sensitive: on\nsolvable_name: shop\n'],
-  ] as const) {
-    await fs.mkdir(path.dirname(`${world.root}/${file}`), { recursive: true })
-    await fs.writeFile(`${world.root}/${file}`, text)
-    t.match(await world.look('shop'), { held: true, state: 'whole' })
-    t.match(await world.ensure(up), [
-      { outcome: 'held', version: '1-1', detail: /dnf versionlock delete shop, or zypper removelock/ },
-    ])
-    await fs.rm(`${world.root}/${file}`)
-  }
-  t.match(await world.ensure(up), [{ outcome: 'changed', version: '2-1' }])
 })
 
 each('a package on the machine that lacks something does not keep others back', async (t, world) => {

@@ -25,6 +25,8 @@ export const repositoryLimits = {
   treePathMaxBytes: 2_048,
   /** A tree's description file. People write it. */
   descriptionMaxBytes: 64 * KiB,
+  /** Facts that say which machines a build is for. */
+  targetFactsMax: 4,
   /** Patterns of one tree's `exclude`. Every file and folder is compared with each. */
   excludeMax: 100,
   /**

@@ -8,6 +8,7 @@ import { parseJson } from '../../model/parse.ts'
 import { parseReportBatch, type ReportBatch } from '../../model/report.ts'
 import { type Handout, parseAnnounce } from '../../model/wire/announce.ts'
 import { digestsIn, type Found, framesOf } from '../../model/wire/object-frames.ts'
+import type { ReportsAnswer } from '../../model/wire/reports-answer.ts'
 import { retryAfterS } from '../../model/wire/retry-after.ts'
 import { openMetricsType } from '../../report/open-metrics.ts'
 import type { Announced } from '../../tracker/tracker.ts'
@@ -25,7 +26,7 @@ export interface DownlinkParts {
   /** See `ObjectSource.firstOf`. */
   objects(digests: readonly Sha256[], bytes: number): Promise<Found[]>
   announce(announced: Announced): Promise<Handout>
-  reports(node: NodeName, batch: ReportBatch): Promise<{ accepted: number }>
+  reports(node: NodeName, batch: ReportBatch): Promise<ReportsAnswer>
   enrol(body: Uint8Array): Promise<{ status: number; body: Uint8Array }>
   metrics(): Promise<string>
 }

@@ -5,6 +5,7 @@ import type { InfoHash, NodeName } from '../../model/names.ts'
 import type { Attack, ReportBatch } from '../../model/report.ts'
 import type { Settings } from '../../model/settings.ts'
 import type { Handout } from '../../model/wire/announce.ts'
+import type { ReportsAnswer } from '../../model/wire/reports-answer.ts'
 import type { ObjectSource } from '../../objects/object-source.ts'
 import { createStrangers } from '../../swarm/callers/strangers.ts'
 import type { Swarm } from '../../swarm/swarm.ts'
@@ -39,7 +40,7 @@ export interface ServingParts {
   swarm: Pick<Swarm, 'port' | 'have' | 'transfer' | 'unfinished' | 'part'>
   site: () => string | null
   source: Pick<ObjectSource, 'firstOf'>
-  takeReports: (batch: ReportBatch, from: NodeName) => Promise<{ accepted: number }>
+  takeReports: (batch: ReportBatch, from: NodeName) => Promise<ReportsAnswer>
   /** The swarms that the children want have changed. */
   onWanted: (wanted: WantedSwarm[]) => void
   /** Resolves once the payloads that the children want are held here too. */

@@ -13,7 +13,7 @@ export function createRootUplink({ fleet }: { fleet: Pick<Fleet, 'file' | 'enrol
     announce: async () => {
       throw new Failure('unsupported', 'a root has nobody to announce to')
     },
-    reports: async () => {},
+    reports: async () => ({ accepted: 0, refused: [] }),
     async enrol(body) {
       try {
         const reply = await fleet.enrol(parseJson(body, 'certificate request', limits.messageMarksMax))

@@ -7,6 +7,7 @@ import { parseJson, parserOf } from '../../model/parse.ts'
 import type { ReportBatch } from '../../model/report.ts'
 import { type Announce, type Handout, parseHandout } from '../../model/wire/announce.ts'
 import { type Found, objectsPath, parseFrames } from '../../model/wire/object-frames.ts'
+import { parseReportsAnswer, type ReportsAnswer } from '../../model/wire/reports-answer.ts'
 import type { TufFetch } from '../../trust/tuf-client.ts'
 import { accepted, createParentCalls, type ParentCalls, type ParentCallsParts } from './parent-calls.ts'
 
@@ -24,7 +25,8 @@ export interface Uplink {
    */
   objects(digests: readonly Sha256[], bytes: number): Promise<Found[]>
   announce(announce: Announce): Promise<Handout>
-  reports(batch: ReportBatch): Promise<void>
+  /** Which of the reports the parent refused, and what its clock says. */
+  reports(batch: ReportBatch): Promise<ReportsAnswer>
   /** Status and body of the reply, to be relayed unchanged. */
   enrol(body: Uint8Array): Promise<{ status: number; body: Uint8Array }>
   /**
@@ -58,7 +60,9 @@ export function createUplink(parts: ParentCallsParts): Uplink {
     },
     async reports(batch) {
       const body = JSON.stringify(batch)
-      accepted(await ask({ ...post('/v1/reports', body), responseMaxBytes: 64 * 1024 }), 'reports')
+      const reply = await ask({ ...post('/v1/reports', body), responseMaxBytes: limits.reportsAnswerMaxBytes })
+      const answer = parseJson(accepted(reply, 'reports').body, 'answer to reports', limits.reportBatchMarksMax)
+      return parseReportsAnswer(answer, 'answer to reports')
     },
     async enrol(body) {
       const { status, body: answer } = await ask({

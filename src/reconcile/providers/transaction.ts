@@ -5,7 +5,7 @@
 import type { PackageName } from '../../model/names.ts'
 import type { Outcome } from '../../model/report.ts'
 import type { Disk } from '../../world/world.ts'
-import type { Actual } from '../actual.ts'
+import { type Actual, isHeldFrom } from '../actual.ts'
 import { carryOut } from './carry-out.ts'
 import { installedBytes, lackOfSpace } from './free-space.ts'
 import { tiedTo } from './groups.ts'
@@ -82,7 +82,7 @@ async function sorted(
   for (const step of steps) {
     const there = before.get(step.action.name)
     if (isReached(step.action, there) && !(await system.isOther(step))) continue
-    if (there?.held) {
+    if (isHeldFrom(there, step.action.to)) {
       held.add(step)
       continue
     }

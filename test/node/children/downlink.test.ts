@@ -38,7 +38,7 @@ function downlinkWith(parts: Partial<DownlinkParts> = {}) {
     timestampVersion: () => 4,
     objects: async (digests) => digests.map(() => undefined),
     announce: async () => ({ intervalMs: 1000, site: 'berlin', swarms: {} }),
-    reports: async () => ({ accepted: 0 }),
+    reports: async () => ({ accepted: 0, refused: [] }),
     metrics: async () => '# EOF\n',
     enrol: async () => ({ status: 200, body: new TextEncoder().encode('{}') }),
     ...parts,

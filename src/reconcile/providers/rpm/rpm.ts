@@ -8,7 +8,7 @@ import { compareVersions } from '../../../model/versions.ts'
 import type { Actual } from '../../actual.ts'
 import { findingsText, type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
 import { ensureTogether } from '../transaction.ts'
-import { holdFiles, isHeldBy } from './rpm-holds.ts'
+import { excludesIn, type Hold, heldBy, holdFiles } from './rpm-holds.ts'
 import { isInstalledSideBySide } from './rpm-instances.ts'
 import { type RpmProgramParts, type RpmPrograms, rpmProgramsFor } from './rpm-programs.ts'
 import { parseRpmRelations } from './rpm-relations.ts'
@@ -54,23 +54,29 @@ async function inspect(
   const wanted = new Set(names)
   // rpm also reads `shop-2.0` as version 2.0 of shop.
   const entries = parseRpmQuery(await programs.query(names)).filter((entry) => wanted.has(entry.name))
-  const groups = [...versionsByName(entries).values()]
+  const groups = versionsByName(entries)
+  const settings = await readRpmSettings(parts)
+  const native = await programs.arch()
   const about: About = {
-    native: groups.some((group) => group.length > 1) ? await programs.arch() : '',
-    isHeld: isHeldBy(await heldPatterns(parts)),
-    isSideBySide: async (name) => await isInstalledSideBySide(programs, name, await readRpmSettings(parts)),
+    native,
+    holds: [...excludesIn(settings, native), ...(await holdsIn(parts, native))],
+    isSideBySide: (name) => isInstalledSideBySide(programs, name, settings),
   }
   const seen: Seen[] = []
-  for (const sameName of groups) seen.push(await seenOf(sameName, about))
+  for (const name of wanted) {
+    const one = await seenOf(name, groups.get(name) ?? [], about)
+    if (one !== undefined) seen.push(one)
+  }
   const checked = seen.filter(({ actual }) => look.owned.has(actual.name)).flatMap(({ words }) => words)
   const drifted = await driftOf(programs, checked, look.depth)
   return seen.map((one) => withDrift(one, drifted))
 }
 
-/** What is asked about packages of which more than one is installed. */
+/** What has to be known of the machine to judge a package. */
 interface About {
+  /** The machine's own architecture, as rpm calls it. */
   native: string
-  isHeld: (name: PackageName) => boolean
+  holds: readonly Hold[]
   isSideBySide: (name: PackageName) => Promise<boolean>
 }
 
@@ -80,14 +86,23 @@ interface Seen {
   words: string[]
 }
 
-async function seenOf(sameName: readonly RpmEntry[], { native, isHeld, isSideBySide }: About): Promise<Seen> {
+/** Undefined if the package is not installed and nothing is said about it. */
+async function seenOf(
+  name: PackageName,
+  sameName: readonly RpmEntry[],
+  { native, holds, isSideBySide }: About,
+): Promise<Seen | undefined> {
   // A package of the same name for a foreign architecture (multilib) is not looked at.
   const ours = sameName.filter(({ arch }) => arch === native || arch === 'noarch')
   const entries = [...(ours.length > 0 ? ours : sameName)].sort((a, b) => compareVersions('rpm', b.version, a.version))
   const versions = entries.map(({ version }) => version)
-  const name = sameName[0]?.name ?? ''
-  const version = versions[0] ?? ''
-  const actual: Actual = { name, kind: 'rpm', version, held: isHeld(name), payload: null, state: 'whole', found: '' }
+  const [version] = versions
+  const hold = heldBy(holds, name, version)
+  const about = { name, kind: 'rpm' as const, payload: null, ...(hold ?? { held: false }) }
+  if (version === undefined) {
+    return hold && { actual: { ...about, version: null, state: 'absent', found: '' }, words: [] }
+  }
+  const actual: Actual = { ...about, version, state: 'whole', found: '' }
   if (versions.length === 1) return { actual, words: [name] }
   if (await isSideBySide(name)) {
     const instances = versions.map((one) => ({ version: one, state: 'whole' as const, found: '' }))
@@ -107,14 +122,18 @@ function withDrift({ actual, words }: Seen, drifted: ReadonlyMap<string, readonl
   return { ...actual, ...(versions === undefined ? {} : { versions }), ...driftIn(words[0]) }
 }
 
-async function heldPatterns({ targetRoot, disk }: Pick<RpmProgramParts, 'targetRoot' | 'disk'>): Promise<string[]> {
-  const patterns: string[] = []
+async function holdsIn(
+  { targetRoot, disk }: Pick<RpmProgramParts, 'targetRoot' | 'disk'>,
+  native: string,
+): Promise<Hold[]> {
+  const holds: Hold[] = []
   for (const [name, read] of Object.entries(holdFiles)) {
     const file = path.join(targetRoot, name)
     if ((await disk.stat(file))?.kind !== 'file') continue
-    patterns.push(...read(new TextDecoder().decode(await disk.read(file, { maxBytes: limits.settingsMaxBytes }))))
+    const text = new TextDecoder().decode(await disk.read(file, { maxBytes: limits.settingsMaxBytes }))
+    holds.push(...read(text, native))
   }
-  return patterns
+  return holds
 }
 
 /**
