@@ -43,6 +43,7 @@ export async function startChildrenSide(
     takeReports: reports.take,
     onWanted: (wanted) => live.dispatch({ kind: 'children-wanted', wanted }),
     held: jobs.holding.held,
+    clockHeard: (node, at) => parts.root?.fleet.clockHeard(node, at),
     // Any node may ask, and the metrics of a large subtree are much work.
     metrics: keptFor({ clock, ms: limits.metricsKeptMs }, metrics),
   })

@@ -50,6 +50,12 @@ export function answerHandlers(parts: LocalApiParts): AnswerHandlers {
       const { ttlMs, uses, parents } = body('POST /tokens')
       return { token: await fleet.createToken({ ttlMs, uses, parents: parents ?? urls() }) }
     },
+    'POST /clock/confirm': async () => {
+      const { fleet } = rootOf(parts)
+      const wasInDoubt = fleet.clockDoubt() !== null
+      fleet.confirmClock()
+      return { wasInDoubt }
+    },
     'GET /rollouts': async () => ({ rollouts: await rootOf(parts).rollouts.list() }),
     'POST /rollouts': ({ body }) => {
       const { rollouts } = rootOf(parts)
@@ -94,6 +100,18 @@ async function nodeDetails(parts: LocalApiParts, name: string): Promise<AnswerOf
   return { ...found, report, distances: newestDistances(report?.transfers ?? []) }
 }
 
+/** That the clock of a root is in doubt. Empty at all other nodes. */
+function clockProblems({ root }: LocalApiParts): string[] {
+  const doubt = root?.fleet.clockDoubt() ?? null
+  if (doubt === null) return []
+  const { machine, signing, agree, voices } = doubt
+  const time = (at: number) => new Date(at).toISOString()
+  return [
+    `the clock of this machine says ${time(machine)}, and the root signs at ${time(signing)}, which continues its ` +
+      `last signed time; ${agree} of ${voices} children agree with the clock. If the clock is right: banyan doctor --fix`,
+  ]
+}
+
 function statusNow(parts: LocalApiParts): Status {
   const { node, clock } = parts
   const { name, revision, link, applying } = node.state()
@@ -107,7 +125,7 @@ function statusNow(parts: LocalApiParts): Status {
     self: nodesKnown(parts).find((info) => info.node === name) ?? null,
     link,
     applying,
-    problems: problemsOf(node.state(), node.swarm.transfers()),
+    problems: [...clockProblems(parts), ...problemsOf(node.state(), node.swarm.transfers())],
     payloads: { whole: node.swarm.whole().size, unfinished: node.swarm.unfinished().length },
     transfers: node.swarm.transfers().map((each) => ({ ...each, distance: distanceOf(each) })),
     rates: node.rates(),

@@ -19,7 +19,7 @@ import type { Step } from '../../src/reconcile/providers/provider.ts'
 
 t.test('packages and their states', async (t) => {
   const text =
-    'app\t2.0\tall\thalf-configured\tinstall\tok\nlib\t1:1.0-2~a\tamd64\tinstalled\thold\treinstreq\nold\t\tall\tnot-installed\n'
+    'app\t2.0\tall\thalf-configured\tinstall\tok\nlib\t1:1.0-2~a\tamd64\tinstalled\thold\treinstreq\nold\t\tall\tnot-installed\tunknown\tok\n'
   t.same(parseDpkgQuery(text), [
     { name: 'app', version: '2.0', arch: 'all', status: 'half-configured', held: false, needsReinstall: false },
     { name: 'lib', version: '1:1.0-2~a', arch: 'amd64', status: 'installed', held: true, needsReinstall: true },

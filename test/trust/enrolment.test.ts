@@ -16,7 +16,7 @@ import {
   requestRenewal,
 } from '../../src/trust/enrolment.ts'
 import { seal } from '../../src/trust/envelope.ts'
-import { identityOf, loadIdentity, type NodeIdentity, saveIdentity } from '../../src/trust/identity.ts'
+import { certificateOf, identityOf, loadIdentity, type NodeIdentity, saveIdentity } from '../../src/trust/identity.ts'
 import { privateKeyFrom } from '../../src/trust/keys.ts'
 import { keysOfSecret, parseToken, type Token } from '../../src/trust/token.ts'
 import { bootstrapTrust, openTrust } from '../../src/trust/trust-store.ts'
@@ -231,6 +231,28 @@ t.test('a node renews its certificate, as often as it likes', async (t) => {
   root.clock.at += limits.certificateLifetimeMs + 1000
   const late = requestRenewal(identity, root.clock.at)
   t.match(await failureOf(root.fleet.enrol(late)), { code: 'expired', message: /certificate of n1 ended at/ })
+})
+
+t.test('a root may always renew its own certificate, whichever of two clocks is right', async (t) => {
+  const root = await acme()
+  const own = await loadIdentity(`${home}/keys`, root.disk)
+  await join(root, 'n1')
+  const renewed = async (fleet: Acme['fleet']) => {
+    const request = sent(requestRenewal(own, root.clock.now()))
+    return acceptRenewal(sent(await fleet.enrol(request, 'root')), own)
+  }
+  root.clock.at += 70 * dayMs
+  const reopened = await root.reopen()
+  t.match(reopened.clockDoubt(), { signing: start, machine: start + 70 * dayMs })
+  const afterPause = await renewed(reopened)
+  t.equal(afterPause.notAfter, root.clock.at + limits.certificateLifetimeMs)
+  const { validFromDate } = certificateOf(afterPause.certificateDer, 'own')
+  t.equal(validFromDate.getTime(), start - limits.certificateBackdateMs, 'it holds already if the clock is ahead')
+  t.match(await failureOf(reopened.enrol(sent(requestRenewal(own, root.clock.now())), 'another')), { code: 'replayed' })
+
+  root.clock.at = start - 400 * dayMs
+  const behind = await renewed(await root.reopen())
+  t.equal(behind.notAfter, start + limits.certificateLifetimeMs)
 })
 
 t.test('a renewal is for who signed it, and for now', async (t) => {

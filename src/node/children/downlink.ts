@@ -3,7 +3,7 @@
 
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
-import type { NodeName, Sha256 } from '../../model/names.ts'
+import type { Instant, NodeName, Sha256 } from '../../model/names.ts'
 import { parseJson } from '../../model/parse.ts'
 import { parseReportBatch, type ReportBatch } from '../../model/report.ts'
 import { type Handout, parseAnnounce } from '../../model/wire/announce.ts'
@@ -29,6 +29,8 @@ export interface DownlinkParts {
   reports(node: NodeName, batch: ReportBatch): Promise<ReportsAnswer>
   enrol(body: Uint8Array): Promise<{ status: number; body: Uint8Array }>
   metrics(): Promise<string>
+  /** The clock of a child that has just called. */
+  clockHeard(node: NodeName, at: Instant): void
 }
 
 export interface Downlink {
@@ -84,7 +86,9 @@ function callsOf(parts: DownlinkParts, watchers: Watchers): ReadonlyMap<string, 
   return new Map<string, Call>([
     [
       'GET /v1/watch',
-      async ({ query, signal }) => {
+      async ({ query, signal }, node) => {
+        // A node of an earlier version sends no time.
+        if (query['now'] !== undefined) parts.clockHeard(node, wholeNumber(query['now'], 'watch: now'))
         await watchers.hang(wholeNumber(query['timestamp'], 'watch: timestamp'), signal)
         return json(200, { timestamp: parts.timestampVersion() })
       },

@@ -1,7 +1,7 @@
 // This node as a parent: its tracker, and the control port where its children's requests arrive.
 
 import { limits } from '../../model/limits.ts'
-import type { InfoHash, NodeName } from '../../model/names.ts'
+import type { InfoHash, Instant, NodeName } from '../../model/names.ts'
 import type { Attack, ReportBatch } from '../../model/report.ts'
 import type { Settings } from '../../model/settings.ts'
 import type { Handout } from '../../model/wire/announce.ts'
@@ -47,6 +47,8 @@ export interface ServingParts {
   held: () => Promise<void>
   /** OpenMetrics text. */
   metrics: () => Promise<string>
+  /** The clock of a child that has just called. */
+  clockHeard: (node: NodeName, at: Instant) => void
   /** A caller without a certificate of this fleet. */
   onAttack: (attack: Attack) => void
 }
@@ -110,6 +112,7 @@ function downlinkFor(parts: ServingParts, tracker: Tracker): Downlink {
     reports: (node, batch) => parts.takeReports(batch, node),
     enrol: (body) => parts.uplink.enrol(body),
     metrics: parts.metrics,
+    clockHeard: parts.clockHeard,
   })
 }
 

@@ -52,10 +52,10 @@ export interface Ran {
 export interface PackageSystem {
   inspect: Provider['inspect']
   /**
-   * Runs before everything else. Repairs what a killed package manager left behind, whoever started
-   * it.
+   * Runs before everything else. Lets the package manager repair, once, what a killed one left
+   * behind, whoever started it. Returns what was repaired, and what could not be, for the report.
    */
-  prepare(context: ApplyContext): Promise<void>
+  prepare(context: ApplyContext): Promise<string | undefined>
   /**
    * Why a package file is not what its manifest says, before anything is touched. Undefined if it
    * is.

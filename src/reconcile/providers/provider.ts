@@ -112,6 +112,12 @@ export function outcomeOf(parts: {
   }
 }
 
+/** The outcome with one more remark in its detail. */
+export function withRemark(outcome: Outcome, remark: string): Outcome {
+  const detail = [outcome.detail, remark].filter((text) => text !== undefined).join('; ')
+  return { ...outcome, detail: detail.slice(0, limits.detailMaxChars) }
+}
+
 /** The outcome of a step that was refused before anything was done. */
 export function refusedOutcome(action: Action, problem: string): Outcome {
   return {

@@ -39,6 +39,7 @@ function downlinkWith(parts: Partial<DownlinkParts> = {}) {
     objects: async (digests) => digests.map(() => undefined),
     announce: async () => ({ intervalMs: 1000, site: 'berlin', swarms: {} }),
     reports: async () => ({ accepted: 0, refused: [] }),
+    clockHeard: () => {},
     metrics: async () => '# EOF\n',
     enrol: async () => ({ status: 200, body: new TextEncoder().encode('{}') }),
     ...parts,

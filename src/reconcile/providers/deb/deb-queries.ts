@@ -3,6 +3,7 @@
 import path from 'node:path'
 import { limits } from '../../../model/limits.ts'
 import type { PackageName } from '../../../model/names.ts'
+import type { RunResult } from '../../../world/world.ts'
 import { dpkgRelationsFormat } from './deb-relations.ts'
 import { dpkgQueryFormat } from './deb-text.ts'
 import type { DebTools } from './deb-tools.ts'
@@ -11,28 +12,32 @@ import type { DebTools } from './deb-tools.ts'
 export interface DebQueries {
   /** Whether there is a dpkg database at all. */
   hasDatabase(): Promise<boolean>
-  /** All packages that dpkg knows, in the format `dpkgQueryFormat`. */
+  /** All packages that dpkg knows, installed or not, in the format `dpkgQueryFormat`. */
   query(): Promise<string>
   /** What these packages say of others, in the format `dpkgRelationsFormat`. */
   relations(names: readonly PackageName[]): Promise<string>
-  /** The files of these packages that are not as they came. */
-  verify(names: readonly PackageName[]): Promise<string>
+  /** The files of these packages that are not as they came. See `verifyEach`. */
+  verify(names: readonly PackageName[]): Promise<RunResult>
   /** The packages that files belong to. */
   owners(files: readonly string[]): Promise<string>
   /** dpkg's settings, in the order in which dpkg reads them. */
   settings(): Promise<string>
   nativeArch(): Promise<string>
-  /** Empty if dpkg finds nothing left half-way. */
-  audit(): Promise<string>
+  /** Whether dpkg was ended before it closed its journal, the folder `updates`. */
+  hasJournal(): Promise<boolean>
   /** The control fields Package, Version and Architecture of a package file. */
   control(file: string): Promise<string>
 }
+
+/** What dpkg-query says of an empty database, with exit code 1. */
+const noneFound = /^dpkg-query: no packages found matching \*$/
 
 export function debQueriesFor({ disk, waits, database, dpkgOptions, run, read }: DebTools): DebQueries {
   return {
     hasDatabase: async () => (await disk.stat(path.join(database, 'status')))?.kind === 'file',
 
-    query: () => read('dpkg-query', [`--admindir=${database}`, '-W', `-f=${dpkgQueryFormat}`]),
+    // Without the pattern, dpkg-query leaves out what is held and not installed.
+    query: () => read('dpkg-query', [`--admindir=${database}`, '-W', `-f=${dpkgQueryFormat}`, '*'], noneFound),
 
     async relations(names) {
       // The exit code only says that some of the packages are not installed.
@@ -40,10 +45,7 @@ export function debQueriesFor({ disk, waits, database, dpkgOptions, run, read }:
       return (await run('dpkg-query', args, waits.queryMs)).stdout
     },
 
-    async verify(names) {
-      // The exit code says nothing about what was found.
-      return (await run('dpkg', [...dpkgOptions, '--verify', ...names], waits.repairMs)).stdout
-    },
+    verify: (names) => run('dpkg', [...dpkgOptions, '--verify', ...names], waits.repairMs),
 
     async owners(files) {
       const args = [`--admindir=${database}`, '--search', '--', ...files]
@@ -64,7 +66,10 @@ export function debQueriesFor({ disk, waits, database, dpkgOptions, run, read }:
 
     nativeArch: async () => (await read('dpkg', ['--print-architecture'])).trim(),
 
-    audit: async () => (await run('dpkg', [...dpkgOptions, '--audit'], waits.queryMs)).stdout.trim(),
+    async hasJournal() {
+      const folder = path.join(database, 'updates')
+      return (await disk.stat(folder)) !== undefined && (await disk.list(folder)).some((name) => /^\d+$/.test(name))
+    },
 
     control: (file) => read('dpkg-deb', ['-f', file, 'Package', 'Version', 'Architecture']),
   }

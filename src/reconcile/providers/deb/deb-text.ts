@@ -1,5 +1,6 @@
 // Parsers for the output of dpkg and apt. It has to be their English output, as with LC_ALL=C.
 
+import { Failure } from '../../../model/failure.ts'
 import type { PackageName } from '../../../model/names.ts'
 
 export const dpkgQueryFormat =
@@ -16,12 +17,24 @@ export interface DpkgEntry {
   needsReinstall: boolean
 }
 
-/** Lines of `dpkg-query -W -f=dpkgQueryFormat`. */
+/**
+ * Lines of `dpkg-query -W -f=dpkgQueryFormat`. Throws `program-failed` for a line that lacks a field:
+ * the answer is then not whole.
+ */
 export function parseDpkgQuery(text: string): DpkgEntry[] {
   const entries: DpkgEntry[] = []
   for (const line of text.split('\n')) {
+    if (line === '') continue
     const [name, version, arch, status, want, flag] = line.split('\t')
-    if (name === undefined || version === undefined || arch === undefined || status === undefined) continue
+    if (
+      name === undefined ||
+      version === undefined ||
+      arch === undefined ||
+      status === undefined ||
+      flag === undefined
+    ) {
+      throw new Failure('program-failed', `dpkg-query printed a line that is not whole: ${line.slice(0, 80)}`)
+    }
     entries.push({ name, version, arch, status, held: want === 'hold', needsReinstall: flag === 'reinstreq' })
   }
   return entries
@@ -78,7 +91,8 @@ export function parseComplaints(text: string): { all: string; about(name: Packag
   const lines: string[] = []
   const source = text.split('\n')
   for (const [index, line] of source.entries()) {
-    if (/^dpkg: error/.test(line)) lines.push(`${line.trim()} ${source[index + 1]?.trim() ?? ''}`.trim())
+    if (/^dpkg: (error|unrecoverable)/.test(line))
+      lines.push(`${line.trim()} ${source[index + 1]?.trim() ?? ''}`.trim())
     else if (/^E: /.test(line) || unmetFirst.test(line)) lines.push(line.trim())
     else if (unmetMore.test(line)) lines.push(`${lines.pop() ?? ''}, ${line.trim()}`)
   }

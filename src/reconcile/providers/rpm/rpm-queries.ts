@@ -36,6 +36,13 @@ export interface RpmQueries {
   configFiles(name: PackageName): Promise<string>
   /** What the installed versions of a package provide, in the format `rpmProvidesFormat`. */
   provides(name: PackageName): Promise<string>
+  /** rpm's macro `_pkgverify_level`. */
+  verifyLevel(): Promise<string>
+  /**
+   * What rpm says of the signatures of a package file that has to have one. Undefined if they are
+   * in order.
+   */
+  signatureComplaint(file: string): Promise<string | undefined>
   /** The release of the running kernel, as `uname -r` says it. */
   kernelRelease(): Promise<string>
   /** The packages that have the files of a kernel, in the format `rpmQueryFormat`. */
@@ -84,6 +91,13 @@ export function rpmQueriesFor({ targetRoot, disk, waits, database, run, rpm, ask
     configFiles: async (name) => (await ask(['-qc', '--', name])).stdout,
 
     provides: async (name) => (await ask(['-q', '--qf', rpmProvidesFormat, '--', name])).stdout,
+
+    verifyLevel: async () => (await run('rpm', ['--eval', '%{?_pkgverify_level}'], waits.queryMs)).stdout.trim(),
+
+    async signatureComplaint(file) {
+      const result = await ask(['--define', '_pkgverify_level signature', '-Kv', file])
+      return result.code === 0 ? undefined : result.stdout + result.stderr
+    },
 
     kernelRelease: async () => (await run('uname', ['-r'], waits.queryMs)).stdout.trim(),
 
