@@ -30,7 +30,7 @@ t.test('one change: while a package is in quarantine, what is tied to it stays a
   ]
   const seen = { revision: 7, differences: [], plan: { schema: 1, revision: 7, digest, actions, waiting: [] } }
   const namesIn = (quarantine: Quarantined[]) =>
-    actionsReady({ seen, quarantine, applyNotBeforeMs: null } as Pick<
+    actionsReady({ seen, quarantine, applyNotBeforeMs: null, rechecking: false } as Pick<
       State,
       'seen' | 'quarantine' | 'applyNotBeforeMs'
     >).map(({ name }) => name)

@@ -1,10 +1,10 @@
 // What dpkg is asked. Nothing here changes the machine, and nothing here decides anything.
 
 import path from 'node:path'
-import { limits } from '../../../model/limits.ts'
 import type { PackageName } from '../../../model/names.ts'
 import type { RunResult } from '../../../world/world.ts'
 import { dpkgRelationsFormat } from './deb-relations.ts'
+import { dpkgSettings } from './deb-settings.ts'
 import { dpkgQueryFormat } from './deb-text.ts'
 import type { DebTools } from './deb-tools.ts'
 
@@ -52,17 +52,7 @@ export function debQueriesFor({ disk, waits, database, dpkgOptions, run, read }:
       return (await run('dpkg-query', args, waits.queryMs)).stdout
     },
 
-    async settings() {
-      const folder = '/etc/dpkg/dpkg.cfg.d'
-      const names = (await disk.stat(folder)) === undefined ? [] : await disk.list(folder)
-      const files = [...names.map((name) => path.join(folder, name)), '/etc/dpkg/dpkg.cfg']
-      const texts: string[] = []
-      for (const file of files) {
-        if ((await disk.stat(file))?.kind !== 'file') continue
-        texts.push(new TextDecoder().decode(await disk.read(file, { maxBytes: limits.settingsMaxBytes })))
-      }
-      return texts.join('\n')
-    },
+    settings: () => dpkgSettings({ disk }),
 
     nativeArch: async () => (await read('dpkg', ['--print-architecture'])).trim(),
 
