@@ -145,7 +145,12 @@ async function checkAction(
     if (action.what !== 'remove') return refused(action, 'the plan names nothing to install')
     // The newer revision may want the package kept.
     if (moved) return { kind: 'outcome', outcome: skipped(action, movedText) }
-    return step({ ...action, previous: await previousOf(action, copies) }, null)
+    try {
+      return step({ ...action, previous: await previousOf(parts, action, copies) }, null)
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      return refused(action, messageOf(error))
+    }
   }
   if (action.what === 'remove') return refused(action, 'the plan both removes and installs')
   if (!trusted.builds.has(buildKey(action.name, action.to, source.manifest))) {

@@ -32,7 +32,7 @@ t.test('one change: while a package is in quarantine, what is tied to it stays a
   const namesIn = (quarantine: Quarantined[]) =>
     actionsReady({ seen, quarantine, applyNotBeforeMs: null, rechecking: false } as Pick<
       State,
-      'seen' | 'quarantine' | 'applyNotBeforeMs'
+      'seen' | 'quarantine' | 'applyNotBeforeMs' | 'rechecking'
     >).map(({ name }) => name)
   t.same(namesIn([failed]), ['other'])
   t.same(namesIn([{ ...failed, untilMs: null }]), ['oldmta', 'newmta', 'far', 'other'])
