@@ -3,9 +3,10 @@
 
 import { hash, type KeyObject, timingSafeEqual } from 'node:crypto'
 import * as v from 'valibot'
+import { BoundedMap } from '../model/bounded-map.ts'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import { type NodeName, nodeNameSchema, type Sha256 } from '../model/names.ts'
+import { type Instant, type NodeName, nodeNameSchema, type Sha256 } from '../model/names.ts'
 import { parseJson, parserOf } from '../model/parse.ts'
 import { takingTurns } from '../work/turns.ts'
 import type { Clock, Disk, Random } from '../world/world.ts'
@@ -60,7 +61,11 @@ interface Issuer {
 /** What every step of an admission needs. */
 interface Desk extends Issuer {
   records: AdmissionRecords
+  renewed: RenewedLately
 }
+
+/** The newest renewal of each key. */
+type RenewedLately = BoundedMap<Sha256, { at: Instant; reply: EnrolReply }>
 
 export async function openAdmissions(
   parts: Issuer & {
@@ -70,7 +75,9 @@ export async function openAdmissions(
   },
 ): Promise<Admissions> {
   const { authority, rootBytes, clock, random } = parts
-  const desk: Desk = { authority, rootBytes, clock, random, records: await openAdmissionRecords(parts) }
+  const records = await openAdmissionRecords(parts)
+  const renewed: RenewedLately = new BoundedMap(limits.renewalsKept)
+  const desk: Desk = { authority, rootBytes, clock, random, records, renewed }
   const inTurn = takingTurns()
   return {
     createToken: (wish) => inTurn(() => createToken(desk, wish)),
@@ -163,7 +170,10 @@ async function takeName(
   await records.putToken(tokenId, { ...token, used: token.used + 1 })
 }
 
-/** A replayed renewal gets its node one more certificate for the key that only this node has. */
+/**
+ * Within `limits.renewalEveryMs` a node gets the same certificate again: an answer may have got lost,
+ * and a thief must not have any number of them made. So does a replayed request.
+ */
 async function renew(
   desk: Desk,
   { renew: envelope, certificate }: Extract<EnrolRequest, { renew: unknown }>,
@@ -188,8 +198,12 @@ async function renew(
   if (node?.keyId !== verified.keyId || node.revokedAt !== null) {
     throw new Failure('refused', `${verified.node} with key ${verified.keyId} is no node of this fleet any more`)
   }
+  const known = desk.renewed.get(verified.keyId)
+  if (known !== undefined && Math.abs(now - known.at) < limits.renewalEveryMs) return known.reply
   const { publicKey } = certificateOf(Buffer.from(certificate, 'base64'), 'certificate')
-  return await replyFor(desk, verified.node, publicKey)
+  const reply = await replyFor(desk, verified.node, publicKey)
+  desk.renewed.set(verified.keyId, { at: now, reply })
+  return reply
 }
 
 async function replyFor(
