@@ -1,7 +1,8 @@
 // What a revision means for one node.
 
 import type { Arch, Labels, NodeName, PackageName, PackageVersion, Sha256 } from './names.ts'
-import type { Revision, Selector, Terms } from './revision.ts'
+import { isTargeted } from './packages/target.ts'
+import type { Build, PresentWanted, Revision, Selector, Terms } from './revision.ts'
 
 /** The properties by which a policy selects nodes. Facts are flat: `os.codename`. */
 export interface NodeTraits {
@@ -12,10 +13,20 @@ export interface NodeTraits {
   facts: Readonly<Record<string, string | number | boolean>>
 }
 
+/** What decides which build of a package a node gets. */
+export type Machine = Pick<NodeTraits, 'arch' | 'facts'>
+
 export type DesiredPackage = (
-  | { state: 'present'; name: PackageName; version: PackageVersion; manifest: Sha256 }
+  | {
+      state: 'present'
+      name: PackageName
+      version: PackageVersion
+      manifest: Sha256
+      /** An installed version from this one on is kept. Absent: exactly `version` is wanted. */
+      least?: PackageVersion
+    }
   | { state: 'absent'; name: PackageName }
-  /** The rule matches this node, but no build fits its architecture. */
+  /** The rule matches this node, but no build fits its architecture and its facts. */
   | { state: 'no-build'; name: PackageName }
   /**
    * Whatever is installed stays: the revision does not say what this node should have until its
@@ -30,22 +41,24 @@ export type DesiredPackage = (
   since?: number
 }
 
+export type PresentPackage = Extract<DesiredPackage, { state: 'present' }>
+
 /**
  * The desired state of one node, sorted by package name. A package that no rule mentions is not in
  * it.
  */
 export function desiredFor(revision: Pick<Revision, 'groups' | 'rules'>, traits: NodeTraits): DesiredPackage[] {
-  return desiredInGroups(revision, groupsOf(revision, traits), traits.arch)
+  return desiredInGroups(revision, groupsOf(revision, traits), traits)
 }
 
 /**
- * The same for given groups: nodes in the same groups and of the same architecture want the same
- * packages.
+ * The same for given groups: nodes in the same groups, of the same architecture and with the same
+ * facts among `targetFactsOf` want the same packages.
  */
 export function desiredInGroups(
   revision: Pick<Revision, 'rules'>,
   groups: ReadonlySet<string>,
-  arch: Arch,
+  machine: Machine,
 ): DesiredPackage[] {
   const desired = new Map<PackageName, DesiredPackage>()
   for (const rule of revision.rules) {
@@ -59,17 +72,26 @@ export function desiredInGroups(
         desired.set(name, { state: 'absent', name, ...by })
         continue
       }
-      const build = wanted.builds[arch] ?? wanted.builds['all']
+      const build = buildFor(wanted, machine)
       const { version, manifest } = build ?? {}
       desired.set(
         name,
         version === undefined || manifest === undefined
           ? { state: 'no-build', name, ...by }
-          : { state: 'present', name, version, manifest, ...by },
+          : { state: 'present', name, version, manifest, ...leastOf(wanted, version), ...by },
       )
     }
   }
   return [...desired.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+}
+
+function buildFor({ builds, targets = [] }: PresentWanted, { arch, facts }: Machine): Build | undefined {
+  const fitting = targets.filter((each) => isTargeted(each.for, facts))
+  return [...fitting, { builds }].map((each) => each.builds[arch] ?? each.builds['all']).find((build) => build)
+}
+
+function leastOf({ orNewer, least }: PresentWanted, version: PackageVersion): { least?: PackageVersion } {
+  return orNewer ? { least: least ?? version } : {}
 }
 
 /** The names of the groups that a node is in. */

@@ -40,6 +40,18 @@ export const knowledgeSchema = v.strictObject({
   failed: countSchema,
   /** How many of them had drifted. */
   drifted: countSchema,
+  /** How many of them are newer than wanted, and stay. */
+  newer: v.optional(countSchema, 0),
+  /** The nodes whose reports this one refuses. */
+  refusals: v.optional(
+    v.pipe(
+      v.array(v.strictObject({ node: nodeNameSchema, reason: lineSchema, first: instantSchema })),
+      v.maxLength(limits.refusalsKept),
+    ),
+    [],
+  ),
+  /** How far the node's clock is ahead of that of its parent; below zero if it is behind. */
+  clockAheadMs: v.optional(v.pipe(v.number(), v.safeInteger()), 0),
   /** How many attacks the report lists. */
   attacks: countSchema,
   /** How many problems the report lists. */

@@ -15,6 +15,7 @@ import {
   type Sha256,
   sha256Schema,
 } from './names.ts'
+import { targetSchema } from './packages/target-schema.ts'
 import { parseJson, parserOf } from './parse.ts'
 
 export const kindSchema = v.picklist(['deb', 'rpm', 'tree'])
@@ -63,6 +64,8 @@ const manifestSchema = v.strictObject({
   version: packageVersionSchema,
   kind: kindSchema,
   arch: archSchema,
+  /** The machines that this build is for. Absent: all of its architecture. */
+  target: v.exactOptional(targetSchema),
   payload: payloadSchema,
   /** Bytes that the installed package takes on disk. */
   installedSize: countSchema,

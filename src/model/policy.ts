@@ -10,14 +10,31 @@ import { selectorSchema } from './revision.ts'
 import { policyRolloutSchema } from './rollouts.ts'
 import { policyWindowSchema } from './units/windows.ts'
 
-/** `latest`, `absent`, or one version. */
+/** `>= VERSION`, with or without the blank. */
+const leastSchema = v.pipe(v.string(), v.regex(/^>= ?[A-Za-z0-9][A-Za-z0-9.+:~^_-]{0,127}$/, "expected '>= VERSION'"))
+
+/** `latest`, `absent`, one version, or `>= VERSION`. */
 const wantedVersionSchema = v.pipe(
-  v.union([v.literal('latest'), v.literal('absent'), packageVersionSchema], 'expected latest, absent, or a version'),
-  v.description('latest, absent, or one published version'),
+  v.union(
+    [v.literal('latest'), v.literal('absent'), packageVersionSchema, leastSchema],
+    "expected latest, absent, a version, or '>= VERSION'",
+  ),
+  v.description(
+    "latest, absent, one published version, or '>= VERSION'; latest and >= keep what is newer on a machine",
+  ),
 )
 
 /** Policies are read as text, so this is the text `true`; an editor sees a boolean. */
 const yesSchema = v.union([v.picklist(['true', 'false']), v.boolean()], 'expected true or false')
+
+/** The text `3`; an editor sees a number. */
+const versionsKeptSchema = v.pipe(
+  v.union(
+    [v.pipe(v.string(), v.regex(/^[1-9]\d?$/)), v.pipe(v.number(), v.integer(), v.minValue(1))],
+    'expected a number of versions, e.g. 3',
+  ),
+  v.check((count) => Number(count) <= limits.versionsKeptMax, `more than ${limits.versionsKeptMax} versions`),
+)
 
 const groupNamesSchema = v.array(wordSchema, 'expected a list of groups, e.g. [web, db]')
 
@@ -36,7 +53,7 @@ const policyRuleSchema = v.strictObject(
     except: v.exactOptional(v.pipe(groupNamesSchema, v.description('groups that the rule leaves out'))),
     packages: v.pipe(
       v.record(packageNameSchema, wantedVersionSchema, 'expected packages and their versions, e.g. { shop: latest }'),
-      v.description('package by package: latest, absent, or one published version'),
+      v.description('package by package: latest, absent, one published version, or >= VERSION'),
     ),
     window: v.exactOptional(
       v.pipe(
@@ -64,6 +81,20 @@ const policyRuleSchema = v.strictObject(
       v.pipe(
         v.picklist(['correct', 'audit'], 'expected correct or audit'),
         v.description('audit: differences are reported, and nothing is changed'),
+      ),
+    ),
+    keep: v.exactOptional(
+      v.pipe(
+        versionsKeptSchema,
+        v.description(
+          'how many versions stay of a package that is installed side by side, such as a kernel; the running kernel always stays',
+        ),
+      ),
+    ),
+    downgrade: v.exactOptional(
+      v.pipe(
+        v.picklist(['allow'], 'expected allow'),
+        v.description('allow: what is newer on a machine than latest or >= give is replaced by it'),
       ),
     ),
     note: v.exactOptional(v.pipe(lineSchema, v.description('why the rule is there, for people'))),

@@ -24,8 +24,11 @@ export const outcomeSchema = v.strictObject({
   name: packageNameSchema,
   /** Null for a package that only has to be absent. */
   kind: v.nullable(kindSchema),
-  /** unread: nobody knows whether the package is as it should be; `detail` says why. */
-  outcome: v.picklist(['kept', 'changed', 'failed', 'skipped', 'held', 'unread']),
+  /**
+   * newer: a version that is newer than wanted was found, and is kept. unread: nobody knows whether
+   * the package is as it should be; `detail` says why.
+   */
+  outcome: v.picklist(['kept', 'newer', 'changed', 'failed', 'skipped', 'held', 'unread']),
   /**
    * The version that is installed now, by the package database; null if none is, or for an unread
    * package if nobody knows.
@@ -63,6 +66,17 @@ const attackSchema = v.strictObject({
   detail: v.pipe(v.string(), v.maxLength(1024)),
 })
 export type Attack = v.InferOutput<typeof attackSchema>
+
+/** A node whose reports are refused, told by the node that refuses them. */
+const refusalSchema = v.strictObject({
+  node: nodeNameSchema,
+  reason: lineSchema,
+  /** When it was first refused, and when last, by the clock of the node that refuses. */
+  first: instantSchema,
+  last: instantSchema,
+  count: countSchema,
+})
+export type Refusal = v.InferOutput<typeof refusalSchema>
 
 export const transferSchema = v.strictObject({
   infoHash: infoHashSchema,
@@ -123,6 +137,10 @@ export const reportSchema = v.strictObject({
   truncated: v.exactOptional(countSchema),
   transfers: v.array(transferSchema),
   attacks: v.pipe(v.array(attackSchema), v.maxLength(limits.attacksKept)),
+  /** The newest refusals, of reports that this node did not accept from its subtree. */
+  refusals: v.exactOptional(v.pipe(v.array(refusalSchema), v.maxLength(limits.refusalsKept))),
+  /** How far the machine's clock is ahead of the parent's. Absent while they agree. */
+  clockAheadMs: v.exactOptional(v.pipe(v.number(), v.safeInteger())),
   arch: archSchema,
   facts: v.pipe(
     atMost(limits.reportFactsMax, 'facts'),

@@ -138,7 +138,7 @@ async function uplinkOf(
   refused: (failure: WrongParent) => void,
 ): Promise<Uplink> {
   const { clock, http, disk, log } = world
-  if (root !== null) return createRootUplink({ fleet: root.fleet })
+  if (root !== null) return createRootUplink({ fleet: root.fleet, self: settings.name })
   const { parents } = settings
   return createUplink({
     http,
@@ -146,6 +146,7 @@ async function uplinkOf(
     parents,
     names: await openKnownParents({ disk, log, file: home.parents, parents, refused }),
     monotonicMs: () => clock.monotonicMs(),
+    now: () => clock.now(),
   })
 }
 

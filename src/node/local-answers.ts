@@ -10,6 +10,7 @@ import type { RolloutInfo } from '../model/local-api/rollouts.ts'
 import type { Status } from '../model/local-api/status.ts'
 import type { Transfer } from '../model/report.ts'
 import type { Rollouts } from '../release/rollouts/rollouts.ts'
+import { refusedIn } from '../report/refusals.ts'
 import { nodeInfoOf, subtreeStatusOf } from '../report/summary.ts'
 import { type AnswerHandlers, type LocalApiParts, rootOf } from './local-handlers.ts'
 import { problemsOf } from './state/report-from.ts'
@@ -25,7 +26,7 @@ export function answerHandlers(parts: LocalApiParts): AnswerHandlers {
     'GET /packages/:name': async ({ name }) => ({ versions: await rootOf(parts).repository.package(name) }),
     'GET /torrents/:name': async ({ name, query }) => {
       const { torrentOf } = await import('./torrents.ts')
-      return await torrentOf(parts, { name, version: query['version'], arch: query['arch'] })
+      return await torrentOf(parts, { name, version: query['version'], arch: query['arch'], target: query['target'] })
     },
     'GET /check': () => node.check(),
     'GET /why/:name': ({ name }) => whyNow(parts, name),
@@ -48,6 +49,12 @@ export function answerHandlers(parts: LocalApiParts): AnswerHandlers {
       const { fleet, urls } = rootOf(parts)
       const { ttlMs, uses, parents } = body('POST /tokens')
       return { token: await fleet.createToken({ ttlMs, uses, parents: parents ?? urls() }) }
+    },
+    'POST /clock/confirm': async () => {
+      const { fleet } = rootOf(parts)
+      const wasInDoubt = fleet.clockDoubt() !== null
+      fleet.confirmClock()
+      return { wasInDoubt }
     },
     'GET /rollouts': async () => ({ rollouts: await rootOf(parts).rollouts.list() }),
     'POST /rollouts': ({ body }) => {
@@ -79,7 +86,9 @@ async function whyNow({ node }: LocalApiParts, name: string): Promise<AnswerOf<'
 /** The nodes of the subtree whose reports are here, this node among them. */
 function nodesKnown({ node, clock }: LocalApiParts): NodeInfo[] {
   const revision = node.state().revision?.body.number ?? null
-  return node.inbox.knowledge().map((knowledge) => nodeInfoOf(knowledge, clock.now(), revision))
+  const [known, now] = [node.inbox.knowledge(), clock.now()]
+  const refused = refusedIn(known, now)
+  return known.map((knowledge) => nodeInfoOf(knowledge, now, revision, refused))
 }
 
 async function nodeDetails(parts: LocalApiParts, name: string): Promise<AnswerOf<'GET /nodes/:name'>> {
@@ -89,6 +98,18 @@ async function nodeDetails(parts: LocalApiParts, name: string): Promise<AnswerOf
   }
   const report = await parts.node.inbox.report(found.node)
   return { ...found, report, distances: newestDistances(report?.transfers ?? []) }
+}
+
+/** That the clock of a root is in doubt. Empty at all other nodes. */
+function clockProblems({ root }: LocalApiParts): string[] {
+  const doubt = root?.fleet.clockDoubt() ?? null
+  if (doubt === null) return []
+  const { machine, signing, agree, voices } = doubt
+  const time = (at: number) => new Date(at).toISOString()
+  return [
+    `the clock of this machine says ${time(machine)}, and the root signs at ${time(signing)}, which continues its ` +
+      `last signed time; ${agree} of ${voices} children agree with the clock. If the clock is right: banyan doctor --fix`,
+  ]
 }
 
 function statusNow(parts: LocalApiParts): Status {
@@ -104,7 +125,7 @@ function statusNow(parts: LocalApiParts): Status {
     self: nodesKnown(parts).find((info) => info.node === name) ?? null,
     link,
     applying,
-    problems: problemsOf(node.state(), node.swarm.transfers()),
+    problems: [...clockProblems(parts), ...problemsOf(node.state(), node.swarm.transfers())],
     payloads: { whole: node.swarm.whole().size, unfinished: node.swarm.unfinished().length },
     transfers: node.swarm.transfers().map((each) => ({ ...each, distance: distanceOf(each) })),
     rates: node.rates(),

@@ -34,6 +34,8 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
       reportFrom({ state: state(), counter, at, version: parts.version, transfers: swarm.transfers() }),
     send: (batch) => uplink.reports(batch),
     onAccepted: (nodes) => dispatch({ kind: 'reports-accepted', nodes }),
+    onRefused: (refused) => dispatch({ kind: 'reports-refused', refused, at: clock.now() }),
+    onAnswered: (answered) => dispatch({ kind: 'reports-answered', ...answered }),
   })
   const { site = null } = parts.settings
   const announcer = parts.root

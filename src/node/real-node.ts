@@ -84,6 +84,7 @@ async function nodePartsFrom({
   let identity = loaded
   const objects = openObjects({ disk, dir: home.objects })
   const asUnit = isService(process.env, process.pid)
+  const root = settings.parents.length > 0 ? null : await openRootFolders({ world, home, settings, objects })
   return {
     ...{ world, home, settings, store, objects },
     readSettings: () => loadSettings(disk, home.settings),
@@ -93,7 +94,7 @@ async function nodePartsFrom({
       await saveIdentity(home.keys, next.tls, disk)
       identity = next
     },
-    trust: await openTrust({ dir: home.tuf, clock, disk, log }),
+    trust: await openTrust({ dir: home.tuf, clock: root?.fleet ?? clock, disk, log }),
     uploadFacts: () => readUploadFacts(),
     machine: openLocalMachine({ ...world, home: home.dir, targetRoot: settings.targetRoot, asUnit }),
     openSwarm: (wanted) =>
@@ -105,7 +106,7 @@ async function nodePartsFrom({
         engine: forkedEngine({ log, clock }),
         ...wanted,
       }),
-    root: settings.parents.length > 0 ? null : await openRootFolders({ world, home, settings, objects }),
+    root,
   }
 }
 

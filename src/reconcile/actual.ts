@@ -12,10 +12,11 @@ import {
   sha256Schema,
 } from '../model/names.ts'
 import { parserOf } from '../model/parse.ts'
+import { globOf } from '../model/units/globs.ts'
 
 /**
- * One package as its provider sees it now. A package that is not installed and not held has no
- * Actual.
+ * One package as its provider sees it now. A package that is not installed has no Actual, unless its
+ * administrator holds or bars it.
  */
 export interface Actual {
   name: PackageName
@@ -26,21 +27,44 @@ export interface Actual {
    * broken: not wholly installed. drifted: it was whole, and its files have been changed since.
    * unread: the package manager could not be asked about the package, or its files could not be
    * checked. An unread package is neither whole nor absent, and nothing of it counts as healed.
-   * absent: not installed, and held, so that it is to stay so.
+   * absent: not installed, and held or barred.
    */
   state: 'whole' | 'broken' | 'drifted' | 'unread' | 'absent'
   /**
    * One line for a person: what is wrong, or why nobody knows. Empty if `state` is whole or absent.
    */
   found: string
+  /**
+   * All installed versions of a package that is installed side by side, such as a kernel: the
+   * newest first. `version`, `state` and `found` are then those of the newest. Absent if only one
+   * version is installed.
+   */
+  versions?: readonly Instance[]
   /** The package is broken because a package manager was ended while it worked on it. */
   interrupted?: true
   /** The administrator of the machine wants no change of the package (`apt-mark hold`). */
   held: boolean
-  /** What lifts the hold: a command, or a file to change. Absent where the usual command does. */
+  /** The versions that the administrator does not want. */
+  bar?: VersionBar
+  /**
+   * What lifts the hold or the bar: a command, or a file to change. Absent where the usual command
+   * does.
+   */
   lift?: string
   /** The payload that the package came from. Null where the machine itself does not know it. */
   payload: Sha256 | null
+}
+
+/** The versions that fit the pattern (`*` and `?` as in a shell). With `except`, all others. */
+export interface VersionBar {
+  versions: string
+  except: boolean
+}
+
+/** Whether the administrator wants no change to this version; null stands for a removal. */
+export function isHeldFrom(actual: Actual | undefined, version: PackageVersion | null): boolean {
+  if (actual === undefined || actual.held || actual.bar === undefined) return actual?.held ?? false
+  return version !== null && globOf(actual.bar.versions)(version) !== actual.bar.except
 }
 
 /** A package of which nobody knows whether it is installed. */
@@ -51,6 +75,15 @@ export function unreadActual({ name, kind }: Pick<Actual, 'name' | 'kind'>, beca
 /** Whether the package is certainly not installed. */
 export function isAbsent(actual: Actual | undefined): actual is undefined | (Actual & { state: 'absent' }) {
   return actual === undefined || actual.state === 'absent'
+}
+
+/** One of several installed versions of a package. */
+export type Instance = Pick<Actual, 'state' | 'found'> & { version: PackageVersion }
+
+/** The package as its version `version`, if that is installed; otherwise as its newest version. */
+export function seenAs(there: Actual, version: PackageVersion | null): Actual {
+  const instance = there.versions?.find((one) => one.version === version)
+  return instance === undefined ? there : { ...there, ...instance }
 }
 
 export const installedRecordSchema = v.strictObject({

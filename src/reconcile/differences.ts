@@ -1,11 +1,12 @@
 // What differs between a node's desired state and its machine, by package name. Pure.
 
-import type { DesiredPackage } from '../model/desired.ts'
+import type { DesiredPackage, PresentPackage } from '../model/desired.ts'
 import { unreachable } from '../model/failure.ts'
 import type { Kind, Manifest } from '../model/manifest.ts'
 import type { PackageName, PackageVersion, Sha256 } from '../model/names.ts'
 import { compareVersions } from '../model/versions.ts'
-import { type Actual, type InstalledRecord, isAbsent } from './actual.ts'
+import { type Actual, type InstalledRecord, isAbsent, isHeldFrom, seenAs } from './actual.ts'
+import { isEnough } from './newer.ts'
 
 /** How the difference is removed. */
 export type What = 'install' | 'upgrade' | 'downgrade' | 'reinstall' | 'remove'
@@ -37,6 +38,10 @@ export interface Difference {
   found: string
   /** The administrator of the machine holds the package, so nothing is done. */
   held: boolean
+  /** See the revision's `keep`. */
+  keep?: number
+  /** From this version on an installed version is kept. Absent: exactly `to` is wanted. */
+  least?: PackageVersion
   /** See `Actual`. */
   lift?: string
 }
@@ -130,10 +135,8 @@ function isInstalled(there: Actual | undefined): there is Installed {
   return there !== undefined && there.version !== null
 }
 
-type Present = Extract<DesiredPackage, { state: 'present' }>
-
 function kindOf(
-  wanted: Present,
+  wanted: PresentPackage,
   manifests: ReadonlyMap<Sha256, Manifest>,
   records: readonly InstalledRecord[],
 ): Kind | null {
@@ -142,13 +145,15 @@ function kindOf(
 }
 
 function differenceOfWanted(parts: {
-  wanted: Present
+  wanted: PresentPackage
   kind: Kind | null
   record: InstalledRecord | undefined
   there: Actual | undefined
   compared: Compared
 }): Difference | null {
-  const { wanted, kind, record, there, compared } = parts
+  const { wanted, kind, record, compared } = parts
+  const there = parts.there === undefined ? undefined : seenAs(parts.there, wanted.version)
+  const keep = wanted.terms?.keep
   const payload = compared.manifests.get(wanted.manifest)?.payload.sha256
   const settled =
     record !== undefined &&
@@ -165,11 +170,13 @@ function differenceOfWanted(parts: {
     to: wanted.version,
     manifest: wanted.manifest,
     found,
-    ...holdOf(there),
+    ...holdOf(there, wanted.version),
+    ...(wanted.least !== undefined && { least: wanted.least }),
+    ...(keep !== undefined && { keep }),
   })
   if (kind === null) return difference('install', 'its manifest is not here yet')
   if (isAbsent(there)) return difference('install', 'not installed')
-  if (!isInstalled(there)) return null
+  if (!isInstalled(there) || isEnough(wanted, there, record)) return null
   if (there.version !== wanted.version) {
     const order = compareVersions(kind, there.version, wanted.version)
     const what = order < 0 ? 'upgrade' : order > 0 ? 'downgrade' : 'reinstall'
@@ -177,7 +184,8 @@ function differenceOfWanted(parts: {
     return difference(what, isFound ? there.found : `${there.version} is installed`)
   }
   if (there.state === 'broken' || there.state === 'drifted') return difference('reinstall', there.found)
-  const cameFrom = there.payload ?? record?.payload
+  // A record of another version says nothing of what somebody else has installed since.
+  const cameFrom = there.payload ?? (record?.version === there.version ? record.payload : undefined)
   if (cameFrom !== undefined && payload !== undefined && cameFrom !== payload) {
     return difference('reinstall', `${there.version} is installed with other content`)
   }
@@ -194,12 +202,12 @@ function removalOf(there: Installed, cause: Cause, found: string): Difference {
     to: null,
     manifest: null,
     found,
-    ...holdOf(there),
+    ...holdOf(there, null),
   }
 }
 
-function holdOf(there: Actual | undefined): Pick<Difference, 'held' | 'lift'> {
-  return { held: there?.held ?? false, ...(there?.lift !== undefined && { lift: there.lift }) }
+function holdOf(there: Actual | undefined, to: PackageVersion | null): Pick<Difference, 'held' | 'lift'> {
+  return { held: isHeldFrom(there, to), ...(there?.lift !== undefined && { lift: there.lift }) }
 }
 
 // Banyan has no record of the package. If this very revision had no difference on this machine

@@ -4,10 +4,11 @@
 import type { DesiredPackage } from '../model/desired.ts'
 import { limits } from '../model/limits.ts'
 import type { Outcome } from '../model/report.ts'
-import type { Actual } from './actual.ts'
+import { type Actual, seenAs } from './actual.ts'
 import { byNameAndKind, type Difference, unreadIn } from './differences.ts'
+import { newerFindings } from './newer.ts'
 import { type Plan, type WaitingPackage, waitsIn } from './plan.ts'
-import { heldText } from './providers/provider.ts'
+import { findingsText, heldText } from './providers/provider.ts'
 
 /** What a look has found so far. */
 export interface LookFindings {
@@ -40,14 +41,7 @@ export function outcomesKept({ desired, actual, differences, plan }: LookFinding
         detail: `no published build of ${wanted.name} fits this node's architecture`,
       })
     } else if (difference === undefined && !unread.has(wanted.name)) {
-      outcomes.push({
-        name: wanted.name,
-        kind: there?.kind ?? null,
-        outcome: 'kept',
-        version: there?.version ?? null,
-        before: there?.version ?? null,
-        difference: null,
-      })
+      outcomes.push(keptOutcome(wanted, there))
     }
   }
   for (const [name, looks] of unread) {
@@ -79,6 +73,17 @@ export function outcomesKept({ desired, actual, differences, plan }: LookFinding
     })
   }
   return outcomes.sort(byNameAndKind)
+}
+
+function keptOutcome(wanted: DesiredPackage, there: Actual | undefined): Outcome {
+  const seen = there && wanted.state === 'present' ? seenAs(there, wanted.version) : there
+  const version = seen?.version ?? null
+  const beside = (there?.versions ?? []).map((one) => one.version).filter((one) => one !== version)
+  return {
+    ...{ name: wanted.name, kind: seen?.kind ?? null, outcome: 'kept', version, before: version, difference: null },
+    ...(beside.length === 0 ? {} : { detail: `beside ${findingsText(beside)}` }),
+    ...(seen !== undefined && newerFindings(wanted, seen)),
+  }
 }
 
 /** Says what a package waits for. */

@@ -40,6 +40,13 @@ export const actionSchema = v.strictObject({
    * new version fails.
    */
   previous: v.nullable(v.strictObject({ version: packageVersionSchema, payload: sha256Schema, path: pathSchema })),
+  /** How many versions stay of a package that is installed side by side. See the revision's `keep`. */
+  keep: v.exactOptional(countSchema),
+  /**
+   * From this version on an installed version is kept: somebody else may have installed it since
+   * the look. Absent: exactly `to` is wanted.
+   */
+  least: v.exactOptional(packageVersionSchema),
 })
 export type Action = v.InferOutput<typeof actionSchema>
 
@@ -96,14 +103,15 @@ export function planFor(differences: readonly Difference[], parts: PlanParts): P
   const waiting = waitingOf(differences, parts)
   const actions: Action[] = []
   for (const difference of differences) {
-    const { name, kind, what, cause, from, to, found, manifest } = difference
+    const { name, kind, what, cause, from, to, found, manifest, least, keep } = difference
     if (difference.held || kind === null) continue
     if (waitsIn({ waiting }, difference) !== undefined) continue
     const payload = manifest === null ? undefined : parts.manifests.get(manifest)?.payload.sha256
     const path = payload === undefined ? undefined : parts.payloadsHere.get(payload)
     const source = manifest === null || payload === undefined || path === undefined ? null : { manifest, payload, path }
     const previous = source === null ? null : previousOf(records.get(keyOf(kind, name)), from, parts.payloadsHere)
-    actions.push({ name, kind, what, cause, from, to, found, source, previous })
+    const terms = { ...(least !== undefined && { least }), ...(keep !== undefined && { keep }) }
+    actions.push({ name, kind, what, cause, from, to, found, source, previous, ...terms })
   }
   actions.sort((a, b) => rankOf(a) - rankOf(b) || compareText(a.name, b.name))
   const { number, digest } = parts.revision

@@ -121,6 +121,9 @@ function beforeOf(wanted: DesiredPackage, { earlier, records }: WaveParts): Desi
   const found = known ?? before.at(-1)
   if (found === undefined) return { state: 'as-is', name, ...by }
   return found.state === 'present'
-    ? { state: 'present', name, version: found.version, manifest: found.manifest, ...by }
+    ? {
+        ...{ state: 'present', name, version: found.version, manifest: found.manifest, ...by },
+        ...(found.least !== undefined && { least: found.least }),
+      }
     : { state: found.state, name, ...by }
 }

@@ -1,9 +1,11 @@
 // The next revision before it is checked and signed: compiled from the policy, or an earlier
 // revision again.
 
+import { isDeepStrictEqual } from 'node:util'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import { manifestsOf, type Revision } from '../model/revision.ts'
+import type { PackageName } from '../model/names.ts'
+import { manifestsOf, type PresentWanted, type Revision, type Wanted } from '../model/revision.ts'
 import type { RolloutState } from '../model/rollouts.ts'
 import type { Compiled } from '../repository/policy.ts'
 import type { Repository } from '../repository/repository.ts'
@@ -71,7 +73,7 @@ export async function draftOfRollback(parts: DraftParts, number: number, message
   const gone = [...manifestsOf(revisionAtOnce(earlier))].find((manifest) => !published.has(manifest))
   if (gone !== undefined) throw new Failure('not-found', `revision ${number} needs what is not published any more`)
   const revision: Revision = {
-    ...revisionAtOnce(earlier),
+    ...exactWhereOther(revisionAtOnce(earlier), last.body),
     number: last.body.number + 1,
     released: parts.clock.now(),
     message: message || `rollback to revision ${number}`,
@@ -80,4 +82,26 @@ export async function draftOfRollback(parts: DraftParts, number: number, message
   }
   const warning = `${parts.policyFile} is left as it is and differs from this now; the next release puts it in force again`
   return { last: last.body, revision, states: [], base: null, warnings: [warning] }
+}
+
+/**
+ * What a rollback takes back is newer than what it restores, and has to go: packages that the last
+ * revision wanted in other builds are wanted exactly.
+ */
+function exactWhereOther(earlier: Revision, last: Revision): Revision {
+  const isSame = (name: PackageName, { builds, targets }: PresentWanted) =>
+    last.rules.some(({ packages }) => {
+      const now = packages[name]
+      return now?.state === 'present' && isDeepStrictEqual([now.builds, now.targets], [builds, targets])
+    })
+  const exactOf = (name: PackageName, wanted: Wanted): Wanted => {
+    if (wanted.state === 'absent' || isSame(name, wanted)) return wanted
+    const { orNewer: _, least: __, ...exact } = wanted
+    return exact
+  }
+  const rules = earlier.rules.map(({ packages, ...rule }) => {
+    const wanted = Object.entries(packages).map(([name, each]) => [name, exactOf(name, each)] as const)
+    return { ...rule, packages: Object.fromEntries(wanted) }
+  })
+  return { ...earlier, rules }
 }

@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import type { Instant, PackageName } from '../model/names.ts'
-import type { Revision } from '../model/revision.ts'
+import { eachBuildOf, type Revision, type Wanted } from '../model/revision.ts'
 
 interface PackageChange {
   name: PackageName
@@ -76,7 +76,15 @@ function contentOf(revision: Revision) {
 
 function termsOf(revision: Revision) {
   const { rules, ...rest } = contentOf(revision)
-  return { ...rest, rules: rules.map(({ packages, ...terms }) => ({ ...terms, names: Object.keys(packages).sort() })) }
+  return {
+    ...rest,
+    rules: rules.map(({ packages, ...terms }) => ({ ...terms, names: Object.entries(packages).map(nameOf).sort() })),
+  }
+}
+
+function nameOf([name, wanted]: [PackageName, Wanted]): string {
+  if (wanted.state === 'absent' || !wanted.orNewer) return name
+  return wanted.least === undefined ? `${name} or newer` : `${name} >= ${wanted.least}`
 }
 
 function versionsOf(revision: Revision | null): Map<PackageName, Set<string>> {
@@ -86,7 +94,7 @@ function versionsOf(revision: Revision | null): Map<PackageName, Set<string>> {
       const known = versions.get(name) ?? new Set()
       versions.set(name, known)
       if (wanted.state === 'absent') known.add('absent')
-      else for (const { version } of Object.values(wanted.builds)) known.add(version)
+      else for (const { build } of eachBuildOf(wanted)) known.add(build.version)
     }
   }
   return versions

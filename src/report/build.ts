@@ -2,6 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import { limits } from '../model/limits.ts'
+import { lineOf } from '../model/line.ts'
 import type { Attack, Outcome, Report, Transfer } from '../model/report.ts'
 
 /** Everything that a report has, of any length. The newest attacks are last. */
@@ -38,8 +39,17 @@ export function buildReport(parts: ReportParts): Report {
     maxBytes: 2 * limits.reportPartMaxBytes,
     what: 'transfers',
   })
+  const refusals = cut(parts.refusals ?? [], {
+    max: limits.refusalsKept,
+    maxBytes: limits.reportPartMaxBytes,
+    what: 'refused nodes',
+  })
   const facts = Object.fromEntries(thatFit(boundedFacts(parts.facts), limits.reportPartMaxBytes))
-  const others: Report = { schema: 1, ...parts, packages: [], transfers, attacks, facts, problems }
+  const { refusals: _, ...rest } = parts
+  const others: Report = {
+    ...{ schema: 1, ...rest, packages: [], transfers, attacks, facts, problems },
+    ...(refusals.length > 0 && { refusals }),
+  }
   const packages = cut(packagesWithin(parts.packages), {
     max: limits.policyPackagesMax,
     maxBytes: limits.reportMaxBytes - bytesOf(others) - notesMaxBytes,
@@ -70,10 +80,12 @@ function gistOf(report: Report): unknown {
     startedAt,
     completedAt,
   }))
-  return { ...report, counter: 0, at: 0, transfers }
+  // Each retry of a child counts, and a difference between clocks is never twice the same.
+  const refusals = report.refusals?.map(({ node, reason }) => ({ node, reason }))
+  return { ...report, counter: 0, at: 0, clockAheadMs: 0, transfers, refusals }
 }
 
-const urgencies: readonly Outcome['outcome'][] = ['failed', 'unread', 'held', 'changed', 'skipped', 'kept']
+const urgencies: readonly Outcome['outcome'][] = ['failed', 'unread', 'held', 'changed', 'newer', 'skipped', 'kept']
 
 function byUrgency(a: Outcome, b: Outcome): number {
   return urgencies.indexOf(a.outcome) - urgencies.indexOf(b.outcome) || compare(a.name, b.name)
@@ -126,11 +138,6 @@ function boundedFacts(facts: Report['facts']): [string, Report['facts'][string]]
 
 function boundedText(text: string): string {
   return text.slice(0, limits.reportTextMaxChars)
-}
-
-function lineOf(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: taking them out is the point.
-  return text.replace(/[\u0000-\u001f\u007f]+/g, ' ').slice(0, limits.textMaxChars)
 }
 
 /** The items from the start of the list that take at most `maxBytes` of JSON together. */

@@ -35,8 +35,8 @@ export interface Accepted {
 export interface Inbox {
   /**
    * Stores the reports that a child, or this node itself, hands over. They are durable when this
-   * returns, and all of the batch may then be acknowledged. In whatever order and however often
-   * reports arrive, the newest of each node stays.
+   * returns, and all of the batch but the refused ones may then be acknowledged. In whatever order
+   * and however often reports arrive, the newest of each node stays.
    */
   accept(batch: ReportBatch, from: NodeName): Promise<Accepted>
   /** Sorted by name. */
@@ -136,7 +136,7 @@ async function sortedBatch(
   const sorted = emptySorted()
   for (const [index, envelope] of reports.entries()) {
     if (index % checkedAtOnce === checkedAtOnce - 1) await new Promise<void>((resolve) => clock.after(0, resolve))
-    sortInto(sorted, envelope, { verify, now: clock.now(), maxFutureMs, certificates, from, known })
+    sortInto(sorted, envelope, { index, verify, now: clock.now(), maxFutureMs, certificates, from, known })
   }
   return sorted
 }

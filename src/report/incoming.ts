@@ -5,9 +5,11 @@ import { createHash } from 'node:crypto'
 import { Failure, unreachable } from '../model/failure.ts'
 import type { Knowledge } from '../model/knowledge.ts'
 import { limits } from '../model/limits.ts'
+import { lineOf } from '../model/line.ts'
 import type { Instant, NodeName } from '../model/names.ts'
 import { parseJson } from '../model/parse.ts'
 import { type Attack, type Envelope, parseReport, type Report, type ReportBatch } from '../model/report.ts'
+import { roughly } from '../model/units/durations.ts'
 import { knowledgeOf } from './knowledge.ts'
 import { verdictOn } from './merge.ts'
 import { keyIdOf, type SignedReport } from './signed-report.ts'
@@ -21,20 +23,24 @@ export type VerifyEnvelope = (
   certificates: ReportBatch['certificates'],
 ) => { node: NodeName; payload: Uint8Array }
 
-/**
- * A report that is not kept, although it was not forged: its clock is far ahead, or its format is
- * not known here.
- */
+/** A report that is not kept, and that its sender has to know of. */
 export interface Refused {
+  /** Its place in the batch. */
+  index: number
   /** Null if the signer is not known. */
   node: NodeName | null
+  /** One line. */
   reason: string
+  /** `later`: it may be accepted once a clock is right, or there is room. */
+  retry: 'later' | 'never'
+  /** It counts as an attack of whoever handed it over. */
+  isAttack: boolean
 }
 
 type Checked =
   | { kind: 'genuine'; report: Report; digest: string }
   | { kind: 'forged'; detail: string }
-  | ({ kind: 'refused' } & Refused)
+  | { kind: 'refused'; node: NodeName | null; reason: string; retry: Refused['retry'] }
 
 /** A batch, sorted. `sortInto` adds to it, envelope by envelope. */
 export interface Sorted {
@@ -48,6 +54,8 @@ export interface Sorted {
 }
 
 export interface SortParts {
+  /** The place of the envelope in its batch. */
+  index: number
   verify: VerifyEnvelope
   now: Instant
   /** How far ahead of our clock a report may claim that it was made. */
@@ -68,14 +76,18 @@ export function emptySorted(): Sorted {
  * envelope holds.
  */
 export function sortInto(sorted: Sorted, envelope: Envelope, parts: SortParts): void {
+  const { index } = parts
   const checked = checkedReport(envelope, parts)
   switch (checked.kind) {
     case 'forged':
       addAttack(sorted, 'report-forged', checked.detail)
+      refuse(sorted, { index, node: null, reason: checked.detail, retry: 'never', isAttack: true })
       break
-    case 'refused':
-      sorted.refused.push({ node: checked.node, reason: checked.reason })
+    case 'refused': {
+      const { node, reason, retry } = checked
+      refuse(sorted, { index, node, reason, retry, isAttack: false })
       break
+    }
     case 'genuine':
       sortGenuine(sorted, envelope, checked, parts)
       break
@@ -93,13 +105,16 @@ function checkedReport(envelope: Envelope, { verify, now, maxFutureMs, certifica
     const report = parseReport(value, `report of ${node}`)
     if (report.node !== node) return { kind: 'forged', detail: `${node} signed a report of ${report.node}` }
     const aheadMs = report.at - now
-    if (aheadMs > maxFutureMs) return { kind: 'refused', node, reason: `its clock is ${aheadMs} ms ahead of ours` }
+    if (aheadMs > maxFutureMs) {
+      const reason = `its clock is ${roughly(aheadMs)} ahead of the clock that it reports to`
+      return { kind: 'refused', node, reason, retry: 'later' }
+    }
     return { kind: 'genuine', report, digest: digestOf(verified.payload) }
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     if (error.code === 'untrusted') return { kind: 'forged', detail: error.message }
     // A certificate that ended while the report waited, or a newer format than ours: no attack.
-    return { kind: 'refused', node, reason: error.message }
+    return { kind: 'refused', node, reason: error.message, retry: error.code === 'expired' ? 'never' : 'later' }
   }
 }
 
@@ -107,7 +122,7 @@ function sortGenuine(
   sorted: Sorted,
   envelope: Envelope,
   { report, digest }: { report: Report; digest: string },
-  { now, certificates, from, known }: SortParts,
+  { index, now, certificates, from, known }: SortParts,
 ): void {
   const { node, counter } = report
   const signed = { node, counter, envelope, certificate: certificates[keyIdOf(envelope)] ?? null }
@@ -116,7 +131,8 @@ function sortGenuine(
   switch (verdict) {
     case 'newer':
       if (!known.has(node) && known.size + sorted.newest.size >= limits.inboxMax) {
-        sorted.refused.push({ node, reason: `reports of ${limits.inboxMax} nodes are kept already` })
+        const reason = `reports of ${limits.inboxMax} nodes are kept already`
+        refuse(sorted, { index, node, reason, retry: 'later', isAttack: false })
         break
       }
       sorted.newest.set(node, { knowledge: knowledgeOf(report, { digest, receivedAt: now, via: from }), signed })
@@ -128,12 +144,18 @@ function sortGenuine(
       break
     case 'replayed': {
       const newest = knowledgeNow(node)?.counter
-      addAttack(sorted, 'report-replayed', `report ${counter} of ${node} is not newer than ${newest}`)
+      const reason = `report ${counter} of ${node} is not newer than ${newest}`
+      addAttack(sorted, 'report-replayed', reason)
+      refuse(sorted, { index, node, reason, retry: 'never', isAttack: true })
       break
     }
     default:
       unreachable(verdict)
   }
+}
+
+function refuse({ refused }: Sorted, one: Refused): void {
+  refused.push({ ...one, reason: lineOf(one.reason) })
 }
 
 function addAttack({ attacks }: Sorted, kind: Attack['kind'], detail: string): void {

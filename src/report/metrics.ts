@@ -41,7 +41,7 @@ export function metricsOf(parts: MetricsParts): MetricFamily[] {
 
 function ofNode(parts: MetricsParts): MetricFamily[] {
   const { condition, expires } = parts
-  const outcomes = { kept: 0, changed: 0, failed: 0, skipped: 0, held: 0, unread: 0 }
+  const outcomes = { kept: 0, newer: 0, changed: 0, failed: 0, skipped: 0, held: 0, unread: 0 }
   for (const { outcome } of parts.outcomes) outcomes[outcome] += 1
   return [
     gauge('banyan_build_info', 'Version of the program.', [{ labels: { version: parts.version }, value: 1 }]),
@@ -63,8 +63,8 @@ function ofNode(parts: MetricsParts): MetricFamily[] {
 
 function ofSubtree({ knowledge, now, revision }: MetricsParts): MetricFamily[] {
   const { nodes: _, oldest, ...summary } = summaryOf(knowledge, now, revision)
-  const { converged, pending, applying, failed, island, stale, silent } = summary
-  const states = { converged, pending, applying, failed, island, stale, silent }
+  const { converged, pending, applying, failed, island, stale, refused, silent } = summary
+  const states = { converged, pending, applying, failed, island, stale, refused, silent }
   const sites = [...Map.groupBy(knowledge, ({ site }) => site ?? '')]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .flatMap(([site, nodes]) => {

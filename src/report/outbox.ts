@@ -18,11 +18,13 @@ export interface OutboxParts {
 
 export interface Outgoing {
   batch: ReportBatch
+  /** The nodes of the batch's reports, in their order. */
+  nodes: NodeName[]
   /**
    * Removes exactly these reports, and not newer ones of the same nodes. For when the parent has
-   * stored the batch.
+   * stored the batch. Those of the nodes in `refused` stay, and are not taken before `retry`.
    */
-  acknowledge(): Promise<void>
+  acknowledge(refused?: ReadonlySet<NodeName>): Promise<void>
 }
 
 export interface Outbox {
@@ -39,6 +41,8 @@ export interface Outbox {
    * until they are acknowledged.
    */
   take(): Promise<Outgoing | undefined>
+  /** Reports that were refused are taken again. */
+  retry(): void
   /** How many nodes' reports wait. */
   size(): number
 }
@@ -66,9 +70,15 @@ export async function openOutbox({ store }: OutboxParts): Promise<Outbox> {
     waiting.set(node, parseWaiting(value, `outbox, report of ${node}`))
   }
 
-  const acknowledged = (counters: ReadonlyMap<NodeName, number>) =>
+  /** The counters of the reports that were refused, and are not to be sent again yet. */
+  const aside = new Map<NodeName, number>()
+
+  const acknowledged = (counters: ReadonlyMap<NodeName, number>, refused: ReadonlySet<NodeName>) =>
     inTurn(async () => {
-      const done = [...counters].filter(([node, counter]) => waiting.get(node)?.counter === counter)
+      for (const [node, counter] of counters) if (refused.has(node)) aside.set(node, counter)
+      const done = [...counters].filter(
+        ([node, counter]) => !refused.has(node) && waiting.get(node)?.counter === counter,
+      )
       const changes = done.flatMap(([node]): StoreChange[] => [
         { kind: 'delete', key: waitingKey(node) },
         { kind: 'delete', key: signedKey(node) },
@@ -92,9 +102,13 @@ export async function openOutbox({ store }: OutboxParts): Promise<Outbox> {
 
     take: () =>
       inTurn(async () => {
-        const { batch, counters } = await batchFrom(store, waiting)
-        return counters.size === 0 ? undefined : { batch, acknowledge: () => acknowledged(counters) }
+        const ready = new Map([...waiting].filter(([node, { counter }]) => aside.get(node) !== counter))
+        const { batch, counters } = await batchFrom(store, ready)
+        if (counters.size === 0) return undefined
+        const acknowledge = (refused: ReadonlySet<NodeName> = new Set()) => acknowledged(counters, refused)
+        return { batch, nodes: [...counters.keys()], acknowledge }
       }),
+    retry: () => aside.clear(),
 
     size: () => waiting.size,
   }

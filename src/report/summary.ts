@@ -4,9 +4,10 @@
 import type { Knowledge } from '../model/knowledge.ts'
 import { limits } from '../model/limits.ts'
 import type { Condition, NodeInfo } from '../model/local-api/nodes.ts'
-import type { Counts, SubtreeStatus, Summary } from '../model/local-api/status.ts'
+import type { Counts, RefusedNode, SubtreeStatus, Summary } from '../model/local-api/status.ts'
 import type { Instant, NodeName } from '../model/names.ts'
 import { linkDistanceOf } from './link-distance.ts'
+import { refusedIn } from './refusals.ts'
 
 export interface StatusParts {
   self: NodeName
@@ -27,26 +28,29 @@ export function conditionOf(knowledge: Knowledge, now: Instant, revision: number
   return (knowledge.converged ?? 0) >= revision ? 'converged' : 'pending'
 }
 
-export function summaryOf(knowledge: Iterable<Knowledge>, now: Instant, revision: number | null): Summary {
+export function summaryOf(knowledge: readonly Knowledge[], now: Instant, revision: number | null): Summary {
+  const refused = refusedIn(knowledge, now)
   const summary: Summary = {
     ...noCounts(),
     byRevision: {},
     oldest: null,
     withFailures: 0,
     withDrift: 0,
+    withNewer: 0,
     withAttacks: 0,
     withProblems: 0,
     withReboot: 0,
     withRestarts: 0,
   }
   for (const each of knowledge) {
-    count(summary, conditionOf(each, now, revision))
+    count(summary, refused.has(each.node) ? 'refused' : conditionOf(each, now, revision))
     const converged = String(each.converged ?? 'none')
     summary.byRevision[converged] = (summary.byRevision[converged] ?? 0) + 1
     const ageMs = ageOf(each, now)
     if (summary.oldest === null || ageMs > summary.oldest.ageMs) summary.oldest = { node: each.node, ageMs }
     if (each.failed > 0) summary.withFailures += 1
     if (each.drifted > 0) summary.withDrift += 1
+    if (each.newer > 0) summary.withNewer += 1
     if (each.attacks > 0) summary.withAttacks += 1
     if (each.problems > 0) summary.withProblems += 1
     if (each.reboot) summary.withReboot += 1
@@ -56,12 +60,19 @@ export function summaryOf(knowledge: Iterable<Knowledge>, now: Instant, revision
 }
 
 /** One node as `banyan nodes` lists it; `banyan node-info` shows its newest report beside that. */
-export function nodeInfoOf(knowledge: Knowledge, now: Instant, revision: number | null): NodeInfo {
-  return { ...knowledge, condition: conditionOf(knowledge, now, revision), ageMs: ageOf(knowledge, now) }
+export function nodeInfoOf(
+  knowledge: Knowledge,
+  now: Instant,
+  revision: number | null,
+  refused: ReadonlyMap<NodeName, RefusedNode> = new Map(),
+): NodeInfo {
+  const condition = refused.has(knowledge.node) ? 'refused' : conditionOf(knowledge, now, revision)
+  return { ...knowledge, condition, ageMs: ageOf(knowledge, now) }
 }
 
 export function subtreeStatusOf({ self, revision, knowledge, now }: StatusParts): SubtreeStatus {
-  const infos = knowledge.map((each) => nodeInfoOf(each, now, revision))
+  const refused = refusedIn(knowledge, now)
+  const infos = knowledge.map((each) => nodeInfoOf(each, now, revision, refused))
   const known = new Map(infos.map((info) => [info.node, info]))
   const atSite = Map.groupBy(infos, ({ site }) => site)
   const attention = infos.filter(needsAttention)
@@ -84,18 +95,22 @@ export function subtreeStatusOf({ self, revision, knowledge, now }: StatusParts)
         ...counts,
       }
     }),
+    refused: [...refused.values()].sort((a, b) => (a.node < b.node ? -1 : 1)).slice(0, limits.statusNodesMax),
     attention: attention.slice(0, limits.statusNodesMax),
     attentionLeftOut: Math.max(0, attention.length - limits.statusNodesMax),
   }
 }
 
-/** Since the node made the report, or since it arrived here if the node's clock is ahead. */
-function ageOf({ at, receivedAt }: Knowledge, now: Instant): number {
-  return Math.max(0, now - Math.min(at, receivedAt))
+/**
+ * Since the node made the report, or since it arrived here if the node's clock is ahead. A node that
+ * knows its clock to be behind says by how much, or it would be silent with its newest report.
+ */
+function ageOf({ at, receivedAt, clockAheadMs }: Knowledge, now: Instant): number {
+  return Math.max(0, now - Math.min(at - Math.min(0, clockAheadMs), receivedAt))
 }
 
 function needsAttention({ condition, attacks, problems, failed }: NodeInfo): boolean {
-  return ['failed', 'silent', 'stale'].includes(condition) || attacks + problems + failed > 0
+  return ['failed', 'refused', 'silent', 'stale'].includes(condition) || attacks + problems + failed > 0
 }
 
 /** Sorted by key, null first. */
@@ -111,7 +126,7 @@ function countsBy(infos: readonly NodeInfo[], keyOf: (info: NodeInfo) => string 
 }
 
 function noCounts(): Counts {
-  return { nodes: 0, converged: 0, pending: 0, applying: 0, failed: 0, island: 0, stale: 0, silent: 0 }
+  return { nodes: 0, converged: 0, pending: 0, applying: 0, failed: 0, island: 0, stale: 0, refused: 0, silent: 0 }
 }
 
 function count(counts: Counts, condition: Condition): void {

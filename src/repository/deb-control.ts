@@ -4,13 +4,21 @@ import * as v from 'valibot'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { archSchema, packageNameSchema, packageVersionSchema } from '../model/names.ts'
+import { debNameOf, debVersionOf, problemOfDebVersion } from '../model/packages/deb.ts'
+import { parseTarget } from '../model/packages/target-schema.ts'
 import type { PackageDescription } from './taking.ts'
 
+const debArchSchema = v.pipe(
+  v.string(),
+  v.check((arch) => arch !== 'any' && arch !== 'source', 'it is for source packages'),
+  archSchema,
+)
+
 /**
- * `payloadSize` (bytes) stands in for a missing Installed-Size. Throws `bad-input` naming `path`
- * and the field.
+ * Name and version are as dpkg reads them. The installed size is what the package says, or 0: not
+ * every package says it, or says it in numbers. Throws `bad-input` naming `path` and the field.
  */
-export function descriptionOfControl(text: string, path: string, payloadSize: number): PackageDescription {
+export function descriptionOfControl(text: string, path: string): PackageDescription {
   const fields = fieldsOf(text, path)
   const required = (name: string) => {
     const value = fields.get(name.toLowerCase())
@@ -24,19 +32,21 @@ export function descriptionOfControl(text: string, path: string, payloadSize: nu
     const message = lowerFirst(result.issues[0].message)
     throw new Failure('bad-input', `${path}: ${name} ${JSON.stringify(value.slice(0, 80))}: ${message}`)
   }
-  const kilobytes = fields.get('installed-size')
-  if (kilobytes !== undefined && !/^\d{1,12}$/.test(kilobytes)) {
-    throw new Failure(
-      'bad-input',
-      `${path}: Installed-Size ${JSON.stringify(kilobytes.slice(0, 80))}: expected a number`,
-    )
+  const version = checked(packageVersionSchema, 'Version')
+  const problem = problemOfDebVersion(version)
+  if (problem !== undefined) {
+    throw new Failure('bad-input', `${path}: Version ${JSON.stringify(version)}: ${problem}`)
   }
+  // Our own field: dpkg keeps fields that it does not know.
+  const target = fields.get('banyan-for')
+  const kilobytes = fields.get('installed-size') ?? ''
   return {
     kind: 'deb',
-    name: checked(packageNameSchema, 'Package'),
-    version: checked(packageVersionSchema, 'Version'),
-    arch: checked(archSchema, 'Architecture'),
-    installedSize: kilobytes === undefined ? payloadSize : Number(kilobytes) * 1024,
+    name: debNameOf(checked(packageNameSchema, 'Package')),
+    version: debVersionOf(version),
+    arch: checked(debArchSchema, 'Architecture'),
+    ...(target !== undefined && { target: parseTarget([target], `${path}: Banyan-For`) }),
+    installedSize: /^\d{1,12}$/.test(kilobytes) ? Number(kilobytes) * 1024 : 0,
     depends: [...clausesOf(fields.get('pre-depends')), ...clausesOf(fields.get('depends'))],
     provides: clausesOf(fields.get('provides')).slice(0, limits.providesMax),
     summary: summaryOf(fields.get('description')),

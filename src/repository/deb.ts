@@ -1,16 +1,15 @@
 // Packages of kind `deb`: checked to the last byte, without dpkg where the compression allows it.
 
 import { type FileHandle, open } from 'node:fs/promises'
-import { PassThrough, type Transform, Writable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import { createGunzip, createZstdDecompress, gunzipSync, zstdDecompressSync } from 'node:zlib'
+import { gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import type { Exec, RunResult } from '../world/world.ts'
+import type { Exec } from '../world/world.ts'
 import { type ArMember, arMagic, arMembersOf, contentOfMember } from './ar.ts'
 import { descriptionOfControl } from './deb-control.ts'
+import { checkDpkgAgrees, contentBytesOf, controlTextByDpkg, type OpenDeb } from './deb-dpkg.ts'
 import { type StagedPayload, stageCopy } from './payload-file.ts'
-import { checkGiven, type Taken, type Taking } from './taking.ts'
+import { checkGiven, installedSizeOf, type Taken, type Taking } from './taking.ts'
 import { fileInTar } from './tar.ts'
 
 type Programs = Pick<Exec, 'run' | 'which'>
@@ -32,23 +31,15 @@ export async function takeDeb(exec: Programs, taking: Taking): Promise<Taken> {
   try {
     const deb = { exec, file: staged, staged: payload.file, path: taking.path, signal: taking.signal }
     const { control, data } = await partsOf(staged, taking.path)
-    const description = descriptionOfControl(await controlTextOf(deb, control), taking.path, payload.size)
-    checkGiven(description, taking, 'a Debian package')
-    await checkData(deb, data)
-    return { description, payload }
+    const described = descriptionOfControl(await controlTextOf(deb, control), taking.path)
+    checkGiven(described, taking, 'a Debian package')
+    const installedSize = installedSizeOf(described.installedSize, await contentBytesOf(deb, data), taking.path)
+    await checkDpkgAgrees(deb, described)
+    const warnings = warningsAbout(taking.path, [control, data])
+    return { description: { ...described, installedSize }, payload, warnings }
   } finally {
     await staged.close()
   }
-}
-
-interface OpenDeb {
-  exec: Programs
-  file: FileHandle
-  /** The path of our copy. */
-  staged: string
-  /** The path that messages show. */
-  path: string
-  signal: AbortSignal
 }
 
 async function partsOf(file: FileHandle, path: string): Promise<{ control: ArMember; data: ArMember }> {
@@ -61,10 +52,13 @@ async function partsOf(file: FileHandle, path: string): Promise<{ control: ArMem
   if (!/^2\.\d+\n/.test(format)) {
     throw new Failure('unsupported', `${path}: Debian package format ${JSON.stringify(format.trim())}, expected 2.0`)
   }
-  const control = members.find((member) => /^control\.tar(\.|$)/.test(member.name))
-  const data = members.find((member) => /^data\.tar(\.|$)/.test(member.name))
-  if (control === undefined) throw new Failure('bad-input', `${path}: not a Debian package: it has no control.tar`)
-  if (data === undefined) throw new Failure('bad-input', `${path}: not a Debian package: it has no data.tar`)
+  // deb(5): a member whose name starts with an underscore, such as a signature, can be skipped; any
+  // other one before the data makes dpkg refuse the package.
+  const [, control, data] = members.filter(({ name }) => !name.startsWith('_'))
+  if (control === undefined || !/^control\.tar(\.|$)/.test(control.name))
+    throw new Failure('bad-input', `${path}: not a Debian package: it has no control.tar`)
+  if (data === undefined || !/^data\.tar(\.|$)/.test(data.name))
+    throw new Failure('bad-input', `${path}: not a Debian package: it has no data.tar`)
   if (control.size > limits.debControlMaxBytes) {
     throw new Failure('too-large', `${path}: its ${control.name} is over ${limits.debControlMaxBytes} bytes`)
   }
@@ -76,7 +70,7 @@ async function controlTextOf(deb: OpenDeb, control: ArMember): Promise<string> {
   if (typeof archive === 'string') return archive
   const content = fileInTar(archive, ['./control', 'control'])
   if (content === undefined) throw new Failure('bad-input', `${deb.path}: its ${control.name} has no control file`)
-  return utf8Of(content, deb.path)
+  return textOf(content)
 }
 
 /**
@@ -93,64 +87,23 @@ async function controlArchiveOf(deb: OpenDeb, control: ArMember): Promise<Uint8A
   } catch (error) {
     throw new Failure('bad-input', `${deb.path}: its ${control.name} is damaged: ${messageOf(error)}`, { cause: error })
   }
-  const result = await runDpkgDeb(deb, control.name, '--field')
-  if (result.code === 0) return result.stdout
-  throw new Failure('bad-input', `${deb.path}: its ${control.name} is damaged: ${lastLineOf(result.stderr)}`)
+  return await controlTextByDpkg(deb, control.name)
 }
 
-const decompressors: Record<string, () => Transform> = {
-  'data.tar': () => new PassThrough(),
-  'data.tar.gz': createGunzip,
-  'data.tar.zst': createZstdDecompress,
+function warningsAbout(path: string, members: readonly ArMember[]): string[] {
+  const [zstd] = members.filter(({ name }) => name.endsWith('.zst'))
+  // dpkg 1.21.18, and what Ubuntu has since 18.04.
+  return zstd === undefined ? [] : [`${path}: Debian 11 and older cannot unpack its ${zstd.name}`]
 }
 
-/**
- * Throws unless every byte of the data archive decompresses: dpkg would find the damage in the
- * middle of an install.
- */
-async function checkData(deb: OpenDeb, data: ArMember): Promise<void> {
-  const decompress = decompressors[data.name]
-  if ((await deb.exec.which('dpkg-deb')) === undefined && decompress !== undefined) {
-    const nowhere = new Writable({ write: (_bytes, _encoding, done) => done() })
-    const source = deb.file.createReadStream({ start: data.start, end: data.start + data.size - 1, autoClose: false })
-    await pipeline(source, decompress(), nowhere, { signal: deb.signal }).catch((error) => {
-      if (deb.signal.aborted) throw error
-      throw new Failure('bad-input', `${deb.path}: its ${data.name} is damaged: ${messageOf(error)}`, { cause: error })
-    })
-    return
-  }
-  const result = await runDpkgDeb(deb, data.name, '--contents')
-  if (result.code === 0) return
-  throw new Failure('bad-input', `${deb.path}: its ${data.name} is damaged: ${lastLineOf(result.stderr)}`)
-}
-
-async function runDpkgDeb(deb: OpenDeb, member: string, action: '--field' | '--contents'): Promise<RunResult> {
-  if ((await deb.exec.which('dpkg-deb')) === undefined) {
-    throw new Failure('unsupported', `${deb.path}: its ${member} can only be read with dpkg-deb, which is not here`, {
-      hint: 'install the package dpkg on the root, or build with dpkg-deb -Zgzip or -Zzstd',
-    })
-  }
-  const result = await deb.exec.run({
-    program: 'dpkg-deb',
-    args: [action, deb.staged],
-    timeoutMs: limits.payloadCheckTimeoutMs,
-    outputMaxBytes: action === '--field' ? limits.debControlMaxBytes : limits.outputKeptBytes,
-    signal: deb.signal,
-  })
-  if (result.timedOut) throw new Failure('timed-out', `${deb.path}: dpkg-deb ${action} took too long`)
-  return result
-}
-
-function utf8Of(bytes: Uint8Array, path: string): string {
+/** Descriptions of old packages may be Latin-1. What nodes go by is plain ASCII. */
+function textOf(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (error) {
-    throw new Failure('bad-input', `${path}: its control file is not UTF-8 text`, { cause: error })
+    if (!(error instanceof TypeError)) throw error
+    return new TextDecoder('latin1').decode(bytes)
   }
-}
-
-function lastLineOf(output: string): string {
-  return output.trim().split('\n').at(-1) ?? ''
 }
 
 /** Whether the first bytes of a file are those of a Debian package, whole or damaged. */

@@ -28,7 +28,8 @@ groups: {}
 # rules:
 #   - nodes: all
 #     packages:
-#       openssl: latest          # the newest version published at the time of the release
+#       openssl: latest          # the newest version published at the time of the release, or newer
+#       shop: '>= 4.1'           # what a machine has is enough from this version on
 #       telnetd: absent          # removed, whoever installed it
 #   - nodes: [web]               # in any of these groups
 #     except: [berlin]           # and in none of these

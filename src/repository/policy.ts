@@ -5,14 +5,23 @@ import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Instant, PackageName } from '../model/names.ts'
 import { type PolicyRule, policySchema } from '../model/policy.ts'
-import { type Build, parseRevision, type Revision, type Rule, type Terms, type Wanted } from '../model/revision.ts'
+import {
+  eachBuildOf,
+  type PresentWanted,
+  parseRevision,
+  type Revision,
+  type Rule,
+  type Terms,
+  type Wanted,
+} from '../model/revision.ts'
 import { rolloutOf } from '../model/rollouts.ts'
 import { windowOf } from '../model/units/windows.ts'
 import { compareVersions } from '../model/versions.ts'
 import { didYouMean } from '../model/yaml/nearest.ts'
 import { readYaml, refusal, type YamlFile, type YamlPath } from '../model/yaml/yaml.ts'
 import { checkedYaml } from '../model/yaml/yaml-check.ts'
-import type { Entries, Entry } from './entries.ts'
+import { newestFirst, placeText, wantedBuildsOf } from './builds.ts'
+import type { Entries } from './entries.ts'
 
 export interface CompileOptions {
   /** The policy's file name, as messages show it. */
@@ -50,7 +59,8 @@ export async function compilePolicy(
     checkTerm('rollout', rule, index, Object.keys(policy.rollouts), yaml)
     const wanted = Object.entries(rule.packages).map(([name, version]): [PackageName, Wanted] => {
       const refuse = refusalAt(yaml, ['rules', index, 'packages', name])
-      return [name, version === 'absent' ? { state: 'absent' } : presentOf(name, version, catalogue, refuse)]
+      if (version === 'absent') return [name, { state: 'absent' }]
+      return [name, wantedOf(name, version, { catalogue, refuse, mayDowngrade: rule.downgrade === 'allow' })]
     })
     const terms = termsOf(rule)
     return {
@@ -145,7 +155,7 @@ function checkTerm(
   )
 }
 
-function termsOf({ window, rollout, urgent, background, restart, mode }: PolicyRule): Terms {
+function termsOf({ window, rollout, urgent, background, restart, mode, keep }: PolicyRule): Terms {
   return {
     ...(window !== undefined && { window }),
     ...(rollout !== undefined && { rollout }),
@@ -153,16 +163,49 @@ function termsOf({ window, rollout, urgent, background, restart, mode }: PolicyR
     ...(String(background) === 'true' && { background: true as const }),
     ...(restart !== undefined && { restart: [...new Set(restart)] }),
     ...(mode === 'audit' && { mode }),
+    ...(keep !== undefined && { keep: Number(keep) }),
   }
 }
 
-function presentOf(name: PackageName, version: string, catalogue: Catalogue, refuse: Refuse): Wanted {
+interface WantedParts {
+  catalogue: Catalogue
+  refuse: Refuse
+  mayDowngrade: boolean
+}
+
+/** `latest` and `>= VERSION` keep what is newer on a machine, unless the rule says otherwise. */
+function wantedOf(name: PackageName, text: string, { catalogue, refuse, mayDowngrade }: WantedParts): Wanted {
+  const least = /^>= ?(.+)$/.exec(text)?.[1]
+  if (least === undefined) {
+    const wanted = presentOf(name, text, catalogue, refuse)
+    return text === 'latest' && !mayDowngrade ? { ...wanted, orNewer: true } : wanted
+  }
+  const wanted = presentOf(name, 'latest', catalogue, refuse)
+  const entries = catalogue.of(name)
+  const builds = eachBuildOf(wanted).map(({ build }) => build)
+  const old = builds.find(({ manifest, version }) => {
+    const kind = entries.find((entry) => entry.manifest === manifest)?.body.kind
+    return kind !== undefined && compareVersions(kind, version, least) < 0
+  })
+  const epoch = builds.find(({ version }) => /^\d+:/.test(version))?.version
+  if (epoch !== undefined && !/^\d+:/.test(least)) {
+    // Every version with an epoch is newer than this, which nobody means.
+    const told = epoch.slice(0, epoch.indexOf(':') + 1)
+    throw refuse(`${epoch} of ${name} has an epoch, and ${least} has none`, `write '>= ${told}${least}'`)
+  }
+  if (old !== undefined) {
+    throw refuse(`the newest published ${name} is ${old.version}, older than ${least}`, 'banyan publish a newer one')
+  }
+  return mayDowngrade ? wanted : { ...wanted, orNewer: true, least }
+}
+
+function presentOf(name: PackageName, version: string, catalogue: Catalogue, refuse: Refuse): PresentWanted {
   catalogue.checkWhole(name)
   const entries = catalogue.of(name)
   if (entries.length === 0) throw nothingPublished(name, catalogue, refuse)
-  if (version === 'latest') return { state: 'present', builds: latestBuildsOf(entries) }
+  if (version === 'latest') return { state: 'present', ...wantedBuildsOf(entries, refuse) }
   const exact = entries.filter((entry) => entry.body.version === version)
-  if (exact.length > 0) return { state: 'present', builds: buildsOf(exact) }
+  if (exact.length > 0) return { state: 'present', ...wantedBuildsOf(exact, refuse) }
   const there = [...new Set([...entries].sort(newestFirst).map((entry) => entry.body.version))]
   throw refuse(
     `version ${version} of ${name} is not published; there is ${listOf(there)}`,
@@ -178,34 +221,6 @@ function nothingPublished(name: PackageName, catalogue: Catalogue, refuse: Refus
     `nothing is published of a package ${name}`,
     'banyan publish it first; banyan packages lists what is there',
   )
-}
-
-/**
- * The newest build of each architecture. A build for `all` replaces older builds for single
- * architectures.
- */
-function latestBuildsOf(entries: readonly Entry[]): Record<string, Build> {
-  const newest = new Map<string, Entry>()
-  for (const entry of [...entries].sort(newestFirst)) {
-    if (!newest.has(entry.body.arch)) newest.set(entry.body.arch, entry)
-  }
-  const forAll = newest.get('all')
-  const kept = [...newest.values()].filter((entry) => forAll === undefined || newestFirst(entry, forAll) <= 0)
-  return buildsOf(kept)
-}
-
-function buildsOf(entries: readonly Entry[]): Record<string, Build> {
-  const builds = entries.map(({ body, manifest }): [string, Build] => [body.arch, { version: body.version, manifest }])
-  return Object.fromEntries(builds.sort(([a], [b]) => (a < b ? -1 : 1)))
-}
-
-/**
- * Orders entries by version, newest first. Different texts of equal versions (1.0 and 1.00) are
- * ordered by text, so that `latest` does not depend on the order of files on the disk.
- */
-export function newestFirst(a: Entry, b: Entry): number {
-  const [first, second] = [a.body.version, b.body.version]
-  return compareVersions(a.body.kind, second, first) || (first < second ? 1 : first > second ? -1 : 0)
 }
 
 function warningsOf(revision: Revision, file: string, base: readonly string[]): string[] {
@@ -225,9 +240,11 @@ function warningsOf(revision: Revision, file: string, base: readonly string[]): 
       warnings.push(`${file}:${line}: the rule is for no node: its groups are all excepted`)
     }
     for (const [name, wanted] of names) {
-      const versions = wanted.state === 'present' ? Object.entries(wanted.builds) : []
-      if (new Set(versions.map(([, build]) => build.version)).size > 1) {
-        const list = versions.map(([arch, build]) => `${build.version} for ${arch}`).join(', ')
+      const builds = eachBuildOf(wanted)
+      if (new Set(builds.map(({ build }) => build.version)).size > 1) {
+        const list = builds
+          .map(({ arch, target, build }) => `${build.version} for ${placeText(arch, target)}`)
+          .join(', ')
         warnings.push(`${file}:${line}: the newest ${name} is not the same everywhere: ${list}`)
       }
     }

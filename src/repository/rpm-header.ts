@@ -15,11 +15,15 @@ const entryBytes = 16
 const entriesMax = 0xffff
 
 export interface RpmHeader {
+  has(tag: number): boolean
   /** The first text of an entry. */
   text(tag: number): string | undefined
+  /** Throws if there are more than `limits.rpmListMax`. */
   texts(tag: number): string[]
   number(tag: number): number | undefined
   numbers(tag: number): number[]
+  /** Of all numbers of an entry. */
+  sum(tag: number): number | undefined
   bytes(tag: number): Uint8Array | undefined
 }
 
@@ -93,40 +97,50 @@ function headerOf(blob: Buffer, path: string, what: string): RpmHeader {
     entries.set(tag, entry)
   }
 
-  function texts(tag: number): string[] {
+  /** The builder chooses the count, and empty texts take a byte each: lists are bounded. */
+  function texts(tag: number, most = limits.rpmListMax + 1): string[] {
     const entry = entries.get(tag)
     if (entry === undefined) return []
     if (![6, 8, 9].includes(entry.type)) throw damaged(tag)
     const found: string[] = []
     let at = entry.offset
-    for (let index = 0; index < entry.count; index += 1) {
+    for (let index = 0; index < Math.min(entry.count, most); index += 1) {
       const end = store.indexOf(0, at)
       if (end < 0) throw damaged(tag)
       found.push(store.toString('utf8', at, end))
       at = end + 1
     }
+    if (found.length > limits.rpmListMax) throw notWhole(path, `its ${what} has too long a list at tag ${tag}`)
     return found
   }
 
-  function numbers(tag: number): number[] {
+  function* eachNumber(tag: number): Generator<number> {
     const entry = entries.get(tag)
-    if (entry === undefined) return []
+    if (entry === undefined) return
     const bytes = numberBytes[entry.type]
     if (bytes === undefined || entry.offset + entry.count * bytes > store.length) throw damaged(tag)
-    return Array.from({ length: entry.count }, (_, index) => {
+    for (let index = 0; index < entry.count; index += 1) {
       const at = entry.offset + index * bytes
-      if (bytes < 8) return store.readUIntBE(at, bytes)
-      const value = store.readBigUInt64BE(at)
+      const value = bytes < 8 ? store.readUIntBE(at, bytes) : store.readBigUInt64BE(at)
       if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw damaged(tag)
-      return Number(value)
-    })
+      yield Number(value)
+    }
+  }
+
+  function numbers(tag: number): number[] {
+    if ((entries.get(tag)?.count ?? 0) > limits.rpmListMax) {
+      throw notWhole(path, `its ${what} has too long a list at tag ${tag}`)
+    }
+    return [...eachNumber(tag)]
   }
 
   return {
     texts,
     numbers,
-    text: (tag) => texts(tag)[0],
-    number: (tag) => numbers(tag)[0],
+    has: (tag) => entries.has(tag),
+    text: (tag) => texts(tag, 1)[0],
+    number: (tag) => eachNumber(tag).next().value ?? undefined,
+    sum: (tag) => (entries.has(tag) ? eachNumber(tag).reduce((sum, each) => sum + each, 0) : undefined),
     bytes(tag) {
       const entry = entries.get(tag)
       if (entry === undefined) return undefined

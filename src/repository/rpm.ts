@@ -1,4 +1,5 @@
-// Packages of kind `rpm`: checked to the last byte, without rpm, on any machine.
+// Packages of kind `rpm`: checked to the last byte, without rpm, on any machine. Where the root has
+// rpm, rpm has to read the same.
 
 import { open } from 'node:fs/promises'
 import * as v from 'valibot'
@@ -6,14 +7,22 @@ import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { packageNameSchema, packageVersionSchema } from '../model/names.ts'
 import { archOfRpm, rpmVersionOf } from '../model/rpm.ts'
+import type { Exec } from '../world/world.ts'
 import { type StagedPayload, stageCopy } from './payload-file.ts'
 import { checkRpmDigests, type RpmHeader, type RpmParts, rpmMagic, rpmPartsOf } from './rpm-header.ts'
-import { checkGiven, type PackageDescription, type Taken, type Taking } from './taking.ts'
+import {
+  checkGiven,
+  checkSameReading,
+  installedSizeOf,
+  type PackageDescription,
+  type Taken,
+  type Taking,
+} from './taking.ts'
 
 /**
  * Copies the package and checks the copy, so that nobody can change the file between check and use.
  */
-export async function takeRpm(taking: Taking): Promise<Taken> {
+export async function takeRpm(exec: Pick<Exec, 'run' | 'which'>, taking: Taking): Promise<Taken> {
   const source = await open(taking.path, 'r')
   let payload: StagedPayload
   try {
@@ -29,7 +38,8 @@ export async function takeRpm(taking: Taking): Promise<Taken> {
     const description = descriptionOfRpm(parts, taking.path)
     checkGiven(description, taking, 'an rpm package')
     await checkRpmDigests(staged, parts, taking.path, taking.signal)
-    return { description, payload }
+    await checkRpmAgrees(exec, payload.file, description, taking)
+    return { description, payload, warnings: warningsAbout(parts, taking.path) }
   } finally {
     await staged.close()
   }
@@ -48,14 +58,69 @@ const tags = {
   summary: 1004,
   size: 1009,
   arch: 1022,
+  fileSizes: 1028,
   sourceRpm: 1044,
   provides: 1047,
   requireFlags: 1048,
   requires: 1049,
   requireVersions: 1050,
   sourcePackage: 1106,
+  payloadFormat: 1124,
+  payloadCompressor: 1125,
+  longFileSizes: 5008,
   longSize: 5009,
 }
+
+/** Throws unless rpm reads the same name, version and architecture. Without rpm: nothing. */
+async function checkRpmAgrees(
+  exec: Pick<Exec, 'run' | 'which'>,
+  staged: string,
+  description: PackageDescription,
+  { path, signal }: Taking,
+): Promise<void> {
+  if ((await exec.which('rpm')) === undefined) return
+  const format = ['NAME', 'EPOCHNUM', 'VERSION', 'RELEASE', 'ARCH'].map((tag) => `%{${tag}}\\n`).join('')
+  const result = await exec.run({
+    program: 'rpm',
+    // Signatures are for the nodes to judge, with their own keys.
+    args: ['--query', '--package', '--nosignature', '--queryformat', format, staged],
+    timeoutMs: limits.payloadCheckTimeoutMs,
+    env: { LC_ALL: 'C.UTF-8' },
+    signal,
+  })
+  if (result.timedOut) throw new Failure('timed-out', `${path}: rpm took too long to read it`)
+  if (result.code !== 0) {
+    const complaint = result.stderr.replaceAll(staged, path).trim().split('\n').at(-1) ?? ''
+    throw new Failure('bad-input', `${path}: rpm refuses it: ${complaint.replace(/^error: /, '')}`)
+  }
+  const [name = '', epoch = '', version = '', release = '', arch = ''] = result.stdout.split('\n')
+  const read = { name, version: rpmVersionOf(epoch, version, release), arch: archOfRpm(arch) ?? arch }
+  checkSameReading('rpm', read, description, path)
+}
+
+/** The tags of the signature of a header, or of a header and its payload (rpm's `rpmtag.h`). */
+const signatures = [267, 268, 278, 1002, 1005]
+
+function warningsAbout({ signature }: RpmParts, path: string): string[] {
+  if (signatures.some((tag) => signature.has(tag))) return []
+  return [`${path}: it has no signature, and machines whose rpm demands one refuse it (%_pkgverify_level)`]
+}
+
+function checkPayloadFormat(header: RpmHeader, path: string): void {
+  const [format, compressor] = [
+    header.text(tags.payloadFormat) ?? 'cpio',
+    header.text(tags.payloadCompressor) ?? 'gzip',
+  ]
+  if (format === 'drpm') {
+    throw new Failure('unsupported', `${path}: it is a delta rpm`, { hint: 'publish the whole package' })
+  }
+  if (format !== 'cpio' || !compressors.includes(compressor)) {
+    const what = `its payload is ${format} in ${compressor}`.slice(0, 80)
+    throw new Failure('unsupported', `${path}: ${what}, which rpm does not unpack`)
+  }
+}
+
+const compressors = ['none', 'gzip', 'bzip2', 'lzma', 'xz', 'zstd']
 
 function descriptionOfRpm({ header, isSource, size }: RpmParts, path: string): PackageDescription {
   if (isSource || header.number(tags.sourcePackage) !== undefined || header.text(tags.sourceRpm) === undefined) {
@@ -63,6 +128,7 @@ function descriptionOfRpm({ header, isSource, size }: RpmParts, path: string): P
       hint: 'build it, and publish what it is built into',
     })
   }
+  checkPayloadFormat(header, path)
   const required = (tag: number, what: string) => {
     const text = header.text(tag)
     if (text === undefined || text === '') throw new Failure('bad-input', `${path}: its header has no ${what}`)
@@ -91,7 +157,11 @@ function descriptionOfRpm({ header, isSource, size }: RpmParts, path: string): P
     name,
     version: checked(packageVersionSchema, rpmVersionOf(header.number(tags.epoch) ?? 0, version, release), 'version'),
     arch,
-    installedSize: header.number(tags.longSize) ?? header.number(tags.size) ?? size,
+    installedSize: installedSizeOf(
+      header.number(tags.longSize) ?? header.number(tags.size) ?? 0,
+      header.sum(tags.longFileSizes) ?? header.sum(tags.fileSizes) ?? size,
+      path,
+    ),
     depends: dependsOf(header, path),
     provides: provides.slice(0, limits.providesMax),
     summary: (header.text(tags.summary) ?? '').replace(/\p{Cc}/gu, ' ').slice(0, limits.textMaxChars),

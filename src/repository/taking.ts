@@ -1,7 +1,7 @@
 // What all kinds of packages share when they are published: a checked source and a staged payload.
-// payload.
 
 import { Failure } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { StagedPayload } from './payload-file.ts'
 
@@ -22,6 +22,8 @@ export interface Taking {
 export interface Taken {
   description: PackageDescription
   payload: StagedPayload
+  /** Sentences about what may go wrong on nodes. Each begins with the package's path. */
+  warnings: string[]
 }
 
 /** Throws `conflict` if a package that contains its name and version is published under others. */
@@ -37,4 +39,34 @@ export function checkGiven(
   if (given.version !== undefined && given.version !== version) {
     throw new Failure('conflict', `${path}: the package is version ${version}, not ${given.version}`, { hint })
   }
+}
+
+/**
+ * Throws `bad-input` if the distribution's own program reads a package in another way. Nodes find a
+ * package by that program's words.
+ */
+export function checkSameReading(
+  program: 'dpkg' | 'rpm',
+  read: Readonly<Record<'name' | 'version' | 'arch', string>>,
+  described: PackageDescription,
+  path: string,
+): void {
+  for (const field of ['name', 'version', 'arch'] as const) {
+    if (read[field] === described[field]) continue
+    const [theirs, ours] = [read[field], described[field]].map((text) => JSON.stringify(text.slice(0, 80)))
+    throw new Failure('bad-input', `${path}: ${program} reads its ${field} as ${theirs}, and banyan as ${ours}`)
+  }
+}
+
+/**
+ * The bytes that a package takes once it is installed: what it says, or what its files have
+ * together if that is more. Throws `bad-input` if the package says far too little: nodes would find
+ * room for it where there is none.
+ */
+export function installedSizeOf(said: number, content: number, path: string): number {
+  const isFarOff = content > said * limits.sizeLieFactor && content - said > limits.sizeLieBytes
+  if (said === 0 || !isFarOff) return Math.max(said, content)
+  throw new Failure('bad-input', `${path}: it says that it takes ${said} bytes, and its files have ${content}`, {
+    hint: 'build it again with its true size',
+  })
 }

@@ -16,17 +16,13 @@ export type TarEntry =
  * needs one.
  */
 export function tarHeaderOf(entry: TarEntry): Uint8Array {
-  const path = entry.kind === 'folder' ? `${entry.path}/` : entry.path
-  const target = entry.kind === 'link' ? entry.target : ''
-  const size = entry.kind === 'file' ? entry.size : 0
+  const { type, path, linkpath: target, mode, size } = tarFieldsOf(entry)
   const extended = [
     ...(fitsField(path) ? [] : [paxRecordOf('path', path)]),
     ...(fitsField(target) ? [] : [paxRecordOf('linkpath', target)]),
     ...(size <= octalMax(11) ? [] : [paxRecordOf('size', String(size))]),
   ]
-  const mode = entry.kind === 'file' && !entry.executable ? 0o644 : entry.kind === 'link' ? 0o777 : 0o755
-  const type = { folder: '5', file: '0', link: '2' }[entry.kind]
-  const header = headerBlock({ path, target, size, mode, type })
+  const header = headerBlock({ path, target, size, mode, type: typeLetters[type] })
   if (extended.length === 0) return header
   const records = Buffer.concat(extended)
   return Buffer.concat([
@@ -36,6 +32,20 @@ export function tarHeaderOf(entry: TarEntry): Uint8Array {
     header,
   ])
 }
+
+/** The fields of an entry's header, with the type by the name that readers of tar give it. */
+export function tarFieldsOf(entry: TarEntry) {
+  return {
+    type: typeNames[entry.kind],
+    path: entry.kind === 'folder' ? `${entry.path}/` : entry.path,
+    linkpath: entry.kind === 'link' ? entry.target : '',
+    mode: entry.kind === 'file' && !entry.executable ? 0o644 : entry.kind === 'link' ? 0o777 : 0o755,
+    size: entry.kind === 'file' ? entry.size : 0,
+  }
+}
+
+const typeNames = { folder: 'Directory', file: 'File', link: 'SymbolicLink' } as const
+const typeLetters = { Directory: '5', File: '0', SymbolicLink: '2' } as const
 
 /** The zeros from the end of a content of `size` bytes to the next block. */
 export function tarPaddingAfter(size: number): Uint8Array {
@@ -48,23 +58,24 @@ export function tarEnd(): Uint8Array {
 }
 
 /**
- * The content of the first plain file with one of these exact paths, in a small archive that
- * somebody else made. Undefined if there is no such file. Throws `bad-input` if the archive is
- * damaged.
+ * The content of the last plain file with one of these exact paths, in a small archive that
+ * somebody else made: whoever unpacks the archive ends with the last one. Undefined if there is no
+ * such file. Throws `bad-input` if the archive is damaged.
  */
 export function fileInTar(archive: Uint8Array, paths: readonly string[]): Uint8Array | undefined {
+  let found: Uint8Array | undefined
   for (let at = 0; at + tarBlockBytes <= archive.length; ) {
     const header = archive.subarray(at, at + tarBlockBytes)
-    if (header.every((byte) => byte === 0)) return undefined
+    if (header.every((byte) => byte === 0)) return found
     if (checksumOf(header) !== parseInt(textAt(header, 148, 8), 8)) throw damaged('a header has a wrong checksum')
     const size = parseInt(textAt(header, 124, 12), 8)
     const content = archive.subarray(at + tarBlockBytes, at + tarBlockBytes + size)
     if (!(size >= 0) || content.length !== size) throw damaged('it ends too early')
     const type = textAt(header, 156, 1)
-    if ((type === '0' || type === '') && paths.includes(textAt(header, 0, 100))) return content
+    if ((type === '0' || type === '') && paths.includes(textAt(header, 0, 100))) found = content
     at += tarBlockBytes + size + tarPaddingAfter(size).length
   }
-  return undefined
+  return found
 }
 
 const asciiOnly = /^[\x20-\x7e]*$/

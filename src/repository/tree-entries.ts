@@ -6,8 +6,9 @@ import { join, normalize } from 'node:path'
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Hooks } from '../model/manifest.ts'
+import { createTarCheck, staysInside } from '../model/packages/tree-check.ts'
 import { globOf } from '../model/units/globs.ts'
-import type { TarEntry } from './tar.ts'
+import { type TarEntry, tarFieldsOf } from './tar.ts'
 
 /**
  * Every entry of the folder, parents first. The entries of one folder are in the byte order of
@@ -39,7 +40,7 @@ export function checkEntries(folder: string, entries: readonly TarEntry[], hooks
     throw new Failure('bad-input', `${folder}: there is nothing in it to publish`)
   }
   for (const entry of entries) {
-    if (entry.kind !== 'link' || staysInside(entry)) continue
+    if (entry.kind !== 'link' || staysInside(entry.path, entry.target)) continue
     throw refused(
       folder,
       entry.path,
@@ -47,6 +48,7 @@ export function checkEntries(folder: string, entries: readonly TarEntry[], hooks
       'write targets relative to the link, with ../ only in front',
     )
   }
+  checkUnpacks(folder, entries)
   const known = new Map(entries.map((entry) => [entry.path, entry]))
   for (const [hook, path] of Object.entries(hooks)) checkHook(folder, hook, path, known)
 }
@@ -65,17 +67,14 @@ function checkHook(folder: string, hook: string, path: string, known: ReadonlyMa
   }
 }
 
-/**
- * Whether a link's target stays inside the folder, whatever other links the path leads through.
- * Nodes check this again before they unpack. `../` is allowed only in front, where it leaves a real
- * folder; after a name, which may be a link, `../` could lead anywhere.
- */
-function staysInside({ path, target }: { path: string; target: string }): boolean {
-  if (target === '' || target.startsWith('/')) return false
-  const names = target.split('/').filter((name) => name !== '' && name !== '.')
-  const firstDown = names.findIndex((name) => name !== '..')
-  const ups = firstDown === -1 ? names.length : firstDown
-  return ups < path.split('/').length && !names.slice(ups).includes('..')
+/** Nodes check every entry in the same way, and refuse the whole tree for one. */
+function checkUnpacks(folder: string, entries: readonly TarEntry[]): void {
+  const bytes = entries.reduce((sum, entry) => sum + (entry.kind === 'file' ? entry.size : 0), 0)
+  const check = createTarCheck({ entries: limits.treeFilesMax, bytes })
+  for (const entry of entries) {
+    const judged = check.accept(tarFieldsOf(entry))
+    if (judged.kind === 'refused') throw refused(folder, entry.path, `nodes refuse it: ${judged.because}`)
+  }
 }
 
 async function entryAt(folder: string, path: string): Promise<TarEntry> {

@@ -48,6 +48,9 @@ export const node: NodeInfo = {
   packages: 12,
   failed: 0,
   drifted: 0,
+  newer: 0,
+  refusals: [],
+  clockAheadMs: 0,
   attacks: 0,
   problems: 0,
   reboot: false,
@@ -114,6 +117,7 @@ export const noNodes: Counts = {
   failed: 0,
   island: 0,
   stale: 0,
+  refused: 0,
   silent: 0,
 }
 
@@ -127,6 +131,7 @@ export const status: Status = {
     oldest: null,
     withFailures: 0,
     withDrift: 0,
+    withNewer: 0,
     withAttacks: 0,
     withProblems: 0,
     withReboot: 0,
@@ -134,6 +139,7 @@ export const status: Status = {
   },
   sites: [],
   parents: [],
+  refused: [],
   attention: [],
   attentionLeftOut: 0,
   self: node,
@@ -158,6 +164,7 @@ export const published: Published = {
   manifest: 'ef'.repeat(32),
   published: 0,
   outcome: 'published',
+  warnings: [],
 }
 
 export const rollout: RolloutInfo = {

@@ -32,8 +32,8 @@ export interface ApplyWorld {
   tree(wanted: Wanted): Promise<Built>
   deb(wanted: Wanted): Promise<Built>
   rpm(wanted: Wanted): Promise<Built>
-  /** Signs a revision that wants exactly these packages. */
-  release(packages: Released): Promise<void>
+  /** Signs a revision that wants exactly these packages, or also newer versions of them. */
+  release(packages: Released, terms?: { orNewer?: true; least?: string }): Promise<void>
   look(): ReturnType<LocalMachine['look']>
   /** Compares every byte of every file, which a daemon's look does not. */
   lookFully(): Promise<{ differences: Difference[]; kept: Outcome[] }>
@@ -76,7 +76,7 @@ export async function applyWorld(t: Test): Promise<ApplyWorld> {
     rpm: (wanted) => buildRpm(store, wanted),
     records: [],
 
-    async release(packages) {
+    async release(packages, terms = {}) {
       const wanted = await Promise.all(
         Object.entries(packages).map(async ([name, built]) => {
           if (built === 'absent') return [name, { state: 'absent' as const }] as const
@@ -84,7 +84,7 @@ export async function applyWorld(t: Test): Promise<ApplyWorld> {
           manifests.set(digest, manifest)
           await fs.writeFile(path.join(home, 'objects', digest), JSON.stringify(manifest))
           const build = { version: manifest.version, manifest: digest }
-          return [name, { state: 'present' as const, builds: { all: build } }] as const
+          return [name, { state: 'present' as const, builds: { all: build }, ...terms }] as const
         }),
       )
       const rule = { line: 1, nodes: 'all' as const, except: [], packages: Object.fromEntries(wanted) }

@@ -24,6 +24,8 @@ export interface Wanted {
   conffiles?: Readonly<Record<string, string>>
   /** More lines of the control file or the spec. Debs and rpms only. */
   fields?: readonly string[]
+  /** The folder below /opt for the files; the default is the name. Rpms only. */
+  folder?: string
 }
 
 export interface Built {
@@ -103,9 +105,10 @@ function buildDebFile(deb: string, tree: readonly DebFile[]): void {
 /** The files of the package are in /opt/<name>. The version is `version-release`. */
 export async function buildRpm(folder: string, wanted: Wanted): Promise<Built> {
   const { name, version, depends = [], scripts = {}, conffiles = {}, fields = [] } = wanted
+  const below = `/opt/${wanted.folder ?? name}`
   const dash = version.lastIndexOf('-')
   const [epoch, upstream] = /^(?:(\d+):)?(.*)$/.exec(version.slice(0, dash))?.slice(1) ?? []
-  const files = Object.entries(filesOf(wanted)).map(([file, content]) => [`/opt/${name}/${file}`, content])
+  const files = Object.entries(filesOf(wanted)).map(([file, content]) => [`${below}/${file}`, content])
   const scriptlet = { preInstall: 'pre', postInstall: 'post', preRemove: 'preun', postRemove: 'postun' } as const
   const file = buildRpmFile(path.join(await fs.mkdtemp(path.join(folder, 'rpm-')), 'it.rpm'), {
     name,

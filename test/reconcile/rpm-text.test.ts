@@ -3,7 +3,6 @@ import type { Manifest } from '../../src/model/manifest.ts'
 import { namesNeededBy, namesOfferedBy } from '../../src/model/needs.ts'
 import { dependentsOf, groupsOf } from '../../src/reconcile/providers/groups.ts'
 import type { Step } from '../../src/reconcile/providers/provider.ts'
-import { holdFiles, isHeldBy } from '../../src/reconcile/providers/rpm/rpm-holds.ts'
 import {
   isLocked,
   lastBegun,
@@ -100,24 +99,6 @@ t.test('configuration files that were kept or saved', async (t) => {
     { path: '/etc/a.conf', beside: '/etc/a.conf.rpmnew', isSaved: false },
     { path: '/etc/b c.conf', beside: '/etc/b c.conf.rpmsave', isSaved: true },
   ])
-})
-
-t.test('what the administrator holds, as dnf and zypper write it down', async (t) => {
-  const read = (file: string, text: string) => isHeldBy(holdFiles[file]?.(text) ?? [])
-  const listed = read(
-    'etc/dnf/plugins/versionlock.list',
-    '# Added lock on Tue\nbash-0:5.1.8-6.el9.*\n!zsh-0:5-1.*\nkernel*\nbash-completion-1:2-1.el9.*\n',
-  )
-  t.same(['bash', 'bash-completion', 'kernel-core', 'zsh', 'base'].filter(listed), [
-    'bash',
-    'bash-completion',
-    'kernel-core',
-  ])
-  const toml = read('etc/dnf/versionlock.toml', 'version = "1.0"\n[[packages]]\nname = "bash"\ncomment = "x"\n')
-  t.same(['bash', 'zsh'].filter(toml), ['bash'])
-  const locks =
-    '\ntype: package\nmatch_type: glob\nsolvable_name: shop-*\n\ntype: pattern\nsolvable_name: games\n\nsolvable_name: a[b\n'
-  t.same(['shop-db', 'games', 'shop', 'a[b'].filter(read('etc/zypp/locks', locks)), ['shop-db', 'a[b'])
 })
 
 t.test('rpm packages that need each other are one group, by what they provide too', async (t) => {

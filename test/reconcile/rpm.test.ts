@@ -1,45 +1,19 @@
 // What rpm packages promise beyond the contract of all kinds, with the real rpm, dnf and zypper.
 
 import * as fs from 'node:fs/promises'
-import path from 'node:path'
-import t, { type Test } from 'tap'
-import type { ApplyContext, InspectOptions, Step } from '../../src/reconcile/providers/provider.ts'
+import t from 'tap'
 import { rpmProvider } from '../../src/reconcile/providers/rpm/rpm.ts'
-import type { RpmFrontEndName } from '../../src/reconcile/providers/rpm/rpm-front-end.ts'
 import { rpmWaits } from '../../src/reconcile/providers/rpm/rpm-tools.ts'
 import { systemDisk } from '../../src/world/disk.ts'
 import { systemExec } from '../../src/world/exec.ts'
-import { isLarge } from '../large.ts'
-import { hasProgram, needs } from '../repository/workbench.ts'
+import { needs } from '../repository/workbench.ts'
 import { until } from './apply-world.ts'
 import { buildRpm, stepOf, type Wanted } from './packages.ts'
-import { inRoot, makeRpmMachine } from './rpm-machine.ts'
+import { rpmWorlds } from './rpm/rpm-world.ts'
+import { inRoot } from './rpm-machine.ts'
 
 t.setTimeout(1_200_000)
-const isCi = process.env['CI'] !== undefined && process.env['CI'] !== 'false'
-const shared = t.testdir({})
-
-type Body = (t: Test, world: Awaited<ReturnType<typeof rpmWorld>>) => Promise<void>
-
-/** The same promise with each of the three that can carry it out; in the small form with rpm. */
-function each(sentence: string, body: Body): void {
-  withEach(isLarge ? ['rpm', 'dnf', 'zypper'] : ['rpm'], sentence, body)
-}
-
-/** A promise whose small form has all three too: what dnf and zypper say is not what rpm says. */
-function always(sentence: string, body: Body): void {
-  withEach(['rpm', 'dnf', 'zypper'], sentence, body)
-}
-
-function withEach(frontEnds: readonly RpmFrontEndName[], sentence: string, body: Body): void {
-  for (const frontEnd of frontEnds) {
-    const skip = isCi || hasProgram(frontEnd) ? false : `${frontEnd} is not on this machine`
-    t.test(`${sentence} (${frontEnd})`, { skip }, async (t) => {
-      t.setTimeout(1_200_000)
-      await body(t, await rpmWorld(t, frontEnd))
-    })
-  }
-}
+const { each, always, open } = rpmWorlds(t)
 
 always('what depends on each other goes in one transaction, whatever its order in the plan', async (t, world) => {
   const steps = [
@@ -167,24 +141,6 @@ each('a failing script after the old version is gone is told and no reason to go
   ])
 })
 
-each('a package that is held is left as it is', async (t, world) => {
-  await world.ensure(await world.install({ name: 'shop', version: '1-1' }))
-  const up = await world.install({ name: 'shop', version: '2-1' }, 'upgrade')
-  for (const [file, text] of [
-    ['etc/dnf/plugins/versionlock.list', 'shop-0:1-1.*\n'],
-    ['etc/zypp/locks', '\ntype: package\nmatch_type: glob\ncase_sensitive: on\nsolvable_name: shop\n'],
-  ] as const) {
-    await fs.mkdir(path.dirname(`${world.root}/${file}`), { recursive: true })
-    await fs.writeFile(`${world.root}/${file}`, text)
-    t.match(await world.look('shop'), { held: true, state: 'whole' })
-    t.match(await world.ensure(up), [
-      { outcome: 'held', version: '1-1', detail: /dnf versionlock delete shop, or zypper removelock/ },
-    ])
-    await fs.rm(`${world.root}/${file}`)
-  }
-  t.match(await world.ensure(up), [{ outcome: 'changed', version: '2-1' }])
-})
-
 each('a package on the machine that lacks something does not keep others back', async (t, world) => {
   const broken = await world.rpm({ name: 'broken', version: '1-1', depends: ['gone-for-good'] })
   await inRoot(world.root, '-i', '--nodeps', broken.path)
@@ -227,7 +183,7 @@ each('the database is whole after all of it', async (t, world) => {
 })
 
 t.test('a package file that is not what its manifest says is not handed on', needs('rpmbuild'), async (t) => {
-  const world = await rpmWorld(t, 'rpm')
+  const world = await open(t, 'rpm')
   const built = await world.rpm({ name: 'shop', version: '1-1' })
   const lying = { ...built, manifest: { ...built.manifest, version: '2-1' } }
   const detail = 'the package file is shop 1-1 all, its manifest says shop 2-1 all'
@@ -238,7 +194,7 @@ t.test('a package file that is not what its manifest says is not handed on', nee
 })
 
 t.test('a quick look reads a file that was touched, and no other', needs('rpmbuild'), async (t) => {
-  const world = await rpmWorld(t, 'rpm')
+  const world = await open(t, 'rpm')
   await world.ensure(
     await world.install({ name: 'shop', version: '1-1', files: { 'bin/shop': '#!/bin/sh\necho 1\n' } }),
   )
@@ -317,48 +273,6 @@ t.test('a target root that could end a word of dnf’s script is refused', async
     })
   }
 })
-
-async function rpmWorld(t: Test, frontEnd: RpmFrontEndName) {
-  const folder = t.testdir({ root: {}, store: {}, work: {} })
-  const root = `${folder}/root`
-  await makeRpmMachine(root, shared)
-  const journal: string[] = []
-  const provider = rpmProvider({ targetRoot: root, exec: systemExec, disk: systemDisk, waits: rpmWaits, frontEnd })
-  const contextSaying = (output: (text: string) => void): ApplyContext => ({
-    workFolder: `${folder}/work`,
-    journal: async (step) => void journal.push(step),
-    output,
-  })
-  const rpm = (wanted: Wanted) => buildRpm(`${folder}/store`, wanted)
-  return {
-    root,
-    journal,
-    rpm,
-    install: async (wanted: Wanted, what: 'install' | 'upgrade' = 'install') => stepOf(what, await rpm(wanted)),
-    removal: (name: string): Step => ({
-      action: {
-        name,
-        kind: 'rpm',
-        what: 'remove',
-        cause: 'pending',
-        from: '1-1',
-        to: null,
-        found: '',
-        source: null,
-        previous: null,
-      },
-      manifest: null,
-    }),
-    ensure: (...steps: Step[]) =>
-      provider.ensure(
-        steps,
-        contextSaying(() => {}),
-      ),
-    ensureSaying: (output: (text: string) => void, ...steps: Step[]) => provider.ensure(steps, contextSaying(output)),
-    look: async (name: string, depth: InspectOptions['depth'] = 'quick') =>
-      (await provider.inspect([name], { owned: new Set([name]), depth }))[0],
-  }
-}
 
 /** The kernel's line about rpm's lock, if somebody holds it. */
 async function lockOf(root: string): Promise<string> {

@@ -114,9 +114,9 @@ t.test('what is genuine and yet nothing to keep is refused, and is no attack', a
   t.same(accepted, ['just'])
   t.same(attacks, [])
   t.match(refused, [
-    { node: 'ahead', reason: 'its clock is 60001 ms ahead of ours' },
-    { node: 'modern', reason: /^report of modern: / },
-    { node: null, reason: 'certificate of z has ended' },
+    { index: 0, node: 'ahead', reason: 'its clock is 60 s ahead of the clock that it reports to', retry: 'later' },
+    { index: 2, node: 'modern', reason: /^report of modern: /, retry: 'later' },
+    { index: 3, node: null, reason: 'certificate of z has ended', retry: 'never' },
   ])
 })
 

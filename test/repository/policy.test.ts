@@ -74,7 +74,7 @@ rules:                                  # later rules win
     shop: { state: 'present', builds: { all: { version: '4.1.0', manifest: older?.manifest } } },
   })
   t.same(revision.rules[2]?.packages, {
-    shop: { state: 'present', builds: { all: { version: '4.2.0', manifest: newest?.manifest } } },
+    shop: { state: 'present', builds: { all: { version: '4.2.0', manifest: newest?.manifest } }, orNewer: true },
   })
   t.same(warnings, [])
   const traits = {
@@ -104,7 +104,7 @@ rollouts:
 rules:
   - { nodes: all, packages: { one: absent }, window: nights }
   - { nodes: all, packages: { two: absent }, window: around, urgent: true }
-  - { nodes: all, packages: { three: absent }, mode: audit, urgent: false, background: true, restart: [a.service, b@1.timer, a.service] }
+  - { nodes: all, packages: { three: absent }, mode: audit, urgent: false, background: true, restart: [a.service, b@1.timer, a.service], keep: 3 }
   - { nodes: all, packages: { four: absent }, mode: correct, rollout: careful }
 `,
     options,
@@ -119,7 +119,7 @@ rules:
     [
       { window: 'nights' },
       { window: 'around', urgent: true },
-      { background: true, restart: ['a.service', 'b@1.timer'], mode: 'audit' },
+      { background: true, restart: ['a.service', 'b@1.timer'], mode: 'audit', keep: 3 },
       { rollout: 'careful' },
     ],
   )
@@ -438,8 +438,8 @@ const refusals: Record<
     message: /^policy\.yaml:4: rules\.0\.packages\.shop: expected .*, got nothing$/,
   },
   'a range of versions': {
-    text: wants('shop: ">= 1.0"'),
-    message: /^policy\.yaml:4: rules\.0\.packages\.shop: expected .*, got ">= 1\.0"$/,
+    text: wants('shop: "> 1.0"'),
+    message: /^policy\.yaml:4: rules\.0\.packages\.shop: expected .*, got "> 1\.0"$/,
   },
   'a package that is an option': {
     text: wants('-oDPkg::x: latest'),
@@ -547,4 +547,30 @@ t.test('a policy at its limits compiles while somebody waits', async (t) => {
   const packages = Array.from({ length: limits.policyPackagesMax }, (_, index) => `      p${index}: absent\n`)
   const revision = await revisionOf(repository, `rules:\n  - nodes: all\n    packages:\n${packages.join('')}`)
   t.equal(Object.keys(revision.rules[0]?.packages ?? {}).length, limits.policyPackagesMax)
+})
+
+t.test('latest and >= keep what is newer, an exact version and downgrade: allow do not', async (t) => {
+  const repository = await withPackages(t, { shop: ['1.0', '1.4'], tar: ['2:1.26'] })
+  const wanted = async (version: string, ...more: string[]) => {
+    const revision = await revisionOf(repository, [wants(`shop: ${version}`), ...more].join('\n'))
+    const shop = revision.rules[0]?.packages['shop']
+    if (shop?.state !== 'present') throw new Error('shop is not wanted')
+    const { builds, state: _, ...terms } = shop
+    return { version: builds['all']?.version, ...terms }
+  }
+  t.same(await wanted('latest'), { version: '1.4', orNewer: true })
+  t.same(await wanted("'>= 1.2'"), { version: '1.4', orNewer: true, least: '1.2' })
+  t.same(await wanted("'>=1.4'"), { version: '1.4', orNewer: true, least: '1.4' })
+  t.same(await wanted('1.0'), { version: '1.0' })
+  t.same(await wanted('latest', '    downgrade: allow'), { version: '1.4' })
+  t.same(await wanted("'>= 1.2'", '    downgrade: allow'), { version: '1.4' })
+  t.match(await failureOf(wanted("'>= 1.5'")), {
+    message: 'policy.yaml:4: the newest published shop is 1.4, older than 1.5',
+    hint: 'banyan publish a newer one',
+  })
+  t.match(await failureOf(revisionOf(repository, wants("tar: '>= 1.28'"))), {
+    message: 'policy.yaml:4: 2:1.26 of tar has an epoch, and 1.28 has none',
+    hint: "write '>= 2:1.28'",
+  })
+  t.match(await failureOf(wanted('latest', '    downgrade: never')), { message: /expected allow/ })
 })

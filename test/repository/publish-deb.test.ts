@@ -215,33 +215,15 @@ const badDebs: Record<string, { bytes: Uint8Array; message: RegExp; code?: strin
     message: /: Version "1\.0 beta": expected a version/,
   },
   'an unknown architecture': { bytes: debOf(control.replace('all', 'pdp11')), message: /: Architecture "pdp11": / },
-  'a size that is no number': {
-    bytes: debOf(`${control}Installed-Size: big\n`),
-    message: /: Installed-Size "big": expected a number$/,
-  },
   'a field twice': { bytes: debOf(`${control}package: other\n`), message: /its control file has package twice$/ },
   'a damaged line': {
     bytes: debOf(`${control}\u0000\u0001 nonsense\n`),
     message: /its control file has a damaged line /,
   },
-  'a control file that is not UTF-8': {
-    bytes: arOf([
-      ['debian-binary', '2.0\n'],
-      ['control.tar.gz', latin1Control()],
-      ['data.tar.gz', emptyTar],
-    ]),
-    message: /its control file is not UTF-8 text$/,
-  },
   'a dependency longer than fits': {
     bytes: debOf(`${control}Depends: ${'x'.repeat(5000)}\n`),
     message: /: depends\.0: /,
   },
-}
-
-function latin1Control(): Uint8Array {
-  const content = Buffer.from(control.replace('points', 'gr\u00fc\u00dft'), 'latin1')
-  const header = tarHeaderOf({ kind: 'file', path: './control', size: content.length, executable: false })
-  return gzipSync(Buffer.concat([header, content, tarPaddingAfter(content.length), tarEnd()]))
 }
 
 for (const [what, { bytes, message, code = 'bad-input' }] of Object.entries(badDebs)) {
@@ -265,7 +247,7 @@ t.test('the made-up package of these tests would be taken if it were whole', nee
   fs.writeFileSync(`${bench.dir}/good.deb`, debOf(control))
   t.match(await repository.publish(`${bench.dir}/good.deb`), {
     name: 'signpost',
-    installedSize: fs.statSync(`${bench.dir}/good.deb`).size,
+    installedSize: 0,
   })
 })
 
@@ -331,12 +313,12 @@ t.test('a control file is read as Debian Policy says', async (t) => {
     'Package: of another paragraph',
     '',
   ].join('\n')
-  t.same(descriptionOfControl(text, 'a.deb', 77), {
+  t.same(descriptionOfControl(text, 'a.deb'), {
     kind: 'deb',
     name: 'signpost',
     version: '1.0',
     arch: 'arm64',
-    installedSize: 77,
+    installedSize: 0,
     depends: ['a', 'b (>= 2)'],
     provides: ['c (= 1.0)', 'd'],
     summary: 'first line',

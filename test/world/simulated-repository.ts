@@ -46,7 +46,7 @@ export async function openSimulatedRepository(
       const manifest = await parts.objects.put(new TextEncoder().encode(JSON.stringify(body)))
       const entry = { manifest, body, published: parts.clock.now() }
       await (await openEntries(parts)).add(entry)
-      return { outcome: 'published', ...publishedVersionOf(entry) }
+      return { outcome: 'published', ...publishedVersionOf(entry), warnings: [] }
     },
   }
 }

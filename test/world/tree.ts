@@ -172,6 +172,7 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
     let identity = await loadIdentity(home.keys, world.disk)
     const store = await world.openStore(home.state)
     const objects = openObjects({ disk: world.disk, dir: home.objects })
+    const fleet = settings.parents.length > 0 ? null : await openFleet({ dir: home.dir, ...world })
     const repositoryParts = { ...world, dir: home.repository, payloads: home.store, objects }
     return await startNode({
       ...{ world, home, settings, store, objects, version: '0' },
@@ -181,7 +182,7 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
         await saveIdentity(home.keys, next.tls, world.disk)
         identity = next
       },
-      trust: await openTrust({ dir: home.tuf, ...world }),
+      trust: await openTrust({ dir: home.tuf, ...world, clock: fleet ?? world.clock }),
       machine: machine.open(world, home.dir),
       openSwarm: (wanted) =>
         openSwarm({
@@ -192,10 +193,10 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
           engine: swarms.engineFor(simulated),
         }),
       root:
-        settings.parents.length > 0
+        fleet === null
           ? null
           : {
-              fleet: await openFleet({ dir: home.dir, ...world }),
+              fleet,
               repository: await openSimulatedRepository(repositoryParts, sources),
             },
     })

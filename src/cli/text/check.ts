@@ -4,7 +4,7 @@ import { unreachable } from '../../model/failure.ts'
 import type { AnswerOf } from '../../model/local-api/calls.ts'
 import type { Readable } from '../../model/local-api/readable.ts'
 import { changeText } from './outcomes.ts'
-import { tableText } from './table.ts'
+import { listText, sectionsText, tableText } from './table.ts'
 import { countText } from './units.ts'
 
 type Check = Readable<AnswerOf<'GET /check'>>
@@ -18,8 +18,8 @@ export function verdictOf({ revision, looked, differences = [], unread = [] }: C
 
 export function checkText(check: Check): string {
   const revision = `revision ${check.revision ?? '?'}`
-  const { differences = [], unread = [] } = check
-  const beside = unread.length === 0 ? '' : `\n\n${unreadText(unread)}`
+  const { differences = [], newer = [], unread = [] } = check
+  const beside = [newerText(newer), unreadText(unread)]
   const verdict = verdictOf(check)
   switch (verdict) {
     case 'nothing-released':
@@ -27,17 +27,29 @@ export function checkText(check: Check): string {
     case 'not-looked':
       return `this machine has not been compared with ${revision} yet`
     case 'converged':
-      return `no difference to ${revision}`
+      return sectionsText([`no difference to ${revision}`, newerText(newer)])
     case 'differs':
-      return `${countText(differences.length, 'difference')} to ${revision}\n\n${differencesText(differences)}${beside}`
+      return sectionsText([
+        `${countText(differences.length, 'difference')} to ${revision}`,
+        differencesText(differences),
+        ...beside,
+      ])
     case 'unread':
-      return `no difference to ${revision} in what could be looked at${beside}`
+      return sectionsText([`no difference to ${revision} in what could be looked at`, ...beside])
     default:
       return unreachable(verdict)
   }
 }
 
+function newerText(newer: NonNullable<Check['newer']>): string {
+  return listText(
+    'newer than wanted',
+    newer.map(({ name = '?', why = '' }) => `${name}: ${why}`),
+  )
+}
+
 function unreadText(unread: NonNullable<Check['unread']>): string {
+  if (unread.length === 0) return ''
   const rows = unread.map(({ name, version, why }) => [name ?? '?', version ?? 'unknown', why ?? ''])
   const count = countText(unread.length, 'package')
   return `${count} could not be looked at\n\n${tableText([{ title: 'PACKAGE' }, { title: 'VERSION' }, { title: 'WHY' }], rows)}`

@@ -22,6 +22,10 @@ export function nodeInfoText(info: NodeDetails, now: Instant): string {
       'attacks',
       attacks.map((attack) => attackText(attack, now)),
     ),
+    listText(
+      'refuses reports',
+      (report.refusals ?? []).map(({ node = '?', reason = '' }) => `of ${node}: ${reason}`),
+    ),
     listText('services', serviceTexts(report, now)),
     packages.length === 0 ? '' : outcomeListText(packages),
     listText('the last apply printed', printedLines(report.output ?? '')),

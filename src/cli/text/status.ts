@@ -1,21 +1,22 @@
 // A node and its subtree at a glance.
 
 import type { Readable } from '../../model/local-api/readable.ts'
-import type { Counts, LinkDistance, Status, Summary } from '../../model/local-api/status.ts'
+import type { Counts, LinkDistance, RefusedNode, Status, Summary } from '../../model/local-api/status.ts'
 import type { Instant } from '../../model/names.ts'
 import { nodeListText } from './node-list.ts'
 import { type Cell, factsText, listText, sectionsText, tableText } from './table.ts'
 import { agoText, bytesText, countText, ratioText } from './units.ts'
 
-const conditions = ['converged', 'pending', 'applying', 'failed', 'island', 'stale', 'silent'] as const
+const conditions = ['converged', 'pending', 'applying', 'failed', 'island', 'stale', 'refused', 'silent'] as const
 
 export function statusText(status: Readable<Status>, now: Instant): string {
-  const { problems = [], sites = [], parents = [], attention = [], attentionLeftOut = 0 } = status
+  const { problems = [], sites = [], parents = [], attention = [], refused = [], attentionLeftOut = 0 } = status
   // The root's own place has no parent to name.
   const named = parents.filter(({ parent }) => parent !== null && parent !== undefined)
   return sectionsText([
     gistText(status, now),
     listText('problems', problems),
+    listText('reports refused', refused.map(refusedText)),
     countsTable(
       'SITE',
       sites.map(({ site, ...row }) => ({ name: site, ...row })),
@@ -42,6 +43,7 @@ function gistText(status: Readable<Status>, now: Instant): string {
     revisions: revisionsText(summary.byRevision ?? {}),
     oldest: oldestText(summary.oldest ?? {}),
     trouble: troubleText(summary),
+    newer: newerText(summary),
     needed: neededText(summary),
     limits: limitsText(status.rates, status.heldBack),
   })
@@ -83,6 +85,14 @@ function troubleText({ withFailures, withDrift, withAttacks, withProblems }: Rea
   return Object.entries({ failures: withFailures, drift: withDrift, attacks: withAttacks, problems: withProblems })
     .flatMap(([what, count = 0]) => (count === 0 ? [] : [`${count} with ${what}`]))
     .join(', ')
+}
+
+function refusedText({ node = '?', by = '?', reason = '' }: Readable<RefusedNode>): string {
+  return `${node}, by ${by}: ${reason}`
+}
+
+function newerText({ withNewer = 0 }: Readable<Summary>): string | undefined {
+  return withNewer === 0 ? undefined : `packages newer than wanted on ${countText(withNewer, 'node')}`
 }
 
 function neededText({ withReboot, withRestarts }: Readable<Summary>): string {

@@ -17,6 +17,8 @@ export const policyLimits = {
   policyRolloutsMax: 100,
   /** Rules. Every node walks all of them. */
   policyRulesMax: 10_000,
+  /** Versions of one package side by side that a rule may keep. Each kernel takes room in /boot. */
+  versionsKeptMax: 50,
   /** A pattern of paths. A path is compared with it letter by letter. */
   globMaxChars: 256,
   /** What one pattern of paths stands for, once each `{a,b}` in it is written out. */

@@ -32,6 +32,8 @@ export const reportLimits = {
   outcomeDetailShortChars: 200,
   /** A batch of reports on its way up. One report of the largest size always fits. */
   reportsMaxBytes: 8 * MiB,
+  /** The answer to a batch: a line for each report, if all are refused. */
+  reportsAnswerMaxBytes: 512 * KiB,
   /** Reports in one batch. The receiver verifies a signature for each before it answers. */
   reportBatchMax: 500,
   /**
@@ -55,6 +57,18 @@ export const reportLimits = {
    * way.
    */
   silentSlackMs: 1 * minute,
+  /**
+   * A refused report is made and sent again after this time: it shows soon that a clock was set
+   * right, and a parent that goes on refusing is not flooded.
+   */
+  refusedRetryMs: 5 * minute,
+  /**
+   * Children whose reports a node refuses, named in its own report. A wrong clock of the node itself
+   * refuses all of them; the number says so.
+   */
+  refusalsKept: 50,
+  /** A clock that differs this much from the parent's is told. Links and busy machines take less. */
+  clockToldMs: 2 * minute,
   /** News waits this long for more news, so that one change of state makes one report. */
   reportDebounceMs: 200,
   /** Attacks that a node keeps to report. */

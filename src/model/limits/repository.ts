@@ -25,6 +25,8 @@ export const repositoryLimits = {
   treePathMaxBytes: 2_048,
   /** A tree's description file. People write it. */
   descriptionMaxBytes: 64 * KiB,
+  /** Facts that say which machines a build is for. */
+  targetFactsMax: 4,
   /** Patterns of one tree's `exclude`. Every file and folder is compared with each. */
   excludeMax: 100,
   /**
@@ -32,8 +34,18 @@ export const repositoryLimits = {
    * package.
    */
   debControlMaxBytes: 8 * MiB,
+  /**
+   * A package whose files have so many times the bytes that it says it takes is refused, if the
+   * difference is also over `sizeLieBytes`. Builders round, and count links and folders in their
+   * own ways.
+   */
+  sizeLieFactor: 16,
+  /** What a package may always say too little. */
+  sizeLieBytes: 64 * MiB,
   /** The header of an .rpm. It lists every file, so a large package has some megabytes of it. */
   rpmHeaderMaxBytes: 32 * MiB,
+  /** Texts or numbers of one entry of an .rpm's header. The largest kernels provide some 20,000. */
+  rpmListMax: 100_000,
   /**
    * Dependency clauses of one package. Together with what it provides they have to fit
    * `manifestMarksMax`.

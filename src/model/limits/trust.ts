@@ -30,6 +30,15 @@ export const trustLimits = {
   certificateLifetimeMs: 60 * day,
   /** A certificate begins this much before it is made, for machines whose clocks are behind. */
   certificateBackdateMs: 5 * minute,
+  /**
+   * A jump of the root's clock beyond this is not signed before children or a person agree with it.
+   * A day is as long as a timestamp lives: less does no harm that the next timestamp does not mend.
+   */
+  clockJumpMaxMs: 1 * day,
+  /** A child's clock agrees with the root's if they are at most this far apart. */
+  clockVoiceSlackMs: 1 * hour,
+  /** Children whose clocks a root remembers: enough for a majority that one child cannot sway. */
+  clockVoicesMax: 256,
   /** Nodes that may join with one token. */
   tokenUsesMax: 100_000,
   /** A token's text. The certificates in it and `tokenParentsMax` URLs fit; people copy it. */

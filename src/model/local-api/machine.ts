@@ -39,6 +39,10 @@ export const checkSchema = v.object({
   /** Whether the machine was compared with that revision. */
   looked: v.boolean(),
   differences: v.array(describedDifferenceSchema),
+  /** Packages that are installed in a newer version than wanted, and stay. */
+  newer: v.exactOptional(
+    v.array(v.object({ name: packageNameSchema, version: packageVersionSchema, why: v.string() })),
+  ),
   /** The packages that nobody could look at. Absent if there is none. */
   unread: v.exactOptional(v.array(describedUnreadSchema)),
 })
@@ -79,3 +83,6 @@ export const reloadSchema = v.object({
   /** Keys of node.yaml that wait for a restart of the daemon. */
   needRestart: v.array(v.string()),
 })
+
+/** Whether the clock of the root's machine was in doubt before a person confirmed it. */
+export const clockSchema = v.object({ wasInDoubt: v.boolean() })

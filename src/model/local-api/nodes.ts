@@ -5,8 +5,11 @@ import { knowledgeSchema } from '../knowledge.ts'
 import { countSchema, infoHashSchema, instantSchema, packageNameSchema, packageVersionSchema } from '../names.ts'
 import { reportSchema } from '../report.ts'
 
-/** The state in the node's newest report, or `silent` once that report is too old. */
-const conditionSchema = v.picklist([...reportSchema.entries.state.options, 'silent'])
+/**
+ * The state in the node's newest report; `refused` while its newer reports are refused, `silent` once
+ * the newest one is too old.
+ */
+const conditionSchema = v.picklist([...reportSchema.entries.state.options, 'refused', 'silent'])
 export type Condition = v.InferOutput<typeof conditionSchema>
 
 /** One node, as `banyan nodes` lists it. */

@@ -15,6 +15,7 @@ const countsSchema = v.object({
   failed: countSchema,
   island: countSchema,
   stale: countSchema,
+  refused: countSchema,
   silent: countSchema,
 })
 export type Counts = v.InferOutput<typeof countsSchema>
@@ -31,6 +32,8 @@ const summarySchema = v.object({
   withFailures: countSchema,
   /** Nodes with packages that have drifted. */
   withDrift: countSchema,
+  /** Nodes with packages that are newer than wanted, and stay. */
+  withNewer: countSchema,
   /** Nodes that report attacks. */
   withAttacks: countSchema,
   /** Nodes that report problems. */
@@ -59,6 +62,17 @@ const linkDistanceSchema = v.object({
   worstTime: v.nullable(v.number()),
 })
 export type LinkDistance = v.InferOutput<typeof linkDistanceSchema>
+
+/** A node whose reports are refused: what is known of it here is old. */
+const refusedNodeSchema = v.object({
+  node: nodeNameSchema,
+  /** The node that refuses them. */
+  by: nodeNameSchema,
+  reason: v.string(),
+  /** When it was first refused, by the clock of that node. */
+  since: instantSchema,
+})
+export type RefusedNode = v.InferOutput<typeof refusedNodeSchema>
 
 /** A node's subtree at a glance. */
 const subtreeStatusSchema = v.object({
@@ -90,7 +104,9 @@ const subtreeStatusSchema = v.object({
       ...countsSchema.entries,
     }),
   ),
-  /** Failed, silent, stale and attacked nodes, at most `limits.statusNodesMax`. */
+  /** Nodes whose reports are refused, sorted by name. */
+  refused: v.array(refusedNodeSchema),
+  /** Failed, refused, silent, stale and attacked nodes, at most `limits.statusNodesMax`. */
   attention: v.array(nodeInfoSchema),
   /** How many more such nodes there are. */
   attentionLeftOut: countSchema,

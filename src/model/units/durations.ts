@@ -33,6 +33,14 @@ export function durationFrom(text: string): number | undefined {
   return count === undefined || unitMs === undefined ? undefined : Number(count) * unitMs
 }
 
+/** In words, for messages: `90 s`, `59 min`, `36 h`, `45 days`. Without a sign. */
+export function roughly(ms: number): string {
+  const [most, unit] = [Math.abs(ms), (name: string) => unitsMs[name] as number]
+  if (most < 2 * unit('m')) return `${Math.round(most / unit('s'))} s`
+  if (most < 2 * unit('h')) return `${Math.round(most / unit('m'))} min`
+  return most < 2 * unit('d') ? `${Math.round(most / unit('h'))} h` : `${Math.round(most / unit('d'))} days`
+}
+
 function isCount(written: number): boolean {
   return Number.isSafeInteger(written) && written >= 0
 }

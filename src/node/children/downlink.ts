@@ -3,11 +3,12 @@
 
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
-import type { NodeName, Sha256 } from '../../model/names.ts'
+import type { Instant, NodeName, Sha256 } from '../../model/names.ts'
 import { parseJson } from '../../model/parse.ts'
 import { parseReportBatch, type ReportBatch } from '../../model/report.ts'
 import { type Handout, parseAnnounce } from '../../model/wire/announce.ts'
 import { digestsIn, type Found, framesOf } from '../../model/wire/object-frames.ts'
+import type { ReportsAnswer } from '../../model/wire/reports-answer.ts'
 import { retryAfterS } from '../../model/wire/retry-after.ts'
 import { openMetricsType } from '../../report/open-metrics.ts'
 import type { Announced } from '../../tracker/tracker.ts'
@@ -29,9 +30,11 @@ export interface DownlinkParts {
   announce(announced: Announced): { handout: Handout; isNew: boolean }
   /** Resolves once this node takes part in the new swarms that it can, or after a short while. */
   held(): Promise<void>
-  reports(node: NodeName, batch: ReportBatch): Promise<{ accepted: number }>
+  reports(node: NodeName, batch: ReportBatch): Promise<ReportsAnswer>
   enrol(body: Uint8Array): Promise<{ status: number; body: Uint8Array }>
   metrics(): Promise<string>
+  /** The clock of a child that has just called. */
+  clockHeard(node: NodeName, at: Instant): void
 }
 
 export interface Downlink {
@@ -110,7 +113,9 @@ function callsOf(parts: DownlinkParts, watchers: Watchers, turns: Turns): Readon
   return new Map<string, Call>([
     [
       'GET /v1/watch',
-      async ({ query, signal }) => {
+      async ({ query, signal }, node) => {
+        // A node of an earlier version sends no time.
+        if (query['now'] !== undefined) parts.clockHeard(node, wholeNumber(query['now'], 'watch: now'))
         await watchers.hang(wholeNumber(query['timestamp'], 'watch: timestamp'), signal)
         return json(200, { timestamp: parts.timestampVersion() })
       },

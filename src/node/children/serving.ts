@@ -1,10 +1,11 @@
 // This node as a parent: its tracker, and the control port where its children's requests arrive.
 
 import { limits } from '../../model/limits.ts'
-import type { InfoHash, NodeName, Sha256 } from '../../model/names.ts'
+import type { InfoHash, Instant, NodeName, Sha256 } from '../../model/names.ts'
 import type { Attack, ReportBatch } from '../../model/report.ts'
 import type { Settings } from '../../model/settings.ts'
 import type { Handout } from '../../model/wire/announce.ts'
+import type { ReportsAnswer } from '../../model/wire/reports-answer.ts'
 import type { ObjectSource } from '../../objects/object-source.ts'
 import { createStrangers } from '../../swarm/callers/strangers.ts'
 import type { Swarm } from '../../swarm/swarm.ts'
@@ -39,7 +40,7 @@ export interface ServingParts {
   swarm: Pick<Swarm, 'port' | 'have' | 'transfer' | 'unfinished' | 'part'>
   site: () => string | null
   source: Pick<ObjectSource, 'firstOf'>
-  takeReports: (batch: ReportBatch, from: NodeName) => Promise<{ accepted: number }>
+  takeReports: (batch: ReportBatch, from: NodeName) => Promise<ReportsAnswer>
   /** The swarms that the children want have changed. */
   onWanted: (wanted: WantedSwarm[]) => void
   /** Whether the revision in force names this manifest. Nothing else is ever held for a child. */
@@ -48,6 +49,8 @@ export interface ServingParts {
   held: () => Promise<void>
   /** OpenMetrics text. */
   metrics: () => Promise<string>
+  /** The clock of a child that has just called. */
+  clockHeard: (node: NodeName, at: Instant) => void
   /** A caller without a certificate of this fleet. */
   onAttack: (attack: Attack) => void
 }
@@ -112,6 +115,7 @@ function downlinkFor(parts: ServingParts, tracker: Tracker): Downlink {
     reports: (node, batch) => parts.takeReports(batch, node),
     enrol: (body) => parts.uplink.enrol(body),
     metrics: parts.metrics,
+    clockHeard: parts.clockHeard,
   })
 }
 

@@ -2,7 +2,10 @@
 // parent takes none.
 
 import { Failure } from '../../model/failure.ts'
+import { limits } from '../../model/limits.ts'
+import type { Instant, NodeName } from '../../model/names.ts'
 import type { ReportBatch } from '../../model/report.ts'
+import type { ReportsAnswer } from '../../model/wire/reports-answer.ts'
 import type { Outbox } from '../../report/outbox.ts'
 import { retryDelayMs } from '../../work/back-off.ts'
 import { repeatable } from '../../work/background.ts'
@@ -15,24 +18,66 @@ export interface ReportSending {
   stop(): Promise<void>
 }
 
+/** What a parent made of a batch. */
+export interface Answered {
+  accepted: NodeName[]
+  refused: { node: NodeName; reason: string; retry: 'later' | 'never' }[]
+  /** How far this machine's clock is ahead of the parent's; below zero if it is behind. */
+  clockAheadMs?: number
+}
+
+/** The time on the way counts for neither clock: half of it lies before the parent's answer. Pure. */
+export function answeredOf(
+  nodes: readonly NodeName[],
+  { refused, now: parentNow }: Pick<ReportsAnswer, 'refused' | 'now'>,
+  { askedAt, now }: { askedAt: Instant; now: Instant },
+): Answered {
+  const named = refused.flatMap(({ index, reason, retry }) => {
+    const node = nodes[index]
+    return node === undefined ? [] : { node, reason, retry }
+  })
+  const out = new Set(named.map(({ node }) => node))
+  return {
+    accepted: nodes.filter((node) => !out.has(node)),
+    refused: named,
+    ...(parentNow !== undefined && { clockAheadMs: Math.round((askedAt + now) / 2) - parentNow }),
+  }
+}
+
 export function startReportSending(parts: {
   clock: Clock
   random: Random
   log: Log
   outbox: Outbox
-  send: (batch: ReportBatch) => Promise<void>
+  send: (batch: ReportBatch) => Promise<ReportsAnswer>
+  /** What the parent made of the reports of these nodes. */
+  onAnswered: (answered: Answered) => void
+  /** Refused reports are sent again from now on; those of this node may be made anew. */
+  onRetry: () => void
 }): ReportSending {
   const { clock, random, log, outbox } = parts
   let retry: Timer | undefined
+  let retryRefused: Timer | undefined
   let stopped = false
   let failures = 0
+
+  const retryLater = () => {
+    retryRefused ??= clock.after(limits.refusedRetryMs, () => {
+      retryRefused = undefined
+      outbox.retry()
+      parts.onRetry()
+      sending.ask()
+    })
+  }
 
   const sending = repeatable('send reports', log, async () => {
     while (!stopped) {
       const outgoing = await outbox.take()
       if (outgoing === undefined) return
+      let answer: ReportsAnswer
+      const askedAt = clock.now()
       try {
-        await parts.send(outgoing.batch)
+        answer = await parts.send(outgoing.batch)
       } catch (error) {
         if (!(error instanceof Failure)) throw error
         log.debug('reports not sent', { error: error.message, waiting: outbox.size() })
@@ -42,7 +87,12 @@ export function startReportSending(parts: {
         return
       }
       failures = 0
-      await outgoing.acknowledge()
+      const answered = answeredOf(outgoing.nodes, answer, { askedAt, now: clock.now() })
+      parts.onAnswered(answered)
+      await outgoing.acknowledge(
+        new Set(answered.refused.flatMap(({ node, retry }) => (retry === 'later' ? node : []))),
+      )
+      if (answered.refused.length > 0) retryLater()
     }
   })
   sending.ask()
@@ -51,6 +101,7 @@ export function startReportSending(parts: {
     async stop() {
       stopped = true
       retry?.cancel()
+      retryRefused?.cancel()
       await sending.settled()
     },
   }

@@ -13,6 +13,8 @@ export const reportPayloadType = 'application/vnd.banyan.report+json'
 export interface Reporter {
   /** Something may be worth a report: looks within `limits.reportDebounceMs`. */
   ask(): void
+  /** Reports anew, whether or not there is news: the last report was refused. */
+  again(): void
   /** Resolves once the report under way is handed over. */
   stop(): Promise<void>
 }
@@ -57,6 +59,10 @@ export function startReporter(parts: ReporterParts): Reporter {
   return {
     ask() {
       if (debounce === undefined && !stopped) debounce = clock.after(limits.reportDebounceMs, reporting.ask)
+    },
+    again() {
+      latest = undefined
+      reporting.ask()
     },
     async stop() {
       stopped = true

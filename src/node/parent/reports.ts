@@ -4,21 +4,20 @@
 import { limits } from '../../model/limits.ts'
 import type { Instant, NodeName } from '../../model/names.ts'
 import type { Attack, Envelope, Report, ReportBatch } from '../../model/report.ts'
+import type { ReportsAnswer } from '../../model/wire/reports-answer.ts'
 import { type Inbox, openInbox } from '../../report/inbox.ts'
+import type { Refused } from '../../report/incoming.ts'
 import { openOutbox } from '../../report/outbox.ts'
 import { verifyEnvelope } from '../../trust/envelope.ts'
 import type { NodeIdentity } from '../../trust/identity.ts'
 import type { Clock, Log, Random, Store } from '../../world/world.ts'
-import { startReportSending } from './report-sending.ts'
+import { type Answered, startReportSending } from './report-sending.ts'
 import { reportPayloadType, startReporter } from './reporter.ts'
 
 export interface Reports {
   inbox: Inbox
-  /**
-   * Accepts a batch of the child `from`. Refused reports are logged and recorded as attacks, never
-   * thrown.
-   */
-  take(batch: ReportBatch, from: NodeName): Promise<{ accepted: number }>
+  /** Accepts a batch of the child `from`, and answers what was refused, and why. */
+  take(batch: ReportBatch, from: NodeName): Promise<ReportsAnswer>
   /** This node may have something to report. */
   ask(): void
   /**
@@ -38,14 +37,18 @@ export interface ReportsParts {
   self: NodeName
   identity: () => NodeIdentity
   build: (counter: number, at: Instant) => Report
-  send: (batch: ReportBatch) => Promise<void>
+  send: (batch: ReportBatch) => Promise<ReportsAnswer>
   onAttack: (attack: Omit<Attack, 'at'>) => void
   /** The nodes whose newer reports are in the inbox now. */
   onAccepted?: (nodes: NodeName[]) => void
+  /** Reports of these nodes were refused here. */
+  onRefused?: (refused: { node: NodeName; reason: string }[]) => void
+  /** The parent has answered a batch. */
+  onAnswered?: (answered: Answered) => void
 }
 
 export async function startReports(parts: ReportsParts): Promise<Reports> {
-  const { clock, log, store, isRoot } = parts
+  const { clock, store, isRoot } = parts
   const verify = verifierFor(parts)
   const inbox = await openInbox({ store: store.sub('inbox'), verify, clock, maxFutureMs: limits.reportFutureMs })
   const outbox = await openOutbox({ store: store.sub('outbox') })
@@ -54,14 +57,27 @@ export async function startReports(parts: ReportsParts): Promise<Reports> {
     const { accepted, passUp, attacks, refused } = await inbox.accept(batch, from)
     for (const attack of attacks) parts.onAttack(attack)
     if (accepted.length > 0) parts.onAccepted?.(accepted)
-    logRefused(log, refused, from)
+    noteRefused(parts, refused, from)
     if (!isRoot && passUp.length > 0) {
       await outbox.put(passUp)
       sending.ask()
     }
-    return { accepted: accepted.length }
+    const told = refused.map(({ index, reason, retry }) => ({ index, reason, retry }))
+    return { accepted: accepted.length, refused: told, now: clock.now() }
   }
-  const sending = startReportSending({ ...parts, outbox })
+  let isOwnRefused = false
+  const sending = startReportSending({
+    ...parts,
+    outbox,
+    onAnswered(answered) {
+      const own = answered.refused.some(({ node }) => node === parts.self)
+      isOwnRefused = own || (isOwnRefused && !answered.accepted.includes(parts.self))
+      parts.onAnswered?.(answered)
+    },
+    onRetry() {
+      if (isOwnRefused) reporter.again()
+    },
+  })
   const reporter = startReporter({
     ...parts,
     build: (counter) => parts.build(counter, clock.now()),
@@ -90,10 +106,19 @@ function verifierFor({ identity, clock }: Pick<ReportsParts, 'identity' | 'clock
     verifyEnvelope(envelope, { payloadType: reportPayloadType, certificates, ca: identity().tls.ca, now: clock.now() })
 }
 
-/** One line for a batch, however many of its reports are refused. */
-function logRefused(log: Log, refused: readonly { node: NodeName | null; reason: string }[], from: NodeName): void {
+/**
+ * One line for a batch, however many of its reports are refused. Those that were an attack are told
+ * as one.
+ */
+function noteRefused(
+  { log, onRefused }: Pick<ReportsParts, 'log' | 'onRefused'>,
+  all: readonly Refused[],
+  from: NodeName,
+): void {
+  const refused = all.filter(({ isAttack }) => !isAttack)
   const [first] = refused
   if (first === undefined) return
+  onRefused?.(refused.map(({ node, reason }) => ({ node: node ?? from, reason })))
   const more = refused.length > 1 ? `, and ${refused.length - 1} more in one batch` : ''
   log.warn('report refused', { node: first.node, from, reason: `${first.reason}${more}` })
 }

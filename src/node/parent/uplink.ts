@@ -2,11 +2,12 @@
 
 import * as v from 'valibot'
 import { limits } from '../../model/limits.ts'
-import { countSchema, type NodeName, type Sha256 } from '../../model/names.ts'
+import { countSchema, type Instant, type NodeName, type Sha256 } from '../../model/names.ts'
 import { parseJson, parserOf } from '../../model/parse.ts'
 import type { ReportBatch } from '../../model/report.ts'
 import { type Announce, type Handout, parseHandout } from '../../model/wire/announce.ts'
 import { type Found, objectsPath, parseFrames } from '../../model/wire/object-frames.ts'
+import { parseReportsAnswer, type ReportsAnswer } from '../../model/wire/reports-answer.ts'
 import type { TufFetch } from '../../trust/tuf-client.ts'
 import { accepted, createParentCalls, type ParentCalls, type ParentCallsParts } from './parent-calls.ts'
 
@@ -24,7 +25,8 @@ export interface Uplink {
    */
   objects(digests: readonly Sha256[], bytes: number): Promise<Found[]>
   announce(announce: Announce): Promise<Handout>
-  reports(batch: ReportBatch): Promise<void>
+  /** Which of the reports the parent refused, and what its clock says. */
+  reports(batch: ReportBatch): Promise<ReportsAnswer>
   /** Status and body of the reply, to be relayed unchanged. */
   enrol(body: Uint8Array): Promise<{ status: number; body: Uint8Array }>
   /**
@@ -42,7 +44,8 @@ export interface Uplink {
 
 const parseNews = parserOf(v.object({ timestamp: countSchema }))
 
-export function createUplink(parts: ParentCallsParts): Uplink {
+/** `now` is this node's clock, which the parent compares with its own. */
+export function createUplink(parts: ParentCallsParts & { now: () => Instant }): Uplink {
   const calls = createParentCalls(parts)
   const { ask } = calls
   return {
@@ -58,7 +61,9 @@ export function createUplink(parts: ParentCallsParts): Uplink {
     },
     async reports(batch) {
       const body = JSON.stringify(batch)
-      accepted(await ask({ ...post('/v1/reports', body), responseMaxBytes: 64 * 1024 }), 'reports')
+      const reply = await ask({ ...post('/v1/reports', body), responseMaxBytes: limits.reportsAnswerMaxBytes })
+      const answer = parseJson(accepted(reply, 'reports').body, 'answer to reports', limits.reportBatchMarksMax)
+      return parseReportsAnswer(answer, 'answer to reports')
     },
     async enrol(body) {
       const { status, body: answer } = await ask({
@@ -70,7 +75,7 @@ export function createUplink(parts: ParentCallsParts): Uplink {
     async watch(version, signal) {
       const reply = await ask({
         method: 'GET',
-        path: `/v1/watch?timestamp=${version}`,
+        path: `/v1/watch?timestamp=${version}&now=${parts.now()}`,
         responseMaxBytes: 1024,
         timeoutMs: limits.watchHangMs + limits.requestTimeoutMs,
         signal,

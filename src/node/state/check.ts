@@ -1,5 +1,6 @@
 // How a node's machine compares with its desired state, for `banyan check`.
 
+import type { PackageName, PackageVersion } from '../../model/names.ts'
 import type { Outcome } from '../../model/report.ts'
 import { type DescribedDifference, type DescribedUnread, describePlan, describeUnread } from '../../reconcile/check.ts'
 import type { LookResult } from '../../reconcile/machine-look.ts'
@@ -13,6 +14,8 @@ export interface Check {
   /** Whether the machine was compared with the revision in force. */
   looked: boolean
   differences: DescribedDifference[]
+  /** What is installed in a newer version than wanted, and stays. No difference. */
+  newer: { name: PackageName; version: PackageVersion; why: string }[]
   /** The packages that nobody could look at. Absent if there is none. */
   unread?: DescribedUnread[]
 }
@@ -28,6 +31,9 @@ export function checkFrom(
     converged: state.converged,
     looked: look !== null,
     differences: look === null ? [] : describePlan(look.plan, look.differences, state.quarantine),
+    newer: (look?.kept ?? []).flatMap(({ name, outcome, version, detail = '' }) =>
+      outcome === 'newer' && version !== null ? [{ name, version, why: detail }] : [],
+    ),
     ...(unread.length > 0 && { unread }),
   }
 }

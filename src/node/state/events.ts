@@ -57,6 +57,18 @@ export type Event =
   | { kind: 'peer-parted'; infoHash: InfoHash; node: NodeName }
   /** Reports of these nodes, the newest known of each, were accepted. */
   | { kind: 'reports-accepted'; nodes: NodeName[] }
+  /** Reports of these nodes were refused here. They were no attack. */
+  | { kind: 'reports-refused'; refused: { node: NodeName; reason: string }[]; at: Instant }
+  /**
+   * The parent has answered a batch of reports. `clockAheadMs`: how far this machine's clock is ahead
+   * of the parent's, where the parent says.
+   */
+  | {
+      kind: 'reports-answered'
+      accepted: NodeName[]
+      refused: { node: NodeName; reason: string }[]
+      clockAheadMs?: number
+    }
   /**
    * The result of a look at the machine. `rollouts` is the digest of the rollout state that the
    * look went by.

@@ -7,6 +7,7 @@ import type { Restart } from '../../model/restarts.ts'
 import { actionableDifferences } from '../../reconcile/plan.ts'
 import { buildReport } from '../../report/build.ts'
 import { swarmSiteOf } from './in-force.ts'
+import { refusalsAt } from './report-events.ts'
 import type { State } from './state.ts'
 
 /**
@@ -21,6 +22,7 @@ export function reportFrom(parts: {
   transfers: Transfer[]
 }): Report {
   const { state, counter, at, version, transfers } = parts
+  const refusals = refusalsAt(state.refusals, at)
   return buildReport({
     node: state.name,
     counter,
@@ -36,6 +38,8 @@ export function reportFrom(parts: {
     packages: state.outcomes.map((outcome) => withQuarantine(outcome, state)),
     transfers,
     attacks: state.attacks,
+    ...(refusals.length > 0 && { refusals: [...refusals] }),
+    ...(state.clockAheadMs !== 0 && { clockAheadMs: state.clockAheadMs }),
     arch: (state.facts?.['arch'] ?? 'all') as Arch,
     facts: state.facts ?? {},
     ...(state.needs !== null && { needs: state.needs }),

@@ -3,7 +3,7 @@
 import type { DesiredPackage } from '../../model/desired.ts'
 import type { Manifest } from '../../model/manifest.ts'
 import type { InfoHash, Instant, Labels, NodeName, Sha256 } from '../../model/names.ts'
-import type { Attack, Outcome } from '../../model/report.ts'
+import type { Attack, Outcome, Refusal } from '../../model/report.ts'
 import type { MachineNeeds } from '../../model/restarts.ts'
 import type { Revision } from '../../model/revision.ts'
 import type { RolloutState } from '../../model/rollouts.ts'
@@ -32,7 +32,17 @@ export interface WantedSwarm {
 }
 
 /** The kind of work that has a problem. A node keeps one problem of each kind. */
-export type ProblemSource = 'refresh' | 'load' | 'inspect' | 'unread' | 'apply' | 'transfer' | 'room' | 'parent'
+export type ProblemSource =
+  | 'refresh'
+  | 'load'
+  | 'inspect'
+  | 'unread'
+  | 'apply'
+  | 'transfer'
+  | 'room'
+  | 'parent'
+  | 'report'
+  | 'clock'
 
 export interface State {
   name: NodeName
@@ -94,6 +104,12 @@ export interface State {
   converged: number | null
   /** The attacks seen last, the newest at the end. */
   attacks: Attack[]
+  /** The reports that this node refuses, one for each child or descendant, the newest at the end. */
+  refusals: readonly Refusal[]
+  /** What the parent refuses of the reports of this node and its subtree, by node. */
+  refusedAbove: Readonly<Record<NodeName, string>>
+  /** How far this machine's clock is ahead of the parent's; 0 within `limits.clockToldMs`. */
+  clockAheadMs: number
   /** What is wrong right now, in words for a person. */
   problems: Readonly<Partial<Record<ProblemSource, string>>>
 }
@@ -134,6 +150,9 @@ export function initialState(options: {
     applyNotBeforeMs: null,
     converged: null,
     attacks: [],
+    refusals: [],
+    refusedAbove: {},
+    clockAheadMs: 0,
     problems: {},
   }
 }

@@ -16,6 +16,7 @@ import {
   rolloutsLoaded,
 } from './policy-events.ts'
 import { withoutProblem, withProblem } from './problems.ts'
+import { reportsAccepted, reportsAnswered, reportsRefused } from './report-events.ts'
 import type { State } from './state.ts'
 
 /**
@@ -62,7 +63,11 @@ export function transition(state: State, event: Event): Next {
     case 'peer-parted':
       return [state, [{ kind: 'note-parted', infoHash: event.infoHash, node: event.node }]]
     case 'reports-accepted':
-      return [state, [{ kind: 'advance-rollouts', nodes: event.nodes }]]
+      return reportsAccepted(state, event)
+    case 'reports-refused':
+      return reportsRefused(state, event)
+    case 'reports-answered':
+      return reportsAnswered(state, event)
     case 'inspected':
       return inspected(state, event)
     case 'inspect-failed':

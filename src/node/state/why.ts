@@ -1,6 +1,6 @@
 // Why a package is as it is on this node, in words for a person.
 
-import type { DesiredPackage } from '../../model/desired.ts'
+import type { DesiredPackage, PresentPackage } from '../../model/desired.ts'
 import { Failure } from '../../model/failure.ts'
 import type { Instant, PackageName } from '../../model/names.ts'
 import type { Outcome, Transfer } from '../../model/report.ts'
@@ -93,8 +93,13 @@ function knownOf(state: State, name: PackageName, transfer: Transfer | null): Kn
 
 function desiredText(wanted: DesiredPackage | undefined): string {
   if (wanted === undefined) return 'not mentioned'
-  if (wanted.state === 'present') return wanted.version
+  if (wanted.state === 'present') return desiredVersionText(wanted)
   return wanted.state === 'absent' ? 'absent' : 'no build for this machine'
+}
+
+function desiredVersionText({ version, least }: PresentPackage): string {
+  if (least === undefined) return version
+  return least === version ? `${version} or newer` : `${version}, and any from ${least} on`
 }
 
 function ruleText({ revision }: State, wanted: DesiredPackage | undefined): string {
@@ -106,7 +111,9 @@ function ruleText({ revision }: State, wanted: DesiredPackage | undefined): stri
 
 /** Why the package is not as the rule wants it; the reason that a person can act on first. */
 function causeText(state: State, { wanted, outcome, difference, waits, failed, transfer }: Known): string {
-  if (wanted?.state === 'no-build') return `, and no build of it fits ${state.facts?.['arch']}`
+  if (wanted?.state === 'no-build')
+    return `, and no build of it fits this machine (${state.facts?.['arch']}, and the facts of banyan node-info)`
+  if (difference === undefined && outcome?.outcome === 'newer') return `; ${outcome.detail}`
   if (outcome?.outcome === 'unread') return `; it could not be looked at: ${outcome.detail ?? 'no detail'}`
   if (difference === undefined) return '; nothing is to be done'
   if (difference.held) return `; ${heldText(difference)}`

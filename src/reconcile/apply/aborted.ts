@@ -1,7 +1,7 @@
 // The outcomes of an apply that was killed, judged by the machine as it is now. Pure.
 
 import type { Outcome } from '../../model/report.ts'
-import type { Actual } from '../actual.ts'
+import { type Actual, seenAs } from '../actual.ts'
 import { keyOf } from '../differences.ts'
 import type { Plan } from '../plan.ts'
 import { isReached } from '../providers/provider.ts'
@@ -22,7 +22,8 @@ export function outcomesAfterAbort(parts: {
   const there = new Map(parts.actual.map((one) => [keyOf(one.kind, one.name), one]))
   const attempted = new Set(parts.attempted)
   return parts.plan.actions.flatMap((action): Outcome[] => {
-    const now = there.get(keyOf(action.kind, action.name))
+    const found = there.get(keyOf(action.kind, action.name))
+    const now = found && seenAs(found, action.to)
     const { name, kind, from, cause } = action
     const outcome = { name, kind, version: now?.version ?? null, before: from, difference: cause }
     if (!isReached(action, now)) return [{ ...outcome, outcome: parts.unreached, detail: parts.because }]

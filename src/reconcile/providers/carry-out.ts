@@ -39,6 +39,8 @@ async function attempt(run: Run, batch: readonly Step[]): Promise<TransactionRes
   const change = {
     installs: new Map(installs),
     removes: new Set(removes),
+    takes: new Map(),
+    keeps: new Map(batch.flatMap(({ action: { name, keep } }) => (keep === undefined ? [] : [[name, keep]]))),
     downgrades: whats.has('downgrade'),
     reinstalls: whats.has('reinstall'),
     isBack: false,

@@ -2,7 +2,7 @@
 // it.
 
 import type { Manifest } from '../../model/manifest.ts'
-import type { PackageName } from '../../model/names.ts'
+import type { PackageName, PackageVersion } from '../../model/names.ts'
 import type { ApplyContext, Provider, Step } from './provider.ts'
 
 /** The packages that one transaction changes. */
@@ -10,6 +10,13 @@ export interface Change {
   /** The path of each payload to install. */
   installs: ReadonlyMap<PackageName, string>
   removes: ReadonlySet<PackageName>
+  /**
+   * One version of a package goes, and the others that are installed beside it stay. Only to undo
+   * what failed.
+   */
+  takes: ReadonlyMap<PackageName, PackageVersion>
+  /** How many versions stay of a package that is installed side by side, where a rule says so. */
+  keeps: ReadonlyMap<PackageName, number>
   downgrades: boolean
   reinstalls: boolean
   /**
@@ -45,10 +52,10 @@ export interface Ran {
 export interface PackageSystem {
   inspect: Provider['inspect']
   /**
-   * Runs before everything else. Repairs what a killed package manager left behind, whoever started
-   * it.
+   * Runs before everything else. Lets the package manager repair, once, what a killed one left
+   * behind, whoever started it. Returns what was repaired, and what could not be, for the report.
    */
-  prepare(context: ApplyContext): Promise<void>
+  prepare(context: ApplyContext): Promise<string | undefined>
   /**
    * Why a package file is not what its manifest says, before anything is touched. Undefined if it
    * is.

@@ -5,7 +5,8 @@ import { limits } from '../../model/limits.ts'
 import type { Kind, Manifest } from '../../model/manifest.ts'
 import type { PackageName } from '../../model/names.ts'
 import type { Outcome } from '../../model/report.ts'
-import { type Actual, isAbsent } from '../actual.ts'
+import { type Actual, isAbsent, seenAs } from '../actual.ts'
+import { isFrom, isNewerThan, newerText } from '../newer.ts'
 import type { Action } from '../plan.ts'
 
 /** How closely a provider looks. */
@@ -64,8 +65,10 @@ export type Providers = ReadonlyMap<Kind, Provider>
  */
 export function isReached(action: Action, there: Actual | undefined): boolean {
   if (action.what === 'remove') return isAbsent(there)
-  if (there === undefined || there.version !== action.to) return false
-  return there.state === 'whole' || (there.state === 'unread' && action.cause === 'pending')
+  const seen = there && seenAs(there, action.to)
+  if (seen === undefined || seen.version === null) return false
+  if (seen.version !== action.to && !isFrom(action.kind, action.least, seen.version)) return false
+  return seen.state === 'whole' || (seen.state === 'unread' && action.cause === 'pending')
 }
 
 /** The outcome of one step, from the machine before and after it. */
@@ -80,21 +83,34 @@ export function outcomeOf(parts: {
   /** A remark for the detail of the outcome. */
   note?: string | undefined
 }): Outcome {
-  const { action, before, after, acted, problem, note } = parts
+  const { action, acted, problem, note } = parts
+  const after = parts.after && seenAs(parts.after, action.to)
+  const before = parts.before && (acted ? parts.before : seenAs(parts.before, action.to))
   const reached = isReached(action, after) && problem === undefined
+  const newer = reached && !isAbsent(after) && isNewerThan(action.kind, after.version, action.to)
   const left = isAbsent(after) ? 'it is not installed now' : after.found || `${after.version} is installed now`
   const healed = action.cause === 'drift' ? action.found : undefined
-  const detail = reached ? [acted ? healed : undefined, note] : [problem || left, note]
+  const detail = newer
+    ? [newerText(after.version, action.to), note]
+    : reached
+      ? [acted ? healed : undefined, note]
+      : [problem || left, note]
   const text = detail.filter((part) => part !== undefined && part !== '').join('; ')
   return {
     name: action.name,
     kind: action.kind,
-    outcome: reached ? (acted ? 'changed' : 'kept') : 'failed',
+    outcome: newer ? 'newer' : reached ? (acted ? 'changed' : 'kept') : 'failed',
     version: after?.version ?? null,
     before: before?.version ?? null,
-    difference: action.cause,
+    difference: newer ? null : action.cause,
     ...(text === '' ? {} : { detail: text.slice(0, limits.detailMaxChars) }),
   }
+}
+
+/** The outcome with one more remark in its detail. */
+export function withRemark(outcome: Outcome, remark: string): Outcome {
+  const detail = [outcome.detail, remark].filter((text) => text !== undefined).join('; ')
+  return { ...outcome, detail: detail.slice(0, limits.detailMaxChars) }
 }
 
 /** The outcome of a step that was refused before anything was done. */

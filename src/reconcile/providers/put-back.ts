@@ -1,7 +1,7 @@
 // A package that failed half-way can stop every later change of a package manager. The version that
 // was there before it goes back; if there was none, the package is removed.
 
-import type { PackageName } from '../../model/names.ts'
+import type { PackageName, PackageVersion } from '../../model/names.ts'
 import { type Actual, isAbsent } from '../actual.ts'
 import type { TransactionResult } from './package-system.ts'
 import type { Step } from './provider.ts'
@@ -18,33 +18,48 @@ export async function putBack(
 ): Promise<void> {
   const installs = new Map<PackageName, string>()
   const removes = new Set<PackageName>()
+  const takes = new Map<PackageName, PackageVersion>()
   for (const { action } of missed) {
     const { name, previous } = action
     const earlier = run.before.get(name)
-    if (action.what === 'remove' || isAsBefore(earlier, after.get(name))) continue
+    const left = after.get(name)
+    if (action.what === 'remove' || isAsBefore(earlier, left)) continue
     if (isAbsent(earlier)) removes.add(name)
+    else if (action.to !== null && isBeside(action.to, earlier, left)) takes.set(name, action.to)
     else if (previous !== null && previous.version === earlier.version) installs.set(name, previous.path)
     else addProblem(run, name, `left as it is, for the payload of ${earlier.version} is not here`)
   }
-  if (installs.size + removes.size === 0) return
-  const change = { installs, removes, downgrades: true, reinstalls: true, isBack: true }
+  if (installs.size + removes.size + takes.size === 0) return
+  const change = { installs, removes, takes, keeps: new Map(), downgrades: true, reinstalls: true, isBack: true }
   const result = await run.system.transact(change, run.context)
   const there = await run.look()
-  for (const name of [...installs.keys(), ...removes]) {
-    addProblem(run, name, backText(name, { earlier: run.before.get(name), left: there.get(name), result }))
+  for (const name of [...installs.keys(), ...removes, ...takes.keys()]) {
+    const isTaken = takes.has(name)
+    addProblem(run, name, backText(name, { earlier: run.before.get(name), left: there.get(name), isTaken, result }))
   }
 }
 
 function isAsBefore(earlier: Actual | undefined, left: Actual | undefined): boolean {
   if (isAbsent(left)) return isAbsent(earlier)
-  return left.state === 'whole' && left.version === earlier?.version
+  const isSame = (left.versions?.length ?? 1) === (earlier?.versions?.length ?? 1)
+  return left.state === 'whole' && left.version === earlier?.version && isSame
+}
+
+/** Whether the version came beside others that were there before and still are. */
+function isBeside(version: PackageVersion, earlier: Actual, left: Actual | undefined): boolean {
+  const before = (earlier.versions ?? [earlier]).map((one) => one.version)
+  const now = (left?.versions ?? []).map((one): PackageVersion | null => one.version)
+  return !before.includes(version) && now.includes(version) && before.every((one) => now.includes(one))
 }
 
 function backText(
   name: PackageName,
-  { earlier, left, result }: { earlier: Actual | undefined; left: Actual | undefined; result: TransactionResult },
+  seen: { earlier: Actual | undefined; left: Actual | undefined; isTaken: boolean; result: TransactionResult },
 ): string {
-  if (isAsBefore(earlier, left)) return isAbsent(earlier) ? 'removed again' : `${earlier.version} was put back`
+  const { earlier, left, isTaken, result } = seen
+  if (isAsBefore(earlier, left)) {
+    return isAbsent(earlier) || isTaken ? 'removed again' : `${earlier.version} was put back`
+  }
   const why = result.kind === 'refused' ? result.because(name) : result.complaint(name)
   return `${earlier?.version ?? 'nothing'} could not be put back: ${why}`
 }

@@ -1,12 +1,13 @@
 // Which waves are open, decided by the root from what its nodes report. Pure.
 
-import { desiredFor } from '../../model/desired.ts'
+import { type DesiredPackage, desiredFor } from '../../model/desired.ts'
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { Instant, NodeName, PackageName } from '../../model/names.ts'
 import { type Outcome, policySiteOf, type Report } from '../../model/report.ts'
 import type { Revision } from '../../model/revision.ts'
 import { type Rollout, type RolloutState, rolloutNameOf, waveOf } from '../../model/rollouts.ts'
+import { compareVersions } from '../../model/versions.ts'
 
 /** Where one node stands in one rollout, by its newest report. */
 export interface Standing {
@@ -85,9 +86,8 @@ export function standingsOf(
     const state = states.find((each) => rolloutNameOf(each) === name)
     if (state === undefined) continue
     const outcome = report.packages.find((each) => each.name === wanted.name)
-    const version = wanted.state === 'present' ? wanted.version : null
     const hasRevision = (report.revision ?? 0) >= wanted.since
-    const own = wanted.state === 'no-build' ? 'held' : hasRevision ? standingBy(outcome, version) : 'underway'
+    const own = wanted.state === 'no-build' ? 'held' : hasRevision ? standingBy(outcome, wanted) : 'underway'
     const before = standings.get(name)
     const worse = before === undefined || ranks.indexOf(own) < ranks.indexOf(before.state)
     if (!worse) continue
@@ -100,14 +100,21 @@ export function standingsOf(
 /** The worst first: a node stands as its worst package does. */
 const ranks: readonly Standing['state'][] = ['failed', 'underway', 'held', 'done']
 
-function standingBy(outcome: Outcome | undefined, version: string | null): Standing['state'] {
+function standingBy(outcome: Outcome | undefined, wanted: DesiredPackage): Standing['state'] {
+  const version = wanted.state === 'present' ? wanted.version : null
   if (outcome === undefined) return version === null ? 'done' : 'underway'
   if (outcome.outcome === 'failed') return 'failed'
   if (outcome.outcome === 'held') return 'held'
+  const isRight = outcome.version === version || isEnough(outcome, wanted)
   // Waiting does not make the files of an installed package readable.
-  if (outcome.outcome === 'unread') return outcome.version !== null && outcome.version === version ? 'held' : 'underway'
-  const isThere = outcome.outcome === 'kept' || outcome.outcome === 'changed'
-  return isThere && outcome.version === version ? 'done' : 'underway'
+  if (outcome.outcome === 'unread') return outcome.version !== null && isRight ? 'held' : 'underway'
+  return isRight && ['kept', 'newer', 'changed'].includes(outcome.outcome) ? 'done' : 'underway'
+}
+
+/** The version is one that the node was to keep. A report may still speak of the version before. */
+function isEnough({ kind, version }: Outcome, wanted: DesiredPackage): boolean {
+  if (wanted.state !== 'present' || wanted.least === undefined || kind === null || version === null) return false
+  return compareVersions(kind, version, wanted.least) >= 0
 }
 
 /** Counts the nodes whose wave is open. A node that is under way and silent counts as silent. */

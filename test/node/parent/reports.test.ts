@@ -32,7 +32,7 @@ t.test('a batch of reports to refuse is one line in the log, and one attack of e
       self: 'root',
       identity: () => identity,
       build: (counter) => reportOf('root', counter),
-      send: async () => {},
+      send: async () => ({ accepted: 0, refused: [] }),
       onAttack: (attack) => attacks.push(attack),
     }),
   )
@@ -50,7 +50,9 @@ t.test('a batch of reports to refuse is one line in the log, and one attack of e
       [early, identity].map((each) => [each.keyId, Buffer.from(each.certificateDer).toString('base64')]),
     ),
   }
-  t.same(await simulation.until(reports.take(batch, 'child')), { accepted: 0 })
+  const answer = await simulation.until(reports.take(batch, 'child'))
+  t.match(answer, { accepted: 0, now })
+  t.equal(answer.refused.length, limits.reportBatchMax, 'each is answered as refused')
   t.match(lines, [
     { message: 'report refused', from: 'child', reason: /^certificate of early starts at .*, and 249 more/ },
   ])

@@ -7,7 +7,7 @@ import type { RpmTools } from './rpm-tools.ts'
 
 /** rpm without dnf or zypper before it. */
 export function rpmAlone(tools: RpmTools): RpmFrontEnd {
-  return { name: 'rpm', run: (call, _work, onWait) => runPatiently(tools, () => runBoth(tools, call), onWait) }
+  return { name: 'rpm', run: (call, _work, onWait) => runPatiently(tools, () => runParts(tools, call), onWait) }
 }
 
 /**
@@ -15,22 +15,26 @@ export function rpmAlone(tools: RpmTools): RpmFrontEnd {
  * nothing.
  */
 export async function testRpm({ ask }: RpmTools, call: RpmCall): Promise<RunResult> {
-  if (call.files.length === 0) return await ask(['-e', '--test', ...call.removes])
-  return await ask([...installWords(call), '--test', ...call.files])
+  if (call.files.length + call.beside.length === 0) return await ask(['-e', '--test', ...call.removes])
+  const mode = call.files.length > 0 ? '-U' : '-i'
+  return await ask([mode, '--test', ...installWords(call), ...call.files, ...call.beside])
 }
 
 /**
- * Installs first, so that what goes is no longer needed. If what goes is in the way, it goes first.
+ * Runs the parts of a call one after the other. The next is always one that rpm would carry out
+ * now: what goes may still be needed or be in the way, and what comes may need another part.
  */
-async function runBoth(tools: RpmTools, call: RpmCall): Promise<RunResult> {
-  const install = { ...call, removes: [] }
-  const erase = { ...call, files: [] }
-  const canInstall = call.files.length > 0 && (await testRpm(tools, install)).code === 0
-  const parts = canInstall ? [install, erase] : [erase, install]
+async function runParts(tools: RpmTools, call: RpmCall): Promise<RunResult> {
+  const none = { files: [], beside: [], removes: [] }
+  const open = [
+    { ...call, ...none, files: call.files },
+    { ...call, ...none, beside: call.beside },
+    { ...call, ...none, removes: call.removes },
+  ].filter(({ files, beside, removes }) => files.length + beside.length + removes.length > 0)
   let done: RunResult = { code: 0, signal: null, timedOut: false, stdout: '', stderr: '' }
-  for (const part of parts.filter(({ files, removes }) => files.length + removes.length > 0)) {
-    const words = part.files.length > 0 ? [...installWords(part), ...part.files] : ['-ev', ...part.removes]
-    const result = await tools.rpm(words, tools.waits.transactionMs)
+  while (open.length > 0) {
+    const part = open.splice(await firstPossible(tools, open), 1)[0] as RpmCall
+    const result = await tools.rpm(wordsOf(part), tools.waits.transactionMs)
     done = {
       ...result,
       code: done.code || result.code,
@@ -42,12 +46,26 @@ async function runBoth(tools: RpmTools, call: RpmCall): Promise<RunResult> {
   return done
 }
 
-function installWords({ downgrades, reinstalls }: RpmCall): string[] {
+/** The last part, which removes, if rpm would carry out none of them. */
+async function firstPossible(tools: RpmTools, parts: readonly RpmCall[]): Promise<number> {
+  for (const [place, part] of parts.slice(0, -1).entries()) {
+    if ((await testRpm(tools, part)).code === 0) return place
+  }
+  return parts.length - 1
+}
+
+function wordsOf(part: RpmCall): string[] {
+  if (part.files.length > 0) return ['-Uv', ...installWords(part), ...part.files]
+  if (part.beside.length > 0) return ['-iv', ...installWords(part), ...part.beside]
+  return ['-ev', ...part.removes]
+}
+
+function installWords({ beside, downgrades, reinstalls }: RpmCall): string[] {
   return [
-    '-Uv',
     // The signatures of the revision decide what is installed, not those of package files.
     '--nosignature',
-    ...(downgrades ? ['--oldpackage'] : []),
+    // Newer versions may stand beside.
+    ...(downgrades || beside.length > 0 ? ['--oldpackage'] : []),
     ...(reinstalls ? ['--replacepkgs'] : []),
   ]
 }

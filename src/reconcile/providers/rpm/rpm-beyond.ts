@@ -7,12 +7,20 @@ import type { Change } from '../package-system.ts'
 import type { RpmPrograms } from './rpm-programs.ts'
 import { nameInNevra, type Obsoleted, parseObsoletes, parseRpmQuery, type RpmEntry } from './rpm-text.ts'
 
-/** One entry for each package, such as `remove mta`. Empty if the plan says it all. */
-export async function beyondOf(programs: RpmPrograms, { installs, removes }: Change): Promise<string[]> {
+/**
+ * One entry for each package, such as `remove mta`. Empty if the plan says it all. `words` are those
+ * by which packages are removed.
+ */
+export async function beyondOf(
+  programs: RpmPrograms,
+  { installs, removes }: Change,
+  words: readonly string[],
+): Promise<string[]> {
   const gone = new Set<PackageName>()
   for (const payload of installs.values()) for (const name of await obsoletedBy(programs, payload)) gone.add(name)
-  if (removes.size > 0) {
-    const { stderr } = await programs.test({ files: [], removes: [...removes], downgrades: false, reinstalls: false })
+  if (words.length > 0) {
+    const call = { files: [], beside: [], removes: words, downgrades: false, reinstalls: false }
+    const { stderr } = await programs.test(call)
     for (const [, nevra = ''] of stderr.matchAll(/ is needed by \(installed\) (\S+)/g)) gone.add(nameInNevra(nevra))
   }
   return [...gone].filter((name) => !removes.has(name) && !installs.has(name)).map((name) => `remove ${name}`)

@@ -30,6 +30,8 @@ async function runShell(
     'strict=True',
     'best=True',
     'color=never',
+    // Versions that are too many go afterwards, because the policy may say how many stay.
+    'installonly_limit=0',
   ].map((setting) => `--setopt=${setting}`)
   const root = isIsolated ? [`--installroot=${targetRoot}`, '--releasever=1'] : []
   const onLine = (line: string) => {
@@ -41,9 +43,10 @@ async function runShell(
 }
 
 /** All package files have to be in the first command of a transaction. */
-function scriptOf({ files, removes }: RpmCall): string {
+function scriptOf({ files, beside, removes }: RpmCall): string {
+  const packages = [...files, ...beside]
   const lines = [
-    ...(files.length === 0 ? [] : [`install ${files.map((file) => `'${file}'`).join(' ')}`]),
+    ...(packages.length === 0 ? [] : [`install ${packages.map((file) => `'${file}'`).join(' ')}`]),
     ...(removes.length === 0 ? [] : [`remove ${removes.join(' ')}`]),
     'transaction run',
   ]

@@ -2,7 +2,6 @@
 // all or two of them need.
 
 import path from 'node:path'
-import type { PackageName } from '../../../model/names.ts'
 import type { RunResult } from '../../../world/world.ts'
 import { isLocked } from './rpm-text.ts'
 import type { RpmTools } from './rpm-tools.ts'
@@ -13,7 +12,10 @@ export type RpmFrontEndName = 'rpm' | 'dnf' | 'zypper'
 export interface RpmCall {
   /** The paths of the package files to install. */
   files: readonly string[]
-  removes: readonly PackageName[]
+  /** The paths of those that are installed beside other versions of the same package. */
+  beside: readonly string[]
+  /** Names, or `name-version.arch` where only one of several versions goes. */
+  removes: readonly string[]
   downgrades: boolean
   reinstalls: boolean
 }

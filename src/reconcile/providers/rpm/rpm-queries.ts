@@ -4,7 +4,7 @@ import path from 'node:path'
 import { Failure } from '../../../model/failure.ts'
 import type { PackageName } from '../../../model/names.ts'
 import { lastLineOf } from '../../last-line.ts'
-import { rpmFileFormat, rpmQueryFormat } from './rpm-text.ts'
+import { rpmFileFormat, rpmProvidesFormat, rpmQueryFormat } from './rpm-text.ts'
 import type { RpmTools } from './rpm-tools.ts'
 
 /** Answers are rpm's own text, for the parsers of rpm-text.ts. */
@@ -24,6 +24,19 @@ export interface RpmQueries {
   owners(files: readonly string[]): Promise<string>
   /** The paths of the configuration files of a package, one a line. */
   configFiles(name: PackageName): Promise<string>
+  /** What the installed versions of a package provide, in the format `rpmProvidesFormat`. */
+  provides(name: PackageName): Promise<string>
+  /** rpm's macro `_pkgverify_level`. */
+  verifyLevel(): Promise<string>
+  /**
+   * What rpm says of the signatures of a package file that has to have one. Undefined if they are
+   * in order.
+   */
+  signatureComplaint(file: string): Promise<string | undefined>
+  /** The release of the running kernel, as `uname -r` says it. */
+  kernelRelease(): Promise<string>
+  /** The packages that have the files of a kernel, in the format `rpmQueryFormat`. */
+  kernelOwners(release: string): Promise<string>
 }
 
 export function rpmQueriesFor({ targetRoot, disk, waits, database, run, rpm, ask }: RpmTools): RpmQueries {
@@ -52,5 +65,24 @@ export function rpmQueriesFor({ targetRoot, disk, waits, database, run, rpm, ask
     owners: async (files) => (await ask(['-qf', '--qf', '%{NAME}\\n', ...files])).stdout,
 
     configFiles: async (name) => (await ask(['-qc', '--', name])).stdout,
+
+    provides: async (name) => (await ask(['-q', '--qf', rpmProvidesFormat, '--', name])).stdout,
+
+    verifyLevel: async () => (await run('rpm', ['--eval', '%{?_pkgverify_level}'], waits.queryMs)).stdout.trim(),
+
+    async signatureComplaint(file) {
+      const result = await ask(['--define', '_pkgverify_level signature', '-Kv', file])
+      return result.code === 0 ? undefined : result.stdout + result.stderr
+    },
+
+    kernelRelease: async () => (await run('uname', ['-r'], waits.queryMs)).stdout.trim(),
+
+    async kernelOwners(release) {
+      const files = [`/boot/vmlinuz-${release}`, `/lib/modules/${release}`, `/usr/lib/modules/${release}/vmlinuz`]
+      const byFile = await ask(['-qf', '--qf', rpmQueryFormat, ...files])
+      // SUSE writes the release of its packages otherwise than that of the kernel.
+      const named = await ask(['-q', '--qf', rpmQueryFormat, '--whatprovides', `kernel-uname-r = ${release}`])
+      return byFile.stdout + named.stdout
+    },
   }
 }

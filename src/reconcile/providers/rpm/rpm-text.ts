@@ -7,8 +7,10 @@ import { rpmVersionOf } from '../../../model/rpm.ts'
 const fields = ['NAME', 'EPOCHNUM', 'VERSION', 'RELEASE', 'ARCH', 'SHA256HEADER', 'SIGMD5']
 /** One line for each package, for `parseRpmQuery`. */
 export const rpmQueryFormat = `${fields.map((field) => `%{${field}}`).join('\\t')}\\n`
-/** The line of a package file, and one line for each package that it calls obsolete. */
-export const rpmFileFormat = `${rpmQueryFormat}[obsoletes\\t%{OBSOLETENAME}\\t%{OBSOLETEFLAGS:depflags}\\t%{OBSOLETEVERSION}\\n]`
+/** One line for each name that an installed package provides, for `parseProvides`. */
+export const rpmProvidesFormat = '[provides\\t%{PROVIDENAME}\\n]'
+/** The line of a package file, and one line for each name that it provides or calls obsolete. */
+export const rpmFileFormat = `${rpmQueryFormat}${rpmProvidesFormat}[obsoletes\\t%{OBSOLETENAME}\\t%{OBSOLETEFLAGS:depflags}\\t%{OBSOLETEVERSION}\\n]`
 
 /** One installed package, or one package file. */
 export interface RpmEntry {
@@ -52,6 +54,11 @@ export function parseObsoletes(text: string): Obsoleted[] {
   })
 }
 
+/** Reads the lines of `rpmProvidesFormat`, among others: the names that a package provides. */
+export function parseProvides(text: string): string[] {
+  return text.split('\n').flatMap((line) => (line.startsWith('provides\t') ? [line.slice('provides\t'.length)] : []))
+}
+
 /** A file that is not as it came. */
 export interface RpmFinding {
   path: string
@@ -76,6 +83,11 @@ export function parseRpmVerify(text: string): { findings: RpmFinding[]; isTouche
     else if (what.includes('T')) isTouched = true
   }
   return { findings, isTouched }
+}
+
+/** `shop-1:2.0-1.fc40.noarch`: one version of a package, as rpm, dnf and zypper are told it. */
+export function nevraOf({ name, version, arch }: RpmEntry): string {
+  return `${name}-${version}.${arch}`
 }
 
 /** The package in `shop-1:2.0-1.fc40.noarch`. */

@@ -8,7 +8,9 @@ import type { Change, Ran, Refused, TransactionResult } from '../package-system.
 import { type ApplyContext, findingsText } from '../provider.ts'
 import { beyondOf } from './rpm-beyond.ts'
 import type { RpmCall, RpmFrontEnd } from './rpm-front-end.ts'
+import { type Beside, besideIn, removalsOf, removeSurplus } from './rpm-instances.ts'
 import type { RpmPrograms } from './rpm-programs.ts'
+import type { RpmSettings } from './rpm-settings.ts'
 import { lastBegun, parseConfigNotes, parseRpmComplaints, parseRpmQuery } from './rpm-text.ts'
 import type { RpmToolParts } from './rpm-tools.ts'
 
@@ -16,7 +18,11 @@ export interface RpmTransactionParts {
   frontEnd: RpmFrontEnd
   programs: RpmPrograms
   disk: Pick<RpmToolParts['disk'], 'makeFolder' | 'pointLink'>
+  settings(): Promise<RpmSettings>
 }
+
+/** The installed versions of each package that stay, because the running kernel is theirs. */
+type RunningVersions = ReadonlyMap<PackageName, readonly string[]>
 
 /** The configuration files of each package that goes. rpm names what it saved by the file alone. */
 type ConfigFiles = ReadonlyMap<PackageName, readonly string[]>
@@ -28,23 +34,39 @@ export async function rpmTransaction(
   context: ApplyContext,
 ): Promise<TransactionResult> {
   const { frontEnd, programs, disk } = parts
-  const change = {
-    ...asked,
-    reinstalls: asked.reinstalls || (await isAnyThereTwice(programs, [...asked.installs.keys()])),
-  }
-  const call = await callOf(disk, change, context.workFolder)
-  const refusal = (await refusalOfBeyond(programs, change)) ?? (await refusalByRpm(programs, call, change, context))
+  const settings = await parts.settings()
+  const beside = await besideIn(programs, asked, settings)
+  const removals = await removalsOf(programs, asked, settings)
+  const replaced = [...asked.installs.keys()].filter((name) => !beside.names.has(name))
+  const change = { ...asked, reinstalls: asked.reinstalls || (await isAnyThereTwice(programs, replaced)) }
+  const call = await callOf(disk, change, { beside, words: removals.words, workFolder: context.workFolder })
+  const refusal =
+    refusalOfRunning(call, removals) ??
+    (await refusalOfBeyond(programs, change, removals.words)) ??
+    (await refusalByRpm(programs, call, change, context))
   if (refusal !== undefined) return refusal
   // Only rpm itself puts a version again that is there already, or half there, and then it puts all
-  // of the call.
-  const front = change.reinstalls ? programs.alone : frontEnd
+  // of the call. zypper puts packages side by side only if its settings say so.
+  const isForRpm = change.reinstalls || (frontEnd.name === 'zypper' && !beside.isKnownToZypper)
+  const front = isForRpm ? programs.alone : frontEnd
   const configs = await configFilesOf(programs, change.removes)
-  const words = [...change.installs.keys(), ...[...change.removes].map((name) => `-${name}`)]
+  const words = [...change.installs.keys(), ...removals.words.map((word) => `-${word}`)]
   await context.journal(`${front.name}: ${words.join(' ')}`)
   const result = await front.run(call, context.workFolder, (line) => context.output(line))
   const text = `${result.stdout}\n${result.stderr}`
   context.output(text)
-  return await ranIn(programs, change, { result, text, configs })
+  const surplus = await removeSurplus(programs, { change, beside, frontEnd: frontEnd.name, settings })
+  return await ranIn(programs, change, { result, text, configs, surplus, running: removals.running })
+}
+
+/** Nothing is left to do for packages all of whose versions belong to the running kernel. */
+function refusalOfRunning(call: RpmCall, { running }: { running: RunningVersions }): Refused | undefined {
+  if (running.size === 0 || call.files.length + call.beside.length + call.removes.length > 0) return undefined
+  return { kind: 'refused', unmet: new Set(running.keys()), because: (name) => runningText(running.get(name)) }
+}
+
+function runningText(versions: readonly string[] | undefined): string {
+  return versions === undefined ? '' : `${versions.join(', ')} stays: it belongs to the kernel that runs now`
 }
 
 /**
@@ -60,30 +82,36 @@ async function isAnyThereTwice(programs: RpmPrograms, names: readonly PackageNam
 /** Package files go by names that end in `.rpm`; payloads are named by their digest. */
 async function callOf(
   disk: RpmTransactionParts['disk'],
-  { installs, removes, downgrades, reinstalls }: Change,
-  workFolder: string,
+  { installs, downgrades, reinstalls }: Change,
+  how: { beside: Beside; words: readonly string[]; workFolder: string },
 ): Promise<RpmCall> {
-  const folder = path.join(workFolder, 'rpm')
+  const folder = path.join(how.workFolder, 'rpm')
   await disk.makeFolder(folder, { mode: 0o700 })
   const files: string[] = []
+  const beside: string[] = []
   for (const [name, payload] of installs) {
     const file = path.join(folder, `${name}-${path.basename(payload).slice(0, 8)}.rpm`)
     await disk.pointLink(file, payload)
-    files.push(file)
+    if (how.beside.names.has(name)) beside.push(file)
+    else files.push(file)
   }
-  return { files, removes: [...removes], downgrades, reinstalls }
+  return { files, beside, removes: how.words, downgrades, reinstalls }
 }
 
-async function refusalOfBeyond(programs: RpmPrograms, change: Change): Promise<Refused | undefined> {
-  const beyond = await beyondOf(programs, change)
+async function refusalOfBeyond(
+  programs: RpmPrograms,
+  change: Change,
+  words: readonly string[],
+): Promise<Refused | undefined> {
+  const beyond = await beyondOf(programs, change, words)
   if (beyond.length === 0) return undefined
   const because = () => `rpm would also ${findingsText(beyond)}, which is not in the plan`
   return { kind: 'refused', unmet: new Set(), because }
 }
 
 /**
- * What rpm has against an installation. A call that removes packages too is not tested by rpm: it
- * cannot do both in one transaction, and the front end looks first as well.
+ * What rpm has against an installation. A call that does more than one thing is not tested by rpm:
+ * it cannot do all in one transaction, and the front end looks first as well.
  */
 async function refusalByRpm(
   programs: RpmPrograms,
@@ -91,7 +119,8 @@ async function refusalByRpm(
   change: Change,
   context: ApplyContext,
 ): Promise<Refused | undefined> {
-  if (call.files.length === 0 || call.removes.length > 0) return undefined
+  const parts = [call.files, call.beside, call.removes].filter((words) => words.length > 0)
+  if (parts.length !== 1 || call.removes.length > 0) return undefined
   const result = await programs.test(call)
   if (result.code === 0) return undefined
   const text = result.stdout + result.stderr
@@ -106,10 +135,18 @@ async function configFilesOf(programs: RpmPrograms, removes: ReadonlySet<Package
   return configs
 }
 
+interface RanParts {
+  result: RunResult
+  text: string
+  configs: ConfigFiles
+  surplus: ReadonlyMap<PackageName, string>
+  running: RunningVersions
+}
+
 async function ranIn(
   programs: RpmPrograms,
   change: Change,
-  { result, text, configs }: { result: RunResult; text: string; configs: ConfigFiles },
+  { result, text, configs, surplus, running }: RanParts,
 ): Promise<Ran> {
   const { culprits, unmet, late, about } = parseRpmComplaints(text, change)
   const ended = result.timedOut && culprits.size === 0 ? lastBegun(text) : undefined
@@ -117,13 +154,16 @@ async function ranIn(
   // dnf and zypper solve by themselves, and say only now that a package lacks something.
   for (const name of unmet) culprits.add(name)
   const tooLong = result.timedOut ? 'took too long and was ended' : ''
+  const complaint = (name: PackageName) => runningText(running.get(name)) || about(name)
+  const notes = await notesOf(programs, text, { late, configs })
+  for (const [name, note] of surplus) notes.set(name, [notes.get(name) ?? [], note].flat().join(', '))
   return {
     kind: 'ran',
     failed: result.code !== 0,
     timedOut: result.timedOut,
     culprits,
-    complaint: (name) => [tooLong, about(name)].filter((part) => part !== '').join('; '),
-    notes: await notesOf(programs, text, { late, configs }),
+    complaint: (name) => [tooLong, complaint(name)].filter((part) => part !== '').join('; '),
+    notes,
   }
 }
 

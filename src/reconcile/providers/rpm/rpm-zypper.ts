@@ -28,12 +28,13 @@ async function runZypper(tools: RpmTools, call: RpmCall, work: string): Promise<
   } finally {
     // zypper keeps copies of the package files that failed.
     const cache = path.join(targetRoot, 'var/cache/zypper/RPMS')
-    for (const file of call.files) await disk.remove(path.join(cache, path.basename(file)))
+    for (const file of [...call.files, ...call.beside]) await disk.remove(path.join(cache, path.basename(file)))
   }
 }
 
-function wordsOf({ files, removes, downgrades }: RpmCall): string[] {
-  if (files.length === 0) return ['remove', '--no-clean-deps', ...removes]
+function wordsOf({ files, beside, removes, downgrades }: RpmCall): string[] {
+  const packages = [...files, ...beside]
+  if (packages.length === 0) return ['remove', '--no-clean-deps', ...removes]
   return [
     'install',
     '--no-recommends',
@@ -44,7 +45,7 @@ function wordsOf({ files, removes, downgrades }: RpmCall): string[] {
     // calls it, writes over them.
     '--download=in-advance',
     ...(downgrades ? ['--oldpackage'] : []),
-    ...files,
+    ...packages,
     ...removes.map((name) => `!${name}`),
   ]
 }

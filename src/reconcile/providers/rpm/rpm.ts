@@ -8,10 +8,13 @@ import { compareVersions } from '../../../model/versions.ts'
 import type { Actual } from '../../actual.ts'
 import { findingsText, type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
 import { ensureTogether } from '../transaction.ts'
-import { holdFiles, isHeldBy } from './rpm-holds.ts'
+import { excludesIn, type Hold, heldBy, holdFiles } from './rpm-holds.ts'
+import { isInstalledSideBySide } from './rpm-instances.ts'
 import { type RpmProgramParts, type RpmPrograms, rpmProgramsFor } from './rpm-programs.ts'
+import { readRpmSettings } from './rpm-settings.ts'
+import { versionsByName } from './rpm-side-by-side.ts'
 import { rpmSystemFor } from './rpm-system.ts'
-import { parseRpmQuery, parseRpmVerify, type RpmEntry } from './rpm-text.ts'
+import { nevraOf, parseRpmQuery, parseRpmVerify, type RpmEntry } from './rpm-text.ts'
 
 /**
  * The provider of kind rpm. Throws `bad-input` for a target root that is not a plain absolute path.
@@ -28,13 +31,15 @@ export function rpmProvider(parts: RpmProgramParts): Provider {
         const problem = 'there is no rpm here: name other packages for machines without it, or install the package rpm'
         return steps.map(({ action }) => refusedOutcome(action, problem))
       }
-      return await ensureTogether(rpmSystemFor({ ...parts, frontEnd, programs, inspect: look }), parts, steps, context)
+      const settings = () => readRpmSettings(parts)
+      const system = rpmSystemFor({ ...parts, frontEnd, programs, inspect: look, settings })
+      return await ensureTogether(system, parts, steps, context)
     },
   }
 }
 
 async function inspect(
-  { targetRoot, disk }: Pick<RpmProgramParts, 'targetRoot' | 'disk'>,
+  parts: Pick<RpmProgramParts, 'targetRoot' | 'disk'>,
   programs: RpmPrograms,
   names: readonly PackageName[],
   look: InspectOptions,
@@ -43,65 +48,110 @@ async function inspect(
   const wanted = new Set(names)
   // rpm also reads `shop-2.0` as version 2.0 of shop.
   const entries = parseRpmQuery(await programs.query(names)).filter((entry) => wanted.has(entry.name))
-  const isHeld = isHeldBy(await heldPatterns({ targetRoot, disk }))
-  const groups = [...Map.groupBy(entries, (entry) => entry.name).values()]
-  const native = groups.some((group) => group.length > 1) ? await programs.arch() : ''
-  const actual = groups.map((sameName) => actualOf(sameName, native, isHeld))
-  const checked = actual.filter(({ name, state }) => look.owned.has(name) && state === 'whole').map(({ name }) => name)
+  const groups = versionsByName(entries)
+  const settings = await readRpmSettings(parts)
+  const native = await programs.arch()
+  const about: About = {
+    native,
+    holds: [...excludesIn(settings, native), ...(await holdsIn(parts, native))],
+    isSideBySide: (name) => isInstalledSideBySide(programs, name, settings),
+  }
+  const seen: Seen[] = []
+  for (const name of wanted) {
+    const one = await seenOf(name, groups.get(name) ?? [], about)
+    if (one !== undefined) seen.push(one)
+  }
+  const checked = seen.filter(({ actual }) => look.owned.has(actual.name)).flatMap(({ words }) => words)
   const drifted = await driftOf(programs, checked, look.depth)
-  return actual.map((one) => {
-    const findings = drifted.get(one.name)
-    return findings === undefined ? one : { ...one, state: 'drifted', found: findingsText(findings) }
-  })
+  return seen.map((one) => withDrift(one, drifted))
 }
 
-function actualOf(sameName: readonly RpmEntry[], native: string, isHeld: (name: PackageName) => boolean): Actual {
+/** What has to be known of the machine to judge a package. */
+interface About {
+  /** The machine's own architecture, as rpm calls it. */
+  native: string
+  holds: readonly Hold[]
+  isSideBySide: (name: PackageName) => Promise<boolean>
+}
+
+/** A package, and the words by which rpm is asked about the files of each of its versions. */
+interface Seen {
+  actual: Actual
+  words: string[]
+}
+
+/** Undefined if the package is not installed and nothing is said about it. */
+async function seenOf(
+  name: PackageName,
+  sameName: readonly RpmEntry[],
+  { native, holds, isSideBySide }: About,
+): Promise<Seen | undefined> {
   // A package of the same name for a foreign architecture (multilib) is not looked at.
   const ours = sameName.filter(({ arch }) => arch === native || arch === 'noarch')
-  const versions = [...(ours.length > 0 ? ours : sameName)]
-    .map(({ version }) => version)
-    .sort((a, b) => compareVersions('rpm', b, a))
-  const name = sameName[0]?.name ?? ''
-  const version = versions[0] ?? ''
-  const installed = { name, kind: 'rpm' as const, version, held: isHeld(name), payload: null }
-  if (versions.length === 1) return { ...installed, state: 'whole', found: '' }
+  const entries = [...(ours.length > 0 ? ours : sameName)].sort((a, b) => compareVersions('rpm', b.version, a.version))
+  const versions = entries.map(({ version }) => version)
+  const [version] = versions
+  const hold = heldBy(holds, name, version)
+  const about = { name, kind: 'rpm' as const, payload: null, ...(hold ?? { held: false }) }
+  if (version === undefined) {
+    return hold && { actual: { ...about, version: null, state: 'absent', found: '' }, words: [] }
+  }
+  const actual: Actual = { ...about, version, state: 'whole', found: '' }
+  if (versions.length === 1) return { actual, words: [name] }
+  if (await isSideBySide(name)) {
+    const instances = versions.map((one) => ({ version: one, state: 'whole' as const, found: '' }))
+    return { actual: { ...actual, versions: instances }, words: entries.map(nevraOf) }
+  }
   // rpm takes the old version away last.
   const found = `${versions.join(' and ')} are both installed: a transaction was interrupted`
-  return { ...installed, state: 'broken', found, interrupted: true }
+  return { actual: { ...actual, state: 'broken', found, interrupted: true }, words: [] }
 }
 
-async function heldPatterns({ targetRoot, disk }: Pick<RpmProgramParts, 'targetRoot' | 'disk'>): Promise<string[]> {
-  const patterns: string[] = []
+function withDrift({ actual, words }: Seen, drifted: ReadonlyMap<string, readonly string[]>): Actual {
+  const driftIn = (word: string | undefined) => {
+    const findings = word === undefined ? undefined : drifted.get(word)
+    return findings === undefined ? {} : { state: 'drifted' as const, found: findingsText(findings) }
+  }
+  const versions = actual.versions?.map((one, place) => ({ ...one, ...driftIn(words[place]) }))
+  return { ...actual, ...(versions === undefined ? {} : { versions }), ...driftIn(words[0]) }
+}
+
+async function holdsIn(
+  { targetRoot, disk }: Pick<RpmProgramParts, 'targetRoot' | 'disk'>,
+  native: string,
+): Promise<Hold[]> {
+  const holds: Hold[] = []
   for (const [name, read] of Object.entries(holdFiles)) {
     const file = path.join(targetRoot, name)
     if ((await disk.stat(file))?.kind !== 'file') continue
-    patterns.push(...read(new TextDecoder().decode(await disk.read(file, { maxBytes: limits.settingsMaxBytes }))))
+    const text = new TextDecoder().decode(await disk.read(file, { maxBytes: limits.settingsMaxBytes }))
+    holds.push(...read(text, native))
   }
-  return patterns
+  return holds
 }
 
 /**
  * rpm does not say which package a changed file belongs to. It is asked once for all packages, and
- * one by one if any changed.
+ * one by one if any changed. A package is known by its name, or by one version of it.
  */
 async function driftOf(
   programs: RpmPrograms,
-  names: readonly PackageName[],
+  words: readonly string[],
   depth: InspectOptions['depth'],
-): Promise<Map<PackageName, string[]>> {
-  const drifted = new Map<PackageName, string[]>()
-  if (names.length === 0) return drifted
-  const all = parseRpmVerify(await programs.verify(names, depth))
+): Promise<Map<string, string[]>> {
+  const drifted = new Map<string, string[]>()
+  if (words.length === 0) return drifted
+  const all = parseRpmVerify(await programs.verify(words, depth))
   if (all.findings.length === 0 && (!all.isTouched || depth === 'full')) return drifted
-  for (const name of names) {
+  for (const word of words) {
     // A file of which only the time has changed is read even in a quick look: it may have other
     // content of the same size.
-    const quick = parseRpmVerify(await programs.verify([name], depth))
+    const quick = parseRpmVerify(await programs.verify([word], depth))
     const { findings } =
-      quick.isTouched && depth === 'quick' ? parseRpmVerify(await programs.verify([name], 'full')) : quick
+      quick.isTouched && depth === 'quick' ? parseRpmVerify(await programs.verify([word], 'full')) : quick
     if (findings.length === 0) continue
     drifted.set(
-      name,
+      word,
       findings.map(({ path: file, changed }) => `${changed === undefined ? 'missing' : 'changed'} ${file}`),
     )
   }

@@ -6,7 +6,7 @@ import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import { Failure, messageOf } from '../../../model/failure.ts'
 import { limits } from '../../../model/limits.ts'
-import { type Accepted, createTarCheck } from './tree-entries.ts'
+import { type Accepted, createTarCheck } from '../../../model/packages/tree-check.ts'
 
 /** Throws `bad-input` for a tar that is damaged or not allowed. The folder is then gone again. */
 export async function unpackTree(parts: { tar: string; folder: string; bytesMax: number }): Promise<void> {

@@ -1,0 +1,25 @@
+// What a parent answers to a batch of reports: which of them it refused, and why.
+
+import * as v from 'valibot'
+import { limits } from '../limits.ts'
+import { countSchema, instantSchema, lineSchema } from '../names.ts'
+import { parserOf } from '../parse.ts'
+
+const refusedReportSchema = v.object({
+  /** The place of the report in the batch. */
+  index: countSchema,
+  reason: lineSchema,
+  /** `later`: the same report may be accepted some day. */
+  retry: v.picklist(['later', 'never']),
+})
+
+/** A parent of an earlier version answers the first field alone. */
+export const reportsAnswerSchema = v.object({
+  /** Of how many nodes the parent knows something newer now. */
+  accepted: countSchema,
+  refused: v.optional(v.pipe(v.array(refusedReportSchema), v.maxLength(limits.reportBatchMax)), []),
+  /** The parent's clock. */
+  now: v.exactOptional(instantSchema),
+})
+export type ReportsAnswer = v.InferOutput<typeof reportsAnswerSchema>
+export const parseReportsAnswer = parserOf(reportsAnswerSchema)

@@ -1,0 +1,86 @@
+// What the administrator has set for dnf and zypper on the machine, as far as it binds us too. The
+// files are read below the target root, whichever of the two is there.
+
+import path from 'node:path'
+import { limits } from '../../../model/limits.ts'
+import type { RpmToolParts } from './rpm-tools.ts'
+
+export interface RpmSettings {
+  /** The section main of dnf's settings. */
+  dnf: Settings
+  /** The section main of zypper's settings. */
+  zypp: Settings
+  /** What libzypp lets stand side by side: a name, or `provides:` and a name. */
+  multiversion: readonly string[]
+}
+
+/** Values by key. Lists that are given twice are joined. */
+export type Settings = ReadonlyMap<string, string>
+
+export async function readRpmSettings(parts: Pick<RpmToolParts, 'targetRoot' | 'disk'>): Promise<RpmSettings> {
+  const dnf = settingsOf(await textsOf(parts, ['etc/dnf/dnf.conf', 'etc/dnf/libdnf5.conf.d/']))
+  const zypp = settingsOf(
+    await textsOf(parts, ['usr/etc/zypp/zypp.conf', 'etc/zypp/zypp.conf', 'etc/zypp/zypp.conf.d/']),
+  )
+  const listed = await textsOf(parts, ['etc/zypp/multiversion.d/'])
+  const multiversion = [zypp.get('multiversion') ?? '', ...listed].flatMap((text) => wordsIn(withoutNotes(text)))
+  return { dnf, zypp, multiversion }
+}
+
+/** The words of a list, which dnf and zypper separate by commas, blanks or lines. */
+export function wordsIn(text: string | undefined): string[] {
+  return (text ?? '').split(/[\s,]+/).filter((word) => word !== '')
+}
+
+/** Whether a setting is on, in the words of dnf and zypper. Undefined if it is neither on nor off. */
+export function isOn(text: string | undefined): boolean | undefined {
+  const word = text?.trim().toLowerCase() ?? ''
+  if (['1', 'yes', 'true', 'on', 'enabled', 'always'].includes(word)) return true
+  return ['0', 'no', 'false', 'off', 'disabled', 'never'].includes(word) ? false : undefined
+}
+
+/** A name that ends in a slash is a folder, whose files are read in their order. */
+async function textsOf(
+  { targetRoot, disk }: Pick<RpmToolParts, 'targetRoot' | 'disk'>,
+  names: readonly string[],
+): Promise<string[]> {
+  const texts: string[] = []
+  for (const name of names) {
+    const at = path.join(targetRoot, name)
+    const there = await disk.stat(at)
+    if (there === undefined) continue
+    const inFolder = name.endsWith('/') && there.kind === 'folder'
+    const files = inFolder ? (await disk.list(at)).map((one) => path.join(at, one)) : [at]
+    for (const file of files) {
+      if ((await disk.stat(file))?.kind !== 'file') continue
+      texts.push(new TextDecoder().decode(await disk.read(file, { maxBytes: limits.settingsMaxBytes })))
+    }
+  }
+  return texts
+}
+
+/** Later files win, except for lists of packages, which add up. */
+export function settingsOf(texts: readonly string[]): Settings {
+  const settings = new Map<string, string>()
+  for (const text of texts) {
+    let section = ''
+    let last = ''
+    for (const line of withoutNotes(text).split('\n')) {
+      const [, header] = /^\[(.+)\]\s*$/.exec(line) ?? []
+      const [, name = '', value = ''] = /^([\w.-]+)\s*[=:]\s*(.*)$/.exec(line) ?? []
+      if (header !== undefined) section = header
+      else if (section !== 'main') continue
+      else if (/^\s+\S/.test(line)) settings.set(last, `${settings.get(last) ?? ''} ${line.trim()}`)
+      else if (name !== '') {
+        last = name === 'exclude' ? 'excludepkgs' : name
+        const isList = last === 'excludepkgs' || last === 'installonlypkgs'
+        settings.set(last, isList ? `${settings.get(last) ?? ''} ${value}`.trim() : value.trim())
+      }
+    }
+  }
+  return settings
+}
+
+function withoutNotes(text: string): string {
+  return text.replace(/^\s*[#;].*$/gm, '').replace(/\r$/gm, '')
+}

@@ -1,0 +1,99 @@
+import { subtreeStatusOf } from '../../src/report/summary.ts'
+import { type Tree, threeLevels } from '../world/tree.ts'
+import { hourMs, minuteMs, scenario, settles, tellTap } from './scenario.ts'
+
+await scenario('a client whose clock is an hour ahead is told so, and the root knows', async (check, stage) => {
+  const { simulation } = stage
+  const tree = await stage.plant({ nodes: threeLevels({ stagingServers: 1, clientsEach: 2 }) })
+  for (const version of ['1.0', '2.0']) await tree.publish('tool', version, { size: 100_000 })
+  await tree.release({ tool: '1.0' })
+  await settles(check, tree)
+  const client = tree.node('client-1-1')
+  client.simulated.skewClock(hourMs)
+  await tree.release({ tool: '2.0' })
+  await tree.converge({ reports: false })
+  await simulation.run({ forMs: minuteMs })
+  const told = Object.values(client.running?.state().problems ?? {}).join('; ')
+  check.ok(/the parent refuses this node's reports: its clock is 60 min ahead/.test(told), `the node says: ${told}`)
+  check.ok(/this machine's clock is 60 min ahead of its parent's/.test(told), 'and what is wrong')
+  const status = statusOf(tree)
+  check.match(status.refused[0], { node: 'client-1-1', by: 'staging-1' }, 'the parent reports it in its place')
+  check.match(
+    status.attention[0],
+    { node: 'client-1-1', condition: 'refused' },
+    'and the root does not call it pending',
+  )
+  check.match(status.summary, { refused: 1, pending: 0 }, 'nor count it so')
+  await simulation.run({ forMs: 2 * hourMs })
+  check.same(statusOf(tree).refused.length, 1, 'for as long as it lasts')
+
+  client.simulated.skewClock(0)
+  await simulation.run({ forMs: 6 * minuteMs })
+  check.same(statusOf(tree).refused, [], 'and is over soon after the clock is right')
+  check.same(client.running?.state().problems, {}, 'at the node as well')
+  await settles(check, tree)
+})
+
+await scenario('a client whose clock is an hour behind is not called silent', async (check, stage) => {
+  const { simulation } = stage
+  const tree = await stage.plant({ nodes: threeLevels({ stagingServers: 1, clientsEach: 2 }) })
+  await tree.publish('tool', '1.0', { size: 100_000 })
+  await tree.release({ tool: '1.0' })
+  await settles(check, tree)
+  await simulation.run({ forMs: 2 * hourMs })
+  const client = tree.node('client-1-1')
+  client.simulated.skewClock(-hourMs)
+  await simulation.run({ forMs: hourMs })
+  check.match(statusOf(tree).summary, { silent: 0 }, 'its reports come')
+  const { problems } = client.running?.state() ?? {}
+  check.match(
+    problems,
+    { clock: "this machine's clock is 60 min behind its parent's: see timedatectl on both" },
+    'and it says what is wrong',
+  )
+  client.crash()
+  await simulation.run({ forMs: hourMs })
+  check.match(statusOf(tree).summary, { silent: 1 }, 'once it is off, it is silent')
+})
+
+await scenario(
+  'a staging server whose clock is an hour behind says that it refuses, and is told why',
+  async (check, stage) => {
+    const { simulation } = stage
+    const tree = await stage.plant({ nodes: threeLevels({ stagingServers: 1, clientsEach: 2 }) })
+    for (const version of ['1.0', '2.0']) await tree.publish('tool', version, { size: 100_000 })
+    await tree.release({ tool: '1.0' })
+    await settles(check, tree)
+    await simulation.run({ forMs: 2 * hourMs })
+    const staging = tree.node('staging-1')
+    staging.simulated.skewClock(-hourMs)
+    await tree.release({ tool: '2.0' })
+    await tree.converge({ reports: false })
+    await simulation.run({ forMs: 16 * minuteMs })
+    check.match(
+      staging.running?.state().problems,
+      { clock: "this machine's clock is 60 min behind its parent's: see timedatectl on both" },
+      'whose clock it is',
+    )
+    check.same(
+      statusOf(tree).refused.map(({ node, by }) => `${node} by ${by}`),
+      ['client-1-1 by staging-1', 'client-1-2 by staging-1'],
+      'and whom it refuses',
+    )
+    staging.simulated.skewClock(0)
+    await simulation.run({ forMs: 6 * minuteMs })
+    check.same(statusOf(tree).refused, [], 'no more once the clock is right')
+    await settles(check, tree)
+  },
+)
+
+/** What the root says of its tree. */
+function statusOf({ root }: Tree) {
+  const { running, simulated } = root
+  if (running === undefined) throw new Error('the root is down')
+  const revision = running.state().revision?.body.number ?? null
+  const now = simulated.world.clock.now()
+  return subtreeStatusOf({ self: 'root', revision, knowledge: running.inbox.knowledge(), now })
+}
+
+await tellTap()
