@@ -2,6 +2,7 @@
 // swarm and the swarm's rates.
 
 import { limits } from '../model/limits.ts'
+import type { NodeLimits } from '../model/node-limits.ts'
 import type { Attack } from '../model/report.ts'
 import { msOfDuration } from '../model/units/durations.ts'
 import { createObjectSource, type ObjectSource } from '../objects/object-source.ts'
@@ -60,6 +61,8 @@ export async function startSelf(parts: NodeParts, uplink: Uplink): Promise<Self>
     },
     site: () => swarmSiteOf(state()),
     linkRate: () => liveSettings.linkRate(),
+    scrubEveryMs: () => scrubEveryMsOf(liveSettings.limits().scrub),
+    onDamage: (problem) => dispatch({ kind: 'disk-looked', problem }),
   })
   const { uploadFacts } = parts
   const bandwidth = startBandwidth({ clock, log, swarm, limits: liveSettings.limits, uploadFacts })
@@ -83,6 +86,10 @@ function namedNow(trust: Trust, state: () => State): RevisionObjects {
   })
 }
 
+function scrubEveryMsOf(scrub: NodeLimits['scrub']): number | null {
+  return scrub === 'off' ? null : msOfDuration(scrub ?? limits.scrubEveryMs)
+}
+
 const nothing: ReadonlySet<string> = new Set()
 
 function eventOf(event: Exclude<SwarmEvent, { kind: 'attack' }>): Event {
@@ -95,6 +102,8 @@ function eventOf(event: Exclude<SwarmEvent, { kind: 'attack' }>): Event {
       return { kind: 'peer-met', infoHash: event.infoHash, node: event.node }
     case 'parted':
       return { kind: 'peer-parted', infoHash: event.infoHash, node: event.node }
+    case 'damaged':
+      return { kind: 'holding-changed' }
     case 'failed':
       return { kind: 'transfer-failed', name: event.name, because: event.because }
   }

@@ -30,6 +30,8 @@ export interface ApplyRunParts {
   trustedRevision(): Promise<Sha256>
   copyFile: CopyFile
   context: ApplyContext
+  /** A payload of the store is not what was signed, or not there. */
+  onDamaged(payload: Sha256): void
   /** Once true, packages that have not begun are left for the next apply. */
   isStopping(): boolean
 }
@@ -139,15 +141,31 @@ async function checkAction(
     if (name !== action.name || version !== action.to || kind !== action.kind || payload.sha256 !== source.payload) {
       return refused(action, 'the plan and the signed manifest do not say the same')
     }
-    const copy = await copies.of({ path: source.path, sha256: payload.sha256, size: payload.size })
+    const copy = await copyOf(parts, copies, { path: source.path, sha256: payload.sha256, size: payload.size })
     if (copy === undefined) {
       return refused(action, `the payload ${source.path} is not what was signed: its SHA-256 differs`)
     }
-    const previous = await previousOf(action, copies)
+    const previous = await previousOf(parts, action, copies)
     return step({ ...action, source: { ...source, path: copy }, previous }, manifest)
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     return refused(action, messageOf(error))
+  }
+}
+
+/** As `PayloadCopies.of`. */
+async function copyOf(
+  { onDamaged }: Pick<ApplyRunParts, 'onDamaged'>,
+  copies: PayloadCopies,
+  payload: Parameters<PayloadCopies['of']>[0],
+): Promise<string | undefined> {
+  try {
+    const copy = await copies.of(payload)
+    if (copy === undefined) onDamaged(payload.sha256)
+    return copy
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'not-found') onDamaged(payload.sha256)
+    throw error
   }
 }
 
@@ -162,10 +180,14 @@ async function loadManifest(parts: ApplyRunParts, digest: Sha256): Promise<Manif
  * force here before, and its digest is our own record. A tree keeps the version before unpacked, so
  * it needs no payload.
  */
-async function previousOf({ kind, previous }: Action, copies: PayloadCopies): Promise<Action['previous']> {
+async function previousOf(
+  parts: Pick<ApplyRunParts, 'onDamaged'>,
+  { kind, previous }: Action,
+  copies: PayloadCopies,
+): Promise<Action['previous']> {
   if (previous === null || kind === 'tree') return null
   try {
-    const copy = await copies.of({ path: previous.path, sha256: previous.payload })
+    const copy = await copyOf(parts, copies, { path: previous.path, sha256: previous.payload })
     return copy === undefined ? null : { ...previous, path: copy }
   } catch (error) {
     if (error instanceof Failure && error.code === 'not-found') return null

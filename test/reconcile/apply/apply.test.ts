@@ -72,7 +72,8 @@ t.test('a payload that is altered between plan and apply is refused, and nothing
   await world.release({ tool, shop })
   const { plan } = await world.look()
   for (const { path: file } of [tool, shop]) await fs.appendFile(file, 'x')
-  const { outcomes } = await world.machine.apply(plan)
+  const { outcomes, damaged } = await world.machine.apply(plan)
+  t.equal(damaged.length, 2, 'and the daemon hears of both')
   t.match(outcomes, [
     { name: 'tool', outcome: 'failed', version: null, detail: /not what was signed: its SHA-256 differs/ },
     { name: 'shop', outcome: 'failed', version: null, detail: /not what was signed: its SHA-256 differs/ },
@@ -397,6 +398,7 @@ async function runHere(
     providers: more.providers ?? providersFor(world.parts),
     trustedRevision: async () => plan.digest,
     context: { workFolder, journal: more.journal ?? (async () => {}), output: () => {} },
+    onDamaged: () => {},
     isStopping: () => false,
   })
 }
