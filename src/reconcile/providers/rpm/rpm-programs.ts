@@ -17,6 +17,8 @@ export interface RpmProgramParts extends RpmToolParts {
 export interface RpmPrograms extends RpmQueries {
   /** What carries transactions out on this machine. Undefined if the machine has no rpm. */
   frontEnd(): Promise<RpmFrontEnd | undefined>
+  /** rpm itself, with the options of one call that puts its database right. */
+  mend(args: readonly string[]): Promise<RunResult>
   /** rpm without a front end before it. It alone installs again what is installed already. */
   alone: RpmFrontEnd
   /**
@@ -36,6 +38,7 @@ export function rpmProgramsFor(parts: RpmProgramParts): RpmPrograms {
       name ??= await frontEndNameOn(tools)
       return name === undefined ? undefined : frontEndCalled(name, tools)
     },
+    mend: (args) => tools.rpm(args, tools.waits.transactionMs),
     alone: rpmAlone(tools),
     test: (call, options) => testRpm(tools, call, options),
   }
