@@ -33,6 +33,8 @@ export interface RpmQueries {
   owners(files: readonly string[]): Promise<string>
   /** The files of a package, in the format `rpmFilesFormat`. */
   files(name: PackageName): Promise<string>
+  /** How many files and folders a package file holds. */
+  fileCount(file: string): Promise<number>
   /** The paths of the configuration files of a package, one a line. */
   configFiles(name: PackageName): Promise<string>
   /** What the installed versions of a package provide, in the format `rpmProvidesFormat`. */
@@ -90,6 +92,11 @@ export function rpmQueriesFor({ targetRoot, disk, waits, database, run, rpm, ask
     owners: async (files) => (await ask(['-qf', '--qf', '%{NAME}\\n', ...files])).stdout,
 
     files: async (name) => (await ask(['-q', '--qf', rpmFilesFormat, '--', name])).stdout,
+
+    async fileCount(file) {
+      const args = ['-qp', '--nosignature', '--qf', '[%{FILEMODES}\\n]', file]
+      return (await run('rpm', args, waits.queryMs)).stdout.split('\n').filter((line) => line !== '').length
+    },
 
     configFiles: async (name) => (await ask(['-qc', '--', name])).stdout,
 
