@@ -40,6 +40,7 @@ function downlinkWith(parts: Partial<DownlinkParts> = {}) {
     announce: async () => ({ intervalMs: 1000, site: 'berlin', swarms: {} }),
     reports: async () => ({ accepted: 0, refused: [] }),
     clockHeard: () => {},
+    versionHeard: () => {},
     metrics: async () => '# EOF\n',
     enrol: async () => ({ status: 200, body: new TextEncoder().encode('{}') }),
     ...parts,
