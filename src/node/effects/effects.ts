@@ -52,6 +52,7 @@ function handlersOf(parts: EffectParts): Handlers {
     inspect: () => jobs.machine.inspect(),
     apply: ({ plan }) => jobs.machine.apply(plan),
     'look-later': ({ ms }) => jobs.lookTimer.lookWithin(ms),
+    'probe-disk': () => jobs.diskProbe.probe(),
     'save-converged': ({ revision }) => jobs.saving.saveConverged(revision),
     'save-quarantine': () => jobs.saving.saveQuarantine(),
     remember: () => jobs.saving.remember(),

@@ -95,6 +95,10 @@ export type Event =
   | { kind: 'transfer-failed'; name: PackageName; because: string }
   /** What does not fit on the disk, in words for a person; null if everything fits. */
   | { kind: 'room-looked'; problem: string | null }
+  /** Something could not be stored. */
+  | { kind: 'store-failed'; failure: Failure }
+  /** Why the home folder cannot be written, in words for a person; null if it can. */
+  | { kind: 'disk-probed'; problem: string | null }
   /** A new certificate is saved. */
   | { kind: 'certificate-renewed' }
   /** A person wants the differences removed now. */
@@ -132,6 +136,8 @@ export type Effect =
   | { kind: 'note-parted'; infoHash: InfoHash; node: NodeName }
   /** Let the rollouts take the newer reports of these nodes into account. */
   | { kind: 'advance-rollouts'; nodes: NodeName[] }
+  /** Find out whether the home folder can be written. */
+  | { kind: 'probe-disk' }
   | { kind: 'save-converged'; revision: number }
   | { kind: 'save-quarantine' }
   /** Save site, facts and parent for the next start. */

@@ -43,6 +43,7 @@ export type ProblemSource =
   | 'parent'
   | 'report'
   | 'clock'
+  | 'disk'
 
 export interface State {
   name: NodeName
@@ -110,6 +111,8 @@ export interface State {
   refusedAbove: Readonly<Record<NodeName, string>>
   /** How far this machine's clock is ahead of the parent's; 0 within `limits.clockToldMs`. */
   clockAheadMs: number
+  /** The sources whose problem is that a disk of this machine failed. */
+  ofDisk: readonly ProblemSource[]
   /** What is wrong right now, in words for a person. */
   problems: Readonly<Partial<Record<ProblemSource, string>>>
 }
@@ -153,6 +156,7 @@ export function initialState(options: {
     refusals: [],
     refusedAbove: {},
     clockAheadMs: 0,
+    ofDisk: [],
     problems: {},
   }
 }
