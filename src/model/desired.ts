@@ -1,7 +1,8 @@
 // What a revision means for one node.
 
 import type { Arch, Labels, NodeName, PackageName, PackageVersion, Sha256 } from './names.ts'
-import type { PresentWanted, Revision, Selector, Terms } from './revision.ts'
+import { isTargeted } from './packages/target.ts'
+import type { Build, PresentWanted, Revision, Selector, Terms } from './revision.ts'
 
 /** The properties by which a policy selects nodes. Facts are flat: `os.codename`. */
 export interface NodeTraits {
@@ -11,6 +12,9 @@ export interface NodeTraits {
   labels: Labels
   facts: Readonly<Record<string, string | number | boolean>>
 }
+
+/** What decides which build of a package a node gets. */
+export type Machine = Pick<NodeTraits, 'arch' | 'facts'>
 
 export type DesiredPackage = (
   | {
@@ -22,7 +26,7 @@ export type DesiredPackage = (
       least?: PackageVersion
     }
   | { state: 'absent'; name: PackageName }
-  /** The rule matches this node, but no build fits its architecture. */
+  /** The rule matches this node, but no build fits its architecture and its facts. */
   | { state: 'no-build'; name: PackageName }
   /**
    * Whatever is installed stays: the revision does not say what this node should have until its
@@ -44,17 +48,17 @@ export type PresentPackage = Extract<DesiredPackage, { state: 'present' }>
  * it.
  */
 export function desiredFor(revision: Pick<Revision, 'groups' | 'rules'>, traits: NodeTraits): DesiredPackage[] {
-  return desiredInGroups(revision, groupsOf(revision, traits), traits.arch)
+  return desiredInGroups(revision, groupsOf(revision, traits), traits)
 }
 
 /**
- * The same for given groups: nodes in the same groups and of the same architecture want the same
- * packages.
+ * The same for given groups: nodes in the same groups, of the same architecture and with the same
+ * facts among `targetFactsOf` want the same packages.
  */
 export function desiredInGroups(
   revision: Pick<Revision, 'rules'>,
   groups: ReadonlySet<string>,
-  arch: Arch,
+  machine: Machine,
 ): DesiredPackage[] {
   const desired = new Map<PackageName, DesiredPackage>()
   for (const rule of revision.rules) {
@@ -68,7 +72,7 @@ export function desiredInGroups(
         desired.set(name, { state: 'absent', name, ...by })
         continue
       }
-      const build = wanted.builds[arch] ?? wanted.builds['all']
+      const build = buildFor(wanted, machine)
       const { version, manifest } = build ?? {}
       desired.set(
         name,
@@ -79,6 +83,11 @@ export function desiredInGroups(
     }
   }
   return [...desired.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+}
+
+function buildFor({ builds, targets = [] }: PresentWanted, { arch, facts }: Machine): Build | undefined {
+  const fitting = targets.filter((each) => isTargeted(each.for, facts))
+  return [...fitting, { builds }].map((each) => each.builds[arch] ?? each.builds['all']).find((build) => build)
 }
 
 function leastOf({ orNewer, least }: PresentWanted, version: PackageVersion): { least?: PackageVersion } {

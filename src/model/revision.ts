@@ -4,6 +4,7 @@
 import * as v from 'valibot'
 import { limits } from './limits.ts'
 import {
+  type Arch,
   archSchema,
   countSchema,
   instantSchema,
@@ -18,6 +19,8 @@ import {
   wordSchema,
 } from './names.ts'
 import { revisionLimitsSchema } from './node-limits.ts'
+import type { Target } from './packages/target.ts'
+import { targetSchema } from './packages/target-schema.ts'
 import { parseJson, parserOf } from './parse.ts'
 import { unitNameSchema } from './restarts.ts'
 import { rolloutSchema } from './rollouts.ts'
@@ -39,12 +42,18 @@ const buildSchema = v.strictObject({ version: packageVersionSchema, manifest: sh
 /** One published version for one architecture. */
 export type Build = v.InferOutput<typeof buildSchema>
 
+/** One build for each architecture. A release has resolved `latest` for each of them. */
+const buildsSchema = v.record(archSchema, buildSchema)
+export type Builds = v.InferOutput<typeof buildsSchema>
+
 const wantedSchema = v.variant('state', [
   v.strictObject({ state: v.literal('absent') }),
   v.strictObject({
     state: v.literal('present'),
-    /** One build for each architecture. A release has resolved `latest` for each of them. */
-    builds: v.record(archSchema, buildSchema),
+    /** For machines that none of the targets is for. */
+    builds: buildsSchema,
+    /** The first target that fits a machine and has a build for its architecture counts. */
+    targets: v.exactOptional(v.array(v.strictObject({ for: targetSchema, builds: buildsSchema }))),
     /** A node with a newer version than its build keeps that version. Absent: exactly the build. */
     orNewer: v.exactOptional(v.literal(true)),
     /** With `orNewer`: a node that has this version or a newer one keeps it. */
@@ -148,6 +157,21 @@ export function manifestsOf(revision: Pick<Revision, 'rules' | 'earlier'>): Set<
   return new Set(buildsOf(revision).map(({ build }) => build.manifest))
 }
 
+/** Every build of a package that a rule wants, for whatever machine. */
+export function eachBuildOf(wanted: Wanted): { arch: Arch; target: Target | undefined; build: Build }[] {
+  if (wanted.state === 'absent') return []
+  const { builds, targets = [] } = wanted
+  return [{ for: undefined, builds }, ...targets].flatMap((each) =>
+    Object.entries(each.builds).map(([arch, build]) => ({ arch: arch as Arch, target: each.for, build })),
+  )
+}
+
+/** The facts by which builds are chosen. */
+export function targetFactsOf({ rules }: Pick<Revision, 'rules'>): Set<string> {
+  const wanted = rules.flatMap(({ packages }) => Object.values(packages))
+  return new Set(wanted.flatMap((each) => eachBuildOf(each).flatMap(({ target }) => Object.keys(target ?? {}))))
+}
+
 /** All builds that a revision lets nodes install or keep. */
 export function buildsOf({ rules, earlier = [] }: Pick<Revision, 'rules' | 'earlier'>): {
   name: PackageName
@@ -156,8 +180,6 @@ export function buildsOf({ rules, earlier = [] }: Pick<Revision, 'rules' | 'earl
   return [rules, ...earlier.map((each) => each.rules)]
     .flat()
     .flatMap(({ packages }) =>
-      Object.entries(packages).flatMap(([name, wanted]) =>
-        wanted.state === 'present' ? Object.values(wanted.builds).map((build) => ({ name, build })) : [],
-      ),
+      Object.entries(packages).flatMap(([name, wanted]) => eachBuildOf(wanted).map(({ build }) => ({ name, build }))),
     )
 }

@@ -1,8 +1,10 @@
 // The .torrent file of a package, for ordinary clients.
 
 import { Failure } from '../model/failure.ts'
-import type { Arch, InfoHash, PackageName, PackageVersion } from '../model/names.ts'
-import type { Revision } from '../model/revision.ts'
+import type { TorrentQuery } from '../model/local-api/requests.ts'
+import type { InfoHash, PackageName, PackageVersion } from '../model/names.ts'
+import { targetText } from '../model/packages/target.ts'
+import { eachBuildOf, type Revision } from '../model/revision.ts'
 import { torrentFileOf } from '../swarm/torrent-file.ts'
 import type { RunningNode } from './daemon.ts'
 import type { PlainEndpoint } from './plain.ts'
@@ -24,7 +26,7 @@ export interface Torrent {
  */
 export async function torrentOf(
   { node, plain }: { node: Pick<RunningNode, 'state' | 'swarm'>; plain: PlainEndpoint | null },
-  { name, version, arch }: { name: string; version?: string | undefined; arch?: string | undefined },
+  { name, version, arch, target }: { name: string } & TorrentQuery,
 ): Promise<Torrent> {
   if (plain === null) {
     throw new Failure('unsupported', 'ordinary clients are not let in here', {
@@ -33,9 +35,12 @@ export async function torrentOf(
   }
   const { revision } = node.state()
   const builds = revision === null ? [] : buildsFor(revision.body, name)
-  const meant = builds.filter((each) => (version ?? each.version) === each.version && (arch ?? each.arch) === each.arch)
+  const meant = builds.filter((each) => {
+    const isTarget = target === undefined || target === targetText(each.target)
+    return isTarget && (version ?? each.version) === each.version && (arch ?? each.arch) === each.arch
+  })
   if (meant.length === 0)
-    throw new Failure('not-found', `${[name, version, arch].filter(Boolean).join(' ')}: not in the revision`)
+    throw new Failure('not-found', `${[name, version, arch, target].filter(Boolean).join(' ')}: not in the revision`)
   const manifests = new Set(meant.map(({ manifest }) => manifest))
   const here = node.swarm
     .stored()
@@ -48,9 +53,11 @@ export async function torrentOf(
     })
   }
   if (another !== undefined) {
-    const known = meant.map((each) => `${each.version} ${each.arch}`).join(', ')
+    const known = meant
+      .map(({ version, arch, target }) => [version, arch, targetText(target)].join(' ').trim())
+      .join(', ')
     throw new Failure('conflict', `${name}: more than one is meant: ${known}`, {
-      hint: 'name the version, or its --arch',
+      hint: 'name the version, its --arch, or the machines that it is --for',
     })
   }
   const metainfo = await node.swarm.plain.metainfo(found.infoHash)
@@ -68,9 +75,7 @@ export async function torrentOf(
 function buildsFor({ rules, earlier = [] }: Revision, name: string) {
   const builds = [rules, ...earlier.map((each) => each.rules)].flat().flatMap(({ packages }) => {
     const wanted = Object.hasOwn(packages, name) ? packages[name] : undefined
-    return wanted?.state === 'present'
-      ? Object.entries(wanted.builds).map(([arch, build]) => ({ arch: arch as Arch, ...build }))
-      : []
+    return wanted === undefined ? [] : eachBuildOf(wanted).map(({ build, ...each }) => ({ ...each, ...build }))
   })
   return [...new Map(builds.map((build) => [build.manifest, build])).values()]
 }

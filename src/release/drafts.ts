@@ -89,10 +89,10 @@ export async function draftOfRollback(parts: DraftParts, number: number, message
  * revision wanted in other builds are wanted exactly.
  */
 function exactWhereOther(earlier: Revision, last: Revision): Revision {
-  const isSame = (name: PackageName, { builds }: PresentWanted) =>
+  const isSame = (name: PackageName, { builds, targets }: PresentWanted) =>
     last.rules.some(({ packages }) => {
       const now = packages[name]
-      return now?.state === 'present' && isDeepStrictEqual(now.builds, builds)
+      return now?.state === 'present' && isDeepStrictEqual([now.builds, now.targets], [builds, targets])
     })
   const exactOf = (name: PackageName, wanted: Wanted): Wanted => {
     if (wanted.state === 'absent' || isSame(name, wanted)) return wanted

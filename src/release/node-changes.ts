@@ -3,6 +3,7 @@
 import type { DesiredPackage } from '../model/desired.ts'
 import type { Kind, Manifest } from '../model/manifest.ts'
 import type { NodeName, PackageName, PackageVersion, Sha256 } from '../model/names.ts'
+import { targetText } from '../model/packages/target.ts'
 import type { Outcome, Report } from '../model/report.ts'
 import { compareVersions } from '../model/versions.ts'
 import type { What } from '../reconcile/differences.ts'
@@ -18,6 +19,8 @@ export interface PlannedChange {
    * nothing done.
    */
   state: 'planned' | 'held' | 'audit'
+  /** The machines that the build is for, if it is for few: `os.codename=bookworm`. */
+  target?: string
   nodes: NodeName[]
 }
 
@@ -49,7 +52,8 @@ export function changesOn(
     if (isUnknown) continue
     const change = changeFor(wanted, outcome, (digest) => manifest(digest)?.kind)
     if (change === undefined) continue
-    found.changes.push(change)
+    const target = wanted.state === 'present' ? manifest(wanted.manifest)?.target : undefined
+    found.changes.push(target === undefined ? change : { ...change, target: targetText(target) })
     if (isPlanned(change) && wanted.state === 'present') found.needs.push(wanted.manifest)
   }
   // The revision does not mention the packages that are left.

@@ -5,7 +5,7 @@ import { type DesiredPackage, desiredFor, groupsOf, type NodeTraits } from '../m
 import type { Manifest } from '../model/manifest.ts'
 import type { NodeName, PackageName, Sha256 } from '../model/names.ts'
 import { policySiteOf, type Report } from '../model/report.ts'
-import type { Revision } from '../model/revision.ts'
+import { type Revision, targetFactsOf } from '../model/revision.ts'
 import { type LinkedNode, type LinkTraffic, linkTraffic } from './link-traffic.ts'
 import { changesOn, isPlanned, type NodeChange, type PlannedChange } from './node-changes.ts'
 import { exceedsLimit } from './removals.ts'
@@ -99,11 +99,13 @@ export function createReleasePlanner(parts: {
   }
 }
 
-/** Nodes of the same groups and architecture want the same, which is computed once. */
+/** Nodes of the same groups that get the same builds want the same, which is computed once. */
 function desiredByGroups(revision: Revision): (traits: NodeTraits) => DesiredPackage[] {
   const desiredBy = new Map<string, DesiredPackage[]>()
+  const targetFacts = [...targetFactsOf(revision)]
   return (traits) => {
-    const key = [traits.arch, ...groupsOf(revision, traits)].join(' ')
+    const facts = targetFacts.map((fact) => traits.facts[fact] ?? null)
+    const key = JSON.stringify([traits.arch, facts, ...groupsOf(revision, traits)])
     const known = desiredBy.get(key) ?? desiredFor(revision, traits)
     desiredBy.set(key, known)
     return known
@@ -111,7 +113,7 @@ function desiredByGroups(revision: Revision): (traits: NodeTraits) => DesiredPac
 }
 
 function addTo(changes: Map<string, PlannedChange>, change: NodeChange, node: NodeName): void {
-  const key = [change.name, change.what, change.from, change.to, change.state].join(' ')
+  const key = [change.name, change.what, change.from, change.to, change.state, change.target].join(' ')
   const known = changes.get(key) ?? { ...change, nodes: [] }
   known.nodes.push(node)
   changes.set(key, known)

@@ -2,7 +2,7 @@
 
 import { isDeepStrictEqual } from 'node:util'
 import type { Instant, PackageName } from '../model/names.ts'
-import type { Revision, Wanted } from '../model/revision.ts'
+import { eachBuildOf, type Revision, type Wanted } from '../model/revision.ts'
 
 interface PackageChange {
   name: PackageName
@@ -94,7 +94,7 @@ function versionsOf(revision: Revision | null): Map<PackageName, Set<string>> {
       const known = versions.get(name) ?? new Set()
       versions.set(name, known)
       if (wanted.state === 'absent') known.add('absent')
-      else for (const { version } of Object.values(wanted.builds)) known.add(version)
+      else for (const { build } of eachBuildOf(wanted)) known.add(build.version)
     }
   }
   return versions

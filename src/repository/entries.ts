@@ -1,12 +1,13 @@
-// The index of published versions: one small file per name, version and architecture, written last
-// and in one step.
+// The index of published builds: one small file per name, version, architecture, kind and target,
+// written last and in one step.
 
 import * as v from 'valibot'
 import { Failure, messageOf } from '../model/failure.ts'
 import { type Manifest, parseManifest } from '../model/manifest.ts'
 import { type Instant, instantSchema, type PackageName, type Sha256, sha256Schema } from '../model/names.ts'
+import { targetText } from '../model/packages/target.ts'
 import { parseJson, parserOf } from '../model/parse.ts'
-import type { Objects } from '../world/objects.ts'
+import { type Objects, sha256Of } from '../world/objects.ts'
 import type { Disk, Log } from '../world/world.ts'
 
 export interface Entry {
@@ -15,10 +16,13 @@ export interface Entry {
   published: Instant
 }
 
+/** What tells one build from all others. */
+export type BuildKey = Pick<Manifest, 'name' | 'version' | 'arch' | 'kind' | 'target'>
+
 export interface Entries {
   all(): Entry[]
   of(name: PackageName): Entry[]
-  find(manifest: Pick<Manifest, 'name' | 'version' | 'arch'>): Entry | undefined
+  find(manifest: BuildKey): Entry | undefined
   /** Durable when its promise resolves. The manifest is stored as an object before. */
   add(entry: Entry): Promise<void>
   /** Throws if any entry of this package is damaged, because `latest` is unknown then. */
@@ -36,7 +40,7 @@ const parseEntryFile = parserOf(entryFileSchema)
 const entryMaxBytes = 1024
 
 export interface EntriesParts {
-  disk: Pick<Disk, 'read' | 'write' | 'makeFolder' | 'list' | 'stat'>
+  disk: Pick<Disk, 'read' | 'write' | 'makeFolder' | 'list' | 'stat' | 'remove'>
   dir: string
   objects: Pick<Objects, 'get'>
   log: Log
@@ -62,7 +66,8 @@ export async function openEntries({ disk, dir, objects, log }: EntriesParts): Pr
       const bytes = await objects.get(manifest)
       if (bytes === undefined) throw new Failure('not-found', `${path}: its manifest ${file.manifest} is gone`)
       const body = parseManifest(parseJson(bytes, file.manifest), file.manifest)
-      if (place !== placeOf(body)) throw new Failure('bad-input', `${path}: its manifest is of another`)
+      const isFormer = body.target === undefined && place === formerPlaceOf(body)
+      if (!isFormer && place !== placeOf(body)) throw new Failure('bad-input', `${path}: its manifest is of another`)
       keep({ manifest: file.manifest, body, published: file.published })
     } catch (error) {
       if (!(error instanceof Failure)) throw error
@@ -92,6 +97,8 @@ export async function openEntries({ disk, dir, objects, log }: EntriesParts): Pr
       await disk.write(`${dir}/${place}`, `${JSON.stringify(file)}\n`)
       keep(entry)
       damaged.delete(place)
+      const former = formerPlaceOf(entry.body)
+      if (damaged.delete(former)) await disk.remove(`${dir}/${former}`)
     },
 
     checkWhole(name) {
@@ -99,7 +106,7 @@ export async function openEntries({ disk, dir, objects, log }: EntriesParts): Pr
     },
 
     checkFree(manifest, body) {
-      const damage = damaged.get(placeOf(body))
+      const damage = damaged.get(placeOf(body)) ?? damaged.get(formerPlaceOf(body))
       if (damage !== undefined && damage.manifest !== manifest) throw damageOf(damage)
     },
   }
@@ -121,8 +128,14 @@ function damageOf({ name, manifest, failure }: Damage): Failure {
 
 /**
  * Names and versions hold no slash and start with a letter or digit, so they cannot lead out of the
- * folder.
+ * folder. A target may hold any text.
  */
-function placeOf({ name, version, arch }: Pick<Manifest, 'name' | 'version' | 'arch'>): string {
+function placeOf({ name, version, arch, kind, target }: BuildKey): string {
+  const ending = target === undefined ? '' : `_${sha256Of(Buffer.from(targetText(target))).slice(0, 16)}`
+  return `${name}/${version}_${arch}_${kind}${ending}.json`
+}
+
+/** Where an earlier version of banyan stored the build: a name had one kind then, and no target. */
+function formerPlaceOf({ name, version, arch }: BuildKey): string {
   return `${name}/${version}_${arch}.json`
 }

@@ -6,7 +6,7 @@ import { limits } from '../model/limits.ts'
 import type { Instant, PackageName } from '../model/names.ts'
 import { type PolicyRule, policySchema } from '../model/policy.ts'
 import {
-  type Build,
+  eachBuildOf,
   type PresentWanted,
   parseRevision,
   type Revision,
@@ -20,7 +20,8 @@ import { compareVersions } from '../model/versions.ts'
 import { didYouMean } from '../model/yaml/nearest.ts'
 import { readYaml, refusal, type YamlFile, type YamlPath } from '../model/yaml/yaml.ts'
 import { checkedYaml } from '../model/yaml/yaml-check.ts'
-import type { Entries, Entry } from './entries.ts'
+import { newestFirst, placeText, wantedBuildsOf } from './builds.ts'
+import type { Entries } from './entries.ts'
 
 export interface CompileOptions {
   /** The policy's file name, as messages show it. */
@@ -181,11 +182,12 @@ function wantedOf(name: PackageName, text: string, { catalogue, refuse, mayDowng
   }
   const wanted = presentOf(name, 'latest', catalogue, refuse)
   const entries = catalogue.of(name)
-  const old = Object.values(wanted.builds).find(({ manifest, version }) => {
+  const builds = eachBuildOf(wanted).map(({ build }) => build)
+  const old = builds.find(({ manifest, version }) => {
     const kind = entries.find((entry) => entry.manifest === manifest)?.body.kind
     return kind !== undefined && compareVersions(kind, version, least) < 0
   })
-  const epoch = Object.values(wanted.builds).find(({ version }) => /^\d+:/.test(version))?.version
+  const epoch = builds.find(({ version }) => /^\d+:/.test(version))?.version
   if (epoch !== undefined && !/^\d+:/.test(least)) {
     // Every version with an epoch is newer than this, which nobody means.
     const told = epoch.slice(0, epoch.indexOf(':') + 1)
@@ -201,9 +203,9 @@ function presentOf(name: PackageName, version: string, catalogue: Catalogue, ref
   catalogue.checkWhole(name)
   const entries = catalogue.of(name)
   if (entries.length === 0) throw nothingPublished(name, catalogue, refuse)
-  if (version === 'latest') return { state: 'present', builds: latestBuildsOf(entries) }
+  if (version === 'latest') return { state: 'present', ...wantedBuildsOf(entries, refuse) }
   const exact = entries.filter((entry) => entry.body.version === version)
-  if (exact.length > 0) return { state: 'present', builds: buildsOf(exact) }
+  if (exact.length > 0) return { state: 'present', ...wantedBuildsOf(exact, refuse) }
   const there = [...new Set([...entries].sort(newestFirst).map((entry) => entry.body.version))]
   throw refuse(
     `version ${version} of ${name} is not published; there is ${listOf(there)}`,
@@ -219,34 +221,6 @@ function nothingPublished(name: PackageName, catalogue: Catalogue, refuse: Refus
     `nothing is published of a package ${name}`,
     'banyan publish it first; banyan packages lists what is there',
   )
-}
-
-/**
- * The newest build of each architecture. A build for `all` replaces older builds for single
- * architectures.
- */
-function latestBuildsOf(entries: readonly Entry[]): Record<string, Build> {
-  const newest = new Map<string, Entry>()
-  for (const entry of [...entries].sort(newestFirst)) {
-    if (!newest.has(entry.body.arch)) newest.set(entry.body.arch, entry)
-  }
-  const forAll = newest.get('all')
-  const kept = [...newest.values()].filter((entry) => forAll === undefined || newestFirst(entry, forAll) <= 0)
-  return buildsOf(kept)
-}
-
-function buildsOf(entries: readonly Entry[]): Record<string, Build> {
-  const builds = entries.map(({ body, manifest }): [string, Build] => [body.arch, { version: body.version, manifest }])
-  return Object.fromEntries(builds.sort(([a], [b]) => (a < b ? -1 : 1)))
-}
-
-/**
- * Orders entries by version, newest first. Different texts of equal versions (1.0 and 1.00) are
- * ordered by text, so that `latest` does not depend on the order of files on the disk.
- */
-export function newestFirst(a: Entry, b: Entry): number {
-  const [first, second] = [a.body.version, b.body.version]
-  return compareVersions(a.body.kind, second, first) || (first < second ? 1 : first > second ? -1 : 0)
 }
 
 function warningsOf(revision: Revision, file: string, base: readonly string[]): string[] {
@@ -266,9 +240,11 @@ function warningsOf(revision: Revision, file: string, base: readonly string[]): 
       warnings.push(`${file}:${line}: the rule is for no node: its groups are all excepted`)
     }
     for (const [name, wanted] of names) {
-      const versions = wanted.state === 'present' ? Object.entries(wanted.builds) : []
-      if (new Set(versions.map(([, build]) => build.version)).size > 1) {
-        const list = versions.map(([arch, build]) => `${build.version} for ${arch}`).join(', ')
+      const builds = eachBuildOf(wanted)
+      if (new Set(builds.map(({ build }) => build.version)).size > 1) {
+        const list = builds
+          .map(({ arch, target, build }) => `${build.version} for ${placeText(arch, target)}`)
+          .join(', ')
         warnings.push(`${file}:${line}: the newest ${name} is not the same everywhere: ${list}`)
       }
     }

@@ -2,6 +2,7 @@
 
 import type { Kind, Payload } from '../model/manifest.ts'
 import type { Arch, Instant, PackageName, PackageVersion, Sha256 } from '../model/names.ts'
+import type { Target } from '../model/packages/target.ts'
 import type { Objects } from '../world/objects.ts'
 import type { Clock, Disk, Exec, Log } from '../world/world.ts'
 
@@ -20,6 +21,8 @@ export interface PublishOptions {
   name?: string
   /** Like `name`. */
   version?: string
+  /** The machines that the build is for, by their facts. Wins over what the package itself says. */
+  target?: Target
   onProgress?: (progress: Progress) => void
   signal?: AbortSignal
 }
@@ -29,6 +32,8 @@ export interface PublishedVersion {
   version: PackageVersion
   arch: Arch
   kind: Kind
+  /** The machines that the build is for. Absent: all of its architecture. */
+  target?: Target
   summary: string
   depends: string[]
   /** Bytes below the target root once installed. */

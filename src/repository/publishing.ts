@@ -7,7 +7,9 @@ import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { type Kind, type Manifest, parseManifest } from '../model/manifest.ts'
 import { packageNameSchema, packageVersionSchema } from '../model/names.ts'
+import type { Target } from '../model/packages/target.ts'
 import { sha256Of } from '../world/objects.ts'
+import { placeText } from './builds.ts'
 import { looksLikeDeb, takeDeb } from './deb.ts'
 import type { Entries, Entry } from './entries.ts'
 import { metainfoFor } from './metainfo.ts'
@@ -38,7 +40,7 @@ export async function publishOne(
   try {
     signal.throwIfAborted()
     const taken = await take(parts, { path, given: givenOf(options), target, onBytes: progressOf('packing'), signal })
-    const ready = await readyToStore(taken, path, progressOf('hashing'), signal)
+    const ready = await readyToStore(targeted(taken, options.target), path, progressOf('hashing'), signal)
     signal.throwIfAborted()
     return await store(parts, entries, ready, progressOf('storing'))
   } catch (error) {
@@ -49,9 +51,16 @@ export async function publishOne(
   }
 }
 
+function targeted(taken: Taken, target: Target | undefined): Taken {
+  return target === undefined ? taken : { ...taken, description: { ...taken.description, target } }
+}
+
 export function publishedVersionOf({ manifest, body, published }: Entry): PublishedVersion {
-  const { name, version, arch, kind, summary, depends, installedSize, payload } = body
-  return { name, version, arch, kind, summary, depends, installedSize, payload, manifest, published }
+  const { name, version, arch, kind, target, summary, depends, installedSize, payload } = body
+  return {
+    ...{ name, version, arch, kind, ...(target !== undefined && { target }) },
+    ...{ summary, depends, installedSize, payload, manifest, published },
+  }
 }
 
 function givenOf({ name, version }: PublishOptions): Taking['given'] {
@@ -142,13 +151,17 @@ async function readyToStore(
           pieceLength: metainfo.pieceLength,
           metainfo: sha256Of(metainfo.bytes),
         }
-  const { name, version, kind, arch, installedSize, depends, provides = [], summary, hooks } = description
+  const { name, version, kind, arch, target, installedSize, depends, summary, hooks } = description
+  const { provides = [], conflicts = [], replaces = [] } = description
   // The order of the keys is fixed, because the manifest is found by the digest of these bytes.
   const body = parseManifest(
     {
       schema: 1,
-      ...{ name, version, kind, arch, payload: travel, installedSize, depends },
+      ...{ name, version, kind, arch, ...(target !== undefined && { target }) },
+      ...{ payload: travel, installedSize, depends },
       ...(provides.length === 0 ? {} : { provides }),
+      ...(conflicts.length === 0 ? {} : { conflicts }),
+      ...(replaces.length === 0 ? {} : { replaces }),
       ...{ summary, hooks },
     },
     path,
@@ -207,7 +220,9 @@ function checkFits(entries: Entries, body: Manifest, manifest: string): void {
   const before = entries.find(body)
   if (before === undefined) {
     entries.checkFree(manifest, body)
-    const other = entries.of(body.name).find((entry) => entry.body.kind !== body.kind)
+    // A .deb and an .rpm of one name are for different machines. A folder fits them all.
+    const isOther = ({ kind }: Manifest) => kind !== body.kind && [kind, body.kind].includes('tree')
+    const other = entries.of(body.name).find((entry) => isOther(entry.body))
     if (other === undefined) return
     throw new Failure('conflict', `${body.name} is published as ${other.body.kind} already, not as ${body.kind}`, {
       hint: 'give it another name',
@@ -215,12 +230,15 @@ function checkFits(entries: Entries, body: Manifest, manifest: string): void {
   }
   const changed = changedBetween(before.body, body)
   if (changed.length === 0) return
-  const what = `${body.name} ${body.version} for ${body.arch} is published already with another ${changed.join(', ')}`
-  throw new Failure('conflict', what, { hint: 'what is published never changes; give the new content a new version' })
+  const { name, version, arch, target } = body
+  const what = `${name} ${version} for ${placeText(arch, target)} is published already with another ${changed.join(', ')}`
+  throw new Failure('conflict', what, {
+    hint: `what is published never changes; give the new content a new version${body.kind === 'tree' ? '' : ', or say with --for which machines it is for'}`,
+  })
 }
 
 function changedBetween(before: Manifest, after: Manifest): string[] {
-  const keys = ['kind', 'summary', 'depends', 'hooks', 'installedSize'] as const
+  const keys = ['summary', 'depends', 'hooks', 'installedSize'] as const
   const changed: string[] = keys.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]))
   return before.payload.sha256 === after.payload.sha256 ? changed : ['content', ...changed]
 }

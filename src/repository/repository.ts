@@ -5,10 +5,12 @@ import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Kind, Manifest } from '../model/manifest.ts'
 import type { Arch, PackageName, PackageVersion, Sha256 } from '../model/names.ts'
+import { targetText } from '../model/packages/target.ts'
 import { didYouMean } from '../model/yaml/nearest.ts'
 import { takingTurns } from '../work/turns.ts'
+import { newestFirst } from './builds.ts'
 import { type Entry, openEntries } from './entries.ts'
-import { type Compiled, type CompileOptions, compilePolicy, newestFirst } from './policy.ts'
+import { type Compiled, type CompileOptions, compilePolicy } from './policy.ts'
 import type { Published, PublishedVersion, PublishOptions, RepositoryParts } from './published.ts'
 import { publishedVersionOf, publishOne, stagingFileOf } from './publishing.ts'
 
@@ -20,6 +22,10 @@ export interface PackageSummary {
   /** Newest first; a version built for several architectures is listed once. */
   versions: PackageVersion[]
   archs: Arch[]
+  /** All kinds that there are of it. */
+  kinds: Kind[]
+  /** The targets of its builds, as texts: `os.codename=bookworm`. */
+  targets: string[]
   /** The size of all payloads together. */
   bytes: number
 }
@@ -85,6 +91,10 @@ function summaryOf(name: PackageName, entries: readonly Entry[]): PackageSummary
     summary: sorted[0]?.body.summary ?? '',
     versions: [...new Set(sorted.map((entry) => entry.body.version))],
     archs: [...new Set(sorted.map((entry) => entry.body.arch))].sort(),
+    kinds: [...new Set(sorted.map((entry) => entry.body.kind))].sort(),
+    targets: [
+      ...new Set(sorted.flatMap(({ body }) => (body.target === undefined ? [] : [targetText(body.target)]))),
+    ].sort(),
     bytes: sorted.reduce((sum, entry) => sum + entry.body.payload.size, 0),
   }
 }

@@ -6,6 +6,7 @@ import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { hooksSchema } from '../model/manifest.ts'
 import { archSchema, lineSchema, packageNameSchema, packageVersionSchema } from '../model/names.ts'
+import { targetSchema } from '../model/packages/target-schema.ts'
 import { globSchema } from '../model/units/globs.ts'
 import { readYaml } from '../model/yaml/yaml.ts'
 import { checkedYaml } from '../model/yaml/yaml-check.ts'
@@ -26,6 +27,8 @@ export const treeDescriptionSchema = v.strictObject({
   name: v.exactOptional(packageNameSchema),
   version: v.exactOptional(packageVersionSchema),
   arch: v.optional(archSchema, 'all'),
+  /** The machines that the package is for, by their facts. */
+  for: v.exactOptional(targetSchema),
   summary: v.optional(lineSchema, ''),
   hooks: v.optional(hooksSchema, {}),
   /**
@@ -40,7 +43,8 @@ export const treeDescriptionSchema = v.strictObject({
   ),
 })
 
-export type TreeDescription = Required<v.InferOutput<typeof treeDescriptionSchema>>
+type Described = v.InferOutput<typeof treeDescriptionSchema>
+export type TreeDescription = Described & Required<Pick<Described, 'name' | 'version'>>
 
 /**
  * Name and version given to `publish` win over those in the file. Without a file both must be

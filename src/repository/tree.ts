@@ -5,6 +5,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, open, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure, messageOf } from '../model/failure.ts'
+import { sortedTarget } from '../model/packages/target.ts'
 import type { Disk } from '../world/world.ts'
 import { type Append, stagePayload } from './payload-file.ts'
 import type { Taken, Taking } from './taking.ts'
@@ -21,7 +22,7 @@ const readStepBytes = 1024 * 1024
  */
 export async function takeTree(disk: Pick<Disk, 'read'>, taking: Taking): Promise<Taken> {
   const folder = await realpath(taking.path)
-  const { exclude, ...described } = await describeTree(disk, folder, taking.given)
+  const { exclude, for: target, ...described } = await describeTree(disk, folder, taking.given)
   const entries = await entriesOf(folder, [descriptionFileName, ...exclude])
   checkEntries(folder, entries, described.hooks)
   const installedSize = entries.reduce((sum, entry) => sum + sizeOf(entry), 0)
@@ -33,7 +34,17 @@ export async function takeTree(disk: Pick<Disk, 'read'>, taking: Taking): Promis
       taking.onBytes(done, installedSize)
     }),
   )
-  return { description: { kind: 'tree', ...described, installedSize, depends: [] }, payload, warnings: [] }
+  return {
+    description: {
+      kind: 'tree',
+      ...described,
+      ...(target !== undefined && { target: sortedTarget(target) }),
+      installedSize,
+      depends: [],
+    },
+    payload,
+    warnings: [],
+  }
 }
 
 async function pack(

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import * as v from 'valibot'
 import { messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
+import { packagesFact } from '../model/packages/target.ts'
 import { parseJson, parserOf } from '../model/parse.ts'
 import type { Exec, FactSource, Facts, Log } from './world.ts'
 
@@ -57,6 +58,7 @@ async function basicFacts(): Promise<Facts> {
     'os.codename': release['VERSION_CODENAME'],
     'os.name': release['PRETTY_NAME'],
     'os.kernel': os.release(),
+    [packagesFact]: packagesOf(release),
     'cpu.cores': os.availableParallelism(),
     'memory.bytes': os.totalmem(),
   }
@@ -70,6 +72,14 @@ async function basicFacts(): Promise<Facts> {
 export function hostnameFrom(etcHostname: string, kernelName: string): string {
   const lines = etcHostname.split('\n').map((line) => line.trim())
   return lines.find((line) => line !== '' && !line.startsWith('#')) ?? kernelName
+}
+
+/** Which package manager the distribution has; undefined if it is none of the known. */
+export function packagesOf(release: Readonly<Record<string, string>>): 'deb' | 'rpm' | undefined {
+  const likes = `${release['ID'] ?? ''} ${release['ID_LIKE'] ?? ''}`.split(' ')
+  if (likes.some((like) => ['debian', 'ubuntu'].includes(like))) return 'deb'
+  const isRpm = (like: string) => /^(fedora|rhel|centos|suse|sles|opensuse.*|amzn|mageia|openEuler|photon)$/.test(like)
+  return likes.some(isRpm) ? 'rpm' : undefined
 }
 
 /** os-release(5): shell-like assignments. */

@@ -354,10 +354,22 @@ t.test('a token is for one node and one hour unless somebody says otherwise', as
 
 t.test('packages are listed with their newest version', async (t) => {
   const packages: AnswerOf<'GET /packages'>['packages'] = [
-    { name: 'jq', kind: 'deb', versions: ['1.6', '1.5'], archs: ['amd64'], bytes: 65_536, summary: 'JSON processor' },
+    {
+      ...{ name: 'jq', kind: 'deb', versions: ['1.6', '1.5'], archs: ['amd64'], bytes: 65_536 },
+      ...{ summary: 'JSON processor', kinds: ['deb'], targets: [] },
+    },
   ]
   const { ended } = await ask(t, ['packages'], answerTo('GET /packages', { packages }))
   t.match(ended.stdout, /^jq +deb +1\.6 +2 +amd64 +64\.0 KiB +JSON processor$/m)
+  const targeted = packages.map((each) => ({
+    ...each,
+    kinds: ['deb' as const, 'rpm' as const],
+    targets: ['os.codename=bookworm'],
+  }))
+  t.match(
+    (await ask(t, ['packages'], answerTo('GET /packages', { packages: targeted }))).ended.stdout,
+    /^jq +deb rpm +1\.6 +2 +amd64 +os\.codename=bookworm +64\.0 KiB/m,
+  )
   t.match(
     (await ask(t, ['packages'], answerTo('GET /packages', { packages: [] }))).ended.stdout,
     'the repository is empty',

@@ -16,7 +16,7 @@ async function withTwoPackages(
   await repository.publish(folder, { name: 'other' })
   const errors: LogFields[] = []
   const log = { ...quietLog, error: (_: string, fields: LogFields = {}) => void errors.push(fields) }
-  return { bench, folder, entry: `${bench.home}/repository/greeter/2.0.0_all.json`, errors, log }
+  return { bench, folder, entry: `${bench.home}/repository/greeter/2.0.0_all_tree.json`, errors, log }
 }
 
 const rules = (name: string) => `rules:\n  - nodes: all\n    packages: { ${name}: latest }\n`
@@ -47,9 +47,27 @@ for (const [what, damage] of [
   })
 }
 
+t.test('an entry of before there were targets is read, and repaired in its new place', async (t) => {
+  const { bench, folder, entry, errors, log } = await withTwoPackages(t)
+  const former = entry.replace('_tree', '')
+  fs.renameSync(entry, former)
+  const repository = await bench.open({ log })
+  t.same(errors, [])
+  t.match(await repository.publish(folder, { version: '2.0.0' }), { outcome: 'already' })
+  t.notOk(fs.existsSync(entry))
+  const [published] = await repository.package('greeter')
+  await bench.objects.remove(published?.manifest ?? '')
+  const damaged = await bench.open({ log })
+  t.match(errors, [{ file: former }])
+  t.match(await damaged.publish(folder, { version: '2.0.0' }), { outcome: 'published' })
+  t.ok(fs.existsSync(entry))
+  t.notOk(fs.existsSync(former))
+  t.ok(await (await bench.open()).compile(rules('greeter'), options))
+})
+
 t.test('an entry in the place of another is not believed', async (t) => {
   const { bench, entry, errors, log } = await withTwoPackages(t)
-  fs.copyFileSync(`${bench.home}/repository/greeter/1.0.0_all.json`, entry)
+  fs.copyFileSync(`${bench.home}/repository/greeter/1.0.0_all_tree.json`, entry)
   await bench.open({ log })
   t.match(errors, [{ error: /its manifest is of another$/ }])
 })

@@ -126,7 +126,7 @@ await scenario('a staging server whose disk takes nothing does not silence its c
   check.match(statusOf(tree).summary, { silent: 0, converged: 3 }, 'all report')
   const { drifted } = tree.root.running?.inbox.knowledgeOf('client-1-1') ?? {}
   check.same(drifted, 1, 'also what is new')
-  check.same(staging.running?.state().problems.disk, fullText, 'and it says what is wrong')
+  check.same(staging.running?.state().problems.unwritable, fullText, 'and it says what is wrong')
   staging.simulated.storage.freeUp()
   await simulation.run({ forMs: 20 * minuteMs })
   await settles(check, tree)

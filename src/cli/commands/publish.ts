@@ -3,6 +3,7 @@
 import path from 'node:path'
 import type { Published } from '../../model/local-api/packages.ts'
 import type { BodyOf } from '../../model/local-api/requests.ts'
+import type { Target } from '../../model/packages/target.ts'
 import {
   type Command,
   exitCodes,
@@ -38,7 +39,14 @@ export const publishCommand: Command = {
         requiresArg: true,
         describe: "the package's version (default: from the package itself)",
       })
+      .option('for', {
+        type: 'string',
+        array: true,
+        requiresArg: true,
+        describe: 'facts of the machines that it is for, e.g. os.codename=bookworm (default: all of its architecture)',
+      })
       .example('$0 publish ./shop --version 4.2.0', '')
+      .example('$0 publish probe_1.0_amd64.deb --for os.codename=bookworm', '')
       .example('$0 publish *.deb', ''),
   run: async (args) => {
     const paths = positionalsOf(args, 'path')
@@ -47,6 +55,8 @@ export const publishCommand: Command = {
     if (paths.length > 1 && (name !== undefined || version !== undefined)) {
       throw new UsageError('--name and --version are for one path at a time', 'publish the paths one by one')
     }
+    const texts = args['for'] === undefined ? [] : [args['for']].flat().map(String)
+    const target = await targetOf(texts)
     const published: unknown[] = []
     try {
       for (const each of paths) {
@@ -54,6 +64,7 @@ export const publishCommand: Command = {
           path: path.resolve(each),
           ...(name !== undefined && { name }),
           ...(version !== undefined && { version }),
+          ...(target !== undefined && { target }),
         }
         const { json, known } = await publishOne(homeOf(args), each, body)
         published.push(json)
@@ -68,6 +79,12 @@ export const publishCommand: Command = {
     }
     return exitCodes.done
   },
+}
+
+async function targetOf(texts: readonly string[]): Promise<Target | undefined> {
+  if (texts.length === 0) return undefined
+  const { parseTarget } = await import('../../model/packages/target-schema.ts')
+  return parseTarget(texts, '--for')
 }
 
 function publishOne(home: string, shown: string, body: BodyOf<'POST /publish'>): Promise<Answer<Published>> {

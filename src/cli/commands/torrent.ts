@@ -4,6 +4,7 @@
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { Failure, messageOf } from '../../model/failure.ts'
+import { targetText } from '../../model/packages/target.ts'
 import {
   type Command,
   exitCodes,
@@ -27,6 +28,11 @@ export const torrentCommand: Command = {
         describe: "the package's version (default: the one in the trusted revision)",
       })
       .option('arch', { type: 'string', requiresArg: true, describe: 'architecture, where the package has several' })
+      .option('for', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'facts of the machines that it is for, where the package has several builds',
+      })
       .option('output', {
         type: 'string',
         requiresArg: true,
@@ -34,7 +40,12 @@ export const torrentCommand: Command = {
       })
       .example('$0 torrent shop --output /srv/www/shop.torrent', ''),
   run: async (args) => {
-    const query = { version: optionalTextOf(args, 'release'), arch: optionalTextOf(args, 'arch') }
+    const target = optionalTextOf(args, 'for')
+    const query = {
+      version: optionalTextOf(args, 'release'),
+      arch: optionalTextOf(args, 'arch'),
+      target: target === undefined ? undefined : await sameTextOf(target),
+    }
     const answer = await ask(homeOf(args), 'GET /torrents/:name', { name: positionalOf(args, 'name'), query })
     const { name, version, announce, torrent = '' } = answer.known
     const file = path.resolve(optionalTextOf(args, 'output') ?? `${name}_${version}.torrent`)
@@ -45,4 +56,10 @@ export const torrentCommand: Command = {
     await (jsonOf(args) ? printJson({ ...about, file }) : print(`wrote ${file}: ${name} ${version}, from ${announce}`))
     return exitCodes.done
   },
+}
+
+/** The facts in the order in which the daemon names them. */
+async function sameTextOf(target: string): Promise<string> {
+  const { parseTarget } = await import('../../model/packages/target-schema.ts')
+  return targetText(parseTarget([target], '--for'))
 }

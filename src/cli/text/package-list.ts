@@ -4,6 +4,7 @@ import type { AnswerOf } from '../../model/local-api/calls.ts'
 import type { Published } from '../../model/local-api/packages.ts'
 import type { Readable } from '../../model/local-api/readable.ts'
 import type { Instant } from '../../model/names.ts'
+import { targetText } from '../../model/packages/target.ts'
 import { factsText, tableText } from './table.ts'
 import { agoText, bytesText, sizeText } from './units.ts'
 
@@ -12,6 +13,7 @@ type Version = Readable<AnswerOf<'GET /packages/:name'>['versions'][number]>
 
 export function packageListText(packages: readonly PackageSummary[]): string {
   if (packages.length === 0) return 'the repository is empty'
+  const hasTargets = packages.some(({ targets = [] }) => targets.length > 0)
   return tableText(
     [
       { title: 'PACKAGE' },
@@ -19,15 +21,17 @@ export function packageListText(packages: readonly PackageSummary[]): string {
       { title: 'LATEST' },
       { title: 'VERSIONS', align: 'right' },
       { title: 'ARCH' },
+      ...(hasTargets ? [{ title: 'FOR' }] : []),
       { title: 'SIZE', align: 'right' },
       { title: 'SUMMARY' },
     ],
-    packages.map(({ name, kind, versions = [], archs = [], bytes, summary }) => [
+    packages.map(({ name, kind, kinds = [], versions = [], archs = [], targets = [], bytes, summary }) => [
       name ?? '?',
-      kind,
+      kinds.length > 1 ? kinds.join(' ') : kind,
       versions[0],
       versions.length,
       archs.join(' '),
+      ...(hasTargets ? [targets.join(' ')] : []),
       sizeText(bytes),
       summary ?? '',
     ]),
@@ -43,6 +47,7 @@ export function packageText(versions: readonly Version[], now: Instant): string 
         version: each.version,
         kind: each.kind,
         arch: each.arch,
+        for: each.target === undefined ? undefined : targetText(each.target),
         summary: each.summary,
         depends: (each.depends ?? []).join(', '),
         payload: payloadText(each.payload),
@@ -57,8 +62,9 @@ export function packageText(versions: readonly Version[], now: Instant): string 
 }
 
 /** What `banyan publish` made. */
-export function publishedText({ name, version, kind, arch, payload, outcome }: Readable<Published>): string {
-  const described = [kind, arch, payloadText(payload)].filter((part) => part !== undefined)
+export function publishedText({ name, version, kind, arch, target, payload, outcome }: Readable<Published>): string {
+  const place = target === undefined ? undefined : `for ${targetText(target)}`
+  const described = [kind, arch, place, payloadText(payload)].filter((part) => part !== undefined)
   const what = `${name ?? '?'} ${version ?? '?'} (${described.join(', ')})`
   return outcome === 'already' ? `${what} was published before` : `published ${what}`
 }

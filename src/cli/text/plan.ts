@@ -35,10 +35,10 @@ function changesText(changes: Part<'changes'>): string {
       { title: 'NODES', align: 'right' },
       { title: 'WHERE' },
     ],
-    changes.map(({ name, what, from, to, state, nodes = [] }) => [
+    changes.map(({ name, what, from, to, state, target, nodes = [] }) => [
       name ?? '?',
       what ?? '?',
-      changeText(from, to),
+      target === undefined ? changeText(from, to) : `${changeText(from, to)} for ${target}`,
       state,
       nodes.length,
       namesText(nodes),
@@ -84,7 +84,7 @@ function unknownTexts({ silent, behind, cut, absent, unbuilt }: Part<'unknown'>)
     ...nodes(behind, 'has not reported on the revision before', 'have not reported on the revision before'),
     ...nodes(cut, 'has more packages than its report', 'have more packages than their reports'),
     ...packages(absent, 'not known whether there is one to remove'),
-    ...packages(unbuilt, 'no published build fits the architecture'),
+    ...packages(unbuilt, 'no published build fits their architecture and facts'),
   ]
 }
 

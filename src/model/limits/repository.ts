@@ -25,6 +25,8 @@ export const repositoryLimits = {
   treePathMaxBytes: 2_048,
   /** A tree's description file. People write it. */
   descriptionMaxBytes: 64 * KiB,
+  /** Facts that say which machines a build is for. */
+  targetFactsMax: 4,
   /** Patterns of one tree's `exclude`. Every file and folder is compared with each. */
   excludeMax: 100,
   /**
@@ -54,6 +56,11 @@ export const repositoryLimits = {
    * only.
    */
   providesMax: 2_000,
+  /**
+   * Packages that one package conflicts with, and that it replaces: so many of each. More are left
+   * out. The package manager knows them all, and decides.
+   */
+  exclusionsMax: 500,
   /**
    * Publications that wait for their turn. They run one at a time; a full queue refuses, to be
    * tried later.

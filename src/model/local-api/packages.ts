@@ -12,6 +12,7 @@ import {
   packageVersionSchema,
   sha256Schema,
 } from '../names.ts'
+import { targetSchema } from '../packages/target-schema.ts'
 
 export const packagesSchema = v.object({
   packages: v.array(
@@ -23,6 +24,9 @@ export const packagesSchema = v.object({
       /** The newest first. */
       versions: v.array(packageVersionSchema),
       archs: v.array(archSchema),
+      kinds: v.array(kindSchema),
+      /** As texts: `os.codename=bookworm`. */
+      targets: v.array(v.string()),
       /** Bytes of all payloads together. */
       bytes: countSchema,
     }),
@@ -34,6 +38,8 @@ const publishedVersionEntries = {
   version: packageVersionSchema,
   arch: archSchema,
   kind: kindSchema,
+  /** The machines that the build is for. Absent: all of its architecture. */
+  target: v.exactOptional(targetSchema),
   summary: v.string(),
   depends: v.array(v.string()),
   /** Bytes. */

@@ -18,6 +18,8 @@ const plannedChangeSchema = v.object({
   to: v.nullable(packageVersionSchema),
   /** `audit`: it would be reported, and nothing would be done. */
   state: v.picklist(['planned', 'held', 'audit']),
+  /** The machines that the build is for, if it is for few: `os.codename=bookworm`. */
+  target: v.exactOptional(v.string()),
   nodes: v.array(nodeNameSchema),
 })
 

@@ -3,6 +3,7 @@
 import * as v from 'valibot'
 import { limits } from '../limits.ts'
 import { lineSchema, packageNameSchema, packageVersionSchema } from '../names.ts'
+import { targetSchema } from '../packages/target-schema.ts'
 import { parserOf } from '../parse.ts'
 import { parentUrlSchema } from '../settings.ts'
 
@@ -13,6 +14,8 @@ const publishSchema = v.strictObject({
   path: v.string(),
   name: v.exactOptional(packageNameSchema),
   version: v.exactOptional(packageVersionSchema),
+  /** The machines that the package is for. */
+  target: v.exactOptional(targetSchema),
 })
 
 const releaseSchema = v.strictObject({
@@ -76,6 +79,8 @@ export type BodyOf<Call extends CallWithBody> = ReturnType<(typeof bodyParsers)[
 export interface TorrentQuery {
   version?: string | undefined
   arch?: string | undefined
+  /** The text of its target, `os.codename=bookworm`. */
+  target?: string | undefined
 }
 
 function bodyParser<T>(command: string, schema: v.GenericSchema<unknown, T>): (body: unknown) => T {

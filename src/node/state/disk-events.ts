@@ -13,12 +13,12 @@ export function probeFor(failure: Failure): Effect[] {
 
 /** While the disk takes nothing it is tried again and again. Then all that was in vain is. */
 export function diskProbed(state: State, { problem }: Extract<Event, { kind: 'disk-probed' }>): Next {
-  const before = state.problems.disk
+  const before = state.problems.unwritable
   const report: Effect[] = (before ?? null) === problem ? [] : [{ kind: 'report' }]
   if (problem !== null) {
-    return [withProblem(state, 'disk', problem), [...report, { kind: 'look-later', ms: limits.failedRetryMs }]]
+    return [withProblem(state, 'unwritable', problem), [...report, { kind: 'look-later', ms: limits.failedRetryMs }]]
   }
   if (before === undefined) return [state, []]
   const again: Effect[] = [{ kind: 'refresh' }, { kind: 'hold' }, { kind: 'inspect' }, { kind: 'remember' }]
-  return [withoutProblem(state, 'disk'), [...report, ...again]]
+  return [withoutProblem(state, 'unwritable'), [...report, ...again]]
 }

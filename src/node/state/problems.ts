@@ -25,9 +25,9 @@ export function withoutProblem(state: State, source: ProblemSource): State {
 
 /** The problems to tell: a disk that takes nothing is named, and not what follows from it. */
 export function problemsToTell({ problems, ofDisk }: Pick<State, 'problems' | 'ofDisk'>): string[] {
-  const { disk, ...others } = problems
-  if (disk === undefined) return Object.values(others)
+  const { unwritable, ...others } = problems
+  if (unwritable === undefined) return Object.values(others)
   const follows = (source: string) => source === 'room' || ofDisk.includes(source as ProblemSource)
   const rest = Object.entries(others).filter(([source]) => !follows(source))
-  return [disk, ...rest.map(([, text]) => text)]
+  return [unwritable, ...rest.map(([, text]) => text)]
 }

@@ -90,8 +90,8 @@ export function conditionOf(state: State, now: Instant): Report['state'] {
   if (state.trusted !== null && state.trusted.expires <= now) return 'stale'
   if (state.applying) return 'applying'
   const failed = state.outcomes.some((outcome) => outcome.outcome === 'failed')
-  const { apply, inspect, disk } = state.problems
-  if (failed || [apply, inspect, disk].some((problem) => problem !== undefined)) return 'failed'
+  const { apply, inspect, unwritable } = state.problems
+  if (failed || [apply, inspect, unwritable].some((problem) => problem !== undefined)) return 'failed'
   if (state.link.kind === 'island') return 'island'
   const number = state.revision?.body.number
   const isUnread = state.outcomes.some((outcome) => outcome.outcome === 'unread')

@@ -7,9 +7,10 @@ import type { Outcome, Transfer } from '../../model/report.ts'
 import type { InstalledRecord } from '../../reconcile/actual.ts'
 import type { Difference } from '../../reconcile/differences.ts'
 import { waitingText } from '../../reconcile/kept.ts'
-import { isComing, type WaitingPackage, waitsIn } from '../../reconcile/plan.ts'
+import { isComing, waitsIn } from '../../reconcile/plan.ts'
 import { heldText } from '../../reconcile/providers/provider.ts'
 import { type Quarantined, quarantineOf, quarantineText } from '../../reconcile/quarantine.ts'
+import type { WaitingPackage } from '../../reconcile/waiting.ts'
 import type { State } from './state.ts'
 
 export interface Why {
@@ -111,7 +112,8 @@ function ruleText({ revision }: State, wanted: DesiredPackage | undefined): stri
 
 /** Why the package is not as the rule wants it; the reason that a person can act on first. */
 function causeText(state: State, { wanted, outcome, difference, waits, failed, transfer }: Known): string {
-  if (wanted?.state === 'no-build') return `, and no build of it fits ${state.facts?.['arch']}`
+  if (wanted?.state === 'no-build')
+    return `, and no build of it fits this machine (${state.facts?.['arch']}, and the facts of banyan node-info)`
   if (difference === undefined && outcome?.outcome === 'newer') return `; ${outcome.detail}`
   if (outcome?.outcome === 'unread') return `; it could not be looked at: ${outcome.detail ?? 'no detail'}`
   if (difference === undefined) return '; nothing is to be done'

@@ -1,11 +1,11 @@
 // The needs that a revision and the base lists leave unmet, for nodes of the same groups and
-// architecture. Pure.
+// architecture that get the same builds. Pure.
 
-import { type DesiredPackage, desiredInGroups } from '../../model/desired.ts'
+import { type DesiredPackage, desiredInGroups, type Machine } from '../../model/desired.ts'
 import type { Kind, Manifest } from '../../model/manifest.ts'
-import type { Arch, PackageName, Sha256 } from '../../model/names.ts'
+import type { PackageName, Sha256 } from '../../model/names.ts'
 import { isMet, namesIn, type Offers, offersOf } from '../../model/needs.ts'
-import type { Revision } from '../../model/revision.ts'
+import { type Revision, targetFactsOf } from '../../model/revision.ts'
 import { isFor, noOffers, offersBy, offersByKind } from './offers.ts'
 
 /** A clause of a package that neither the revision nor a base list meets. */
@@ -18,7 +18,7 @@ export interface Need {
   bringer: PackageName | null
 }
 
-/** The nodes of the same groups and architecture. */
+/** The nodes of the same groups and architecture that get the same builds. */
 export interface Audience {
   needs: Need[]
   /** The packages that the revision mentions for these nodes. */
@@ -28,7 +28,7 @@ export interface Audience {
 }
 
 export interface Audiences {
-  of(groups: ReadonlySet<string>, arch: Arch): Audience
+  of(groups: ReadonlySet<string>, machine: Machine): Audience
   /** Lines of the rules that apply to any of the audiences so far. */
   lines(): ReadonlySet<number>
 }
@@ -45,14 +45,15 @@ export function createAudiences(parts: AudiencesParts): Audiences {
   const bringerOf = bringersAmong(parts.manifests)
   const audiences = new Map<string, Audience>()
   const lines = new Set<number>()
+  const targetFacts = [...targetFactsOf(parts.revision)]
   return {
-    of(groups, arch) {
-      const key = [arch, ...groups].join(' ')
+    of(groups, { arch, facts }) {
+      const key = JSON.stringify([arch, targetFacts.map((fact) => facts[fact] ?? null), ...groups])
       const known = audiences.get(key)
       if (known !== undefined) return known
-      const desired = desiredInGroups(parts.revision, groups, arch)
+      const desired = desiredInGroups(parts.revision, groups, { arch, facts })
       for (const { line } of desired) lines.add(line)
-      const audience = audienceOf(parts, { groups, arch, desired }, bringerOf)
+      const audience = audienceOf(parts, { groups, machine: { arch, facts }, desired }, bringerOf)
       audiences.set(key, audience)
       return audience
     },
@@ -62,13 +63,13 @@ export function createAudiences(parts: AudiencesParts): Audiences {
 
 interface Members {
   groups: ReadonlySet<string>
-  arch: Arch
+  machine: Machine
   desired: readonly DesiredPackage[]
 }
 
-type BringerOf = (kind: Kind, clause: string, arch: Arch, offered: readonly Offers[]) => PackageName | null
+type BringerOf = (kind: Kind, clause: string, machine: Machine, offered: readonly Offers[]) => PackageName | null
 
-function audienceOf(parts: AudiencesParts, { groups, arch, desired }: Members, bringerOf: BringerOf): Audience {
+function audienceOf(parts: AudiencesParts, { groups, machine, desired }: Members, bringerOf: BringerOf): Audience {
   const mentioned = new Map(desired.map((wanted) => [wanted.name, wanted]))
   const lists = [...parts.base].flatMap(([group, offers]) => (group === 'all' || groups.has(group) ? [offers] : []))
   const brought = lists.map((offers) => withoutAbsent(offers, mentioned))
@@ -83,7 +84,7 @@ function audienceOf(parts: AudiencesParts, { groups, arch, desired }: Members, b
     const offered = [own.get(kind) ?? noOffers, ...brought]
     return depends
       .filter((clause) => !isMet(kind, clause, offered))
-      .map((clause) => ({ wanted, kind, clause, bringer: bringerOf(kind, clause, arch, offered) }))
+      .map((clause) => ({ wanted, kind, clause, bringer: bringerOf(kind, clause, machine, offered) }))
   })
   return { needs, mentioned, hasBase: lists.length > 0 }
 }
@@ -94,9 +95,9 @@ function bringersAmong(manifests: ReadonlyMap<Sha256, Manifest>): BringerOf {
   for (const manifest of manifests.values()) {
     for (const [name] of offersOf(manifest)) byOffer.set(name, [...(byOffer.get(name) ?? []), manifest])
   }
-  return (kind, clause, arch, offered) => {
+  return (kind, clause, machine, offered) => {
     const fitting = namesIn(kind, clause).flatMap((name) => {
-      return (byOffer.get(name) ?? []).filter((each) => each.kind === kind && isFor(each, arch))
+      return (byOffer.get(name) ?? []).filter((each) => each.kind === kind && isFor(each, machine))
     })
     const isMetBy = (added: readonly Manifest[]) => isMet(kind, clause, [...offered, offersBy(added)])
     if (!isMetBy(fitting)) return null

@@ -2,12 +2,12 @@
 // is signed. Pure; reads one report after the other, because the reports of a fleet do not fit into
 // memory together.
 
-import { groupsOf } from '../../model/desired.ts'
+import { groupsOf, type Machine } from '../../model/desired.ts'
 import type { Manifest } from '../../model/manifest.ts'
-import type { Arch } from '../../model/names.ts'
 import { isMet } from '../../model/needs.ts'
+import { targetText } from '../../model/packages/target.ts'
 import { policySiteOf, type Report } from '../../model/report.ts'
-import type { Rule } from '../../model/revision.ts'
+import { eachBuildOf, type Rule } from '../../model/revision.ts'
 import { type Audience, type AudiencesParts, createAudiences } from './audiences.ts'
 import { isFor, noOffers, offersByKind } from './offers.ts'
 import { createUnmetNeeds, type Unmet } from './unmet-needs.ts'
@@ -33,7 +33,7 @@ export function createClosure(parts: AudiencesParts): Closure {
     add(report) {
       const { node, arch, labels, facts } = report
       const groups = groupsOf(revision, { name: node, site: policySiteOf(report), arch, labels, facts })
-      const audience = audiences.of(groups, arch)
+      const audience = audiences.of(groups, { arch, facts })
       if (audience.needs.length === 0) return
       const installed = installedOn(report, audience, published)
       const statedBefore = new Set(installed.flatMap(({ depends }) => depends))
@@ -48,9 +48,8 @@ export function createClosure(parts: AudiencesParts): Closure {
     unmet() {
       const reached = audiences.lines()
       for (const rule of revision.rules.filter(({ line }) => !reached.has(line))) {
-        for (const { needs, hasBase } of audiencesImaginedFor(rule).map(([groups, arch]) =>
-          audiences.of(groups, arch),
-        )) {
+        for (const [groups, machine] of audiencesImaginedFor(rule)) {
+          const { needs, hasBase } = audiences.of(groups, machine)
           for (const need of needs) if (need.wanted.line === rule.line) unmet.add(need, hasBase, null)
         }
       }
@@ -64,14 +63,14 @@ export function createClosure(parts: AudiencesParts): Closure {
  * mentioning it, is left out.
  */
 function installedOn(
-  { packages, arch }: Report,
+  { packages, arch, facts }: Report,
   { mentioned }: Audience,
   published: ReadonlyMap<string, readonly Manifest[]>,
 ): Manifest[] {
   return packages.flatMap(({ name, version }) => {
     const wanted = mentioned.get(name)
     if (version === null || wanted === undefined || wanted.state === 'absent') return []
-    return (published.get(`${name} ${version}`) ?? []).filter((manifest) => isFor(manifest, arch))
+    return (published.get(`${name} ${version}`) ?? []).filter((manifest) => isFor(manifest, { arch, facts }))
   })
 }
 
@@ -85,18 +84,18 @@ function isStaying({ name }: Manifest, { mentioned }: Audience): boolean {
 }
 
 /**
- * For a rule without a known node: as if there were one node in each of its groups, and in no
- * other.
+ * For a rule without a known node: as if there were one node for each of its builds in each of its
+ * groups, and in no other.
  */
-function audiencesImaginedFor(rule: Rule): [groups: ReadonlySet<string>, arch: Arch][] {
+function audiencesImaginedFor(rule: Rule): [groups: ReadonlySet<string>, machine: Machine][] {
   const groups = rule.nodes === 'all' ? [[]] : rule.nodes.map((group) => [group])
-  return groups.flatMap((each) => archsOf(rule).map((arch): [Set<string>, Arch] => [new Set(each), arch]))
+  return groups.flatMap((each) => machinesOf(rule).map((machine): [Set<string>, Machine] => [new Set(each), machine]))
 }
 
-function archsOf({ packages }: Rule): Arch[] {
-  const archs = Object.values(packages).flatMap((wanted) =>
-    wanted.state === 'present' ? Object.keys(wanted.builds) : [],
-  )
-  const single = new Set(archs.filter((arch) => arch !== 'all'))
-  return (single.size === 0 ? ['amd64'] : [...single]) as Arch[]
+function machinesOf({ packages }: Rule): Machine[] {
+  const builds = Object.values(packages).flatMap(eachBuildOf)
+  const single = builds.filter(({ arch }) => arch !== 'all')
+  const archs = single.length === 0 ? (['amd64'] as const) : new Set(single.map(({ arch }) => arch))
+  const targets = new Map(builds.map(({ target }) => [targetText(target), target ?? {}]))
+  return [...archs].flatMap((arch) => [...targets.values()].map((facts) => ({ arch, facts })))
 }

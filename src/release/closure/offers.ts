@@ -1,8 +1,9 @@
 // What packages together offer to those that depend on them. Pure.
 
+import type { Machine } from '../../model/desired.ts'
 import type { Kind, Manifest } from '../../model/manifest.ts'
-import type { Arch } from '../../model/names.ts'
 import { type Offer, type Offers, offersOf } from '../../model/needs.ts'
+import { isTargeted } from '../../model/packages/target.ts'
 
 export const noOffers: Offers = new Map()
 
@@ -18,7 +19,7 @@ export function offersByKind(manifests: readonly Manifest[]): Map<Kind, Offers> 
   return new Map([...kinds].map(([kind, of]) => [kind, offersBy(of)]))
 }
 
-/** Whether a machine of this architecture can install the package. */
-export function isFor(manifest: Manifest, arch: Arch): boolean {
-  return manifest.arch === 'all' || manifest.arch === arch
+/** Whether the package is for this machine. */
+export function isFor({ arch, target = {} }: Manifest, machine: Machine): boolean {
+  return (arch === 'all' || arch === machine.arch) && isTargeted(target, machine.facts)
 }

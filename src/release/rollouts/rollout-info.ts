@@ -2,7 +2,7 @@
 
 import { limits } from '../../model/limits.ts'
 import type { Instant, NodeName, PackageName } from '../../model/names.ts'
-import type { Revision } from '../../model/revision.ts'
+import { eachBuildOf, type Revision } from '../../model/revision.ts'
 import { isOut, type Rollout, type RolloutState, rolloutNameOf } from '../../model/rollouts.ts'
 import { type RolloutProgress, type Standing, soakedAt, type Tally } from './rollout-waves.ts'
 
@@ -76,7 +76,7 @@ function packagesOf(state: RolloutState, { rules }: Revision): RolloutInfo['pack
       const known = versions.get(name) ?? new Set()
       versions.set(name, known)
       if (wanted.state === 'absent') known.add('absent')
-      else for (const { version } of Object.values(wanted.builds)) known.add(version)
+      else for (const { build } of eachBuildOf(wanted)) known.add(build.version)
     }
   }
   return [...versions].map(([name, all]) => ({ name, versions: [...all] })).sort((a, b) => (a.name < b.name ? -1 : 1))

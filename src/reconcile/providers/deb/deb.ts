@@ -2,13 +2,15 @@
 // came.
 
 import type { PackageName } from '../../../model/names.ts'
-import type { Actual } from '../../actual.ts'
+import { type Actual, unreadActual } from '../../actual.ts'
 import { findingsText, type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
 import { ensureTogether } from '../transaction.ts'
 import { type DebPrograms, debProgramsFor } from './deb-programs.ts'
+import { parseDpkgRelations } from './deb-relations.ts'
 import { debSystemFor } from './deb-system.ts'
 import { type DpkgEntry, parseDpkgQuery, parseVerify, pathExcludedBy } from './deb-text.ts'
 import type { DebProgramParts } from './deb-tools.ts'
+import { verifyEach } from './deb-verify.ts'
 
 /**
  * The provider of kind deb. Throws `bad-input` for a target root that is not a plain absolute path.
@@ -19,6 +21,10 @@ export function debProvider(parts: DebProgramParts): Provider {
   return {
     kind: 'deb',
     inspect: look,
+    relations: async (names) => {
+      if (names.length === 0 || !(await programs.hasDatabase())) return []
+      return parseDpkgRelations(await programs.relations(names))
+    },
     async ensure(steps, context) {
       if ((await parts.exec.which('apt-get')) === undefined) {
         const problem = 'there is no apt here: name other packages for machines without dpkg'
@@ -30,61 +36,99 @@ export function debProvider(parts: DebProgramParts): Provider {
 }
 
 async function inspect(programs: DebPrograms, names: readonly PackageName[], look: InspectOptions): Promise<Actual[]> {
-  if (names.length === 0 || !(await programs.hasDatabase())) return []
+  if (names.length === 0) return []
+  const info = await programs.info()
+  if (!(await programs.hasDatabase())) return []
   const wanted = new Set(names)
   const entries = parseDpkgQuery(await programs.query()).filter((entry) => wanted.has(entry.name))
-  const native = entries.length === new Set(entries.map((entry) => entry.name)).size ? '' : await programs.nativeArch()
-  const actual: Actual[] = []
-  for (const sameName of Map.groupBy(entries, (entry) => entry.name).values()) {
-    // A package of the same name for a foreign architecture (multi-arch) is not looked at.
-    const entry = sameName.find(({ arch }) => arch === native || arch === 'all') ?? sameName[0]
-    const one = entry === undefined ? undefined : actualOf(entry)
-    if (one !== undefined) actual.push(one)
-  }
-  const checked = actual.filter(({ name, state }) => look.owned.has(name) && state === 'whole').map(({ name }) => name)
-  const drifted = await driftOf(programs, checked)
-  return actual.map((one) => {
-    const findings = drifted.get(one.name)
-    return findings === undefined ? one : { ...one, state: 'drifted', found: findingsText(findings) }
+  const ours = await ownArchitecture(programs, entries)
+  const pins = await programs.pins()
+  const damaged = await info.damaged(ours.filter(({ name, status }) => look.owned.has(name) && isInstalled(status)))
+  const known = new Set(ours.map(({ name }) => name))
+  const actual = names.flatMap((name): Actual[] => {
+    const pinned = pins(name)
+    if (known.has(name)) return []
+    if (info.listed.has(name)) return [unreadActual({ name, kind: 'deb' }, 'dpkg lists its files and does not know it')]
+    return pinned === undefined ? [] : [{ ...absent(name, false), ...pinned }]
   })
+  for (const entry of ours) {
+    const one = actualOf(entry)
+    const damage = damaged.get(entry.name)
+    const pinned = pins(entry.name)
+    if (one === undefined && pinned === undefined) continue
+    const seen = { ...(one ?? absent(entry.name, false)), ...(one?.held ? {} : pinned) }
+    actual.push(damage === undefined ? seen : { ...seen, state: 'broken', found: damage })
+  }
+  return await withDrift(programs, actual, look)
 }
 
+/** A package of the same name for a foreign architecture (multi-arch) is not looked at. */
+async function ownArchitecture(programs: DebPrograms, entries: readonly DpkgEntry[]): Promise<DpkgEntry[]> {
+  const native = entries.length === new Set(entries.map((entry) => entry.name)).size ? '' : await programs.nativeArch()
+  return [...Map.groupBy(entries, (entry) => entry.name).values()].flatMap(
+    (sameName) => sameName.find(({ arch }) => arch === native || arch === 'all') ?? sameName[0] ?? [],
+  )
+}
+
+function absent(name: PackageName, held: boolean): Actual {
+  return { name, kind: 'deb', version: null, state: 'absent', found: '', held, payload: null }
+}
+
+function isInstalled(status: string): boolean {
+  return !['not-installed', 'config-files'].includes(status)
+}
+
+/** Undefined if the package is neither installed nor held. */
 function actualOf({ name, version, status, held, needsReinstall }: DpkgEntry): Actual | undefined {
+  if (!isInstalled(status)) return held ? absent(name, true) : undefined
   const installed = { name, kind: 'deb' as const, version, held, payload: null }
   switch (status) {
-    case 'not-installed':
-    case 'config-files':
-      return undefined
     case 'installed':
-    case 'triggers-awaited':
-    case 'triggers-pending':
       return needsReinstall
         ? { ...installed, state: 'broken', found: `${version} has to be installed again` }
         : { ...installed, state: 'whole', found: '' }
     case 'half-installed':
     case 'half-configured':
+    case 'triggers-awaited':
+    case 'triggers-pending':
       return { ...installed, state: 'broken', found: `${version} is ${status}`, interrupted: true }
     default:
       return { ...installed, state: 'broken', found: `${version} is ${status}` }
   }
 }
 
+async function withDrift(programs: DebPrograms, actual: readonly Actual[], look: InspectOptions): Promise<Actual[]> {
+  const checked = actual.filter(({ name, state }) => look.owned.has(name) && state === 'whole').map(({ name }) => name)
+  const { drifted, unread } = await driftOf(programs, checked)
+  return actual.map((one) => {
+    const because = unread.get(one.name)
+    if (because !== undefined) return { ...one, state: 'unread', found: because }
+    const findings = drifted.get(one.name)
+    return findings === undefined ? one : { ...one, state: 'drifted', found: findingsText(findings) }
+  })
+}
+
 /**
  * dpkg does not say which package a changed file belongs to. It is asked once for all packages, and
  * one by one if any changed.
  */
-async function driftOf(programs: DebPrograms, names: readonly PackageName[]): Promise<Map<PackageName, string[]>> {
+async function driftOf(
+  programs: DebPrograms,
+  names: readonly PackageName[],
+): Promise<{ drifted: Map<PackageName, string[]>; unread: ReadonlyMap<PackageName, string> }> {
   const drifted = new Map<PackageName, string[]>()
-  if (names.length === 0) return drifted
+  const { text, unread } = await verifyEach(programs, names)
+  if (text === '') return { drifted, unread }
   const excluded = pathExcludedBy(await programs.settings())
   const findingsIn = (text: string) =>
     parseVerify(text)
       .filter(({ path: file, missing }) => !missing || !excluded(file))
       .map(({ path: file, missing }) => `${missing ? 'missing' : 'changed'} ${file}`)
-  if (findingsIn(await programs.verify(names)).length === 0) return drifted
+  if (findingsIn(text).length === 0) return { drifted, unread }
   for (const name of names) {
-    const findings = findingsIn(await programs.verify([name]))
+    if (unread.has(name)) continue
+    const findings = findingsIn((await verifyEach(programs, [name])).text)
     if (findings.length > 0) drifted.set(name, findings)
   }
-  return drifted
+  return { drifted, unread }
 }
