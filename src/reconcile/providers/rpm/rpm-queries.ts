@@ -5,8 +5,7 @@ import { Failure } from '../../../model/failure.ts'
 import type { PackageName } from '../../../model/names.ts'
 import { lastLineOf } from '../../last-line.ts'
 import { rpmRelationsFormat } from './rpm-relations.ts'
-import { rpmFileFormat, rpmProvidesFormat, rpmQueryFormat } from './rpm-text.ts'
-
+import { rpmFileFormat, rpmFilesFormat, rpmProvidesFormat, rpmQueryFormat } from './rpm-text.ts'
 import type { RpmTools } from './rpm-tools.ts'
 
 /** Answers are rpm's own text, for the parsers of rpm-text.ts. */
@@ -32,6 +31,8 @@ export interface RpmQueries {
   file(file: string): Promise<string>
   /** The names of the packages that files belong to, one a line. */
   owners(files: readonly string[]): Promise<string>
+  /** The files of a package, in the format `rpmFilesFormat`. */
+  files(name: PackageName): Promise<string>
   /** The paths of the configuration files of a package, one a line. */
   configFiles(name: PackageName): Promise<string>
   /** What the installed versions of a package provide, in the format `rpmProvidesFormat`. */
@@ -87,6 +88,8 @@ export function rpmQueriesFor({ targetRoot, disk, waits, database, run, rpm, ask
     },
 
     owners: async (files) => (await ask(['-qf', '--qf', '%{NAME}\\n', ...files])).stdout,
+
+    files: async (name) => (await ask(['-q', '--qf', rpmFilesFormat, '--', name])).stdout,
 
     configFiles: async (name) => (await ask(['-qc', '--', name])).stdout,
 
