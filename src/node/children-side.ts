@@ -44,6 +44,7 @@ export async function startChildrenSide(
     site: () => swarmSiteOf(live.state()),
     takeReports: reports.take,
     onWanted: (wanted) => live.dispatch({ kind: 'children-wanted', wanted }),
+    isNamed: (manifest) => live.state().revision?.named.has(manifest) === true,
     held: jobs.holding.held,
     clockHeard: (node, at) => parts.root?.fleet.clockHeard(node, at),
     versionHeard: versionsHeardBy(parts),
