@@ -9,7 +9,6 @@
 // to a safe place.
 
 import { join } from 'node:path'
-import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Instant, NodeName } from '../model/names.ts'
 import { takingTurns } from '../work/turns.ts'
@@ -18,19 +17,12 @@ import { openAdmissionRecords } from './admission-records.ts'
 import { openAdmissions, type TokenWish } from './admissions.ts'
 import { type ClockDoubt, createAuthorityClock } from './authority-clock.ts'
 import type { EnrolReply } from './enrolment.ts'
-import {
-  type FleetDisk,
-  loadAuthority,
-  loadOnlineKeys,
-  readFloor,
-  settle,
-  storedObject,
-  writeFloor,
-} from './fleet-folder.ts'
+import { type FleetDisk, loadAuthority, loadOnlineKeys, settle, storedObject } from './fleet-folder.ts'
+import { openSigning } from './fleet-signing.ts'
 import { fileNameOf, isMetadataFile } from './metadata.ts'
-import { type Change, endOf, isNews, publicationAfter, publicationOf, writePublication } from './publications.ts'
+import { publicationOf } from './publications.ts'
 import { copyFrom, follow, fromFolder } from './tuf-client.ts'
-import { type Ahead, aheadText, createVersionsHeard } from './versions-heard.ts'
+import type { Ahead } from './versions-heard.ts'
 
 export interface Fleet {
   /** The fleet's name. */
@@ -109,44 +101,18 @@ export async function openFleet(parts: {
   const fetch = fromFolder(folder, disk)
   // The root checks first what its nodes will check. Expiry is left aside, because the root renews
   // what has expired.
-  let published = publicationOf(await follow(copyFrom(rootBytes), fetch, () => 0))
-  const { signedAt: lastSignedAt } = published
+  const published = publicationOf(await follow(copyFrom(rootBytes), fetch, () => 0))
   const records = await openAdmissionRecords({ dir, disk })
   const believedListeners: (() => void)[] = []
   const time = createAuthorityClock({
-    ...{ clock, signedAt: lastSignedAt, isAlone: records.isAlone },
+    ...{ clock, signedAt: published.signedAt, isAlone: records.isAlone },
     onBelieved: () => {
       for (const listener of believedListeners) listener()
     },
   })
   const admissions = await openAdmissions({ authority, rootBytes, clock: time, random, records })
   const inTurn = takingTurns()
-  let renewedAt = Math.min(lastSignedAt, time.now())
-  const versions = createVersionsHeard()
-  let above = await readFloor(dir, disk)
-  const ahead = () => (isRestored() ? null : versions.ahead(published.timestampFile.version))
-  /** Whether a person has recovered this root, and nothing was released since. */
-  const isRestored = () => above >= published.timestampFile.version
-
-  const publish = async (change: Change) => {
-    refuseIfAhead(ahead())
-    // What was released before the copy is not brought back: the next release says what is wanted.
-    if (isRestored() && change.revision === undefined) return
-    const now = time.now()
-    const next = publicationAfter(published, change, { now, keys, timestampLifetimeMs, above })
-    await writePublication(folder, { before: published, next }, disk)
-    published = next
-    renewedAt = now
-  }
-  const timestamp = () => {
-    const expires = endOf(published.timestampFile)
-    const { signedAt } = published
-    // The published timestamp may be older than a setting that shortened the lifetime.
-    const lifetimeMs = Math.min(expires - signedAt, timestampLifetimeMs)
-    // A signed time in the future, from a clock that was wrong, does not delay the next timestamp.
-    const renewAt = Math.min(signedAt, renewedAt) + Math.min(limits.timestampRenewAfterMs, lifetimeMs / 4)
-    return { version: published.timestampFile.version, expires, renewAt }
-  }
+  const signing = await openSigning({ dir, folder, disk, time, keys, timestampLifetimeMs, published })
 
   return {
     name: authority.fleet,
@@ -160,7 +126,7 @@ export async function openFleet(parts: {
     publishRollouts: (bytes) =>
       inTurn(async () => {
         const change = { rollouts: await storedObject(home, bytes, disk) }
-        if (isNews(published, change)) await publish(change)
+        if (signing.isNews(change)) await signing.publish(change)
       }),
     publishRelease: (bytes) =>
       inTurn(async () => {
@@ -168,34 +134,22 @@ export async function openFleet(parts: {
           revision: await storedObject(home, bytes.revision, disk),
           rollouts: await storedObject(home, bytes.rollouts, disk),
         }
-        if (isRestored() || isNews(published, change)) await publish(change)
+        if (signing.isNews(change)) await signing.publish(change)
       }),
-    ahead,
-    versionHeard: versions.heard,
-    recover: () =>
-      inTurn(async () => {
-        const found = ahead()
-        if (found === null) return null
-        await writeFloor(dir, found.version, disk)
-        above = found.version
-        return found
-      }),
-    numberFloor: () => above,
-    renewTimestamp: () => inTurn(() => publish({})),
-    timestamp,
+    ahead: signing.ahead,
+    versionHeard: signing.versionHeard,
+    recover: () => inTurn(signing.recover),
+    numberFloor: signing.numberFloor,
+    renewTimestamp: () => inTurn(() => signing.publish({})),
+    timestamp: signing.timestamp,
     file: async (name) => {
       // A timestamp is given out only once it is durable, so its version is never signed again with
       // other content.
-      if (name === 'timestamp.json') return published.timestampFile.bytes
+      if (name === 'timestamp.json') return signing.published().timestampFile.bytes
       return isMetadataFile(name) ? await fetch(name, limits.tufFileMaxBytes) : undefined
     },
     enrol: (request, root) => admissions.enrol(request, root),
-    createToken: (wish) => admissions.createToken({ ...wish, timestampVersion: timestamp().version }),
+    createToken: (wish) => admissions.createToken({ ...wish, timestampVersion: signing.timestamp().version }),
     revoke: (name) => admissions.revoke(name),
   }
-}
-
-function refuseIfAhead(ahead: Ahead | null): void {
-  if (ahead === null) return
-  throw new Failure('conflict', aheadText(ahead), { hint: 'banyan recover has the next release go on above that' })
 }

@@ -7,7 +7,8 @@ import { until } from './until.ts'
 
 t.setTimeout(150_000)
 
-const policy = (version: string) => `rules:\n  - nodes: all\n    packages: { shop: '${version}' }\n`
+const policy = (version: string) =>
+  `groups:\n  tills: { site: berlin }\nrules:\n  - nodes: [tills]\n    packages: { shop: '${version}' }\n`
 
 t.test('a root that was restored from an older copy goes on above what its fleet has seen', async (t) => {
   t.setTimeout(150_000)
@@ -36,7 +37,8 @@ t.test('a root that was restored from an older copy goes on above what its fleet
   await cp(`${home}.copy`, home, { recursive: true, verbatimSymlinks: true })
   await tree.start('root')
 
-  await tree.logged('root', /restored from an older copy/)
+  const isSaid = async () => tree.log('root').some((line) => line.includes('restored from an older copy'))
+  await until('the leaf has asked again', isSaid, 60_000)
   const refused = await tree.banyan(['release', '--home', home])
   t.equal(refused.code, 1)
   t.match(refused.stderr, /1 of 1 children trust version \d+ .* restored from an older copy(.|\n)*banyan recover/)
