@@ -10,6 +10,8 @@ import type { Refused } from '../../report/incoming.ts'
 import { openOutbox } from '../../report/outbox.ts'
 import { verifyEnvelope } from '../../trust/envelope.ts'
 import type { NodeIdentity } from '../../trust/identity.ts'
+import { createAllowances } from '../../work/allowances.ts'
+import { createFewLines, type FewLines } from '../../work/few-lines.ts'
 import type { Clock, Log, Random, Store } from '../../world/world.ts'
 import { type Answered, startReportSending } from './report-sending.ts'
 import { reportPayloadType, startReporter } from './reporter.ts'
@@ -50,14 +52,23 @@ export interface ReportsParts {
 export async function startReports(parts: ReportsParts): Promise<Reports> {
   const { clock, store, isRoot } = parts
   const verify = verifierFor(parts)
-  const inbox = await openInbox({ store: store.sub('inbox'), verify, clock, maxFutureMs: limits.reportFutureMs })
+  const allowances = createAllowances({
+    ...{ monotonicMs: clock.monotonicMs, max: limits.reportsOfNodeMax, everyMs: limits.reportOfNodeEveryMs },
+    kept: limits.reportingNodesKept,
+  })
+  const inbox = await openInbox({
+    ...{ store: store.sub('inbox'), verify, clock, maxFutureMs: limits.reportFutureMs },
+    mayReport: (node) => node === parts.self || allowances.take(node),
+  })
   const outbox = await openOutbox({ store: store.sub('outbox') })
+
+  const lines = createFewLines(clock)
 
   const take = async (batch: ReportBatch, from: NodeName) => {
     const { accepted, passUp, attacks, refused } = await inbox.accept(batch, from)
     for (const attack of attacks) parts.onAttack(attack)
     if (accepted.length > 0) parts.onAccepted?.(accepted)
-    noteRefused(parts, refused, from)
+    noteRefused({ ...parts, lines }, refused, from)
     if (!isRoot && passUp.length > 0) {
       await outbox.put(passUp)
       sending.ask()
@@ -111,7 +122,7 @@ function verifierFor({ identity, clock }: Pick<ReportsParts, 'identity' | 'clock
  * as one.
  */
 function noteRefused(
-  { log, onRefused }: Pick<ReportsParts, 'log' | 'onRefused'>,
+  { log, onRefused, lines }: Pick<ReportsParts, 'log' | 'onRefused'> & { lines: FewLines },
   all: readonly Refused[],
   from: NodeName,
 ): void {
@@ -120,5 +131,6 @@ function noteRefused(
   if (first === undefined) return
   onRefused?.(refused.map(({ node, reason }) => ({ node: node ?? from, reason })))
   const more = refused.length > 1 ? `, and ${refused.length - 1} more in one batch` : ''
-  log.warn('report refused', { node: first.node, from, reason: `${first.reason}${more}` })
+  const level = lines.mayLog('report refused', from) ? 'warn' : 'debug'
+  log[level]('report refused', { node: first.node, from, reason: `${first.reason}${more}` })
 }
