@@ -39,13 +39,14 @@ missing   d /usr/share/doc/a b
 `
   t.same(parseRpmVerify(text), {
     isTouched: true,
+    unread: [],
     findings: [
       { path: '/opt/shop/lib/a' },
       { path: '/usr/share/doc/a b' },
       { path: '/opt/shop/bin/shop', changed: '.M.......' },
     ],
   })
-  t.same(parseRpmVerify(''), { findings: [], isTouched: false })
+  t.same(parseRpmVerify(''), { findings: [], isTouched: false, unread: [] })
 })
 
 t.test('what went wrong, in rpm’s, dnf’s and zypper’s own words, and whose fault it was', async (t) => {

@@ -69,20 +69,23 @@ export interface RpmFinding {
 /**
  * Reads the lines of `rpm -V`, without configuration files: those are the administrator's to
  * change. `isTouched`: the time of some file has changed, and as far as was checked nothing else of
- * it.
+ * it. `unread`: the files that rpm could not check.
  */
-export function parseRpmVerify(text: string): { findings: RpmFinding[]; isTouched: boolean } {
+export function parseRpmVerify(text: string): { findings: RpmFinding[]; isTouched: boolean; unread: string[] } {
   const findings: RpmFinding[] = []
+  const unread: string[] = []
   let isTouched = false
   for (const line of text.split('\n')) {
+    if (/^package .+ is not installed$/.test(line)) unread.push(line)
     const match = /^(missing|[.?0-9A-Z]{8,})\s+(?:([acdglmnr])\s+)?(\/.*?)(?: \([^()]*\))?$/.exec(line)
     if (match === null || match[2] === 'c' || match[2] === 'g') continue
     const [, what, , path] = match as unknown as [string, string, string | undefined, string]
     if (what === 'missing') findings.push({ path })
     else if (/[SM5DLUGP]/.test(what)) findings.push({ path, changed: what })
+    else if (what.includes('?')) unread.push(path)
     else if (what.includes('T')) isTouched = true
   }
-  return { findings, isTouched }
+  return { findings, isTouched, unread }
 }
 
 /** `shop-1:2.0-1.fc40.noarch`: one version of a package, as rpm, dnf and zypper are told it. */

@@ -5,9 +5,10 @@ import path from 'node:path'
 import { limits } from '../../../model/limits.ts'
 import type { PackageName } from '../../../model/names.ts'
 import { compareVersions } from '../../../model/versions.ts'
-import type { Actual } from '../../actual.ts'
+import { type Actual, unreadActual } from '../../actual.ts'
 import { findingsText, type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
 import { ensureTogether } from '../transaction.ts'
+import { failureOf } from './rpm-each.ts'
 import { excludesIn, type Hold, heldBy, holdFiles } from './rpm-holds.ts'
 import { isInstalledSideBySide } from './rpm-instances.ts'
 import { type RpmProgramParts, type RpmPrograms, rpmProgramsFor } from './rpm-programs.ts'
@@ -44,10 +45,15 @@ async function inspect(
   names: readonly PackageName[],
   look: InspectOptions,
 ): Promise<Actual[]> {
-  if (names.length === 0 || (await programs.frontEnd()) === undefined || !(await programs.hasDatabase())) return []
+  if (names.length === 0 || (await programs.frontEnd()) === undefined) return []
+  if (!(await programs.hasDatabase())) {
+    if (look.owned.size === 0) return []
+    throw failureOf('rpm', 'its database is gone, and banyan has installed packages by it')
+  }
   const wanted = new Set(names)
   // rpm also reads `shop-2.0` as version 2.0 of shop.
-  const entries = parseRpmQuery(await programs.query(names)).filter((entry) => wanted.has(entry.name))
+  const { text, unread } = await programs.queryEach(names)
+  const entries = parseRpmQuery(text).filter((entry) => wanted.has(entry.name))
   const groups = versionsByName(entries)
   const settings = await readRpmSettings(parts)
   const native = await programs.arch()
@@ -58,12 +64,16 @@ async function inspect(
   }
   const seen: Seen[] = []
   for (const name of wanted) {
-    const one = await seenOf(name, groups.get(name) ?? [], about)
+    const because = unread.get(name)
+    const one =
+      because === undefined
+        ? await seenOf(name, groups.get(name) ?? [], about)
+        : { actual: unreadActual({ name, kind: 'rpm' }, because), words: [] }
     if (one !== undefined) seen.push(one)
   }
   const checked = seen.filter(({ actual }) => look.owned.has(actual.name)).flatMap(({ words }) => words)
-  const drifted = await driftOf(programs, checked, look.depth)
-  return seen.map((one) => withDrift(one, drifted))
+  const drift = await driftOf(programs, checked, look.depth)
+  return seen.map((one) => withDrift(one, drift))
 }
 
 /** What has to be known of the machine to judge a package. */
@@ -107,10 +117,13 @@ async function seenOf(
   return { actual: { ...actual, state: 'broken', found, interrupted: true }, words: [] }
 }
 
-function withDrift({ actual, words }: Seen, drifted: ReadonlyMap<string, readonly string[]>): Actual {
+function withDrift({ actual, words }: Seen, { drifted, unread }: Drift): Actual {
   const driftIn = (word: string | undefined) => {
-    const findings = word === undefined ? undefined : drifted.get(word)
-    return findings === undefined ? {} : { state: 'drifted' as const, found: findingsText(findings) }
+    if (word === undefined) return {}
+    const findings = drifted.get(word)
+    if (findings !== undefined) return { state: 'drifted' as const, found: findingsText(findings) }
+    const because = unread.get(word)
+    return because === undefined ? {} : { state: 'unread' as const, found: because }
   }
   const versions = actual.versions?.map((one, place) => ({ ...one, ...driftIn(words[place]) }))
   return { ...actual, ...(versions === undefined ? {} : { versions }), ...driftIn(words[0]) }
@@ -130,6 +143,13 @@ async function holdsIn(
   return holds
 }
 
+/** What was found out about files, by the words that rpm was asked for. */
+interface Drift {
+  drifted: Map<string, string[]>
+  /** Why files could not be checked. */
+  unread: Map<string, string>
+}
+
 /**
  * rpm does not say which package a changed file belongs to. It is asked once for all packages, and
  * one by one if any changed. A package is known by its name, or by one version of it.
@@ -138,22 +158,26 @@ async function driftOf(
   programs: RpmPrograms,
   words: readonly string[],
   depth: InspectOptions['depth'],
-): Promise<Map<string, string[]>> {
-  const drifted = new Map<string, string[]>()
-  if (words.length === 0) return drifted
-  const all = parseRpmVerify(await programs.verify(words, depth))
-  if (all.findings.length === 0 && (!all.isTouched || depth === 'full')) return drifted
+): Promise<Drift> {
+  const drift: Drift = { drifted: new Map(), unread: new Map() }
+  if (words.length === 0) return drift
+  const answer = await programs.verify(words, depth)
+  for (const [word, why] of answer.unread) drift.unread.set(word, why)
+  const all = parseRpmVerify(answer.text)
+  if (all.findings.length + all.unread.length === 0 && (!all.isTouched || depth === 'full')) return drift
   for (const word of words) {
+    if (drift.unread.has(word)) continue
     // A file of which only the time has changed is read even in a quick look: it may have other
     // content of the same size.
-    const quick = parseRpmVerify(await programs.verify([word], depth))
-    const { findings } =
-      quick.isTouched && depth === 'quick' ? parseRpmVerify(await programs.verify([word], 'full')) : quick
-    if (findings.length === 0) continue
-    drifted.set(
-      word,
-      findings.map(({ path: file, changed }) => `${changed === undefined ? 'missing' : 'changed'} ${file}`),
-    )
+    const quick = parseRpmVerify((await programs.verify([word], depth)).text)
+    const { findings, unread } =
+      quick.isTouched && depth === 'quick' ? parseRpmVerify((await programs.verify([word], 'full')).text) : quick
+    if (findings.length > 0) {
+      drift.drifted.set(
+        word,
+        findings.map(({ path: file, changed }) => `${changed === undefined ? 'missing' : 'changed'} ${file}`),
+      )
+    } else if (unread.length > 0) drift.unread.set(word, `rpm could not check ${findingsText(unread)}`)
   }
-  return drifted
+  return drift
 }
