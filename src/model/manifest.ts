@@ -79,10 +79,20 @@ const manifestSchema = v.strictObject({
    * (= 1)`.
    */
   provides: v.exactOptional(v.array(v.pipe(v.string(), v.maxLength(4096)))),
+  /**
+   * What cannot be on the machine beside the package, in its own notation: Conflicts and Breaks of
+   * Debian packages, Conflicts of rpm packages.
+   */
+  conflicts: v.exactOptional(v.array(v.pipe(v.string(), v.maxLength(4096)))),
+  /** What the package takes the place of: Replaces of Debian packages, Obsoletes of rpm packages. */
+  replaces: v.exactOptional(v.array(v.pipe(v.string(), v.maxLength(4096)))),
   summary: v.pipe(v.string(), v.maxLength(limits.textMaxChars)),
   hooks: hooksSchema,
 })
 export type Manifest = v.InferOutput<typeof manifestSchema>
+
+/** What a package says of itself and of other packages. */
+export type Relations = Pick<Manifest, 'kind' | 'name' | 'version' | 'depends' | 'provides' | 'conflicts' | 'replaces'>
 
 export const parseManifest = parserOf(manifestSchema)
 

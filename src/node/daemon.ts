@@ -172,7 +172,7 @@ function startOwnJobs(
         onProblem: (problem) => dispatch({ kind: 'room-looked', problem }),
       })
   const jobs = startJobs({
-    ...{ clock, log, store, trust, uplink, source, swarm, machine, appliedOutcomes, diskLimits },
+    ...{ clock, log, store, trust, uplink, source, swarm, objects, machine, appliedOutcomes, diskLimits },
     ...{ state, dispatch, onAttack },
     announce: parentSide.announcer.soon,
   })

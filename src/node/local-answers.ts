@@ -12,6 +12,7 @@ import type { Transfer } from '../model/report.ts'
 import type { Rollouts } from '../release/rollouts/rollouts.ts'
 import { refusedIn } from '../report/refusals.ts'
 import { nodeInfoOf, subtreeStatusOf } from '../report/summary.ts'
+import type { Scrubbed } from '../swarm/checking/scrub.ts'
 import { type AnswerHandlers, type LocalApiParts, rootOf } from './local-handlers.ts'
 import { problemsOf } from './state/report-from.ts'
 import { whyOf } from './state/why.ts'
@@ -127,10 +128,15 @@ function statusNow(parts: LocalApiParts): Status {
     applying,
     problems: [...clockProblems(parts), ...problemsOf(node.state(), node.swarm.transfers())],
     payloads: { whole: node.swarm.whole().size, unfinished: node.swarm.unfinished().length },
+    scrub: scrubOf(node.swarm.scrubbed()),
     transfers: node.swarm.transfers().map((each) => ({ ...each, distance: distanceOf(each) })),
     rates: node.rates(),
     heldBack: node.heldBack(),
   }
+}
+
+function scrubOf({ oldest, mending, damagedPieces }: Scrubbed): NonNullable<Status['scrub']> {
+  return { oldest, mending: mending.length, damagedPieces }
 }
 
 /** Of the transfers that completed last, the newest first, at most `limits.distancesShown`. */

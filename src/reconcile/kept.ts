@@ -7,8 +7,9 @@ import type { Outcome } from '../model/report.ts'
 import { type Actual, seenAs } from './actual.ts'
 import { byNameAndKind, type Difference, unreadIn } from './differences.ts'
 import { newerFindings } from './newer.ts'
-import { type Plan, type WaitingPackage, waitsIn } from './plan.ts'
+import { type Plan, waitsIn } from './plan.ts'
 import { findingsText, heldText } from './providers/provider.ts'
+import type { WaitingPackage } from './waiting.ts'
 
 /** What a look has found so far. */
 export interface LookFindings {
@@ -89,6 +90,7 @@ function keptOutcome(wanted: DesiredPackage, there: Actual | undefined): Outcome
 /** Says what a package waits for. */
 export function waitingText(waiting: WaitingPackage): string {
   if (waiting.for === 'dependency') return `waiting for ${waiting.dependency}, which it depends on`
+  if (waiting.for === 'change') return `waiting for ${waiting.dependency}, ${waiting.detail ?? 'which changes with it'}`
   if (waiting.for === 'audit') return 'its rule only reports (mode: audit)'
   return `waiting for its ${waiting.for}${waiting.detail === undefined ? '' : ` ${waiting.detail}`}`
 }

@@ -151,7 +151,8 @@ async function readyToStore(
           pieceLength: metainfo.pieceLength,
           metainfo: sha256Of(metainfo.bytes),
         }
-  const { name, version, kind, arch, target, installedSize, depends, provides = [], summary, hooks } = description
+  const { name, version, kind, arch, target, installedSize, depends, summary, hooks } = description
+  const { provides = [], conflicts = [], replaces = [] } = description
   // The order of the keys is fixed, because the manifest is found by the digest of these bytes.
   const body = parseManifest(
     {
@@ -159,6 +160,8 @@ async function readyToStore(
       ...{ name, version, kind, arch, ...(target !== undefined && { target }) },
       ...{ payload: travel, installedSize, depends },
       ...(provides.length === 0 ? {} : { provides }),
+      ...(conflicts.length === 0 ? {} : { conflicts }),
+      ...(replaces.length === 0 ? {} : { replaces }),
       ...{ summary, hooks },
     },
     path,

@@ -4,10 +4,10 @@ import t from 'tap'
 import { namesIn } from '../../src/model/needs.ts'
 import {
   parseComplaints,
+  parseConffiles,
   parseControl,
   parseCulprits,
   parseDpkgQuery,
-  parseKeptConffiles,
   parseOwners,
   parseSimulation,
   parseUnmet,
@@ -121,7 +121,7 @@ t.test('configuration files that were kept, and whose they are', async (t) => {
     "Configuration file '/etc/new.conf'",
     ' ==> Using new config file as default.',
   ].join('\n')
-  t.same(parseKeptConffiles(text), ['/etc/cf.conf'])
+  t.same(parseConffiles(text), { kept: ['/etc/cf.conf'], replaced: [] })
   t.same(
     [...parseOwners('libc6:amd64: /etc/a\ncf: /etc/cf.conf\n')],
     [

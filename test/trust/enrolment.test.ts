@@ -233,6 +233,27 @@ t.test('a node renews its certificate, as often as it likes', async (t) => {
   t.match(await failureOf(root.fleet.enrol(late)), { code: 'expired', message: /certificate of n1 ended at/ })
 })
 
+t.test('a node that renews again and again gets the same certificate, until an hour has passed', async (t) => {
+  const root = await acme()
+  const identity = await join(root, 'n1')
+  root.clock.at += 40 * dayMs
+  const renewed = async () => {
+    const reply = await root.fleet.enrol(sent(requestRenewal(identity, root.clock.at)))
+    return (reply as { certificate: string }).certificate
+  }
+  const certificates = new Set<string>()
+  for (let n = 0; n < 12; n += 1) {
+    certificates.add(await renewed())
+    root.clock.at += 1000
+  }
+  t.equal(certificates.size, 1, 'twelve in twelve seconds')
+  root.clock.at += limits.renewalEveryMs
+  certificates.add(await renewed())
+  t.equal(certificates.size, 2, 'an honest node that asks later gets one that lasts')
+  await root.fleet.revoke('n1')
+  t.equal((await failureOf(renewed())).code, 'refused', 'what is remembered is not given to the revoked')
+})
+
 t.test('a root may always renew its own certificate, whichever of two clocks is right', async (t) => {
   const root = await acme()
   const own = await loadIdentity(`${home}/keys`, root.disk)

@@ -54,6 +54,10 @@ export const trustLimits = {
    * How far the time in a renewal may be from ours. Clocks of machines without network are far off.
    */
   renewalSkewMs: 1 * day,
+  /** A node that renews again within this time gets the same certificate. */
+  renewalEveryMs: 1 * hour,
+  /** Renewals that the root remembers for that. A fleet of 100,000 makes a hundred in an hour. */
+  renewalsKept: 1_024,
   /**
    * A report's signature is accepted for this long after its certificate has ended: the report may
    * have waited in an outbox, and a node with an expired certificate has to be able to report that.

@@ -8,6 +8,7 @@ import type { Disk } from '../../world/world.ts'
 import { type Actual, isHeldFrom } from '../actual.ts'
 import { carryOut } from './carry-out.ts'
 import { installedBytes, lackOfSpace } from './free-space.ts'
+import { tiedTo } from './groups.ts'
 import type { PackageSystem } from './package-system.ts'
 import { type ApplyContext, heldOutcome, isReached, outcomeOf, type Step, withRemark } from './provider.ts'
 import type { Run } from './run.ts'
@@ -93,7 +94,13 @@ async function sorted(
     if (problem === undefined) ready.push(step)
     else impossible.set(step.action.name, problem)
   }
-  return { held, impossible, ready }
+  const heldNames = new Set([...held].map(({ action }) => action.name))
+  const tied = tiedTo(ready, [...impossible.keys(), ...heldNames])
+  for (const [name, cause] of tied) {
+    const because = heldNames.has(cause) ? 'it is held' : impossible.get(cause)
+    impossible.set(name, `not without ${cause}: ${because}`)
+  }
+  return { held, impossible, ready: ready.filter(({ action }) => !tied.has(action.name)) }
 }
 
 function outcomeIn(run: Run, { action }: Step, after: ReadonlyMap<PackageName, Actual>): Outcome {

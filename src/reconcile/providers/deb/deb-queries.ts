@@ -1,9 +1,10 @@
 // What dpkg is asked. Nothing here changes the machine, and nothing here decides anything.
 
 import path from 'node:path'
-import { limits } from '../../../model/limits.ts'
 import type { PackageName } from '../../../model/names.ts'
 import type { RunResult } from '../../../world/world.ts'
+import { dpkgRelationsFormat } from './deb-relations.ts'
+import { dpkgSettings } from './deb-settings.ts'
 import { dpkgQueryFormat } from './deb-text.ts'
 import type { DebTools } from './deb-tools.ts'
 
@@ -13,6 +14,8 @@ export interface DebQueries {
   hasDatabase(): Promise<boolean>
   /** All packages that dpkg knows, installed or not, in the format `dpkgQueryFormat`. */
   query(): Promise<string>
+  /** What these packages say of others, in the format `dpkgRelationsFormat`. */
+  relations(names: readonly PackageName[]): Promise<string>
   /** The files of these packages that are not as they came. See `verifyEach`. */
   verify(names: readonly PackageName[]): Promise<RunResult>
   /** The packages that files belong to. */
@@ -36,6 +39,12 @@ export function debQueriesFor({ disk, waits, database, dpkgOptions, run, read }:
     // Without the pattern, dpkg-query leaves out what is held and not installed.
     query: () => read('dpkg-query', [`--admindir=${database}`, '-W', `-f=${dpkgQueryFormat}`, '*'], noneFound),
 
+    async relations(names) {
+      // The exit code only says that some of the packages are not installed.
+      const args = [`--admindir=${database}`, '-W', `-f=${dpkgRelationsFormat}`, '--', ...names]
+      return (await run('dpkg-query', args, waits.queryMs)).stdout
+    },
+
     verify: (names) => run('dpkg', [...dpkgOptions, '--verify', ...names], waits.repairMs),
 
     async owners(files) {
@@ -43,17 +52,7 @@ export function debQueriesFor({ disk, waits, database, dpkgOptions, run, read }:
       return (await run('dpkg-query', args, waits.queryMs)).stdout
     },
 
-    async settings() {
-      const folder = '/etc/dpkg/dpkg.cfg.d'
-      const names = (await disk.stat(folder)) === undefined ? [] : await disk.list(folder)
-      const files = [...names.map((name) => path.join(folder, name)), '/etc/dpkg/dpkg.cfg']
-      const texts: string[] = []
-      for (const file of files) {
-        if ((await disk.stat(file))?.kind !== 'file') continue
-        texts.push(new TextDecoder().decode(await disk.read(file, { maxBytes: limits.settingsMaxBytes })))
-      }
-      return texts.join('\n')
-    },
+    settings: () => dpkgSettings({ disk }),
 
     nativeArch: async () => (await read('dpkg', ['--print-architecture'])).trim(),
 

@@ -97,9 +97,7 @@ export function parseComplaints(text: string): { all: string; about(name: Packag
     else if (unmetMore.test(line)) lines.push(`${lines.pop() ?? ''}, ${line.trim()}`)
   }
   // These two only say that one of the lines above went wrong.
-  const telling = lines.filter(
-    (line) => !/^E: (Sub-process .* returned an error|Unable to correct problems)/.test(line),
-  )
+  const telling = lines.filter((line) => !/^E: (Sub-process .*returned an error|Unable to correct problems)/.test(line))
   const kept = telling.length > 0 ? telling : lines
   return {
     all: joined(kept),
@@ -129,17 +127,23 @@ export function parseCulprits(text: string): Set<string> {
 }
 
 /**
- * Configuration files that somebody changed and dpkg kept. The package's own version lies beside
- * each.
+ * Configuration files that somebody changed: those that dpkg kept, with the package's own version
+ * beside each, and those that the machine's settings let it replace, with the former beside each.
  */
-export function parseKeptConffiles(text: string): string[] {
-  const kept: string[] = []
+export function parseConffiles(text: string): { kept: string[]; replaced: string[] } {
+  const found = { kept: [] as string[], replaced: [] as string[] }
   let file = ''
   for (const line of text.split('\n')) {
     file = /^Configuration file '(.+?)'/.exec(line)?.[1] ?? file
-    if (/^ ==> Keeping old config file/.test(line) && file !== '') kept.push(file)
+    if (/^ ==> Keeping old config file/.test(line) && file !== '') found.kept.push(file)
+    if (/^ ==> Using new file/.test(line) && file !== '') found.replaced.push(file)
   }
-  return kept
+  return found
+}
+
+/** The hook of the machine's own settings that failed after dpkg had done its work. */
+export function parsePostInvoke(text: string): string | undefined {
+  return /^E: Problem executing scripts DPkg::Post-Invoke (.*)$/m.exec(text)?.[1]
 }
 
 /** Reads `name: /path` lines of `dpkg-query --search`. The package of each path. */

@@ -44,8 +44,6 @@ export interface DebTools {
   readonly waits: DebWaits
   /** The options with which dpkg works on the target root. */
   readonly dpkgOptions: readonly string[]
-  /** The options with which dpkg keeps changed configuration files instead of asking. */
-  readonly dpkgAnswers: readonly string[]
   run(program: string, args: readonly string[], timeoutMs: number, env?: Record<string, string>): Promise<RunResult>
   /**
    * All that a query prints. Throws `program-failed` if it does not end well, unless its last words
@@ -59,6 +57,7 @@ const environment = {
   DEBIAN_FRONTEND: 'noninteractive',
   NEEDRESTART_SUSPEND: '1',
   APT_LISTCHANGES_FRONTEND: 'none',
+  APT_LISTBUGS_FRONTEND: 'none',
 }
 
 /** Throws `bad-input` for a target root that would not stand in apt's settings. */
@@ -81,7 +80,6 @@ export function debToolsFor({ targetRoot, exec, disk, waits }: DebProgramParts):
     dpkgOptions: isIsolated
       ? [`--root=${targetRoot}`, `--log=${path.join(targetRoot, 'var/log/dpkg.log')}`, '--force-script-chrootless']
       : [],
-    dpkgAnswers: ['--force-confdef', '--force-confold'],
     async read(program, args, nothing) {
       const result = await run(program, args, waits.queryMs)
       const { code, stdout, stderr, timedOut } = result

@@ -6,6 +6,7 @@ import { type Actual, unreadActual } from '../../actual.ts'
 import { findingsText, type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
 import { ensureTogether } from '../transaction.ts'
 import { type DebPrograms, debProgramsFor } from './deb-programs.ts'
+import { parseDpkgRelations } from './deb-relations.ts'
 import { debSystemFor } from './deb-system.ts'
 import { type DpkgEntry, parseDpkgQuery, parseVerify, pathExcludedBy } from './deb-text.ts'
 import type { DebProgramParts } from './deb-tools.ts'
@@ -20,6 +21,10 @@ export function debProvider(parts: DebProgramParts): Provider {
   return {
     kind: 'deb',
     inspect: look,
+    relations: async (names) => {
+      if (names.length === 0 || !(await programs.hasDatabase())) return []
+      return parseDpkgRelations(await programs.relations(names))
+    },
     async ensure(steps, context) {
       if ((await parts.exec.which('apt-get')) === undefined) {
         const problem = 'there is no apt here: name other packages for machines without dpkg'

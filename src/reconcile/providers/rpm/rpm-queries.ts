@@ -6,6 +6,7 @@ import type { PackageName } from '../../../model/names.ts'
 import { lastLineOf } from '../../last-line.ts'
 import { aboutEntry, doubtIn } from './rpm-answers.ts'
 import { askEach, type EachAnswer, failureOf } from './rpm-each.ts'
+import { rpmRelationsFormat } from './rpm-relations.ts'
 import { rpmFileFormat, rpmProvidesFormat, rpmQueryFormat } from './rpm-text.ts'
 import type { RpmTools } from './rpm-tools.ts'
 
@@ -20,6 +21,14 @@ export interface RpmQueries {
   query(names: readonly PackageName[]): Promise<string>
   /** The same, package by package where rpm cannot read one. */
   queryEach(names: readonly PackageName[]): Promise<EachAnswer>
+  /** What these packages say of others, in the format `rpmRelationsFormat`. */
+  relations(names: readonly PackageName[]): Promise<string>
+  /** The same of package files. Throws `program-failed` if rpm cannot read one of them. */
+  relationsOfFiles(files: readonly string[]): Promise<string>
+  /** The paths of the files in package files. */
+  pathsIn(files: readonly string[]): Promise<string[]>
+  /** The installed packages that provide one of these names, in the format `rpmRelationsFormat`. */
+  providing(names: readonly string[]): Promise<string>
   /** The machine's own architecture, as rpm calls it. */
   arch(): Promise<string>
   /** The files of these packages that are not as they came. quick does not read what is in them. */
@@ -80,6 +89,23 @@ export function rpmQueriesFor({ targetRoot, disk, waits, database, run, rpm, ask
       ownArch = undefined
       throw failureOf('rpm --eval', lastLineOf(stderr) || `ended with ${code}`)
     },
+
+    async relations(names) {
+      const ofSome = (some: readonly string[]) => ask(['-q', '--qf', rpmRelationsFormat, '--', ...some])
+      return (await askEach(ofSome, names, { what: 'rpm -q' })).text
+    },
+
+    async relationsOfFiles(files) {
+      const result = await run('rpm', ['-qp', '--nosignature', '--qf', rpmRelationsFormat, ...files], waits.queryMs)
+      if (result.code === 0) return result.stdout
+      throw new Failure('program-failed', `rpm -qp: ${lastLineOf(result.stderr)}`)
+    },
+
+    async pathsIn(files) {
+      return (await run('rpm', ['-qpl', '--nosignature', ...files], waits.queryMs)).stdout.split('\n')
+    },
+
+    providing: async (names) => (await ask(['-q', '--qf', rpmRelationsFormat, '--whatprovides', ...names])).stdout,
 
     async verify(names, depth) {
       const quick = depth === 'quick' ? ['--nofiledigest'] : []

@@ -12,6 +12,7 @@ import { failureOf } from './rpm-each.ts'
 import { excludesIn, type Hold, heldBy, holdFiles } from './rpm-holds.ts'
 import { isInstalledSideBySide } from './rpm-instances.ts'
 import { type RpmProgramParts, type RpmPrograms, rpmProgramsFor } from './rpm-programs.ts'
+import { parseRpmRelations } from './rpm-relations.ts'
 import { readRpmSettings } from './rpm-settings.ts'
 import { versionsByName } from './rpm-side-by-side.ts'
 import { rpmSystemFor } from './rpm-system.ts'
@@ -26,6 +27,10 @@ export function rpmProvider(parts: RpmProgramParts): Provider {
   return {
     kind: 'rpm',
     inspect: look,
+    relations: async (names) => {
+      if (names.length === 0 || (await programs.frontEnd()) === undefined || !(await programs.hasDatabase())) return []
+      return parseRpmRelations(await programs.relations(names))
+    },
     async ensure(steps, context) {
       const frontEnd = await programs.frontEnd()
       if (frontEnd === undefined) {
