@@ -80,9 +80,13 @@ function keptOutcome(wanted: DesiredPackage, there: Actual | undefined): Outcome
   const seen = there && wanted.state === 'present' ? seenAs(there, wanted.version) : there
   const version = seen?.version ?? null
   const beside = (there?.versions ?? []).map((one) => one.version).filter((one) => one !== version)
+  const told = [
+    ...(beside.length === 0 ? [] : [`beside ${findingsText(beside)}`]),
+    ...(there?.left === undefined ? [] : [`left alone: ${there.left}`]),
+  ]
   return {
     ...{ name: wanted.name, kind: seen?.kind ?? null, outcome: 'kept', version, before: version, difference: null },
-    ...(beside.length === 0 ? {} : { detail: `beside ${findingsText(beside)}` }),
+    ...(told.length === 0 ? {} : { detail: told.join('; ') }),
     ...(seen !== undefined && newerFindings(wanted, seen)),
   }
 }

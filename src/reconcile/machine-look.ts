@@ -10,6 +10,7 @@ import type { MachineNeeds } from '../model/restarts.ts'
 import type { Disk } from '../world/world.ts'
 import type { InstalledRecord } from './actual.ts'
 import { type Difference, keyOf } from './differences.ts'
+import { ignoredPathsOf, withTerms } from './ignored.ts'
 import { outcomesKept } from './kept.ts'
 import type { CachedNeeds } from './machine-needs.ts'
 import { type Plan, planFor } from './plan.ts'
@@ -72,7 +73,7 @@ export async function lookAtMachine(parts: LookParts, request: LookRequest): Pro
   const planned = planFor(differences, {
     ...{ revision, manifests, payloadsHere, installed: records, relations, standing, waitOf },
   })
-  const plan = withRestarts(planned, desired)
+  const plan = withTerms(withRestarts(planned, desired), desired, ignoredPathsOf(desired, manifests))
   const needs = await parts.cachedNeeds.look()
   return { differences, plan, kept: outcomesKept({ desired, actual, differences, plan }), records, needs }
 }

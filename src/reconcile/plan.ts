@@ -2,7 +2,7 @@
 // plain JSON value.
 
 import * as v from 'valibot'
-import { kindSchema } from '../model/manifest.ts'
+import { hookTimeoutMsSchema, kindSchema } from '../model/manifest.ts'
 import {
   countSchema,
   type Instant,
@@ -12,6 +12,7 @@ import {
   sha256Schema,
 } from '../model/names.ts'
 import { parserOf } from '../model/parse.ts'
+import { globSchema } from '../model/units/globs.ts'
 import type { InstalledRecord } from './actual.ts'
 import { compareText, type Difference, keyOf } from './differences.ts'
 import { plannedRestartSchema } from './planned-restart.ts'
@@ -37,6 +38,10 @@ export const actionSchema = v.strictObject({
    * new version fails, or what was to take the place of a package that goes.
    */
   previous: v.nullable(v.strictObject({ version: packageVersionSchema, payload: sha256Schema, path: pathSchema })),
+  /** Patterns of absolute paths that are left as they are. */
+  ignore: v.exactOptional(v.array(globSchema)),
+  /** How long each hook may take, if a rule says so. */
+  hookTimeoutMs: v.exactOptional(hookTimeoutMsSchema),
   /**
    * The packages of other actions without which this action is not carried out. Each of them is
    * tied to it (ties.ts).

@@ -153,6 +153,7 @@ async function readyToStore(
         }
   const { name, version, kind, arch, target, installedSize, depends, summary, hooks } = description
   const { provides = [], conflicts = [], replaces = [] } = description
+  const { hookTimeouts = {}, ignore = [] } = description
   // The order of the keys is fixed, because the manifest is found by the digest of these bytes.
   const body = parseManifest(
     {
@@ -163,6 +164,8 @@ async function readyToStore(
       ...(conflicts.length === 0 ? {} : { conflicts }),
       ...(replaces.length === 0 ? {} : { replaces }),
       ...{ summary, hooks },
+      ...(Object.keys(hookTimeouts).length === 0 ? {} : { hookTimeouts }),
+      ...(ignore.length === 0 ? {} : { ignore }),
     },
     path,
   )

@@ -20,6 +20,8 @@ export interface InspectOptions {
    * quick trusts size, time and mode of a file where the kind records them. full reads every byte.
    */
   depth: 'quick' | 'full'
+  /** Patterns of absolute paths, by package, that are left as they are. */
+  ignored?: ReadonlyMap<PackageName, readonly string[]>
 }
 
 /** An action whose digests have just been verified. */

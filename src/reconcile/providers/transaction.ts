@@ -46,7 +46,10 @@ export async function ensureTogether(
 function lookAt(system: PackageSystem, steps: readonly Step[]): Run['look'] {
   const names = steps.map(({ action }) => action.name)
   const reinstalled = steps.filter(({ action }) => action.what === 'reinstall').map(({ action }) => action.name)
-  const options = { owned: new Set(reinstalled), depth: 'full' } as const
+  const ignored = new Map(
+    steps.flatMap(({ action: { name, ignore } }) => (ignore === undefined ? [] : [[name, ignore]])),
+  )
+  const options = { owned: new Set(reinstalled), depth: 'full', ignored } as const
   return async () => new Map((await system.inspect(names, options)).map((actual) => [actual.name, actual]))
 }
 

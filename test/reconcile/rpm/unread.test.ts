@@ -87,7 +87,7 @@ t.test('unread: a file that rpm could not check is neither whole nor changed', a
   const text = '..?......    /opt/shop/a\n..?......  c /etc/shop\npackage shop is not installed\n'
   t.same(parseRpmVerify(text), {
     findings: [],
-    isTouched: false,
+    touched: [],
     unread: ['/opt/shop/a', 'package shop is not installed'],
   })
 })

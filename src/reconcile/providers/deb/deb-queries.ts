@@ -1,6 +1,7 @@
 // What dpkg is asked. Nothing here changes the machine, and nothing here decides anything.
 
 import path from 'node:path'
+import { limits } from '../../../model/limits.ts'
 import type { PackageName } from '../../../model/names.ts'
 import type { RunResult } from '../../../world/world.ts'
 import { dpkgRelationsFormat } from './deb-relations.ts'
@@ -20,6 +21,8 @@ export interface DebQueries {
   verify(names: readonly PackageName[]): Promise<RunResult>
   /** The packages that files belong to. */
   owners(files: readonly string[]): Promise<string>
+  /** The digests of the package's files, as the package holds them; empty if it has no such list. */
+  md5sums(name: PackageName): Promise<string>
   /** dpkg's settings, in the order in which dpkg reads them. */
   settings(): Promise<string>
   nativeArch(): Promise<string>
@@ -48,7 +51,16 @@ export function debQueriesFor({ disk, waits, database, dpkgOptions, run, read }:
     verify: (names) => run('dpkg', [...dpkgOptions, '--verify', ...names], waits.repairMs),
 
     async owners(files) {
-      const args = [`--admindir=${database}`, '--search', '--', ...files]
+      const said: string[] = []
+      for (let at = 0; at < files.length; at += limits.ownersOfOneCallMax) {
+        const args = [`--admindir=${database}`, '--search', '--', ...files.slice(at, at + limits.ownersOfOneCallMax)]
+        said.push((await run('dpkg-query', args, waits.queryMs)).stdout)
+      }
+      return said.join('\n')
+    },
+
+    async md5sums(name) {
+      const args = [`--admindir=${database}`, '--control-show', name, 'md5sums']
       return (await run('dpkg-query', args, waits.queryMs)).stdout
     },
 

@@ -7,7 +7,7 @@ import { lastLineOf } from '../../last-line.ts'
 import { aboutEntry, doubtIn } from './rpm-answers.ts'
 import { askEach, type EachAnswer, failureOf } from './rpm-each.ts'
 import { rpmRelationsFormat } from './rpm-relations.ts'
-import { rpmFileFormat, rpmProvidesFormat, rpmQueryFormat } from './rpm-text.ts'
+import { rpmFileFormat, rpmFilesFormat, rpmProvidesFormat, rpmQueryFormat } from './rpm-text.ts'
 import type { RpmTools } from './rpm-tools.ts'
 
 /** Answers are rpm's own text, for the parsers of rpm-text.ts. */
@@ -39,6 +39,8 @@ export interface RpmQueries {
   file(file: string): Promise<string>
   /** The names of the packages that files belong to, one a line. */
   owners(files: readonly string[]): Promise<string>
+  /** The files of a package, in the format `rpmFilesFormat`. */
+  files(name: PackageName): Promise<string>
   /** The paths of the configuration files of a package, one a line. */
   configFiles(name: PackageName): Promise<string>
   /** What the installed versions of a package provide, in the format `rpmProvidesFormat`. */
@@ -124,6 +126,8 @@ export function rpmQueriesFor({ targetRoot, disk, waits, database, run, rpm, ask
     },
 
     owners: async (files) => await read(['-qf', '--qf', '%{NAME}\\n', ...files], unowned),
+
+    files: async (name) => await read(['-q', '--qf', rpmFilesFormat, '--', name]),
 
     configFiles: async (name) => await read(['-qc', '--', name]),
 

@@ -6,24 +6,35 @@ import { limits } from '../../../model/limits.ts'
 import type { PackageName } from '../../../model/names.ts'
 import { compareVersions } from '../../../model/versions.ts'
 import { type Actual, unreadActual } from '../../actual.ts'
+import { openBaselines } from '../drift/baselines.ts'
+import { type Differing, type DriftParts, differingIn, withDiffering } from '../drift/drift.ts'
+import { withBaseline } from '../drift/with-baseline.ts'
 import { findingsText, type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
 import { ensureTogether } from '../transaction.ts'
 import { failureOf } from './rpm-each.ts'
+import { rpmFiles } from './rpm-files.ts'
 import { excludesIn, type Hold, heldBy, holdFiles } from './rpm-holds.ts'
 import { isInstalledSideBySide } from './rpm-instances.ts'
 import { type RpmProgramParts, type RpmPrograms, rpmProgramsFor } from './rpm-programs.ts'
 import { parseRpmRelations } from './rpm-relations.ts'
 import { readRpmSettings } from './rpm-settings.ts'
 import { versionsByName } from './rpm-side-by-side.ts'
+
 import { rpmSystemFor } from './rpm-system.ts'
-import { nevraOf, parseRpmQuery, parseRpmVerify, type RpmEntry } from './rpm-text.ts'
+import { nevraOf, parseRpmQuery, type RpmEntry } from './rpm-text.ts'
 
 /**
  * The provider of kind rpm. Throws `bad-input` for a target root that is not a plain absolute path.
  */
 export function rpmProvider(parts: RpmProgramParts): Provider {
   const programs = rpmProgramsFor(parts)
-  const look: Provider['inspect'] = (names, look) => inspect(parts, programs, names, look)
+  const home = parts.home ?? path.join(parts.targetRoot, 'var/lib/banyan')
+  const drift: DriftParts = {
+    targetRoot: parts.targetRoot,
+    files: rpmFiles(programs),
+    baselines: openBaselines(parts.disk, home, 'rpm'),
+  }
+  const look: Provider['inspect'] = (names, look) => inspect(parts, { programs, drift }, names, look)
   return {
     kind: 'rpm',
     inspect: look,
@@ -39,14 +50,15 @@ export function rpmProvider(parts: RpmProgramParts): Provider {
       }
       const settings = () => readRpmSettings(parts)
       const system = rpmSystemFor({ ...parts, frontEnd, programs, inspect: look, settings })
-      return await ensureTogether(system, parts, steps, context)
+      const recording = withBaseline(system, { ...drift, home, kind: 'rpm' }, steps)
+      return await ensureTogether(recording, parts, steps, context)
     },
   }
 }
 
 async function inspect(
   parts: Pick<RpmProgramParts, 'targetRoot' | 'disk'>,
-  programs: RpmPrograms,
+  { programs, drift }: { programs: RpmPrograms; drift: DriftParts },
   names: readonly PackageName[],
   look: InspectOptions,
 ): Promise<Actual[]> {
@@ -56,8 +68,8 @@ async function inspect(
     throw failureOf('rpm', 'its database is gone, and banyan has installed packages by it')
   }
   const wanted = new Set(names)
-  // rpm also reads `shop-2.0` as version 2.0 of shop.
   const { text, unread } = await programs.queryEach(names)
+  // rpm also reads `shop-2.0` as version 2.0 of shop.
   const entries = parseRpmQuery(text).filter((entry) => wanted.has(entry.name))
   const groups = versionsByName(entries)
   const settings = await readRpmSettings(parts)
@@ -76,9 +88,11 @@ async function inspect(
         : { actual: unreadActual({ name, kind: 'rpm' }, because), words: [] }
     if (one !== undefined) seen.push(one)
   }
-  const checked = seen.filter(({ actual }) => look.owned.has(actual.name)).flatMap(({ words }) => words)
-  const drift = await driftOf(programs, checked, look.depth)
-  return seen.map((one) => withDrift(one, drift))
+  const checked = seen.filter(({ actual }) => look.owned.has(actual.name))
+  const known = new Map(checked.flatMap(({ actual, words }) => words.map((word) => [word, actual.name])))
+  const nameOf = (word: string) => known.get(word) ?? word
+  const differing = await differingIn(drift, [...known.keys()], { ...look, nameOf })
+  return seen.map((one) => withDrift(one, differing))
 }
 
 /** What has to be known of the machine to judge a package. */
@@ -122,16 +136,12 @@ async function seenOf(
   return { actual: { ...actual, state: 'broken', found, interrupted: true }, words: [] }
 }
 
-function withDrift({ actual, words }: Seen, { drifted, unread }: Drift): Actual {
-  const driftIn = (word: string | undefined) => {
-    if (word === undefined) return {}
-    const findings = drifted.get(word)
-    if (findings !== undefined) return { state: 'drifted' as const, found: findingsText(findings) }
-    const because = unread.get(word)
-    return because === undefined ? {} : { state: 'unread' as const, found: because }
-  }
-  const versions = actual.versions?.map((one, place) => ({ ...one, ...driftIn(words[place]) }))
-  return { ...actual, ...(versions === undefined ? {} : { versions }), ...driftIn(words[0]) }
+function withDrift({ actual, words }: Seen, differing: ReadonlyMap<string, Differing>): Actual {
+  const versions = actual.versions?.map((one, place) => {
+    const { drift = [] } = differing.get(words[place] ?? '') ?? {}
+    return drift.length === 0 ? one : { ...one, state: 'drifted' as const, found: findingsText(drift) }
+  })
+  return { ...withDiffering(actual, differing.get(words[0] ?? '')), ...(versions === undefined ? {} : { versions }) }
 }
 
 async function holdsIn(
@@ -146,43 +156,4 @@ async function holdsIn(
     holds.push(...read(text, native))
   }
   return holds
-}
-
-/** What was found out about files, by the words that rpm was asked for. */
-interface Drift {
-  drifted: Map<string, string[]>
-  /** Why files could not be checked. */
-  unread: Map<string, string>
-}
-
-/**
- * rpm does not say which package a changed file belongs to. It is asked once for all packages, and
- * one by one if any changed. A package is known by its name, or by one version of it.
- */
-async function driftOf(
-  programs: RpmPrograms,
-  words: readonly string[],
-  depth: InspectOptions['depth'],
-): Promise<Drift> {
-  const drift: Drift = { drifted: new Map(), unread: new Map() }
-  if (words.length === 0) return drift
-  const answer = await programs.verify(words, depth)
-  for (const [word, why] of answer.unread) drift.unread.set(word, why)
-  const all = parseRpmVerify(answer.text)
-  if (all.findings.length + all.unread.length === 0 && (!all.isTouched || depth === 'full')) return drift
-  for (const word of words) {
-    if (drift.unread.has(word)) continue
-    // A file of which only the time has changed is read even in a quick look: it may have other
-    // content of the same size.
-    const quick = parseRpmVerify((await programs.verify([word], depth)).text)
-    const { findings, unread } =
-      quick.isTouched && depth === 'quick' ? parseRpmVerify((await programs.verify([word], 'full')).text) : quick
-    if (findings.length > 0) {
-      drift.drifted.set(
-        word,
-        findings.map(({ path: file, changed }) => `${changed === undefined ? 'missing' : 'changed'} ${file}`),
-      )
-    } else if (unread.length > 0) drift.unread.set(word, `rpm could not check ${findingsText(unread)}`)
-  }
-  return drift
 }
