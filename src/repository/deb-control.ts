@@ -49,6 +49,11 @@ export function descriptionOfControl(text: string, path: string): PackageDescrip
     installedSize: /^\d{1,12}$/.test(kilobytes) ? Number(kilobytes) * 1024 : 0,
     depends: [...clausesOf(fields.get('pre-depends')), ...clausesOf(fields.get('depends'))],
     provides: clausesOf(fields.get('provides')).slice(0, limits.providesMax),
+    conflicts: [...clausesOf(fields.get('conflicts')), ...clausesOf(fields.get('breaks'))].slice(
+      0,
+      limits.exclusionsMax,
+    ),
+    replaces: clausesOf(fields.get('replaces')).slice(0, limits.exclusionsMax),
     summary: summaryOf(fields.get('description')),
     hooks: {},
   }

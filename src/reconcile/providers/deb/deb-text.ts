@@ -156,6 +156,16 @@ export function parseOwners(text: string): Map<string, PackageName> {
   )
 }
 
+/** Reads the `md5sums` file of a package. The absolute paths of the files that the package holds empty. */
+export function emptyFilesIn(md5sums: string): Set<string> {
+  return new Set(
+    md5sums.split('\n').flatMap((line) => {
+      const file = /^d41d8cd98f00b204e9800998ecf8427e\s+(\S.*)$/.exec(line)?.[1]
+      return file === undefined ? [] : [`/${file.replace(/^(\.?\/)+/, '')}`]
+    }),
+  )
+}
+
 /** Reads `Field: value` lines of `dpkg-deb -f`. */
 export function parseControl(text: string): Map<string, string> {
   return new Map(

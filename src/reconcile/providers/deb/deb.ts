@@ -1,13 +1,19 @@
 // Debian packages: which are installed according to dpkg, and whether their files are still as they
 // came.
 
+import path from 'node:path'
 import type { PackageName } from '../../../model/names.ts'
 import { type Actual, unreadActual } from '../../actual.ts'
-import { findingsText, type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
+import { openBaselines } from '../drift/baselines.ts'
+import { type DriftParts, differingIn, type PackageFiles, withDiffering } from '../drift/drift.ts'
+import type { Finding } from '../drift/left-alone.ts'
+import { withBaseline } from '../drift/with-baseline.ts'
+import { type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
 import { ensureTogether } from '../transaction.ts'
 import { type DebPrograms, debProgramsFor } from './deb-programs.ts'
+import { parseDpkgRelations } from './deb-relations.ts'
 import { debSystemFor } from './deb-system.ts'
-import { type DpkgEntry, parseDpkgQuery, parseVerify, pathExcludedBy } from './deb-text.ts'
+import { type DpkgEntry, emptyFilesIn, parseDpkgQuery, parseOwners, parseVerify, pathExcludedBy } from './deb-text.ts'
 import type { DebProgramParts } from './deb-tools.ts'
 import { verifyEach } from './deb-verify.ts'
 
@@ -16,21 +22,38 @@ import { verifyEach } from './deb-verify.ts'
  */
 export function debProvider(parts: DebProgramParts): Provider {
   const programs = debProgramsFor(parts)
-  const look: Provider['inspect'] = (names, look) => inspect(programs, names, look)
+  const home = parts.home ?? path.join(parts.targetRoot, 'var/lib/banyan')
+  const drift: DriftParts = {
+    targetRoot: parts.targetRoot,
+    files: debFiles(programs),
+    baselines: openBaselines(parts.disk, home, 'deb'),
+  }
+  const look: Provider['inspect'] = (names, look) => inspect(programs, drift, names, look)
   return {
     kind: 'deb',
     inspect: look,
+    relations: async (names) => {
+      if (names.length === 0 || !(await programs.hasDatabase())) return []
+      return parseDpkgRelations(await programs.relations(names))
+    },
     async ensure(steps, context) {
       if ((await parts.exec.which('apt-get')) === undefined) {
         const problem = 'there is no apt here: name other packages for machines without dpkg'
         return steps.map(({ action }) => refusedOutcome(action, problem))
       }
-      return await ensureTogether(debSystemFor({ ...parts, programs, inspect: look }), parts, steps, context)
+      const system = debSystemFor({ ...parts, programs, inspect: look })
+      const recording = withBaseline(system, { ...drift, home, kind: 'deb' }, steps)
+      return await ensureTogether(recording, parts, steps, context)
     },
   }
 }
 
-async function inspect(programs: DebPrograms, names: readonly PackageName[], look: InspectOptions): Promise<Actual[]> {
+async function inspect(
+  programs: DebPrograms,
+  drift: DriftParts,
+  names: readonly PackageName[],
+  look: InspectOptions,
+): Promise<Actual[]> {
   if (names.length === 0) return []
   const info = await programs.info()
   if (!(await programs.hasDatabase())) return []
@@ -54,7 +77,9 @@ async function inspect(programs: DebPrograms, names: readonly PackageName[], loo
     const seen = { ...(one ?? absent(entry.name, false)), ...(one?.held ? {} : pinned) }
     actual.push(damage === undefined ? seen : { ...seen, state: 'broken', found: damage })
   }
-  return await withDrift(programs, actual, look)
+  const checked = actual.filter(({ name, state }) => look.owned.has(name) && state === 'whole').map(({ name }) => name)
+  const differing = await differingIn(drift, checked, look)
+  return actual.map((one) => withDiffering(one, differing.get(one.name)))
 }
 
 /** A package of the same name for a foreign architecture (multi-arch) is not looked at. */
@@ -92,38 +117,22 @@ function actualOf({ name, version, status, held, needsReinstall }: DpkgEntry): A
   }
 }
 
-async function withDrift(programs: DebPrograms, actual: readonly Actual[], look: InspectOptions): Promise<Actual[]> {
-  const checked = actual.filter(({ name, state }) => look.owned.has(name) && state === 'whole').map(({ name }) => name)
-  const { drifted, unread } = await driftOf(programs, checked)
-  return actual.map((one) => {
-    const because = unread.get(one.name)
-    if (because !== undefined) return { ...one, state: 'unread', found: because }
-    const findings = drifted.get(one.name)
-    return findings === undefined ? one : { ...one, state: 'drifted', found: findingsText(findings) }
-  })
-}
-
-/**
- * dpkg does not say which package a changed file belongs to. It is asked once for all packages, and
- * one by one if any changed.
- */
-async function driftOf(
-  programs: DebPrograms,
-  names: readonly PackageName[],
-): Promise<{ drifted: Map<PackageName, string[]>; unread: ReadonlyMap<PackageName, string> }> {
-  const drifted = new Map<PackageName, string[]>()
-  const { text, unread } = await verifyEach(programs, names)
-  if (text === '') return { drifted, unread }
-  const excluded = pathExcludedBy(await programs.settings())
-  const findingsIn = (text: string) =>
-    parseVerify(text)
-      .filter(({ path: file, missing }) => !missing || !excluded(file))
-      .map(({ path: file, missing }) => `${missing ? 'missing' : 'changed'} ${file}`)
-  if (findingsIn(text).length === 0) return { drifted, unread }
-  for (const name of names) {
-    if (unread.has(name)) continue
-    const findings = findingsIn((await verifyEach(programs, [name])).text)
-    if (findings.length > 0) drifted.set(name, findings)
+/** What dpkg knows about the files of packages. */
+function debFiles(programs: DebPrograms): PackageFiles {
+  return {
+    async verify(names) {
+      const { text, unread } = await verifyEach(programs, names)
+      if (text === '') return { findings: [], unread }
+      const excluded = pathExcludedBy(await programs.settings())
+      const findings = parseVerify(text)
+        .filter(({ path: file, missing }) => !missing || !excluded(file))
+        .map(({ path: file, missing }): Finding => ({ path: file, what: missing ? 'missing' : 'changed' }))
+      return { findings, unread }
+    },
+    owners: async (paths) => parseOwners(await programs.owners(paths)),
+    async shipped(name, paths) {
+      const empty = emptyFilesIn(await programs.md5sums(name))
+      return new Map(paths.flatMap((file) => (empty.has(file) ? [[file, 'empty' as const]] : [])))
+    },
   }
-  return { drifted, unread }
 }
