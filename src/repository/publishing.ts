@@ -151,13 +151,25 @@ async function readyToStore(
           pieceLength: metainfo.pieceLength,
           metainfo: sha256Of(metainfo.bytes),
         }
-  const { name, version, kind, arch, target, installedSize, depends, provides = [], summary, hooks } = description
+  const {
+    name,
+    version,
+    kind,
+    arch,
+    target,
+    installedSize,
+    depends,
+    multiArch,
+    provides = [],
+    summary,
+    hooks,
+  } = description
   // The order of the keys is fixed, because the manifest is found by the digest of these bytes.
   const body = parseManifest(
     {
       schema: 1,
       ...{ name, version, kind, arch, ...(target !== undefined && { target }) },
-      ...{ payload: travel, installedSize, depends },
+      ...{ payload: travel, installedSize, depends, ...(multiArch !== undefined && { multiArch }) },
       ...(provides.length === 0 ? {} : { provides }),
       ...{ summary, hooks },
     },
