@@ -42,7 +42,9 @@ export async function startChildrenSide(
     site: () => swarmSiteOf(live.state()),
     takeReports: reports.take,
     onWanted: (wanted) => live.dispatch({ kind: 'children-wanted', wanted }),
+    isNamed: (manifest) => live.state().revision?.named.has(manifest) === true,
     held: jobs.holding.held,
+    clockHeard: (node, at) => parts.root?.fleet.clockHeard(node, at),
     // Any node may ask, and the metrics of a large subtree are much work.
     metrics: keptFor({ clock, ms: limits.metricsKeptMs }, metrics),
   })

@@ -138,7 +138,7 @@ async function uplinkOf(
   refused: (failure: WrongParent) => void,
 ): Promise<Uplink> {
   const { clock, http, disk, log } = world
-  if (root !== null) return createRootUplink({ fleet: root.fleet })
+  if (root !== null) return createRootUplink({ fleet: root.fleet, self: settings.name })
   const { parents } = settings
   return createUplink({
     http,
@@ -146,6 +146,7 @@ async function uplinkOf(
     parents,
     names: await openKnownParents({ disk, log, file: home.parents, parents, refused }),
     monotonicMs: () => clock.monotonicMs(),
+    now: () => clock.now(),
   })
 }
 
@@ -171,7 +172,7 @@ function startOwnJobs(
         onProblem: (problem) => dispatch({ kind: 'room-looked', problem }),
       })
   const jobs = startJobs({
-    ...{ clock, log, store, trust, uplink, source, swarm, machine, appliedOutcomes, diskLimits },
+    ...{ clock, log, store, trust, uplink, source, swarm, objects, machine, appliedOutcomes, diskLimits },
     ...{ state, dispatch, onAttack },
     announce: parentSide.announcer.soon,
   })

@@ -8,6 +8,7 @@ import { msOfDuration } from '../model/units/durations.ts'
 import { unlimited } from '../model/units/rates.ts'
 import { isService } from '../reconcile/apply/apply-unit.ts'
 import { openLocalMachine } from '../reconcile/machine.ts'
+import { forkedChecker } from '../swarm/checking/check-process.ts'
 import { forkedEngine } from '../swarm/engine-process.ts'
 import { openSwarm } from '../swarm/swarm.ts'
 import { loadIdentity, type NodeIdentity, saveIdentity } from '../trust/identity.ts'
@@ -84,6 +85,7 @@ async function nodePartsFrom({
   let identity = loaded
   const objects = openObjects({ disk, dir: home.objects })
   const asUnit = isService(process.env, process.pid)
+  const root = settings.parents.length > 0 ? null : await openRootFolders({ world, home, settings, objects })
   return {
     ...{ world, home, settings, store, objects },
     readSettings: () => loadSettings(disk, home.settings),
@@ -93,7 +95,7 @@ async function nodePartsFrom({
       await saveIdentity(home.keys, next.tls, disk)
       identity = next
     },
-    trust: await openTrust({ dir: home.tuf, clock, disk, log }),
+    trust: await openTrust({ dir: home.tuf, clock: root?.fleet ?? clock, disk, log }),
     uploadFacts: () => readUploadFacts(),
     machine: openLocalMachine({ ...world, home: home.dir, targetRoot: settings.targetRoot, asUnit }),
     openSwarm: (wanted) =>
@@ -102,10 +104,10 @@ async function nodePartsFrom({
         tls: () => identity.tls,
         listen: { address: settings.listen, port: settings.swarmPort },
         rates: unlimited,
-        engine: forkedEngine({ log, clock }),
+        ...{ engine: forkedEngine({ log, clock }), checker: forkedChecker() },
         ...wanted,
       }),
-    root: settings.parents.length > 0 ? null : await openRootFolders({ world, home, settings, objects }),
+    root,
   }
 }
 

@@ -7,7 +7,7 @@ import type { Terms } from '../model/revision.ts'
 import { localTimeText, spanOf } from '../model/units/local-times.ts'
 import type { Window } from '../model/units/windows.ts'
 import type { Difference } from './differences.ts'
-import type { WaitReason } from './plan.ts'
+import type { WaitReason } from './waiting.ts'
 import type { Later } from './waves.ts'
 
 /** When windows open on one node. */

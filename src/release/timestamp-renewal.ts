@@ -12,7 +12,7 @@ import type { Clock, Log, Timer } from '../world/world.ts'
  * works.
  */
 export function startTimestampRenewal(parts: {
-  fleet: Pick<Fleet, 'timestamp' | 'renewTimestamp'>
+  fleet: Pick<Fleet, 'timestamp' | 'renewTimestamp' | 'now' | 'onClockBelieved'>
   clock: Clock
   log: Log
   /** Shared with everything that signs. */
@@ -25,7 +25,7 @@ export function startTimestampRenewal(parts: {
   let stopped = false
 
   const renewIfDue = async () => {
-    if (clock.now() < fleet.timestamp().renewAt) return
+    if (fleet.now() < fleet.timestamp().renewAt) return
     await fleet.renewTimestamp()
     await parts.refresh()
   }
@@ -39,15 +39,17 @@ export function startTimestampRenewal(parts: {
     }
   }
   const renewIn = (ms: number) => {
+    timer?.cancel()
     if (!stopped) timer = clock.after(ms, () => background('renew timestamp', log, renew()))
   }
   const renewWhenDue = () => {
-    const waitMs = fleet.timestamp().renewAt - clock.now()
+    const waitMs = fleet.timestamp().renewAt - fleet.now()
     // A look every day follows a clock that was set; the least wait keeps an overdue timestamp from
     // making this spin.
     renewIn(Math.min(Math.max(waitMs, leastWaitMs), limits.renewalLookMs))
   }
   renewWhenDue()
+  fleet.onClockBelieved(renewWhenDue)
   return {
     stop() {
       stopped = true

@@ -53,6 +53,11 @@ export function descriptionOfControl(text: string, path: string): PackageDescrip
     depends: [...clausesOf(fields.get('pre-depends')), ...clausesOf(fields.get('depends'))],
     ...(multiArch !== undefined && { multiArch }),
     provides: clausesOf(fields.get('provides')).slice(0, limits.providesMax),
+    conflicts: [...clausesOf(fields.get('conflicts')), ...clausesOf(fields.get('breaks'))].slice(
+      0,
+      limits.exclusionsMax,
+    ),
+    replaces: clausesOf(fields.get('replaces')).slice(0, limits.exclusionsMax),
     summary: summaryOf(fields.get('description')),
     hooks: {},
   }

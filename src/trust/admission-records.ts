@@ -11,7 +11,7 @@
 import { join } from 'node:path'
 import * as v from 'valibot'
 import { limits } from '../model/limits.ts'
-import { countSchema, instantSchema, type NodeName, type Sha256, sha256Schema } from '../model/names.ts'
+import { countSchema, type Instant, instantSchema, type NodeName, type Sha256, sha256Schema } from '../model/names.ts'
 import { parseJson, parserOf } from '../model/parse.ts'
 import { readIfThere } from '../world/read-if-there.ts'
 import type { Clock, Disk } from '../world/world.ts'
@@ -37,6 +37,13 @@ export interface AdmissionRecords {
   node(name: NodeName): Promise<NodeRecord | undefined>
   putToken(id: string, record: TokenRecord): Promise<void>
   putNode(name: NodeName, record: NodeRecord): Promise<void>
+  /** Whether only the root itself has a name. */
+  isAlone(): boolean
+  /**
+   * Removes the tokens that ended long ago. They are kept for `limits.tokenRememberedMs` after
+   * their end, so that a machine that comes late is told why it is refused.
+   */
+  forgetTokens(now: Instant): Promise<void>
 }
 
 type RecordsDisk = Pick<Disk, 'read' | 'write' | 'list' | 'remove'>
@@ -54,27 +61,30 @@ export async function initAdmissions(parts: {
   await write(disk, nodePath(dir, root.name), record)
 }
 
-/**
- * Removes the tokens that ended long ago. They are kept for `limits.tokenRememberedMs` after their
- * end, so that a machine that comes late is told why it is refused.
- */
 export async function openAdmissionRecords(parts: {
   /** `<home>/fleet`. */
   dir: string
-  clock: Pick<Clock, 'now'>
   disk: RecordsDisk
 }): Promise<AdmissionRecords> {
-  const { dir, clock, disk } = parts
-  for (const file of await disk.list(join(dir, 'tokens'))) {
-    const path = join(dir, 'tokens', file)
-    const token = await read(disk, path, parseToken)
-    if (token !== undefined && clock.now() > token.expiresAt + limits.tokenRememberedMs) await disk.remove(path)
-  }
+  const { dir, disk } = parts
+  const [only, ...others] = await disk.list(join(dir, 'nodes'))
+  let isAlone = others.length === 0
   return {
     token: (id) => read(disk, tokenPath(dir, id), parseToken),
     node: (name) => read(disk, nodePath(dir, name), parseNode),
     putToken: (id, record) => write(disk, tokenPath(dir, id), record),
-    putNode: (name, record) => write(disk, nodePath(dir, name), record),
+    async putNode(name, record) {
+      await write(disk, nodePath(dir, name), record)
+      if (only !== `${name}.json`) isAlone = false
+    },
+    isAlone: () => isAlone,
+    async forgetTokens(now) {
+      for (const file of await disk.list(join(dir, 'tokens'))) {
+        const path = join(dir, 'tokens', file)
+        const token = await read(disk, path, parseToken)
+        if (token !== undefined && now > token.expiresAt + limits.tokenRememberedMs) await disk.remove(path)
+      }
+    },
   }
 }
 

@@ -3,13 +3,15 @@
 
 import { hash, type KeyObject, timingSafeEqual } from 'node:crypto'
 import * as v from 'valibot'
+import { BoundedMap } from '../model/bounded-map.ts'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import { type NodeName, nodeNameSchema, type Sha256 } from '../model/names.ts'
+import { type Instant, type NodeName, nodeNameSchema, type Sha256 } from '../model/names.ts'
 import { parseJson, parserOf } from '../model/parse.ts'
 import { takingTurns } from '../work/turns.ts'
-import type { Clock, Disk, Random } from '../world/world.ts'
-import { type AdmissionRecords, openAdmissionRecords, type TokenRecord } from './admission-records.ts'
+import type { Random } from '../world/world.ts'
+import type { AdmissionRecords, TokenRecord } from './admission-records.ts'
+import type { AuthorityClock } from './authority-clock.ts'
 import { type Authority, createEnrolmentCertificate, createNodeCertificate, readRequest } from './certificates.ts'
 import {
   type EnrolReply,
@@ -20,7 +22,7 @@ import {
   renewalPayloadType,
 } from './enrolment.ts'
 import { verifyEnvelope } from './envelope.ts'
-import { certificateOf } from './identity.ts'
+import { certificateOf, identityOf } from './identity.ts'
 import { keyIdOf } from './keys.ts'
 import { formatToken, keysOfSecret, tokenParentsSchema } from './token.ts'
 
@@ -36,7 +38,7 @@ export interface TokenWish {
 export interface Admissions {
   createToken(wish: TokenWish & { timestampVersion: number }): Promise<string>
   /** See `Fleet.enrol`. */
-  enrol(request: unknown): Promise<EnrolReply>
+  enrol(request: unknown, root?: NodeName): Promise<EnrolReply>
   /** See `Fleet.revoke`. */
   revoke(name: NodeName): Promise<void>
 }
@@ -53,28 +55,26 @@ interface Issuer {
   authority: Authority
   /** `1.root.json`. */
   rootBytes: Uint8Array
-  clock: Pick<Clock, 'now'>
+  clock: Pick<AuthorityClock, 'now' | 'span'>
   random: Pick<Random, 'bytes'>
 }
 
 /** What every step of an admission needs. */
 interface Desk extends Issuer {
   records: AdmissionRecords
+  renewed: RenewedLately
 }
 
-export async function openAdmissions(
-  parts: Issuer & {
-    /** `<home>/fleet`. */
-    dir: string
-    disk: Pick<Disk, 'read' | 'write' | 'list' | 'remove'>
-  },
-): Promise<Admissions> {
-  const { authority, rootBytes, clock, random } = parts
-  const desk: Desk = { authority, rootBytes, clock, random, records: await openAdmissionRecords(parts) }
+/** The newest renewal of each key. */
+type RenewedLately = BoundedMap<Sha256, { at: Instant; reply: EnrolReply }>
+
+export async function openAdmissions(parts: Omit<Desk, 'renewed'>): Promise<Admissions> {
+  const desk: Desk = { ...parts, renewed: new BoundedMap(limits.renewalsKept) }
+  await desk.records.forgetTokens(desk.clock.now())
   const inTurn = takingTurns()
   return {
     createToken: (wish) => inTurn(() => createToken(desk, wish)),
-    enrol: (request) => inTurn(() => enrol(desk, request)),
+    enrol: (request, root) => inTurn(() => enrol(desk, request, root)),
     revoke: (name) => inTurn(() => revoke(desk, name)),
   }
 }
@@ -91,8 +91,8 @@ async function createToken(
   const hmacKey = Buffer.from(keys.hmac).toString('hex')
   const record: TokenRecord = { hmacKey, expiresAt: now + ttlMs, uses, used: 0 }
   const certificate = await createEnrolmentCertificate(
-    { authority, tokenId: id, publicKey: keys.tls, notAfter: record.expiresAt },
-    { now, random },
+    { authority, tokenId: id, publicKey: keys.tls, notAfter: clock.span().until + ttlMs },
+    { now: clock.span().now, random },
   )
   await records.putToken(id, record)
   return formatToken({
@@ -106,9 +106,9 @@ async function createToken(
   })
 }
 
-async function enrol(desk: Desk, input: unknown): Promise<EnrolReply> {
+async function enrol(desk: Desk, input: unknown, root?: NodeName): Promise<EnrolReply> {
   const request = parseEnrolRequest(input, 'enrolment request')
-  return 'renew' in request ? await renew(desk, request) : await admit(desk, request)
+  return 'renew' in request ? await renew(desk, request, root) : await admit(desk, request)
 }
 
 /** Lets the holder of a token in, under the name in its certificate request. */
@@ -163,33 +163,44 @@ async function takeName(
   await records.putToken(tokenId, { ...token, used: token.used + 1 })
 }
 
-/** A replayed renewal gets its node one more certificate for the key that only this node has. */
+/**
+ * Within `limits.renewalEveryMs` a node gets the same certificate again: an answer may have got lost,
+ * and a thief must not have any number of them made. So does a replayed request.
+ */
 async function renew(
   desk: Desk,
   { renew: envelope, certificate }: Extract<EnrolRequest, { renew: unknown }>,
+  root: NodeName | undefined,
 ): Promise<EnrolReply> {
   const now = desk.clock.now()
   const carried = envelope.signatures[0]?.keyid ?? ''
+  const named = identityOf(Buffer.from(certificate, 'base64'))
+  const isOwn = root !== undefined && named.role === 'node' && named.name === root
   const verified = verifyEnvelope(envelope, {
     payloadType: renewalPayloadType,
     certificates: { [carried]: certificate },
     ca: desk.authority.certificate,
-    now,
+    // The root's own certificate may have ended, or may begin later, by whichever clock.
+    now: isOwn ? null : now,
     lateMs: 0,
   })
   const renewal = parseRenewal(parseJson(verified.payload, 'renewal', limits.messageMarksMax), 'renewal')
   if (renewal.node !== verified.node) {
     throw new Failure('untrusted', `${verified.node} asks for a certificate of ${renewal.node}`)
   }
-  if (Math.abs(now - renewal.at) > limits.renewalSkewMs) {
+  if (!isOwn && Math.abs(now - renewal.at) > limits.renewalSkewMs) {
     throw new Failure('replayed', `renewal of ${verified.node} is of ${new Date(renewal.at).toISOString()}`)
   }
   const node = await desk.records.node(verified.node)
   if (node?.keyId !== verified.keyId || node.revokedAt !== null) {
     throw new Failure('refused', `${verified.node} with key ${verified.keyId} is no node of this fleet any more`)
   }
+  const known = desk.renewed.get(verified.keyId)
+  if (!isOwn && known !== undefined && Math.abs(now - known.at) < limits.renewalEveryMs) return known.reply
   const { publicKey } = certificateOf(Buffer.from(certificate, 'base64'), 'certificate')
-  return await replyFor(desk, verified.node, publicKey)
+  const reply = await replyFor(desk, verified.node, publicKey)
+  desk.renewed.set(verified.keyId, { at: now, reply })
+  return reply
 }
 
 async function replyFor(
@@ -197,7 +208,7 @@ async function replyFor(
   name: NodeName,
   publicKey: KeyObject,
 ): Promise<EnrolReply> {
-  const certificate = await createNodeCertificate({ authority, name, publicKey }, { now: clock.now(), random })
+  const certificate = await createNodeCertificate({ authority, name, publicKey }, { ...clock.span(), random })
   const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64')
   return {
     certificate: base64(certificate),

@@ -19,6 +19,8 @@ export interface Authority {
 
 interface Making {
   now: Instant
+  /** The latest time that it can be, where the clock is in doubt; `now` if absent. */
+  until?: Instant
   random: Pick<Random, 'bytes'>
 }
 
@@ -62,7 +64,7 @@ export async function createAuthorityCertificate(
  */
 export async function createNodeCertificate(
   { authority, name, publicKey }: { authority: Authority; name: NodeName; publicKey: KeyObject },
-  { now, random }: Making,
+  { now, until = now, random }: Making,
 ): Promise<Uint8Array> {
   const x509 = await loadX509()
   const issuer = new x509.X509Certificate(authority.certificate)
@@ -71,7 +73,7 @@ export async function createNodeCertificate(
     issuer: issuer.subjectName,
     subject: `CN=${name}`,
     notBefore: new Date(now - limits.certificateBackdateMs),
-    notAfter: new Date(now + limits.certificateLifetimeMs),
+    notAfter: new Date(until + limits.certificateLifetimeMs),
     signingAlgorithm: algorithm,
     signingKey: (await cryptoKeysOf(authority.privateKey)).privateKey,
     publicKey: await cryptoPublicKeyOf(publicKey),

@@ -17,8 +17,9 @@ import { parserOf } from '../model/parse.ts'
 import { takingTurns } from '../work/turns.ts'
 import { openObjects } from '../world/objects.ts'
 import type { Clock, Disk, Random } from '../world/world.ts'
-import { initAdmissions } from './admission-records.ts'
+import { initAdmissions, openAdmissionRecords } from './admission-records.ts'
 import { openAdmissions, type TokenWish } from './admissions.ts'
+import { type ClockDoubt, createAuthorityClock } from './authority-clock.ts'
 import { type Authority, createAuthorityCertificate, createNodeCertificate, fleetOf } from './certificates.ts'
 import type { EnrolReply } from './enrolment.ts'
 import { nodeIdentityFrom, readPrivate, saveIdentity, tlsIdentityOf } from './identity.ts'
@@ -40,6 +41,16 @@ import { copyFrom, follow, fromFolder } from './tuf-client.ts'
 export interface Fleet {
   /** The fleet's name. */
   name: string
+  /** The time that the root signs at; see authority-clock.ts. */
+  now(): Instant
+  /** The clock of a child that has just called. */
+  clockHeard(node: NodeName, at: Instant): void
+  /** A person vouches for this machine's clock. */
+  confirmClock(): void
+  /** Null while this machine's clock can be believed. */
+  clockDoubt(): ClockDoubt | null
+  /** Calls the listener whenever the clock is believed again: the timestamp is due then. */
+  onClockBelieved(listener: () => void): void
   /**
    * Stores both as objects, then signs them as the desired state and the state of the rollouts, at
    * once: no node sees the one without the other. The same bytes again change nothing.
@@ -59,9 +70,10 @@ export interface Fleet {
    * Answers an enrolment request or a renewal, whoever passed it on. Throws `refused` (no such
    * token, used up, revoked), `expired`, `untrusted` (forged or changed on its way),
    * `already-exists` (the name has another key), `replayed`, or `bad-input`. The same request again
-   * is answered again, and counts as one use.
+   * is answered again, and counts as one use. A renewal of the root itself, named by `root`, holds
+   * however long ago the certificate ended: the root has the authority's key.
    */
-  enrol(request: unknown): Promise<EnrolReply>
+  enrol(request: unknown, root?: NodeName): Promise<EnrolReply>
   /** A join string. */
   createToken(wish: TokenWish): Promise<string>
   /**
@@ -145,7 +157,7 @@ export async function initFleet(parts: {
 /** Opens the fleet in a home. `dir` is the home. Throws `not-found` if there is no fleet. */
 export async function openFleet(parts: {
   dir: string
-  clock: Pick<Clock, 'now'>
+  clock: Pick<Clock, 'now' | 'monotonicMs'>
   random: Pick<Random, 'bytes'>
   disk: FleetDisk
   timestampLifetimeMs?: number
@@ -161,25 +173,45 @@ export async function openFleet(parts: {
   // The root checks first what its nodes will check. Expiry is left aside, because the root renews
   // what has expired.
   let published = publicationOf(await follow(copyFrom(rootBytes), fetch, () => 0))
-  const admissions = await openAdmissions({ dir, authority, rootBytes, clock, random, disk })
+  const { signedAt: lastSignedAt } = published
+  const records = await openAdmissionRecords({ dir, disk })
+  const believedListeners: (() => void)[] = []
+  const time = createAuthorityClock({
+    ...{ clock, signedAt: lastSignedAt, isAlone: records.isAlone },
+    onBelieved: () => {
+      for (const listener of believedListeners) listener()
+    },
+  })
+  const admissions = await openAdmissions({ authority, rootBytes, clock: time, random, records })
   const inTurn = takingTurns()
+  let renewedAt = Math.min(lastSignedAt, time.now())
 
   const publish = async (change: Change) => {
-    const next = publicationAfter(published, change, { now: clock.now(), keys, timestampLifetimeMs })
+    const now = time.now()
+    const next = publicationAfter(published, change, { now, keys, timestampLifetimeMs })
     await writePublication(folder, { before: published, next }, disk)
     published = next
+    renewedAt = now
   }
   const timestamp = () => {
     const expires = endOf(published.timestampFile)
     const { signedAt } = published
     // The published timestamp may be older than a setting that shortened the lifetime.
     const lifetimeMs = Math.min(expires - signedAt, timestampLifetimeMs)
-    const renewAt = signedAt + Math.min(limits.timestampRenewAfterMs, lifetimeMs / 4)
+    // A signed time in the future, from a clock that was wrong, does not delay the next timestamp.
+    const renewAt = Math.min(signedAt, renewedAt) + Math.min(limits.timestampRenewAfterMs, lifetimeMs / 4)
     return { version: published.timestampFile.version, expires, renewAt }
   }
 
   return {
     name: authority.fleet,
+    now: time.now,
+    clockHeard: time.heard,
+    confirmClock: time.confirm,
+    clockDoubt: time.doubt,
+    onClockBelieved: (listener) => {
+      believedListeners.push(listener)
+    },
     publishRollouts: (bytes) =>
       inTurn(async () => {
         const change = { rollouts: await storedObject(home, bytes, disk) }
@@ -201,7 +233,7 @@ export async function openFleet(parts: {
       if (name === 'timestamp.json') return published.timestampFile.bytes
       return isMetadataFile(name) ? await fetch(name, limits.tufFileMaxBytes) : undefined
     },
-    enrol: (request) => admissions.enrol(request),
+    enrol: (request, root) => admissions.enrol(request, root),
     createToken: (wish) => admissions.createToken({ ...wish, timestampVersion: timestamp().version }),
     revoke: (name) => admissions.revoke(name),
   }

@@ -4,10 +4,10 @@ import t from 'tap'
 import { namesIn } from '../../src/model/needs.ts'
 import {
   parseComplaints,
+  parseConffiles,
   parseControl,
   parseCulprits,
   parseDpkgQuery,
-  parseKeptConffiles,
   parseOwners,
   parseSimulation,
   parseUnmet,
@@ -19,7 +19,7 @@ import type { Step } from '../../src/reconcile/providers/provider.ts'
 
 t.test('packages and their states', async (t) => {
   const text =
-    'app\t2.0\tall\thalf-configured\tinstall\tok\nlib\t1:1.0-2~a\tamd64\tinstalled\thold\treinstreq\nold\t\tall\tnot-installed\n'
+    'app\t2.0\tall\thalf-configured\tinstall\tok\nlib\t1:1.0-2~a\tamd64\tinstalled\thold\treinstreq\nold\t\tall\tnot-installed\tunknown\tok\n'
   t.same(parseDpkgQuery(text), [
     { name: 'app', version: '2.0', arch: 'all', status: 'half-configured', held: false, needsReinstall: false },
     { name: 'lib', version: '1:1.0-2~a', arch: 'amd64', status: 'installed', held: true, needsReinstall: true },
@@ -121,7 +121,7 @@ t.test('configuration files that were kept, and whose they are', async (t) => {
     "Configuration file '/etc/new.conf'",
     ' ==> Using new config file as default.',
   ].join('\n')
-  t.same(parseKeptConffiles(text), ['/etc/cf.conf'])
+  t.same(parseConffiles(text), { kept: ['/etc/cf.conf'], replaced: [] })
   t.same(
     [...parseOwners('libc6:amd64: /etc/a\ncf: /etc/cf.conf\n')],
     [

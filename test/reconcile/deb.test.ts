@@ -3,13 +3,14 @@
 // archive's own libc6 if that is published too.
 
 import * as fs from 'node:fs/promises'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { debProvider } from '../../src/reconcile/providers/deb/deb.ts'
 import { debWaits } from '../../src/reconcile/providers/deb/deb-tools.ts'
-import type { ApplyContext, Step } from '../../src/reconcile/providers/provider.ts'
+import type { Step } from '../../src/reconcile/providers/provider.ts'
 import { systemDisk } from '../../src/world/disk.ts'
 import { systemExec } from '../../src/world/exec.ts'
-import { buildDeb, stepOf, type Wanted } from './packages.ts'
+import { debWorld } from './deb-world.ts'
+import { stepOf, type Wanted } from './packages.ts'
 
 // apt and dpkg are real, and other tests run beside these.
 t.setTimeout(1_200_000)
@@ -247,28 +248,3 @@ t.test('the machine that runs the tests has none of it', async (t) => {
   })
   t.equal(stdout, '')
 })
-
-async function debWorld(t: Test) {
-  const folder = t.testdir({ root: {}, store: {}, work: {} })
-  const root = `${folder}/root`
-  const journal: string[] = []
-  const provider = debProvider({ targetRoot: root, exec: systemExec, disk: systemDisk, waits: debWaits })
-  const context: ApplyContext = {
-    workFolder: `${folder}/work`,
-    journal: async (step) => void journal.push(step),
-    output: () => {},
-  }
-  const deb = (wanted: Wanted, ...fields: string[]) => buildDeb(`${folder}/store`, { ...wanted, fields })
-  return {
-    root,
-    journal,
-    deb,
-    install: async (wanted: Wanted) => [stepOf('install', await deb(wanted))],
-    ensure: (...steps: (Step | Step[])[]) => provider.ensure(steps.flat(), context),
-    look: async (name: string) => (await provider.inspect([name], { owned: new Set([name]), depth: 'quick' }))[0],
-    async shell(script: string) {
-      const run = await systemExec.run({ program: 'sh', args: ['-c', script], env: { ROOT: root }, timeoutMs: 20_000 })
-      if (run.code !== 0) throw new Error(run.stderr)
-    },
-  }
-}

@@ -20,6 +20,8 @@ function root() {
   const renewal = startTimestampRenewal({
     ...{ clock, log },
     fleet: {
+      now: clock.now,
+      onClockBelieved: () => {},
       timestamp: () => ({ version: seen.renewed + 1, expires: renewAt + lifeMs, renewAt }),
       async renewTimestamp() {
         seen.renewed += 1

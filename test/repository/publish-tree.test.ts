@@ -51,6 +51,23 @@ t.test('a small folder travels as an object, and its manifest says it all', asyn
   t.same(fs.readdirSync(`${bench.home}/store`), [], 'nothing is left in the store')
 })
 
+t.test('the times of hooks and what is left alone are in the manifest', async (t) => {
+  const bench = benchOf(t)
+  const repository = await bench.open()
+  const hooks =
+    '{ postInstall: { run: bin/greet, timeout: 10m }, preRemove: bin/greet, postRemove: { run: bin/greet } }'
+  const description = `name: greeter\nversion: 2\nhooks: ${hooks}\nignore: [data/**, '*.log']\n`
+  const { manifest } = await repository.publish(
+    writeTree(`${bench.dir}/greeter`, { ...greeter, 'banyan.yaml': description }),
+  )
+  const bytes = await bench.objects.get(manifest)
+  t.match(parseManifest(JSON.parse(Buffer.from(bytes ?? '').toString()), 'manifest'), {
+    hooks: { postInstall: 'bin/greet', preRemove: 'bin/greet', postRemove: 'bin/greet' },
+    hookTimeouts: { postInstall: 600_000 },
+    ignore: ['data/**', '*.log'],
+  })
+})
+
 t.test('a folder above the threshold lies in the store, with its metainfo as an object', async (t) => {
   const bench = benchOf(t)
   const repository = await bench.open()

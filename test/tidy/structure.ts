@@ -28,7 +28,10 @@ const mayTouchDisk: Readonly<Record<string, string>> = {
   'src/repository/': 'publish reads the packages of a person once, on a real disk; its tests use real files',
   'src/swarm/engine/': 'the engine is a process of its own: its sockets and piece files are what it is for',
   'src/swarm/listener.ts': 'it passes sockets on to the engine, and a socket can be passed on only as it is',
+  'src/swarm/checking/check-main.ts': 'it reads payloads in a process of its own, and gives way to all others',
+  'src/swarm/checking/check-process.ts': 'it starts that process',
   'src/swarm/engine-process.ts': 'it starts the engine and passes sockets on to it',
+  'src/reconcile/providers/drift/': 'it compares and copies files of a target root with their links, owners and modes',
   'src/reconcile/providers/tree/':
     'links, owners, modes and renames of a target root go beyond what world’s Disk knows',
   'src/reconcile/apply/':

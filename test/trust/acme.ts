@@ -21,10 +21,11 @@ export const start = 1_777_593_600_000
 export interface StillClock {
   at: number
   now(): number
+  monotonicMs(): number
 }
 
 export function stillClock(at: number = start): StillClock {
-  const clock = { at, now: () => clock.at }
+  const clock = { at, now: () => clock.at, monotonicMs: () => clock.at }
   return clock
 }
 

@@ -16,7 +16,7 @@ import {
   requestRenewal,
 } from '../../src/trust/enrolment.ts'
 import { seal } from '../../src/trust/envelope.ts'
-import { identityOf, loadIdentity, type NodeIdentity, saveIdentity } from '../../src/trust/identity.ts'
+import { certificateOf, identityOf, loadIdentity, type NodeIdentity, saveIdentity } from '../../src/trust/identity.ts'
 import { privateKeyFrom } from '../../src/trust/keys.ts'
 import { keysOfSecret, parseToken, type Token } from '../../src/trust/token.ts'
 import { bootstrapTrust, openTrust } from '../../src/trust/trust-store.ts'
@@ -231,6 +231,49 @@ t.test('a node renews its certificate, as often as it likes', async (t) => {
   root.clock.at += limits.certificateLifetimeMs + 1000
   const late = requestRenewal(identity, root.clock.at)
   t.match(await failureOf(root.fleet.enrol(late)), { code: 'expired', message: /certificate of n1 ended at/ })
+})
+
+t.test('a node that renews again and again gets the same certificate, until an hour has passed', async (t) => {
+  const root = await acme()
+  const identity = await join(root, 'n1')
+  root.clock.at += 40 * dayMs
+  const renewed = async () => {
+    const reply = await root.fleet.enrol(sent(requestRenewal(identity, root.clock.at)))
+    return (reply as { certificate: string }).certificate
+  }
+  const certificates = new Set<string>()
+  for (let n = 0; n < 12; n += 1) {
+    certificates.add(await renewed())
+    root.clock.at += 1000
+  }
+  t.equal(certificates.size, 1, 'twelve in twelve seconds')
+  root.clock.at += limits.renewalEveryMs
+  certificates.add(await renewed())
+  t.equal(certificates.size, 2, 'an honest node that asks later gets one that lasts')
+  await root.fleet.revoke('n1')
+  t.equal((await failureOf(renewed())).code, 'refused', 'what is remembered is not given to the revoked')
+})
+
+t.test('a root may always renew its own certificate, whichever of two clocks is right', async (t) => {
+  const root = await acme()
+  const own = await loadIdentity(`${home}/keys`, root.disk)
+  await join(root, 'n1')
+  const renewed = async (fleet: Acme['fleet']) => {
+    const request = sent(requestRenewal(own, root.clock.now()))
+    return acceptRenewal(sent(await fleet.enrol(request, 'root')), own)
+  }
+  root.clock.at += 70 * dayMs
+  const reopened = await root.reopen()
+  t.match(reopened.clockDoubt(), { signing: start, machine: start + 70 * dayMs })
+  const afterPause = await renewed(reopened)
+  t.equal(afterPause.notAfter, root.clock.at + limits.certificateLifetimeMs)
+  const { validFromDate } = certificateOf(afterPause.certificateDer, 'own')
+  t.equal(validFromDate.getTime(), start - limits.certificateBackdateMs, 'it holds already if the clock is ahead')
+  t.match(await failureOf(reopened.enrol(sent(requestRenewal(own, root.clock.now())), 'another')), { code: 'replayed' })
+
+  root.clock.at = start - 400 * dayMs
+  const behind = await renewed(await root.reopen())
+  t.equal(behind.notAfter, start + limits.certificateLifetimeMs)
 })
 
 t.test('a renewal is for who signed it, and for now', async (t) => {

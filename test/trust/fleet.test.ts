@@ -200,6 +200,8 @@ t.test('a root whose clock was ahead and is set right again goes on signing what
   root.clock.at = start + 1000
   await publishRevision(root.fleet, revision(1))
   t.match(await node.trust.refresh(parentOf(root.fleet)), { timestampVersion: 3, signedAt: start + 100 * dayMs })
+  const renewAt = start + 1000 + limits.timestampRenewAfterMs
+  t.equal(root.fleet.timestamp().renewAt, renewAt, 'the next timestamp does not wait for the signed time')
 })
 
 t.test('the owners can take the root key away from the root server', async (t) => {

@@ -19,6 +19,8 @@ import { openObjects } from '../../src/world/objects.ts'
 import { type SimulatedMachine, simulatedMachine } from './machine.ts'
 import type { SiteLink } from './network.ts'
 import { type Promises, watchPromises } from './promises.ts'
+import { simulatedChecker } from './simulated-checker.ts'
+import type { Platter } from './simulated-disk.ts'
 import { createSwarms } from './simulated-engine.ts'
 import { openSimulatedRepository, type PackageSource } from './simulated-repository.ts'
 import type { SimulatedNode, Simulation } from './simulation.ts'
@@ -53,6 +55,14 @@ export interface TreeNode {
   /** Ends the node as SIGKILL does, or a power cut. `start` starts it again. */
   crash(options?: { power?: boolean }): void
   crashEngine(): void
+  /**
+   * Changes one byte of a file below the home folder, as a disk does that rots. Of a part, the byte
+   * is counted within the pieces that are there.
+   */
+  rot(path: string, at: number): void
+  content(path: string): Uint8Array
+  /** The payloads in the store, whole (`<sha256>`) and in part (`<info hash>.part`), with their bytes. */
+  stored(): { path: string; bytes: number }[]
 }
 
 export interface Policy {
@@ -138,6 +148,16 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
     const home = homeAt('/var/lib/banyan')
     let running: RunningNode | undefined
     let hasRun = false
+    const contentsOf = (path: string): { bytes: Uint8Array; replace(bytes: Uint8Array): void }[] => {
+      const part = path.endsWith('.part') ? swarms.partAt(simulated, path) : undefined
+      if (part !== undefined && part.pieces.size > 0) {
+        return [...part.pieces].map(([piece, bytes]) => ({ bytes, replace: (next) => part.put(piece, next) }))
+      }
+      const { entries } = simulated.storage as Platter
+      const entry = entries.get(path)
+      if (entry?.kind !== 'file') return []
+      return [{ bytes: entry.content, replace: (next) => entries.set(path, { ...entry, content: Buffer.from(next) }) }]
+    }
     const node: TreeNode = {
       ...{ name, simulated, machine, home },
       get running() {
@@ -162,6 +182,13 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
         simulated.crash(options)
       },
       crashEngine: () => swarms.kill(simulated),
+      rot: (path, at) => rotAt(contentsOf(path), at),
+      content: (path) => Buffer.concat(contentsOf(path).map(({ bytes }) => bytes)),
+      stored: () =>
+        [...(simulated.storage as Platter).entries.keys()].sort().flatMap((path) => {
+          if (!path.startsWith(`${home.store}/`)) return []
+          return [{ path, bytes: contentsOf(path).reduce((sum, { bytes }) => sum + bytes.length, 0) }]
+        }),
     }
     return node
   }
@@ -172,6 +199,7 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
     let identity = await loadIdentity(home.keys, world.disk)
     const store = await world.openStore(home.state)
     const objects = openObjects({ disk: world.disk, dir: home.objects })
+    const fleet = settings.parents.length > 0 ? null : await openFleet({ dir: home.dir, ...world })
     const repositoryParts = { ...world, dir: home.repository, payloads: home.store, objects }
     return await startNode({
       ...{ world, home, settings, store, objects, version: '0' },
@@ -181,7 +209,7 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
         await saveIdentity(home.keys, next.tls, world.disk)
         identity = next
       },
-      trust: await openTrust({ dir: home.tuf, ...world }),
+      trust: await openTrust({ dir: home.tuf, ...world, clock: fleet ?? world.clock }),
       machine: machine.open(world, home.dir),
       openSwarm: (wanted) =>
         openSwarm({
@@ -189,13 +217,13 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
           tls: () => identity.tls,
           listen: { address: settings.listen, port: settings.swarmPort },
           rates: unlimited,
-          engine: swarms.engineFor(simulated),
+          ...{ engine: swarms.engineFor(simulated), checker: simulatedChecker(world.disk) },
         }),
       root:
-        settings.parents.length > 0
+        fleet === null
           ? null
           : {
-              fleet: await openFleet({ dir: home.dir, ...world }),
+              fleet,
               repository: await openSimulatedRepository(repositoryParts, sources),
             },
     })
@@ -312,6 +340,19 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
       }
     },
     promises,
+  }
+}
+
+/** The bytes may be shared with other nodes, so a copy is changed. */
+function rotAt(contents: readonly { bytes: Uint8Array; replace(bytes: Uint8Array): void }[], at: number): void {
+  let from = 0
+  for (const { bytes, replace } of contents) {
+    if (at >= from && at < from + bytes.length) {
+      const copy = Uint8Array.from(bytes)
+      copy[at - from] = (copy[at - from] ?? 0) ^ 0x10
+      replace(copy)
+    }
+    from += bytes.length
   }
 }
 

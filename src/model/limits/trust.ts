@@ -30,6 +30,15 @@ export const trustLimits = {
   certificateLifetimeMs: 60 * day,
   /** A certificate begins this much before it is made, for machines whose clocks are behind. */
   certificateBackdateMs: 5 * minute,
+  /**
+   * A jump of the root's clock beyond this is not signed before children or a person agree with it.
+   * A day is as long as a timestamp lives: less does no harm that the next timestamp does not mend.
+   */
+  clockJumpMaxMs: 1 * day,
+  /** A child's clock agrees with the root's if they are at most this far apart. */
+  clockVoiceSlackMs: 1 * hour,
+  /** Children whose clocks a root remembers: enough for a majority that one child cannot sway. */
+  clockVoicesMax: 256,
   /** Nodes that may join with one token. */
   tokenUsesMax: 100_000,
   /** A token's text. The certificates in it and `tokenParentsMax` URLs fit; people copy it. */
@@ -45,6 +54,10 @@ export const trustLimits = {
    * How far the time in a renewal may be from ours. Clocks of machines without network are far off.
    */
   renewalSkewMs: 1 * day,
+  /** A node that renews again within this time gets the same certificate. */
+  renewalEveryMs: 1 * hour,
+  /** Renewals that the root remembers for that. A fleet of 100,000 makes a hundred in an hour. */
+  renewalsKept: 1_024,
   /**
    * A report's signature is accepted for this long after its certificate has ended: the report may
    * have waited in an outbox, and a node with an expired certificate has to be able to report that.

@@ -83,3 +83,6 @@ export const reloadSchema = v.object({
   /** Keys of node.yaml that wait for a restart of the daemon. */
   needRestart: v.array(v.string()),
 })
+
+/** Whether the clock of the root's machine was in doubt before a person confirmed it. */
+export const clockSchema = v.object({ wasInDoubt: v.boolean() })

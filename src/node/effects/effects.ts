@@ -51,6 +51,7 @@ function handlersOf(parts: EffectParts): Handlers {
     hold: () => jobs.holding.hold(),
     inspect: () => jobs.machine.inspect(),
     apply: ({ plan }) => jobs.machine.apply(plan),
+    recheck: ({ payloads }) => jobs.machine.recheck(payloads),
     'look-later': ({ ms }) => jobs.lookTimer.lookWithin(ms),
     'save-converged': ({ revision }) => jobs.saving.saveConverged(revision),
     'save-quarantine': () => jobs.saving.saveQuarantine(),

@@ -2,11 +2,12 @@
 
 import { Failure, messageOf } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
+import type { NodeName } from '../../model/names.ts'
 import { parseJson } from '../../model/parse.ts'
 import type { Fleet } from '../../trust/fleet.ts'
 import type { Uplink } from './uplink.ts'
 
-export function createRootUplink({ fleet }: { fleet: Pick<Fleet, 'file' | 'enrol'> }): Uplink {
+export function createRootUplink({ fleet, self }: { fleet: Pick<Fleet, 'file' | 'enrol'>; self: NodeName }): Uplink {
   return {
     tufFile: (file) => fleet.file(file),
     objects: async (digests) => digests.map(() => undefined),
@@ -16,7 +17,8 @@ export function createRootUplink({ fleet }: { fleet: Pick<Fleet, 'file' | 'enrol
     reports: async () => ({ accepted: 0, refused: [] }),
     async enrol(body) {
       try {
-        const reply = await fleet.enrol(parseJson(body, 'certificate request', limits.messageMarksMax))
+        const request = parseJson(body, 'certificate request', limits.messageMarksMax)
+        const reply = await fleet.enrol(request, self)
         return { status: 200, body: new TextEncoder().encode(JSON.stringify(reply)) }
       } catch (error) {
         if (!(error instanceof Failure)) throw error

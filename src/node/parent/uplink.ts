@@ -2,7 +2,7 @@
 
 import * as v from 'valibot'
 import { limits } from '../../model/limits.ts'
-import { countSchema, type NodeName, type Sha256 } from '../../model/names.ts'
+import { countSchema, type Instant, type NodeName, type Sha256 } from '../../model/names.ts'
 import { parseJson, parserOf } from '../../model/parse.ts'
 import type { ReportBatch } from '../../model/report.ts'
 import { type Announce, type Handout, parseHandout } from '../../model/wire/announce.ts'
@@ -44,7 +44,8 @@ export interface Uplink {
 
 const parseNews = parserOf(v.object({ timestamp: countSchema }))
 
-export function createUplink(parts: ParentCallsParts): Uplink {
+/** `now` is this node's clock, which the parent compares with its own. */
+export function createUplink(parts: ParentCallsParts & { now: () => Instant }): Uplink {
   const calls = createParentCalls(parts)
   const { ask } = calls
   return {
@@ -74,7 +75,7 @@ export function createUplink(parts: ParentCallsParts): Uplink {
     async watch(version, signal) {
       const reply = await ask({
         method: 'GET',
-        path: `/v1/watch?timestamp=${version}`,
+        path: `/v1/watch?timestamp=${version}&now=${parts.now()}`,
         responseMaxBytes: 1024,
         timeoutMs: limits.watchHangMs + limits.requestTimeoutMs,
         signal,

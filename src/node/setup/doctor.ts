@@ -60,12 +60,14 @@ async function askDaemon(home: Home): Promise<Exclude<Examined['daemon'], { fail
     link?: { kind?: string; because?: string }
     problems?: string[]
     self?: { condition?: string } | null
+    scrub?: { oldest?: number | null; mending?: number; damagedPieces?: number }
   }
   return {
     link: status.link?.kind ?? 'unknown',
     because: status.link?.because ?? null,
     problems: status.problems ?? [],
     condition: status.self?.condition ?? 'starting',
+    ...(status.scrub && { scrub: { oldest: null, mending: 0, damagedPieces: 0, ...status.scrub } }),
   }
 }
 

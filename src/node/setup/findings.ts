@@ -27,7 +27,16 @@ export interface Examined {
   settings: { name: string; parents: readonly string[]; targetRoot: string; reserveBytes: number } | Failed
   identity: { name: string; notAfter: Instant } | Failed | null
   trusted: { signedAt: Instant; expires: Instant } | Failed | null
-  daemon: { link: string; because: string | null; problems: readonly string[]; condition: string } | Failed
+  daemon:
+    | {
+        link: string
+        because: string | null
+        problems: readonly string[]
+        condition: string
+        /** Absent if the daemon does not say. */
+        scrub?: { oldest: Instant | null; mending: number; damagedPieces: number }
+      }
+    | Failed
   /**
    * The node's own ports that another program has. Only looked at while the daemon does not run.
    */
@@ -66,6 +75,7 @@ export function findingsOf(examined: Examined): Finding[] {
     ),
     ...parentFindings(examined),
     ...diskFindings(examined, settings),
+    ...contentFindings(examined),
     toolsFinding(examined),
   ]
   const { daemon } = examined
@@ -155,6 +165,20 @@ function diskFindings(
   if (freeBytes > reserveBytes) return [...findings, fine('disk', free)]
   const hint = 'make room, or set a smaller diskReserve; a storeQuota has banyan evict what is old'
   return [...findings, wrong('disk', `${free}, and ${Math.round(reserveBytes / 2 ** 20)} MiB are to stay so`, hint)]
+}
+
+/** What the daemon's checks of the stored payloads have found. */
+function contentFindings({ daemon }: Examined): Finding[] {
+  const scrub = 'failed' in daemon ? undefined : daemon.scrub
+  if (scrub === undefined) return []
+  const { oldest, mending, damagedPieces } = scrub
+  const read =
+    oldest === null ? 'no payload is stored' : `every payload was read since ${new Date(oldest).toISOString()}`
+  if (mending === 0 && damagedPieces === 0) return [fine('content', read)]
+  const count = damagedPieces === 1 ? '1 piece was' : `${damagedPieces} pieces were`
+  const rest = mending === 0 ? 'all of it is well again' : `${mending} payloads are being mended`
+  const hint = 'banyan mends them by itself; see whether the disk fails: dmesg, smartctl -a'
+  return [{ about: 'content', state: mending === 0 ? 'warning' : 'wrong', found: `${count} damaged: ${rest}`, hint }]
 }
 
 function toolsFinding({ tools }: Examined): Finding {

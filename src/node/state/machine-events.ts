@@ -15,7 +15,7 @@ import {
 import { restartsAskedFor } from '../../reconcile/restarts.ts'
 import type { Effect, Event, Next } from './events.ts'
 import { rolloutsInForce } from './in-force.ts'
-import { mergedOutcomes, outcomesAfterLook } from './outcomes.ts'
+import { mergedOutcomes, outcomesAfterLook, outcomesWithMending } from './outcomes.ts'
 import { loadsMissing } from './policy-events.ts'
 import { withoutProblem, withProblem } from './problems.ts'
 import { planReady } from './ready.ts'
@@ -23,7 +23,8 @@ import type { State } from './state.ts'
 
 /** Packages that failed go into quarantine, and the machine is looked at again. */
 export function applied(state: State, event: Extract<Event, { kind: 'applied' }>): Next {
-  const { plan, outcomes, moment } = event
+  const { plan, moment, damaged = [] } = event
+  const outcomes = outcomesWithMending(event.outcomes, { plan, damaged, before: state.damaged })
   const quarantine = quarantineAfter(state.quarantine, { plan, outcomes, node: state.name, moment })
   const restarts = event.restarts ?? state.restarts
   const isInVain = plan.actions.length === 0 && restarts.some(({ state }) => state === 'owed')
@@ -34,12 +35,15 @@ export function applied(state: State, event: Extract<Event, { kind: 'applied' }>
     restarts,
     output: outcomes.some((each) => each.outcome === 'failed') ? (event.output ?? null) : null,
     applying: false,
+    damaged,
+    rechecking: damaged.length > 0,
     // The apply was for restarts alone and left them undone. Another one at once would most likely
     // do the same.
     applyNotBeforeMs: isInVain ? moment.monotonicMs + limits.failedRetryMs : null,
     quarantine: quarantineUnder(quarantine, state.revision?.body.number ?? plan.revision),
   }
-  const effects: Effect[] = [{ kind: 'inspect' }, { kind: 'report' }, { kind: 'save-quarantine' }]
+  const look: Effect = damaged.length > 0 ? { kind: 'recheck', payloads: damaged } : { kind: 'inspect' }
+  const effects: Effect[] = [look, { kind: 'report' }, { kind: 'save-quarantine' }]
   const ms = nextTryInMs(next.quarantine, moment.monotonicMs)
   return [next, ms === undefined ? effects : [...effects, { kind: 'look-later', ms }]]
 }

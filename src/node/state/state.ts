@@ -40,6 +40,7 @@ export type ProblemSource =
   | 'apply'
   | 'transfer'
   | 'room'
+  | 'disk'
   | 'parent'
   | 'report'
   | 'clock'
@@ -96,6 +97,10 @@ export interface State {
   needs: MachineNeeds | null
   /** Whether an apply is running. None is started meanwhile. */
   applying: boolean
+  /** The payloads that the last apply found wrong. No package fails for the first time that it is. */
+  damaged: readonly Sha256[]
+  /** Whether such payloads are being read again. No apply is started meanwhile. */
+  rechecking: boolean
   /** Packages that failed and are left alone for a while. */
   quarantine: readonly Quarantined[]
   /** No apply starts before this moment of the monotonic clock; null if one may start now. */
@@ -146,6 +151,8 @@ export function initialState(options: {
     output: null,
     needs: null,
     applying: false,
+    damaged: [],
+    rechecking: false,
     quarantine: [],
     applyNotBeforeMs: null,
     converged: null,

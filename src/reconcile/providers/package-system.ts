@@ -52,10 +52,10 @@ export interface Ran {
 export interface PackageSystem {
   inspect: Provider['inspect']
   /**
-   * Runs before everything else. Repairs what a killed package manager left behind, whoever started
-   * it.
+   * Runs before everything else. Lets the package manager repair, once, what a killed one left
+   * behind, whoever started it. Returns what was repaired, and what could not be, for the report.
    */
-  prepare(context: ApplyContext): Promise<void>
+  prepare(context: ApplyContext): Promise<string | undefined>
   /**
    * Why a package file is not what its manifest says, before anything is touched. Undefined if it
    * is.
@@ -73,11 +73,6 @@ export interface PackageSystem {
   transact(change: Change, context: ApplyContext): Promise<TransactionResult>
   /** Runs after a transaction that was ended for taking too long. */
   tidy(): Promise<void>
-  /**
-   * Whether the package manager goes on with packages that need one that failed: they then have to
-   * go back as well.
-   */
-  leavesDependents: boolean
   /** Removes from the work folder what is of no use to anybody later. */
   finish(context: ApplyContext): Promise<void>
 }

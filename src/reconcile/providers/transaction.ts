@@ -8,8 +8,9 @@ import type { Disk } from '../../world/world.ts'
 import { type Actual, isHeldFrom } from '../actual.ts'
 import { carryOut } from './carry-out.ts'
 import { installedBytes, lackOfSpace } from './free-space.ts'
+import { tiedTo } from './groups.ts'
 import type { PackageSystem } from './package-system.ts'
-import { type ApplyContext, heldOutcome, isReached, outcomeOf, type Step } from './provider.ts'
+import { type ApplyContext, heldOutcome, isReached, outcomeOf, type Step, withRemark } from './provider.ts'
 import type { Run } from './run.ts'
 
 /**
@@ -22,17 +23,20 @@ export async function ensureTogether(
   context: ApplyContext,
 ): Promise<Outcome[]> {
   const look = lookAt(system, steps)
-  await system.prepare(context)
+  const repaired = await system.prepare(context)
   const before = await look()
   const { held, impossible, ready } = await sorted(system, target, steps, before)
   const run: Run = { system, context, look, before, problems: impossible, notes: new Map(), acted: new Set() }
   if (ready.length > 0) await carryOut(run, ready)
   await system.finish(context)
   const after = run.acted.size === 0 ? before : await look()
-  return steps.map((step) => {
+  const outcomes = steps.map((step) => {
     const there = before.get(step.action.name)
     return there !== undefined && held.has(step) ? heldOutcome(step.action, there) : outcomeIn(run, step, after)
   })
+  // The repair concerns all of them, and one is enough to tell of it.
+  const [first, ...others] = outcomes
+  return first === undefined || repaired === undefined ? outcomes : [withRemark(first, repaired), ...others]
 }
 
 /**
@@ -42,7 +46,10 @@ export async function ensureTogether(
 function lookAt(system: PackageSystem, steps: readonly Step[]): Run['look'] {
   const names = steps.map(({ action }) => action.name)
   const reinstalled = steps.filter(({ action }) => action.what === 'reinstall').map(({ action }) => action.name)
-  const options = { owned: new Set(reinstalled), depth: 'full' } as const
+  const ignored = new Map(
+    steps.flatMap(({ action: { name, ignore } }) => (ignore === undefined ? [] : [[name, ignore]])),
+  )
+  const options = { owned: new Set(reinstalled), depth: 'full', ignored } as const
   return async () => new Map((await system.inspect(names, options)).map((actual) => [actual.name, actual]))
 }
 
@@ -89,7 +96,13 @@ async function sorted(
     if (problem === undefined) ready.push(step)
     else impossible.set(step.action.name, problem)
   }
-  return { held, impossible, ready }
+  const heldNames = new Set([...held].map(({ action }) => action.name))
+  const tied = tiedTo(ready, [...impossible.keys(), ...heldNames])
+  for (const [name, cause] of tied) {
+    const because = heldNames.has(cause) ? 'it is held' : impossible.get(cause)
+    impossible.set(name, `not without ${cause}: ${because}`)
+  }
+  return { held, impossible, ready: ready.filter(({ action }) => !tied.has(action.name)) }
 }
 
 function outcomeIn(run: Run, { action }: Step, after: ReadonlyMap<PackageName, Actual>): Outcome {

@@ -69,7 +69,8 @@ async function scene(t: Test) {
     const { http, disk, log } = child
     const file = '/parents.json'
     const names = await openKnownParents({ disk, log, file, parents, refused: (each) => refused.push(each) })
-    const above = createUplink({ http, tls: () => own, parents, names, monotonicMs: () => 0 })
+    const now = simulation.now
+    const above = createUplink({ http, tls: () => own, parents, names, now, monotonicMs: () => 0 })
     return {
       /** The name of the node that answered, or why it was refused. */
       async first(): Promise<string> {

@@ -34,6 +34,15 @@ t.test('nothing is wrong with a healthy node, and what was looked at is said', a
   )
 })
 
+t.test('what the checks of the stored payloads have found is said', async (t) => {
+  const daemon = { link: 'connected', because: null, problems: [], condition: 'converged' }
+  const told = (scrub: { oldest: number | null; mending: number; damagedPieces: number }) =>
+    findingsOf({ ...healthy, daemon: { ...daemon, scrub } }).find(({ about }) => about === 'content')
+  t.match(told({ oldest: now, mending: 0, damagedPieces: 0 }), { state: 'fine', found: /read since 2026-11-24T12/ })
+  t.match(told({ oldest: now, mending: 0, damagedPieces: 3 }), { state: 'warning', found: /3 pieces were damaged/ })
+  t.match(told({ oldest: null, mending: 1, damagedPieces: 1 }), { state: 'wrong', hint: /smartctl/ })
+})
+
 const cases: Record<string, [Partial<Examined>, RegExp[]]> = {
   'no node here': [
     { settings: { failed: 'node.yaml: no settings', hint: 'banyan join' } },

@@ -3,6 +3,7 @@
 
 import path from 'node:path'
 import type { RunResult } from '../../../world/world.ts'
+import { conffileAnswers, dpkgSettings, neutralSettings } from './deb-settings.ts'
 import type { DebTools } from './deb-tools.ts'
 
 /** One `apt-get install`. */
@@ -33,7 +34,9 @@ export async function runApt(tools: DebTools, { workFolder, words, options, onWa
   const settingsFile = path.join(own, 'apt.conf')
   if (isIsolated) await disk.write(settingsFile, `Dir "${targetRoot}";\n`, { mode: 0o600 })
   const env = isIsolated ? { APT_CONFIG: settingsFile } : undefined
-  const settings = aptSettings(tools, own).flatMap((setting) => ['-o', setting])
+  const aptOptions = await tools.run('apt-config', ['dump', '--format', '%v%n', 'DPkg::Options'], waits.queryMs, env)
+  const answers = conffileAnswers(await dpkgSettings(tools), aptOptions.stdout)
+  const settings = aptSettings(tools, own, answers).flatMap((setting) => ['-o', setting])
   const once = (lockMs: number) => {
     const lock = ['-o', `DPkg::Lock::Timeout=${Math.ceil(lockMs / 1000)}`]
     const args = [...lock, '-y', ...settings, ...options, 'install', '--', ...words]
@@ -47,7 +50,11 @@ export async function runApt(tools: DebTools, { workFolder, words, options, onWa
   return await once(waits.lockMs)
 }
 
-function aptSettings({ targetRoot, isIsolated, database, dpkgOptions, dpkgAnswers }: DebTools, own: string): string[] {
+function aptSettings(
+  { targetRoot, isIsolated, database, dpkgOptions }: DebTools,
+  own: string,
+  answers: readonly string[],
+): string[] {
   const isolating = [
     `Dir=${targetRoot}`,
     `Dir::State::status=${path.join(database, 'status')}`,
@@ -55,6 +62,7 @@ function aptSettings({ targetRoot, isIsolated, database, dpkgOptions, dpkgAnswer
     'Dir::Bin::Methods=/usr/lib/apt/methods',
   ]
   return [
+    ...neutralSettings,
     'Dir::Etc::sourcelist=/dev/null',
     'Dir::Etc::sourceparts=/dev/null',
     `Dir::State::lists=${own}/lists`,
@@ -65,6 +73,6 @@ function aptSettings({ targetRoot, isIsolated, database, dpkgOptions, dpkgAnswer
     'APT::Install-Suggests=false',
     'DPkg::Use-Pty=0',
     ...(isIsolated ? isolating : []),
-    ...[...dpkgOptions, ...dpkgAnswers].map((option) => `DPkg::Options::=${option}`),
+    ...[...dpkgOptions, ...answers].map((option) => `DPkg::Options::=${option}`),
   ]
 }

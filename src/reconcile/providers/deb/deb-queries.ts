@@ -3,6 +3,9 @@
 import path from 'node:path'
 import { limits } from '../../../model/limits.ts'
 import type { PackageName } from '../../../model/names.ts'
+import type { RunResult } from '../../../world/world.ts'
+import { dpkgRelationsFormat } from './deb-relations.ts'
+import { dpkgSettings } from './deb-settings.ts'
 import { dpkgQueryFormat } from './deb-text.ts'
 import type { DebTools } from './deb-tools.ts'
 
@@ -10,52 +13,65 @@ import type { DebTools } from './deb-tools.ts'
 export interface DebQueries {
   /** Whether there is a dpkg database at all. */
   hasDatabase(): Promise<boolean>
-  /** All packages that dpkg knows, in the format `dpkgQueryFormat`. */
+  /** All packages that dpkg knows, installed or not, in the format `dpkgQueryFormat`. */
   query(): Promise<string>
-  /** The files of these packages that are not as they came. */
-  verify(names: readonly PackageName[]): Promise<string>
+  /** What these packages say of others, in the format `dpkgRelationsFormat`. */
+  relations(names: readonly PackageName[]): Promise<string>
+  /** The files of these packages that are not as they came. See `verifyEach`. */
+  verify(names: readonly PackageName[]): Promise<RunResult>
   /** The packages that files belong to. */
   owners(files: readonly string[]): Promise<string>
+  /** The digests of the package's files, as the package holds them; empty if it has no such list. */
+  md5sums(name: PackageName): Promise<string>
   /** dpkg's settings, in the order in which dpkg reads them. */
   settings(): Promise<string>
   nativeArch(): Promise<string>
-  /** Empty if dpkg finds nothing left half-way. */
-  audit(): Promise<string>
+  /** Whether dpkg was ended before it closed its journal, the folder `updates`. */
+  hasJournal(): Promise<boolean>
   /** The control fields Package, Version and Architecture of a package file. */
   control(file: string): Promise<string>
 }
+
+/** What dpkg-query says of an empty database, with exit code 1. */
+const noneFound = /^dpkg-query: no packages found matching \*$/
 
 export function debQueriesFor({ disk, waits, database, dpkgOptions, run, read }: DebTools): DebQueries {
   return {
     hasDatabase: async () => (await disk.stat(path.join(database, 'status')))?.kind === 'file',
 
-    query: () => read('dpkg-query', [`--admindir=${database}`, '-W', `-f=${dpkgQueryFormat}`]),
+    // Without the pattern, dpkg-query leaves out what is held and not installed.
+    query: () => read('dpkg-query', [`--admindir=${database}`, '-W', `-f=${dpkgQueryFormat}`, '*'], noneFound),
 
-    async verify(names) {
-      // The exit code says nothing about what was found.
-      return (await run('dpkg', [...dpkgOptions, '--verify', ...names], waits.repairMs)).stdout
-    },
-
-    async owners(files) {
-      const args = [`--admindir=${database}`, '--search', '--', ...files]
+    async relations(names) {
+      // The exit code only says that some of the packages are not installed.
+      const args = [`--admindir=${database}`, '-W', `-f=${dpkgRelationsFormat}`, '--', ...names]
       return (await run('dpkg-query', args, waits.queryMs)).stdout
     },
 
-    async settings() {
-      const folder = '/etc/dpkg/dpkg.cfg.d'
-      const names = (await disk.stat(folder)) === undefined ? [] : await disk.list(folder)
-      const files = [...names.map((name) => path.join(folder, name)), '/etc/dpkg/dpkg.cfg']
-      const texts: string[] = []
-      for (const file of files) {
-        if ((await disk.stat(file))?.kind !== 'file') continue
-        texts.push(new TextDecoder().decode(await disk.read(file, { maxBytes: limits.settingsMaxBytes })))
+    verify: (names) => run('dpkg', [...dpkgOptions, '--verify', ...names], waits.repairMs),
+
+    async owners(files) {
+      const said: string[] = []
+      for (let at = 0; at < files.length; at += limits.ownersOfOneCallMax) {
+        const args = [`--admindir=${database}`, '--search', '--', ...files.slice(at, at + limits.ownersOfOneCallMax)]
+        said.push((await run('dpkg-query', args, waits.queryMs)).stdout)
       }
-      return texts.join('\n')
+      return said.join('\n')
     },
+
+    async md5sums(name) {
+      const args = [`--admindir=${database}`, '--control-show', name, 'md5sums']
+      return (await run('dpkg-query', args, waits.queryMs)).stdout
+    },
+
+    settings: () => dpkgSettings({ disk }),
 
     nativeArch: async () => (await read('dpkg', ['--print-architecture'])).trim(),
 
-    audit: async () => (await run('dpkg', [...dpkgOptions, '--audit'], waits.queryMs)).stdout.trim(),
+    async hasJournal() {
+      const folder = path.join(database, 'updates')
+      return (await disk.stat(folder)) !== undefined && (await disk.list(folder)).some((name) => /^\d+$/.test(name))
+    },
 
     control: (file) => read('dpkg-deb', ['-f', file, 'Package', 'Version', 'Architecture']),
   }

@@ -2,6 +2,7 @@
 
 import path from 'node:path'
 import type { RunResult } from '../../../world/world.ts'
+import { conffileAnswers, dpkgSettings } from './deb-settings.ts'
 import type { DebTools } from './deb-tools.ts'
 
 export interface DebRepairs {
@@ -14,7 +15,7 @@ export interface DebRepairs {
 }
 
 export function debRepairsFor(tools: DebTools): DebRepairs {
-  const { targetRoot, database, disk, waits, dpkgOptions, dpkgAnswers, run } = tools
+  const { targetRoot, database, disk, waits, dpkgOptions, run } = tools
   return {
     async makeDatabase() {
       for (const name of ['info', 'updates', 'triggers']) await disk.makeFolder(path.join(database, name))
@@ -27,7 +28,10 @@ export function debRepairsFor(tools: DebTools): DebRepairs {
       }
     },
 
-    configureAll: () => run('dpkg', [...dpkgOptions, ...dpkgAnswers, '--configure', '-a'], waits.repairMs),
+    async configureAll() {
+      const answers = conffileAnswers(await dpkgSettings(tools), '')
+      return await run('dpkg', [...dpkgOptions, ...answers, '--configure', '-a'], waits.repairMs)
+    },
 
     closeJournal: () => run('dpkg', [...dpkgOptions, '--set-selections'], waits.queryMs),
   }

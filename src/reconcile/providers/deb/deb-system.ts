@@ -5,9 +5,9 @@ import path from 'node:path'
 import { Failure } from '../../../model/failure.ts'
 import type { Manifest } from '../../../model/manifest.ts'
 import type { PackageSystem } from '../package-system.ts'
-import type { ApplyContext, Provider } from '../provider.ts'
+import { type ApplyContext, findingsText, type Provider } from '../provider.ts'
 import type { DebPrograms } from './deb-programs.ts'
-import { parseControl } from './deb-text.ts'
+import { parseComplaints, parseControl, parseDpkgQuery } from './deb-text.ts'
 import type { DebProgramParts } from './deb-tools.ts'
 import { debTransaction } from './deb-transaction.ts'
 
@@ -23,7 +23,6 @@ export function debSystemFor(parts: DebSystemParts): PackageSystem {
     prepare: (context) => repair(parts, context),
     problemOf: (manifest, payload) => problemOf(programs, manifest, payload),
     transact: (change, context) => debTransaction({ programs, disk }, change, context),
-    leavesDependents: false,
 
     // Nothing on the machine tells the two contents apart. Before the transaction the plan is
     // believed; afterwards only apt's own exit tells whether it got that far.
@@ -41,14 +40,33 @@ export function debSystemFor(parts: DebSystemParts): PackageSystem {
   }
 }
 
-/** As long as a package is left half-way, apt refuses everything. */
-async function repair({ targetRoot, programs }: DebSystemParts, context: ApplyContext): Promise<void> {
+/**
+ * As long as dpkg's journal is open or a package is left half-way, apt refuses everything. A database
+ * that dpkg itself cannot read throws, and names the file.
+ */
+async function repair({ targetRoot, programs }: DebSystemParts, context: ApplyContext): Promise<string | undefined> {
   if (path.resolve(targetRoot) !== '/' && !(await programs.hasDatabase())) await programs.makeDatabase()
-  if ((await programs.audit()) === '') return
+  const leftBefore = await leftHalfWay(programs)
+  if (leftBefore.length === 0 && !(await programs.hasJournal())) return undefined
   await context.journal('repairing an interrupted dpkg')
   const result = await programs.configureAll()
-  context.output(result.stdout + result.stderr)
+  const text = result.stdout + result.stderr
+  context.output(text)
   if (result.timedOut) await programs.closeJournal()
+  const left = await leftHalfWay(programs)
+  const isWhole = left.length === 0 && !(await programs.hasJournal())
+  const what = leftBefore.length === 0 ? '' : ` (${findingsText(leftBefore)})`
+  if (isWhole) return `an interrupted dpkg was repaired by dpkg --configure -a${what}`
+  const why = result.timedOut ? 'it took too long' : parseComplaints(text).all
+  return `dpkg --configure -a could not repair ${findingsText(left)}${why === '' ? '' : `: ${why}`}`
+}
+
+/** The packages that `dpkg --configure -a` is for, each with its state. */
+async function leftHalfWay(programs: DebPrograms): Promise<string[]> {
+  const entries = parseDpkgQuery(await programs.query())
+  return entries
+    .filter(({ status }) => ['unpacked', 'half-configured', 'triggers-awaited', 'triggers-pending'].includes(status))
+    .map(({ name, status }) => `${name} is ${status}`)
 }
 
 async function problemOf(programs: DebPrograms, manifest: Manifest, payload: string): Promise<string | undefined> {

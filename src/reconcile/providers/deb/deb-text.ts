@@ -1,5 +1,6 @@
 // Parsers for the output of dpkg and apt. It has to be their English output, as with LC_ALL=C.
 
+import { Failure } from '../../../model/failure.ts'
 import type { PackageName } from '../../../model/names.ts'
 
 export const dpkgQueryFormat =
@@ -16,12 +17,24 @@ export interface DpkgEntry {
   needsReinstall: boolean
 }
 
-/** Lines of `dpkg-query -W -f=dpkgQueryFormat`. */
+/**
+ * Lines of `dpkg-query -W -f=dpkgQueryFormat`. Throws `program-failed` for a line that lacks a field:
+ * the answer is then not whole.
+ */
 export function parseDpkgQuery(text: string): DpkgEntry[] {
   const entries: DpkgEntry[] = []
   for (const line of text.split('\n')) {
+    if (line === '') continue
     const [name, version, arch, status, want, flag] = line.split('\t')
-    if (name === undefined || version === undefined || arch === undefined || status === undefined) continue
+    if (
+      name === undefined ||
+      version === undefined ||
+      arch === undefined ||
+      status === undefined ||
+      flag === undefined
+    ) {
+      throw new Failure('program-failed', `dpkg-query printed a line that is not whole: ${line.slice(0, 80)}`)
+    }
     entries.push({ name, version, arch, status, held: want === 'hold', needsReinstall: flag === 'reinstreq' })
   }
   return entries
@@ -78,14 +91,13 @@ export function parseComplaints(text: string): { all: string; about(name: Packag
   const lines: string[] = []
   const source = text.split('\n')
   for (const [index, line] of source.entries()) {
-    if (/^dpkg: error/.test(line)) lines.push(`${line.trim()} ${source[index + 1]?.trim() ?? ''}`.trim())
+    if (/^dpkg: (error|unrecoverable)/.test(line))
+      lines.push(`${line.trim()} ${source[index + 1]?.trim() ?? ''}`.trim())
     else if (/^E: /.test(line) || unmetFirst.test(line)) lines.push(line.trim())
     else if (unmetMore.test(line)) lines.push(`${lines.pop() ?? ''}, ${line.trim()}`)
   }
   // These two only say that one of the lines above went wrong.
-  const telling = lines.filter(
-    (line) => !/^E: (Sub-process .* returned an error|Unable to correct problems)/.test(line),
-  )
+  const telling = lines.filter((line) => !/^E: (Sub-process .*returned an error|Unable to correct problems)/.test(line))
   const kept = telling.length > 0 ? telling : lines
   return {
     all: joined(kept),
@@ -115,17 +127,23 @@ export function parseCulprits(text: string): Set<string> {
 }
 
 /**
- * Configuration files that somebody changed and dpkg kept. The package's own version lies beside
- * each.
+ * Configuration files that somebody changed: those that dpkg kept, with the package's own version
+ * beside each, and those that the machine's settings let it replace, with the former beside each.
  */
-export function parseKeptConffiles(text: string): string[] {
-  const kept: string[] = []
+export function parseConffiles(text: string): { kept: string[]; replaced: string[] } {
+  const found = { kept: [] as string[], replaced: [] as string[] }
   let file = ''
   for (const line of text.split('\n')) {
     file = /^Configuration file '(.+?)'/.exec(line)?.[1] ?? file
-    if (/^ ==> Keeping old config file/.test(line) && file !== '') kept.push(file)
+    if (/^ ==> Keeping old config file/.test(line) && file !== '') found.kept.push(file)
+    if (/^ ==> Using new file/.test(line) && file !== '') found.replaced.push(file)
   }
-  return kept
+  return found
+}
+
+/** The hook of the machine's own settings that failed after dpkg had done its work. */
+export function parsePostInvoke(text: string): string | undefined {
+  return /^E: Problem executing scripts DPkg::Post-Invoke (.*)$/m.exec(text)?.[1]
 }
 
 /** Reads `name: /path` lines of `dpkg-query --search`. The package of each path. */
@@ -134,6 +152,16 @@ export function parseOwners(text: string): Map<string, PackageName> {
     text.split('\n').flatMap((line) => {
       const match = /^([A-Za-z0-9+._-]+)(?::[a-z0-9-]+)?: (\/.*)$/.exec(line)
       return match === null ? [] : [[match[2] as string, match[1] as string]]
+    }),
+  )
+}
+
+/** Reads the `md5sums` file of a package. The absolute paths of the files that the package holds empty. */
+export function emptyFilesIn(md5sums: string): Set<string> {
+  return new Set(
+    md5sums.split('\n').flatMap((line) => {
+      const file = /^d41d8cd98f00b204e9800998ecf8427e\s+(\S.*)$/.exec(line)?.[1]
+      return file === undefined ? [] : [`/${file.replace(/^(\.?\/)+/, '')}`]
     }),
   )
 }

@@ -29,6 +29,8 @@ export interface DebProgramParts {
    * settings.
    */
   targetRoot: string
+  /** Where banyan keeps what it remembers; the default is `var/lib/banyan` below the target root. */
+  home?: string
   exec: Pick<Exec, 'run' | 'which'>
   disk: Pick<Disk, 'read' | 'write' | 'makeFolder' | 'list' | 'stat' | 'remove' | 'pointLink' | 'freeBytes'>
   waits: DebWaits
@@ -44,11 +46,12 @@ export interface DebTools {
   readonly waits: DebWaits
   /** The options with which dpkg works on the target root. */
   readonly dpkgOptions: readonly string[]
-  /** The options with which dpkg keeps changed configuration files instead of asking. */
-  readonly dpkgAnswers: readonly string[]
   run(program: string, args: readonly string[], timeoutMs: number, env?: Record<string, string>): Promise<RunResult>
-  /** What a query prints. Throws `program-failed` if it does not end well. */
-  read(program: string, args: readonly string[]): Promise<string>
+  /**
+   * All that a query prints. Throws `program-failed` if it does not end well, unless its last words
+   * are `nothing`: then it has found nothing.
+   */
+  read(program: string, args: readonly string[], nothing?: RegExp): Promise<string>
 }
 
 const environment = {
@@ -56,6 +59,7 @@ const environment = {
   DEBIAN_FRONTEND: 'noninteractive',
   NEEDRESTART_SUSPEND: '1',
   APT_LISTCHANGES_FRONTEND: 'none',
+  APT_LISTBUGS_FRONTEND: 'none',
 }
 
 /** Throws `bad-input` for a target root that would not stand in apt's settings. */
@@ -78,12 +82,27 @@ export function debToolsFor({ targetRoot, exec, disk, waits }: DebProgramParts):
     dpkgOptions: isIsolated
       ? [`--root=${targetRoot}`, `--log=${path.join(targetRoot, 'var/log/dpkg.log')}`, '--force-script-chrootless']
       : [],
-    dpkgAnswers: ['--force-confdef', '--force-confold'],
-    async read(program, args) {
+    async read(program, args, nothing) {
       const result = await run(program, args, waits.queryMs)
-      if (result.code === 0) return result.stdout
-      const why = result.timedOut ? 'took too long' : lastLineOf(result.stderr)
+      const { code, stdout, stderr, timedOut } = result
+      // Of an answer that is too long, only the end is kept.
+      const isWhole = Buffer.byteLength(stdout) < limits.packageListMaxBytes
+      if (code === 0 && isWhole) return stdout
+      if (nothing?.test(lastLineOf(stderr))) return ''
+      const why = timedOut ? 'took too long' : code === 0 ? 'its answer is too long' : errorTextOf(stderr)
       throw new Failure('program-failed', `${program} ${args[0] ?? ''}: ${why}`, { retry: 'later' })
     },
   }
+}
+
+/**
+ * dpkg names the file that it could not read in one line, and what is wrong there in the next.
+ */
+function errorTextOf(stderr: string): string {
+  const at = stderr.search(/^(dpkg|dpkg-query|dpkg-deb): (error|unrecoverable)/m)
+  const text = at === -1 ? lastLineOf(stderr) : stderr.slice(at)
+  return text
+    .replace(/^\S+: (error|unrecoverable fatal error, aborting):/, '')
+    .replace(/\s+/g, ' ')
+    .trim()
 }

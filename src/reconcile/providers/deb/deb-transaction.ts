@@ -10,9 +10,10 @@ import { type ApplyContext, findingsText } from '../provider.ts'
 import type { DebPrograms } from './deb-programs.ts'
 import {
   parseComplaints,
+  parseConffiles,
   parseCulprits,
-  parseKeptConffiles,
   parseOwners,
+  parsePostInvoke,
   parseSimulation,
   parseUnmet,
 } from './deb-text.ts'
@@ -38,7 +39,7 @@ export async function debTransaction(
   const result = await programs.apt({ ...call, onWait: (line) => context.output(line) })
   const text = `${result.stdout}\n${result.stderr}`
   context.output(text)
-  return ranIn(result, text, change, await conffileNotes(programs, parseKeptConffiles(text)))
+  return ranIn(result, text, change, await conffileNotes(programs, parseConffiles(text)))
 }
 
 /** apt takes a file only by a name that ends in `.deb`; payloads are named by their digest. */
@@ -87,16 +88,28 @@ function refusalIn(simulation: RunResult, change: Change, context: ApplyContext)
 }
 
 function ranIn(result: RunResult, text: string, change: Change, notes: Ran['notes']): Ran {
-  const { about } = parseComplaints(text)
+  const { about, all } = parseComplaints(text)
+  const culprits = culpritsOf(change, text)
+  const hook = parsePostInvoke(text)
+  // dpkg has done all of it, and a hook of the administrator failed afterwards.
+  const isWhole = hook !== undefined && culprits.size === 0 && !all.includes('; ')
   const tooLong = result.timedOut ? 'took too long and was ended' : ''
   return {
     kind: 'ran',
-    failed: result.code !== 0,
+    failed: result.code !== 0 && !isWhole,
     timedOut: result.timedOut,
-    culprits: culpritsOf(change, text),
-    notes,
+    culprits,
+    notes: hook === undefined ? notes : withHook(notes, change, hook),
     complaint: (name) => [tooLong, about(name)].filter((part) => part !== '').join('; '),
   }
+}
+
+/** One of the packages tells of it. */
+function withHook(notes: Ran['notes'], { installs, removes }: Change, hook: string): Ran['notes'] {
+  const [name] = [...installs.keys(), ...removes]
+  if (name === undefined) return notes
+  const text = `the hook DPkg::Post-Invoke ${hook} of this machine failed`
+  return new Map([...notes, [name, [notes.get(name), text].filter(Boolean).join('; ')]])
 }
 
 /** dpkg names a file by where it really lies: a payload, by its digest. */
@@ -110,13 +123,20 @@ function culpritsOf({ installs, removes }: Change, text: string): Set<PackageNam
   ])
 }
 
-async function conffileNotes(programs: DebPrograms, files: readonly string[]): Promise<Map<PackageName, string>> {
+async function conffileNotes(
+  programs: DebPrograms,
+  { kept, replaced }: ReturnType<typeof parseConffiles>,
+): Promise<Map<PackageName, string>> {
   const notes = new Map<PackageName, string>()
-  if (files.length === 0) return notes
-  const owners = parseOwners(await programs.owners(files))
-  for (const [name, own] of Map.groupBy(files, (file) => owners.get(file))) {
-    if (name === undefined) continue
-    notes.set(name, `kept changed ${findingsText(own)}; the package's own lies beside it as .dpkg-dist`)
+  if (kept.length + replaced.length === 0) return notes
+  const owners = parseOwners(await programs.owners([...kept, ...replaced]))
+  const note = (files: readonly string[], textOf: (files: string) => string) => {
+    for (const [name, own] of Map.groupBy(files, (file) => owners.get(file))) {
+      if (name === undefined) continue
+      notes.set(name, [notes.get(name), textOf(findingsText(own))].filter(Boolean).join('; '))
+    }
   }
+  note(kept, (files) => `kept changed ${files}; the package's own lies beside it as .dpkg-dist`)
+  note(replaced, (files) => `replaced changed ${files} by this machine's force-confnew; the former is .dpkg-old`)
   return notes
 }

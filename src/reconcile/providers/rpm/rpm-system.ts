@@ -10,6 +10,7 @@ import type { Provider, Step } from '../provider.ts'
 import type { RpmFrontEnd } from './rpm-front-end.ts'
 import type { RpmPrograms } from './rpm-programs.ts'
 import type { RpmSettings } from './rpm-settings.ts'
+import { signatureProblemIn, signaturesDemandedBy } from './rpm-signatures.ts'
 import { parseRpmQuery } from './rpm-text.ts'
 import type { RpmToolParts } from './rpm-tools.ts'
 import { rpmTransaction } from './rpm-transaction.ts'
@@ -28,8 +29,8 @@ export function rpmSystemFor({ frontEnd, disk, programs, inspect, settings }: Rp
     // rpm ends what it began in the next transaction: nothing has to be repaired before or after.
     prepare: async () => {},
     tidy: async () => {},
-    leavesDependents: true,
-    problemOf: (manifest, payload) => problemOf(programs, manifest, payload),
+    problemOf: async (manifest, payload) =>
+      (await problemOf(programs, manifest, payload)) ?? (await signatureProblemOf(programs, await settings(), payload)),
     isOther: (step) => isOther(programs, step),
     transact: (change, context) => rpmTransaction({ frontEnd, disk, programs, settings }, change, context),
     finish: ({ workFolder }) => disk.remove(path.join(workFolder, 'rpm')),
@@ -48,6 +49,17 @@ async function problemOf(programs: RpmPrograms, manifest: Manifest, payload: str
   const found = `${entry?.name} ${entry?.version} ${archOfRpm(entry?.arch ?? '') ?? entry?.arch}`
   const wanted = `${manifest.name} ${manifest.version} ${manifest.arch}`
   return found === wanted ? undefined : `the package file is ${found}, its manifest says ${wanted}`
+}
+
+async function signatureProblemOf(
+  programs: RpmPrograms,
+  settings: RpmSettings,
+  payload: string,
+): Promise<string | undefined> {
+  const demandedBy = signaturesDemandedBy(await programs.verifyLevel(), settings)
+  if (demandedBy === undefined) return undefined
+  const complaint = await programs.signatureComplaint(payload)
+  return complaint === undefined ? undefined : signatureProblemIn(complaint, demandedBy)
 }
 
 /** Two builds of one version have different digests of their headers. */

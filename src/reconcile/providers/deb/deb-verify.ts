@@ -1,0 +1,57 @@
+// Whether the files of packages are as they came, asked so that one package that dpkg cannot check
+// does not spoil the answer about the others.
+
+import type { PackageName } from '../../../model/names.ts'
+import type { RunResult } from '../../../world/world.ts'
+import { lastLineOf } from '../../last-line.ts'
+import type { DebQueries } from './deb-queries.ts'
+
+export interface Verified {
+  /** What `dpkg --verify` found, in its own lines. */
+  text: string
+  /** Why the files of a package could not be checked. */
+  unread: ReadonlyMap<PackageName, string>
+}
+
+/**
+ * Asks for all packages at once. dpkg stops at the first package that it cannot check, so that one
+ * is left out if dpkg names it, and the rest is halved if not.
+ */
+export async function verifyEach(
+  { verify }: Pick<DebQueries, 'verify'>,
+  names: readonly PackageName[],
+): Promise<Verified> {
+  const texts: string[] = []
+  const unread = new Map<PackageName, string>()
+  const groups = names.length === 0 ? [] : [[...names]]
+  for (let group = groups.pop(); group !== undefined; group = groups.pop()) {
+    const result = await verify(group)
+    if (result.code === 0 && !result.timedOut) {
+      texts.push(result.stdout)
+      continue
+    }
+    const named = spoilerOf(result, group)
+    if (named !== undefined || group.length === 1 || result.timedOut) {
+      const spoilers = named !== undefined ? [named] : group
+      for (const name of spoilers) unread.set(name, `its files could not be checked: ${whyOf(result)}`)
+      const rest = group.filter((name) => !spoilers.includes(name))
+      if (rest.length > 0) groups.push(rest)
+    } else {
+      const half = Math.ceil(group.length / 2)
+      groups.push(group.slice(0, half), group.slice(half))
+    }
+  }
+  return { text: texts.join(''), unread }
+}
+
+/** The package of the group that made dpkg stop, if dpkg names it. */
+function spoilerOf({ stderr }: RunResult, group: readonly PackageName[]): PackageName | undefined {
+  const named = [...stderr.matchAll(/package '([^':]+)(?::[a-z0-9-]+)?'/g)].map(([, name]) => name)
+  return group.find((name) => named.includes(name))
+}
+
+function whyOf({ timedOut, stderr, code }: RunResult): string {
+  if (timedOut) return 'dpkg --verify took too long'
+  const text = stderr.replace(/^dpkg: (error|unrecoverable fatal error, aborting):\s*/gm, '').trim()
+  return lastLineOf(text) || `dpkg --verify ended with ${code}`
+}
