@@ -2,7 +2,7 @@
 // gist is in memory.
 
 import { type Knowledge, parseKnowledge } from '../model/knowledge.ts'
-import type { NodeName } from '../model/names.ts'
+import type { Instant, NodeName } from '../model/names.ts'
 import { parseJson } from '../model/parse.ts'
 import { type Attack, parseReport, type Report, type ReportBatch } from '../model/report.ts'
 import { takingTurns } from '../work/turns.ts'
@@ -39,6 +39,12 @@ export interface Inbox {
    * and however often reports arrive, the newest of each node stays.
    */
   accept(batch: ReportBatch, from: NodeName): Promise<Accepted>
+  /**
+   * The same without storing anything, for a disk that takes nothing. `isOwn`: the gist of a report
+   * of this node itself is kept in memory. What a child hands over is not: it would count as a
+   * duplicate when it comes again to be stored.
+   */
+  judge(batch: ReportBatch, from: NodeName, options: { isOwn: boolean }): Promise<Accepted>
   /** Sorted by name. */
   knowledge(): Knowledge[]
   knowledgeOf(node: NodeName): Knowledge | undefined
@@ -81,14 +87,14 @@ export async function openInbox(parts: InboxParts): Promise<Inbox> {
       inTurn(async () => {
         const sorted = await sortedBatch(batch, from, parts, known)
         await storeNewest(sorted.newest)
-        const newest = [...sorted.newest.values()].map(({ signed }) => signed)
-        const duplicates = [...sorted.duplicates.values()].filter(({ node }) => !sorted.newest.has(node))
-        return {
-          accepted: [...sorted.newest.keys()].sort(),
-          passUp: [...newest, ...duplicates],
-          attacks: attacksIn(sorted, from, clock.now()),
-          refused: sorted.refused,
-        }
+        return acceptedOf(sorted, from, clock.now())
+      }),
+
+    judge: (batch, from, { isOwn }) =>
+      inTurn(async () => {
+        const sorted = await sortedBatch(batch, from, parts, known)
+        if (isOwn) for (const [node, { knowledge }] of sorted.newest) known.set(node, knowledge)
+        return acceptedOf(sorted, from, clock.now())
       }),
 
     knowledge: () => [...known.values()].sort((a, b) => (a.node < b.node ? -1 : 1)),
@@ -115,6 +121,17 @@ export async function openInbox(parts: InboxParts): Promise<Inbox> {
         ])
         known.delete(node)
       }),
+  }
+}
+
+function acceptedOf(sorted: Sorted, from: NodeName, now: Instant): Accepted {
+  const newest = [...sorted.newest.values()].map(({ signed }) => signed)
+  const duplicates = [...sorted.duplicates.values()].filter(({ node }) => !sorted.newest.has(node))
+  return {
+    accepted: [...sorted.newest.keys()].sort(),
+    passUp: [...newest, ...duplicates],
+    attacks: attacksIn(sorted, from, now),
+    refused: sorted.refused,
   }
 }
 

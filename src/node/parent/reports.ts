@@ -1,17 +1,18 @@
 // Reports of this node and of its subtree: accepted, kept in the inbox, and passed on to the
 // parent. They end at the root.
 
+import { Failure, isOfDisk } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { Instant, NodeName } from '../../model/names.ts'
 import type { Attack, Envelope, Report, ReportBatch } from '../../model/report.ts'
 import type { ReportsAnswer } from '../../model/wire/reports-answer.ts'
-import { type Inbox, openInbox } from '../../report/inbox.ts'
+import { type Accepted, type Inbox, openInbox } from '../../report/inbox.ts'
 import type { Refused } from '../../report/incoming.ts'
 import { openOutbox } from '../../report/outbox.ts'
 import { verifyEnvelope } from '../../trust/envelope.ts'
 import type { NodeIdentity } from '../../trust/identity.ts'
 import type { Clock, Log, Random, Store } from '../../world/world.ts'
-import { type Answered, startReportSending } from './report-sending.ts'
+import { type Answered, answeredOf, startReportSending } from './report-sending.ts'
 import { reportPayloadType, startReporter } from './reporter.ts'
 
 export interface Reports {
@@ -43,6 +44,8 @@ export interface ReportsParts {
   onAccepted?: (nodes: NodeName[]) => void
   /** Reports of these nodes were refused here. */
   onRefused?: (refused: { node: NodeName; reason: string }[]) => void
+  /** The disk did not take a report. */
+  onUnsaved?: (failure: Failure) => void
   /** The parent has answered a batch. */
   onAnswered?: (answered: Answered) => void
 }
@@ -54,10 +57,7 @@ export async function startReports(parts: ReportsParts): Promise<Reports> {
   const outbox = await openOutbox({ store: store.sub('outbox') })
 
   const take = async (batch: ReportBatch, from: NodeName) => {
-    const { accepted, passUp, attacks, refused } = await inbox.accept(batch, from)
-    for (const attack of attacks) parts.onAttack(attack)
-    if (accepted.length > 0) parts.onAccepted?.(accepted)
-    noteRefused(parts, refused, from)
+    const { accepted, passUp, refused } = note(parts, await inbox.accept(batch, from), from)
     if (!isRoot && passUp.length > 0) {
       await outbox.put(passUp)
       sending.ask()
@@ -65,15 +65,25 @@ export async function startReports(parts: ReportsParts): Promise<Reports> {
     const told = refused.map(({ index, reason, retry }) => ({ index, reason, retry }))
     return { accepted: accepted.length, refused: told, now: clock.now() }
   }
+  const takeOrRelay = async (batch: ReportBatch, from: NodeName): Promise<ReportsAnswer> => {
+    try {
+      return await take(batch, from)
+    } catch (error) {
+      if (!(error instanceof Failure) || !isOfDisk(error) || isRoot) throw error
+      parts.onUnsaved?.(error)
+      return await relayed(parts, inbox, batch, from)
+    }
+  }
+  const onAnswered = (answered: Answered) => {
+    const own = answered.refused.some(({ node }) => node === parts.self)
+    isOwnRefused = own || (isOwnRefused && !answered.accepted.includes(parts.self))
+    parts.onAnswered?.(answered)
+  }
   let isOwnRefused = false
   const sending = startReportSending({
     ...parts,
     outbox,
-    onAnswered(answered) {
-      const own = answered.refused.some(({ node }) => node === parts.self)
-      isOwnRefused = own || (isOwnRefused && !answered.accepted.includes(parts.self))
-      parts.onAnswered?.(answered)
-    },
+    onAnswered,
     onRetry() {
       if (isOwnRefused) reporter.again()
     },
@@ -85,10 +95,17 @@ export async function startReports(parts: ReportsParts): Promise<Reports> {
       await take(batch, parts.self)
       sending.ask()
     },
+    async sendUnsaved(batch) {
+      note(parts, await inbox.judge(batch, parts.self, { isOwn: true }), parts.self)
+      const askedAt = clock.now()
+      const answer = await parts.send(batch)
+      onAnswered(answeredOf([parts.self], answer, { askedAt, now: clock.now() }))
+    },
+    onUnsaved: (failure) => parts.onUnsaved?.(failure),
   })
   return {
     inbox,
-    take,
+    take: takeOrRelay,
     ask: reporter.ask,
     async again() {
       for (const { node } of inbox.knowledge()) {
@@ -99,6 +116,31 @@ export async function startReports(parts: ReportsParts): Promise<Reports> {
     },
     stop: async () => void (await Promise.all([reporter.stop(), sending.stop()])),
   }
+}
+
+/** Tells everybody what became of a batch. */
+function note(parts: ReportsParts, accepted: Accepted, from: NodeName): Accepted {
+  for (const attack of accepted.attacks) parts.onAttack(attack)
+  if (accepted.accepted.length > 0) parts.onAccepted?.(accepted.accepted)
+  noteRefused(parts, accepted.refused, from)
+  return accepted
+}
+
+/**
+ * Passes a batch that the disk does not take to the parent at once, so that a full disk does not
+ * silence a subtree. The child's reports count as taken only if the parent takes them.
+ */
+async function relayed(parts: ReportsParts, inbox: Inbox, batch: ReportBatch, from: NodeName): Promise<ReportsAnswer> {
+  const { passUp, accepted, refused } = note(parts, await inbox.judge(batch, from, { isOwn: false }), from)
+  const envelopes = passUp.map(({ envelope }) => envelope)
+  const own = refused.map(({ index, reason, retry }) => ({ index, reason, retry }))
+  if (envelopes.length === 0) return { accepted: 0, refused: own, now: parts.clock.now() }
+  const answer = await parts.send({ reports: envelopes, certificates: batch.certificates })
+  const above = answer.refused.flatMap(({ index, ...why }) => {
+    const at = batch.reports.indexOf(envelopes[index] as Envelope)
+    return at < 0 ? [] : { index: at, ...why }
+  })
+  return { accepted: accepted.length, refused: [...own, ...above], now: parts.clock.now() }
 }
 
 function verifierFor({ identity, clock }: Pick<ReportsParts, 'identity' | 'clock'>) {
