@@ -1,8 +1,8 @@
 // What a revision means for one node.
 
 import type { Arch, Labels, NodeName, PackageName, PackageVersion, Sha256 } from './names.ts'
+import { own } from './packages/records.ts'
 import { isTargeted } from './packages/target.ts'
-import { own } from './records.ts'
 import type { Build, PresentWanted, Revision, Selector, Terms } from './revision.ts'
 
 /** The properties by which a policy selects nodes. Facts are flat: `os.codename`. */

@@ -28,9 +28,10 @@ export type Offers = ReadonlyMap<string, readonly Offer[]>
  * provides.
  */
 export function offersOf(
-  manifest: Pick<Manifest, 'kind' | 'name' | 'version' | 'arch' | 'provides' | 'multiArch'>,
+  manifest: Pick<Manifest, 'kind' | 'name' | 'version' | 'provides'> & Partial<Pick<Manifest, 'arch' | 'multiArch'>>,
 ): [string, Offer][] {
-  const by = { arch: manifest.arch, isAllowed: manifest.multiArch === 'allowed' }
+  const { arch, multiArch } = manifest
+  const by = arch === undefined ? {} : { arch, isAllowed: multiArch === 'allowed' }
   const itself: [string, Offer] = [manifest.name, { kind: 'version', version: manifest.version }]
   const all = [itself, ...(manifest.provides ?? []).map((text) => providedBy(manifest.kind, text))]
   return all.map(([name, offer]) => [name, { ...offer, ...by }])

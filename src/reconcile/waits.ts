@@ -2,7 +2,7 @@
 
 import type { DesiredPackage } from '../model/desired.ts'
 import type { Instant } from '../model/names.ts'
-import { own } from '../model/records.ts'
+import { own } from '../model/packages/records.ts'
 import type { Terms } from '../model/revision.ts'
 import { localTimeText, spanOf } from '../model/units/local-times.ts'
 import type { Window } from '../model/units/windows.ts'

@@ -3,7 +3,7 @@
 
 import type { DesiredPackage } from '../model/desired.ts'
 import type { NodeName } from '../model/names.ts'
-import { own } from '../model/records.ts'
+import { own } from '../model/packages/records.ts'
 import { mayHave, type Rollout, type RolloutState, rolloutNameOf, waveOf } from '../model/rollouts.ts'
 import { localTimeText } from '../model/units/local-times.ts'
 import type { InstalledRecord } from './actual.ts'

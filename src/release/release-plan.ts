@@ -4,7 +4,7 @@
 import { type DesiredPackage, desiredFor, groupsOf, type NodeTraits } from '../model/desired.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { NodeName, PackageName, Sha256 } from '../model/names.ts'
-import { own } from '../model/records.ts'
+import { own } from '../model/packages/records.ts'
 import { policySiteOf, type Report } from '../model/report.ts'
 import { type Revision, targetFactsOf } from '../model/revision.ts'
 import { type LinkedNode, type LinkTraffic, linkTraffic } from './link-traffic.ts'

@@ -76,7 +76,7 @@ t.test('only a package that is Multi-Arch: allowed meets a need with :any', asyn
     'libno:amd64': true,
     'libno:i386': false,
   })
-  // A base list does not say what is Multi-Arch: allowed, and python3:any is a common need.
+  // A base list does not say what is Multi-Arch: allowed, and python3:any is asked for often.
   check(t, 'deb', parseBaseList('python3 3.11', 'list'), { 'python3:any': true, 'python3:any (>= 3.12)': false })
 })
 

@@ -106,7 +106,7 @@ export function outsideLookups(files: readonly SourceFile[]): string[] {
         const match = outsideKeys.exec(line.replace(/^\s*(\/\/|\*).*$/, ''))
         return match === null
           ? []
-          : [`${path}:${index + 1} looks up ${match[0]}: take own() of model/records.ts, or a Map`]
+          : [`${path}:${index + 1} looks up ${match[0]}: take own() of model/packages/records.ts, or a Map`]
       }),
     )
 }
@@ -115,7 +115,7 @@ export function outsideLookups(files: readonly SourceFile[]): string[] {
 const ownKeys: Readonly<Record<string, string>> = {
   'src/cli/': 'options and conditions are listed in the commands themselves',
   'src/swarm/engine-process.ts': 'names of environment variables, listed there',
-  'src/model/records.ts': 'it is what all others use',
+  'src/model/packages/records.ts': 'it is what all others use',
   'src/model/units/': 'units are listed there and looked up with Object.hasOwn',
 }
 

@@ -1,7 +1,7 @@
 // Targets: the machines that a build of a package is for, by their facts. One name and version may
 // have a build for each of several distributions.
 
-import { own } from '../records.ts'
+import { own } from './records.ts'
 
 /** Every fact has to have this text. */
 export type Target = Record<string, string>

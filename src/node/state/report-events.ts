@@ -3,7 +3,7 @@
 
 import { limits } from '../../model/limits.ts'
 import type { Instant, NodeName } from '../../model/names.ts'
-import { own } from '../../model/records.ts'
+import { own } from '../../model/packages/records.ts'
 import type { Refusal } from '../../model/report.ts'
 import { roughly } from '../../model/units/durations.ts'
 import type { Effect, Event, Next } from './events.ts'

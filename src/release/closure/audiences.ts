@@ -5,7 +5,7 @@ import { type DesiredPackage, desiredInGroups, type Machine } from '../../model/
 import type { Kind, Manifest } from '../../model/manifest.ts'
 import type { PackageName, Sha256 } from '../../model/names.ts'
 import { isConditional, isMet, namesIn, type Offers, offersOf as offersIn } from '../../model/needs.ts'
-import { own } from '../../model/records.ts'
+import { own } from '../../model/packages/records.ts'
 import { type Revision, targetFactsOf } from '../../model/revision.ts'
 import { isFor, noOffers, offersBy, offersByKind } from './offers.ts'
 

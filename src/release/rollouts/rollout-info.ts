@@ -2,7 +2,7 @@
 
 import { limits } from '../../model/limits.ts'
 import type { Instant, NodeName, PackageName } from '../../model/names.ts'
-import { own } from '../../model/records.ts'
+import { own } from '../../model/packages/records.ts'
 import { eachBuildOf, type Revision } from '../../model/revision.ts'
 import { isOut, type Rollout, type RolloutState, rolloutNameOf } from '../../model/rollouts.ts'
 import { type RolloutProgress, type Standing, soakedAt, type Tally } from './rollout-waves.ts'

@@ -4,7 +4,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { limits } from '../../model/limits.ts'
 import type { Instant, PackageName } from '../../model/names.ts'
-import { own } from '../../model/records.ts'
+import { own } from '../../model/packages/records.ts'
 import type { Earlier, Revision, Rule } from '../../model/revision.ts'
 import { isOut, type RolloutState, rolloutNameOf } from '../../model/rollouts.ts'
 

@@ -2,7 +2,7 @@
 // change, signs the result.
 
 import { Failure } from '../../model/failure.ts'
-import { own } from '../../model/records.ts'
+import { own } from '../../model/packages/records.ts'
 import { type RolloutState, rolloutNameOf, rolloutsBytes } from '../../model/rollouts.ts'
 import type { Fleet } from '../../trust/fleet.ts'
 import type { Log } from '../../world/world.ts'

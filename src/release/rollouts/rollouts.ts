@@ -3,7 +3,7 @@
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { Instant, NodeName } from '../../model/names.ts'
-import { own } from '../../model/records.ts'
+import { own } from '../../model/packages/records.ts'
 import { isOut, type RolloutState, rolloutNameOf } from '../../model/rollouts.ts'
 import { didYouMean } from '../../model/yaml/nearest.ts'
 import type { Inbox } from '../../report/inbox.ts'
