@@ -5,6 +5,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { PackageName } from '../model/names.ts'
+import { own } from '../model/packages/records.ts'
 import { manifestsOf, type PresentWanted, type Revision, type Wanted } from '../model/revision.ts'
 import type { RolloutState } from '../model/rollouts.ts'
 import type { Compiled } from '../repository/policy.ts'
@@ -93,7 +94,7 @@ export async function draftOfRollback(parts: DraftParts, number: number, message
 function exactWhereOther(earlier: Revision, last: Revision): Revision {
   const isSame = (name: PackageName, { builds, targets }: PresentWanted) =>
     last.rules.some(({ packages }) => {
-      const now = packages[name]
+      const now = own(packages, name)
       return now?.state === 'present' && isDeepStrictEqual([now.builds, now.targets], [builds, targets])
     })
   const exactOf = (name: PackageName, wanted: Wanted): Wanted => {
