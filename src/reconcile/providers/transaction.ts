@@ -94,7 +94,8 @@ async function sorted(
       held.add(step)
       continue
     }
-    const problem = await problemOf(step)
+    const isUnread = there?.state === 'unread' && there.version === null
+    const problem = isUnread ? there.found : await problemOf(step)
     if (problem === undefined) ready.push(step)
     else impossible.set(step.action.name, problem)
   }
