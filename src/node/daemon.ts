@@ -173,7 +173,7 @@ function startOwnJobs(
       })
   const jobs = startJobs({
     ...{ clock, log, store, trust, uplink, source, swarm, objects, machine, appliedOutcomes, diskLimits },
-    ...{ state, dispatch, onAttack },
+    ...{ state, dispatch, onAttack, disk, dir: home.dir },
     announce: parentSide.announcer.soon,
   })
   return {

@@ -41,6 +41,11 @@ export const machineLimits = {
    * new log.
    */
   storeRepairBytes: 4 * MiB,
+  /**
+   * Written to find out whether a disk takes anything: as much as a report and its counter need. A
+   * single byte would fit on a disk where no report does.
+   */
+  diskProbeBytes: 64 * KiB,
   /** Bytes of the disk that payloads leave free, unless node.yaml has `diskReserve`. */
   diskReserveBytes: 64 * MiB,
   /**

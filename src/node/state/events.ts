@@ -99,6 +99,10 @@ export type Event =
   | { kind: 'transfer-failed'; name: PackageName; because: string }
   /** What does not fit on the disk, in words for a person; null if everything fits. */
   | { kind: 'room-looked'; problem: string | null }
+  /** Something could not be stored. */
+  | { kind: 'store-failed'; failure: Failure }
+  /** Why the home folder cannot be written, in words for a person; null if it can. */
+  | { kind: 'disk-probed'; problem: string | null }
   /** What the disk has damaged lately, in words for a person; null if nothing. */
   | { kind: 'disk-looked'; problem: string | null }
   /** A new certificate is saved. */
@@ -140,6 +144,8 @@ export type Effect =
   | { kind: 'note-parted'; infoHash: InfoHash; node: NodeName }
   /** Let the rollouts take the newer reports of these nodes into account. */
   | { kind: 'advance-rollouts'; nodes: NodeName[] }
+  /** Find out whether the home folder can be written. */
+  | { kind: 'probe-disk' }
   | { kind: 'save-converged'; revision: number }
   | { kind: 'save-quarantine' }
   /** Save site, facts and parent for the next start. */

@@ -44,6 +44,7 @@ export type ProblemSource =
   | 'parent'
   | 'report'
   | 'clock'
+  | 'unwritable'
 
 export interface State {
   name: NodeName
@@ -115,6 +116,8 @@ export interface State {
   refusedAbove: Readonly<Record<NodeName, string>>
   /** How far this machine's clock is ahead of the parent's; 0 within `limits.clockToldMs`. */
   clockAheadMs: number
+  /** The sources whose problem is that a disk of this machine failed. */
+  ofDisk: readonly ProblemSource[]
   /** What is wrong right now, in words for a person. */
   problems: Readonly<Partial<Record<ProblemSource, string>>>
 }
@@ -160,6 +163,7 @@ export function initialState(options: {
     refusals: [],
     refusedAbove: {},
     clockAheadMs: 0,
+    ofDisk: [],
     problems: {},
   }
 }

@@ -3,6 +3,7 @@
 
 import { unreachable } from '../../model/failure.ts'
 import { attacksAfter } from './attacks.ts'
+import { diskProbed, probeFor } from './disk-events.ts'
 import type { Event, Next } from './events.ts'
 import { applied, applyFailed, askedToApply, inspected, lookDue } from './machine-events.ts'
 import { parentAnswered, parentLost } from './parent-events.ts'
@@ -15,7 +16,7 @@ import {
   revisionLoaded,
   rolloutsLoaded,
 } from './policy-events.ts'
-import { withoutProblem, withProblem } from './problems.ts'
+import { withFailure, withoutProblem, withProblem } from './problems.ts'
 import { reportsAccepted, reportsAnswered, reportsRefused } from './report-events.ts'
 import type { ProblemSource, State } from './state.ts'
 
@@ -71,7 +72,7 @@ export function transition(state: State, event: Event): Next {
     case 'inspected':
       return inspected(state, event)
     case 'inspect-failed':
-      return [withProblem(state, 'inspect', event.failure.message), [{ kind: 'report' }]]
+      return [withFailure(state, 'inspect', event.failure), [{ kind: 'report' }, ...probeFor(event.failure)]]
     case 'applied':
       return applied(state, event)
     case 'rechecked':
@@ -90,6 +91,10 @@ export function transition(state: State, event: Event): Next {
       return looked(state, 'room', event)
     case 'disk-looked':
       return looked(state, 'disk', event)
+    case 'store-failed':
+      return [state, probeFor(event.failure)]
+    case 'disk-probed':
+      return diskProbed(state, event)
     case 'certificate-renewed':
       return [state, [{ kind: 'use-certificate' }, { kind: 'refresh' }]]
     case 'asked-to-apply':
