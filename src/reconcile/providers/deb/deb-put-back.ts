@@ -5,7 +5,7 @@
 import type { PackageName } from '../../../model/names.ts'
 import type { Change, TransactionResult } from '../package-system.ts'
 import type { ApplyContext } from '../provider.ts'
-import { type DpkgEntry, parseDpkgQuery } from './deb-text.ts'
+import { type DpkgEntry, parseControl, parseDpkgQuery } from './deb-text.ts'
 import { type DebTransactionParts, debTransaction } from './deb-transaction.ts'
 
 /**
@@ -22,16 +22,20 @@ export async function debPutBack(
   const result = await debTransaction(parts, change, context)
   if (result.kind === 'refused') return result
   const stuck = stuckIn(change, parseDpkgQuery(await programs.query()))
+  const open = new Set<PackageName>()
   const aside = new Map<PackageName, string[]>()
   for (const entry of stuck) {
+    if (await isOnlyUnpacked(parts, change, entry)) continue
+    open.add(entry.name)
     await context.journal('scripts put aside', entry.name)
     const scripts = await programs.putScriptsAside(entry, context.workFolder)
     if (scripts.length > 0) aside.set(entry.name, scripts)
   }
   if (aside.size === 0) return result
-  // apt does not know a name that is gone.
-  const removes = new Set(stuck.map(({ name }) => name).filter((name) => change.removes.has(name)))
-  const again = await debTransaction(parts, { ...change, removes }, context)
+  // apt does not know a name that is gone, and stumbles over a file that is unpacked already.
+  const removes = new Set([...change.removes].filter((name) => open.has(name)))
+  const installs = new Map([...change.installs].filter(([name]) => open.has(name)))
+  const again = await debTransaction(parts, { ...change, installs, removes }, context)
   const left = new Set(stuckIn(change, parseDpkgQuery(await programs.query())).map(({ name }) => name))
   for (const [name, scripts] of aside) if (left.has(name)) await programs.putScriptsBack(scripts, context.workFolder)
   if (again.kind === 'refused') return again
@@ -48,6 +52,17 @@ function stuckIn({ installs, removes }: Change, entries: readonly DpkgEntry[]): 
     const isWhole = ['installed', 'triggers-awaited', 'triggers-pending'].includes(status) && !needsReinstall
     return installs.has(name) && !isGone && !isWhole
   })
+}
+
+/** Whether nothing is left to do but what dpkg does in every run: to configure what is unpacked. */
+async function isOnlyUnpacked(
+  { programs }: DebTransactionParts,
+  { installs }: Change,
+  { name, version, status, needsReinstall }: DpkgEntry,
+): Promise<boolean> {
+  const payload = installs.get(name)
+  if (payload === undefined || status !== 'unpacked' || needsReinstall) return false
+  return parseControl(await programs.control(payload)).get('Version') === version
 }
 
 /** `shop:amd64.prerm` is prerm. */

@@ -24,8 +24,7 @@ export function debSystemFor(parts: DebSystemParts): PackageSystem {
     prepare: (context) => repair(parts, context),
     problemOf: (manifest, payload) => problemOf(programs, manifest, payload),
     filesIn: (payload) => programs.fileCount(payload),
-    transact: (change, context) =>
-      (change.isBack ? debPutBack : debTransaction)({ programs, disk }, change, context),
+    transact: (change, context) => (change.isBack ? debPutBack : debTransaction)({ programs, disk }, change, context),
 
     // Nothing on the machine tells the two contents apart. Before the transaction the plan is
     // believed; afterwards only apt's own exit tells whether it got that far.
