@@ -16,6 +16,7 @@ import { nodesCommand } from './commands/nodes.ts'
 import { packageCommand, packagesCommand } from './commands/packages.ts'
 import { planCommand } from './commands/plan.ts'
 import { publishCommand } from './commands/publish.ts'
+import { recoverCommand } from './commands/recover.ts'
 import { releaseCommand } from './commands/release.ts'
 import { reloadCommand } from './commands/reload.ts'
 import { rollbackCommand } from './commands/rollback.ts'
@@ -50,5 +51,6 @@ export const commands: readonly Command[] = [
   whyCommand,
   reloadCommand,
   doctorCommand,
+  recoverCommand,
   demoCommand,
 ]

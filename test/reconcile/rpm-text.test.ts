@@ -39,13 +39,14 @@ missing   d /usr/share/doc/a b
 `
   t.same(parseRpmVerify(text), {
     touched: ['/opt/user/VERSION'],
+    unread: [],
     findings: [
       { path: '/opt/shop/lib/a', what: 'missing' },
       { path: '/usr/share/doc/a b', what: 'missing' },
       { path: '/opt/shop/bin/shop', what: 'changed' },
     ],
   })
-  t.same(parseRpmVerify(''), { findings: [], touched: [] })
+  t.same(parseRpmVerify(''), { findings: [], touched: [], unread: [] })
 })
 
 t.test('what went wrong, in rpm’s, dnf’s and zypper’s own words, and whose fault it was', async (t) => {

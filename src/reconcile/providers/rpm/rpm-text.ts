@@ -63,20 +63,23 @@ export function parseProvides(text: string): string[] {
 /**
  * Reads the lines of `rpm -V`, without configuration files: those are the administrator's to
  * change. `touched`: the files whose time has changed, and as far as was checked nothing else of
- * them.
+ * them. `unread`: the files that rpm could not check.
  */
-export function parseRpmVerify(text: string): { findings: Finding[]; touched: string[] } {
+export function parseRpmVerify(text: string): { findings: Finding[]; touched: string[]; unread: string[] } {
   const findings: Finding[] = []
   const touched: string[] = []
+  const unread: string[] = []
   for (const line of text.split('\n')) {
+    if (/^package .+ is not installed$/.test(line)) unread.push(line)
     const match = /^(missing|[.?0-9A-Z]{8,})\s+(?:([acdglmnr])\s+)?(\/.*?)(?: \([^()]*\))?$/.exec(line)
     if (match === null || match[2] === 'c') continue
     const [, what, , path] = match as unknown as [string, string, string | undefined, string]
     if (what === 'missing') findings.push({ path, what: 'missing' })
     else if (/[SM5DLUGP]/.test(what)) findings.push({ path, what: 'changed' })
+    else if (what.includes('?')) unread.push(path)
     else if (what.includes('T') && match[2] !== 'g') touched.push(path)
   }
-  return { findings, touched }
+  return { findings, touched, unread }
 }
 
 /** One line for each file of a package: its flags, its size and its path. */

@@ -5,12 +5,14 @@ import path from 'node:path'
 import { limits } from '../../../model/limits.ts'
 import type { PackageName } from '../../../model/names.ts'
 import { compareVersions } from '../../../model/versions.ts'
-import type { Actual } from '../../actual.ts'
+import { type Actual, unreadActual } from '../../actual.ts'
 import { openBaselines } from '../drift/baselines.ts'
-import { type Differing, type DriftParts, differingIn, type PackageFiles, withDiffering } from '../drift/drift.ts'
+import { type Differing, type DriftParts, differingIn, withDiffering } from '../drift/drift.ts'
 import { withBaseline } from '../drift/with-baseline.ts'
 import { findingsText, type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
 import { ensureTogether } from '../transaction.ts'
+import { failureOf } from './rpm-each.ts'
+import { rpmFiles } from './rpm-files.ts'
 import { excludesIn, type Hold, heldBy, holdFiles } from './rpm-holds.ts'
 import { isInstalledSideBySide } from './rpm-instances.ts'
 import { type RpmProgramParts, type RpmPrograms, rpmProgramsFor } from './rpm-programs.ts'
@@ -19,7 +21,7 @@ import { readRpmSettings } from './rpm-settings.ts'
 import { versionsByName } from './rpm-side-by-side.ts'
 
 import { rpmSystemFor } from './rpm-system.ts'
-import { nevraOf, parseRpmFiles, parseRpmQuery, parseRpmVerify, type RpmEntry } from './rpm-text.ts'
+import { nevraOf, parseRpmQuery, type RpmEntry } from './rpm-text.ts'
 
 /**
  * The provider of kind rpm. Throws `bad-input` for a target root that is not a plain absolute path.
@@ -60,10 +62,15 @@ async function inspect(
   names: readonly PackageName[],
   look: InspectOptions,
 ): Promise<Actual[]> {
-  if (names.length === 0 || (await programs.frontEnd()) === undefined || !(await programs.hasDatabase())) return []
+  if (names.length === 0 || (await programs.frontEnd()) === undefined) return []
+  if (!(await programs.hasDatabase())) {
+    if (look.owned.size === 0) return []
+    throw failureOf('rpm', 'its database is gone, and banyan has installed packages by it')
+  }
   const wanted = new Set(names)
+  const { text, unread } = await programs.queryEach(names)
   // rpm also reads `shop-2.0` as version 2.0 of shop.
-  const entries = parseRpmQuery(await programs.query(names)).filter((entry) => wanted.has(entry.name))
+  const entries = parseRpmQuery(text).filter((entry) => wanted.has(entry.name))
   const groups = versionsByName(entries)
   const settings = await readRpmSettings(parts)
   const native = await programs.arch()
@@ -74,7 +81,11 @@ async function inspect(
   }
   const seen: Seen[] = []
   for (const name of wanted) {
-    const one = await seenOf(name, groups.get(name) ?? [], about)
+    const because = unread.get(name)
+    const one =
+      because === undefined
+        ? await seenOf(name, groups.get(name) ?? [], about)
+        : { actual: unreadActual({ name, kind: 'rpm' }, because), words: [] }
     if (one !== undefined) seen.push(one)
   }
   const checked = seen.filter(({ actual }) => look.owned.has(actual.name))
@@ -145,39 +156,4 @@ async function holdsIn(
     holds.push(...read(text, native))
   }
   return holds
-}
-
-/** What rpm knows about the files of packages. */
-function rpmFiles(programs: RpmPrograms): PackageFiles {
-  const owners: PackageFiles['owners'] = async (paths) => {
-    const known = new Map<string, PackageName>()
-    if (paths.length > limits.ownersAskedMax) return known
-    for (const file of paths) {
-      const names = new Set((await programs.owners([file])).split('\n').filter((line) => line !== ''))
-      const [name] = names
-      // rpm says in a sentence that no package has the file.
-      if (names.size === 1 && name !== undefined && !name.includes(' ')) known.set(file, name)
-    }
-    return known
-  }
-  return {
-    async verify(names, depth) {
-      const { findings, touched } = parseRpmVerify(await programs.verify(names, depth))
-      const unread = new Map<PackageName, string>()
-      if (depth === 'full' || touched.length === 0) return { findings, unread }
-      // A file of which only the time has changed is read even in a quick look: it may have other
-      // content of the same size.
-      const known = await owners(touched)
-      const isKnown = touched.every((file) => names.includes(known.get(file) ?? ''))
-      const suspects = isKnown ? [...new Set(known.values())] : names
-      const read = parseRpmVerify(await programs.verify(suspects, 'full')).findings
-      const found = new Set(findings.map((finding) => finding.path))
-      return { findings: [...findings, ...read.filter((finding) => !found.has(finding.path))], unread }
-    },
-    owners,
-    async shipped(name, paths) {
-      const wanted = new Set(paths)
-      return new Map([...parseRpmFiles(await programs.files(name))].filter(([file]) => wanted.has(file)))
-    },
-  }
 }
