@@ -9,6 +9,7 @@ import type { MeasuredTransfer, NodeInfo } from '../model/local-api/nodes.ts'
 import type { BodyOf } from '../model/local-api/requests.ts'
 import type { RolloutInfo } from '../model/local-api/rollouts.ts'
 import type { Status } from '../model/local-api/status.ts'
+import { own } from '../model/packages/records.ts'
 import type { Transfer } from '../model/report.ts'
 import type { Rollouts } from '../release/rollouts/rollouts.ts'
 import { refusedIn } from '../report/refusals.ts'
@@ -102,7 +103,7 @@ function knownHere({ node }: LocalApiParts): Knowledge[] {
   const { acknowledged } = node.state()
   return node.inbox
     .knowledge()
-    .map((each) => (each.attackedAt <= (acknowledged[each.node] ?? 0) ? { ...each, attacks: 0 } : each))
+    .map((each) => (each.attackedAt <= (own(acknowledged, each.node) ?? 0) ? { ...each, attacks: 0 } : each))
 }
 
 function acknowledged(parts: LocalApiParts, name: string): AnswerOf<'POST /acknowledge/:name'> {

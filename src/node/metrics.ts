@@ -1,6 +1,7 @@
 // A node's metrics at this moment.
 
 import { Failure } from '../model/failure.ts'
+import { own } from '../model/packages/records.ts'
 import type { Settings } from '../model/settings.ts'
 import { bytesOfSize } from '../model/units/sizes.ts'
 import type { Inbox } from '../report/inbox.ts'
@@ -46,7 +47,7 @@ export async function metricsNow(parts: {
     converged: state.converged,
     expires: state.trusted?.expires ?? null,
     outcomes: state.outcomes,
-    attacks: attacksStanding(state.attacks, clock.now(), state.acknowledged[state.name] ?? 0).length,
+    attacks: attacksStanding(state.attacks, clock.now(), own(state.acknowledged, state.name) ?? 0).length,
     problems: problemsOf(state, transfers).length,
     knowledge: parts.inbox.knowledge(),
     moved: swarm.moved(),
