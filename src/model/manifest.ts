@@ -10,8 +10,8 @@ import {
   lineSchema,
   type PackageName,
   type PackageVersion,
-  packageNameSchema,
   packageVersionSchema,
+  publishedNameSchema,
   type Sha256,
   sha256Schema,
 } from './names.ts'
@@ -60,7 +60,7 @@ export type Hooks = v.InferOutput<typeof hooksSchema>
 
 const manifestSchema = v.strictObject({
   schema: v.literal(1),
-  name: packageNameSchema,
+  name: publishedNameSchema,
   version: packageVersionSchema,
   kind: kindSchema,
   arch: archSchema,

@@ -5,7 +5,7 @@ import * as v from 'valibot'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { hooksSchema } from '../model/manifest.ts'
-import { archSchema, lineSchema, packageNameSchema, packageVersionSchema } from '../model/names.ts'
+import { archSchema, lineSchema, packageVersionSchema, publishedNameSchema } from '../model/names.ts'
 import { targetSchema } from '../model/packages/target-schema.ts'
 import { globSchema } from '../model/units/globs.ts'
 import { readYaml } from '../model/yaml/yaml.ts'
@@ -24,7 +24,7 @@ const patternSchema = v.pipe(
 )
 
 export const treeDescriptionSchema = v.strictObject({
-  name: v.exactOptional(packageNameSchema),
+  name: v.exactOptional(publishedNameSchema),
   version: v.exactOptional(packageVersionSchema),
   arch: v.optional(archSchema, 'all'),
   /** The machines that the package is for, by their facts. */

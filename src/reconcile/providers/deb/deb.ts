@@ -1,13 +1,13 @@
 // Debian packages: which are installed according to dpkg, and whether their files are still as they
 // came.
 
-import type { PackageName } from '../../../model/names.ts'
+import { type PackageName, publishedNameOf } from '../../../model/names.ts'
 import { type Actual, unreadActual } from '../../actual.ts'
 import { findingsText, type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
 import { ensureTogether } from '../transaction.ts'
 import { type DebPrograms, debProgramsFor } from './deb-programs.ts'
 import { debSystemFor } from './deb-system.ts'
-import { type DpkgEntry, parseDpkgQuery, parseVerify, pathExcludedBy } from './deb-text.ts'
+import { type DpkgEntry, ownName, parseDpkgQuery, parseVerify, pathExcludedBy } from './deb-text.ts'
 import type { DebProgramParts } from './deb-tools.ts'
 import { verifyEach } from './deb-verify.ts'
 
@@ -34,35 +34,67 @@ async function inspect(programs: DebPrograms, names: readonly PackageName[], loo
   if (names.length === 0) return []
   const info = await programs.info()
   if (!(await programs.hasDatabase())) return []
-  const wanted = new Set(names)
-  const entries = parseDpkgQuery(await programs.query()).filter((entry) => wanted.has(entry.name))
-  const ours = await ownArchitecture(programs, entries)
+  const published = new Set(names.map(publishedNameOf))
+  const entries = parseDpkgQuery(await programs.query()).filter((entry) => published.has(entry.name))
+  const native = entries.some(({ arch }) => arch !== 'all') ? await programs.nativeArch() : ''
+  const found = entriesByName(entries, names, native)
   const pins = await programs.pins()
-  const damaged = await info.damaged(ours.filter(({ name, status }) => look.owned.has(name) && isInstalled(status)))
-  const known = new Set(ours.map(({ name }) => name))
-  const actual = names.flatMap((name): Actual[] => {
-    const pinned = pins(name)
-    if (known.has(name)) return []
-    if (info.listed.has(name)) return [unreadActual({ name, kind: 'deb' }, 'dpkg lists its files and does not know it')]
-    return pinned === undefined ? [] : [{ ...absent(name, false), ...pinned }]
-  })
-  for (const entry of ours) {
-    const one = actualOf(entry)
-    const damage = damaged.get(entry.name)
+  const isOwned = (name: PackageName, { status }: DpkgEntry) => look.owned.has(name) && isInstalled(status)
+  const damaged = await info.damaged([...found].flatMap(([name, entry]) => (isOwned(name, entry) ? [entry] : [])))
+  const known = new Set(entries.map((entry) => entry.name))
+  const isLost = (name: PackageName) =>
+    info.listed.has(name)
+      ? !known.has(publishedNameOf(name)) || name.includes(':')
+      : info.listed.has(`${name}:${native}`)
+  const actual: Actual[] = []
+  for (const name of names) {
+    if (found.has(name)) continue
+    const pinned = pins(publishedNameOf(name))
+    if (isLost(name)) actual.push(unreadActual({ name, kind: 'deb' }, 'dpkg lists its files and does not know it'))
+    else if (pinned !== undefined) actual.push({ ...absent(name, false), ...pinned })
+  }
+  for (const [name, entry] of found) {
+    const one = actualOf(name, entry)
     const pinned = pins(entry.name)
+    const damage = damaged.get(entry)
     if (one === undefined && pinned === undefined) continue
-    const seen = { ...(one ?? absent(entry.name, false)), ...(one?.held ? {} : pinned) }
+    const seen = { ...(one ?? absent(name, false)), ...(one?.held ? {} : pinned) }
     actual.push(damage === undefined ? seen : { ...seen, state: 'broken', found: damage })
   }
-  return await withDrift(programs, actual, look)
+  return await withDrift(programs, actual, look, wordsFor(found))
 }
 
-/** A package of the same name for a foreign architecture (multi-arch) is not looked at. */
-async function ownArchitecture(programs: DebPrograms, entries: readonly DpkgEntry[]): Promise<DpkgEntry[]> {
-  const native = entries.length === new Set(entries.map((entry) => entry.name)).size ? '' : await programs.nativeArch()
-  return [...Map.groupBy(entries, (entry) => entry.name).values()].flatMap(
-    (sameName) => sameName.find(({ arch }) => arch === native || arch === 'all') ?? sameName[0] ?? [],
-  )
+/**
+ * Each package by its name on a machine of this architecture: `libfo:i386` is not `libfo`. One for
+ * another architecture that nobody asked for is there only if it is installed.
+ */
+function entriesByName(
+  entries: readonly DpkgEntry[],
+  names: readonly PackageName[],
+  native: string,
+): Map<PackageName, DpkgEntry> {
+  const asked = new Set(names)
+  const found = new Map<PackageName, DpkgEntry>()
+  for (const entry of entries) {
+    const full = `${entry.name}:${entry.arch}`
+    const own = ownName(full, native)
+    for (const name of new Set([own, ...(asked.has(full) ? [full] : [])])) {
+      if (!asked.has(name) && (!isInstalled(entry.status) || name === entry.name)) continue
+      const other = found.get(name)
+      // The same name may be known as `all` too, and then only one of them is installed.
+      if (other === undefined || !isInstalled(other.status)) found.set(name, entry)
+    }
+  }
+  return found
+}
+
+/** The words with which dpkg knows packages: a name alone is not enough where it is there twice. */
+function wordsFor(found: ReadonlyMap<PackageName, DpkgEntry>): (name: PackageName) => string {
+  const times = Map.groupBy(found.values(), ({ name }) => name)
+  return (name) => {
+    const entry = found.get(name)
+    return entry === undefined || new Set(times.get(entry.name)).size < 2 ? name : `${entry.name}:${entry.arch}`
+  }
 }
 
 function absent(name: PackageName, held: boolean): Actual {
@@ -74,7 +106,7 @@ function isInstalled(status: string): boolean {
 }
 
 /** Undefined if the package is neither installed nor held. */
-function actualOf({ name, version, status, held, needsReinstall }: DpkgEntry): Actual | undefined {
+function actualOf(name: PackageName, { version, status, held, needsReinstall }: DpkgEntry): Actual | undefined {
   if (!isInstalled(status)) return held ? absent(name, true) : undefined
   const installed = { name, kind: 'deb' as const, version, held, payload: null }
   switch (status) {
@@ -92,13 +124,23 @@ function actualOf({ name, version, status, held, needsReinstall }: DpkgEntry): A
   }
 }
 
-async function withDrift(programs: DebPrograms, actual: readonly Actual[], look: InspectOptions): Promise<Actual[]> {
-  const checked = actual.filter(({ name, state }) => look.owned.has(name) && state === 'whole').map(({ name }) => name)
-  const { drifted, unread } = await driftOf(programs, checked)
+async function withDrift(
+  programs: DebPrograms,
+  actual: readonly Actual[],
+  look: InspectOptions,
+  wordFor: (name: PackageName) => string,
+): Promise<Actual[]> {
+  const checked = actual.filter(({ name, state }) => look.owned.has(name) && state === 'whole')
+  const isChecked = new Set(checked)
+  const { drifted, unread } = await driftOf(
+    programs,
+    checked.map(({ name }) => wordFor(name)),
+  )
   return actual.map((one) => {
-    const because = unread.get(one.name)
+    if (!isChecked.has(one)) return one
+    const because = unread.get(wordFor(one.name))
     if (because !== undefined) return { ...one, state: 'unread', found: because }
-    const findings = drifted.get(one.name)
+    const findings = drifted.get(wordFor(one.name))
     return findings === undefined ? one : { ...one, state: 'drifted', found: findingsText(findings) }
   })
 }
