@@ -4,6 +4,7 @@
 import * as v from 'valibot'
 import { limits } from './limits.ts'
 import { countSchema, wordSchema } from './names.ts'
+import { durationSchema } from './units/durations.ts'
 import { bandwidthEntries } from './units/rates.ts'
 import { sizeSchema } from './units/sizes.ts'
 import { uploadGuardEntries } from './upload-guard.ts'
@@ -16,6 +17,12 @@ export const nodeLimitsEntries = {
     v.pipe(sizeSchema, v.description('what payloads and small objects may take on the disk, e.g. 50GB')),
   ),
   diskReserve: v.exactOptional(v.pipe(sizeSchema, v.description('what is left free on the disk in any case'))),
+  scrub: v.exactOptional(
+    v.pipe(
+      v.union([v.literal('off'), durationSchema]),
+      v.description('how often each stored payload is read from the disk and checked, e.g. 30d; or off'),
+    ),
+  ),
 }
 const nodeLimitsSchema = v.object(nodeLimitsEntries)
 export type NodeLimits = v.InferOutput<typeof nodeLimitsSchema>
@@ -50,7 +57,7 @@ export interface LimitsInForce extends Omit<NodeLimits, keyof typeof bandwidthEn
  */
 export function limitsInForce(policy: readonly NodeLimits[], own: NodeLimits): LimitsInForce {
   const bandwidth = [...policy, own]
-  const { storeQuota, diskReserve, uploadLoadMax, uploadOnBattery, metered } = Object.assign(
+  const { storeQuota, diskReserve, scrub, uploadLoadMax, uploadOnBattery, metered } = Object.assign(
     {},
     ...bandwidth,
   ) as NodeLimits
@@ -58,6 +65,7 @@ export function limitsInForce(policy: readonly NodeLimits[], own: NodeLimits): L
     bandwidth,
     ...(storeQuota !== undefined && { storeQuota }),
     ...(diskReserve !== undefined && { diskReserve }),
+    ...(scrub !== undefined && { scrub }),
     ...(uploadLoadMax !== undefined && { uploadLoadMax }),
     ...(uploadOnBattery !== undefined && { uploadOnBattery }),
     ...(metered !== undefined && { metered }),

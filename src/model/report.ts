@@ -152,6 +152,8 @@ export const reportSchema = v.strictObject({
   restarts: v.exactOptional(v.pipe(v.array(restartSchema), v.maxLength(limits.restartsKept))),
   /** The end of what programs printed in the last apply, if something failed in it. */
   output: v.exactOptional(v.pipe(v.string(), v.maxLength(limits.reportOutputMaxChars))),
+  /** The node could not store this report, and sent it from memory. Its parent may know no other. */
+  unsaved: v.exactOptional(v.literal(true)),
   /** What is wrong right now, in sentences for a person. */
   problems: v.array(v.pipe(v.string(), v.maxLength(1024))),
 })

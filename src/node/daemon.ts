@@ -172,8 +172,8 @@ function startOwnJobs(
         onProblem: (problem) => dispatch({ kind: 'room-looked', problem }),
       })
   const jobs = startJobs({
-    ...{ clock, log, store, trust, uplink, source, swarm, machine, appliedOutcomes, diskLimits },
-    ...{ state, dispatch, onAttack },
+    ...{ clock, log, store, trust, uplink, source, swarm, objects, machine, appliedOutcomes, diskLimits },
+    ...{ state, dispatch, onAttack, disk, dir: home.dir },
     announce: parentSide.announcer.soon,
   })
   return {

@@ -22,7 +22,7 @@ export async function metricsNow(parts: {
   version: string
   settings: () => Pick<Settings, 'storeQuota' | 'diskReserve'>
   state: () => State
-  swarm: Pick<Swarm, 'moved' | 'stored' | 'whole' | 'unfinished' | 'transfers'>
+  swarm: Pick<Swarm, 'moved' | 'stored' | 'whole' | 'unfinished' | 'transfers' | 'scrubbed'>
   inbox: Pick<Inbox, 'knowledge'>
   bandwidth: Pick<Bandwidth, 'rates'>
   /** Bytes per second; null where nobody has said so. */
@@ -36,6 +36,7 @@ export async function metricsNow(parts: {
   const { storeQuota } = parts.settings()
   const state = parts.state()
   const transfers = swarm.transfers()
+  const { oldest, mending, damagedPieces } = swarm.scrubbed()
   const families = metricsOf({
     now: clock.now(),
     version: parts.version,
@@ -48,7 +49,8 @@ export async function metricsNow(parts: {
     problems: problemsOf(state, transfers).length,
     knowledge: parts.inbox.knowledge(),
     moved: swarm.moved(),
-    payloads: { whole: swarm.whole().size, unfinished: swarm.unfinished().length },
+    scrub: { oldest, damagedPieces },
+    payloads: { mending: mending.length, whole: swarm.whole().size, unfinished: swarm.unfinished().length },
     disk: {
       stored: swarm.stored().reduce((sum, { bytes }) => sum + bytes, 0),
       quota: storeQuota === undefined ? null : bytesOfSize(storeQuota),

@@ -31,7 +31,9 @@ export interface NodeParts {
   machine: LocalMachine
   /** Load and power supply of the machine. Without this function both stay unknown. */
   uploadFacts?: () => Promise<UploadFacts>
-  openSwarm: (options: Pick<SwarmParts, 'onEvent' | 'site' | 'linkRate'>) => Promise<Swarm>
+  openSwarm: (
+    options: Pick<SwarmParts, 'onEvent' | 'site' | 'linkRate' | 'scrubEveryMs' | 'onDamage'>,
+  ) => Promise<Swarm>
   /** Null at every node but a root. */
   root: { fleet: Fleet; repository: Repository } | null
 }

@@ -35,6 +35,7 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
     send: (batch) => uplink.reports(batch),
     onAccepted: (nodes) => dispatch({ kind: 'reports-accepted', nodes }),
     onRefused: (refused) => dispatch({ kind: 'reports-refused', refused, at: clock.now() }),
+    onUnsaved: (failure) => dispatch({ kind: 'store-failed', failure }),
     onAnswered: (answered) => dispatch({ kind: 'reports-answered', ...answered }),
   })
   const { site = null } = parts.settings

@@ -8,6 +8,7 @@ import { msOfDuration } from '../model/units/durations.ts'
 import { unlimited } from '../model/units/rates.ts'
 import { isService } from '../reconcile/apply/apply-unit.ts'
 import { openLocalMachine } from '../reconcile/machine.ts'
+import { forkedChecker } from '../swarm/checking/check-process.ts'
 import { forkedEngine } from '../swarm/engine-process.ts'
 import { openSwarm } from '../swarm/swarm.ts'
 import { loadIdentity, type NodeIdentity, saveIdentity } from '../trust/identity.ts'
@@ -103,7 +104,7 @@ async function nodePartsFrom({
         tls: () => identity.tls,
         listen: { address: settings.listen, port: settings.swarmPort },
         rates: unlimited,
-        engine: forkedEngine({ log, clock }),
+        ...{ engine: forkedEngine({ log, clock }), checker: forkedChecker() },
         ...wanted,
       }),
     root,

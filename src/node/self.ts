@@ -2,6 +2,7 @@
 // swarm and the swarm's rates.
 
 import { limits } from '../model/limits.ts'
+import type { NodeLimits } from '../model/node-limits.ts'
 import type { Attack } from '../model/report.ts'
 import { msOfDuration } from '../model/units/durations.ts'
 import { createObjectSource, type ObjectSource } from '../objects/object-source.ts'
@@ -9,11 +10,11 @@ import { createRevisionObjects, type RevisionObjects } from '../objects/revision
 import type { SwarmEvent } from '../swarm/holdings/holding.ts'
 import type { Swarm } from '../swarm/swarm.ts'
 import type { Trust } from '../trust/trust-store.ts'
+import { createFewLines } from '../work/few-lines.ts'
 import { type Bandwidth, startBandwidth } from './bandwidth.ts'
 import { createLiveSettings, type LiveSettings } from './live-settings.ts'
 import type { NodeParts } from './node-parts.ts'
 import type { Uplink } from './parent/uplink.ts'
-import { attacksAfter } from './state/attacks.ts'
 import type { Event } from './state/events.ts'
 import { swarmSiteOf } from './state/in-force.ts'
 import { createLiveState, type LiveState } from './state/live-state.ts'
@@ -26,7 +27,7 @@ export interface Self {
   source: ObjectSource
   swarm: Swarm
   bandwidth: Bandwidth
-  /** Logs the attack if it is news, and notes it in the state. */
+  /** Logs the attack, unless there are many such lines already, and notes it in the state. */
   onAttack(attack: Omit<Attack, 'at'>): void
   stop(): Promise<void>
 }
@@ -39,12 +40,11 @@ export async function startSelf(parts: NodeParts, uplink: Uplink): Promise<Self>
   const isRoot = parts.root !== null
   const live = createLiveState(initialState({ name, labels, site, isRoot, checkIntervalMs }))
   const { state, dispatch } = live
+  const lines = createFewLines(clock)
   const onAttack = (seen: Omit<Attack, 'at'>) => {
     const attack = { ...seen, at: clock.now() }
-    const { attacks } = state()
-    // What is not worth a place in the report is not worth a line: an attacker could fill the log.
-    const isNews = attacksAfter(attacks, attack) !== attacks
-    log[isNews ? 'warn' : 'debug']('attack', { attack: seen.kind, from: seen.from, detail: seen.detail })
+    const level = lines.mayLog(seen.kind, seen.from) ? 'warn' : 'debug'
+    log[level]('attack', { attack: seen.kind, from: seen.from, detail: seen.detail })
     dispatch({ kind: 'attack-seen', attack })
   }
   const liveSettings = createLiveSettings({ ...parts, state, clock, log })
@@ -61,6 +61,8 @@ export async function startSelf(parts: NodeParts, uplink: Uplink): Promise<Self>
     },
     site: () => swarmSiteOf(state()),
     linkRate: () => liveSettings.linkRate(),
+    scrubEveryMs: () => scrubEveryMsOf(liveSettings.limits().scrub),
+    onDamage: (problem) => dispatch({ kind: 'disk-looked', problem }),
   })
   const { uploadFacts } = parts
   const bandwidth = startBandwidth({ clock, log, swarm, limits: liveSettings.limits, uploadFacts })
@@ -84,6 +86,10 @@ function namedNow(trust: Trust, state: () => State): RevisionObjects {
   })
 }
 
+function scrubEveryMsOf(scrub: NodeLimits['scrub']): number | null {
+  return scrub === 'off' ? null : msOfDuration(scrub ?? limits.scrubEveryMs)
+}
+
 const nothing: ReadonlySet<string> = new Set()
 
 function eventOf(event: Exclude<SwarmEvent, { kind: 'attack' }>): Event {
@@ -96,6 +102,8 @@ function eventOf(event: Exclude<SwarmEvent, { kind: 'attack' }>): Event {
       return { kind: 'peer-met', infoHash: event.infoHash, node: event.node }
     case 'parted':
       return { kind: 'peer-parted', infoHash: event.infoHash, node: event.node }
+    case 'damaged':
+      return { kind: 'holding-changed' }
     case 'failed':
       return { kind: 'transfer-failed', name: event.name, because: event.because }
   }

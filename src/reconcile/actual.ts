@@ -35,6 +35,11 @@ export interface Actual {
    */
   found: string
   /**
+   * What differs from the state after the installation and is left so, in one line: a rule or the
+   * package says so, or its owner is known to fill such files.
+   */
+  left?: string
+  /**
    * All installed versions of a package that is installed side by side, such as a kernel: the
    * newest first. `version`, `state` and `found` are then those of the newest. Absent if only one
    * version is installed.

@@ -11,7 +11,7 @@ import { type DraftParts, draftOfPolicy, draftOfRollback } from './drafts.ts'
 import { type PlannedRelease, type PlanningParts, planDraft } from './planning.ts'
 import { changesBetween, type HistoryEntry, historyOf, type RevisionChanges } from './revision-changes.ts'
 import { createRevisions } from './revisions.ts'
-import { type SeedingParts, seed, seedPublished } from './seeding.ts'
+import { damageWarnings, type SeedingParts, seed, seedPublished } from './seeding.ts'
 import { type Released, type ReleaseOptions, type SigningParts, signDraft } from './signing.ts'
 import { startTimestampRenewal } from './timestamp-renewal.ts'
 
@@ -56,6 +56,10 @@ export async function startReleasing(parts: ReleaseParts): Promise<Releasing> {
   const drafting = { ...parts, revisions }
   await seedPublished(parts)
   const renewal = startTimestampRenewal(parts)
+  const withDamage = (released: Released): Released => ({
+    ...released,
+    warnings: [...released.warnings, ...damageWarnings(parts)],
+  })
 
   return {
     publish: (path, options) =>
@@ -74,12 +78,12 @@ export async function startReleasing(parts: ReleaseParts): Promise<Releasing> {
     release: (options) =>
       inTurn(async () => {
         options.onStep('compiling')
-        return await signDraft(parts, await draftOfPolicy(drafting, options.message), options)
+        return withDamage(await signDraft(parts, await draftOfPolicy(drafting, options.message), options))
       }),
     rollback: (options) =>
       inTurn(async () => {
         const draft = await draftOfRollback(drafting, options.revision, options.message)
-        return await signDraft(parts, draft, options)
+        return withDamage(await signDraft(parts, draft, options))
       }),
     async history() {
       const found = await revisions.list(limits.historyMax + 1)

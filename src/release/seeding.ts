@@ -10,7 +10,7 @@ import type { Swarm } from '../swarm/swarm.ts'
 import type { Log } from '../world/world.ts'
 
 export interface SeedingParts {
-  swarm: Pick<Swarm, 'adopt'>
+  swarm: Pick<Swarm, 'adopt' | 'scrubbed'>
   source: Pick<ObjectSource, 'need'>
   repository: Pick<Repository, 'holdings'>
   log: Log
@@ -18,7 +18,7 @@ export interface SeedingParts {
 
 /** Seeds one published payload; a payload that travels as an object needs no seed. */
 export async function seed(
-  parts: Pick<SeedingParts, 'swarm' | 'source'>,
+  parts: { swarm: Pick<Swarm, 'adopt'>; source: SeedingParts['source'] },
   digest: Sha256,
   manifest: Manifest,
 ): Promise<void> {
@@ -40,4 +40,12 @@ export async function seedPublished(parts: SeedingParts): Promise<void> {
       parts.log.error('package cannot be given out, publish it again', { name, version, error: error.message })
     }
   }
+}
+
+/** What this root cannot give out whole just now, in sentences for a person. */
+export function damageWarnings({ swarm }: Pick<SeedingParts, 'swarm'>): string[] {
+  return swarm.scrubbed().mending.map(({ name, version, missing }) => {
+    const pieces = missing === 1 ? '1 piece' : `${missing} pieces`
+    return `${name} ${version}: the disk of this root has damaged ${pieces}, which its children are asked for`
+  })
 }

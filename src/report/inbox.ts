@@ -2,7 +2,7 @@
 // gist is in memory.
 
 import { type Knowledge, parseKnowledge } from '../model/knowledge.ts'
-import type { NodeName } from '../model/names.ts'
+import type { Instant, NodeName } from '../model/names.ts'
 import { parseJson } from '../model/parse.ts'
 import { type Attack, parseReport, type Report, type ReportBatch } from '../model/report.ts'
 import { takingTurns } from '../work/turns.ts'
@@ -17,6 +17,8 @@ export interface InboxParts {
   clock: Pick<Clock, 'now' | 'after'>
   /** How far ahead of our clock a report may claim that it was made. */
   maxFutureMs: number
+  /** Whether one more report of this node may be taken now; always, if absent. */
+  mayReport?: (node: NodeName) => boolean
 }
 
 export interface Accepted {
@@ -39,6 +41,12 @@ export interface Inbox {
    * and however often reports arrive, the newest of each node stays.
    */
   accept(batch: ReportBatch, from: NodeName): Promise<Accepted>
+  /**
+   * The same without storing anything, for a disk that takes nothing. `isOwn`: the gist of a report
+   * of this node itself is kept in memory. What a child hands over is not: it would count as a
+   * duplicate when it comes again to be stored.
+   */
+  judge(batch: ReportBatch, from: NodeName, options: { isOwn: boolean }): Promise<Accepted>
   /** Sorted by name. */
   knowledge(): Knowledge[]
   knowledgeOf(node: NodeName): Knowledge | undefined
@@ -81,14 +89,14 @@ export async function openInbox(parts: InboxParts): Promise<Inbox> {
       inTurn(async () => {
         const sorted = await sortedBatch(batch, from, parts, known)
         await storeNewest(sorted.newest)
-        const newest = [...sorted.newest.values()].map(({ signed }) => signed)
-        const duplicates = [...sorted.duplicates.values()].filter(({ node }) => !sorted.newest.has(node))
-        return {
-          accepted: [...sorted.newest.keys()].sort(),
-          passUp: [...newest, ...duplicates],
-          attacks: attacksIn(sorted, from, clock.now()),
-          refused: sorted.refused,
-        }
+        return acceptedOf(sorted, from, clock.now())
+      }),
+
+    judge: (batch, from, { isOwn }) =>
+      inTurn(async () => {
+        const sorted = await sortedBatch(batch, from, parts, known)
+        if (isOwn) for (const [node, { knowledge }] of sorted.newest) known.set(node, knowledge)
+        return acceptedOf(sorted, from, clock.now())
       }),
 
     knowledge: () => [...known.values()].sort((a, b) => (a.node < b.node ? -1 : 1)),
@@ -118,6 +126,17 @@ export async function openInbox(parts: InboxParts): Promise<Inbox> {
   }
 }
 
+function acceptedOf(sorted: Sorted, from: NodeName, now: Instant): Accepted {
+  const newest = [...sorted.newest.values()].map(({ signed }) => signed)
+  const duplicates = [...sorted.duplicates.values()].filter(({ node }) => !sorted.newest.has(node))
+  return {
+    accepted: [...sorted.newest.keys()].sort(),
+    passUp: [...newest, ...duplicates],
+    attacks: attacksIn(sorted, from, now),
+    refused: sorted.refused,
+  }
+}
+
 async function storedKnowledge(store: Store): Promise<Map<NodeName, Knowledge>> {
   const known = new Map<NodeName, Knowledge>()
   for await (const [key, value] of store.entries(knowledgeKey(''))) {
@@ -130,13 +149,13 @@ async function storedKnowledge(store: Store): Promise<Map<NodeName, Knowledge>> 
 async function sortedBatch(
   { reports, certificates }: ReportBatch,
   from: NodeName,
-  { verify, clock, maxFutureMs }: InboxParts,
+  { verify, clock, maxFutureMs, mayReport = () => true }: InboxParts,
   known: ReadonlyMap<NodeName, Knowledge>,
 ): Promise<Sorted> {
   const sorted = emptySorted()
   for (const [index, envelope] of reports.entries()) {
     if (index % checkedAtOnce === checkedAtOnce - 1) await new Promise<void>((resolve) => clock.after(0, resolve))
-    sortInto(sorted, envelope, { index, verify, now: clock.now(), maxFutureMs, certificates, from, known })
+    sortInto(sorted, envelope, { index, verify, mayReport, now: clock.now(), maxFutureMs, certificates, from, known })
   }
   return sorted
 }

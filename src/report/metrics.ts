@@ -27,7 +27,13 @@ export interface MetricsParts {
   knowledge: readonly Knowledge[]
   /** Since the daemon started: bytes of pieces, and how often a swarm engine was started. */
   moved: { fromParent: number; fromSiblings: number; overLink: number; given: number; engineStarts: number }
-  payloads: { whole: number; unfinished: number }
+  /** `mending` are among the unfinished. */
+  payloads: { whole: number; unfinished: number; mending: number }
+  /**
+   * When the payload that was not read for longest was read, and the pieces found damaged since the
+   * start.
+   */
+  scrub: { oldest: Instant | null; damagedPieces: number }
   /** Bytes; null where there is no limit, or it is not known. */
   disk: { stored: number; quota: number | null; free: number | null; reserve: number }
   rates: Required<Rates>
@@ -100,7 +106,7 @@ function ofSubtree({ knowledge, now, revision }: MetricsParts): MetricFamily[] {
   ]
 }
 
-function ofSwarm({ moved, payloads, disk, rates, linkRate }: MetricsParts): MetricFamily[] {
+function ofSwarm({ moved, payloads, scrub, disk, rates, linkRate }: MetricsParts): MetricFamily[] {
   const { fromParent, fromSiblings } = moved
   const limitsInForce = Object.entries({ node: rates, link: rates.link }).flatMap(([way, { upload, download }]) =>
     Object.entries({ upload, download }).flatMap(([direction, rate]) => sample({ way, direction }, rate)),
@@ -115,6 +121,16 @@ function ofSwarm({ moved, payloads, disk, rates, linkRate }: MetricsParts): Metr
     bytesMoved('banyan_link_received_bytes', 'Swarm bytes received from other sites.', one(moved.overLink)),
     { name: 'banyan_engine_starts', type: 'counter', help: 'Swarm engines started.', samples: one(moved.engineStarts) },
     gauge('banyan_payloads', 'Payloads of swarms, whole here or unfinished.', by('state', payloads)),
+    {
+      ...{ name: 'banyan_damaged_pieces', type: 'counter', help: 'Pieces that the disk has damaged.' },
+      samples: one(scrub.damagedPieces),
+    },
+    {
+      ...gauge('banyan_scrub_oldest_timestamp_seconds', 'When the payload not read for longest was read.', [
+        ...one(scrub.oldest === null ? null : scrub.oldest / 1000),
+      ]),
+      unit: 'seconds',
+    },
     bytesNow('banyan_stored_bytes', 'Bytes of payloads on the disk.', disk.stored),
     bytesNow('banyan_store_quota_bytes', 'Bytes that payloads and small objects may take.', disk.quota),
     bytesNow('banyan_disk_free_bytes', 'Bytes free on the disk of the payloads.', disk.free),

@@ -15,6 +15,7 @@ import {
   type Wanted,
 } from '../model/revision.ts'
 import { rolloutOf } from '../model/rollouts.ts'
+import { msOfDuration } from '../model/units/durations.ts'
 import { windowOf } from '../model/units/windows.ts'
 import { compareVersions } from '../model/versions.ts'
 import { didYouMean } from '../model/yaml/nearest.ts'
@@ -155,7 +156,7 @@ function checkTerm(
   )
 }
 
-function termsOf({ window, rollout, urgent, background, restart, mode, keep }: PolicyRule): Terms {
+function termsOf({ window, rollout, urgent, background, restart, mode, ignore, timeout, keep }: PolicyRule): Terms {
   return {
     ...(window !== undefined && { window }),
     ...(rollout !== undefined && { rollout }),
@@ -163,6 +164,8 @@ function termsOf({ window, rollout, urgent, background, restart, mode, keep }: P
     ...(String(background) === 'true' && { background: true as const }),
     ...(restart !== undefined && { restart: [...new Set(restart)] }),
     ...(mode === 'audit' && { mode }),
+    ...(ignore !== undefined && { ignore: [...new Set(ignore)] }),
+    ...(timeout !== undefined && { hookTimeoutMs: msOfDuration(timeout) }),
     ...(keep !== undefined && { keep: Number(keep) }),
   }
 }

@@ -23,6 +23,8 @@ export interface EngineReportsParts {
   /** When a holding that fails now is tried again, in monotonic milliseconds. */
   retryAtMs: (infoHash: InfoHash) => number
   dispatch: (event: OpeningEvent) => void
+  /** The disk no longer has these pieces, or the file of a whole payload has another size. */
+  onDamaged: (infoHash: InfoHash, pieces: readonly number[] | 'unknown') => void
   onCounted: (counters: Counters) => void
   onEvent: (event: SwarmEvent) => void
 }
@@ -41,7 +43,13 @@ export function reportReceiver(parts: EngineReportsParts): (report: EngineReport
       case 'counted':
         parts.onCounted(report.counters)
         return holdings.note(report.infoHash, holdingEventOf(report, parts))
+      case 'damaged':
+        return parts.onDamaged(report.infoHash, report.pieces)
       case 'lost':
+        if (holdings.get(report.infoHash)?.progress.kind === 'complete') {
+          return parts.onDamaged(report.infoHash, 'unknown')
+        }
+        return holdings.note(report.infoHash, holdingEventOf(report, parts))
       case 'stored':
       case 'reach':
       case 'completed':
@@ -108,6 +116,6 @@ function poisoningOf(
   { holdings, clock }: Pick<EngineReportsParts, 'holdings' | 'clock'>,
 ): Attack {
   const { name, version } = holdings.get(infoHash)?.spec ?? { name: infoHash, version: '' }
-  const detail = `piece ${piece} of ${name} ${version} does not have its digest`
+  const detail = `piece ${piece} of ${name} ${version} does not have its digest, twice`
   return { kind: 'piece-poisoned', from, at: clock.now(), detail }
 }

@@ -111,6 +111,11 @@ export const engineReportSchema = v.variant('kind', [
   v.strictObject({ kind: v.literal('called-plainly'), infoHash: infoHashSchema }),
   /** The holding is open. Pieces that `look` found were reported as stored before. */
   v.strictObject({ kind: v.literal('opened'), infoHash: infoHashSchema }),
+  /**
+   * The file no longer has what these pieces were when they were recorded. The control side has to
+   * close the holding, and then to open it without them.
+   */
+  v.strictObject({ kind: v.literal('damaged'), infoHash: infoHashSchema, pieces: v.array(countSchema) }),
   /** The file with the recorded pieces is not there: none of the pieces counts any longer. */
   v.strictObject({ kind: v.literal('lost'), infoHash: infoHashSchema }),
   /** These pieces are checked and durable. */
@@ -134,7 +139,10 @@ export const engineReportSchema = v.variant('kind', [
     found: sha256Schema,
     from: v.array(nodeNameSchema),
   }),
-  /** A piece does not have its digest, and this node sent the wrong bytes. */
+  /**
+   * This node has sent wrong bytes for a piece, and its disk does not explain it: it was told of
+   * the first wrong copy, and sent another one.
+   */
   v.strictObject({
     kind: v.literal('poisoned'),
     infoHash: infoHashSchema,

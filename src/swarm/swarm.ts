@@ -6,6 +6,7 @@ import { limits } from '../model/limits.ts'
 import type { HoldingSpec } from '../model/manifest.ts'
 import type { InfoHash, Sha256 } from '../model/names.ts'
 import type { Disk, Store } from '../world/world.ts'
+import { type Scrubbed, type ScrubParts, startScrub } from './checking/scrub.ts'
 import type { SwarmPort } from './engine.ts'
 import type { EngineControl } from './engine-control.ts'
 import { type Holdings, openHoldings } from './holdings/holdings.ts'
@@ -13,9 +14,11 @@ import { type HoldingViews, viewsOf } from './holdings/views.ts'
 import { type Openings, type OpeningsParts, startOpenings } from './openings/openings.ts'
 import { createWantedPayloads } from './openings/wanted-payloads.ts'
 
-export interface SwarmParts extends Omit<OpeningsParts, 'engineIdleMs'> {
+export interface SwarmParts
+  extends Omit<OpeningsParts, 'engineIdleMs' | 'onDamaged'>,
+    Pick<ScrubParts, 'checker' | 'scrubEveryMs' | 'onDamage'> {
   store: Store
-  disk: Pick<Disk, 'list' | 'stat' | 'remove'>
+  disk: Pick<Disk, 'list' | 'stat' | 'remove' | 'rename'>
   /** Where nodes of the fleet reach this node. Port 0 lets the system choose. */
   listen: { address: string; port: number }
   /** limits.engineIdleMs unless a test says otherwise. */
@@ -39,6 +42,13 @@ export interface Swarm extends EngineControl, HoldingViews {
   plain: PlainSwarm
   /** The path of the payload; undefined unless it is complete and its SHA-256 was checked. */
   payloadPath(sha256: Sha256): string | undefined
+  /**
+   * Somebody found the payload wrong: reads all of it from the disk. Resolves when what is wrong is
+   * being fetched again.
+   */
+  recheck(sha256: Sha256): Promise<void>
+  /** What the checks of the stored payloads have found. */
+  scrubbed(): Scrubbed
   /** Removes the payload and its record. */
   forget(infoHash: InfoHash): Promise<void>
   /** Resolves when the engine has ended and everything it reported is recorded. */
@@ -68,14 +78,26 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
   let isClosed = false
   const holdings = await openHoldings({
     ...parts,
+    onEvent: (event) => {
+      if (event.kind === 'damaged') scrub.damaged(event)
+      parts.onEvent(event)
+    },
     onChange: () => {
       openings.look()
       wanted.look()
     },
   })
-  const openings = startOpenings({ ...parts, engineIdleMs: parts.engineIdleMs ?? limits.engineIdleMs }, holdings)
+  const openings = startOpenings(
+    {
+      ...parts,
+      engineIdleMs: parts.engineIdleMs ?? limits.engineIdleMs,
+      onDamaged: (infoHash, pieces) => scrub.found(infoHash, pieces),
+    },
+    holdings,
+  )
   const { whileClosed, control, plain } = openings
   const wanted = createWantedPayloads({ ...parts, holdings, whileClosed })
+  const scrub = await startScrub({ ...parts, holdings, whileClosed })
   const port = await engine.listen({ ...parts.listen, onCaller: (caller) => openings.take(caller, 'swarm') })
   const checking = checkFiles({ ...parts, holdings, whileClosed, isClosed: () => isClosed }).catch((error) =>
     log.error('files not checked', { error: messageOf(error) }),
@@ -93,12 +115,15 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
       metainfo: holdings.metainfo,
     },
     payloadPath: holdings.payloadPath,
+    recheck: scrub.recheck,
+    scrubbed: scrub.now,
     forget: async (infoHash) => {
       await whileClosed(infoHash, () => holdings.remove(infoHash))
       control.setPeers(infoHash, [])
     },
     close: async () => {
       isClosed = true
+      scrub.stop()
       const closed = port.close()
       await openings.stop()
       await closed
@@ -109,8 +134,8 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
 }
 
 /**
- * Compares the file of each whole payload with its size; a payload whose file was cut comes in
- * anew. This runs beside the start, which looks at the names only: thousands of files would have
+ * Compares the file of each whole payload with its size; of a file that was cut, what is missing
+ * comes in anew. This runs beside the start, which looks at the names only: thousands of files would have
  * the node wait for their sizes.
  */
 async function checkFiles(
@@ -123,6 +148,6 @@ async function checkFiles(
     const { infoHash, sha256 } = spec.payload
     if (progress.kind !== 'complete' || (await holdings.hasFile(infoHash))) continue
     log.warn('payload is cut', { payload: sha256 })
-    await parts.whileClosed(infoHash, () => holdings.happened(infoHash, { kind: 'lost', at: clock.now() }))
+    await parts.whileClosed(infoHash, () => holdings.damaged(infoHash, 'unknown', clock.now()))
   }
 }

@@ -131,17 +131,53 @@ export function engineContract(t: Test, open: (t: Test) => Promise<EngineWorld>)
     t.ok(fromParent >= payload.bytes.length && fromParent <= payload.bytes.length + 2 * pieceLength, `${fromParent}`)
   })
 
-  check('who gives a wrong piece is named, and the payload comes from others', async (t, world) => {
-    const payload = payloadFrom('poison', { size: MiB, pieceLength })
-    const bytes = Buffer.from(payload.bytes)
-    bytes[2 * pieceLength] = (bytes[2 * pieceLength] ?? 0) ^ 1
-    const mallory = await seed(world, 'mallory', { ...payload, bytes })
-    const client = await fetching(world, 'client', payload, [mallory.as('parent')])
-    const { attack } = await world.passage.until(client.event('attack'))
-    t.match(attack, { kind: 'piece-poisoned', from: 'mallory', detail: /^piece 2 of poison 1\.0 / })
-    const honest = await seed(world, 'honest', payload)
-    client.swarm.setPeers(payload.spec.payload.infoHash, [mallory.as('parent'), honest.as('sibling')])
+  check('a holder whose disk has damaged a piece gets it again, and nobody is blamed', async (t, world) => {
+    const payload = payloadFrom('rot', { size: MiB, pieceLength })
+    const root = await seed(world, 'root', payload)
+    const before = await fetching(world, 'middle', payload, [root.as('parent')])
+    await checkWhole(t, world, before, payload)
+    await world.passage.until(before.close())
+    await world.passage.until(flip(before, payload, 2 * pieceLength + 7))
+    // What is whole here is wanted by nobody here.
+    const middle = await start(world, 'middle')
+    middle.swarm.setPeers(payload.spec.payload.infoHash, [root.as('parent')])
+    const client = await fetching(world, 'client', payload, [middle.as('parent')])
     await checkWhole(t, world, client, payload)
+    await checkWhole(t, world, middle, payload)
+    t.match(await world.passage.until(middle.event('damaged')), { name: 'rot', pieces: 1 })
+    for (const node of [root, middle, client]) t.same(attacksAt(node), [], `${node.name} tells of no attack`)
+    t.equal(middle.transfer(payload).fromParent, pieceLength, 'one piece was fetched again')
+  })
+
+  check('what somebody finds wrong is read from the disk at once, and mended', async (t, world) => {
+    const payload = payloadFrom('recheck', { size: MiB + 5, pieceLength })
+    const root = await seed(world, 'root', payload)
+    const client = await fetching(world, 'client', payload, [root.as('parent')])
+    await checkWhole(t, world, client, payload)
+    client.swarm.setWanted([])
+    for (const at of [0, MiB + 2]) await world.passage.until(flip(client, payload, at))
+    await world.passage.until(client.swarm.recheck(payload.spec.payload.sha256))
+    t.match(await world.passage.until(client.event('damaged')), { pieces: 2 })
+    await world.passage.until(client.until('again', () => client.transfer(payload).state === 'complete'))
+    t.equal(client.transfer(payload).fromParent, pieceLength + 5)
+    await checkWhole(t, world, client, payload)
+    await world.passage.until(client.swarm.recheck(payload.spec.payload.sha256))
+    t.equal(client.events.filter(({ kind }) => kind === 'damaged').length, 1, 'and is well then')
+  })
+
+  check('a whole payload that was cut keeps what is left of it', async (t, world) => {
+    const payload = payloadFrom('cut', { size: MiB, pieceLength })
+    const root = await seed(world, 'root', payload)
+    const before = await fetching(world, 'client', payload, [root.as('parent')])
+    await checkWhole(t, world, before, payload)
+    await world.passage.until(before.close())
+    const { folder, disk } = before
+    const { sha256, infoHash } = payload.spec.payload
+    await world.passage.until(disk.write(`${folder}/${sha256}`, payload.bytes.subarray(0, MiB / 2 + 9)))
+    const client = await start(world, 'client')
+    client.swarm.setPeers(infoHash, [root.as('parent')])
+    await checkWhole(t, world, client, payload)
+    t.equal(client.transfer(payload).fromParent, MiB / 2)
   })
 
   check('a payload that is not what was signed is dropped', async (t, world) => {
@@ -260,6 +296,18 @@ export function engineContract(t: Test, open: (t: Test) => Promise<EngineWorld>)
     await checkWhole(t, world, client, payload)
     t.equal(mallory.transfer(payload).have, 0)
   })
+}
+
+/** Changes one byte of a whole payload on the disk. */
+async function flip({ disk, folder }: TestNode, { spec }: TestPayload, at: number): Promise<void> {
+  const path = `${folder}/${spec.payload.sha256}`
+  const bytes = Uint8Array.from(await disk.read(path))
+  bytes[at] = (bytes[at] ?? 0) ^ 1
+  await disk.write(path, bytes)
+}
+
+function attacksAt({ events }: TestNode) {
+  return events.filter(({ kind }) => kind === 'attack')
 }
 
 function start(world: EngineWorld, ...args: Parameters<Nodes['start']>): Promise<TestNode> {

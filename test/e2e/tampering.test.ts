@@ -4,7 +4,7 @@
 
 import { createHash, randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import { limits } from '../../src/model/limits.ts'
@@ -12,15 +12,9 @@ import type { Manifest, SwarmPayload } from '../../src/model/manifest.ts'
 import { parseReport, type Report, type ReportBatch } from '../../src/model/report.ts'
 import type { Handout } from '../../src/model/wire/announce.ts'
 import { reportPayloadType } from '../../src/node/parent/reporter.ts'
-import { forkedEngine } from '../../src/swarm/engine-process.ts'
-import { openSwarm } from '../../src/swarm/swarm.ts'
 import { seal } from '../../src/trust/envelope.ts'
-import { systemClock } from '../../src/world/clock.ts'
-import { systemDisk } from '../../src/world/disk.ts'
-import { createLog } from '../../src/world/log.ts'
-import { systemRandom } from '../../src/world/random.ts'
-import { openLevelStore } from '../../src/world/store.ts'
 import type { HttpResponse } from '../../src/world/world.ts'
+import { startPoisoner } from '../swarm/raw-peer.ts'
 import { type Deed, type HostileParent, startHostileParent } from './hostile-parent.ts'
 import { addSettings, type RealTree, realTree } from './real-tree.ts'
 import { until } from './until.ts'
@@ -223,13 +217,11 @@ t.test('a hostile staging server', { timeout: 90_000 }, async (t) => {
     await tree.publish('globe', '1.0', { heights: content })
     const payload = await swarmPayloadOf(tree, 'globe', '1.0')
     const published = await readFile(path.join(homeOf(tree, 'root'), 'store', payload.sha256))
-    const swarm = await hostileSwarm(t, tree, hostile, {
-      manifest: (await versionOf(tree, 'globe', '1.0')).manifest,
-      metainfo: await readFile(path.join(homeOf(tree, 'root'), 'objects', payload.metainfo)),
-      payload,
-      // In its third piece.
-      bytes: flipped(published, 2 * payload.pieceLength + 7),
-    })
+    const { infoHash, pieceLength } = payload
+    const { tls } = hostile.identity
+    // In its third piece.
+    const bytes = flipped(published, 2 * pieceLength + 7)
+    const swarm = await startPoisoner(t, { node: 'hostile', tls, infoHash, bytes, pieceLength })
     hostile.does(async (request, honest) => {
       const reply = await honest()
       if (request.path !== '/v1/announce') return reply
@@ -422,47 +414,6 @@ function replaying(files: ReadonlyMap<string, Uint8Array>): Deed {
     const body = files.get(file)
     return Promise.resolve(body === undefined ? { status: 404 } : { status: 200, body })
   }
-}
-
-/** A real swarm in the wrong hands: it claims to have the payload whole, and has these bytes. */
-async function hostileSwarm(
-  t: Test,
-  tree: RealTree,
-  hostile: HostileParent,
-  held: { manifest: string; metainfo: Uint8Array; payload: SwarmPayload; bytes: Uint8Array },
-) {
-  const dir = await mkdtemp(path.join(tree.folder, 'hostile-swarm-'))
-  await mkdir(path.join(dir, 'store'))
-  await writeFile(path.join(dir, 'store', held.payload.sha256), held.bytes)
-  const store = await openLevelStore(path.join(dir, 'state'))
-  const log = createLog({
-    write: (line) => t.comment(`hostile swarm: ${line.trimEnd()}`),
-    level: 'warn',
-    journal: false,
-  })
-  const swarm = await openSwarm({
-    dir: path.join(dir, 'store'),
-    store,
-    disk: systemDisk,
-    clock: systemClock,
-    random: systemRandom,
-    log,
-    tls: () => hostile.identity.tls,
-    self: hostile.identity.name,
-    site: () => 'berlin',
-    listen: { address: '127.0.0.1', port: 0 },
-    rates: { upload: null, download: null },
-    linkRate: () => null,
-    engine: forkedEngine({ log, clock: systemClock }),
-    onEvent: () => {},
-  })
-  t.teardown(async () => {
-    await swarm.close()
-    await store.close()
-  })
-  const { manifest, metainfo, payload } = held
-  await swarm.adopt({ manifest, name: 'globe', version: '1.0', payload, metainfo: new Uint8Array(metainfo) })
-  return swarm
 }
 
 /** What the tests edit in metadata, as loosely typed as an attacker sees it. */

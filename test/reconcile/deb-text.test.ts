@@ -123,7 +123,7 @@ t.test('configuration files that were kept, and whose they are', async (t) => {
   ].join('\n')
   t.same(parseConffiles(text), { kept: ['/etc/cf.conf'], replaced: [] })
   t.same(
-    [...parseOwners('libc6:amd64: /etc/a\ncf: /etc/cf.conf\n')],
+    [...parseOwners('libc6:amd64: /etc/a\ncf: /etc/cf.conf\n', 'amd64')],
     [
       ['/etc/a', 'libc6'],
       ['/etc/cf.conf', 'cf'],

@@ -166,10 +166,24 @@ function filesOf({ version, files = {} }: Wanted): Record<string, string> {
   return { VERSION: `${version}\n`, ...files }
 }
 
+/** What the lines of a control file or of a spec say of other packages. */
+function relationsIn(fields: readonly string[]): Pick<Manifest, 'provides' | 'conflicts' | 'replaces'> {
+  const said = (...words: string[]) =>
+    fields.flatMap((line) => {
+      const [word = '', list = ''] = line.split(/: */, 2)
+      return words.includes(word) ? list.split(/, */) : []
+    })
+  return {
+    provides: said('Provides'),
+    conflicts: said('Conflicts', 'Breaks'),
+    replaces: said('Replaces', 'Obsoletes'),
+  }
+}
+
 /** Writes the payload into `folder` under its digest, as in a node's store. */
 async function built(
   folder: string,
-  { name, version, depends = [], arch = 'all' }: Wanted,
+  { name, version, depends = [], fields = [], arch = 'all' }: Wanted,
   kind: Manifest['kind'],
   payload: Uint8Array,
   hooks: Manifest['hooks'],
@@ -186,6 +200,7 @@ async function built(
     payload: { via: 'object', sha256, size: payload.length },
     installedSize: payload.length,
     depends,
+    ...relationsIn(fields),
     summary: `fixture ${name}`,
     hooks,
   }

@@ -38,14 +38,15 @@ missing   d /usr/share/doc/a b
 .......T.  g /var/ghost
 `
   t.same(parseRpmVerify(text), {
-    isTouched: true,
+    touched: ['/opt/user/VERSION'],
+    unread: [],
     findings: [
-      { path: '/opt/shop/lib/a' },
-      { path: '/usr/share/doc/a b' },
-      { path: '/opt/shop/bin/shop', changed: '.M.......' },
+      { path: '/opt/shop/lib/a', what: 'missing' },
+      { path: '/usr/share/doc/a b', what: 'missing' },
+      { path: '/opt/shop/bin/shop', what: 'changed' },
     ],
   })
-  t.same(parseRpmVerify(''), { findings: [], isTouched: false })
+  t.same(parseRpmVerify(''), { findings: [], touched: [], unread: [] })
 })
 
 t.test('what went wrong, in rpm’s, dnf’s and zypper’s own words, and whose fault it was', async (t) => {

@@ -51,6 +51,23 @@ t.test('a small folder travels as an object, and its manifest says it all', asyn
   t.same(fs.readdirSync(`${bench.home}/store`), [], 'nothing is left in the store')
 })
 
+t.test('the times of hooks and what is left alone are in the manifest', async (t) => {
+  const bench = benchOf(t)
+  const repository = await bench.open()
+  const hooks =
+    '{ postInstall: { run: bin/greet, timeout: 10m }, preRemove: bin/greet, postRemove: { run: bin/greet } }'
+  const description = `name: greeter\nversion: 2\nhooks: ${hooks}\nignore: [data/**, '*.log']\n`
+  const { manifest } = await repository.publish(
+    writeTree(`${bench.dir}/greeter`, { ...greeter, 'banyan.yaml': description }),
+  )
+  const bytes = await bench.objects.get(manifest)
+  t.match(parseManifest(JSON.parse(Buffer.from(bytes ?? '').toString()), 'manifest'), {
+    hooks: { postInstall: 'bin/greet', preRemove: 'bin/greet', postRemove: 'bin/greet' },
+    hookTimeouts: { postInstall: 600_000 },
+    ignore: ['data/**', '*.log'],
+  })
+})
+
 t.test('a folder above the threshold lies in the store, with its metainfo as an object', async (t) => {
   const bench = benchOf(t)
   const repository = await bench.open()
@@ -271,17 +288,11 @@ t.test('what is published is there after a restart, by name and newest first', a
   const again = await bench.open()
   t.same(await again.packages(), await repository.packages())
   const { payload } = (await again.package('zebra'))[0] ?? {}
+  const listed = { kind: 'tree', summary: 'says hello', archs: ['all'], kinds: ['tree'], targets: [] }
   t.same(await again.packages(), [
-    { name: 'aardvark', kind: 'tree', summary: 'says hello', versions: ['2'], archs: ['all'], bytes: payload?.size },
-    {
-      name: 'greeter',
-      kind: 'tree',
-      summary: 'says hello',
-      versions: ['1.10', '1.10~rc1', '1.9'],
-      archs: ['all'],
-      bytes: 3 * (payload?.size ?? 0),
-    },
-    { name: 'zebra', kind: 'tree', summary: 'says hello', versions: ['1.0.0'], archs: ['all'], bytes: payload?.size },
+    { ...listed, name: 'aardvark', versions: ['2'], bytes: payload?.size },
+    { ...listed, name: 'greeter', versions: ['1.10', '1.10~rc1', '1.9'], bytes: 3 * (payload?.size ?? 0) },
+    { ...listed, name: 'zebra', versions: ['1.0.0'], bytes: payload?.size },
   ])
   t.equal((await again.holdings()).length, 5)
   t.match(await failureOf(again.package('gretter')), { code: 'not-found', hint: 'did you mean greeter?' })

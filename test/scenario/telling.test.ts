@@ -2,6 +2,9 @@ import { subtreeStatusOf } from '../../src/report/summary.ts'
 import { type Tree, threeLevels } from '../world/tree.ts'
 import { hourMs, minuteMs, scenario, settles, tellTap } from './scenario.ts'
 
+const fullText =
+  'the disk below /var/lib/banyan is full (0 bytes free): nothing can be stored, and nothing new is installed'
+
 await scenario('a client whose clock is an hour ahead is told so, and the root knows', async (check, stage) => {
   const { simulation } = stage
   const tree = await stage.plant({ nodes: threeLevels({ stagingServers: 1, clientsEach: 2 }) })
@@ -86,6 +89,48 @@ await scenario(
     await settles(check, tree)
   },
 )
+
+await scenario('a client whose disk takes nothing says so, and names the one cause', async (check, stage) => {
+  const { simulation } = stage
+  const tree = await stage.plant({ nodes: threeLevels({ stagingServers: 1, clientsEach: 2 }) })
+  for (const version of ['1.0', '2.0']) await tree.publish('tool', version, { size: 100_000 })
+  await tree.release({ tool: '1.0' })
+  await settles(check, tree)
+  const client = tree.node('client-1-1')
+  client.simulated.storage.fill()
+  await tree.release({ tool: '2.0' })
+  await simulation.run({ forMs: 2 * minuteMs })
+  const report = () => simulation.until(tree.root.running?.inbox.report('client-1-1') ?? Promise.resolve(undefined))
+  const told = await report()
+  check.same(told?.unsaved, true, 'its report is marked as sent from memory')
+  check.same(told?.problems, [fullText], 'and names what is wrong, not what follows from it')
+  check.same(told?.state, 'failed', 'so that nobody waits for it')
+  await simulation.run({ forMs: hourMs })
+  check.match(statusOf(tree).summary, { silent: 0, withProblems: 1 }, 'it is not silent while that lasts')
+  client.simulated.storage.freeUp()
+  await settles(check, tree)
+  check.match(await report(), { problems: [], state: 'converged' }, 'and all is well again by itself')
+  check.same((await report())?.unsaved, undefined, 'stored as ever')
+})
+
+await scenario('a staging server whose disk takes nothing does not silence its children', async (check, stage) => {
+  const { simulation } = stage
+  const tree = await stage.plant({ nodes: threeLevels({ stagingServers: 1, clientsEach: 2 }) })
+  await tree.publish('tool', '1.0', { size: 100_000 })
+  await tree.release({ tool: '1.0' })
+  await settles(check, tree)
+  const staging = tree.node('staging-1')
+  staging.simulated.storage.fill()
+  tree.node('client-1-1').machine.change('tool', 'damaged')
+  await simulation.run({ forMs: hourMs })
+  check.match(statusOf(tree).summary, { silent: 0, converged: 3 }, 'all report')
+  const { drifted } = tree.root.running?.inbox.knowledgeOf('client-1-1') ?? {}
+  check.same(drifted, 1, 'also what is new')
+  check.same(staging.running?.state().problems.unwritable, fullText, 'and it says what is wrong')
+  staging.simulated.storage.freeUp()
+  await simulation.run({ forMs: 20 * minuteMs })
+  await settles(check, tree)
+})
 
 /** What the root says of its tree. */
 function statusOf({ root }: Tree) {

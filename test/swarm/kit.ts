@@ -21,6 +21,7 @@ import { systemRandom } from '../../src/world/random.ts'
 import { openLevelStore } from '../../src/world/store.ts'
 import type { Disk, Log } from '../../src/world/world.ts'
 import { createTestFleet, type TestFleet } from '../world/fleet.ts'
+import { simulatedChecker } from '../world/simulated-checker.ts'
 
 export const MiB = 1024 * 1024
 
@@ -170,7 +171,10 @@ export function seedWith(start: Nodes['start'], root: string, disk: Pick<Disk, '
 
 /** A node whose events and reports can be awaited. */
 export async function watchedNode(
-  parts: Omit<SwarmParts, 'engine' | 'log' | 'onEvent' | 'rates' | 'linkRate' | 'site'> &
+  parts: Omit<
+    SwarmParts,
+    'engine' | 'log' | 'onEvent' | 'rates' | 'linkRate' | 'site' | 'checker' | 'scrubEveryMs' | 'onDamage'
+  > &
     NodeOptions & {
       disk: Disk
       address: string
@@ -196,6 +200,9 @@ export async function watchedNode(
     site: () => 'here',
     rates: { upload: null, download: null },
     linkRate: () => null,
+    checker: simulatedChecker(parts.disk),
+    scrubEveryMs: () => null,
+    onDamage: () => {},
     ...parts,
     log,
     engine: {

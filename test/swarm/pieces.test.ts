@@ -7,11 +7,11 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { limits } from '../../src/model/limits.ts'
-import { createBlame } from '../../src/swarm/engine/blame.ts'
 import { startPayloadDigest } from '../../src/swarm/engine/payload/payload-digest.ts'
 import { createPieceMemory } from '../../src/swarm/engine/payload/piece-memory.ts'
 import { openPayloadFile } from '../../src/swarm/engine/payload/piece-store.ts'
 import { BlockPiece } from '../../src/swarm/engine/picker/block-piece.ts'
+import { createBlame } from '../../src/swarm/engine/verdicts/blame.ts'
 import { systemClock } from '../../src/world/clock.ts'
 import { sha256Of } from './kit.ts'
 
@@ -57,7 +57,7 @@ t.test('one author of a wrong piece is named at once', async (t) => {
   blame.onBlock(3, { node: 'a', offset: 0, length: 2 })
   blame.onBlock(3, { node: 'a', offset: 2, length: 2 })
   blame.onBlock(4, { node: 'b', offset: 0, length: 2 })
-  t.equal(blame.onWrong(3, Buffer.from('xxxx')), 'a')
+  t.same(blame.onWrong(3, Buffer.from('xxxx')), ['a'])
   t.same(await blame.onRight(3, async () => Buffer.from('yyyy')), [])
 })
 
@@ -69,7 +69,7 @@ t.test('of several authors those are named whose blocks differ from the right pi
     ['c', 4],
   ] as const)
     blame.onBlock(0, { node, offset, length: 2 })
-  t.equal(blame.onWrong(0, Buffer.from('11x233')), undefined)
+  t.same(blame.onWrong(0, Buffer.from('11x233')), ['a', 'b', 'c'])
   blame.onBlock(0, { node: 'a', offset: 0, length: 6 })
   t.same(await blame.onRight(0, async () => Buffer.from('112233')), ['b'])
   t.same(await blame.onRight(0, async () => Buffer.from('112233')), [], 'once')

@@ -1,9 +1,12 @@
 // A node of the fleet that speaks on the wire by hand: it says what a test has it say, and nothing else.
 
 import { once } from 'node:events'
-import { connect, type TLSSocket } from 'node:tls'
-import type { InfoHash } from '../../src/model/names.ts'
+import type { AddressInfo } from 'node:net'
+import { connect, createServer, type TLSSocket } from 'node:tls'
+import type { Test } from 'tap'
+import type { InfoHash, NodeName } from '../../src/model/names.ts'
 import { serverNameOf } from '../../src/swarm/engine.ts'
+import type { HandoutPeer } from '../../src/swarm/openings/peers-to-dial.ts'
 import type { TlsIdentity } from '../../src/world/world.ts'
 
 export const interested = message(2)
@@ -68,5 +71,70 @@ export async function read(socket: TLSSocket, isEnough: (got: Buffer) => boolean
     socket.on('data', onData)
     socket.on('close', () => reject(new Error(`closed after ${got.length} bytes`)))
     socket.resume()
+  })
+}
+
+export interface Poisoner {
+  /** The node as others find it in their handout. */
+  as(relation: 'parent' | 'sibling'): HandoutPeer
+  port: number
+  /** How often it was dialled. */
+  dialled(): number
+}
+
+/**
+ * A node that gives out these bytes for a payload, whatever it is told. Honest nodes check what they
+ * have.
+ */
+export async function startPoisoner(
+  t: Pick<Test, 'teardown'>,
+  held: { node: NodeName; tls: TlsIdentity; infoHash: InfoHash; bytes: Uint8Array; pieceLength: number },
+): Promise<Poisoner> {
+  const sockets = new Set<TLSSocket>()
+  const { key, certificate: cert, ca } = held.tls
+  const options = { key, cert, ca, requestCert: true, rejectUnauthorized: false, ALPNProtocols: ['banyan-swarm/1'] }
+  let dialled = 0
+  const server = createServer(options, (socket) => {
+    dialled += 1
+    sockets.add(socket)
+    socket.on('error', () => {})
+    socket.once('close', () => sockets.delete(socket))
+    const reserved = Buffer.from([0, 0, 0, 0, 0, 0x10, 0, 4])
+    const name = Buffer.from('\x13BitTorrent protocol')
+    const hello = [name, reserved, Buffer.from(held.infoHash, 'hex'), Buffer.alloc(20, 7)]
+    socket.write(Buffer.concat([...hello, haveAll, unchoke]))
+    answer(socket, held)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  const { port } = server.address() as AddressInfo
+  const as: Poisoner['as'] = (relation) => ({ node: held.node, address: '127.0.0.1', port, relation, site: 'here' })
+  return { as, port, dialled: () => dialled }
+}
+
+const handshakeBytes = 68
+
+function answer(socket: TLSSocket, { bytes, pieceLength }: { bytes: Uint8Array; pieceLength: number }): void {
+  let got: Buffer = Buffer.alloc(0)
+  let isGreeted = false
+  socket.on('data', (data: Buffer) => {
+    got = Buffer.concat([got, data])
+    if (!isGreeted && got.length >= handshakeBytes) {
+      isGreeted = true
+      got = got.subarray(handshakeBytes)
+    }
+    while (isGreeted && got.length >= 4 && got.length >= 4 + got.readUInt32BE()) {
+      const body = got.subarray(4, 4 + got.readUInt32BE())
+      got = got.subarray(4 + body.length)
+      if (body[0] !== 6) continue
+      const [piece, offset, length] = [body.readUInt32BE(1), body.readUInt32BE(5), body.readUInt32BE(9)]
+      const at = piece * pieceLength + offset
+      const header = message(7, piece, offset).subarray(4)
+      socket.write(framed(Buffer.concat([header, bytes.subarray(at, at + length)])))
+    }
   })
 }

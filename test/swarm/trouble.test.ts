@@ -5,7 +5,7 @@ import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
 import { engineHere, fastClock } from './engine-here.ts'
 import { MiB, nodesFor, payloadFrom } from './kit.ts'
-import { call, offer } from './raw-peer.ts'
+import { call, offer, startPoisoner } from './raw-peer.ts'
 
 const payload = payloadFrom('troubled', { size: 4 * MiB })
 const { infoHash } = payload.spec.payload
@@ -79,7 +79,9 @@ t.test('who gave a wrong piece is kept out for a while, and longer the next time
   const clock = fastClock(t, 1)
   const bytes = Buffer.from(payload.bytes)
   bytes[0] = (bytes[0] ?? 0) ^ 1
-  const mallory = await nodes.seed('mallory', { ...payload, bytes })
+  const { pieceLength } = payload.spec.payload
+  const tls = await nodes.fleet.node('mallory')
+  const mallory = await startPoisoner(t, { node: 'mallory', tls, infoHash, bytes, pieceLength })
   const client = await nodes.start('client', { engine: engineHere(clock) })
   client.swarm.setWanted([payload.spec])
   client.swarm.setPeers(infoHash, [mallory.as('sibling')])

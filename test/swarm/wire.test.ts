@@ -76,10 +76,12 @@ function tamed({ parser = () => {} }: { parser?: () => void }) {
   } as unknown as Wire
   const abuses: string[] = []
   const sites: string[] = []
+  const told: number[] = []
   tameWire(wire, {
     site: (site) => sites.push(site),
+    toldWrong: (piece) => told.push(piece),
     arrived: (_bytes, goOn) => goOn(),
     abuse: (because) => abuses.push(because),
   })
-  return { wire, abuses, sites, pushed: () => state.buffered }
+  return { wire, abuses, sites, told, pushed: () => state.buffered }
 }

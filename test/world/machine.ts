@@ -51,6 +51,7 @@ interface Transaction {
   plan: Plan
   attempted: PackageName[]
   ended: Promise<void>
+  damaged: Set<Sha256>
   state: { kind: 'running' } | { kind: 'finished'; outcomes: Outcome[] } | { kind: 'interrupted' }
 }
 
@@ -128,6 +129,7 @@ export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
       plan,
       attempted: [],
       ended: Promise.resolve(),
+      damaged: new Set(),
       state: { kind: 'running' },
     }
     const run = async () => {
@@ -147,6 +149,7 @@ export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
           journal: async (_, name) => void (name !== undefined && transaction.attempted.push(name)),
           output: () => {},
         },
+        onDamaged: (payload) => void transaction.damaged.add(payload),
         isStopping: () => false,
       })
       if (transaction.state.kind === 'running') transaction.state = { kind: 'finished', outcomes }
@@ -170,7 +173,7 @@ export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
       const outcomes = outcomesIn(transaction)
       const due = (plan.restarts ?? []).filter((planned) => isDue(planned, outcomes))
       const restarts = state.kind === 'finished' ? due.map(({ unit }) => ({ unit, state: 'done' as const, at: 0 })) : []
-      return { txid, outcomes, plan, restarts, output: '' }
+      return { txid, outcomes, damaged: [...transaction.damaged], plan, restarts, output: '' }
     }
     const handOver = async (transaction: Transaction) => {
       await transaction.ended

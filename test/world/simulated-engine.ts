@@ -10,7 +10,7 @@ import type { Caller, Command, Engine, EngineFactory, EngineReport, PeerToDial }
 import type { Clock, TlsIdentity } from '../../src/world/world.ts'
 import type { Wires } from './network.ts'
 import { type LinkEnd, type LinkMessage, openSimulatedHolding, type SimulatedHolding } from './simulated-holding.ts'
-import { partsOf } from './simulated-part.ts'
+import { partsOf, type SimulatedPart } from './simulated-part.ts'
 import { distrustOf } from './simulated-tls.ts'
 import type { SimulatedNode, Simulation } from './simulation.ts'
 
@@ -19,6 +19,8 @@ export interface SimulatedSwarms {
   engineFor(node: SimulatedNode): EngineFactory
   /** Ends the engine of a node at once, as SIGKILL does. */
   kill(node: SimulatedNode): void
+  /** The content of the part of this path below the folder of the payloads. */
+  partAt(node: SimulatedNode, path: string): SimulatedPart
 }
 
 /** A connection whose payload is not known yet. */
@@ -288,6 +290,7 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
       }
     },
     kill: (node) => running.get(node.address)?.die(),
+    partAt: (node, path) => parts.of(node, path.replace(/\.part$/, '')),
   }
 }
 

@@ -5,6 +5,8 @@ import { limits } from '../../src/model/limits.ts'
 import type { NodeName } from '../../src/model/names.ts'
 import { startDialer } from '../../src/swarm/engine/dialer.ts'
 import type { Lane, Meters } from '../../src/swarm/engine/meter.ts'
+import { createDoubts } from '../../src/swarm/engine/verdicts/doubts.ts'
+import { createSuspicions } from '../../src/swarm/engine/verdicts/suspicions.ts'
 import {
   type Counters,
   type EngineReport,
@@ -29,6 +31,8 @@ export type LinkMessage =
   | { kind: 'piece'; piece: number; bytes: Uint8Array }
   /** `isAnswer` keeps two peers from pinging each other for ever. */
   | { kind: 'ping'; isAnswer: boolean }
+  /** The piece came from the receiver and was wrong. */
+  | { kind: 'wrong'; piece: number }
   | { kind: 'close' }
 
 /** This side of a connection to another node. */
@@ -91,6 +95,12 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
   const digests = pieceDigestsOf(opening.metainfo)
   const here = new Map<number, Uint8Array>()
   const links = new Map<NodeName, Link>()
+  const suspicions = createSuspicions()
+  const doubts = createDoubts({
+    ...{ clock, has: (piece) => here.has(piece), isRight: (piece) => isRightOnDisk(piece) },
+    onDamaged: (piece) => report({ kind: 'damaged', infoHash, pieces: [piece] }),
+    onError: (error) => failed(error),
+  })
   const bannedUntilMs = new Map<NodeName, number>()
   const bannedForMs = (node: NodeName) => Math.max(0, (bannedUntilMs.get(node) ?? 0) - clock.monotonicMs())
   let meetings = new Map<NodeName, PeerToDial>()
@@ -109,6 +119,13 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
   }
   const fits = (piece: number, bytes: Uint8Array) => {
     return digestOf('sha1', bytes) === Buffer.from(digests.subarray(piece * 20, piece * 20 + 20)).toString('hex')
+  }
+  const isRightOnDisk = async (piece: number): Promise<boolean> => {
+    const from = piece * opening.pieceLength
+    const bytes = isWhole
+      ? (await disk.read(whole)).subarray(from, from + lengthOfPiece(opening, piece))
+      : part.pieces.get(piece)
+    return bytes !== undefined && fits(piece, bytes)
   }
   const store = async () => {
     const pieces = unstored
@@ -206,6 +223,10 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     const meeting = meetings.get(link.end.node)
     const from = meeting?.relation === 'parent' ? 'fromParent' : 'fromSiblings'
     countBytes({ [from]: bytes.length, overLink: meeting?.elsewhere ? Math.ceil(bytes.length * 1.003) : 0 })
+    if (!fits(piece, bytes) && !suspicions.isAttack(link.end.node, piece)) {
+      link.end.send({ kind: 'wrong', piece })
+      return ask(link)
+    }
     if (!fits(piece, bytes)) {
       report({ kind: 'poisoned', infoHash, from: link.end.node, piece })
       bannedUntilMs.set(link.end.node, clock.monotonicMs() + limits.banFirstMs)
@@ -227,6 +248,8 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     const bytes = joined(Array.from({ length: count }, (_, piece) => here.get(piece) ?? new Uint8Array()))
     const found = digestOf('sha256', bytes)
     if (isClosed) return
+    const damaged = [...here].flatMap(([piece, bytes]) => (fits(piece, bytes) ? [] : [piece]))
+    if (damaged.length > 0) return report({ kind: 'damaged', infoHash, pieces: damaged })
     if (found !== sha256) {
       part.clear()
       await disk.remove(partPath)
@@ -268,16 +291,23 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     }
     if (message.kind === 'has') {
       for (const piece of message.pieces) link.has.add(piece)
+      suspicions.conceded(link.end.node, (piece) => link.has.has(piece))
       if (isWhole && link.has.size === count) return hangUp(link)
       ask(link)
       return reach.look()
     }
-    const bytes = here.get(message.piece)
+    if (message.kind === 'wrong') return doubts.onTold(message.piece)
+    const doubt = doubts.doubt(message.piece)
+    if (doubt === undefined) give(link, message.piece)
+    else void doubt.then((isRight) => isRight && !isOver(link) && give(link, message.piece))
+  }
+  const give = (link: Link, piece: number) => {
+    const bytes = here.get(piece)
     if (bytes === undefined || link.isChoked) return
     meters.upload.pass(bytes.length, link.lane, () => {
       if (isOver(link) || link.isChoked) return false
       countBytes({ given: bytes.length })
-      link.end.send({ kind: 'piece', piece: message.piece, bytes })
+      link.end.send({ kind: 'piece', piece, bytes })
       return true
     })
   }
@@ -322,6 +352,14 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
       await disk.write(partPath, '')
     }
   } else {
+    // A damaged payload that the control side has made a part again.
+    if (part.pieces.size === 0) {
+      const content = await disk.read(partPath)
+      for (let piece = 0; piece * opening.pieceLength < content.length; piece += 1) {
+        const from = piece * opening.pieceLength
+        part.put(piece, content.slice(from, from + lengthOfPiece(opening, piece)))
+      }
+    }
     const isUnknown = opening.bits.every((byte) => byte === 0)
     const found: number[] = []
     for (const [piece, bytes] of part.pieces) {

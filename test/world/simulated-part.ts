@@ -8,6 +8,8 @@ export interface SimulatedPart {
   /** The pieces that can be read. */
   pieces: ReadonlyMap<number, Uint8Array>
   write(piece: number, bytes: Uint8Array): void
+  /** The piece is in the file already. */
+  put(piece: number, bytes: Uint8Array): void
   /** Durable when it resolves. Throws what the disk throws. */
   flush(pieces: readonly number[]): Promise<void>
   clear(): void
@@ -53,6 +55,7 @@ function createPart(node: SimulatedNode, path: string): SimulatedPart {
       pieces.set(piece, bytes)
       unsynced.add(piece)
     },
+    put: (piece, bytes) => void pieces.set(piece, bytes),
     flush: (synced) =>
       node.machine.life.lasting(platter.delayMs(), () => {
         platter.check('write', path)

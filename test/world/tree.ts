@@ -12,13 +12,16 @@ import { join, makeFolders } from '../../src/node/setup/join.ts'
 import { loadSettings, saveSettings } from '../../src/node/setup/settings-file.ts'
 import type { ReleasePlan } from '../../src/release/release-plan.ts'
 import { openSwarm } from '../../src/swarm/swarm.ts'
-import { initFleet, openFleet } from '../../src/trust/fleet.ts'
+import { openFleet } from '../../src/trust/fleet.ts'
+import { initFleet } from '../../src/trust/fleet-init.ts'
 import { loadIdentity, saveIdentity } from '../../src/trust/identity.ts'
 import { openTrust } from '../../src/trust/trust-store.ts'
 import { openObjects } from '../../src/world/objects.ts'
 import { type SimulatedMachine, simulatedMachine } from './machine.ts'
 import type { SiteLink } from './network.ts'
 import { type Promises, watchPromises } from './promises.ts'
+import { simulatedChecker } from './simulated-checker.ts'
+import type { Platter } from './simulated-disk.ts'
 import { createSwarms } from './simulated-engine.ts'
 import { openSimulatedRepository, type PackageSource } from './simulated-repository.ts'
 import type { SimulatedNode, Simulation } from './simulation.ts'
@@ -53,6 +56,14 @@ export interface TreeNode {
   /** Ends the node as SIGKILL does, or a power cut. `start` starts it again. */
   crash(options?: { power?: boolean }): void
   crashEngine(): void
+  /**
+   * Changes one byte of a file below the home folder, as a disk does that rots. Of a part, the byte
+   * is counted within the pieces that are there.
+   */
+  rot(path: string, at: number): void
+  content(path: string): Uint8Array
+  /** The payloads in the store, whole (`<sha256>`) and in part (`<info hash>.part`), with their bytes. */
+  stored(): { path: string; bytes: number }[]
 }
 
 export interface Policy {
@@ -138,6 +149,16 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
     const home = homeAt('/var/lib/banyan')
     let running: RunningNode | undefined
     let hasRun = false
+    const contentsOf = (path: string): { bytes: Uint8Array; replace(bytes: Uint8Array): void }[] => {
+      const part = path.endsWith('.part') ? swarms.partAt(simulated, path) : undefined
+      if (part !== undefined && part.pieces.size > 0) {
+        return [...part.pieces].map(([piece, bytes]) => ({ bytes, replace: (next) => part.put(piece, next) }))
+      }
+      const { entries } = simulated.storage as Platter
+      const entry = entries.get(path)
+      if (entry?.kind !== 'file') return []
+      return [{ bytes: entry.content, replace: (next) => entries.set(path, { ...entry, content: Buffer.from(next) }) }]
+    }
     const node: TreeNode = {
       ...{ name, simulated, machine, home },
       get running() {
@@ -162,6 +183,13 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
         simulated.crash(options)
       },
       crashEngine: () => swarms.kill(simulated),
+      rot: (path, at) => rotAt(contentsOf(path), at),
+      content: (path) => Buffer.concat(contentsOf(path).map(({ bytes }) => bytes)),
+      stored: () =>
+        [...(simulated.storage as Platter).entries.keys()].sort().flatMap((path) => {
+          if (!path.startsWith(`${home.store}/`)) return []
+          return [{ path, bytes: contentsOf(path).reduce((sum, { bytes }) => sum + bytes.length, 0) }]
+        }),
     }
     return node
   }
@@ -190,7 +218,7 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
           tls: () => identity.tls,
           listen: { address: settings.listen, port: settings.swarmPort },
           rates: unlimited,
-          engine: swarms.engineFor(simulated),
+          ...{ engine: swarms.engineFor(simulated), checker: simulatedChecker(world.disk) },
         }),
       root:
         fleet === null
@@ -313,6 +341,19 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
       }
     },
     promises,
+  }
+}
+
+/** The bytes may be shared with other nodes, so a copy is changed. */
+function rotAt(contents: readonly { bytes: Uint8Array; replace(bytes: Uint8Array): void }[], at: number): void {
+  let from = 0
+  for (const { bytes, replace } of contents) {
+    if (at >= from && at < from + bytes.length) {
+      const copy = Uint8Array.from(bytes)
+      copy[at - from] = (copy[at - from] ?? 0) ^ 0x10
+      replace(copy)
+    }
+    from += bytes.length
   }
 }
 

@@ -57,6 +57,11 @@ export const repositoryLimits = {
    */
   providesMax: 2_000,
   /**
+   * Packages that one package conflicts with, and that it replaces: so many of each. More are left
+   * out. The package manager knows them all, and decides.
+   */
+  exclusionsMax: 500,
+  /**
    * Publications that wait for their turn. They run one at a time; a full queue refuses, to be
    * tried later.
    */

@@ -1,6 +1,6 @@
 // The engine process: connections ("wires") between peers, pieces, rates, bans.
 
-import { hour, KiB, MiB, minute, second } from './multiples.ts'
+import { day, hour, KiB, MiB, minute, second } from './multiples.ts'
 
 export const swarmLimits = {
   /**
@@ -176,6 +176,32 @@ export const swarmLimits = {
    * A peer that keeps others waiting sends a sign of life this often. Well below `wireSilentMs`.
    */
   stillHereMs: 5 * second,
+  /**
+   * A payload's digest that was begun longer ago than this is taken anew before the payload gets its
+   * name. Shorter: a large payload is read twice. Longer: more time for the disk to change below it.
+   */
+  digestFreshMs: 10 * minute,
+  /** How often each whole payload is read from the disk, where nobody says otherwise. */
+  scrubEveryMs: 30 * day,
+  /** When a node looks for payloads to read for the first time, with the start behind it. */
+  scrubFirstMs: 10 * minute,
+  /** How often it looks again while none is due. */
+  scrubLookMs: 1 * hour,
+  /** How fast a payload is read in the background. 100 GB take two hours. */
+  scrubBytesPerSecond: 16 * MiB,
+  /** The programs that give a check its place behind all others have to be through within this time. */
+  checkHelpMs: 10 * second,
+  /** Damage of the disk is told for this long after the last of it. */
+  damageToldMs: 7 * day,
+  /** Pieces of one holding that are checked at once because peers got them wrong. */
+  doubtsMax: 16,
+  /** A piece that was found right is not checked again for a peer within this time. */
+  doubtAgainMs: 10 * second,
+  /**
+   * Wrong pieces of one peer, each told and conceded. A disk with more of them is found by the check
+   * of the whole payload that follows the first; a peer with more breaks the rules.
+   */
+  wrongPiecesMax: 16,
   /**
    * A peer that gave a wrong piece is kept out of the swarm for this long, twice as long each
    * further time.

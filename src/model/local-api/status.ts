@@ -129,6 +129,17 @@ export const statusSchema = v.object({
   problems: v.array(v.string()),
   /** How many payloads of swarms are here whole, and how many are not yet. */
   payloads: v.object({ whole: countSchema, unfinished: countSchema }),
+  /** What the checks of the stored payloads have found. */
+  scrub: v.exactOptional(
+    v.object({
+      /** When the whole payload that was not read for longest was read; null without any. */
+      oldest: v.nullable(instantSchema),
+      /** Payloads that were whole, and of which damaged pieces are being fetched again. */
+      mending: countSchema,
+      /** Pieces found damaged since the daemon started. */
+      damagedPieces: countSchema,
+    }),
+  ),
   transfers: v.array(v.object({ ...transferSchema.entries, distance: v.nullable(distanceSchema) })),
   /** The limits in force. */
   rates: ratesSchema,

@@ -68,8 +68,9 @@ export function createAppliedOutcomes(parts: {
     ])
     rest = rest.slice(recording.length)
     await mark(recording.map(({ txid }) => txid))
-    for (const { plan, outcomes, output } of recording) {
-      dispatch({ kind: 'applied', plan, outcomes, output, records, restarts: [...restarts], moment: momentOf(clock) })
+    for (const { plan, outcomes, damaged, output } of recording) {
+      const moment = momentOf(clock)
+      dispatch({ kind: 'applied', plan, outcomes, damaged, output, records, restarts: [...restarts], moment })
     }
   }
   const record = async (ended: readonly EndedApply[]) => {

@@ -9,6 +9,7 @@ import { nextLookAt, type Plan } from '../../reconcile/plan.ts'
 import { permittedFor } from '../../reconcile/waves.ts'
 import type { Swarm } from '../../swarm/swarm.ts'
 import { background, repeatable } from '../../work/background.ts'
+import type { Objects } from '../../world/objects.ts'
 import type { Clock, Log, Store } from '../../world/world.ts'
 import type { AppliedOutcomes } from '../disk/applied-outcomes.ts'
 import { payloadPaths } from '../disk/payloads.ts'
@@ -23,7 +24,8 @@ export interface MachineWorkParts {
   store: Pick<Store, 'put'>
   machine: LocalMachine
   source: Pick<ObjectSource, 'paths'>
-  swarm: Pick<Swarm, 'payloadPath'>
+  swarm: Pick<Swarm, 'payloadPath' | 'recheck'>
+  objects: Pick<Objects, 'get'>
   appliedOutcomes: AppliedOutcomes
   state: () => State
   dispatch: (event: Event) => void
@@ -41,6 +43,8 @@ export interface MachineWork {
    */
   look(): Promise<LookResult | null>
   apply(plan: Plan): void
+  /** Reads these payloads again, small ones too, and dispatches `rechecked`. */
+  recheck(payloads: readonly Sha256[]): void
   /**
    * Resolves once no inspection runs. An apply that runs is not awaited: it outlives the daemon.
    */
@@ -67,6 +71,17 @@ export function startMachineWork(parts: MachineWorkParts): MachineWork {
       if (!stopped) dispatch({ kind: 'apply-failed', failure: failureOf(error, log), monotonicMs })
     }
   }
+  const recheck = async (payloads: readonly Sha256[]) => {
+    try {
+      for (const payload of payloads) {
+        // A damaged object is removed by that.
+        await parts.objects.get(payload)
+        await parts.swarm.recheck(payload)
+      }
+    } finally {
+      if (!stopped) dispatch({ kind: 'rechecked' })
+    }
+  }
   return {
     inspect: inspecting.ask,
     inspected: inspecting.settled,
@@ -74,6 +89,7 @@ export function startMachineWork(parts: MachineWorkParts): MachineWork {
       return (await lookNow(parts))?.looked ?? null
     },
     apply: (plan) => background('apply', log, apply(plan)),
+    recheck: (payloads) => background('recheck', log, recheck(payloads)),
     async stop() {
       stopped = true
       await inspecting.settled()

@@ -27,7 +27,16 @@ export interface Examined {
   settings: { name: string; parents: readonly string[]; targetRoot: string; reserveBytes: number } | Failed
   identity: { name: string; notAfter: Instant } | Failed | null
   trusted: { signedAt: Instant; expires: Instant } | Failed | null
-  daemon: { link: string; because: string | null; problems: readonly string[]; condition: string } | Failed
+  daemon:
+    | {
+        link: string
+        because: string | null
+        problems: readonly string[]
+        condition: string
+        /** Absent if the daemon does not say. */
+        scrub?: { oldest: Instant | null; mending: number; damagedPieces: number }
+      }
+    | Failed
   /**
    * The node's own ports that another program has. Only looked at while the daemon does not run.
    */
@@ -37,6 +46,8 @@ export interface Examined {
    * what to do about this failure in particular.
    */
   parents: readonly { url: string; failed: string | null; hint?: string }[]
+  /** Why the home folder cannot be written; null if it can. */
+  unwritable: string | null
   /** Null if the disk cannot be looked at. */
   freeBytes: number | null
   /** Whether `targetRoot`, the folder that packages are installed below, is there. */
@@ -66,6 +77,7 @@ export function findingsOf(examined: Examined): Finding[] {
     ),
     ...parentFindings(examined),
     ...diskFindings(examined, settings),
+    ...contentFindings(examined),
     toolsFinding(examined),
   ]
   const { daemon } = examined
@@ -144,17 +156,36 @@ function parentFindings({ parents }: Examined): Finding[] {
   }))
 }
 
+const hintOfUnwritable =
+  'make room (df, df -i), or see why it is read-only (dmesg, findmnt); doctor has to run as the user of the daemon'
+
 function diskFindings(
-  { freeBytes, home, hasTargetRoot }: Examined,
+  { freeBytes, home, hasTargetRoot, unwritable }: Examined,
   { reserveBytes, targetRoot }: { reserveBytes: number; targetRoot: string },
 ): Finding[] {
   const findings: Finding[] = []
+  if (unwritable !== null) findings.push(wrong('disk', unwritable, hintOfUnwritable))
   if (!hasTargetRoot) findings.push(wrong('disk', `${targetRoot} is not there`, 'make it, or set another targetRoot'))
+  if (unwritable !== null) return findings
   if (freeBytes === null) return [...findings, wrong('disk', `${home} cannot be looked at`)]
   const free = `${Math.round(freeBytes / 2 ** 20)} MiB are free below ${home}`
   if (freeBytes > reserveBytes) return [...findings, fine('disk', free)]
   const hint = 'make room, or set a smaller diskReserve; a storeQuota has banyan evict what is old'
   return [...findings, wrong('disk', `${free}, and ${Math.round(reserveBytes / 2 ** 20)} MiB are to stay so`, hint)]
+}
+
+/** What the daemon's checks of the stored payloads have found. */
+function contentFindings({ daemon }: Examined): Finding[] {
+  const scrub = 'failed' in daemon ? undefined : daemon.scrub
+  if (scrub === undefined) return []
+  const { oldest, mending, damagedPieces } = scrub
+  const read =
+    oldest === null ? 'no payload is stored' : `every payload was read since ${new Date(oldest).toISOString()}`
+  if (mending === 0 && damagedPieces === 0) return [fine('content', read)]
+  const count = damagedPieces === 1 ? '1 piece was' : `${damagedPieces} pieces were`
+  const rest = mending === 0 ? 'all of it is well again' : `${mending} payloads are being mended`
+  const hint = 'banyan mends them by itself; see whether the disk fails: dmesg, smartctl -a'
+  return [{ about: 'content', state: mending === 0 ? 'warning' : 'wrong', found: `${count} damaged: ${rest}`, hint }]
 }
 
 function toolsFinding({ tools }: Examined): Finding {

@@ -80,11 +80,15 @@ export type Event =
       kind: 'applied'
       plan: Plan
       outcomes: Outcome[]
+      /** The payloads of the store that are not what was signed, or not there. */
+      damaged?: readonly Sha256[]
       records: InstalledRecord[]
       restarts?: KeptRestart[]
       output?: string
       moment: Moment
     }
+  /** The payloads that an apply found wrong were read again, and what is wrong is being fetched. */
+  | { kind: 'rechecked' }
   /** An apply could not be started, or its results could not be recorded. */
   | { kind: 'apply-failed'; failure: Failure; monotonicMs: number }
   | { kind: 'parent-answered'; parent: NodeName }
@@ -95,6 +99,12 @@ export type Event =
   | { kind: 'transfer-failed'; name: PackageName; because: string }
   /** What does not fit on the disk, in words for a person; null if everything fits. */
   | { kind: 'room-looked'; problem: string | null }
+  /** Something could not be stored. */
+  | { kind: 'store-failed'; failure: Failure }
+  /** Why the home folder cannot be written, in words for a person; null if it can. */
+  | { kind: 'disk-probed'; problem: string | null }
+  /** What the disk has damaged lately, in words for a person; null if nothing. */
+  | { kind: 'disk-looked'; problem: string | null }
   /** A new certificate is saved. */
   | { kind: 'certificate-renewed' }
   /** A person wants the differences removed now. */
@@ -114,6 +124,8 @@ export type Effect =
   /** Look at the machine. */
   | { kind: 'inspect' }
   | { kind: 'apply'; plan: Plan }
+  /** Read these payloads of the store again, and fetch what is wrong; `rechecked` follows. */
+  | { kind: 'recheck'; payloads: readonly Sha256[] }
   /** Look again within this time; an earlier look that is due already stays. */
   | { kind: 'look-later'; ms: number }
   /** Answer the children that wait in `watch`. */
@@ -132,6 +144,8 @@ export type Effect =
   | { kind: 'note-parted'; infoHash: InfoHash; node: NodeName }
   /** Let the rollouts take the newer reports of these nodes into account. */
   | { kind: 'advance-rollouts'; nodes: NodeName[] }
+  /** Find out whether the home folder can be written. */
+  | { kind: 'probe-disk' }
   | { kind: 'save-converged'; revision: number }
   | { kind: 'save-quarantine' }
   /** Save site, facts and parent for the next start. */

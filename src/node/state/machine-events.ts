@@ -13,17 +13,19 @@ import {
   quarantineUnder,
 } from '../../reconcile/quarantine.ts'
 import { restartsAskedFor } from '../../reconcile/restarts.ts'
+import { probeFor } from './disk-events.ts'
 import type { Effect, Event, Next } from './events.ts'
 import { rolloutsInForce } from './in-force.ts'
-import { mergedOutcomes, outcomesAfterLook } from './outcomes.ts'
+import { mergedOutcomes, outcomesAfterLook, outcomesWithMending } from './outcomes.ts'
 import { loadsMissing } from './policy-events.ts'
-import { withoutProblem, withProblem } from './problems.ts'
+import { withFailure, withoutProblem, withProblem } from './problems.ts'
 import { planReady } from './ready.ts'
 import type { State } from './state.ts'
 
 /** Packages that failed go into quarantine, and the machine is looked at again. */
 export function applied(state: State, event: Extract<Event, { kind: 'applied' }>): Next {
-  const { plan, outcomes, moment } = event
+  const { plan, moment, damaged = [] } = event
+  const outcomes = outcomesWithMending(event.outcomes, { plan, damaged, before: state.damaged })
   const quarantine = quarantineAfter(state.quarantine, { plan, outcomes, node: state.name, moment })
   const restarts = event.restarts ?? state.restarts
   const isInVain = plan.actions.length === 0 && restarts.some(({ state }) => state === 'owed')
@@ -34,12 +36,15 @@ export function applied(state: State, event: Extract<Event, { kind: 'applied' }>
     restarts,
     output: outcomes.some((each) => each.outcome === 'failed') ? (event.output ?? null) : null,
     applying: false,
+    damaged,
+    rechecking: damaged.length > 0,
     // The apply was for restarts alone and left them undone. Another one at once would most likely
     // do the same.
     applyNotBeforeMs: isInVain ? moment.monotonicMs + limits.failedRetryMs : null,
     quarantine: quarantineUnder(quarantine, state.revision?.body.number ?? plan.revision),
   }
-  const effects: Effect[] = [{ kind: 'inspect' }, { kind: 'report' }, { kind: 'save-quarantine' }]
+  const look: Effect = damaged.length > 0 ? { kind: 'recheck', payloads: damaged } : { kind: 'inspect' }
+  const effects: Effect[] = [look, { kind: 'report' }, { kind: 'save-quarantine' }]
   const ms = nextTryInMs(next.quarantine, moment.monotonicMs)
   return [next, ms === undefined ? effects : [...effects, { kind: 'look-later', ms }]]
 }
@@ -48,11 +53,12 @@ export function applied(state: State, event: Extract<Event, { kind: 'applied' }>
 export function applyFailed(state: State, event: Extract<Event, { kind: 'apply-failed' }>): Next {
   const isOld = state.seen?.revision !== state.revision?.body.number
   const next: State = {
-    ...withProblem(state, 'apply', event.failure.message),
+    ...withFailure(state, 'apply', event.failure),
     applying: false,
     applyNotBeforeMs: isOld ? null : event.monotonicMs + limits.failedRetryMs,
   }
-  return [next, [{ kind: 'inspect' }, { kind: 'report' }, { kind: 'look-later', ms: limits.failedRetryMs }]]
+  const later: Effect = { kind: 'look-later', ms: limits.failedRetryMs }
+  return [next, [{ kind: 'inspect' }, { kind: 'report' }, later, ...probeFor(event.failure)]]
 }
 
 /**
@@ -114,7 +120,11 @@ export function lookDue(state: State, { monotonicMs }: Extract<Event, { kind: 'l
   const ms = Math.min(state.checkIntervalMs, nextTryInMs(next.quarantine, monotonicMs) ?? Number.POSITIVE_INFINITY)
   return [
     next,
-    [{ kind: 'refresh' }, { kind: 'hold' }, ...loadsMissing(next), { kind: 'inspect' }, { kind: 'look-later', ms }],
+    [
+      ...(state.problems.unwritable === undefined ? [] : [{ kind: 'probe-disk' } as const]),
+      ...[{ kind: 'refresh' } as const, { kind: 'hold' } as const, ...loadsMissing(next)],
+      ...[{ kind: 'inspect' } as const, { kind: 'look-later', ms } as const],
+    ],
   ]
 }
 

@@ -2,7 +2,9 @@
 // Pure.
 
 import type { DesiredPackage } from '../../model/desired.ts'
+import type { Sha256 } from '../../model/names.ts'
 import type { Outcome } from '../../model/report.ts'
+import type { Plan } from '../../reconcile/plan.ts'
 import { quarantineOf } from '../../reconcile/quarantine.ts'
 import type { Event } from './events.ts'
 import type { State } from './state.ts'
@@ -70,4 +72,25 @@ export function mergedOutcomes(before: Outcome[], after: Outcome[]): Outcome[] {
 
 function byName(a: { name: string }, b: { name: string }): number {
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0
+}
+
+/**
+ * The outcomes of an apply. A package whose payload the disk had damaged has not failed: the payload
+ * is fetched again first. If it is wrong again the next time, the package has.
+ */
+export function outcomesWithMending(
+  outcomes: Outcome[],
+  found: { plan: Plan; damaged: readonly Sha256[]; before: readonly Sha256[] },
+): Outcome[] {
+  const { plan, damaged, before } = found
+  const isMended = ({ name, kind }: Outcome) => {
+    const action = plan.actions.find((each) => each.name === name && each.kind === kind)
+    const payload = action?.source?.payload
+    return payload !== undefined && damaged.includes(payload) && !before.includes(payload)
+  }
+  return outcomes.map((outcome) =>
+    outcome.outcome === 'failed' && isMended(outcome)
+      ? { ...outcome, outcome: 'skipped', detail: 'the disk has damaged its payload, which is fetched again' }
+      : outcome,
+  )
 }

@@ -7,6 +7,7 @@ import type { Restart } from '../../model/restarts.ts'
 import { actionableDifferences } from '../../reconcile/plan.ts'
 import { buildReport } from '../../report/build.ts'
 import { swarmSiteOf } from './in-force.ts'
+import { problemsToTell } from './problems.ts'
 import { refusalsAt } from './report-events.ts'
 import type { State } from './state.ts'
 
@@ -54,7 +55,7 @@ export function reportFrom(parts: {
  * transfers that wait.
  */
 export function problemsOf(state: State, transfers: readonly Transfer[]): string[] {
-  return [...Object.values(state.problems), ...transfers.filter(isWaiting).slice(0, waitingNamed).map(waitingTextOf)]
+  return [...problemsToTell(state), ...transfers.filter(isWaiting).slice(0, waitingNamed).map(waitingTextOf)]
 }
 
 /**
@@ -89,7 +90,8 @@ export function conditionOf(state: State, now: Instant): Report['state'] {
   if (state.trusted !== null && state.trusted.expires <= now) return 'stale'
   if (state.applying) return 'applying'
   const failed = state.outcomes.some((outcome) => outcome.outcome === 'failed')
-  if (failed || state.problems.apply !== undefined || state.problems.inspect !== undefined) return 'failed'
+  const { apply, inspect, unwritable } = state.problems
+  if (failed || [apply, inspect, unwritable].some((problem) => problem !== undefined)) return 'failed'
   if (state.link.kind === 'island') return 'island'
   const number = state.revision?.body.number
   const isUnread = state.outcomes.some((outcome) => outcome.outcome === 'unread')

@@ -40,9 +40,11 @@ export type ProblemSource =
   | 'apply'
   | 'transfer'
   | 'room'
+  | 'disk'
   | 'parent'
   | 'report'
   | 'clock'
+  | 'unwritable'
 
 export interface State {
   name: NodeName
@@ -96,6 +98,10 @@ export interface State {
   needs: MachineNeeds | null
   /** Whether an apply is running. None is started meanwhile. */
   applying: boolean
+  /** The payloads that the last apply found wrong. No package fails for the first time that it is. */
+  damaged: readonly Sha256[]
+  /** Whether such payloads are being read again. No apply is started meanwhile. */
+  rechecking: boolean
   /** Packages that failed and are left alone for a while. */
   quarantine: readonly Quarantined[]
   /** No apply starts before this moment of the monotonic clock; null if one may start now. */
@@ -110,6 +116,8 @@ export interface State {
   refusedAbove: Readonly<Record<NodeName, string>>
   /** How far this machine's clock is ahead of the parent's; 0 within `limits.clockToldMs`. */
   clockAheadMs: number
+  /** The sources whose problem is that a disk of this machine failed. */
+  ofDisk: readonly ProblemSource[]
   /** What is wrong right now, in words for a person. */
   problems: Readonly<Partial<Record<ProblemSource, string>>>
 }
@@ -146,6 +154,8 @@ export function initialState(options: {
     output: null,
     needs: null,
     applying: false,
+    damaged: [],
+    rechecking: false,
     quarantine: [],
     applyNotBeforeMs: null,
     converged: null,
@@ -153,6 +163,7 @@ export function initialState(options: {
     refusals: [],
     refusedAbove: {},
     clockAheadMs: 0,
+    ofDisk: [],
     problems: {},
   }
 }

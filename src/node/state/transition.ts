@@ -3,6 +3,7 @@
 
 import { unreachable } from '../../model/failure.ts'
 import { attacksAfter } from './attacks.ts'
+import { diskProbed, probeFor } from './disk-events.ts'
 import type { Event, Next } from './events.ts'
 import { applied, applyFailed, askedToApply, inspected, lookDue } from './machine-events.ts'
 import { parentAnswered, parentLost } from './parent-events.ts'
@@ -15,9 +16,9 @@ import {
   revisionLoaded,
   rolloutsLoaded,
 } from './policy-events.ts'
-import { withoutProblem, withProblem } from './problems.ts'
+import { withFailure, withoutProblem, withProblem } from './problems.ts'
 import { reportsAccepted, reportsAnswered, reportsRefused } from './report-events.ts'
-import type { State } from './state.ts'
+import type { ProblemSource, State } from './state.ts'
 
 /**
  * The next state and what to do about it. Pure. An event that comes twice changes nothing the
@@ -71,9 +72,11 @@ export function transition(state: State, event: Event): Next {
     case 'inspected':
       return inspected(state, event)
     case 'inspect-failed':
-      return [withProblem(state, 'inspect', event.failure.message), [{ kind: 'report' }]]
+      return [withFailure(state, 'inspect', event.failure), [{ kind: 'report' }, ...probeFor(event.failure)]]
     case 'applied':
       return applied(state, event)
+    case 'rechecked':
+      return [{ ...state, rechecking: false }, [{ kind: 'hold' }, { kind: 'inspect' }]]
     case 'apply-failed':
       return applyFailed(state, event)
     case 'parent-answered':
@@ -85,7 +88,13 @@ export function transition(state: State, event: Event): Next {
     case 'transfer-failed':
       return [withProblem(state, 'transfer', `${event.name}: ${event.because}`), [{ kind: 'report' }]]
     case 'room-looked':
-      return roomLooked(state, event)
+      return looked(state, 'room', event)
+    case 'disk-looked':
+      return looked(state, 'disk', event)
+    case 'store-failed':
+      return [state, probeFor(event.failure)]
+    case 'disk-probed':
+      return diskProbed(state, event)
     case 'certificate-renewed':
       return [state, [{ kind: 'use-certificate' }, { kind: 'refresh' }]]
     case 'asked-to-apply':
@@ -121,9 +130,10 @@ function attackSeen(state: State, event: Extract<Event, { kind: 'attack-seen' }>
   return attacks === state.attacks ? [state, []] : [{ ...state, attacks }, [{ kind: 'report' }]]
 }
 
-function roomLooked(state: State, { problem }: Extract<Event, { kind: 'room-looked' }>): Next {
-  if ((state.problems.room ?? null) === problem) return [state, []]
-  return [problem === null ? withoutProblem(state, 'room') : withProblem(state, 'room', problem), [{ kind: 'report' }]]
+function looked(state: State, source: ProblemSource, { problem }: { problem: string | null }): Next {
+  if ((state.problems[source] ?? null) === problem) return [state, []]
+  const next = problem === null ? withoutProblem(state, source) : withProblem(state, source, problem)
+  return [next, [{ kind: 'report' }]]
 }
 
 /** Site, facts or parent may have changed, and the next start has to know them. */

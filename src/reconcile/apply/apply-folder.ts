@@ -4,7 +4,7 @@ import path from 'node:path'
 import * as v from 'valibot'
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
-import { instantSchema } from '../../model/names.ts'
+import { instantSchema, sha256Schema } from '../../model/names.ts'
 import { parseJson, parserOf } from '../../model/parse.ts'
 import { outcomeSchema } from '../../model/report.ts'
 import { readIfThere } from '../../world/read-if-there.ts'
@@ -18,6 +18,8 @@ export const appliedSchema = v.strictObject({
   startedAt: instantSchema,
   endedAt: instantSchema,
   outcomes: v.array(outcomeSchema),
+  /** The payloads of the store that are not what was signed, or not there. */
+  damaged: v.optional(v.array(sha256Schema), []),
   restarts: v.optional(v.array(restartResultSchema), []),
   /** The end of what the programs printed, at most `limits.outputKeptBytes` characters. */
   output: v.string(),

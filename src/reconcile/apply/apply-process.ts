@@ -50,6 +50,7 @@ export async function applyProcess(parts: ApplyProcessParts): Promise<boolean> {
     if (plan === undefined || (await readApplied(disk, folder)) !== undefined) return true
     const startedAt = clock.now()
     const endBy = clock.monotonicMs() + limits.applyTimeoutMs
+    const damaged = new Set<Sha256>()
     let output = ''
     await journal.write('started')
     const outcomes = await runApply({
@@ -57,8 +58,9 @@ export async function applyProcess(parts: ApplyProcessParts): Promise<boolean> {
       home,
       disk,
       copyFile: copyFileOnDisk,
-      providers: providersFor({ targetRoot, exec: notingExec(exec, folder.programs), disk }),
+      providers: providersFor({ targetRoot, home, exec: notingExec(exec, folder.programs), disk }),
       trustedRevision: parts.trustedRevision,
+      onDamaged: (payload) => void damaged.add(payload),
       isStopping: () => parts.isStopping() || clock.monotonicMs() > endBy,
       context: {
         workFolder: folder.dir,
@@ -71,7 +73,8 @@ export async function applyProcess(parts: ApplyProcessParts): Promise<boolean> {
       },
     })
     const restarts = await restartsOf(parts, { plan, outcomes, journal })
-    const applied: Applied = { schema: 1, txid, startedAt, endedAt: clock.now(), outcomes, restarts, output }
+    const endedAt = clock.now()
+    const applied: Applied = { schema: 1, txid, startedAt, endedAt, outcomes, damaged: [...damaged], restarts, output }
     await disk.write(folder.applied, JSON.stringify(applied), { mode: 0o600 })
     await journal.write('ended')
     return true

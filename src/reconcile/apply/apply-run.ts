@@ -12,6 +12,7 @@ import { buildsOf, type Revision, revisionFrom } from '../../model/revision.ts'
 import { openObjects } from '../../world/objects.ts'
 import type { Disk } from '../../world/world.ts'
 import type { Action, Plan } from '../plan.ts'
+import { tiedTo } from '../providers/groups.ts'
 import { type ApplyContext, type Providers, refusedOutcome, type Step } from '../providers/provider.ts'
 import { payloadsFolder } from './apply-folder.ts'
 import { actingStep } from './journal.ts'
@@ -30,6 +31,8 @@ export interface ApplyRunParts {
   trustedRevision(): Promise<Sha256>
   copyFile: CopyFile
   context: ApplyContext
+  /** A payload of the store is not what was signed, or not there. */
+  onDamaged(payload: Sha256): void
   /** Once true, packages that have not begun are left for the next apply. */
   isStopping(): boolean
 }
@@ -74,12 +77,27 @@ async function runBatch(
     if (checked.kind === 'step') steps.push(checked.step)
     else judged.set(action, checked.outcome)
   }
-  for (const { action } of steps) await context.journal(actingStep, action.name)
-  const done = steps.length === 0 ? [] : await ensure(parts.providers, steps, context)
-  steps.forEach(({ action }, index) => {
+  const ready = withoutTied(batch, steps, judged)
+  for (const { action } of ready) await context.journal(actingStep, action.name)
+  const done = ready.length === 0 ? [] : await ensure(parts.providers, ready, context)
+  ready.forEach(({ action }, index) => {
     judged.set(originalOf(batch, action), done[index] ?? refusedOutcome(action, 'its provider said nothing of it'))
   })
   return batch.map((action) => judged.get(action) as Outcome)
+}
+
+/** The steps that can be carried out. What is tied to a refused action is added to `judged`. */
+function withoutTied(batch: readonly Action[], steps: readonly Step[], judged: Map<Action, Outcome>): Step[] {
+  const refused = new Map([...judged.values()].map((outcome) => [outcome.name, outcome]))
+  const tied = tiedTo(steps, refused.keys())
+  for (const { action } of steps) {
+    const cause = tied.get(action.name)
+    if (cause === undefined) continue
+    const because = refused.get(cause)?.detail
+    const text = `not without ${cause}${because === undefined ? '' : `: ${because}`}`
+    judged.set(originalOf(batch, action), skipped(action, text))
+  }
+  return steps.filter(({ action }) => !tied.has(action.name))
 }
 
 interface Trusted {
@@ -126,7 +144,13 @@ async function checkAction(
   if (source === null) {
     if (action.what !== 'remove') return refused(action, 'the plan names nothing to install')
     // The newer revision may want the package kept.
-    return moved ? { kind: 'outcome', outcome: skipped(action, movedText) } : step(action, null)
+    if (moved) return { kind: 'outcome', outcome: skipped(action, movedText) }
+    try {
+      return step({ ...action, previous: await previousOf(parts, action, copies) }, null)
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      return refused(action, messageOf(error))
+    }
   }
   if (action.what === 'remove') return refused(action, 'the plan both removes and installs')
   if (!trusted.builds.has(buildKey(action.name, action.to, source.manifest))) {
@@ -146,15 +170,31 @@ async function checkAction(
     ) {
       return refused(action, 'the plan and the signed manifest do not say the same')
     }
-    const copy = await copies.of({ path: source.path, sha256: payload.sha256, size: payload.size })
+    const copy = await copyOf(parts, copies, { path: source.path, sha256: payload.sha256, size: payload.size })
     if (copy === undefined) {
       return refused(action, `the payload ${source.path} is not what was signed: its SHA-256 differs`)
     }
-    const previous = await previousOf(action, copies)
+    const previous = await previousOf(parts, action, copies)
     return step({ ...action, source: { ...source, path: copy }, previous }, manifest)
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     return refused(action, messageOf(error))
+  }
+}
+
+/** As `PayloadCopies.of`. */
+async function copyOf(
+  { onDamaged }: Pick<ApplyRunParts, 'onDamaged'>,
+  copies: PayloadCopies,
+  payload: Parameters<PayloadCopies['of']>[0],
+): Promise<string | undefined> {
+  try {
+    const copy = await copies.of(payload)
+    if (copy === undefined) onDamaged(payload.sha256)
+    return copy
+  } catch (error) {
+    if (error instanceof Failure && error.code === 'not-found') onDamaged(payload.sha256)
+    throw error
   }
 }
 
@@ -169,10 +209,14 @@ async function loadManifest(parts: ApplyRunParts, digest: Sha256): Promise<Manif
  * force here before, and its digest is our own record. A tree keeps the version before unpacked, so
  * it needs no payload.
  */
-async function previousOf({ kind, previous }: Action, copies: PayloadCopies): Promise<Action['previous']> {
+async function previousOf(
+  parts: Pick<ApplyRunParts, 'onDamaged'>,
+  { kind, previous }: Action,
+  copies: PayloadCopies,
+): Promise<Action['previous']> {
   if (previous === null || kind === 'tree') return null
   try {
-    const copy = await copies.of({ path: previous.path, sha256: previous.payload })
+    const copy = await copyOf(parts, copies, { path: previous.path, sha256: previous.payload })
     return copy === undefined ? null : { ...previous, path: copy }
   } catch (error) {
     if (error instanceof Failure && error.code === 'not-found') return null

@@ -1,6 +1,7 @@
 // What an apply did, whether its process wrote that down or was killed before it could.
 
 import { limits } from '../../model/limits.ts'
+import type { Sha256 } from '../../model/names.ts'
 import type { Outcome } from '../../model/report.ts'
 import type { Clock, Disk } from '../../world/world.ts'
 import type { Actual } from '../actual.ts'
@@ -16,6 +17,8 @@ import { leftBehindEnd } from './left-behind.ts'
 export interface EndedApply {
   txid: string
   outcomes: Outcome[]
+  /** The payloads of the store that are not what was signed, or not there. */
+  damaged: readonly Sha256[]
   plan: Plan
   restarts: (RestartResult | BegunRestart)[]
   /** The last of what the programs printed. */
@@ -41,8 +44,8 @@ export async function endedApply(
 ): Promise<EndedApply> {
   const { plan, txid } = found
   if (found.state === 'finished') {
-    const { outcomes, restarts, output } = found.applied
-    return { txid, outcomes, plan, restarts, output }
+    const { outcomes, damaged, restarts, output } = found.applied
+    return { txid, outcomes, damaged, plan, restarts, output }
   }
   const { attempted, lastStep, restarts } = found
   await leftBehindEnd(parts.clock, applyFolder(parts.home, txid).programs)
@@ -51,14 +54,15 @@ export async function endedApply(
   const because = `the apply was interrupted${step}${output && `: ${output}`}`.slice(0, limits.detailMaxChars)
   const actual = await actualOf(plan, parts.providers)
   const outcomes = outcomesAfterAbort({ plan, attempted, actual, unreached, because })
-  return { txid, outcomes, plan, restarts, output }
+  return { txid, outcomes, damaged: [], plan, restarts, output }
 }
 
 /** Every byte of the plan's packages is read. */
 async function actualOf({ actions }: Plan, providers: Providers): Promise<Actual[]> {
+  const ignored = new Map(actions.flatMap(({ name, ignore }) => (ignore === undefined ? [] : [[name, ignore]])))
   const looks = [...providers.values()].map((provider) => {
     const names = actions.filter(({ kind }) => kind === provider.kind).map(({ name }) => name)
-    return provider.inspect(names, { owned: new Set(names), depth: 'full' })
+    return provider.inspect(names, { owned: new Set(names), depth: 'full', ignored })
   })
   return (await Promise.all(looks)).flat()
 }

@@ -73,11 +73,6 @@ export interface PackageSystem {
   transact(change: Change, context: ApplyContext): Promise<TransactionResult>
   /** Runs after a transaction that was ended for taking too long. */
   tidy(): Promise<void>
-  /**
-   * Whether the package manager goes on with packages that need one that failed: they then have to
-   * go back as well.
-   */
-  leavesDependents: boolean
   /** Removes from the work folder what is of no use to anybody later. */
   finish(context: ApplyContext): Promise<void>
 }

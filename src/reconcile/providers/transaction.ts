@@ -8,6 +8,7 @@ import type { Disk } from '../../world/world.ts'
 import { type Actual, isHeldFrom } from '../actual.ts'
 import { carryOut } from './carry-out.ts'
 import { installedBytes, lackOfSpace } from './free-space.ts'
+import { tiedTo } from './groups.ts'
 import type { PackageSystem } from './package-system.ts'
 import { type ApplyContext, heldOutcome, isReached, outcomeOf, type Step, withRemark } from './provider.ts'
 import type { Run } from './run.ts'
@@ -45,7 +46,10 @@ export async function ensureTogether(
 function lookAt(system: PackageSystem, steps: readonly Step[]): Run['look'] {
   const names = steps.map(({ action }) => action.name)
   const reinstalled = steps.filter(({ action }) => action.what === 'reinstall').map(({ action }) => action.name)
-  const options = { owned: new Set(reinstalled), depth: 'full' } as const
+  const ignored = new Map(
+    steps.flatMap(({ action: { name, ignore } }) => (ignore === undefined ? [] : [[name, ignore]])),
+  )
+  const options = { owned: new Set(reinstalled), depth: 'full', ignored } as const
   return async () => new Map((await system.inspect(names, options)).map((actual) => [actual.name, actual]))
 }
 
@@ -88,11 +92,18 @@ async function sorted(
       held.add(step)
       continue
     }
-    const problem = await problemOf(step)
+    const isUnread = there?.state === 'unread' && there.version === null
+    const problem = isUnread ? there.found : await problemOf(step)
     if (problem === undefined) ready.push(step)
     else impossible.set(step.action.name, problem)
   }
-  return { held, impossible, ready }
+  const heldNames = new Set([...held].map(({ action }) => action.name))
+  const tied = tiedTo(ready, [...impossible.keys(), ...heldNames])
+  for (const [name, cause] of tied) {
+    const because = heldNames.has(cause) ? 'it is held' : impossible.get(cause)
+    impossible.set(name, `not without ${cause}: ${because}`)
+  }
+  return { held, impossible, ready: ready.filter(({ action }) => !tied.has(action.name)) }
 }
 
 function outcomeIn(run: Run, { action }: Step, after: ReadonlyMap<PackageName, Actual>): Outcome {

@@ -1,10 +1,12 @@
 // The end of a transfer: a payload whose pieces are all right gets its final name only if its
-// SHA-256 is right as well.
+// SHA-256 is right as well, as it lies on the disk.
 
+import { limits } from '../../model/limits.ts'
 import type { Sha256 } from '../../model/names.ts'
+import type { Clock } from '../../world/world.ts'
 import type { Opening } from '../engine.ts'
-import { startPayloadDigest } from './payload/payload-digest.ts'
-import { finishPayload, removePart } from './payload/payload-files.ts'
+import { type PayloadDigest, startPayloadDigest } from './payload/payload-digest.ts'
+import { damagedPieces, finishPayload, isUnreadable, removePart } from './payload/payload-files.ts'
 import type { PayloadFile } from './payload/piece-store.ts'
 
 export interface Completion {
@@ -26,15 +28,20 @@ export function startCompletion(parts: {
   /** Whether it was checked before. */
   isChecked: boolean
   has: (piece: number) => boolean
+  clock: Pick<Clock, 'monotonicMs'>
   /** The file is whole, and its SHA-256 is this one. Called before the outcome. */
   onDigest: (found: Sha256) => void
   /** The payload is right, durable and lies under its final name. */
   onRight: () => void
-  /** The payload is wrong although its pieces are right, and is removed. */
+  /** The disk no longer has these pieces as they were recorded. Nothing is removed. */
+  onDamaged: (pieces: number[]) => void
+  /** The payload is wrong although its pieces on the disk are right, and is removed. */
   onForged: (found: Sha256) => void
 }): Completion {
-  const { opening, file, has } = parts
-  const digest = startPayloadDigest({ layout: opening, has, read: file.read })
+  const { opening, file, has, clock } = parts
+  const newDigest = () => startPayloadDigest({ layout: opening, has, read: file.readDisk })
+  const sinceMs = clock.monotonicMs()
+  let digest = newDigest()
   let { isChecked } = parts
   let isStopped = false
   return {
@@ -46,15 +53,21 @@ export function startCompletion(parts: {
       if (isChecked) return
       file.seal()
       await file.settle()
-      const found = await digest.finish()
+      // What was read long ago may have changed on the disk since.
+      if (clock.monotonicMs() - sinceMs > limits.digestFreshMs) digest = newDigest()
+      const found = await digestOf(digest)
       if (isStopped) return
-      parts.onDigest(found)
+      if (found !== undefined) parts.onDigest(found)
       if (found === opening.sha256) {
         await file.exchange((fd) => finishPayload(opening, fd))
         isChecked = true
         parts.onRight()
         return
       }
+      const damaged = await damagedPieces(opening, file)
+      if (isStopped) return
+      if (damaged.length > 0) return parts.onDamaged(damaged)
+      if (found === undefined) throw new Error('the disk cannot read the payload')
       await removePart(opening)
       parts.onForged(found)
     },
@@ -62,5 +75,15 @@ export function startCompletion(parts: {
       isStopped = true
       digest.stop()
     },
+  }
+}
+
+/** Undefined if the disk cannot read all of the payload. */
+async function digestOf(digest: PayloadDigest): Promise<Sha256 | undefined> {
+  try {
+    return await digest.finish()
+  } catch (error) {
+    if (isUnreadable(error)) return undefined
+    throw error
   }
 }

@@ -19,7 +19,7 @@ interface Asked {
 
 interface AnswerParts {
   wire: Wire
-  store: PieceStore
+  store: Pick<PieceStore, 'get'>
   meter: Meter
   lane: Lane
   clock: Pick<Clock, 'after'>

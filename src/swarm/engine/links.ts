@@ -6,11 +6,12 @@ import { limits } from '../../model/limits.ts'
 import type { NodeName } from '../../model/names.ts'
 import type { Clock } from '../../world/world.ts'
 import { type Counters, noCounters, type PeerToDial, survivorOf } from '../engine.ts'
-import { type Bans, createBans } from './bans.ts'
 import { type Connection, type Link, linkOver } from './link.ts'
+import type { LinkEvents } from './link-events.ts'
 import type { Lane, Meters } from './meter.ts'
 import { gatherNews } from './news.ts'
-import { tameWire, tellSite } from './wire.ts'
+import { type Bans, createBans } from './verdicts/bans.ts'
+import { tameWire, tellSite, tellWrong } from './wire.ts'
 
 export interface Links {
   all(): Iterable<Link>
@@ -27,33 +28,13 @@ export interface Links {
   /** In milliseconds; 0 for a node that is not banned. */
   bannedForMs(node: NodeName): number
   drop(node: NodeName, because: string): void
+  /** Tells the node that a piece came from it and does not have its digest. */
+  tellWrong(node: NodeName, piece: number): void
   isParent(node: NodeName): boolean
   /** The number of links to nodes other than the parent. */
   others(): number
   /** Bytes since it was last called. */
   counted(): Counters
-}
-
-/**
- * The life of each link: `onOpen` once it can be used, then what its peer has and sends, then
- * `onClose`.
- */
-export interface LinkEvents {
-  onOpen(link: Link): void
-  /** Its bytes may go another way now: over links between sites, or within the site. */
-  onLane(link: Link): void
-  /** The peer has got this piece. */
-  onHas(link: Link, piece: number): void
-  /** The peer has said anew which pieces it has. */
-  onHasAnew(link: Link): void
-  onBlock(link: Link, piece: number, offset: number, bytes: Uint8Array): void
-  /** A node called, and there is no room for it. */
-  onFull(node: NodeName): void
-  /**
-   * `isNeeded` is false if both ends had all pieces; `isReplaced` is true if there is another link
-   * to the node by now.
-   */
-  onClose(link: Link, end: { because: string; isNeeded: boolean; isReplaced: boolean }): void
 }
 
 interface LinksParts {
@@ -159,6 +140,11 @@ class TorrentLinks implements Links {
     this.#links.get(node)?.close(because)
   }
 
+  tellWrong(node: NodeName, piece: number): void {
+    const link = this.#links.get(node)
+    if (link !== undefined && !link.wire.destroyed) tellWrong(link.wire, piece)
+  }
+
   isParent(node: NodeName): boolean {
     return this.#peers.get(node)?.relation === 'parent'
   }
@@ -205,6 +191,7 @@ class TorrentLinks implements Links {
         link.site = theirs
         this.#events.onLane(link)
       },
+      toldWrong: (piece) => this.#events.onToldWrong(piece),
       arrived: (bytes, goOn) => {
         link.heardAtMs = Number.POSITIVE_INFINITY
         meters.download.pass(bytes, lane, () => {

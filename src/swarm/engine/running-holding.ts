@@ -13,14 +13,17 @@ import { type Dialer, startDialer } from './dialer.ts'
 import { answerRequests } from './giving.ts'
 import { type HoldingReports, startHoldingReports } from './holding-reports.ts'
 import type { Connection, Link } from './link.ts'
-import { createLinks, type LinkEvents, type Links } from './links.ts'
+import type { LinkEvents } from './link-events.ts'
+import { createLinks, type Links } from './links.ts'
 import type { Meters } from './meter.ts'
+import { isPieceRight } from './payload/payload-files.ts'
 import type { PayloadFile } from './payload/piece-store.ts'
 import { type Picker, startPicker } from './picker/picker.ts'
 import type { PlainCaller } from './plain/plain-door.ts'
 import { createPlainWires, type PlainWires } from './plain/plain-wires.ts'
 import { endTorrent, followTorrent } from './torrent.ts'
-import { createVerdicts, type Verdicts } from './verdicts.ts'
+import { createDoubts, type Doubts, storeWithout } from './verdicts/doubts.ts'
+import { createVerdicts, type Verdicts } from './verdicts/verdicts.ts'
 
 export interface OpenHolding {
   /** The handed-out peers, all of them. */
@@ -73,6 +76,7 @@ export class RunningHolding implements OpenHolding {
   readonly #links: Links
   readonly #picker: Picker
   readonly #verdicts: Verdicts
+  readonly #doubts: Doubts
   readonly #dialer: Dialer
   readonly #plain: PlainWires
   readonly #completion: Completion
@@ -104,6 +108,11 @@ export class RunningHolding implements OpenHolding {
       ...{ infoHash, links: this.#links, picker: this.#picker, random, report, read: this.#read },
       isMissing: (piece) => Boolean(torrent.pieces[piece]),
     })
+    this.#doubts = createDoubts({
+      ...{ clock, has, isRight: (piece) => isPieceRight(opening, file, piece) },
+      onDamaged: (piece) => this.#damaged([piece]),
+      onError: broken,
+    })
     this.#dialer = startDialer({
       ...{ clock, random, dial: parts.dial },
       isSettled: (node) => this.#links.has(node) || parts.isRevoked(node),
@@ -119,9 +128,10 @@ export class RunningHolding implements OpenHolding {
       onChange: () => this.#reports.reportBusy(),
     })
     this.#completion = startCompletion({
-      ...{ opening, file, isChecked, has },
+      ...{ opening, file, isChecked, has, clock },
       onDigest: () => this.#reports.reportCounters(),
       onRight: () => report({ kind: 'completed', infoHash }),
+      onDamaged: (pieces) => this.#damaged(pieces),
       onForged: (found) => {
         report({ kind: 'forged', infoHash, found, from: this.#verdicts.senders() })
         parts.onBroken()
@@ -191,6 +201,11 @@ export class RunningHolding implements OpenHolding {
     return bytes
   }
 
+  /** The control side closes the holding, takes the pieces off the record and opens it again. */
+  #damaged(pieces: number[]): void {
+    this.#parts.report({ kind: 'damaged', infoHash: this.#parts.opening.infoHash, pieces })
+  }
+
   #linkEvents(): LinkEvents {
     const { report, opening } = this.#parts
     const { infoHash } = opening
@@ -203,7 +218,11 @@ export class RunningHolding implements OpenHolding {
       },
       onLane: (link) => this.#chokeOrNot(link),
       onHas: (link, piece) => this.#picker.onHas(link, piece),
-      onHasAnew: (link) => this.#picker.onHasAnew(link),
+      onHasAnew: (link) => {
+        this.#verdicts.conceded(link.node, (piece) => link.has[piece] === 1)
+        this.#picker.onHasAnew(link)
+      },
+      onToldWrong: (piece) => this.#doubts.onTold(piece),
       onBlock: ({ node }, piece, offset, { length }) => this.#verdicts.onBlock(piece, { node, offset, length }),
       onFull: (node) => this.#note('no room for a caller', node),
       onClose: (link, { because, isNeeded, isReplaced }) => {
@@ -236,7 +255,7 @@ export class RunningHolding implements OpenHolding {
     const link = this.#links.of(wire)
     if (link === undefined) return
     answerRequests({
-      ...{ wire, clock: this.#parts.clock, lengthOf: this.#lengthOf, store: this.#file },
+      ...{ wire, clock: this.#parts.clock, lengthOf: this.#lengthOf, store: storeWithout(this.#doubts, this.#file) },
       ...{ meter: this.#parts.meters.upload, lane: link.lane, onSent: link.onSent, onAbuse: link.close },
       has: (piece) => this.#torrent.bitfield.get(piece),
     })

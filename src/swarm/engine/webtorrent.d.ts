@@ -50,6 +50,8 @@ declare module 'webtorrent' {
     uninterested(): void
     keepAlive(): void
     have(piece: number): void
+    /** BEP 10. */
+    extended(extension: number, bytes: Uint8Array): void
     destroy(): void
     cancel(piece: number, offset: number, length: number): void
     /** How long the next answer may take, in milliseconds; 0 means without end. */

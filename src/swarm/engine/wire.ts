@@ -11,6 +11,12 @@ import { createIntake } from './intake.ts'
 const siteKey = 'banyan_site'
 
 /**
+ * The extended message that tells a peer of a wrong piece: its number, four bytes. Every node of a
+ * fleet knows it, so no handshake names it.
+ */
+const wrongPieceMessage = 1
+
+/**
  * Takes off the extensions that webtorrent brings, BEP 9 and 54: everybody has the metainfo, nobody
  * loses pieces, and a message that is not read can do no harm.
  */
@@ -24,9 +30,18 @@ export function tellSite(wire: Wire, site: string): void {
   wire.extendedHandshake = { ...wire.extendedHandshake, [siteKey]: site }
 }
 
+/** Tells the peer that a piece came from it and does not have its digest. */
+export function tellWrong(wire: Wire, piece: number): void {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32BE(piece)
+  wire.extended(wrongPieceMessage, bytes)
+}
+
 export interface WireEvents {
   /** The site that the peer says it is at. */
   site: (site: string) => void
+  /** The peer got wrong bytes for this piece, as it says. The number may be any. */
+  toldWrong: (piece: number) => void
   /** So many bytes came in. More are read from the connection after `goOn`. */
   arrived: (bytes: number, goOn: () => void) => void
   /** The peer broke the rules; nothing more is read or sent. */
@@ -72,6 +87,7 @@ export function tameWire(wire: Wire, on: WireEvents): void {
   }
   // bittorrent-protocol's own trusts what it reads.
   wire._onExtended = (extension, bytes) => {
+    if (extension === wrongPieceMessage && bytes.length === 4) on.toldWrong(Buffer.from(bytes).readUInt32BE())
     const site = extension === 0 ? siteIn(bytes) : undefined
     if (site !== undefined) on.site(site)
   }

@@ -20,6 +20,16 @@ export function withBits(bits: Uint8Array, pieces: Iterable<number>): Uint8Array
   return next
 }
 
+/** A copy without these pieces. A number beyond the last piece is ignored. */
+export function withoutBits(bits: Uint8Array, pieces: Iterable<number>): Uint8Array {
+  const next = bits.slice()
+  for (const piece of pieces) {
+    const byte = next[piece >> 3]
+    if (byte !== undefined) next[piece >> 3] = byte & ~(0x80 >> (piece & 7))
+  }
+  return next
+}
+
 /** All of so many pieces. */
 export function allBits(pieces: number): Uint8Array {
   return withBits(

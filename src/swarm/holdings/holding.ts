@@ -6,7 +6,7 @@ import type { HoldingSpec } from '../../model/manifest.ts'
 import type { InfoHash, Instant, NodeName, PackageName, PackageVersion, Sha256 } from '../../model/names.ts'
 import type { Attack, Transfer } from '../../model/report.ts'
 import { type Counters, noCounters, sumOf } from '../engine.ts'
-import { bitsFor, bytesOf, hasBit, piecesOf, withBits } from './bits.ts'
+import { allBits, bitsFor, bytesOf, hasBit, piecesOf, withBits, withoutBits } from './bits.ts'
 
 /** The payload of a holding and its names. The metainfo stays on disk. */
 export type HeldSpec = Omit<HoldingSpec, 'metainfo'>
@@ -20,6 +20,11 @@ export type Progress =
 export interface Holding {
   spec: HeldSpec
   wanted: boolean
+  /**
+   * The payload was whole here, the disk has damaged it, and what is missing is fetched again
+   * although nobody may want the payload now: others count on this node.
+   */
+  mending: boolean
   progress: Progress
   /** The durable pieces. No bits once the holding is complete. */
   bits: Uint8Array
@@ -27,6 +32,8 @@ export interface Holding {
   /** When the payload was first wanted. */
   startedAt: Instant | null
   completedAt: Instant | null
+  /** When every piece of the whole payload was last read from the disk and found right. */
+  checkedAt: Instant | null
   /**
    * The rate of the site's link when the holding was completed, in bytes per second; null where it
    * is not known.
@@ -51,6 +58,8 @@ export type SwarmEvent =
   | { kind: 'completed'; infoHash: InfoHash; sha256: Sha256; name: PackageName; version: PackageVersion }
   | { kind: 'failed'; infoHash: InfoHash; name: PackageName; version: PackageVersion; because: string }
   | { kind: 'attack'; attack: Attack }
+  /** The disk has damaged so many pieces of the payload, which are fetched again. */
+  | { kind: 'damaged'; infoHash: InfoHash; name: PackageName; version: PackageVersion; pieces: number }
   /** A node has dialled this one for the payload. `EngineControl.part` cuts its wire. */
   | { kind: 'met'; infoHash: InfoHash; node: NodeName }
   /** The wire to a node ended although one of the two still lacks something. */
@@ -65,6 +74,13 @@ export type HoldingEvent =
   | { kind: 'counted'; counters: Counters; at: Instant }
   | { kind: 'completed'; at: Instant; linkRate: number | null }
   | { kind: 'lost'; at: Instant }
+  /**
+   * The disk no longer has these pieces. The file of a whole payload is a part of a payload again by
+   * now. `unknown`: which pieces are left will be seen when the file is opened.
+   */
+  | { kind: 'damaged'; pieces: readonly number[] | 'unknown'; at: Instant }
+  /** The whole payload was read from the disk, and all of it is right. */
+  | { kind: 'checked'; at: Instant }
   | { kind: 'forged'; found: Sha256; from: readonly string[]; at: Instant; retryAtMs: number }
   | { kind: 'failed'; because: string; retryAtMs: number }
   | { kind: 'retry' }
@@ -80,16 +96,23 @@ export function newHolding(spec: HeldSpec): Holding {
   return {
     spec,
     wanted: false,
+    mending: false,
     progress: { kind: 'incoming' },
     bits: bitsFor(piecesOf(spec.payload)),
     counters: noCounters,
     startedAt: null,
     completedAt: null,
+    checkedAt: null,
     linkRate: null,
     usedAt: null,
     attempts: 0,
     nobodyHas: false,
   }
+}
+
+/** Whether the holding is to be whole here: it is wanted, or it was whole before. */
+export function isNeeded({ wanted, mending }: Pick<Holding, 'wanted' | 'mending'>): boolean {
+  return wanted || mending
 }
 
 export function haveOf(holding: Holding): Have {
@@ -127,6 +150,10 @@ export function transition(holding: Holding, event: HoldingEvent): [Holding, Hol
       const next = afterLoss(holding, event.at)
       return [next, recordAndNotify(holding, next)]
     }
+    case 'damaged':
+      return damaged(holding, event)
+    case 'checked':
+      return isComplete ? [{ ...holding, checkedAt: event.at }, [{ kind: 'record' }]] : [holding, []]
     case 'forged':
       return forged(holding, event)
     case 'failed': {
@@ -173,7 +200,8 @@ export function transferOf(holding: Holding): Transfer {
 function completeSince(holding: Holding, event: Extract<HoldingEvent, { kind: 'adopted' | 'completed' }>): Holding {
   const linkRate = event.kind === 'completed' ? event.linkRate : null
   const whole = { progress: { kind: 'complete' as const }, bits: new Uint8Array(), attempts: 0, nobodyHas: false }
-  return { ...holding, ...whole, completedAt: event.at, linkRate }
+  const read = { mending: false, checkedAt: event.at }
+  return { ...holding, ...whole, ...read, completedAt: event.at, linkRate }
 }
 
 /** A payload that was whole is a new transfer when it comes in again. */
@@ -182,6 +210,23 @@ function afterLoss(holding: Holding, at: Instant): Holding {
   if (holding.progress.kind !== 'complete') return { ...empty, progress: { kind: 'incoming' } }
   const counters = { ...noCounters, given: holding.counters.given }
   return { ...empty, counters, startedAt: holding.wanted ? at : null, progress: { kind: 'incoming' } }
+}
+
+function damaged(holding: Holding, event: Extract<HoldingEvent, { kind: 'damaged' }>): [Holding, HoldingEffect[]] {
+  const { infoHash } = holding.spec.payload
+  const { name, version } = holding.spec
+  const count = piecesOf(holding.spec.payload)
+  const isComplete = holding.progress.kind === 'complete'
+  const before = isComplete ? allBits(count) : holding.bits
+  const bits = event.pieces === 'unknown' ? bitsFor(count) : withoutBits(before, event.pieces)
+  const pieces = event.pieces === 'unknown' ? count : event.pieces.filter((piece) => hasBit(before, piece)).length
+  if (pieces === 0) return [holding, []]
+  const next: Holding = {
+    ...(isComplete ? afterLoss(holding, event.at) : holding),
+    ...{ bits, mending: holding.mending || isComplete, progress: { kind: 'incoming' } },
+    startedAt: isComplete ? event.at : holding.startedAt,
+  }
+  return [next, recordAndNotify(holding, next, [{ kind: 'damaged', infoHash, name, version, pieces }])]
 }
 
 function forged(holding: Holding, event: Extract<HoldingEvent, { kind: 'forged' }>): [Holding, HoldingEffect[]] {

@@ -4,11 +4,11 @@
 import { join } from 'node:path'
 import { Failure } from '../../model/failure.ts'
 import type { HoldingSpec } from '../../model/manifest.ts'
-import type { InfoHash, Sha256 } from '../../model/names.ts'
+import type { InfoHash, Instant, Sha256 } from '../../model/names.ts'
 import { background } from '../../work/background.ts'
 import type { Disk, Log, Store } from '../../world/world.ts'
 import { createAdding } from './adding.ts'
-import { type HoldingEvent, type SwarmEvent, transition } from './holding.ts'
+import { type HoldingEvent, isNeeded, type SwarmEvent, transition } from './holding.ts'
 import { createHoldingsIndex, type HoldingsIndex } from './holdings-index.ts'
 import { openRecords, type Records } from './records.ts'
 
@@ -32,6 +32,12 @@ export interface Holdings extends Omit<HoldingsIndex, 'set' | 'delete'> {
   retry(infoHash: InfoHash): void
   /** Whether the file of a whole payload has its size. */
   hasFile(infoHash: InfoHash): Promise<boolean>
+  /**
+   * The disk no longer has these pieces, and the engine has the holding closed. The file of a whole
+   * payload becomes a part again, so that what is right in it stays. Other holdings of the same
+   * payload lose it. A file that is gone altogether is lost. Resolves when that is recorded.
+   */
+  damaged(infoHash: InfoHash, pieces: readonly number[] | 'unknown', at: Instant): Promise<void>
   /** The path of a payload that is whole and was checked; undefined if there is none. */
   payloadPath(sha256: Sha256): string | undefined
   /** Removes the holding and its files. A payload that another holding has whole stays. */
@@ -44,7 +50,7 @@ export interface HoldingsParts {
   /** The folder of the payloads. */
   dir: string
   store: Store
-  disk: Pick<Disk, 'list' | 'stat' | 'remove'>
+  disk: Pick<Disk, 'list' | 'stat' | 'remove' | 'rename'>
   log: Log
   /** Called after the state that the event tells of is recorded. */
   onEvent: (event: SwarmEvent) => void
@@ -66,10 +72,20 @@ export async function openHoldings(parts: HoldingsParts): Promise<Holdings> {
     index.set(next)
     const isRecorded = effects.some(({ kind }) => kind === 'record')
     const recorded = isRecorded ? records.save(next) : undefined
-    if (next.progress !== holding.progress || next.wanted !== holding.wanted) parts.onChange()
+    if (next.progress !== holding.progress || isNeeded(next) !== isNeeded(holding)) parts.onChange()
     await recorded
     for (const effect of effects) if (effect.kind === 'notify') parts.onEvent(effect.event)
   }
+  const damaged: Holdings['damaged'] = async (infoHash, pieces, at) => {
+    const holding = index.get(infoHash)
+    if (holding?.progress.kind !== 'complete') return await happened(infoHash, { kind: 'damaged', pieces, at })
+    const { sha256 } = holding.spec.payload
+    const others = [...index.ofPayload(sha256)].filter((each) => each !== holding && each.progress.kind === 'complete')
+    const isThere = await madePart(disk, join(dir, sha256), partPath(infoHash))
+    await happened(infoHash, isThere ? { kind: 'damaged', pieces, at } : { kind: 'lost', at })
+    for (const { spec } of others) await happened(spec.payload.infoHash, { kind: 'lost', at })
+  }
+  const partPath = (infoHash: InfoHash): string => join(dir, `${infoHash}.part`)
   const payloadPath = (sha256: Sha256): string | undefined => {
     for (const { progress } of index.ofPayload(sha256)) if (progress.kind === 'complete') return join(dir, sha256)
     return undefined
@@ -97,6 +113,7 @@ export async function openHoldings(parts: HoldingsParts): Promise<Holdings> {
       const stat = payload && (await disk.stat(join(dir, payload.sha256)))
       return stat?.kind === 'file' && stat.size === payload?.size
     },
+    damaged,
     payloadPath,
     remove: async (infoHash) => {
       const holding = index.get(infoHash)
@@ -106,7 +123,7 @@ export async function openHoldings(parts: HoldingsParts): Promise<Holdings> {
       index.delete(infoHash)
       const { sha256 } = holding.spec.payload
       if (payloadPath(sha256) === undefined) await disk.remove(join(dir, sha256))
-      await disk.remove(join(dir, `${infoHash}.part`))
+      await disk.remove(partPath(infoHash))
       unsure.delete(infoHash)
     },
     close: () => records.close(),
@@ -132,12 +149,22 @@ async function loadInto(
       index.set(holding)
       continue
     }
-    log.warn('payload is gone', { payload: sha256 })
-    const [lost] = transition(holding, { kind: 'lost', at: 0 })
+    // A crash after a damaged payload was made a part again, and before that was recorded.
+    const isPart = files.has(`${infoHash}.part`)
+    log.warn(isPart ? 'payload is damaged' : 'payload is gone', { payload: sha256 })
+    const at = holding.completedAt ?? 0
+    const [lost] = transition(holding, isPart ? { kind: 'damaged', pieces: 'unknown', at } : { kind: 'lost', at: 0 })
     index.set(lost)
     await records.save(lost)
   }
   return unsure
+}
+
+/** False if there was no file. */
+async function madePart(disk: Pick<Disk, 'stat' | 'rename'>, whole: string, part: string): Promise<boolean> {
+  if ((await disk.stat(whole)) === undefined) return false
+  await disk.rename(whole, part)
+  return true
 }
 
 /** The names in a folder; none in a folder that is gone. */

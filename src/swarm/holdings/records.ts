@@ -42,6 +42,8 @@ const recordSchema = v.strictObject({
   completedAt: v.nullable(instantSchema),
   linkRate: v.optional(v.nullable(countSchema), null),
   usedAt: v.optional(v.nullable(instantSchema), null),
+  checkedAt: v.optional(v.nullable(instantSchema), null),
+  mending: v.optional(v.boolean(), false),
 })
 const parseRecord = parserOf(recordSchema)
 const parseMetainfo = parserOf(base64Schema)
@@ -149,15 +151,9 @@ function holdingFrom(stored: unknown, storedProgress: unknown): Holding {
   return { ...empty, ...kept, bits: pieces.length === empty.bits.length ? pieces : bitsFor(piecesOf(payload)) }
 }
 
-function recordOf({
-  progress,
-  bits,
-  counters,
-  startedAt,
-  completedAt,
-  linkRate,
-  usedAt,
-}: Holding): v.InferOutput<typeof recordSchema> {
-  const complete = progress.kind === 'complete'
-  return { complete, bits: Buffer.from(bits).toString('base64'), counters, startedAt, completedAt, linkRate, usedAt }
+function recordOf(holding: Holding): v.InferOutput<typeof recordSchema> {
+  const { counters, startedAt, completedAt, linkRate, usedAt, checkedAt, mending } = holding
+  const complete = holding.progress.kind === 'complete'
+  const bits = Buffer.from(holding.bits).toString('base64')
+  return { complete, bits, counters, startedAt, completedAt, linkRate, usedAt, checkedAt, mending }
 }

@@ -6,7 +6,7 @@ import type { InfoHash, Instant, PackageName, PackageVersion, Sha256 } from '../
 import type { Transfer } from '../../model/report.ts'
 import type { AnnouncedSwarm } from '../../model/wire/announce.ts'
 import { bytesOf } from './bits.ts'
-import { type Have, type Holding, haveOf, transferOf } from './holding.ts'
+import { type Have, type Holding, haveOf, isNeeded, transferOf } from './holding.ts'
 import type { HoldingsIndex } from './holdings-index.ts'
 
 export interface StoredPayload {
@@ -71,7 +71,7 @@ export function viewsOf(
 
 /** A paused holding neither receives nor sends pieces. */
 function isHeld(holding: Holding): boolean {
-  return holding.wanted || holding.progress.kind === 'complete'
+  return isNeeded(holding) || holding.progress.kind === 'complete'
 }
 
 function announcedOf(holding: Holding): AnnouncedSwarm {

@@ -5,7 +5,7 @@
 import { unreachable } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { InfoHash, Sha256 } from '../../model/names.ts'
-import type { Holding } from '../holdings/holding.ts'
+import { type Holding, isNeeded } from '../holdings/holding.ts'
 import { nextLookAt, shouldBeOpen, type Use } from './opening.ts'
 import type { OpeningEffect, OpeningEvent, OpeningTable, Surroundings } from './opening-events.ts'
 
@@ -146,8 +146,9 @@ function* awake({ uses }: OpeningTable, holdings: Surroundings['holdings']): Gen
 }
 
 /** Whether a failed holding is wanted and its wait is over. */
-function isDue({ progress, wanted }: Holding, nowMs: number): boolean {
-  return wanted && progress.kind === 'failed' && progress.retryAtMs <= nowMs
+function isDue(holding: Holding, nowMs: number): boolean {
+  const { progress } = holding
+  return isNeeded(holding) && progress.kind === 'failed' && progress.retryAtMs <= nowMs
 }
 
 function called(table: OpeningTable, infoHash: InfoHash, now: Surroundings): Outcome {

@@ -1,7 +1,7 @@
 // When one holding is to be open, and when that may change. Pure.
 
 import { unreachable } from '../../model/failure.ts'
-import type { Holding } from '../holdings/holding.ts'
+import { type Holding, isNeeded } from '../holdings/holding.ts'
 
 /** What is known of the use that others make of a holding. */
 export interface Use {
@@ -16,7 +16,7 @@ export function shouldBeOpen(holding: Holding, use: Use | undefined, nowMs: numb
   const { progress } = holding
   switch (progress.kind) {
     case 'incoming':
-      return holding.wanted
+      return isNeeded(holding)
     case 'complete':
       return use !== undefined && (use.busy || nowMs < use.untilMs)
     case 'failed':
@@ -31,7 +31,8 @@ export function shouldBeOpen(holding: Holding, use: Use | undefined, nowMs: numb
  * changes by time alone.
  */
 export function nextLookAt(holding: Holding, use: Use | undefined): number {
-  if (holding.progress.kind === 'failed') return holding.wanted ? holding.progress.retryAtMs : Number.POSITIVE_INFINITY
+  if (holding.progress.kind === 'failed')
+    return isNeeded(holding) ? holding.progress.retryAtMs : Number.POSITIVE_INFINITY
   if (holding.progress.kind === 'complete' && use !== undefined && !use.busy) return use.untilMs
   return Number.POSITIVE_INFINITY
 }

@@ -58,6 +58,8 @@ export interface OpeningsParts {
   /** How long the engine runs without work. It is longer than a handshake takes. */
   engineIdleMs: number
   onEvent: (event: SwarmEvent) => void
+  /** The disk no longer has these pieces of a holding. */
+  onDamaged: (infoHash: InfoHash, pieces: readonly number[] | 'unknown') => void
 }
 
 export function startOpenings(parts: OpeningsParts, holdings: Holdings): Openings {

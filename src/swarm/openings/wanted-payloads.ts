@@ -8,7 +8,7 @@ import type { InfoHash, Sha256 } from '../../model/names.ts'
 import { background } from '../../work/background.ts'
 import type { Clock, Disk, Log } from '../../world/world.ts'
 import { isSamePayload } from '../holdings/adding.ts'
-import type { SwarmEvent } from '../holdings/holding.ts'
+import { isNeeded, type SwarmEvent } from '../holdings/holding.ts'
 import type { Holdings } from '../holdings/holdings.ts'
 import { checkedMetainfo } from '../metainfo.ts'
 
@@ -99,6 +99,8 @@ export function createWantedPayloads(parts: WantedPayloadsParts): WantedPayloads
     look,
     adopt: async (spec) => {
       const { infoHash, sha256, size } = spec.payload
+      // What the disk has damaged is on its way, and what is right of it is a part.
+      if (holdings.get(infoHash)?.mending === true) return
       const path = join(parts.dir, sha256)
       const stat = await parts.disk.stat(path)
       if (stat?.size !== size) throw new Failure('not-found', `${path} is not the payload of ${spec.name}`)
@@ -129,8 +131,9 @@ function createReplacements({ log, holdings, whileClosed }: WantedPayloadsParts)
 
 /** Whether another holding brings this payload just now. */
 function isComingFor(holdings: Holdings, sha256: Sha256, apartFrom: InfoHash): boolean {
-  for (const { spec, wanted, progress } of holdings.ofPayload(sha256)) {
-    if (spec.payload.infoHash !== apartFrom && wanted && progress.kind === 'incoming') return true
+  for (const holding of holdings.ofPayload(sha256)) {
+    const { infoHash } = holding.spec.payload
+    if (infoHash !== apartFrom && isNeeded(holding) && holding.progress.kind === 'incoming') return true
   }
   return false
 }

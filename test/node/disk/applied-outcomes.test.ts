@@ -83,6 +83,7 @@ function endedOf(txid: string): EndedApply {
       actions: [{ ...action, previous: null }],
     },
     outcomes: [{ name, kind, outcome: 'changed', version, before: null, difference: 'pending' }],
+    damaged: [],
     restarts: [],
     output: txid,
   }

@@ -14,6 +14,7 @@ const healthy: Examined = {
   daemon: { link: 'connected', because: null, problems: [], condition: 'converged' },
   portsTaken: [],
   parents: [{ url: 'https://a:7420', failed: null }],
+  unwritable: null,
   freeBytes: 2 ** 30,
   hasTargetRoot: true,
   tools: ['dpkg', 'apt-get', 'systemctl'],
@@ -32,6 +33,15 @@ t.test('nothing is wrong with a healthy node, and what was looked at is said', a
     findingsOf(healthy).map(({ about }) => about),
     ['settings', 'certificate', 'clock', 'metadata', 'daemon', 'parents', 'disk', 'tools'],
   )
+})
+
+t.test('what the checks of the stored payloads have found is said', async (t) => {
+  const daemon = { link: 'connected', because: null, problems: [], condition: 'converged' }
+  const told = (scrub: { oldest: number | null; mending: number; damagedPieces: number }) =>
+    findingsOf({ ...healthy, daemon: { ...daemon, scrub } }).find(({ about }) => about === 'content')
+  t.match(told({ oldest: now, mending: 0, damagedPieces: 0 }), { state: 'fine', found: /read since 2026-11-24T12/ })
+  t.match(told({ oldest: now, mending: 0, damagedPieces: 3 }), { state: 'warning', found: /3 pieces were damaged/ })
+  t.match(told({ oldest: null, mending: 1, damagedPieces: 1 }), { state: 'wrong', hint: /smartctl/ })
 })
 
 const cases: Record<string, [Partial<Examined>, RegExp[]]> = {
@@ -96,6 +106,10 @@ const cases: Record<string, [Partial<Examined>, RegExp[]]> = {
   'a full disk': [
     { freeBytes: 2 ** 20 },
     [/^wrong disk: 1 MiB are free below .*, and 64 MiB are to stay so -> make room/],
+  ],
+  'a disk that takes nothing': [
+    { unwritable: 'the disk below /home is read-only: nothing can be stored', freeBytes: 2 ** 20 },
+    [/^wrong disk: the disk below \/home is read-only: .* -> make room .*or see why it is read-only/],
   ],
   'a missing target root': [{ hasTargetRoot: false }, [/^wrong disk: \/ is not there/]],
   'nothing to install packages with': [

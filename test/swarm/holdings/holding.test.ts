@@ -47,6 +47,27 @@ t.test('pausing keeps the pieces', async (t) => {
   t.equal(transferOf(holding).have, 200)
 })
 
+t.test(
+  'a whole payload that the disk has damaged keeps what is right, and is fetched although nobody wants it',
+  async (t) => {
+    const whole = after({ kind: 'completed', at: 30, linkRate: null })[0]
+    const [holding, effects] = transition(whole, { kind: 'damaged', pieces: [2, 3], at: 40 })
+    t.match(holding, { mending: true, wanted: false, progress: { kind: 'incoming' } })
+    t.match(transferOf(holding), { state: 'fetching', have: 800, startedAt: 40, fromParent: 0 })
+    t.match(effects.at(-1), { event: { kind: 'damaged', name: 'held', pieces: 2 } })
+    t.same(transition(holding, { kind: 'damaged', pieces: [2], at: 41 }), [holding, []], 'once')
+    const [mended] = transition(holding, { kind: 'completed', at: 50, linkRate: null })
+    t.match(mended, { mending: false, checkedAt: 50, progress: { kind: 'complete' } })
+  },
+)
+
+t.test('a damaged piece of an unfinished payload is missing again, and nothing else', async (t) => {
+  const some = after({ kind: 'wanted', at: 1 }, { kind: 'stored', pieces: [1, 2] })[0]
+  const [holding] = transition(some, { kind: 'damaged', pieces: [1, 5], at: 9 })
+  t.match(holding, { mending: false, startedAt: 1 })
+  t.equal(transferOf(holding).have, 100)
+})
+
 t.test('a forged payload takes its pieces with it, is told as an attack, and waits', async (t) => {
   const [holding, events] = after(
     { kind: 'wanted', at: 1 },

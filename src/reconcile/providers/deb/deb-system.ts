@@ -23,7 +23,6 @@ export function debSystemFor(parts: DebSystemParts): PackageSystem {
     prepare: (context) => repair(parts, context),
     problemOf: (manifest, payload) => problemOf(programs, manifest, payload),
     transact: (change, context) => debTransaction({ programs, disk }, change, context),
-    leavesDependents: false,
 
     // Nothing on the machine tells the two contents apart. Before the transaction the plan is
     // believed; afterwards only apt's own exit tells whether it got that far.

@@ -155,12 +155,25 @@ export function ownName(text: string, native: string): PackageName {
   return arch === 'all' || arch === native ? name : text
 }
 
-/** Reads `name: /path` lines of `dpkg-query --search`. The package of each path. */
-export function parseOwners(text: string): Map<string, PackageName> {
+/**
+ * Reads `name: /path` lines of `dpkg-query --search`. The package of each path, on a machine of the
+ * architecture `native`.
+ */
+export function parseOwners(text: string, native: string): Map<string, PackageName> {
   return new Map(
     text.split('\n').flatMap((line) => {
-      const match = /^([A-Za-z0-9+._-]+)(?::[a-z0-9-]+)?: (\/.*)$/.exec(line)
-      return match === null ? [] : [[match[2] as string, match[1] as string]]
+      const match = /^([A-Za-z0-9+._-]+(?::[a-z0-9-]+)?): (\/.*)$/.exec(line)
+      return match === null ? [] : [[match[2] as string, ownName(match[1] as string, native)]]
+    }),
+  )
+}
+
+/** Reads the `md5sums` file of a package. The absolute paths of the files that the package holds empty. */
+export function emptyFilesIn(md5sums: string): Set<string> {
+  return new Set(
+    md5sums.split('\n').flatMap((line) => {
+      const file = /^d41d8cd98f00b204e9800998ecf8427e\s+(\S.*)$/.exec(line)?.[1]
+      return file === undefined ? [] : [`/${file.replace(/^(\.?\/)+/, '')}`]
     }),
   )
 }

@@ -140,7 +140,7 @@ async function conffileNotes(
 ): Promise<Map<PackageName, string>> {
   const notes = new Map<PackageName, string>()
   if (kept.length + replaced.length === 0) return notes
-  const owners = parseOwners(await programs.owners([...kept, ...replaced]))
+  const owners = parseOwners(await programs.owners([...kept, ...replaced]), await programs.nativeArch())
   const note = (files: readonly string[], textOf: (files: string) => string) => {
     for (const [name, own] of Map.groupBy(files, (file) => owners.get(file))) {
       if (name === undefined) continue

@@ -1,13 +1,27 @@
 // Debian packages: which are installed according to dpkg, and whether their files are still as they
 // came.
 
+import path from 'node:path'
 import { type PackageName, publishedNameOf } from '../../../model/names.ts'
 import { type Actual, unreadActual } from '../../actual.ts'
-import { findingsText, type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
+import { openBaselines } from '../drift/baselines.ts'
+import { type DriftParts, differingIn, type PackageFiles, withDiffering } from '../drift/drift.ts'
+import type { Finding } from '../drift/left-alone.ts'
+import { withBaseline } from '../drift/with-baseline.ts'
+import { type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
 import { ensureTogether } from '../transaction.ts'
 import { type DebPrograms, debProgramsFor } from './deb-programs.ts'
+import { parseDpkgRelations } from './deb-relations.ts'
 import { debSystemFor } from './deb-system.ts'
-import { type DpkgEntry, ownName, parseDpkgQuery, parseVerify, pathExcludedBy } from './deb-text.ts'
+import {
+  type DpkgEntry,
+  emptyFilesIn,
+  ownName,
+  parseDpkgQuery,
+  parseOwners,
+  parseVerify,
+  pathExcludedBy,
+} from './deb-text.ts'
 import type { DebProgramParts } from './deb-tools.ts'
 import { verifyEach } from './deb-verify.ts'
 
@@ -16,21 +30,38 @@ import { verifyEach } from './deb-verify.ts'
  */
 export function debProvider(parts: DebProgramParts): Provider {
   const programs = debProgramsFor(parts)
-  const look: Provider['inspect'] = (names, look) => inspect(programs, names, look)
+  const home = parts.home ?? path.join(parts.targetRoot, 'var/lib/banyan')
+  const words: Words = new Map()
+  const drift: DriftParts = {
+    targetRoot: parts.targetRoot,
+    files: debFiles(programs, words),
+    baselines: openBaselines(parts.disk, home, 'deb'),
+  }
+  const look: Provider['inspect'] = (names, look) => inspect({ programs, drift, words }, names, look)
   return {
     kind: 'deb',
     inspect: look,
+    relations: async (names) => {
+      if (names.length === 0 || !(await programs.hasDatabase())) return []
+      return parseDpkgRelations(await programs.relations(names))
+    },
     async ensure(steps, context) {
       if ((await parts.exec.which('apt-get')) === undefined) {
         const problem = 'there is no apt here: name other packages for machines without dpkg'
         return steps.map(({ action }) => refusedOutcome(action, problem))
       }
-      return await ensureTogether(debSystemFor({ ...parts, programs, inspect: look }), parts, steps, context)
+      const system = debSystemFor({ ...parts, programs, inspect: look })
+      const recording = withBaseline(system, { ...drift, home, kind: 'deb' }, steps)
+      return await ensureTogether(recording, parts, steps, context)
     },
   }
 }
 
-async function inspect(programs: DebPrograms, names: readonly PackageName[], look: InspectOptions): Promise<Actual[]> {
+async function inspect(
+  { programs, drift, words }: { programs: DebPrograms; drift: DriftParts; words: Words },
+  names: readonly PackageName[],
+  look: InspectOptions,
+): Promise<Actual[]> {
   if (names.length === 0) return []
   const info = await programs.info()
   if (!(await programs.hasDatabase())) return []
@@ -38,6 +69,7 @@ async function inspect(programs: DebPrograms, names: readonly PackageName[], loo
   const entries = parseDpkgQuery(await programs.query()).filter((entry) => published.has(entry.name))
   const native = entries.some(({ arch }) => arch !== 'all') ? await programs.nativeArch() : ''
   const found = entriesByName(entries, names, native)
+  noteWords(words, found)
   const pins = await programs.pins()
   const isOwned = (name: PackageName, { status }: DpkgEntry) => look.owned.has(name) && isInstalled(status)
   const damaged = await info.damaged([...found].flatMap(([name, entry]) => (isOwned(name, entry) ? [entry] : [])))
@@ -61,7 +93,9 @@ async function inspect(programs: DebPrograms, names: readonly PackageName[], loo
     const seen = { ...(one ?? absent(name, false)), ...(one?.held ? {} : pinned) }
     actual.push(damage === undefined ? seen : { ...seen, state: 'broken', found: damage })
   }
-  return await withDrift(programs, actual, look, wordsFor(found))
+  const checked = actual.filter(({ name, state }) => look.owned.has(name) && state === 'whole').map(({ name }) => name)
+  const differing = await differingIn(drift, checked, look)
+  return actual.map((one) => withDiffering(one, differing.get(one.name)))
 }
 
 /**
@@ -86,15 +120,6 @@ function entriesByName(
     }
   }
   return found
-}
-
-/** The words with which dpkg knows packages: a name alone is not enough where it is there twice. */
-function wordsFor(found: ReadonlyMap<PackageName, DpkgEntry>): (name: PackageName) => string {
-  const times = Map.groupBy(found.values(), ({ name }) => name)
-  return (name) => {
-    const entry = found.get(name)
-    return entry === undefined || new Set(times.get(entry.name)).size < 2 ? name : `${entry.name}:${entry.arch}`
-  }
 }
 
 function absent(name: PackageName, held: boolean): Actual {
@@ -124,48 +149,36 @@ function actualOf(name: PackageName, { version, status, held, needsReinstall }: 
   }
 }
 
-async function withDrift(
-  programs: DebPrograms,
-  actual: readonly Actual[],
-  look: InspectOptions,
-  wordFor: (name: PackageName) => string,
-): Promise<Actual[]> {
-  const checked = actual.filter(({ name, state }) => look.owned.has(name) && state === 'whole')
-  const isChecked = new Set(checked)
-  const { drifted, unread } = await driftOf(
-    programs,
-    checked.map(({ name }) => wordFor(name)),
-  )
-  return actual.map((one) => {
-    if (!isChecked.has(one)) return one
-    const because = unread.get(wordFor(one.name))
-    if (because !== undefined) return { ...one, state: 'unread', found: because }
-    const findings = drifted.get(wordFor(one.name))
-    return findings === undefined ? one : { ...one, state: 'drifted', found: findingsText(findings) }
-  })
+/** The words with which dpkg knows packages that a name alone does not tell apart. */
+type Words = Map<PackageName, string>
+
+function noteWords(words: Words, found: ReadonlyMap<PackageName, DpkgEntry>): void {
+  const sameName = Map.groupBy(found.values(), ({ name }) => name)
+  for (const [name, entry] of found) {
+    if (new Set(sameName.get(entry.name)).size < 2) words.delete(name)
+    else words.set(name, `${entry.name}:${entry.arch}`)
+  }
 }
 
-/**
- * dpkg does not say which package a changed file belongs to. It is asked once for all packages, and
- * one by one if any changed.
- */
-async function driftOf(
-  programs: DebPrograms,
-  names: readonly PackageName[],
-): Promise<{ drifted: Map<PackageName, string[]>; unread: ReadonlyMap<PackageName, string> }> {
-  const drifted = new Map<PackageName, string[]>()
-  const { text, unread } = await verifyEach(programs, names)
-  if (text === '') return { drifted, unread }
-  const excluded = pathExcludedBy(await programs.settings())
-  const findingsIn = (text: string) =>
-    parseVerify(text)
-      .filter(({ path: file, missing }) => !missing || !excluded(file))
-      .map(({ path: file, missing }) => `${missing ? 'missing' : 'changed'} ${file}`)
-  if (findingsIn(text).length === 0) return { drifted, unread }
-  for (const name of names) {
-    if (unread.has(name)) continue
-    const findings = findingsIn((await verifyEach(programs, [name])).text)
-    if (findings.length > 0) drifted.set(name, findings)
+/** What dpkg knows about the files of packages. */
+function debFiles(programs: DebPrograms, words: Words): PackageFiles {
+  const wordOf = (name: PackageName) => words.get(name) ?? name
+  return {
+    async verify(names) {
+      const nameOf = new Map(names.map((name) => [wordOf(name), name]))
+      const { text, unread: unreadWords } = await verifyEach(programs, [...nameOf.keys()])
+      const unread = new Map([...unreadWords].map(([word, because]) => [nameOf.get(word) ?? word, because]))
+      if (text === '') return { findings: [], unread }
+      const excluded = pathExcludedBy(await programs.settings())
+      const findings = parseVerify(text)
+        .filter(({ path: file, missing }) => !missing || !excluded(file))
+        .map(({ path: file, missing }): Finding => ({ path: file, what: missing ? 'missing' : 'changed' }))
+      return { findings, unread }
+    },
+    owners: async (paths) => parseOwners(await programs.owners(paths), await programs.nativeArch()),
+    async shipped(name, paths) {
+      const empty = emptyFilesIn(await programs.md5sums(wordOf(name)))
+      return new Map(paths.flatMap((file) => (empty.has(file) ? [[file, 'empty' as const]] : [])))
+    },
   }
-  return { drifted, unread }
 }

@@ -21,9 +21,9 @@ export interface RpmPrograms extends RpmQueries {
   alone: RpmFrontEnd
   /**
    * What rpm would say to an installation, or to a removal if there is nothing to install. Changes
-   * nothing.
+   * nothing. `options` are of rpm.
    */
-  test(call: RpmCall): Promise<RunResult>
+  test(call: RpmCall, options?: readonly string[]): Promise<RunResult>
 }
 
 /** Throws `bad-input` for a target root that is not a plain absolute path. */
@@ -37,7 +37,7 @@ export function rpmProgramsFor(parts: RpmProgramParts): RpmPrograms {
       return name === undefined ? undefined : frontEndCalled(name, tools)
     },
     alone: rpmAlone(tools),
-    test: (call) => testRpm(tools, call),
+    test: (call, options) => testRpm(tools, call, options),
   }
 }
 

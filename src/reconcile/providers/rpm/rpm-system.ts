@@ -29,7 +29,6 @@ export function rpmSystemFor({ frontEnd, disk, programs, inspect, settings }: Rp
     // rpm ends what it began in the next transaction: nothing has to be repaired before or after.
     prepare: async () => {},
     tidy: async () => {},
-    leavesDependents: true,
     problemOf: async (manifest, payload) =>
       (await problemOf(programs, manifest, payload)) ?? (await signatureProblemOf(programs, await settings(), payload)),
     isOther: (step) => isOther(programs, step),

@@ -7,6 +7,7 @@ import type { RunResult } from '../../../world/world.ts'
 import type { Change, Ran, Refused, TransactionResult } from '../package-system.ts'
 import { type ApplyContext, findingsText } from '../provider.ts'
 import { beyondOf } from './rpm-beyond.ts'
+import { complaintsAbout } from './rpm-foreseen.ts'
 import type { RpmCall, RpmFrontEnd } from './rpm-front-end.ts'
 import { type Beside, besideIn, removalsOf, removeSurplus } from './rpm-instances.ts'
 import type { RpmPrograms } from './rpm-programs.ts'
@@ -110,8 +111,8 @@ async function refusalOfBeyond(
 }
 
 /**
- * What rpm has against an installation. A call that does more than one thing is not tested by rpm:
- * it cannot do all in one transaction, and the front end looks first as well.
+ * What rpm has against an installation, asked before anything is touched. A call that installs in
+ * both ways is not tested: rpm cannot do both in one transaction, and the front end looks as well.
  */
 async function refusalByRpm(
   programs: RpmPrograms,
@@ -119,11 +120,10 @@ async function refusalByRpm(
   change: Change,
   context: ApplyContext,
 ): Promise<Refused | undefined> {
-  const parts = [call.files, call.beside, call.removes].filter((words) => words.length > 0)
-  if (parts.length !== 1 || call.removes.length > 0) return undefined
-  const result = await programs.test(call)
-  if (result.code === 0) return undefined
-  const text = result.stdout + result.stderr
+  const ways = [call.files, call.beside].filter((words) => words.length > 0)
+  if (ways.length !== 1) return undefined
+  const text = await complaintsAbout(programs, call, change)
+  if (text === '') return undefined
   context.output(text)
   const { unmet, about } = parseRpmComplaints(text, change)
   return { kind: 'refused', unmet, because: (name) => about(name) || 'rpm refused it without a word' }

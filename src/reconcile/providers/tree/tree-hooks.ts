@@ -4,7 +4,7 @@
 import path from 'node:path'
 import { Failure } from '../../../model/failure.ts'
 import { limits } from '../../../model/limits.ts'
-import type { Hooks } from '../../../model/manifest.ts'
+import type { Hooks, HookTimeouts } from '../../../model/manifest.ts'
 import type { Exec } from '../../../world/world.ts'
 import { lastLineOf } from '../../last-line.ts'
 import type { ApplyContext } from '../provider.ts'
@@ -13,8 +13,21 @@ import type { TreeEntry } from './tree-entries.ts'
 /** What hooks run with. */
 export interface HookParts {
   exec: Pick<Exec, 'run'>
+  /** For a hook that nobody gave a time. */
   timeoutMs: number
+  /** The time that a rule gives every hook. */
+  ruleTimeoutMs?: number | undefined
   targetRoot: string
+}
+
+/** One hook of one version. */
+export interface HookOf {
+  name: keyof Hooks
+  hooks: Hooks
+  timeouts: HookTimeouts | undefined
+  folder: string
+  package: string
+  version: string
 }
 
 /** The first hook that is not a file of the tree. Undefined if all are. */
@@ -24,13 +37,11 @@ export function missingHook(hooks: Hooks, entries: readonly TreeEntry[]): string
 }
 
 /** Why the hook failed. Undefined if it went well or the tree has none of that name. */
-export async function runHook(
-  { exec, timeoutMs, targetRoot }: HookParts,
-  hook: { name: keyof Hooks; hooks: Hooks; folder: string; package: string; version: string },
-  context: ApplyContext,
-): Promise<string | undefined> {
+export async function runHook(parts: HookParts, hook: HookOf, context: ApplyContext): Promise<string | undefined> {
   const file = hook.hooks[hook.name]
   if (file === undefined) return undefined
+  const { exec, targetRoot } = parts
+  const timeoutMs = parts.ruleTimeoutMs ?? hook.timeouts?.[hook.name] ?? parts.timeoutMs
   await context.journal(`${hook.name} of ${hook.package} ${hook.version}`, hook.package)
   try {
     const result = await exec.run({
@@ -45,7 +56,7 @@ export async function runHook(
     if (said !== '') context.output(`${hook.package} ${hook.version} ${hook.name}:\n${said}`)
     if (result.code === 0) return undefined
     const how = result.timedOut
-      ? `took longer than ${timeoutMs} ms`
+      ? `took longer than ${timeoutMs / 1000} s and was ended (timeout: in banyan.yaml or its rule gives it more)`
       : result.code === null
         ? `was ended by ${result.signal}`
         : `exited with ${result.code}`

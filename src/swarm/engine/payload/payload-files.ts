@@ -11,7 +11,7 @@ import { Failure } from '../../../model/failure.ts'
 import type { Opening } from '../../engine.ts'
 import { bitsFor, hasBit, lengthOfPiece, piecesOf } from '../../holdings/bits.ts'
 import { pieceDigestsOf } from '../../metainfo.ts'
-import { readWhole } from './piece-store.ts'
+import { type PayloadFile, readWhole } from './piece-store.ts'
 
 export type Prepared =
   /** The whole payload is there and has its digest. */
@@ -69,11 +69,52 @@ export async function findPieces(options: {
   for (let piece = 0; piece < piecesOf(opening); piece += 1) {
     if (hasBit(bits, piece)) continue
     const bytes = buffer.subarray(0, lengthOfPiece(opening, piece))
-    const size = await read(bytes, piece * opening.pieceLength)
-    const digest = digests.subarray(piece * 20, piece * 20 + 20)
-    if (size === bytes.length && createHash('sha1').update(bytes).digest().equals(digest)) found.push(piece)
+    const size = await sizeRead(read(bytes, piece * opening.pieceLength))
+    if (size === bytes.length && isDigestOf(digests, piece, bytes)) found.push(piece)
   }
   return found
+}
+
+/** The pieces that the file does not have as their digests say, all of them being on record. */
+export async function damagedPieces(opening: Opening, file: Pick<PayloadFile, 'readDisk'>): Promise<number[]> {
+  const pieces = piecesOf(opening)
+  const digests = pieceDigestsOf(opening.metainfo)
+  const right = new Set(await findPieces({ opening, bits: bitsFor(pieces), digests, read: file.readDisk }))
+  return Array.from({ length: pieces }, (_, piece) => piece).filter((piece) => !right.has(piece))
+}
+
+/** Whether a piece lies in the file as its digest says. Drops what is in memory of the file. */
+export async function isPieceRight(
+  { metainfo, ...layout }: Pick<Opening, 'metainfo' | 'size' | 'pieceLength'>,
+  file: Pick<PayloadFile, 'readDisk' | 'forget'>,
+  piece: number,
+): Promise<boolean> {
+  file.forget()
+  const bytes = new Uint8Array(lengthOfPiece(layout, piece))
+  const size = await sizeRead(file.readDisk(bytes, piece * layout.pieceLength))
+  return size === bytes.length && isDigestOf(pieceDigestsOf(metainfo), piece, bytes)
+}
+
+/** What the disk cannot read is as good as wrong: nothing was read. */
+async function sizeRead(reading: Promise<number>): Promise<number> {
+  try {
+    return await reading
+  } catch (error) {
+    if (isUnreadable(error)) return 0
+    throw error
+  }
+}
+
+/** EIO: the disk has lost these bytes. */
+export function isUnreadable(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'EIO'
+}
+
+function isDigestOf(digests: Uint8Array, piece: number, bytes: Uint8Array): boolean {
+  return createHash('sha1')
+    .update(bytes)
+    .digest()
+    .equals(digests.subarray(piece * 20, piece * 20 + 20))
 }
 
 /**

@@ -14,6 +14,10 @@ export interface PayloadFile extends PieceStore {
    * the file's end only.
    */
   read(into: Uint8Array, position: number): Promise<number>
+  /** As `read`, but never from memory: what the disk has now. */
+  readDisk(into: Uint8Array, position: number): Promise<number>
+  /** Drops what is kept in memory, which may be wrong as well. */
+  forget(): void
   /**
    * An engine before this one has written these pieces, and did not report them: the next `settle`
    * does.
@@ -109,6 +113,14 @@ class OpenPayloadFile implements PayloadFile {
     if (kept === undefined) return this.#use(() => readWhole(this.#fd, into, position))
     into.set(kept)
     return into.length
+  }
+
+  readonly readDisk = (into: Uint8Array, position: number): Promise<number> => {
+    return this.#use(() => readWhole(this.#fd, into, position))
+  }
+
+  forget(): void {
+    this.#memory.forget()
   }
 
   found(pieces: readonly number[]): void {

@@ -88,7 +88,7 @@ function callerOn(socket: Socket): PlainCaller {
   const listeners: (() => void)[] = []
   const hangUp = () => socket.destroy()
   withoutExtensions(wire)
-  tameWire(wire, { site: () => {}, arrived: (_bytes, goOn) => goOn(), abuse: hangUp })
+  tameWire(wire, { site: () => {}, toldWrong: () => {}, arrived: (_bytes, goOn) => goOn(), abuse: hangUp })
   wire.on('error', hangUp)
   wire.on('finish', hangUp)
   wire.on('data', (bytes: Uint8Array) => {

@@ -1,7 +1,7 @@
 // Who sent which blocks of the pieces that are not verified yet, so that a wrong piece has an
 // author.
 
-import type { NodeName } from '../../model/names.ts'
+import type { NodeName } from '../../../model/names.ts'
 
 /** A part of a piece; `offset` and `length` in bytes. */
 export interface SentBlock {
@@ -13,10 +13,10 @@ export interface SentBlock {
 export interface Blame {
   onBlock(piece: number, block: SentBlock): void
   /**
-   * The piece is wrong. Returns the node that sent all of it. If several nodes did, returns
-   * undefined and keeps `content` until the right piece shows whose blocks were wrong.
+   * The piece is wrong. Returns the nodes that sent it. If there are several, keeps `content` until
+   * the right piece shows whose blocks were wrong.
    */
-  onWrong(piece: number, content: Uint8Array | null): NodeName | undefined
+  onWrong(piece: number, content: Uint8Array | null): NodeName[]
   /**
    * The piece is right; `read` is called only if it was wrong before. Returns the nodes whose
    * blocks were wrong then.
@@ -37,9 +37,8 @@ export function createBlame(): Blame {
       const blocks = unverified.get(piece) ?? []
       unverified.delete(piece)
       const nodes = new Set(blocks.map(({ node }) => node))
-      if (nodes.size === 1) return [...nodes][0]
-      if (content !== null) disputed.set(piece, { content, blocks })
-      return undefined
+      if (nodes.size !== 1 && content !== null) disputed.set(piece, { content, blocks })
+      return [...nodes]
     },
     onRight: async (piece, read) => {
       unverified.delete(piece)

@@ -1,9 +1,9 @@
 // The nodes of one holding that are left alone for a while.
 
-import { BoundedMap } from '../../model/bounded-map.ts'
-import { limits } from '../../model/limits.ts'
-import type { NodeName } from '../../model/names.ts'
-import type { Clock } from '../../world/world.ts'
+import { BoundedMap } from '../../../model/bounded-map.ts'
+import { limits } from '../../../model/limits.ts'
+import type { NodeName } from '../../../model/names.ts'
+import type { Clock } from '../../../world/world.ts'
 
 export interface Bans {
   /**

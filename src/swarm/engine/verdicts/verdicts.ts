@@ -1,16 +1,17 @@
-// Which peers of a holding to hang up on: those that sent a wrong piece, and those that do not
-// answer.
+// Which peers of a holding to hang up on: those that send wrong pieces although they were told, and
+// those that do not answer.
 
-import { limits } from '../../model/limits.ts'
-import type { InfoHash, NodeName } from '../../model/names.ts'
-import { backOffMs } from '../../work/back-off.ts'
-import type { Random } from '../../world/world.ts'
-import type { EngineReport } from '../engine.ts'
+import { limits } from '../../../model/limits.ts'
+import type { InfoHash, NodeName } from '../../../model/names.ts'
+import { backOffMs } from '../../../work/back-off.ts'
+import type { Random } from '../../../world/world.ts'
+import type { EngineReport } from '../../engine.ts'
+import type { Links } from '../links.ts'
+import type { Picker } from '../picker/picker.ts'
 import { createBlame, type SentBlock } from './blame.ts'
-import type { Links } from './links.ts'
-import type { Picker } from './picker/picker.ts'
+import { createSuspicions, type Suspicions } from './suspicions.ts'
 
-export interface Verdicts {
+export interface Verdicts extends Pick<Suspicions, 'conceded'> {
   onBlock(piece: number, block: SentBlock): void
   onRight(piece: number): Promise<void>
   onWrong(piece: number): void
@@ -21,7 +22,7 @@ export interface Verdicts {
 
 export function createVerdicts(parts: {
   infoHash: InfoHash
-  links: Pick<Links, 'ban' | 'drop' | 'isParent'>
+  links: Pick<Links, 'ban' | 'drop' | 'isParent' | 'tellWrong'>
   picker: Pick<Picker, 'again' | 'content'>
   random: Pick<Random, 'fraction'>
   isMissing: (piece: number) => boolean
@@ -31,9 +32,11 @@ export function createVerdicts(parts: {
 }): Verdicts {
   const { links, picker, random } = parts
   const blame = createBlame()
+  const suspicions = createSuspicions()
   const senders = new Set<NodeName>()
 
-  const poisoned = (from: NodeName, piece: number) => {
+  const wrongFrom = (from: NodeName, piece: number) => {
+    if (!suspicions.isAttack(from, piece)) return links.tellWrong(from, piece)
     parts.report({ kind: 'poisoned', infoHash: parts.infoHash, from, piece })
     const msFor = (failures: number) =>
       backOffMs({ failures, fraction: random.fraction(), firstMs: limits.banFirstMs, ceilingMs: limits.banCeilingMs })
@@ -45,12 +48,15 @@ export function createVerdicts(parts: {
       if (parts.isMissing(piece)) blame.onBlock(piece, block)
     },
     onRight: async (piece) => {
-      for (const node of await blame.onRight(piece, () => parts.read(piece))) poisoned(node, piece)
+      for (const node of await blame.onRight(piece, () => parts.read(piece))) wrongFrom(node, piece)
     },
     onWrong: (piece) => {
-      const culprit = blame.onWrong(piece, picker.content(piece))
-      picker.again(piece, { alone: culprit === undefined })
-      if (culprit !== undefined) poisoned(culprit, piece)
+      const nodes = blame.onWrong(piece, picker.content(piece))
+      const [culprit] = nodes
+      picker.again(piece, { alone: nodes.length !== 1 })
+      if (culprit !== undefined && nodes.length === 1) wrongFrom(culprit, piece)
+      // Each of them looks at what it has; who was wrong is seen once the piece is right.
+      else for (const node of nodes) links.tellWrong(node, piece)
     },
     // The parent is dialled again with back-off: whatever ails it, there may be nobody else.
     onSilent: (node) => {
@@ -58,6 +64,7 @@ export function createVerdicts(parts: {
       if (links.isParent(node)) links.drop(node, because)
       else links.ban(node, { msFor: () => limits.silentRestMs, because })
     },
+    conceded: suspicions.conceded,
     senders: () => [...senders],
   }
 }
