@@ -17,9 +17,9 @@ export interface DebInfo {
 }
 
 /**
- * Remembers which records were whole: dpkg replaces a record by renaming, so only a power cut empties
- * one under its name, and that ends this process too. The returned function throws `program-failed`
- * if packages are listed and dpkg's status file is gone or empty: then dpkg knows of none.
+ * Remembers which records were whole: dpkg replaces a record by renaming, so only a power cut
+ * empties one under its name, and that ends this process too. The returned function throws
+ * `program-failed` if packages are listed and dpkg's status file is gone or empty.
  */
 export function debInfoFor({ disk, database, read }: DebTools): () => Promise<DebInfo> {
   const folder = path.join(database, 'info')

@@ -18,8 +18,8 @@ export interface DpkgEntry {
 }
 
 /**
- * Lines of `dpkg-query -W -f=dpkgQueryFormat`. Throws `program-failed` for a line that lacks a field:
- * the answer is then not whole.
+ * Lines of `dpkg-query -W -f=dpkgQueryFormat`. Throws `program-failed` for a line that lacks a
+ * field: the answer is then not whole.
  */
 export function parseDpkgQuery(text: string): DpkgEntry[] {
   const entries: DpkgEntry[] = []

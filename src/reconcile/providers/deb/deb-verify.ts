@@ -14,8 +14,9 @@ export interface Verified {
 }
 
 /**
- * Asks for all packages at once, by the words with which dpkg knows them (`name` or `name:arch`). dpkg stops at the first package that it cannot check, so that one
- * is left out if dpkg names it, and the rest is halved if not.
+ * Asks for all packages at once, by the words with which dpkg knows them (`name` or `name:arch`).
+ * dpkg stops at the first package that it cannot check, so that one is left out if dpkg names it,
+ * and the rest is halved if not.
  */
 export async function verifyEach(
   { verify }: Pick<DebQueries, 'verify'>,
