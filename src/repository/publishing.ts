@@ -79,7 +79,7 @@ function checked(schema: v.GenericSchema<string>, text: string, option: string):
 async function take({ disk, exec }: RepositoryParts, taking: Taking): Promise<Taken> {
   switch (await kindOf(taking.path)) {
     case 'tree':
-      return takeTree(disk, taking)
+      return takeTree({ disk, exec }, taking)
     case 'deb':
       return takeDeb(exec, taking)
     case 'rpm':
