@@ -11,8 +11,8 @@ import { diskFailureOf } from '../../../world/disk-failure.ts'
 import { type Given, givenIn } from './tree-owners.ts'
 
 /**
- * What is to be given to other users, which is not done yet. Throws `bad-input` for a tar that is damaged or not allowed. The folder is then
- * gone again.
+ * What is to be given to other users, which is not done yet. Throws `bad-input` for a tar that is
+ * damaged or not allowed, and `no-space` or `disk`. The folder is then gone again.
  */
 export async function unpackTree(parts: { tar: string; folder: string; bytesMax: number }): Promise<Given[]> {
   await fs.rm(parts.folder, { recursive: true, force: true })
