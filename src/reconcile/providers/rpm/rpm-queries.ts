@@ -4,7 +4,7 @@ import path from 'node:path'
 import { Failure } from '../../../model/failure.ts'
 import type { PackageName } from '../../../model/names.ts'
 import { lastLineOf } from '../../last-line.ts'
-import { aboutEntry, doubtIn } from './rpm-answers.ts'
+import { aboutEntry, aboutIndex, doubtIn } from './rpm-answers.ts'
 import { askEach, type EachAnswer, failureOf } from './rpm-each.ts'
 import { rpmRelationsFormat } from './rpm-relations.ts'
 import { rpmFileFormat, rpmFilesFormat, rpmProvidesFormat, rpmQueryFormat } from './rpm-text.ts'
@@ -80,8 +80,17 @@ export function rpmQueriesFor({ targetRoot, disk, waits, database, run, rpm, ask
 
     query: async (names) => await read(['-q', '--qf', rpmQueryFormat, '--', ...names]),
 
-    queryEach: (names) =>
-      askEach((some) => ask(['-q', '--qf', rpmQueryFormat, '--', ...some]), names, { what: 'rpm -q' }),
+    async queryEach(names) {
+      try {
+        return await askEach((some) => ask(['-q', '--qf', rpmQueryFormat, '--', ...some]), names, { what: 'rpm -q' })
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error
+        // Only the index may be damaged.
+        const all = await rpm(['-qa', '--qf', rpmQueryFormat], waits.queryMs)
+        if (doubtIn(all, aboutIndex) !== undefined || all.stdout === '') throw error
+        return { text: all.stdout, unread: new Map(), damage: error.message }
+      }
+    },
 
     async arch() {
       if (ownArch !== undefined) return ownArch
