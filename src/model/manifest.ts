@@ -102,6 +102,8 @@ const manifestSchema = v.strictObject({
    * (= 1.6-2.1)`.
    */
   depends: v.array(v.pipe(v.string(), v.maxLength(4096))),
+  /** Of a Debian package, its field Multi-Arch, unless that is `no`. */
+  multiArch: v.exactOptional(v.picklist(['same', 'foreign', 'allowed'])),
   /**
    * The names beside its own that satisfy a dependency: `mta`, or for Debian packages also `libfoo
    * (= 1)`.

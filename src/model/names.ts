@@ -31,7 +31,7 @@ export type InfoHash = Named<string, 'InfoHash'>
 export const nodeNameSchema = v.pipe(
   v.string(),
   v.regex(
-    /^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/,
+    /^(?!(?:constructor|prototype)$)[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/,
     'expected a node name: lower-case letters, digits, dots and dashes, at most 63',
   ),
 ) as v.GenericSchema<string, NodeName>
@@ -41,7 +41,7 @@ export type NodeName = Named<string, 'NodeName'>
 export const packageNameSchema = v.pipe(
   v.string(),
   v.regex(
-    // Every JavaScript object has keys of these names already.
+    // Every JavaScript object has properties of these names already, and records leave them out.
     /^(?!(?:constructor|prototype)$)[A-Za-z0-9][A-Za-z0-9+._-]{0,127}$/,
     'expected a package name: it starts with a letter or digit, then letters, digits, + . _ -',
   ),
@@ -65,7 +65,10 @@ export type Arch = v.InferOutput<typeof archSchema>
 /** Names of groups, rollouts, windows, sites, label keys. */
 export const wordSchema = v.pipe(
   v.string(),
-  v.regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/, 'expected a word: letters, digits, . _ / -, at most 63'),
+  v.regex(
+    /^(?!(?:constructor|prototype)$)[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/,
+    'expected a word: letters, digits, . _ / -, at most 63',
+  ),
 )
 
 /** One line of text without control characters. */

@@ -8,6 +8,8 @@ import { debNameOf, debVersionOf, problemOfDebVersion } from '../model/packages/
 import { parseTarget } from '../model/packages/target-schema.ts'
 import type { PackageDescription } from './taking.ts'
 
+const multiArchs = ['same', 'foreign', 'allowed'] as const
+
 const debArchSchema = v.pipe(
   v.string(),
   v.check((arch) => arch !== 'any' && arch !== 'source', 'it is for source packages'),
@@ -37,6 +39,7 @@ export function descriptionOfControl(text: string, path: string): PackageDescrip
   if (problem !== undefined) {
     throw new Failure('bad-input', `${path}: Version ${JSON.stringify(version)}: ${problem}`)
   }
+  const multiArch = multiArchs.find((each) => each === fields.get('multi-arch')?.toLowerCase())
   // Our own field: dpkg keeps fields that it does not know.
   const target = fields.get('banyan-for')
   const kilobytes = fields.get('installed-size') ?? ''
@@ -48,6 +51,7 @@ export function descriptionOfControl(text: string, path: string): PackageDescrip
     ...(target !== undefined && { target: parseTarget([target], `${path}: Banyan-For`) }),
     installedSize: /^\d{1,12}$/.test(kilobytes) ? Number(kilobytes) * 1024 : 0,
     depends: [...clausesOf(fields.get('pre-depends')), ...clausesOf(fields.get('depends'))],
+    ...(multiArch !== undefined && { multiArch }),
     provides: clausesOf(fields.get('provides')).slice(0, limits.providesMax),
     conflicts: [...clausesOf(fields.get('conflicts')), ...clausesOf(fields.get('breaks'))].slice(
       0,

@@ -152,14 +152,14 @@ async function readyToStore(
           metainfo: sha256Of(metainfo.bytes),
         }
   const { name, version, kind, arch, target, installedSize, depends, summary, hooks } = description
-  const { provides = [], conflicts = [], replaces = [] } = description
+  const { multiArch, provides = [], conflicts = [], replaces = [] } = description
   const { hookTimeouts = {}, ignore = [] } = description
   // The order of the keys is fixed, because the manifest is found by the digest of these bytes.
   const body = parseManifest(
     {
       schema: 1,
       ...{ name, version, kind, arch, ...(target !== undefined && { target }) },
-      ...{ payload: travel, installedSize, depends },
+      ...{ payload: travel, installedSize, depends, ...(multiArch !== undefined && { multiArch }) },
       ...(provides.length === 0 ? {} : { provides }),
       ...(conflicts.length === 0 ? {} : { conflicts }),
       ...(replaces.length === 0 ? {} : { replaces }),

@@ -106,11 +106,11 @@ export async function describeTree(
 function hooksOf(written: Described['hooks']): Pick<TreeDescription, 'hooks' | 'hookTimeouts'> {
   const hooks: Hooks = {}
   const hookTimeouts: HookTimeouts = {}
-  for (const name of ['preInstall', 'postInstall', 'preRemove', 'postRemove'] as const) {
-    const hook = written[name]
+  for (const key of ['preInstall', 'postInstall', 'preRemove', 'postRemove'] as const) {
+    const hook = written[key]
     if (hook === undefined) continue
-    hooks[name] = typeof hook === 'string' ? hook : hook.run
-    if (typeof hook !== 'string' && hook.timeout !== undefined) hookTimeouts[name] = msOfDuration(hook.timeout)
+    hooks[key] = typeof hook === 'string' ? hook : hook.run
+    if (typeof hook !== 'string' && hook.timeout !== undefined) hookTimeouts[key] = msOfDuration(hook.timeout)
   }
   return { hooks, hookTimeouts }
 }

@@ -91,6 +91,34 @@ function knotsOf(importsByFile: ReadonlyMap<string, readonly string[]>): string[
   return knots
 }
 
+/** What a name from outside is called where it is used as a key. */
+const outsideKeys = /[\w)](?:\?\.)?\[(?:name|group|label|fact|(?:one|state|terms)\.\w+)\](?!\s*=[^=])/
+
+/**
+ * `record[name]` finds `constructor` in every object. Keys that the code itself lists are fine
+ * where the line says so: `as keyof`, or one of the files below.
+ */
+export function outsideLookups(files: readonly SourceFile[]): string[] {
+  return sourcesOf(files)
+    .filter(({ path }) => !Object.keys(ownKeys).some((allowed) => path.startsWith(allowed)))
+    .flatMap(({ path, text }) =>
+      text.split('\n').flatMap((line, index) => {
+        const match = outsideKeys.exec(line.replace(/^\s*(\/\/|\*).*$/, ''))
+        return match === null
+          ? []
+          : [`${path}:${index + 1} looks up ${match[0]}: take own() of model/packages/records.ts, or a Map`]
+      }),
+    )
+}
+
+/** Files whose keys all come from their own code. */
+const ownKeys: Readonly<Record<string, string>> = {
+  'src/cli/': 'options and conditions are listed in the commands themselves',
+  'src/swarm/engine-process.ts': 'names of environment variables, listed there',
+  'src/model/packages/records.ts': 'it is what all others use',
+  'src/model/units/': 'units are listed there and looked up with Object.hasOwn',
+}
+
 export function tooLongFunctions(files: readonly SourceFile[], allowed = longFunctions): string[] {
   const long = sourcesOf(files)
     .flatMap(functionsOf)

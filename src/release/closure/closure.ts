@@ -4,7 +4,7 @@
 
 import { groupsOf, type Machine } from '../../model/desired.ts'
 import type { Manifest } from '../../model/manifest.ts'
-import { isMet } from '../../model/needs.ts'
+import { isConditional, isMet } from '../../model/needs.ts'
 import { targetText } from '../../model/packages/target.ts'
 import { policySiteOf, type Report } from '../../model/report.ts'
 import { eachBuildOf, type Rule } from '../../model/revision.ts'
@@ -40,7 +40,9 @@ export function createClosure(parts: AudiencesParts): Closure {
       const offered = offersByKind(installed.filter((manifest) => isStaying(manifest, audience)))
       for (const need of audience.needs) {
         const { kind, clause } = need
-        if (statedBefore.has(clause) || isMet(kind, clause, [offered.get(kind) ?? noOffers])) continue
+        // What the revision adds may be the partner of a condition that was fine before.
+        if (statedBefore.has(clause) && !isConditional(kind, clause)) continue
+        if (isMet(kind, clause, [...audience.offersOf(kind), offered.get(kind) ?? noOffers])) continue
         unmet.add(need, audience.hasBase, node)
       }
     },
@@ -49,8 +51,9 @@ export function createClosure(parts: AudiencesParts): Closure {
       const reached = audiences.lines()
       for (const rule of revision.rules.filter(({ line }) => !reached.has(line))) {
         for (const [groups, machine] of audiencesImaginedFor(rule)) {
-          const { needs, hasBase } = audiences.of(groups, machine)
-          for (const need of needs) if (need.wanted.line === rule.line) unmet.add(need, hasBase, null)
+          const { needs, offersOf, hasBase } = audiences.of(groups, machine)
+          const open = needs.filter(({ kind, clause }) => !isMet(kind, clause, offersOf(kind)))
+          for (const need of open) if (need.wanted.line === rule.line) unmet.add(need, hasBase, null)
         }
       }
       return unmet.sorted()

@@ -23,6 +23,8 @@ export interface DebQueries {
   owners(files: readonly string[]): Promise<string>
   /** The digests of the package's files, as the package holds them; empty if it has no such list. */
   md5sums(name: PackageName): Promise<string>
+  /** How many files and folders a package file holds. Reads all of it. */
+  fileCount(file: string): Promise<number>
   /** dpkg's settings, in the order in which dpkg reads them. */
   settings(): Promise<string>
   nativeArch(): Promise<string>
@@ -57,6 +59,11 @@ export function debQueriesFor({ disk, waits, database, dpkgOptions, run, read }:
         said.push((await run('dpkg-query', args, waits.queryMs)).stdout)
       }
       return said.join('\n')
+    },
+
+    async fileCount(file) {
+      const { stdout } = await run('dpkg-deb', ['--contents', file], waits.repairMs)
+      return stdout.split('\n').filter((line) => line !== '').length
     },
 
     async md5sums(name) {

@@ -22,6 +22,7 @@ export function debSystemFor(parts: DebSystemParts): PackageSystem {
     inspect,
     prepare: (context) => repair(parts, context),
     problemOf: (manifest, payload) => problemOf(programs, manifest, payload),
+    filesIn: (payload) => programs.fileCount(payload),
     transact: (change, context) => debTransaction({ programs, disk }, change, context),
 
     // Nothing on the machine tells the two contents apart. Before the transaction the plan is
