@@ -6,7 +6,7 @@ import * as v from 'valibot'
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { type Kind, type Manifest, parseManifest } from '../model/manifest.ts'
-import { packageNameSchema, packageVersionSchema } from '../model/names.ts'
+import { packageVersionSchema, publishedNameSchema } from '../model/names.ts'
 import type { Target } from '../model/packages/target.ts'
 import { sha256Of } from '../world/objects.ts'
 import { placeText } from './builds.ts'
@@ -65,7 +65,7 @@ export function publishedVersionOf({ manifest, body, published }: Entry): Publis
 
 function givenOf({ name, version }: PublishOptions): Taking['given'] {
   const given: Taking['given'] = {}
-  if (name !== undefined) given.name = checked(packageNameSchema, name, '--name')
+  if (name !== undefined) given.name = checked(publishedNameSchema, name, '--name')
   if (version !== undefined) given.version = checked(packageVersionSchema, version, '--version')
   return given
 }

@@ -42,8 +42,8 @@ export function debSystemFor(parts: DebSystemParts): PackageSystem {
 }
 
 /**
- * As long as dpkg's journal is open or a package is left half-way, apt refuses everything. A database
- * that dpkg itself cannot read throws, and names the file.
+ * As long as dpkg's journal is open or a package is left half-way, apt refuses everything. A
+ * database that dpkg itself cannot read throws, and names the file.
  */
 async function repair({ targetRoot, programs }: DebSystemParts, context: ApplyContext): Promise<string | undefined> {
   if (path.resolve(targetRoot) !== '/' && !(await programs.hasDatabase())) await programs.makeDatabase()
