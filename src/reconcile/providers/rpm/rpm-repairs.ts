@@ -22,9 +22,8 @@ async function rebuildIndexes(tools: RpmTools, context: ApplyContext): Promise<s
   const { targetRoot, disk, run, rpm, waits } = tools
   const folder = path.join(targetRoot, (await tools.database()).folder)
   if ((await disk.stat(folder)) === undefined) return undefined
-  const checked = await rpm(['--verifydb'], waits.transactionMs)
-  if (checked.code === 0 || checked.timedOut) return undefined
-  const why = doubtIn(checked)?.why ?? `rpm --verifydb ended with ${checked.code}`
+  const why = await indexDamage(tools)
+  if (why === undefined) return undefined
   const before = await listed(tools)
   if (before === undefined) return `the database in ${folder} is damaged (${why}), and rpm cannot list its packages`
   const aside = `${folder}.before-rebuild`
@@ -39,6 +38,19 @@ async function rebuildIndexes(tools: RpmTools, context: ApplyContext): Promise<s
   await disk.remove(folder)
   await run('mv', ['-T', aside, folder], waits.queryMs)
   return `the database in ${folder} is damaged (${why}), and rpm --rebuilddb did not mend it: it is as it was`
+}
+
+/**
+ * What rpm says when it looks into its indexes: by name, by what packages provide and by file.
+ * Nothing is found there. `--verifydb` would wait for the lock of another package manager.
+ */
+async function indexDamage({ ask }: RpmTools): Promise<string | undefined> {
+  for (const words of [['-q', probe], ['-q', '--whatprovides', probe], ['-qf', `/${probe}`]]) {
+    const { stderr } = await ask(words)
+    const damage = stderr.split('\n').find((line) => aboutIndex.test(line.replace(/^error: /, '')))
+    if (damage !== undefined) return damage.replace(/^error: /, '')
+  }
+  return undefined
 }
 
 /** All packages, in an order of their own. Undefined if rpm cannot read them all. */
@@ -89,6 +101,9 @@ async function staleBecause({ run, waits }: RpmTools, file: string, text: string
   const began = booted + ticks / ticksPerSecond
   return began > written + lockWritingS ? `process ${text} began after it was written` : undefined
 }
+
+/** No package and no file has this name. */
+const probe = 'banyan-looks-whether-the-index-is-whole'
 
 /** Those of zypper, and those of dnf before 5 for its cache, its history and its log. */
 const lockFiles = [
