@@ -60,9 +60,9 @@ export interface RpmQueries {
   kernelOwners(release: string): Promise<string>
 }
 
-export function rpmQueriesFor({ targetRoot, disk, waits, database, run, rpm, ask }: RpmTools): RpmQueries {
-  let ownArch: string | undefined
-  const read = async (words: readonly string[], harmless?: RegExp): Promise<string> => {
+export function rpmQueriesFor(tools: RpmTools): RpmQueries {
+  const { targetRoot, disk, waits, database, run, rpm, ask } = tools
+  const read: Read = async (words, harmless) => {
     const result = await ask(words)
     const doubt = doubtIn(result, harmless)
     if (doubt !== undefined) throw failureOf(`rpm ${words[0]}`, doubt.why)
@@ -92,15 +92,6 @@ export function rpmQueriesFor({ targetRoot, disk, waits, database, run, rpm, ask
         if (doubtIn(all, aboutIndex) !== undefined || all.stdout === '') throw error
         return { text: all.stdout, unread: new Map(), damage: error.message }
       }
-    },
-
-    async arch() {
-      if (ownArch !== undefined) return ownArch
-      const { stdout, code, stderr } = await run('rpm', ['--eval', '%{_arch}'], waits.queryMs)
-      ownArch = stdout.trim()
-      if (code === 0 && ownArch !== '') return ownArch
-      ownArch = undefined
-      throw failureOf('rpm --eval', lastLineOf(stderr) || `ended with ${code}`)
     },
 
     async relations(names) {
@@ -148,6 +139,27 @@ export function rpmQueriesFor({ targetRoot, disk, waits, database, run, rpm, ask
     configFiles: async (name) => await read(['-qc', '--', name]),
 
     provides: async (name) => await read(['-q', '--qf', rpmProvidesFormat, '--', name]),
+
+    ...machineQueriesFor(tools, read),
+  }
+}
+
+/** What rpm prints. Throws `program-failed` if that cannot be believed. */
+type Read = (words: readonly string[], harmless?: RegExp) => Promise<string>
+type MachineQueries = Pick<RpmQueries, 'arch' | 'verifyLevel' | 'signatureComplaint' | 'kernelRelease' | 'kernelOwners'>
+
+/** Questions about the machine and not about its packages. */
+function machineQueriesFor({ run, ask, waits }: RpmTools, read: Read): MachineQueries {
+  let ownArch: string | undefined
+  return {
+    async arch() {
+      if (ownArch !== undefined) return ownArch
+      const { stdout, code, stderr } = await run('rpm', ['--eval', '%{_arch}'], waits.queryMs)
+      ownArch = stdout.trim()
+      if (code === 0 && ownArch !== '') return ownArch
+      ownArch = undefined
+      throw failureOf('rpm --eval', lastLineOf(stderr) || `ended with ${code}`)
+    },
 
     verifyLevel: async () => (await run('rpm', ['--eval', '%{?_pkgverify_level}'], waits.queryMs)).stdout.trim(),
 

@@ -45,7 +45,11 @@ async function rebuildIndexes(tools: RpmTools, context: ApplyContext): Promise<s
  * Nothing is found there. `--verifydb` would wait for the lock of another package manager.
  */
 async function indexDamage({ ask }: RpmTools): Promise<string | undefined> {
-  for (const words of [['-q', probe], ['-q', '--whatprovides', probe], ['-qf', `/${probe}`]]) {
+  for (const words of [
+    ['-q', probe],
+    ['-q', '--whatprovides', probe],
+    ['-qf', `/${probe}`],
+  ]) {
     const { stderr } = await ask(words)
     const damage = stderr.split('\n').find((line) => aboutIndex.test(line.replace(/^error: /, '')))
     if (damage !== undefined) return damage.replace(/^error: /, '')
