@@ -8,7 +8,7 @@ import { Failure, messageOf } from '../model/failure.ts'
 import { sortedTarget } from '../model/packages/target.ts'
 import type { Disk } from '../world/world.ts'
 import { type Append, stagePayload } from './payload-file.ts'
-import type { Taken, Taking } from './taking.ts'
+import { checkRoom, type Taken, type Taking } from './taking.ts'
 import { type TarEntry, tarEnd, tarHeaderOf, tarPaddingAfter } from './tar.ts'
 import { describeTree, descriptionFileName } from './tree-description.ts'
 import { checkEntries, entriesOf } from './tree-entries.ts'
@@ -20,12 +20,13 @@ const readStepBytes = 1024 * 1024
  * time are 0; folders and files that their owner may execute have mode 0755, other files 0644. Hard
  * links become files. `banyan.yaml` is left out, because the manifest holds its content.
  */
-export async function takeTree(disk: Pick<Disk, 'read'>, taking: Taking): Promise<Taken> {
+export async function takeTree(disk: Pick<Disk, 'read' | 'freeBytes'>, taking: Taking): Promise<Taken> {
   const folder = await realpath(taking.path)
   const { exclude, for: target, ...described } = await describeTree(disk, folder, taking.given)
   const entries = await entriesOf(folder, [descriptionFileName, ...exclude])
   checkEntries(folder, entries, described.hooks)
   const installedSize = entries.reduce((sum, entry) => sum + sizeOf(entry), 0)
+  await checkRoom(disk, taking, installedSize)
   let done = 0
   const payload = await stagePayload(taking.target, (append) =>
     pack(folder, entries, append, (count) => {

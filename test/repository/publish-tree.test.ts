@@ -7,7 +7,7 @@ import t from 'tap'
 import { list } from 'tar'
 import { limits } from '../../src/model/limits.ts'
 import { parseManifest } from '../../src/model/manifest.ts'
-import type { Progress } from '../../src/repository/published.ts'
+import type { Progress } from '../../src/repository/taking.ts'
 import { benchOf, failureOf, greeter, publishedAt, run, snapshotOf, swarmed, textOf, writeTree } from './workbench.ts'
 
 const large = { ...greeter, 'share/large.txt': textOf(limits.swarmThresholdBytes) }
