@@ -15,6 +15,7 @@ import { nodesCommand } from './commands/nodes.ts'
 import { packageCommand, packagesCommand } from './commands/packages.ts'
 import { planCommand } from './commands/plan.ts'
 import { publishCommand } from './commands/publish.ts'
+import { recoverCommand } from './commands/recover.ts'
 import { releaseCommand } from './commands/release.ts'
 import { reloadCommand } from './commands/reload.ts'
 import { rollbackCommand } from './commands/rollback.ts'
@@ -48,5 +49,6 @@ export const commands: readonly Command[] = [
   whyCommand,
   reloadCommand,
   doctorCommand,
+  recoverCommand,
   demoCommand,
 ]

@@ -14,6 +14,7 @@ import { refusedIn } from '../report/refusals.ts'
 import { nodeInfoOf, subtreeStatusOf } from '../report/summary.ts'
 import type { Scrubbed } from '../swarm/checking/scrub.ts'
 import { type AnswerHandlers, type LocalApiParts, rootOf } from './local-handlers.ts'
+import { rootProblems } from './root-problems.ts'
 import { problemsOf } from './state/report-from.ts'
 import { whyOf } from './state/why.ts'
 
@@ -51,6 +52,7 @@ export function answerHandlers(parts: LocalApiParts): AnswerHandlers {
       const { ttlMs, uses, parents } = body('POST /tokens')
       return { token: await fleet.createToken({ ttlMs, uses, parents: parents ?? urls() }) }
     },
+    'POST /recover': async () => ({ recovered: await rootOf(parts).fleet.recover() }),
     'POST /clock/confirm': async () => {
       const { fleet } = rootOf(parts)
       const wasInDoubt = fleet.clockDoubt() !== null
@@ -101,18 +103,6 @@ async function nodeDetails(parts: LocalApiParts, name: string): Promise<AnswerOf
   return { ...found, report, distances: newestDistances(report?.transfers ?? []) }
 }
 
-/** That the clock of a root is in doubt. Empty at all other nodes. */
-function clockProblems({ root }: LocalApiParts): string[] {
-  const doubt = root?.fleet.clockDoubt() ?? null
-  if (doubt === null) return []
-  const { machine, signing, agree, voices } = doubt
-  const time = (at: number) => new Date(at).toISOString()
-  return [
-    `the clock of this machine says ${time(machine)}, and the root signs at ${time(signing)}, which continues its ` +
-      `last signed time; ${agree} of ${voices} children agree with the clock. If the clock is right: banyan doctor --fix`,
-  ]
-}
-
 function statusNow(parts: LocalApiParts): Status {
   const { node, clock } = parts
   const { name, revision, link, applying } = node.state()
@@ -126,7 +116,7 @@ function statusNow(parts: LocalApiParts): Status {
     self: nodesKnown(parts).find((info) => info.node === name) ?? null,
     link,
     applying,
-    problems: [...clockProblems(parts), ...problemsOf(node.state(), node.swarm.transfers())],
+    problems: [...rootProblems(parts.root?.fleet ?? null), ...problemsOf(node.state(), node.swarm.transfers())],
     payloads: { whole: node.swarm.whole().size, unfinished: node.swarm.unfinished().length },
     scrub: scrubOf(node.swarm.scrubbed()),
     transfers: node.swarm.transfers().map((each) => ({ ...each, distance: distanceOf(each) })),

@@ -17,6 +17,8 @@ export interface InboxParts {
   clock: Pick<Clock, 'now' | 'after'>
   /** How far ahead of our clock a report may claim that it was made. */
   maxFutureMs: number
+  /** Whether one more report of this node may be taken now; always, if absent. */
+  mayReport?: (node: NodeName) => boolean
 }
 
 export interface Accepted {
@@ -147,13 +149,13 @@ async function storedKnowledge(store: Store): Promise<Map<NodeName, Knowledge>> 
 async function sortedBatch(
   { reports, certificates }: ReportBatch,
   from: NodeName,
-  { verify, clock, maxFutureMs }: InboxParts,
+  { verify, clock, maxFutureMs, mayReport = () => true }: InboxParts,
   known: ReadonlyMap<NodeName, Knowledge>,
 ): Promise<Sorted> {
   const sorted = emptySorted()
   for (const [index, envelope] of reports.entries()) {
     if (index % checkedAtOnce === checkedAtOnce - 1) await new Promise<void>((resolve) => clock.after(0, resolve))
-    sortInto(sorted, envelope, { index, verify, now: clock.now(), maxFutureMs, certificates, from, known })
+    sortInto(sorted, envelope, { index, verify, mayReport, now: clock.now(), maxFutureMs, certificates, from, known })
   }
   return sorted
 }

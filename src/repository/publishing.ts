@@ -4,7 +4,7 @@
 import * as v from 'valibot'
 import { Failure } from '../model/failure.ts'
 import type { Manifest } from '../model/manifest.ts'
-import { packageNameSchema, packageVersionSchema } from '../model/names.ts'
+import { packageVersionSchema, publishedNameSchema } from '../model/names.ts'
 import { sha256Of } from '../world/objects.ts'
 import { placeText } from './builds.ts'
 import type { Entries, Entry } from './entries.ts'
@@ -54,7 +54,7 @@ export function publishedVersionOf({ manifest, body, published }: Entry): Publis
 
 function givenOf({ name, version }: PublishOptions): Taking['given'] {
   const given: Taking['given'] = {}
-  if (name !== undefined) given.name = checked(packageNameSchema, name, '--name')
+  if (name !== undefined) given.name = checked(publishedNameSchema, name, '--name')
   if (version !== undefined) given.version = checked(packageVersionSchema, version, '--version')
   return given
 }

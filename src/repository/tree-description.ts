@@ -11,8 +11,8 @@ import {
   lineSchema,
   type PackageName,
   type PackageVersion,
-  packageNameSchema,
   packageVersionSchema,
+  publishedNameSchema,
 } from '../model/names.ts'
 import { targetSchema } from '../model/packages/target-schema.ts'
 import { msOfDuration } from '../model/units/durations.ts'
@@ -46,7 +46,7 @@ const describedHooksSchema = v.strictObject({
 })
 
 export const treeDescriptionSchema = v.strictObject({
-  name: v.exactOptional(packageNameSchema),
+  name: v.exactOptional(publishedNameSchema),
   version: v.exactOptional(packageVersionSchema),
   arch: v.optional(archSchema, 'all'),
   /** The machines that the package is for, by their facts. */

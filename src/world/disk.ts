@@ -40,6 +40,7 @@ export const systemDisk: Disk = {
   readLink: (path) => asFailure('read link', path, () => readLink(path)),
   sha256: (path) => asFailure('read', path, () => sha256(path)),
   freeBytes: (path) => asFailure('look at', path, () => freeBytes(path)),
+  freeFiles: (path) => asFailure('look at', path, () => freeFiles(path)),
 }
 
 async function read(path: string, maxBytes: number): Promise<Uint8Array> {
@@ -190,6 +191,12 @@ async function sha256(path: string): Promise<Sha256> {
   const hash = createHash('sha256')
   for await (const part of partsOf(path)) hash.update(part)
   return hash.digest('hex')
+}
+
+/** Some file systems make room for files as they go, and say that they have none at all. */
+async function freeFiles(path: string): Promise<number> {
+  const { ffree, files } = await fs.statfs(path)
+  return files === 0 ? Number.POSITIVE_INFINITY : ffree
 }
 
 async function freeBytes(path: string): Promise<number> {

@@ -3,6 +3,12 @@
 import { KiB, MiB, minute, second } from './multiples.ts'
 
 export const reportLimits = {
+  /** Reports of one node that a parent takes at once. Many changes come together in an apply. */
+  reportsOfNodeMax: 30,
+  /** After them, one more in this time. The node keeps the newest until then. */
+  reportOfNodeEveryMs: 2 * second,
+  /** Nodes whose reports are counted. Those of which few come need no counting. */
+  reportingNodesKept: 20_000,
   /**
    * One report. A parent keeps the newest report of every descendant, 100,000 of them at the root.
    */

@@ -17,6 +17,7 @@ const answers = {
   'GET /torrents/:name': async () => (await import('./packages.ts')).torrentSchema,
   'GET /check': async () => (await import('./machine.ts')).checkSchema,
   'GET /why/:name': async () => (await import('./machine.ts')).whySchema,
+  'POST /recover': async () => (await import('./releasing.ts')).recoverSchema,
   'POST /clock/confirm': async () => (await import('./machine.ts')).clockSchema,
   'POST /reload': async () => (await import('./machine.ts')).reloadSchema,
   'GET /plan': async () => (await import('./releasing.ts')).planSchema,

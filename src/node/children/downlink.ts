@@ -35,6 +35,8 @@ export interface DownlinkParts {
   metrics(): Promise<string>
   /** The clock of a child that has just called. */
   clockHeard(node: NodeName, at: Instant): void
+  /** The version of the timestamp that a child trusts. */
+  versionHeard(node: NodeName, version: number): void
 }
 
 export interface Downlink {
@@ -116,7 +118,9 @@ function callsOf(parts: DownlinkParts, watchers: Watchers, turns: Turns): Readon
       async ({ query, signal }, node) => {
         // A node of an earlier version sends no time.
         if (query['now'] !== undefined) parts.clockHeard(node, wholeNumber(query['now'], 'watch: now'))
-        await watchers.hang(wholeNumber(query['timestamp'], 'watch: timestamp'), signal)
+        const version = wholeNumber(query['timestamp'], 'watch: timestamp')
+        parts.versionHeard(node, version)
+        await watchers.hang(version, signal)
         return json(200, { timestamp: parts.timestampVersion() })
       },
     ],

@@ -51,6 +51,8 @@ export interface ServingParts {
   metrics: () => Promise<string>
   /** The clock of a child that has just called. */
   clockHeard: (node: NodeName, at: Instant) => void
+  /** The version of the timestamp that a child trusts. */
+  versionHeard: (node: NodeName, version: number) => void
   /** A caller without a certificate of this fleet. */
   onAttack: (attack: Attack) => void
 }
@@ -116,6 +118,7 @@ function downlinkFor(parts: ServingParts, tracker: Tracker): Downlink {
     enrol: (body) => parts.uplink.enrol(body),
     metrics: parts.metrics,
     clockHeard: parts.clockHeard,
+    versionHeard: parts.versionHeard,
   })
 }
 

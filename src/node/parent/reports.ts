@@ -11,6 +11,8 @@ import type { Refused } from '../../report/incoming.ts'
 import { openOutbox } from '../../report/outbox.ts'
 import { verifyEnvelope } from '../../trust/envelope.ts'
 import type { NodeIdentity } from '../../trust/identity.ts'
+import { createAllowances } from '../../work/allowances.ts'
+import { createFewLines, type FewLines } from '../../work/few-lines.ts'
 import type { Clock, Log, Random, Store } from '../../world/world.ts'
 import { type Answered, answeredOf, startReportSending } from './report-sending.ts'
 import { reportPayloadType, startReporter } from './reporter.ts'
@@ -50,10 +52,20 @@ export interface ReportsParts {
   onAnswered?: (answered: Answered) => void
 }
 
-export async function startReports(parts: ReportsParts): Promise<Reports> {
+type Noting = ReportsParts & { lines: FewLines }
+
+export async function startReports(given: ReportsParts): Promise<Reports> {
+  const parts: Noting = { ...given, lines: createFewLines(given.clock) }
   const { clock, store, isRoot } = parts
   const verify = verifierFor(parts)
-  const inbox = await openInbox({ store: store.sub('inbox'), verify, clock, maxFutureMs: limits.reportFutureMs })
+  const allowances = createAllowances({
+    ...{ monotonicMs: clock.monotonicMs, max: limits.reportsOfNodeMax, everyMs: limits.reportOfNodeEveryMs },
+    kept: limits.reportingNodesKept,
+  })
+  const inbox = await openInbox({
+    ...{ store: store.sub('inbox'), verify, clock, maxFutureMs: limits.reportFutureMs },
+    mayReport: (node) => node === parts.self || allowances.take(node),
+  })
   const outbox = await openOutbox({ store: store.sub('outbox') })
 
   const take = async (batch: ReportBatch, from: NodeName) => {
@@ -119,7 +131,7 @@ export async function startReports(parts: ReportsParts): Promise<Reports> {
 }
 
 /** Tells everybody what became of a batch. */
-function note(parts: ReportsParts, accepted: Accepted, from: NodeName): Accepted {
+function note(parts: Noting, accepted: Accepted, from: NodeName): Accepted {
   for (const attack of accepted.attacks) parts.onAttack(attack)
   if (accepted.accepted.length > 0) parts.onAccepted?.(accepted.accepted)
   noteRefused(parts, accepted.refused, from)
@@ -130,7 +142,7 @@ function note(parts: ReportsParts, accepted: Accepted, from: NodeName): Accepted
  * Passes a batch that the disk does not take to the parent at once, so that a full disk does not
  * silence a subtree. The child's reports count as taken only if the parent takes them.
  */
-async function relayed(parts: ReportsParts, inbox: Inbox, batch: ReportBatch, from: NodeName): Promise<ReportsAnswer> {
+async function relayed(parts: Noting, inbox: Inbox, batch: ReportBatch, from: NodeName): Promise<ReportsAnswer> {
   const { passUp, accepted, refused } = note(parts, await inbox.judge(batch, from, { isOwn: false }), from)
   const envelopes = passUp.map(({ envelope }) => envelope)
   const own = refused.map(({ index, reason, retry }) => ({ index, reason, retry }))
@@ -153,7 +165,7 @@ function verifierFor({ identity, clock }: Pick<ReportsParts, 'identity' | 'clock
  * as one.
  */
 function noteRefused(
-  { log, onRefused }: Pick<ReportsParts, 'log' | 'onRefused'>,
+  { log, onRefused, lines }: Pick<Noting, 'log' | 'onRefused' | 'lines'>,
   all: readonly Refused[],
   from: NodeName,
 ): void {
@@ -162,5 +174,6 @@ function noteRefused(
   if (first === undefined) return
   onRefused?.(refused.map(({ node, reason }) => ({ node: node ?? from, reason })))
   const more = refused.length > 1 ? `, and ${refused.length - 1} more in one batch` : ''
-  log.warn('report refused', { node: first.node, from, reason: `${first.reason}${more}` })
+  const level = lines.mayLog('report refused', from) ? 'warn' : 'debug'
+  log[level]('report refused', { node: first.node, from, reason: `${first.reason}${more}` })
 }

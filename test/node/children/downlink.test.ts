@@ -41,6 +41,7 @@ function downlinkWith(parts: Partial<DownlinkParts> = {}) {
     held: async () => {},
     reports: async () => ({ accepted: 0, refused: [] }),
     clockHeard: () => {},
+    versionHeard: () => {},
     metrics: async () => '# EOF\n',
     enrol: async () => ({ status: 200, body: new TextEncoder().encode('{}') }),
     ...parts,

@@ -41,6 +41,8 @@ export interface RpmQueries {
   owners(files: readonly string[]): Promise<string>
   /** The files of a package, in the format `rpmFilesFormat`. */
   files(name: PackageName): Promise<string>
+  /** How many files and folders a package file holds. */
+  fileCount(file: string): Promise<number>
   /** The paths of the configuration files of a package, one a line. */
   configFiles(name: PackageName): Promise<string>
   /** What the installed versions of a package provide, in the format `rpmProvidesFormat`. */
@@ -128,6 +130,11 @@ export function rpmQueriesFor({ targetRoot, disk, waits, database, run, rpm, ask
     owners: async (files) => await read(['-qf', '--qf', '%{NAME}\\n', ...files], unowned),
 
     files: async (name) => await read(['-q', '--qf', rpmFilesFormat, '--', name]),
+
+    async fileCount(file) {
+      const args = ['-qp', '--nosignature', '--qf', '[%{FILEMODES}\\n]', file]
+      return (await run('rpm', args, waits.queryMs)).stdout.split('\n').filter((line) => line !== '').length
+    },
 
     configFiles: async (name) => await read(['-qc', '--', name]),
 

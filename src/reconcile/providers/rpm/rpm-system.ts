@@ -32,6 +32,7 @@ export function rpmSystemFor({ frontEnd, disk, programs, inspect, settings }: Rp
     problemOf: async (manifest, payload) =>
       (await problemOf(programs, manifest, payload)) ?? (await signatureProblemOf(programs, await settings(), payload)),
     isOther: (step) => isOther(programs, step),
+    filesIn: (payload) => programs.fileCount(payload),
     transact: (change, context) => rpmTransaction({ frontEnd, disk, programs, settings }, change, context),
     finish: ({ workFolder }) => disk.remove(path.join(workFolder, 'rpm')),
   }

@@ -1,6 +1,7 @@
 // Installs one version of a tree. At every moment `current` points to a whole version: the one
 // before or the new one.
 
+import * as fs from 'node:fs/promises'
 import { Failure } from '../../../model/failure.ts'
 import type { Manifest } from '../../../model/manifest.ts'
 import type { Disk } from '../../../world/world.ts'
@@ -22,6 +23,7 @@ import {
 } from './tree-layout.ts'
 import { openTreeRecords, type TreeRecords } from './tree-record.ts'
 import { removeVersion } from './tree-remove.ts'
+import { roomFor } from './tree-room.ts'
 import { type Resealed, resealTree, sealTree } from './tree-seal.ts'
 import { unpackTree } from './tree-unpack.ts'
 
@@ -47,7 +49,8 @@ export async function installTree(
 ): Promise<TreeInstalled> {
   const { disk, place } = parts
   const { name, version } = wanted.manifest
-  const install: Installation = { ...parts, ...wanted, context, records: openTreeRecords(disk, place.records) }
+  const records = openTreeRecords(disk, place.records)
+  const install: Installation = { ...parts, ...wanted, context, records }
   const obstacle = await obstacleTo(install)
   if (obstacle !== undefined) return { problem: obstacle }
   await context.journal(`unpacking ${name} ${version}`, name)
@@ -56,7 +59,13 @@ export async function installTree(
   const unpacked = await unpack(install)
   if (unpacked.kind === 'refused') return { problem: unpacked.because }
   const { aside, entries } = unpacked
-  const staged = await stage(install, entries, inUse)
+  const staged = await stage(install, entries, inUse).catch(async (error) => {
+    // Nothing is in force of it yet, so nothing of it stays.
+    await aside.replaced.discard()
+    await clean(install, inUse)
+    if (inUse !== version && (await records.header(version))?.state === 'unpacked') await discard(install, version)
+    throw error
+  })
   const problem = await switchTo(install, staged)
   if (problem !== undefined) {
     await aside.replaced.discard()
@@ -88,12 +97,17 @@ interface Staged {
 }
 
 /** Why nothing is even unpacked. Makes the folder of the versions on the way. */
-async function obstacleTo({ disk, place, records, targetRoot, manifest }: Installation): Promise<string | undefined> {
+async function obstacleTo({ disk, place, records, manifest, source }: Installation): Promise<string | undefined> {
   const foreign = (await barOfPlace(place)) ?? (await foreignAt(disk, place, records))
   if (foreign !== undefined) return foreign
   await disk.makeFolder(place.versions, { mode: 0o755 })
-  return await lackOfSpace(disk, targetRoot, installedBytes(manifest))
+  const room = await roomFor(source.path, (await fs.statfs(place.versions)).bsize)
+  const bytes = Math.max(room.bytes, installedBytes(manifest))
+  return await lackOfSpace(disk, place.versions, { bytes, files: room.files + ownFilesMax })
 }
+
+/** The folders of the package, its records while they are replaced, the link. */
+const ownFilesMax = 16
 
 /** Something of that name that banyan did not put there is not overwritten. */
 async function foreignAt(disk: Disk, place: TreePlace, records: TreeRecords): Promise<string | undefined> {

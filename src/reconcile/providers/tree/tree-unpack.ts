@@ -7,6 +7,7 @@ import path from 'node:path'
 import { Failure, messageOf } from '../../../model/failure.ts'
 import { limits } from '../../../model/limits.ts'
 import { type Accepted, createTarCheck } from '../../../model/packages/tree-check.ts'
+import { diskFailureOf } from '../../../world/disk-failure.ts'
 
 /** Throws `bad-input` for a tar that is damaged or not allowed. The folder is then gone again. */
 export async function unpackTree(parts: { tar: string; folder: string; bytesMax: number }): Promise<void> {
@@ -18,7 +19,8 @@ export async function unpackTree(parts: { tar: string; folder: string; bytesMax:
     if (accepted.length === 0) throw new Failure('bad-input', 'the tree is empty')
     await finish(parts.folder, accepted)
   } catch (error) {
-    await fs.rm(parts.folder, { recursive: true, force: true })
+    // The first error is the reason. One of the removal would hide it.
+    await fs.rm(parts.folder, { recursive: true, force: true }).catch(() => {})
     throw error
   }
 }
@@ -73,19 +75,29 @@ async function extract({
   unpack.on('ignoredEntry', (entry) => {
     if (!judged.has(entry)) refusal ??= `${entry.path} is a ${entry.type}`
   })
-  await new Promise<void>((resolve, reject) => {
+  let first: Failure | undefined
+  await new Promise<void>((resolve) => {
     const source = createReadStream(tar)
-    const fail = (error: unknown) => {
-      source.destroy()
-      reject(error)
+    // Ends once nothing is written any more: whoever removes the folder has it alone.
+    const fail = (error: Failure) => {
+      if (first === undefined) source.on('close', () => unpack.end()).destroy()
+      first ??= error
     }
-    source.on('error', fail)
-    unpack.on('error', (error) => fail(new Failure('bad-input', `damaged tar: ${messageOf(error)}`, { cause: error })))
+    source.on('error', (error) => fail(diskFailureOf(error, `read ${tar}`, 'later')))
+    unpack.on('error', (error) => fail(unpackingFailureOf(error, folder)))
     unpack.on('close', resolve)
     source.pipe(unpack)
   })
+  if (first !== undefined) throw first
   if (refusal !== undefined) throw new Failure('bad-input', `refused: ${refusal}`)
   return accepted
+}
+
+/** What the disk says is trouble of the disk; everything else is wrong with the tar. */
+function unpackingFailureOf(error: unknown, folder: string): Failure {
+  const isOfDisk = error instanceof Error && 'syscall' in error
+  if (isOfDisk) return diskFailureOf(error, `unpack into ${path.dirname(folder)}`, 'later')
+  return new Failure('bad-input', `damaged tar: ${messageOf(error)}`, { cause: error })
 }
 
 /**
