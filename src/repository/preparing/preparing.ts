@@ -60,7 +60,7 @@ function targeted(taken: Taken, target: Target | undefined): Taken {
 async function take({ disk, exec }: PrepareParts, taking: Taking): Promise<Taken> {
   switch (await kindOf(disk, taking)) {
     case 'tree':
-      return takeTree(disk, taking)
+      return takeTree({ disk, exec }, taking)
     case 'deb':
       return takeDeb(exec, taking)
     case 'rpm':
