@@ -132,6 +132,53 @@ await scenario('a staging server whose disk takes nothing does not silence its c
   await settles(check, tree)
 })
 
+await scenario(
+  'a root that was off for longer than its word lives is no attack of its children',
+  async (check, stage) => {
+    const { simulation } = stage
+    const clients = [1, 2].map((n) => ({ name: `client-${n}`, site: 'site-1', parents: ['staging-1', 'staging-2'] }))
+    const tree = await stage.plant({
+      nodes: [
+        { name: 'staging-1', site: 'site-1', parents: ['root'] },
+        { name: 'staging-2', site: 'site-2', parents: ['root'] },
+        ...clients,
+      ],
+    })
+    for (const version of ['1.0', '2.0']) await tree.publish('tool', version, { size: 100_000 })
+    await tree.release({ tool: '1.0' })
+    await settles(check, tree)
+    tree.root.crash()
+    await simulation.run({ forMs: 26 * hourMs })
+    const others = tree.nodes.filter(({ name }) => name !== 'root')
+    const told = others.flatMap(({ running }) => running?.state().attacks ?? [])
+    check.same(told, [], 'nobody is accused while it is off')
+    const ends = others.map(({ running }) => running?.state().trusted?.expires ?? 0)
+    check.ok(
+      ends.every((end) => end < simulation.now()),
+      'although the word of all has ended',
+    )
+    await tree.root.start()
+    await settles(check, tree, { withinMs: hourMs })
+    check.same(
+      others.flatMap(({ running }) => running?.state().attacks ?? []),
+      [],
+      'nor when it is there again',
+    )
+
+    // One of two parents is cut off for a day: its children turn to the other, and accuse nobody.
+    simulation.network.cut('site-1')
+    await simulation.run({ forMs: hourMs })
+    await tree.release({ tool: '2.0' })
+    simulation.network.mend('site-1')
+    await settles(check, tree, { withinMs: hourMs })
+    check.same(
+      others.flatMap(({ running }) => running?.state().attacks ?? []),
+      [],
+      'an island is an island',
+    )
+  },
+)
+
 /** What the root says of its tree. */
 function statusOf({ root }: Tree) {
   const { running, simulated } = root

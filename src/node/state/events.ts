@@ -107,6 +107,8 @@ export type Event =
   | { kind: 'disk-looked'; problem: string | null }
   /** A new certificate is saved. */
   | { kind: 'certificate-renewed' }
+  /** A person has looked at the attacks that a node has seen up to then, by its clock. */
+  | { kind: 'attacks-acknowledged'; node: NodeName; upTo: Instant }
   /** A person wants the differences removed now. */
   | { kind: 'asked-to-apply' }
   /** The time of the next look has come. */
