@@ -8,7 +8,7 @@ import { Failure, messageOf } from '../model/failure.ts'
 import { sortedTarget } from '../model/packages/target.ts'
 import type { Disk, Exec } from '../world/world.ts'
 import { type Append, stagePayload } from './payload-file.ts'
-import type { Taken, Taking } from './taking.ts'
+import { checkRoom, type Taken, type Taking } from './taking.ts'
 import { type TarEntry, tarEnd, tarHeaderOf, tarPaddingAfter } from './tar.ts'
 import { refuseLost, withAttributes } from './tree-attributes.ts'
 import { describeTree, descriptionFileName } from './tree-description.ts'
@@ -22,7 +22,7 @@ const readStepBytes = 1024 * 1024
  * links become files. `banyan.yaml` is left out, because the manifest holds its content.
  */
 export async function takeTree(
-  { disk, exec }: { disk: Pick<Disk, 'read'>; exec: Pick<Exec, 'run' | 'which'> },
+  { disk, exec }: { disk: Pick<Disk, 'read' | 'freeBytes'>; exec: Pick<Exec, 'run' | 'which'> },
   taking: Taking,
 ): Promise<Taken> {
   const folder = await realpath(taking.path)
@@ -33,6 +33,7 @@ export async function takeTree(
   const published = new Set(entries.map((entry) => entry.path))
   const unseen = await refuseLost(exec, folder, (path) => published.has(path))
   const installedSize = entries.reduce((sum, entry) => sum + sizeOf(entry), 0)
+  await checkRoom(disk, taking, installedSize)
   let done = 0
   const payload = await stagePayload(taking.target, (append) =>
     pack(folder, entries, append, (count) => {

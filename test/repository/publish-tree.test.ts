@@ -7,7 +7,7 @@ import t from 'tap'
 import { list } from 'tar'
 import { limits } from '../../src/model/limits.ts'
 import { parseManifest } from '../../src/model/manifest.ts'
-import type { Progress } from '../../src/repository/published.ts'
+import type { Progress } from '../../src/repository/taking.ts'
 import { carriedModeIn, type FoundEntry } from '../../src/repository/tree-attributes.ts'
 import { benchOf, failureOf, greeter, publishedAt, run, snapshotOf, swarmed, textOf, writeTree } from './workbench.ts'
 
