@@ -1,6 +1,7 @@
 // Every command, in the order of `banyan --help`.
 
 import type { Command } from './command.ts'
+import { acknowledgeCommand } from './commands/acknowledge.ts'
 import { applyCommand } from './commands/apply.ts'
 import { checkCommand } from './commands/check.ts'
 import { demoCommand } from './commands/demo.ts'
@@ -42,6 +43,7 @@ export const commands: readonly Command[] = [
   statusCommand,
   nodesCommand,
   nodeInfoCommand,
+  acknowledgeCommand,
   metricsCommand,
   torrentCommand,
   checkCommand,

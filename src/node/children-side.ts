@@ -11,7 +11,7 @@ import type { NodeParts } from './node-parts.ts'
 import type { Uplink } from './parent/uplink.ts'
 import type { ParentSide } from './parent-side.ts'
 import type { Self } from './self.ts'
-import { swarmSiteOf } from './state/in-force.ts'
+import { isCutOff, swarmSiteOf } from './state/in-force.ts'
 
 export interface ChildrenSide {
   serving: Serving
@@ -42,6 +42,7 @@ export async function startChildrenSide(
     ...{ world, settings, trust, uplink, swarm, source, onAttack },
     tls: parts.identity().tls,
     site: () => swarmSiteOf(live.state()),
+    isCutOff: () => isCutOff(live.state(), clock.now()),
     takeReports: reports.take,
     onWanted: (wanted) => live.dispatch({ kind: 'children-wanted', wanted }),
     isNamed: (manifest) => live.state().revision?.named.has(manifest) === true,

@@ -2,12 +2,14 @@
 
 import { distanceOf } from '../model/distance.ts'
 import { Failure } from '../model/failure.ts'
+import type { Knowledge } from '../model/knowledge.ts'
 import { limits } from '../model/limits.ts'
 import type { AnswerOf } from '../model/local-api/calls.ts'
 import type { MeasuredTransfer, NodeInfo } from '../model/local-api/nodes.ts'
 import type { BodyOf } from '../model/local-api/requests.ts'
 import type { RolloutInfo } from '../model/local-api/rollouts.ts'
 import type { Status } from '../model/local-api/status.ts'
+import { own } from '../model/packages/records.ts'
 import type { Transfer } from '../model/report.ts'
 import type { Rollouts } from '../release/rollouts/rollouts.ts'
 import { refusedIn } from '../report/refusals.ts'
@@ -24,6 +26,7 @@ export function answerHandlers(parts: LocalApiParts): AnswerHandlers {
     'GET /status': () => statusNow(parts),
     'GET /nodes': () => ({ nodes: nodesKnown(parts) }),
     'GET /nodes/:name': ({ name }) => nodeDetails(parts, name),
+    'POST /acknowledge/:name': ({ name }) => acknowledged(parts, name),
     'GET /packages': async () => ({ packages: await rootOf(parts).repository.packages() }),
     'GET /packages/:name': async ({ name }) => ({ versions: await rootOf(parts).repository.package(name) }),
     'GET /torrents/:name': async ({ name, query }) => {
@@ -87,18 +90,36 @@ async function whyNow({ node }: LocalApiParts, name: string): Promise<AnswerOf<'
 }
 
 /** The nodes of the subtree whose reports are here, this node among them. */
-function nodesKnown({ node, clock }: LocalApiParts): NodeInfo[] {
+function nodesKnown(parts: LocalApiParts): NodeInfo[] {
+  const { node, clock } = parts
   const revision = node.state().revision?.body.number ?? null
-  const [known, now] = [node.inbox.knowledge(), clock.now()]
+  const [known, now] = [knownHere(parts), clock.now()]
   const refused = refusedIn(known, now)
   return known.map((knowledge) => nodeInfoOf(knowledge, now, revision, refused))
 }
 
-async function nodeDetails(parts: LocalApiParts, name: string): Promise<AnswerOf<'GET /nodes/:name'>> {
+/** Without the attacks that a person has looked at. */
+function knownHere({ node }: LocalApiParts): Knowledge[] {
+  const { acknowledged } = node.state()
+  return node.inbox
+    .knowledge()
+    .map((each) => (each.attackedAt <= (own(acknowledged, each.node) ?? 0) ? { ...each, attacks: 0 } : each))
+}
+
+function acknowledged(parts: LocalApiParts, name: string): AnswerOf<'POST /acknowledge/:name'> {
+  const found = knownNamed(parts, name)
+  parts.node.acknowledge(found.node, found.attackedAt)
+  return { node: found.node, attacks: found.attacks }
+}
+
+function knownNamed(parts: LocalApiParts, name: string): NodeInfo {
   const found = nodesKnown(parts).find((info) => info.node === name)
-  if (found === undefined) {
-    throw new Failure('not-found', `node ${name}: no report of it here`, { hint: 'see `banyan nodes`' })
-  }
+  if (found !== undefined) return found
+  throw new Failure('not-found', `node ${name}: no report of it here`, { hint: 'see `banyan nodes`' })
+}
+
+async function nodeDetails(parts: LocalApiParts, name: string): Promise<AnswerOf<'GET /nodes/:name'>> {
+  const found = knownNamed(parts, name)
   const report = await parts.node.inbox.report(found.node)
   return { ...found, report, distances: newestDistances(report?.transfers ?? []) }
 }
@@ -110,7 +131,7 @@ function statusNow(parts: LocalApiParts): Status {
     ...subtreeStatusOf({
       self: name,
       revision: revision?.body.number ?? null,
-      knowledge: node.inbox.knowledge(),
+      knowledge: knownHere(parts),
       now: clock.now(),
     }),
     self: nodesKnown(parts).find((info) => info.node === name) ?? null,

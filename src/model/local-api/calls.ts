@@ -12,6 +12,7 @@ const answers = {
   'GET /status': async () => (await import('./status.ts')).statusSchema,
   'GET /nodes': async () => (await import('./nodes.ts')).nodesSchema,
   'GET /nodes/:name': async () => (await import('./nodes.ts')).nodeDetailsSchema,
+  'POST /acknowledge/:name': async () => (await import('./nodes.ts')).acknowledgedSchema,
   'GET /packages': async () => (await import('./packages.ts')).packagesSchema,
   'GET /packages/:name': async () => (await import('./packages.ts')).packageSchema,
   'GET /torrents/:name': async () => (await import('./packages.ts')).torrentSchema,

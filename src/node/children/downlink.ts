@@ -24,6 +24,8 @@ export interface DownlinkParts {
   tufFile(name: string): Promise<Uint8Array | undefined>
   /** Version of the timestamp that this node trusts. */
   timestampVersion(): number
+  /** Whether this node has no word from above, or only an old one. */
+  isCutOff(): boolean
   /** See `ObjectSource.firstOf`. */
   objects(digests: readonly Sha256[], bytes: number): Promise<Found[]>
   /** Another handout is due once this node takes part in the swarms that are new to it. */
@@ -121,7 +123,7 @@ function callsOf(parts: DownlinkParts, watchers: Watchers, turns: Turns): Readon
         const version = wholeNumber(query['timestamp'], 'watch: timestamp')
         parts.versionHeard(node, version)
         await watchers.hang(version, signal)
-        return json(200, { timestamp: parts.timestampVersion() })
+        return json(200, { timestamp: parts.timestampVersion(), ...(parts.isCutOff() && { cutOff: true }) })
       },
     ],
     [

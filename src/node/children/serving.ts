@@ -39,6 +39,8 @@ export interface ServingParts {
   uplink: Pick<Uplink, 'enrol'>
   swarm: Pick<Swarm, 'port' | 'have' | 'transfer' | 'unfinished' | 'part'>
   site: () => string | null
+  /** See `Downlink`. */
+  isCutOff: () => boolean
   source: Pick<ObjectSource, 'firstOf'>
   takeReports: (batch: ReportBatch, from: NodeName) => Promise<ReportsAnswer>
   /** The swarms that the children want have changed. */
@@ -111,6 +113,7 @@ function downlinkFor(parts: ServingParts, tracker: Tracker): Downlink {
     ...parts.world,
     tufFile: (name) => trust.file(name),
     timestampVersion: () => trust.current()?.timestampVersion ?? 0,
+    isCutOff: parts.isCutOff,
     objects: (digests, bytes) => parts.source.firstOf(digests, bytes),
     announce: (announced) => handoutOf(parts, tracker, announced),
     held: () => heldSoon(parts),

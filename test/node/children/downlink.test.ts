@@ -36,6 +36,7 @@ function downlinkWith(parts: Partial<DownlinkParts> = {}) {
     log: world.log,
     tufFile: async (name) => (name === 'timestamp.json' ? new TextEncoder().encode('{}') : undefined),
     timestampVersion: () => 4,
+    isCutOff: () => false,
     objects: async (digests) => digests.map(() => undefined),
     announce: () => ({ handout: { intervalMs: 1000, site: 'berlin', swarms: {} }, isNew: false }),
     held: async () => {},

@@ -38,6 +38,7 @@ export interface DebQueries {
 const noneFound = /^dpkg-query: no packages found matching \*$/
 
 export function debQueriesFor({ disk, waits, database, dpkgOptions, run, read }: DebTools): DebQueries {
+  let native: string | undefined
   return {
     hasDatabase: async () => (await disk.stat(path.join(database, 'status')))?.kind === 'file',
 
@@ -73,7 +74,10 @@ export function debQueriesFor({ disk, waits, database, dpkgOptions, run, read }:
 
     settings: () => dpkgSettings({ disk }),
 
-    nativeArch: async () => (await read('dpkg', ['--print-architecture'])).trim(),
+    async nativeArch() {
+      native ??= (await read('dpkg', ['--print-architecture'])).trim()
+      return native
+    },
 
     async hasJournal() {
       const folder = path.join(database, 'updates')

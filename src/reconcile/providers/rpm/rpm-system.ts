@@ -26,8 +26,8 @@ export interface RpmSystemParts {
 export function rpmSystemFor({ frontEnd, disk, programs, inspect, settings }: RpmSystemParts): PackageSystem {
   return {
     inspect,
-    // rpm ends what it began in the next transaction: nothing has to be repaired before or after.
-    prepare: async () => {},
+    // rpm ends what it began in the next transaction; its database and the locks may need a repair.
+    prepare: (context) => programs.repair(context),
     tidy: async () => {},
     problemOf: async (manifest, payload) =>
       (await problemOf(programs, manifest, payload)) ?? (await signatureProblemOf(programs, await settings(), payload)),

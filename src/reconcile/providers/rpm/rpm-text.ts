@@ -179,7 +179,7 @@ export function lastBegun(text: string): PackageName | undefined {
 
 /** Whether a program gave up because another package manager holds the lock. */
 export function isLocked(text: string): boolean {
-  return /can't create \S+ lock on|System management is locked by/.test(text)
+  return /can't create \S+ lock on|System management is locked by|already locked by \d+/.test(text)
 }
 
 const telling = new RegExp(
@@ -195,5 +195,6 @@ const telling = new RegExp(
     'needs \\d+\\S* more space',
     'is intended for a different',
     '^- (nothing|package) ',
+    'locked by ',
   ].join('|'),
 )

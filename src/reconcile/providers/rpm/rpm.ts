@@ -68,7 +68,7 @@ async function inspect(
     throw failureOf('rpm', 'its database is gone, and banyan has installed packages by it')
   }
   const wanted = new Set(names)
-  const { text, unread } = await programs.queryEach(names)
+  const { text, unread, damage } = await programs.queryEach(names)
   // rpm also reads `shop-2.0` as version 2.0 of shop.
   const entries = parseRpmQuery(text).filter((entry) => wanted.has(entry.name))
   const groups = versionsByName(entries)
@@ -88,11 +88,18 @@ async function inspect(
         : { actual: unreadActual({ name, kind: 'rpm' }, because), words: [] }
     if (one !== undefined) seen.push(one)
   }
+  // Files cannot be looked up either. As broken packages they are put right, once the index is.
+  if (damage !== undefined) return seen.map(({ actual }) => withDamage(actual, look.owned, damage))
   const checked = seen.filter(({ actual }) => look.owned.has(actual.name))
   const known = new Map(checked.flatMap(({ actual, words }) => words.map((word) => [word, actual.name])))
   const nameOf = (word: string) => known.get(word) ?? word
   const differing = await differingIn(drift, [...known.keys()], { ...look, nameOf })
   return seen.map((one) => withDrift(one, differing))
+}
+
+function withDamage(actual: Actual, owned: ReadonlySet<PackageName>, damage: string): Actual {
+  if (!owned.has(actual.name) || actual.state !== 'whole') return actual
+  return { ...actual, state: 'broken', found: `the index of rpm's database is damaged: ${damage}` }
 }
 
 /** What has to be known of the machine to judge a package. */
