@@ -44,9 +44,12 @@ export const systemDisk: Disk = {
 }
 
 async function read(path: string, maxBytes: number): Promise<Uint8Array> {
-  const file = await fs.open(path, 'r')
+  // Opening a named pipe waits for whoever writes to it, for ever and with a thread of the process.
+  const file = await fs.open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
-    const { size } = await file.stat()
+    const found = await file.stat()
+    if (!found.isFile() && !found.isDirectory()) throw new Failure('bad-input', `${path} is not a plain file`)
+    const { size } = found
     let bytes = new Uint8Array(Math.min(size, maxBytes) + 1)
     for (let length = 0; ; ) {
       const { bytesRead } = await file.read(bytes, length, bytes.length - length, null)

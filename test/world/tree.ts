@@ -201,7 +201,8 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
     const store = await world.openStore(home.state)
     const objects = openObjects({ disk: world.disk, dir: home.objects })
     const fleet = settings.parents.length > 0 ? null : await openFleet({ dir: home.dir, ...world })
-    const repositoryParts = { ...world, dir: home.repository, payloads: home.store, objects }
+    const prepare = () => Promise.reject(new Error('packages are simulated'))
+    const repositoryParts = { ...world, dir: home.repository, payloads: home.store, objects, prepare }
     return await startNode({
       ...{ world, home, settings, store, objects, version: '0' },
       readSettings: () => loadSettings(world.disk, home.settings),

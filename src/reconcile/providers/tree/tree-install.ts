@@ -21,6 +21,7 @@ import {
   type TreePlace,
   unfinishedFolder,
 } from './tree-layout.ts'
+import { type Given, giveAway } from './tree-owners.ts'
 import { openTreeRecords, type TreeRecords } from './tree-record.ts'
 import { removeVersion } from './tree-remove.ts'
 import { roomFor } from './tree-room.ts'
@@ -58,7 +59,7 @@ export async function installTree(
   await clean(install, inUse)
   const unpacked = await unpack(install)
   if (unpacked.kind === 'refused') return { problem: unpacked.because }
-  const { aside, entries } = unpacked
+  const { aside, entries, given } = unpacked
   const staged = await stage(install, entries, inUse).catch(async (error) => {
     // Nothing is in force of it yet, so nothing of it stays.
     await aside.replaced.discard()
@@ -66,7 +67,7 @@ export async function installTree(
     if (inUse !== version && (await records.header(version))?.state === 'unpacked') await discard(install, version)
     throw error
   })
-  const problem = await switchTo(install, staged)
+  const problem = await switchTo(install, staged, given)
   if (problem !== undefined) {
     await aside.replaced.discard()
     return { problem }
@@ -128,14 +129,20 @@ async function clean({ disk, place, records }: Installation, inUse: string | und
   }
 }
 
-type Unpacked = { kind: 'unpacked'; entries: TreeEntry[]; aside: TreeAside } | { kind: 'refused'; because: string }
+type Unpacked =
+  | { kind: 'unpacked'; entries: TreeEntry[]; given: Given[]; aside: TreeAside }
+  | { kind: 'refused'; because: string }
 
 /** Into the unfinished folder, which is gone again if the tree is refused. */
 async function unpack(install: Installation): Promise<Unpacked> {
   const { place, records, source, manifest } = install
   const { version, hooks, installedSize, payload } = manifest
   const unfinished = place.folder(unfinishedFolder(version))
-  await unpackTree({ tar: source.path, folder: unfinished, bytesMax: Math.max(installedSize, payload.size) })
+  const given = await unpackTree({
+    tar: source.path,
+    folder: unfinished,
+    bytesMax: Math.max(installedSize, payload.size),
+  })
   const entries = await sealTree(unfinished)
   const missing = missingHook(hooks, entries)
   const former = await entriesOf(records, version)
@@ -146,7 +153,7 @@ async function unpack(install: Installation): Promise<Unpacked> {
       : `the hook ${missing} is not a file of the tree`
   try {
     if (because !== undefined) throw new Failure('refused', because)
-    return { kind: 'unpacked', entries, aside: await putTreeAside({ ...install, own, former, entries }) }
+    return { kind: 'unpacked', entries, given, aside: await putTreeAside({ ...install, own, former, entries }) }
   } catch (error) {
     await removeFolder(unfinished)
     if (!(error instanceof Failure)) throw error
@@ -181,7 +188,7 @@ async function stage(install: Installation, entries: readonly TreeEntry[], inUse
  * Runs the hooks around the switch of `current`. Why it is as before again; undefined if the
  * version is in force.
  */
-async function switchTo(install: Installation, staged: Staged): Promise<string | undefined> {
+async function switchTo(install: Installation, staged: Staged, given: readonly Given[]): Promise<string | undefined> {
   const { disk, place, context } = install
   const { folder, former } = staged
   const { name, version, hooks, hookTimeouts } = staged.header
@@ -191,7 +198,7 @@ async function switchTo(install: Installation, staged: Staged): Promise<string |
       { name: which, hooks, timeouts: hookTimeouts, folder: place.folder(folder), package: name, version },
       context,
     )
-  const refused = await hook('preInstall')
+  const refused = (await hook('preInstall')) ?? (await giveAway(install, place.folder(folder), given))
   if (refused !== undefined) {
     await discard(install, folder)
     return refused

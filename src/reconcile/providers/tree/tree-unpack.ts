@@ -8,9 +8,13 @@ import { Failure, messageOf } from '../../../model/failure.ts'
 import { limits } from '../../../model/limits.ts'
 import { type Accepted, createTarCheck } from '../../../model/packages/tree-check.ts'
 import { diskFailureOf } from '../../../world/disk-failure.ts'
+import { type Given, givenIn } from './tree-owners.ts'
 
-/** Throws `bad-input` for a tar that is damaged or not allowed. The folder is then gone again. */
-export async function unpackTree(parts: { tar: string; folder: string; bytesMax: number }): Promise<void> {
+/**
+ * What is to be given to other users, which is not done yet. Throws `bad-input` for a tar that is
+ * damaged or not allowed, and `no-space` or `disk`. The folder is then gone again.
+ */
+export async function unpackTree(parts: { tar: string; folder: string; bytesMax: number }): Promise<Given[]> {
   await fs.rm(parts.folder, { recursive: true, force: true })
   await fs.mkdir(parts.folder, { recursive: true, mode: 0o755 })
   try {
@@ -18,6 +22,7 @@ export async function unpackTree(parts: { tar: string; folder: string; bytesMax:
     const accepted = await extract(parts)
     if (accepted.length === 0) throw new Failure('bad-input', 'the tree is empty')
     await finish(parts.folder, accepted)
+    return givenIn(accepted)
   } catch (error) {
     // The first error is the reason. One of the removal would hide it.
     await fs.rm(parts.folder, { recursive: true, force: true }).catch(() => {})
@@ -65,8 +70,8 @@ async function extract({
       judged.add(entry)
       // After a refusal, the tar is read to its end and nothing more of it is written.
       if (refusal !== undefined || !('type' in entry)) return false
-      const { type, linkpath, mode, size } = entry
-      const part = check.accept({ path: entry.path, type, linkpath, mode, size })
+      const { type, linkpath, mode, size, uname, gname } = entry
+      const part = check.accept({ path: entry.path, type, linkpath, mode, size, uname, gname })
       if (part.kind === 'refused') refusal = part.because
       else accepted.push(part)
       return part.kind !== 'refused' && part.kind !== 'link'
