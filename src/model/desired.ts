@@ -1,6 +1,14 @@
 // What a revision means for one node.
 
-import type { Arch, Labels, NodeName, PackageName, PackageVersion, Sha256 } from './names.ts'
+import {
+  type Arch,
+  archInName,
+  type Labels,
+  type NodeName,
+  type PackageName,
+  type PackageVersion,
+  type Sha256,
+} from './names.ts'
 import { own } from './packages/records.ts'
 import { isTargeted } from './packages/target.ts'
 import type { Build, PresentWanted, Revision, Selector, Terms } from './revision.ts'
@@ -73,7 +81,7 @@ export function desiredInGroups(
         desired.set(name, { state: 'absent', name, ...by })
         continue
       }
-      const build = buildFor(wanted, machine)
+      const build = buildFor(wanted, { ...machine, arch: archInName(name) ?? machine.arch })
       const { version, manifest } = build ?? {}
       desired.set(
         name,

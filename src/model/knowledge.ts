@@ -58,6 +58,8 @@ export const knowledgeSchema = v.strictObject({
   clockAheadMs: v.optional(v.pipe(v.number(), v.safeInteger()), 0),
   /** How many attacks the report lists. */
   attacks: countSchema,
+  /** When the newest of them was seen, by the node's clock; 0 if there is none. */
+  attackedAt: v.optional(instantSchema, 0),
   /** How many problems the report lists. */
   problems: countSchema,
   /** Whether the machine needs a reboot. */

@@ -11,8 +11,8 @@ import {
   lineSchema,
   type PackageName,
   type PackageVersion,
-  packageNameSchema,
   packageVersionSchema,
+  publishedNameSchema,
   type Sha256,
   sha256Schema,
 } from './names.ts'
@@ -88,7 +88,7 @@ export type HookTimeouts = v.InferOutput<typeof hookTimeoutsSchema>
 
 const manifestSchema = v.strictObject({
   schema: v.literal(1),
-  name: packageNameSchema,
+  name: publishedNameSchema,
   version: packageVersionSchema,
   kind: kindSchema,
   arch: archSchema,

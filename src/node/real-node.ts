@@ -131,12 +131,13 @@ async function openRootFolders({
   // Loaded where they are needed: most nodes are no root.
   const { openFleet } = await import('../trust/fleet.ts')
   const { openRepository } = await import('../repository/repository.ts')
-  const { clock, disk, exec, log, random } = world
+  const { prepareInProcess } = await import('../repository/preparing/preparing-process.ts')
+  const { clock, disk, log, random } = world
   const timestampLifetimeMs = msOfDuration(settings.timestampLifetime ?? limits.timestampLifetimeMs)
   return {
     fleet: await openFleet({ dir: home.dir, clock, disk, random, timestampLifetimeMs }),
     repository: await openRepository({
-      ...{ objects, disk, exec, clock, log },
+      ...{ objects, disk, clock, log, prepare: prepareInProcess({ clock }) },
       dir: home.repository,
       payloads: home.store,
     }),

@@ -37,6 +37,7 @@ export function knowledgeOf(report: Report, { digest, receivedAt, via, key, cert
     refusals: (report.refusals ?? []).map(({ node, reason, first }) => ({ node, reason, first })),
     clockAheadMs: report.clockAheadMs ?? 0,
     attacks: report.attacks.length,
+    attackedAt: Math.max(0, ...report.attacks.map(({ at }) => at)),
     problems: report.problems.length,
     reboot: (report.needs?.reboot ?? null) !== null,
     restarts: restartsNeeded(report),

@@ -3,7 +3,7 @@
 import * as v from 'valibot'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import { archSchema, packageNameSchema, packageVersionSchema } from '../model/names.ts'
+import { archSchema, packageVersionSchema, publishedNameSchema } from '../model/names.ts'
 import { debNameOf, debVersionOf, problemOfDebVersion } from '../model/packages/deb.ts'
 import { parseTarget } from '../model/packages/target-schema.ts'
 import type { PackageDescription } from './taking.ts'
@@ -45,7 +45,7 @@ export function descriptionOfControl(text: string, path: string): PackageDescrip
   const kilobytes = fields.get('installed-size') ?? ''
   return {
     kind: 'deb',
-    name: debNameOf(checked(packageNameSchema, 'Package')),
+    name: debNameOf(checked(publishedNameSchema, 'Package')),
     version: debVersionOf(version),
     arch: checked(debArchSchema, 'Architecture'),
     ...(target !== undefined && { target: parseTarget([target], `${path}: Banyan-For`) }),

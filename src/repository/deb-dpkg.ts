@@ -96,8 +96,16 @@ async function runDpkgDeb(
   onLine?: (line: string) => void,
 ): Promise<RunResult> {
   const result = await exec.run({
-    program: 'dpkg-deb',
-    args: [action, ...options, staged],
+    program: 'sh',
+    args: [
+      '-c',
+      `ulimit -v ${limits.dpkgMemoryMaxBytes / 1024}; exec "$@"`,
+      'sh',
+      'dpkg-deb',
+      action,
+      ...options,
+      staged,
+    ],
     timeoutMs: limits.payloadCheckTimeoutMs,
     outputMaxBytes: action === '--field' ? limits.debControlMaxBytes : limits.outputKeptBytes,
     env: { LC_ALL: 'C.UTF-8' },

@@ -5,7 +5,7 @@ import { open } from 'node:fs/promises'
 import * as v from 'valibot'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import { packageNameSchema, packageVersionSchema } from '../model/names.ts'
+import { packageVersionSchema, publishedNameSchema } from '../model/names.ts'
 import { archOfRpm, rpmVersionOf } from '../model/rpm.ts'
 import type { Exec } from '../world/world.ts'
 import { type StagedPayload, stageCopy } from './payload-file.ts'
@@ -150,7 +150,7 @@ function descriptionOfRpm({ header, isSource, size }: RpmParts, path: string): P
   if (arch === undefined) {
     throw new Failure('unsupported', `${path}: architecture ${JSON.stringify(rpmArch.slice(0, 80))} is not known here`)
   }
-  const name = checked(packageNameSchema, required(tags.name, 'name'), 'name')
+  const name = checked(publishedNameSchema, required(tags.name, 'name'), 'name')
   const [version, release] = [required(tags.version, 'version'), required(tags.release, 'release')]
   // A dash would move the border between version and release.
   const [badPart] = [version, release].filter((part) => part.includes('-'))

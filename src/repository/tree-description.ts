@@ -11,8 +11,8 @@ import {
   lineSchema,
   type PackageName,
   type PackageVersion,
-  packageNameSchema,
   packageVersionSchema,
+  publishedNameSchema,
 } from '../model/names.ts'
 import { targetSchema } from '../model/packages/target-schema.ts'
 import { msOfDuration } from '../model/units/durations.ts'
@@ -21,6 +21,7 @@ import { readYaml } from '../model/yaml/yaml.ts'
 import { checkedYaml } from '../model/yaml/yaml-check.ts'
 import { readIfThere } from '../world/read-if-there.ts'
 import type { Disk } from '../world/world.ts'
+import { describedFileSchema } from './tree-attributes.ts'
 
 export const descriptionFileName = 'banyan.yaml'
 
@@ -46,7 +47,7 @@ const describedHooksSchema = v.strictObject({
 })
 
 export const treeDescriptionSchema = v.strictObject({
-  name: v.exactOptional(packageNameSchema),
+  name: v.exactOptional(publishedNameSchema),
   version: v.exactOptional(packageVersionSchema),
   arch: v.optional(archSchema, 'all'),
   /** The machines that the package is for, by their facts. */
@@ -55,6 +56,8 @@ export const treeDescriptionSchema = v.strictObject({
   hooks: v.optional(describedHooksSchema, {}),
   /** Patterns of files that the package's programs write: they are no drift, and are not healed. */
   ignore: v.optional(ignoredInTreeSchema, []),
+  /** Modes, and owners by their names on the nodes. */
+  files: v.optional(v.pipe(v.array(describedFileSchema, 'expected a list'), v.maxLength(limits.excludeMax)), []),
   /**
    * Glob patterns of files and folders to leave out; a folder is left out with its whole content.
    */

@@ -9,13 +9,14 @@ import type { Hooks } from '../model/manifest.ts'
 import { createTarCheck, staysInside } from '../model/packages/tree-check.ts'
 import { globOf } from '../model/units/globs.ts'
 import { type TarEntry, tarFieldsOf } from './tar.ts'
+import type { FoundEntry } from './tree-attributes.ts'
 
 /**
  * Every entry of the folder, parents first. The entries of one folder are in the byte order of
  * their names.
  */
-export async function entriesOf(folder: string, leaveOut: readonly string[]): Promise<TarEntry[]> {
-  const entries: TarEntry[] = []
+export async function entriesOf(folder: string, leaveOut: readonly string[]): Promise<FoundEntry[]> {
+  const entries: FoundEntry[] = []
   const globs = leaveOut.map(globOf)
   const walk = async (above: string): Promise<void> => {
     for (const name of await namesIn(folder, above)) {
@@ -77,16 +78,16 @@ function checkUnpacks(folder: string, entries: readonly TarEntry[]): void {
   }
 }
 
-async function entryAt(folder: string, path: string): Promise<TarEntry> {
+async function entryAt(folder: string, path: string): Promise<FoundEntry> {
   const found = await fromDisk(folder, path, (whole) => lstat(whole))
-  if (found.isDirectory()) return { kind: 'folder', path }
-  if (found.isSymbolicLink()) return linkAt(folder, path)
-  if (!found.isFile())
+  if (found.isSymbolicLink()) return { ...(await linkAt(folder, path)), found: found.mode }
+  if (!found.isFile() && !found.isDirectory())
     throw refused(folder, path, `a ${specialKind(found)}, only files, folders and links are published`)
-  if ((found.mode & 0o6000) !== 0) {
+  if (found.isFile() && (found.mode & 0o6000) !== 0) {
     throw refused(folder, path, 'set-user-id or set-group-id', `chmod ug-s ${join(folder, path)}`)
   }
-  return { kind: 'file', path, size: found.size, executable: (found.mode & 0o100) !== 0 }
+  if (found.isDirectory()) return { kind: 'folder', path, found: found.mode & 0o7777 }
+  return { kind: 'file', path, size: found.size, executable: (found.mode & 0o100) !== 0, found: found.mode & 0o777 }
 }
 
 async function linkAt(folder: string, path: string): Promise<TarEntry> {

@@ -10,7 +10,7 @@ import { type Instant, type NodeName, nodeNameSchema, type Sha256 } from '../mod
 import { parseJson, parserOf } from '../model/parse.ts'
 import { takingTurns } from '../work/turns.ts'
 import type { Random } from '../world/world.ts'
-import type { AdmissionRecords, TokenRecord } from './admission-records.ts'
+import type { AdmissionRecords, NodeRecord, TokenRecord } from './admission-records.ts'
 import type { AuthorityClock } from './authority-clock.ts'
 import { type Authority, createEnrolmentCertificate, createNodeCertificate, readRequest } from './certificates.ts'
 import {
@@ -191,7 +191,7 @@ async function renew(
   if (!isOwn && Math.abs(now - renewal.at) > limits.renewalSkewMs) {
     throw new Failure('replayed', `renewal of ${verified.node} is of ${new Date(renewal.at).toISOString()}`)
   }
-  const node = await desk.records.node(verified.node)
+  const node = (await desk.records.node(verified.node)) ?? (await readmitted(desk, verified))
   if (node?.keyId !== verified.keyId || node.revokedAt !== null) {
     throw new Failure('refused', `${verified.node} with key ${verified.keyId} is no node of this fleet any more`)
   }
@@ -201,6 +201,19 @@ async function renew(
   const reply = await replyFor(desk, verified.node, publicKey)
   desk.renewed.set(verified.keyId, { at: now, reply })
   return reply
+}
+
+/**
+ * A node without a record here joined after the copy that this root was restored from: its
+ * certificate says that it was let in.
+ */
+async function readmitted(
+  { records, clock }: Desk,
+  { node, keyId }: { node: NodeName; keyId: Sha256 },
+): Promise<NodeRecord> {
+  const record = { keyId, since: clock.now(), revokedAt: null }
+  await records.putNode(node, record)
+  return record
 }
 
 async function replyFor(

@@ -64,6 +64,8 @@ export interface Disk {
   readLink(path: string): Promise<string | undefined>
   sha256(path: string): Promise<Sha256>
   freeBytes(path: string): Promise<number>
+  /** How many more files the file system can hold; Infinity where that has no bound of its own. */
+  freeFiles(path: string): Promise<number>
 }
 
 export type StoreChange = { kind: 'put'; key: string; value: unknown } | { kind: 'delete'; key: string }

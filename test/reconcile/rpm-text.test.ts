@@ -89,6 +89,7 @@ warning: %postun(shop-1.0-1.noarch) scriptlet failed, exit status 5
 t.test('a lock that somebody else holds', async (t) => {
   t.ok(isLocked("error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource temporarily unavailable)"))
   t.ok(isLocked('System management is locked by the application with pid 77 (zypper).'))
+  t.ok(isLocked('metadata already locked by 77\n  The application with PID 77 is: dnf'))
   t.notOk(isLocked('error: Failed dependencies:'))
 })
 

@@ -1,5 +1,6 @@
 // Drift of trees against what their own hooks made of them.
 
+import { hash } from 'node:crypto'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import t, { type Test } from 'tap'
@@ -8,6 +9,7 @@ import { treeProvider } from '../../src/reconcile/providers/tree/tree.ts'
 import { systemDisk } from '../../src/world/disk.ts'
 import { systemExec } from '../../src/world/exec.ts'
 import { type Built, buildTree, stepOf, type Wanted } from './packages.ts'
+import { type Entry, tarOf } from './tar-writer.ts'
 
 const isRoot = process.geteuid?.() === 0
 
@@ -88,6 +90,49 @@ t.test(
   },
 )
 
+t.test('tree: modes arrive as they were packed, and another mode is drift', async (t) => {
+  const { ensure, heal, look, opt, pack } = await treeWorld(t)
+  const built = await pack([
+    { path: 'etc/', type: '5', mode: 0o750 },
+    { path: 'etc/server.key', content: 'secret', mode: 0o600 },
+  ])
+  await ensure(stepOf('install', built))
+  t.equal((await fs.stat(`${opt}/current/etc`)).mode & 0o7777, 0o750)
+  t.equal((await fs.stat(`${opt}/current/etc/server.key`)).mode & 0o7777, 0o600)
+  await fs.chmod(`${opt}/current/etc/server.key`, 0o644)
+  t.match(await look(), { state: 'drifted', found: 'mode of etc/server.key is 644, not 600' })
+  t.match(await heal(built), { outcome: 'changed' })
+  t.equal((await fs.stat(`${opt}/current/etc/server.key`)).mode & 0o7777, 0o600)
+})
+
+t.test('tree: files belong to the accounts that the package names, which its hook may make', async (t) => {
+  if (!isRoot) return t.comment('not tested: only root can give files away')
+  const { ensure, heal, look, opt, pack, root } = await treeWorld(t)
+  const hook = `mkdir -p ${root}/etc; echo shop:x:12345:100::/:/bin/false > ${root}/etc/passwd; echo web:x:54321: > ${root}/etc/group`
+  const entries = [
+    { path: 'pre', content: `#!/bin/sh\n${hook}\n`, mode: 0o755 },
+    { path: 'data/', type: '5' as const, mode: 0o750, owner: 'shop', group: 'web' },
+    { path: 'data/seed', content: 'seed', mode: 0o640, group: 'web' },
+    { path: 'tool', content: 'tool' },
+  ]
+  t.match(await ensure(stepOf('install', await pack(entries))), {
+    outcome: 'failed',
+    version: null,
+    detail: /there is no group web on this machine, to whom data\/seed belongs/,
+  })
+  const built = await pack(entries, { hooks: { preInstall: 'pre' } })
+  t.match(await ensure(stepOf('install', built)), { outcome: 'changed' })
+  t.match(await fs.stat(`${opt}/current/data`), { uid: 12_345, gid: 54_321 })
+  t.match(await fs.stat(`${opt}/current/data/seed`), { uid: 0, gid: 54_321 })
+  t.match(await look(), { state: 'whole' })
+  await fs.chown(`${opt}/current/data/seed`, 0, 0)
+  await fs.writeFile(`${opt}/current/tool`, 'changed')
+  t.match(await look(), { state: 'drifted', found: /owner of data\/seed is 0:0, not 0:54321/ })
+  t.match(await heal(built), { outcome: 'failed', detail: /data belongs to user 12345/ }, 'not in a folder of others')
+  await fs.chown(`${opt}/current/data/seed`, 0, 54_321)
+  t.match(await heal(built), { outcome: 'changed' })
+})
+
 async function treeWorld(t: Test) {
   const folder = t.testdir({ root: {}, store: {}, home: { work: {} } })
   const [targetRoot, home] = [`${folder}/root`, `${folder}/home`]
@@ -98,7 +143,17 @@ async function treeWorld(t: Test) {
     (await provider.inspect(['shop'], { owned: new Set(['shop']), depth, ignored: new Map([['shop', ignore]]) }))[0]
   return {
     opt: `${targetRoot}/opt/shop`,
+    root: targetRoot,
     home,
+    /** A tree of exactly these entries. */
+    async pack(entries: Entry[], more: Partial<Manifest> = {}): Promise<Built> {
+      const { manifest, path: old } = await buildTree(`${folder}/store`, { name: 'shop', version: '1.0' })
+      const payload = tarOf(entries)
+      const sha256 = hash('sha256', payload, 'hex')
+      await fs.writeFile(path.join(path.dirname(old), sha256), payload)
+      const packed = { ...manifest, ...more, payload: { via: 'object' as const, sha256, size: payload.length } }
+      return { manifest: packed, digest: sha256, path: path.join(path.dirname(old), sha256) }
+    },
     ensure,
     look,
     async build(wanted: Omit<Wanted, 'name' | 'version'>, more: Partial<Manifest> = {}): Promise<Built> {

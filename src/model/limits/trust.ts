@@ -37,6 +37,11 @@ export const trustLimits = {
   clockJumpMaxMs: 1 * day,
   /** A child's clock agrees with the root's if they are at most this far apart. */
   clockVoiceSlackMs: 1 * hour,
+  /**
+   * A restored root skips at most this many versions: far more than a fleet signs in its life, and
+   * far below the largest number, which a lying child might name.
+   */
+  recoverJumpMax: 1_000_000,
   /** Children whose clocks a root remembers: enough for a majority that one child cannot sway. */
   clockVoicesMax: 256,
   /** Nodes that may join with one token. */

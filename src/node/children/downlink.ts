@@ -24,6 +24,8 @@ export interface DownlinkParts {
   tufFile(name: string): Promise<Uint8Array | undefined>
   /** Version of the timestamp that this node trusts. */
   timestampVersion(): number
+  /** Whether this node has no word from above, or only an old one. */
+  isCutOff(): boolean
   /** See `ObjectSource.firstOf`. */
   objects(digests: readonly Sha256[], bytes: number): Promise<Found[]>
   /** Another handout is due once this node takes part in the swarms that are new to it. */
@@ -35,6 +37,8 @@ export interface DownlinkParts {
   metrics(): Promise<string>
   /** The clock of a child that has just called. */
   clockHeard(node: NodeName, at: Instant): void
+  /** The version of the timestamp that a child trusts. */
+  versionHeard(node: NodeName, version: number): void
 }
 
 export interface Downlink {
@@ -116,8 +120,10 @@ function callsOf(parts: DownlinkParts, watchers: Watchers, turns: Turns): Readon
       async ({ query, signal }, node) => {
         // A node of an earlier version sends no time.
         if (query['now'] !== undefined) parts.clockHeard(node, wholeNumber(query['now'], 'watch: now'))
-        await watchers.hang(wholeNumber(query['timestamp'], 'watch: timestamp'), signal)
-        return json(200, { timestamp: parts.timestampVersion() })
+        const version = wholeNumber(query['timestamp'], 'watch: timestamp')
+        parts.versionHeard(node, version)
+        await watchers.hang(version, signal)
+        return json(200, { timestamp: parts.timestampVersion(), ...(parts.isCutOff() && { cutOff: true }) })
       },
     ],
     [

@@ -39,6 +39,8 @@ export interface ServingParts {
   uplink: Pick<Uplink, 'enrol'>
   swarm: Pick<Swarm, 'port' | 'have' | 'transfer' | 'unfinished' | 'part'>
   site: () => string | null
+  /** See `Downlink`. */
+  isCutOff: () => boolean
   source: Pick<ObjectSource, 'firstOf'>
   takeReports: (batch: ReportBatch, from: NodeName) => Promise<ReportsAnswer>
   /** The swarms that the children want have changed. */
@@ -51,6 +53,8 @@ export interface ServingParts {
   metrics: () => Promise<string>
   /** The clock of a child that has just called. */
   clockHeard: (node: NodeName, at: Instant) => void
+  /** The version of the timestamp that a child trusts. */
+  versionHeard: (node: NodeName, version: number) => void
   /** A caller without a certificate of this fleet. */
   onAttack: (attack: Attack) => void
 }
@@ -109,6 +113,7 @@ function downlinkFor(parts: ServingParts, tracker: Tracker): Downlink {
     ...parts.world,
     tufFile: (name) => trust.file(name),
     timestampVersion: () => trust.current()?.timestampVersion ?? 0,
+    isCutOff: parts.isCutOff,
     objects: (digests, bytes) => parts.source.firstOf(digests, bytes),
     announce: (announced) => handoutOf(parts, tracker, announced),
     held: () => heldSoon(parts),
@@ -116,6 +121,7 @@ function downlinkFor(parts: ServingParts, tracker: Tracker): Downlink {
     enrol: (body) => parts.uplink.enrol(body),
     metrics: parts.metrics,
     clockHeard: parts.clockHeard,
+    versionHeard: parts.versionHeard,
   })
 }
 

@@ -49,6 +49,8 @@ export type Event =
   | { kind: 'payload-arrived'; sha256: Sha256 }
   /** The set of payloads that are here, wholly or in part, has changed. */
   | { kind: 'holding-changed' }
+  /** Nobody who can be reached has what is missing of a payload, or somebody has it again. */
+  | { kind: 'reach-changed' }
   /** The swarms that children announced and do not have all of. */
   | { kind: 'children-wanted'; wanted: WantedSwarm[] }
   /** A node has dialled this node for a payload. */
@@ -107,6 +109,8 @@ export type Event =
   | { kind: 'disk-looked'; problem: string | null }
   /** A new certificate is saved. */
   | { kind: 'certificate-renewed' }
+  /** A person has looked at the attacks that a node has seen up to then, by its clock. */
+  | { kind: 'attacks-acknowledged'; node: NodeName; upTo: Instant }
   /** A person wants the differences removed now. */
   | { kind: 'asked-to-apply' }
   /** The time of the next look has come. */

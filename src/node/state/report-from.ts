@@ -2,10 +2,12 @@
 
 import { limits } from '../../model/limits.ts'
 import type { Arch, Instant } from '../../model/names.ts'
+import { own } from '../../model/packages/records.ts'
 import type { Outcome, Report, Transfer } from '../../model/report.ts'
 import type { Restart } from '../../model/restarts.ts'
 import { actionableDifferences } from '../../reconcile/plan.ts'
 import { buildReport } from '../../report/build.ts'
+import { attacksStanding } from './attacks.ts'
 import { swarmSiteOf } from './in-force.ts'
 import { problemsToTell } from './problems.ts'
 import { refusalsAt } from './report-events.ts'
@@ -38,7 +40,7 @@ export function reportFrom(parts: {
     state: conditionOf(state, at),
     packages: state.outcomes.map((outcome) => withQuarantine(outcome, state)),
     transfers,
-    attacks: state.attacks,
+    attacks: attacksStanding(state.attacks, at, own(state.acknowledged, state.name) ?? 0),
     ...(refusals.length > 0 && { refusals: [...refusals] }),
     ...(state.clockAheadMs !== 0 && { clockAheadMs: state.clockAheadMs }),
     arch: (state.facts?.['arch'] ?? 'all') as Arch,

@@ -110,6 +110,8 @@ export interface State {
   converged: number | null
   /** The attacks seen last, the newest at the end. */
   attacks: Attack[]
+  /** By node: attacks that it has seen up to then (by its own clock) were looked at by a person. */
+  acknowledged: Readonly<Record<NodeName, Instant>>
   /** The reports that this node refuses, one for each child or descendant, the newest at the end. */
   refusals: readonly Refusal[]
   /** What the parent refuses of the reports of this node and its subtree, by node. */
@@ -160,6 +162,7 @@ export function initialState(options: {
     applyNotBeforeMs: null,
     converged: null,
     attacks: [],
+    acknowledged: {},
     refusals: [],
     refusedAbove: {},
     clockAheadMs: 0,

@@ -57,6 +57,8 @@ export function transition(state: State, event: Event): Next {
       ]
     case 'holding-changed':
       return [state, [{ kind: 'announce' }]]
+    case 'reach-changed':
+      return [state, [{ kind: 'report' }]]
     case 'children-wanted':
       return [{ ...state, childrenWant: event.wanted }, [{ kind: 'hold' }]]
     case 'peer-met':
@@ -85,6 +87,10 @@ export function transition(state: State, event: Event): Next {
       return parentLost(state, event)
     case 'attack-seen':
       return attackSeen(state, event)
+    case 'attacks-acknowledged': {
+      const acknowledged = { ...state.acknowledged, [event.node]: event.upTo }
+      return remembering([{ ...state, acknowledged }, [{ kind: 'report' }]])
+    }
     case 'transfer-failed':
       return [withProblem(state, 'transfer', `${event.name}: ${event.because}`), [{ kind: 'report' }]]
     case 'room-looked':
@@ -107,7 +113,7 @@ export function transition(state: State, event: Event): Next {
 }
 
 function started(state: State, event: Extract<Event, { kind: 'started' }>): Next {
-  const { site, facts, reportedTo } = event.remembered
+  const { site, facts, reportedTo, acknowledged = {} } = event.remembered
   return [
     {
       ...state,
@@ -120,6 +126,7 @@ function started(state: State, event: Extract<Event, { kind: 'started' }>): Next
       siteSeen: site,
       facts,
       reportedTo,
+      acknowledged,
     },
     [{ kind: 'refresh' }, { kind: 'look-later', ms: state.checkIntervalMs }],
   ]

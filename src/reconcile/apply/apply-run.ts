@@ -6,7 +6,7 @@
 import path from 'node:path'
 import { Failure, messageOf } from '../../model/failure.ts'
 import { type Manifest, manifestFrom } from '../../model/manifest.ts'
-import type { PackageName, Sha256 } from '../../model/names.ts'
+import { archInName, type PackageName, publishedNameOf, type Sha256 } from '../../model/names.ts'
 import type { Outcome } from '../../model/report.ts'
 import { buildsOf, type Revision, revisionFrom } from '../../model/revision.ts'
 import { openObjects } from '../../world/objects.ts'
@@ -160,7 +160,14 @@ async function checkAction(
   try {
     const manifest = await loadManifest(parts, source.manifest)
     const { name, version, kind, payload } = manifest
-    if (name !== action.name || version !== action.to || kind !== action.kind || payload.sha256 !== source.payload) {
+    const isOther = archInName(action.name) !== undefined && archInName(action.name) !== manifest.arch
+    if (
+      name !== publishedNameOf(action.name) ||
+      isOther ||
+      version !== action.to ||
+      kind !== action.kind ||
+      payload.sha256 !== source.payload
+    ) {
       return refused(action, 'the plan and the signed manifest do not say the same')
     }
     const copy = await copyOf(parts, copies, { path: source.path, sha256: payload.sha256, size: payload.size })

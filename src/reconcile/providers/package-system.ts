@@ -61,6 +61,8 @@ export interface PackageSystem {
    * is.
    */
   problemOf(manifest: Manifest, payload: string): Promise<string | undefined>
+  /** How many files and folders a package file holds, as far as it says so. Asked of what is checked. */
+  filesIn?(payload: string): Promise<number>
   /**
    * Whether the wanted version is installed with other content, as far as the machine can tell the
    * two apart. `result` is given once a transaction was to change that.

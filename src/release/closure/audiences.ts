@@ -3,7 +3,7 @@
 
 import { type DesiredPackage, desiredInGroups, type Machine } from '../../model/desired.ts'
 import type { Kind, Manifest } from '../../model/manifest.ts'
-import type { PackageName, Sha256 } from '../../model/names.ts'
+import { archInName, type PackageName, type Sha256 } from '../../model/names.ts'
 import { isConditional, isMet, namesIn, type Offers, offersOf as offersIn } from '../../model/needs.ts'
 import { own } from '../../model/packages/records.ts'
 import { type Revision, targetFactsOf } from '../../model/revision.ts'
@@ -78,8 +78,9 @@ function audienceOf(parts: AudiencesParts, { groups, machine, desired }: Members
   const lists = [...parts.base].flatMap(([group, offers]) => (group === 'all' || groups.has(group) ? [offers] : []))
   const brought = lists.map((offers) => withoutAbsent(offers, mentioned))
   const coming = desired.flatMap((wanted) => {
-    // A rule in audit mode brings nothing.
-    if (wanted.state !== 'present' || wanted.terms?.mode === 'audit') return []
+    // A rule in audit mode brings nothing. What a package for another architecture needs and
+    // offers is for that architecture, and the node's package manager knows it.
+    if (wanted.state !== 'present' || wanted.terms?.mode === 'audit' || archInName(wanted.name) !== undefined) return []
     const manifest = parts.manifests.get(wanted.manifest)
     return manifest === undefined ? [] : [{ wanted, manifest }]
   })

@@ -4,6 +4,7 @@
 
 import { groupsOf, type Machine } from '../../model/desired.ts'
 import type { Manifest } from '../../model/manifest.ts'
+import { archInName } from '../../model/names.ts'
 import { isConditional, isMet } from '../../model/needs.ts'
 import { targetText } from '../../model/packages/target.ts'
 import { policySiteOf, type Report } from '../../model/report.ts'
@@ -96,7 +97,8 @@ function audiencesImaginedFor(rule: Rule): [groups: ReadonlySet<string>, machine
 }
 
 function machinesOf({ packages }: Rule): Machine[] {
-  const builds = Object.values(packages).flatMap(eachBuildOf)
+  const own = Object.entries(packages).filter(([name]) => archInName(name) === undefined)
+  const builds = own.flatMap(([, wanted]) => eachBuildOf(wanted))
   const single = builds.filter(({ arch }) => arch !== 'all')
   const archs = single.length === 0 ? (['amd64'] as const) : new Set(single.map(({ arch }) => arch))
   const targets = new Map(builds.map(({ target }) => [targetText(target), target ?? {}]))

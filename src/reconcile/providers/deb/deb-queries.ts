@@ -23,6 +23,8 @@ export interface DebQueries {
   owners(files: readonly string[]): Promise<string>
   /** The digests of the package's files, as the package holds them; empty if it has no such list. */
   md5sums(name: PackageName): Promise<string>
+  /** How many files and folders a package file holds. Reads all of it. */
+  fileCount(file: string): Promise<number>
   /** dpkg's settings, in the order in which dpkg reads them. */
   settings(): Promise<string>
   nativeArch(): Promise<string>
@@ -36,6 +38,7 @@ export interface DebQueries {
 const noneFound = /^dpkg-query: no packages found matching \*$/
 
 export function debQueriesFor({ disk, waits, database, dpkgOptions, run, read }: DebTools): DebQueries {
+  let native: string | undefined
   return {
     hasDatabase: async () => (await disk.stat(path.join(database, 'status')))?.kind === 'file',
 
@@ -59,6 +62,11 @@ export function debQueriesFor({ disk, waits, database, dpkgOptions, run, read }:
       return said.join('\n')
     },
 
+    async fileCount(file) {
+      const { stdout } = await run('dpkg-deb', ['--contents', file], waits.repairMs)
+      return stdout.split('\n').filter((line) => line !== '').length
+    },
+
     async md5sums(name) {
       const args = [`--admindir=${database}`, '--control-show', name, 'md5sums']
       return (await run('dpkg-query', args, waits.queryMs)).stdout
@@ -66,7 +74,10 @@ export function debQueriesFor({ disk, waits, database, dpkgOptions, run, read }:
 
     settings: () => dpkgSettings({ disk }),
 
-    nativeArch: async () => (await read('dpkg', ['--print-architecture'])).trim(),
+    async nativeArch() {
+      native ??= (await read('dpkg', ['--print-architecture'])).trim()
+      return native
+    },
 
     async hasJournal() {
       const folder = path.join(database, 'updates')

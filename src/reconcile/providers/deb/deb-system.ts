@@ -22,6 +22,7 @@ export function debSystemFor(parts: DebSystemParts): PackageSystem {
     inspect,
     prepare: (context) => repair(parts, context),
     problemOf: (manifest, payload) => problemOf(programs, manifest, payload),
+    filesIn: (payload) => programs.fileCount(payload),
     transact: (change, context) => debTransaction({ programs, disk }, change, context),
 
     // Nothing on the machine tells the two contents apart. Before the transaction the plan is
@@ -41,8 +42,8 @@ export function debSystemFor(parts: DebSystemParts): PackageSystem {
 }
 
 /**
- * As long as dpkg's journal is open or a package is left half-way, apt refuses everything. A database
- * that dpkg itself cannot read throws, and names the file.
+ * As long as dpkg's journal is open or a package is left half-way, apt refuses everything. A
+ * database that dpkg itself cannot read throws, and names the file.
  */
 async function repair({ targetRoot, programs }: DebSystemParts, context: ApplyContext): Promise<string | undefined> {
   if (path.resolve(targetRoot) !== '/' && !(await programs.hasDatabase())) await programs.makeDatabase()

@@ -42,3 +42,6 @@ const aboutMacros = /^\S+: line \d+: /
 
 /** An entry of the database that rpm skipped. */
 export const aboutEntry = /damaged header|skipping h#/
+
+/** An index that rpm could not look into. A list of all packages needs none but that of the keys. */
+export const aboutIndex = /^SELECT .* WHERE key=\?/

@@ -10,6 +10,8 @@ export interface EachAnswer {
   text: string
   /** Why a package could not be read, by the word that it was asked for. */
   unread: ReadonlyMap<string, string>
+  /** Why rpm could not look up packages, although it could list them all. */
+  damage?: string
 }
 
 /**

@@ -2,10 +2,12 @@
 
 import { unreachable } from '../../../model/failure.ts'
 import type { RunResult } from '../../../world/world.ts'
+import type { ApplyContext } from '../provider.ts'
 import { rpmAlone, testRpm } from './rpm-alone.ts'
 import { rpmByDnf } from './rpm-dnf.ts'
 import { frontEndNameOn, type RpmCall, type RpmFrontEnd, type RpmFrontEndName } from './rpm-front-end.ts'
 import { type RpmQueries, rpmQueriesFor } from './rpm-queries.ts'
+import { repair } from './rpm-repairs.ts'
 import { type RpmToolParts, type RpmTools, rpmToolsFor } from './rpm-tools.ts'
 import { rpmByZypper } from './rpm-zypper.ts'
 
@@ -15,6 +17,8 @@ export interface RpmProgramParts extends RpmToolParts {
 }
 
 export interface RpmPrograms extends RpmQueries {
+  /** What a power cut left is repaired, once. Says what was done; undefined if nothing. */
+  repair(context: ApplyContext): Promise<string | undefined>
   /** What carries transactions out on this machine. Undefined if the machine has no rpm. */
   frontEnd(): Promise<RpmFrontEnd | undefined>
   /** rpm without a front end before it. It alone installs again what is installed already. */
@@ -36,6 +40,7 @@ export function rpmProgramsFor(parts: RpmProgramParts): RpmPrograms {
       name ??= await frontEndNameOn(tools)
       return name === undefined ? undefined : frontEndCalled(name, tools)
     },
+    repair: (context) => repair(tools, context),
     alone: rpmAlone(tools),
     test: (call, options) => testRpm(tools, call, options),
   }

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { Failure } from '../../../model/failure.ts'
 import type { PackageName } from '../../../model/names.ts'
 import { lastLineOf } from '../../last-line.ts'
-import { aboutEntry, doubtIn } from './rpm-answers.ts'
+import { aboutEntry, aboutIndex, doubtIn } from './rpm-answers.ts'
 import { askEach, type EachAnswer, failureOf } from './rpm-each.ts'
 import { rpmRelationsFormat } from './rpm-relations.ts'
 import { rpmFileFormat, rpmFilesFormat, rpmProvidesFormat, rpmQueryFormat } from './rpm-text.ts'
@@ -41,6 +41,8 @@ export interface RpmQueries {
   owners(files: readonly string[]): Promise<string>
   /** The files of a package, in the format `rpmFilesFormat`. */
   files(name: PackageName): Promise<string>
+  /** How many files and folders a package file holds. */
+  fileCount(file: string): Promise<number>
   /** The paths of the configuration files of a package, one a line. */
   configFiles(name: PackageName): Promise<string>
   /** What the installed versions of a package provide, in the format `rpmProvidesFormat`. */
@@ -58,9 +60,9 @@ export interface RpmQueries {
   kernelOwners(release: string): Promise<string>
 }
 
-export function rpmQueriesFor({ targetRoot, disk, waits, database, run, rpm, ask }: RpmTools): RpmQueries {
-  let ownArch: string | undefined
-  const read = async (words: readonly string[], harmless?: RegExp): Promise<string> => {
+export function rpmQueriesFor(tools: RpmTools): RpmQueries {
+  const { targetRoot, disk, waits, database, run, rpm, ask } = tools
+  const read: Read = async (words, harmless) => {
     const result = await ask(words)
     const doubt = doubtIn(result, harmless)
     if (doubt !== undefined) throw failureOf(`rpm ${words[0]}`, doubt.why)
@@ -80,16 +82,16 @@ export function rpmQueriesFor({ targetRoot, disk, waits, database, run, rpm, ask
 
     query: async (names) => await read(['-q', '--qf', rpmQueryFormat, '--', ...names]),
 
-    queryEach: (names) =>
-      askEach((some) => ask(['-q', '--qf', rpmQueryFormat, '--', ...some]), names, { what: 'rpm -q' }),
-
-    async arch() {
-      if (ownArch !== undefined) return ownArch
-      const { stdout, code, stderr } = await run('rpm', ['--eval', '%{_arch}'], waits.queryMs)
-      ownArch = stdout.trim()
-      if (code === 0 && ownArch !== '') return ownArch
-      ownArch = undefined
-      throw failureOf('rpm --eval', lastLineOf(stderr) || `ended with ${code}`)
+    async queryEach(names) {
+      try {
+        return await askEach((some) => ask(['-q', '--qf', rpmQueryFormat, '--', ...some]), names, { what: 'rpm -q' })
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error
+        // Only the index may be damaged.
+        const all = await rpm(['-qa', '--qf', rpmQueryFormat], waits.queryMs)
+        if (doubtIn(all, aboutIndex) !== undefined || all.stdout === '') throw error
+        return { text: all.stdout, unread: new Map(), damage: error.message }
+      }
     },
 
     async relations(names) {
@@ -129,9 +131,35 @@ export function rpmQueriesFor({ targetRoot, disk, waits, database, run, rpm, ask
 
     files: async (name) => await read(['-q', '--qf', rpmFilesFormat, '--', name]),
 
+    async fileCount(file) {
+      const args = ['-qp', '--nosignature', '--qf', '[%{FILEMODES}\\n]', file]
+      return (await run('rpm', args, waits.queryMs)).stdout.split('\n').filter((line) => line !== '').length
+    },
+
     configFiles: async (name) => await read(['-qc', '--', name]),
 
     provides: async (name) => await read(['-q', '--qf', rpmProvidesFormat, '--', name]),
+
+    ...machineQueriesFor(tools, read),
+  }
+}
+
+/** What rpm prints. Throws `program-failed` if that cannot be believed. */
+type Read = (words: readonly string[], harmless?: RegExp) => Promise<string>
+type MachineQueries = Pick<RpmQueries, 'arch' | 'verifyLevel' | 'signatureComplaint' | 'kernelRelease' | 'kernelOwners'>
+
+/** Questions about the machine and not about its packages. */
+function machineQueriesFor({ run, ask, waits }: RpmTools, read: Read): MachineQueries {
+  let ownArch: string | undefined
+  return {
+    async arch() {
+      if (ownArch !== undefined) return ownArch
+      const { stdout, code, stderr } = await run('rpm', ['--eval', '%{_arch}'], waits.queryMs)
+      ownArch = stdout.trim()
+      if (code === 0 && ownArch !== '') return ownArch
+      ownArch = undefined
+      throw failureOf('rpm --eval', lastLineOf(stderr) || `ended with ${code}`)
+    },
 
     verifyLevel: async () => (await run('rpm', ['--eval', '%{?_pkgverify_level}'], waits.queryMs)).stdout.trim(),
 

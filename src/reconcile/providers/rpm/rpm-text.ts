@@ -179,12 +179,12 @@ export function lastBegun(text: string): PackageName | undefined {
 
 /** Whether a program gave up because another package manager holds the lock. */
 export function isLocked(text: string): boolean {
-  return /can't create \S+ lock on|System management is locked by/.test(text)
+  return /can't create \S+ lock on|System management is locked by|already locked by \d+/.test(text)
 }
 
 const telling = new RegExp(
   [
-    '^(error|warning|Error|Problem): ?(?!.* (created|saved) as )',
+    '^(error|warning|Error|Config error|Problem): ?(?!.* (created|saved) as )',
     'is needed by',
     'needed by ',
     'conflicts with',
@@ -195,5 +195,6 @@ const telling = new RegExp(
     'needs \\d+\\S* more space',
     'is intended for a different',
     '^- (nothing|package) ',
+    'locked by ',
   ].join('|'),
 )

@@ -13,7 +13,7 @@ import { findingsText, type InspectOptions, type Provider, refusedOutcome } from
 import { ensureTogether } from '../transaction.ts'
 import { failureOf } from './rpm-each.ts'
 import { rpmFiles } from './rpm-files.ts'
-import { excludesIn, type Hold, heldBy, holdFiles } from './rpm-holds.ts'
+import { excludesIn, type Hold, heldBy, holdFiles, sparedBy } from './rpm-holds.ts'
 import { isInstalledSideBySide } from './rpm-instances.ts'
 import { type RpmProgramParts, type RpmPrograms, rpmProgramsFor } from './rpm-programs.ts'
 import { parseRpmRelations } from './rpm-relations.ts'
@@ -68,7 +68,7 @@ async function inspect(
     throw failureOf('rpm', 'its database is gone, and banyan has installed packages by it')
   }
   const wanted = new Set(names)
-  const { text, unread } = await programs.queryEach(names)
+  const { text, unread, damage } = await programs.queryEach(names)
   // rpm also reads `shop-2.0` as version 2.0 of shop.
   const entries = parseRpmQuery(text).filter((entry) => wanted.has(entry.name))
   const groups = versionsByName(entries)
@@ -77,6 +77,7 @@ async function inspect(
   const about: About = {
     native,
     holds: [...excludesIn(settings, native), ...(await holdsIn(parts, native))],
+    protected: settings.protected,
     isSideBySide: (name) => isInstalledSideBySide(programs, name, settings),
   }
   const seen: Seen[] = []
@@ -88,6 +89,8 @@ async function inspect(
         : { actual: unreadActual({ name, kind: 'rpm' }, because), words: [] }
     if (one !== undefined) seen.push(one)
   }
+  // Files cannot be looked up either. As broken packages they are put right, once the index is.
+  if (damage !== undefined) return seen.map(({ actual }) => withDamage(actual, look.owned, damage))
   const checked = seen.filter(({ actual }) => look.owned.has(actual.name))
   const known = new Map(checked.flatMap(({ actual, words }) => words.map((word) => [word, actual.name])))
   const nameOf = (word: string) => known.get(word) ?? word
@@ -95,11 +98,17 @@ async function inspect(
   return seen.map((one) => withDrift(one, differing))
 }
 
+function withDamage(actual: Actual, owned: ReadonlySet<PackageName>, damage: string): Actual {
+  if (!owned.has(actual.name) || actual.state !== 'whole') return actual
+  return { ...actual, state: 'broken', found: `the index of rpm's database is damaged: ${damage}` }
+}
+
 /** What has to be known of the machine to judge a package. */
 interface About {
   /** The machine's own architecture, as rpm calls it. */
   native: string
   holds: readonly Hold[]
+  protected: ReadonlyMap<PackageName, string>
   isSideBySide: (name: PackageName) => Promise<boolean>
 }
 
@@ -113,14 +122,17 @@ interface Seen {
 async function seenOf(
   name: PackageName,
   sameName: readonly RpmEntry[],
-  { native, holds, isSideBySide }: About,
+  { native, holds, protected: spared, isSideBySide }: About,
 ): Promise<Seen | undefined> {
   // A package of the same name for a foreign architecture (multilib) is not looked at.
   const ours = sameName.filter(({ arch }) => arch === native || arch === 'noarch')
   const entries = [...(ours.length > 0 ? ours : sameName)].sort((a, b) => compareVersions('rpm', b.version, a.version))
   const versions = entries.map(({ version }) => version)
   const [version] = versions
-  const hold = heldBy(holds, name, version)
+  const hold =
+    version === undefined
+      ? heldBy(holds, name, version)
+      : sparedBy(heldBy(holds, name, version), spared.get(name), name)
   const about = { name, kind: 'rpm' as const, payload: null, ...(hold ?? { held: false }) }
   if (version === undefined) {
     return hold && { actual: { ...about, version: null, state: 'absent', found: '' }, words: [] }

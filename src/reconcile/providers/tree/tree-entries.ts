@@ -2,7 +2,7 @@
 
 import * as v from 'valibot'
 import { hooksSchema, hookTimeoutsSchema } from '../../../model/manifest.ts'
-import { packageNameSchema, packageVersionSchema, sha256Schema } from '../../../model/names.ts'
+import { packageVersionSchema, publishedNameSchema, sha256Schema } from '../../../model/names.ts'
 import { parserOf } from '../../../model/parse.ts'
 
 const treePathSchema = v.pipe(v.string(), v.minLength(1), v.maxLength(4096))
@@ -32,7 +32,7 @@ export const parseTreeEntry = parserOf(treeEntrySchema)
 
 export const treeHeaderSchema = v.strictObject({
   schema: v.literal(1),
-  name: packageNameSchema,
+  name: publishedNameSchema,
   version: packageVersionSchema,
   manifest: sha256Schema,
   payload: sha256Schema,

@@ -1,6 +1,7 @@
 // Installs one version of a tree. At every moment `current` points to a whole version: the one
 // before or the new one.
 
+import * as fs from 'node:fs/promises'
 import { Failure } from '../../../model/failure.ts'
 import type { Manifest } from '../../../model/manifest.ts'
 import type { Disk } from '../../../world/world.ts'
@@ -20,8 +21,10 @@ import {
   type TreePlace,
   unfinishedFolder,
 } from './tree-layout.ts'
+import { type Given, giveAway } from './tree-owners.ts'
 import { openTreeRecords, type TreeRecords } from './tree-record.ts'
 import { removeVersion } from './tree-remove.ts'
+import { roomFor } from './tree-room.ts'
 import { type Resealed, resealTree, sealTree } from './tree-seal.ts'
 import { unpackTree } from './tree-unpack.ts'
 
@@ -47,7 +50,8 @@ export async function installTree(
 ): Promise<TreeInstalled> {
   const { disk, place } = parts
   const { name, version } = wanted.manifest
-  const install: Installation = { ...parts, ...wanted, context, records: openTreeRecords(disk, place.records) }
+  const records = openTreeRecords(disk, place.records)
+  const install: Installation = { ...parts, ...wanted, context, records }
   const obstacle = await obstacleTo(install)
   if (obstacle !== undefined) return { problem: obstacle }
   await context.journal(`unpacking ${name} ${version}`, name)
@@ -55,9 +59,15 @@ export async function installTree(
   await clean(install, inUse)
   const unpacked = await unpack(install)
   if (unpacked.kind === 'refused') return { problem: unpacked.because }
-  const { aside, entries } = unpacked
-  const staged = await stage(install, entries, inUse)
-  const problem = await switchTo(install, staged)
+  const { aside, entries, given } = unpacked
+  const staged = await stage(install, entries, inUse).catch(async (error) => {
+    // Nothing is in force of it yet, so nothing of it stays.
+    await aside.replaced.discard()
+    await clean(install, inUse)
+    if (inUse !== version && (await records.header(version))?.state === 'unpacked') await discard(install, version)
+    throw error
+  })
+  const problem = await switchTo(install, staged, given)
   if (problem !== undefined) {
     await aside.replaced.discard()
     return { problem }
@@ -88,12 +98,17 @@ interface Staged {
 }
 
 /** Why nothing is even unpacked. Makes the folder of the versions on the way. */
-async function obstacleTo({ disk, place, records, targetRoot, manifest }: Installation): Promise<string | undefined> {
+async function obstacleTo({ disk, place, records, manifest, source }: Installation): Promise<string | undefined> {
   const foreign = (await barOfPlace(place)) ?? (await foreignAt(disk, place, records))
   if (foreign !== undefined) return foreign
   await disk.makeFolder(place.versions, { mode: 0o755 })
-  return await lackOfSpace(disk, targetRoot, installedBytes(manifest))
+  const room = await roomFor(source.path, (await fs.statfs(place.versions)).bsize)
+  const bytes = Math.max(room.bytes, installedBytes(manifest))
+  return await lackOfSpace(disk, place.versions, { bytes, files: room.files + ownFilesMax })
 }
+
+/** The folders of the package, its records while they are replaced, the link. */
+const ownFilesMax = 16
 
 /** Something of that name that banyan did not put there is not overwritten. */
 async function foreignAt(disk: Disk, place: TreePlace, records: TreeRecords): Promise<string | undefined> {
@@ -114,14 +129,20 @@ async function clean({ disk, place, records }: Installation, inUse: string | und
   }
 }
 
-type Unpacked = { kind: 'unpacked'; entries: TreeEntry[]; aside: TreeAside } | { kind: 'refused'; because: string }
+type Unpacked =
+  | { kind: 'unpacked'; entries: TreeEntry[]; given: Given[]; aside: TreeAside }
+  | { kind: 'refused'; because: string }
 
 /** Into the unfinished folder, which is gone again if the tree is refused. */
 async function unpack(install: Installation): Promise<Unpacked> {
   const { place, records, source, manifest } = install
   const { version, hooks, installedSize, payload } = manifest
   const unfinished = place.folder(unfinishedFolder(version))
-  await unpackTree({ tar: source.path, folder: unfinished, bytesMax: Math.max(installedSize, payload.size) })
+  const given = await unpackTree({
+    tar: source.path,
+    folder: unfinished,
+    bytesMax: Math.max(installedSize, payload.size),
+  })
   const entries = await sealTree(unfinished)
   const missing = missingHook(hooks, entries)
   const former = await entriesOf(records, version)
@@ -132,7 +153,7 @@ async function unpack(install: Installation): Promise<Unpacked> {
       : `the hook ${missing} is not a file of the tree`
   try {
     if (because !== undefined) throw new Failure('refused', because)
-    return { kind: 'unpacked', entries, aside: await putTreeAside({ ...install, own, former, entries }) }
+    return { kind: 'unpacked', entries, given, aside: await putTreeAside({ ...install, own, former, entries }) }
   } catch (error) {
     await removeFolder(unfinished)
     if (!(error instanceof Failure)) throw error
@@ -167,7 +188,7 @@ async function stage(install: Installation, entries: readonly TreeEntry[], inUse
  * Runs the hooks around the switch of `current`. Why it is as before again; undefined if the
  * version is in force.
  */
-async function switchTo(install: Installation, staged: Staged): Promise<string | undefined> {
+async function switchTo(install: Installation, staged: Staged, given: readonly Given[]): Promise<string | undefined> {
   const { disk, place, context } = install
   const { folder, former } = staged
   const { name, version, hooks, hookTimeouts } = staged.header
@@ -177,7 +198,7 @@ async function switchTo(install: Installation, staged: Staged): Promise<string |
       { name: which, hooks, timeouts: hookTimeouts, folder: place.folder(folder), package: name, version },
       context,
     )
-  const refused = await hook('preInstall')
+  const refused = (await hook('preInstall')) ?? (await giveAway(install, place.folder(folder), given))
   if (refused !== undefined) {
     await discard(install, folder)
     return refused
