@@ -201,8 +201,8 @@ t.test('a .torrent file is written where it was asked for', async (t) => {
   const file = path.join(folder, 'tool_1.0.torrent')
   t.equal(fs.readFileSync(file, 'utf8'), 'd4:infodee')
   t.match(ended.stdout, `wrote ${file}: tool 1.0, from http://staging:6969/announce`)
-  const nowhere = await ask(t, ['torrent', 'tool', '--output', '/nowhere/x', '--json'], answer)
-  t.match(nowhere.ended, { code: 1, stderr: /^error: \/nowhere\/x: / })
+  const nowhere = await ask(t, ['torrent', 'tool', '--output', '/dev/null/x', '--json'], answer)
+  t.match(nowhere.ended, { code: 1, stderr: /^error: \/dev\/null\/x: / })
 })
 
 t.test('metrics are printed as the node tells them', async (t) => {

@@ -19,7 +19,7 @@ const wrong: [args: string[], error: string, hint: string | undefined][] = [
   [['token', 'list'], 'invalid values: Argument: action, Given: "list", Choices: "create"', 'see banyan token --help'],
   [
     ['token', 'create', '--ttl', '5 minutes'],
-    '--ttl: expected a duration such as 30s, 15m, 1h or 7d, not 5 minutes',
+    '--ttl: expected a duration such as 30s, 10m, 2h or 7d, not 5 minutes',
     undefined,
   ],
   [['token', 'create', '--uses', '0'], '--uses: expected a whole number from 1 to 100000, not 0', undefined],

@@ -253,7 +253,7 @@ t.test('what carries it out is dnf, else zypper, else rpm; dnf 5 is not spoken t
       },
     })
     const context = {
-      workFolder: '/nowhere',
+      workFolder: t.testdir({}),
       journal: async (step: string) => void journal.push(step),
       output: () => {},
     }
