@@ -229,9 +229,10 @@ t.test(
 t.test('what carries it out is dnf, else zypper, else rpm; dnf 5 is not spoken to', needs('rpmbuild'), async (t) => {
   const used = async (programs: readonly string[], dnf = '4.14.0', broken?: string) => {
     const journal: string[] = []
-    const built = await buildRpm(t.testdir({}), { name: 'shop', version: '1-1' })
+    const folder = t.testdir({})
+    const built = await buildRpm(folder, { name: 'shop', version: '1-1' })
     const provider = rpmProvider({
-      targetRoot: '/nowhere',
+      targetRoot: folder,
       disk: {
         ...systemDisk,
         freeBytes: async () => 1e12,
@@ -253,7 +254,7 @@ t.test('what carries it out is dnf, else zypper, else rpm; dnf 5 is not spoken t
       },
     })
     const context = {
-      workFolder: t.testdir({}),
+      workFolder: folder,
       journal: async (step: string) => void journal.push(step),
       output: () => {},
     }
