@@ -24,7 +24,7 @@ export interface DownlinkParts {
   /** Version of the timestamp that this node trusts. */
   timestampVersion(): number
   /** See `ObjectSource.firstOf`. */
-  objects(digests: readonly Sha256[], bytes: number): Promise<Found[]>
+  objects(digests: readonly Sha256[], bytes: number): Promise<Found[] | 'coming'>
   announce(announced: Announced): Promise<Handout>
   reports(node: NodeName, batch: ReportBatch): Promise<ReportsAnswer>
   enrol(body: Uint8Array): Promise<{ status: number; body: Uint8Array }>
@@ -128,22 +128,26 @@ async function answerTo(
   const tuf = /^GET \/v1\/tuf\/((?:\d+\.)?[a-z]+\.json)$/.exec(name)?.[1]
   if (tuf !== undefined) return bytesOrAbsent(await parts.tufFile(tuf))
   const digests = request.method === 'GET' ? digestsIn(request.path) : undefined
-  if (digests !== undefined) return await objects(parts, digests, request.query['bytes'])
+  if (digests !== undefined) return await objects(parts, digests, request.query)
   return json(404, { failure: { code: 'not-found', message: `no such call: ${name.slice(0, 200)}` } })
 }
 
 async function objects(
   parts: DownlinkParts,
   digests: readonly Sha256[],
-  wantedBytes: string | undefined,
+  query: HttpRequest['query'],
 ): Promise<HttpResponse> {
   if (digests.length === 1) {
-    const [one] = await parts.objects(digests, limits.objectMaxBytes)
-    if (one !== 'failed') return bytesOrAbsent(one)
-    throw new Failure('unreachable', 'it cannot be had just now', { retry: 'later' })
+    const from = wholeNumber(query['from'] ?? '0', 'objects: from')
+    const found = await parts.objects(digests, limits.objectMaxBytes)
+    if (found === 'coming') return { status: 202 }
+    const [one] = found
+    if (one === 'failed') throw new Failure('unreachable', 'it cannot be had just now', { retry: 'later' })
+    return bytesOrAbsent(one?.subarray(Math.min(from, one.length)))
   }
-  const bytes = Math.min(wholeNumber(wantedBytes, 'objects: bytes'), limits.objectsAnswerBytes)
-  return bytesOrAbsent(framesOf(await parts.objects(digests, bytes)))
+  const bytes = Math.min(wholeNumber(query['bytes'], 'objects: bytes'), limits.objectsAnswerBytes)
+  const found = await parts.objects(digests, bytes)
+  return bytesOrAbsent(framesOf(found === 'coming' ? ['failed'] : found))
 }
 
 /** Undefined for a certificate that is neither a node's nor a token's. */

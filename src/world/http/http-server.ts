@@ -51,7 +51,7 @@ const serverOptions: https.ServerOptions = {
   ALPNProtocols: ['http/1.1'],
   handshakeTimeout: limits.connectTimeoutMs,
   headersTimeout: limits.connectTimeoutMs,
-  requestTimeout: limits.requestTimeoutMs,
+  requestTimeout: limits.requestTimeoutMs + limits.sendingMaxMs,
   connectionsCheckingInterval: limits.connectTimeoutMs / 2,
   keepAliveTimeout: limits.keepAliveMs,
   keepAlive: true,
