@@ -48,8 +48,8 @@ export const controlLimits = {
   /** Their bytes together: one object of the largest size, and some small ones. */
   unfinishedObjectsBytes: 24 * MiB,
   /**
-   * A parent that itself waits for an object tells its child so after this time, well within
-   * `requestTimeoutMs`; the child asks again.
+   * A node that itself waits for an object tells the asking one so after this time, well within
+   * `requestTimeoutMs`, and is asked again: that is its sign of life.
    */
   objectComingMs: 15 * second,
   /**

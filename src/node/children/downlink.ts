@@ -147,7 +147,7 @@ async function objects(
   }
   const bytes = Math.min(wholeNumber(query['bytes'], 'objects: bytes'), limits.objectsAnswerBytes)
   const found = await parts.objects(digests, bytes)
-  return bytesOrAbsent(framesOf(found === 'coming' ? ['failed'] : found))
+  return found === 'coming' ? { status: 202 } : bytesOrAbsent(framesOf(found))
 }
 
 /** Undefined for a certificate that is neither a node's nor a token's. */

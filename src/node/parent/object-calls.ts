@@ -22,13 +22,12 @@ export function createObjectCalls(ask: ParentCalls['ask']): ObjectCalls {
     const came = gathered()
     let reply: HttpReply
     try {
-      reply = await ask({ method: 'GET', path, onPart: came.onPart, responseMaxBytes: limits.objectMaxBytes })
+      reply = await whenThere(ask, { path, onPart: came.onPart, responseMaxBytes: limits.objectMaxBytes })
     } catch (error) {
       unfinished.keep(digest, joined(begun, came.bytes()))
       throw error
     }
     if (reply.status === 404) return [undefined]
-    throwIfComing(reply.status, digest)
     const { body } = accepted(reply, path)
     unfinished.drop(digest)
     return [begun.length === 0 ? body : wholeOf(digest, begun, body)]
@@ -39,7 +38,7 @@ export function createObjectCalls(ask: ParentCalls['ask']): ObjectCalls {
     const responseMaxBytes = limits.objectMaxBytes + limits.objectsAnswerBytes + limits.objectsFramesBytes
     try {
       const path = objectsPath(digests, bytes)
-      const reply = await ask({ method: 'GET', path, onPart: came.onPart, responseMaxBytes })
+      const reply = await whenThere(ask, { path, onPart: came.onPart, responseMaxBytes })
       // A parent of an older version answers one object at a time.
       const [first] = digests
       if (reply.status === 404 && first !== undefined) return await one(first)
@@ -112,8 +111,13 @@ function wholeOf(digest: Sha256, begun: Uint8Array, body: Uint8Array): Uint8Arra
   throw new Failure('unreachable', `object ${digest} came in two parts that do not fit`, { retry: 'later' })
 }
 
-/** The parent itself waits for the object. Whoever is asked next has to wait as well. */
-function throwIfComing(status: number, digest: Sha256): void {
-  if (status === 202)
-    throw new Failure('unreachable', `object ${digest} is on its way to the parent`, { retry: 'later' })
+/** Asks again for as long as the object is on its way to the parent: that is its sign of life. */
+async function whenThere(
+  ask: ParentCalls['ask'],
+  call: Omit<Parameters<ParentCalls['ask']>[0], 'method'>,
+): Promise<HttpReply> {
+  for (;;) {
+    const reply = await ask({ method: 'GET', ...call })
+    if (reply.status !== 202) return reply
+  }
 }
