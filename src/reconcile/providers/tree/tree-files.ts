@@ -168,9 +168,12 @@ async function removeBelow(
   },
 ): Promise<void> {
   const emptied: string[] = []
+  const disk = (await (await folders.at('.'))?.handle.stat())?.dev
   const find = async (entry: string) => {
-    // If somebody has replaced a folder by a link, nothing below it is ours any more.
+    // If somebody has replaced a folder by a link, nothing below it is ours any more. Nor is what
+    // lies on a disk that somebody mounted there.
     const above = await folders.at(path.dirname(entry))
+    if (above !== undefined && (await above.handle.stat()).dev !== disk) return undefined
     const full = above === undefined ? undefined : `${above.path}/${path.basename(entry)}`
     const stat = full === undefined ? undefined : await lstatOf(full)
     return above === undefined || full === undefined || stat === undefined ? undefined : { above, full, stat }
@@ -210,11 +213,11 @@ export async function removeFolder(folder: string): Promise<void> {
   }
 }
 
-/** A folder that is missing or not empty is left as it is. */
+/** A folder that is missing, not empty, or a disk of its own is left as it is. */
 export async function removeIfEmpty(folder: string): Promise<void> {
   try {
     await fs.rmdir(folder)
   } catch (error) {
-    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(codeOf(error))) throw error
+    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'EBUSY'].includes(codeOf(error))) throw error
   }
 }

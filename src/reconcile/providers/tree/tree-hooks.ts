@@ -1,8 +1,9 @@
 // A tree's own programs. They run in the version's folder, within a time, and with nothing on their
 // standard input.
 
+import * as fs from 'node:fs/promises'
 import path from 'node:path'
-import { Failure } from '../../../model/failure.ts'
+import { codeOf, Failure } from '../../../model/failure.ts'
 import { limits } from '../../../model/limits.ts'
 import type { Hooks, HookTimeouts } from '../../../model/manifest.ts'
 import type { Exec } from '../../../world/world.ts'
@@ -49,7 +50,13 @@ export async function runHook(parts: HookParts, hook: HookOf, context: ApplyCont
       args: [],
       cwd: hook.folder,
       timeoutMs,
-      env: { BANYAN_PACKAGE: hook.package, BANYAN_VERSION: hook.version, BANYAN_TARGET_ROOT: targetRoot },
+      env: {
+        BANYAN_PACKAGE: hook.package,
+        BANYAN_VERSION: hook.version,
+        // A heal runs hooks in a folder that takes this place only afterwards.
+        BANYAN_FOLDER: path.join(path.dirname(hook.folder), hook.version),
+        BANYAN_TARGET_ROOT: targetRoot,
+      },
       outputMaxBytes: limits.outputKeptBytes,
     })
     const said = `${result.stdout}${result.stderr}`
@@ -63,7 +70,14 @@ export async function runHook(parts: HookParts, hook: HookOf, context: ApplyCont
     const last = lastLineOf(result.stderr) || lastLineOf(result.stdout)
     return `${hook.name} ${how}${last === '' ? '' : `: ${last}`}`
   } catch (error) {
-    if (error instanceof Failure) return `${hook.name}: ${error.message}`
+    if (error instanceof Failure) return `${hook.name}: ${error.message}${await whyNotRun(error, hook, file)}`
     throw error
   }
+}
+
+/** Of a program that may be run, only a disk that runs none says that access is denied. */
+async function whyNotRun({ cause }: Failure, { folder }: HookOf, file: string): Promise<string> {
+  if (codeOf(cause) !== 'EACCES') return ''
+  const { mode } = await fs.stat(path.join(folder, file))
+  return (mode & 0o111) === 0 ? ': it is not executable' : ': its disk is mounted noexec'
 }
