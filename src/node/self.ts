@@ -96,6 +96,8 @@ function eventOf(event: Exclude<SwarmEvent, { kind: 'attack' }>): Event {
   switch (event.kind) {
     case 'changed':
       return { kind: 'holding-changed' }
+    case 'reach':
+      return { kind: 'reach-changed' }
     case 'completed':
       return { kind: 'payload-arrived', sha256: event.sha256 }
     case 'met':

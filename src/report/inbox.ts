@@ -8,6 +8,7 @@ import { type Attack, parseReport, type Report, type ReportBatch } from '../mode
 import { takingTurns } from '../work/turns.ts'
 import type { Clock, Store, StoreChange } from '../world/world.ts'
 import { attacksIn, emptySorted, type Refused, type Sorted, sortInto, type VerifyEnvelope } from './incoming.ts'
+import { createMovements, type Moved } from './moved.ts'
 import { parseSignedReport, type SignedReport } from './signed-report.ts'
 
 export interface InboxParts {
@@ -47,6 +48,13 @@ export interface Inbox {
    * duplicate when it comes again to be stored.
    */
   judge(batch: ReportBatch, from: NodeName, options: { isOwn: boolean }): Promise<Accepted>
+  /** The nodes that report through another child than this one by now. */
+  awayFrom(child: NodeName): Moved[]
+  /**
+   * Forgets the nodes whose newer reports go another way, so that they are not listed as silent
+   * here. Those who are left too are told with the next answer.
+   */
+  left(moved: readonly Moved[]): Promise<void>
   /** Sorted by name. */
   knowledge(): Knowledge[]
   knowledgeOf(node: NodeName): Knowledge | undefined
@@ -67,6 +75,7 @@ const checkedAtOnce = 32
 export async function openInbox(parts: InboxParts): Promise<Inbox> {
   const { store, clock } = parts
   const inTurn = takingTurns()
+  const movements = createMovements()
   // Changed in turn only, after the store has the change.
   const known = await storedKnowledge(store)
 
@@ -76,7 +85,20 @@ export async function openInbox(parts: InboxParts): Promise<Inbox> {
       { kind: 'put', key: signedKey(node), value: signed },
     ])
     if (changes.length > 0) await store.batch(changes)
-    for (const [node, { knowledge }] of newest) known.set(node, knowledge)
+    for (const [node, { knowledge }] of newest) {
+      const before = known.get(node)?.via
+      const { counter, via } = knowledge
+      if (before !== undefined && before !== via) movements.note({ node, counter }, before, via, clock.now())
+      known.set(node, knowledge)
+    }
+  }
+
+  const forget = async (node: NodeName) => {
+    await store.batch([
+      { kind: 'delete', key: knowledgeKey(node) },
+      { kind: 'delete', key: signedKey(node) },
+    ])
+    known.delete(node)
   }
 
   const signedReport = async (node: NodeName) => {
@@ -115,13 +137,18 @@ export async function openInbox(parts: InboxParts): Promise<Inbox> {
 
     signed: signedReport,
 
-    forget: (node) =>
+    forget: (node) => inTurn(() => forget(node)),
+
+    awayFrom: (child) => movements.awayFrom(child, clock.now()),
+
+    left: (moved) =>
       inTurn(async () => {
-        await store.batch([
-          { kind: 'delete', key: knowledgeKey(node) },
-          { kind: 'delete', key: signedKey(node) },
-        ])
-        known.delete(node)
+        for (const { node, counter } of moved) {
+          const here = known.get(node)
+          if (here === undefined || here.counter >= counter) continue
+          if (here.via !== node) movements.note({ node, counter }, here.via, '', clock.now())
+          await forget(node)
+        }
       }),
   }
 }

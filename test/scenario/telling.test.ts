@@ -1,3 +1,4 @@
+import { loadSettings, saveSettings } from '../../src/node/setup/settings-file.ts'
 import { subtreeStatusOf } from '../../src/report/summary.ts'
 import { type Tree, threeLevels } from '../world/tree.ts'
 import { hourMs, minuteMs, scenario, settles, tellTap } from './scenario.ts'
@@ -178,6 +179,32 @@ await scenario(
     )
   },
 )
+
+await scenario('a node that has moved leaves the list of its old parent', async (check, stage) => {
+  const { simulation } = stage
+  const tree = await stage.plant({
+    nodes: [
+      { name: 'staging-1', site: 'site-1', parents: ['root'] },
+      { name: 'staging-2', site: 'site-2', parents: ['root'] },
+      { name: 'client-1', site: 'site-1', parents: ['staging-1'] },
+    ],
+  })
+  await tree.publish('tool', '1.0', { size: 100_000 })
+  await tree.release({ tool: '1.0' })
+  await settles(check, tree)
+  const [client, old] = [tree.node('client-1'), tree.node('staging-1')]
+  const { disk } = client.simulated.world
+  const settings = await simulation.until(loadSettings(disk, client.home.settings))
+  const parents = [`https://${tree.node('staging-2').simulated.address}:7420`]
+  await simulation.until(saveSettings(disk, client.home.settings, { ...settings, parents }))
+  client.crash()
+  await client.start()
+  await simulation.run({ forMs: 32 * minuteMs })
+  const listed = (node: typeof old) => (node.running?.inbox.knowledge() ?? []).map((each) => each.node)
+  check.same(listed(old), ['staging-1'], 'the old parent does not list it')
+  check.same(listed(tree.node('staging-2')), ['client-1', 'staging-2'], 'and the new one does')
+  check.same(statusOf(tree).summary.silent, 0, 'nobody is silent')
+})
 
 /** What the root says of its tree. */
 function statusOf({ root }: Tree) {

@@ -77,6 +77,10 @@ export const reportLimits = {
   clockToldMs: 2 * minute,
   /** News waits this long for more news, so that one change of state makes one report. */
   reportDebounceMs: 200,
+  /** Nodes that left one child, told to it. More than a child has is not usual; the newest count. */
+  movedToldMax: 1_000,
+  /** How long a child is told who left it: it may have been off meanwhile. */
+  movedKeptMs: 7 * day,
   /** Attacks that a node keeps to report. */
   attacksKept: 20,
   /** An attack that is not seen again for this long is told no more. A weekend lies within it. */

@@ -12,6 +12,7 @@ import { openOutbox } from '../../report/outbox.ts'
 import { verifyEnvelope } from '../../trust/envelope.ts'
 import type { NodeIdentity } from '../../trust/identity.ts'
 import { createAllowances } from '../../work/allowances.ts'
+import { background } from '../../work/background.ts'
 import { createFewLines, type FewLines } from '../../work/few-lines.ts'
 import type { Clock, Log, Random, Store } from '../../world/world.ts'
 import { type Answered, answeredOf, startReportSending } from './report-sending.ts'
@@ -56,7 +57,7 @@ type Noting = ReportsParts & { lines: FewLines }
 
 export async function startReports(given: ReportsParts): Promise<Reports> {
   const parts: Noting = { ...given, lines: createFewLines(given.clock) }
-  const { clock, store, isRoot } = parts
+  const { clock, log, self, store, isRoot } = parts
   const verify = verifierFor(parts)
   const allowances = createAllowances({
     ...{ monotonicMs: clock.monotonicMs, max: limits.reportsOfNodeMax, everyMs: limits.reportOfNodeEveryMs },
@@ -75,7 +76,8 @@ export async function startReports(given: ReportsParts): Promise<Reports> {
       sending.ask()
     }
     const told = refused.map(({ index, reason, retry }) => ({ index, reason, retry }))
-    return { accepted: accepted.length, refused: told, now: clock.now() }
+    const moved = inbox.awayFrom(from)
+    return { accepted: accepted.length, refused: told, now: clock.now(), ...(moved.length > 0 && { moved }) }
   }
   const takeOrRelay = async (batch: ReportBatch, from: NodeName): Promise<ReportsAnswer> => {
     try {
@@ -96,6 +98,7 @@ export async function startReports(given: ReportsParts): Promise<Reports> {
     ...parts,
     outbox,
     onAnswered,
+    onMoved: (moved) => background('forget who moved', log, inbox.left(moved.filter(({ node }) => node !== self))),
     onRetry() {
       if (isOwnRefused) reporter.again()
     },

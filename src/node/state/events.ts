@@ -49,6 +49,8 @@ export type Event =
   | { kind: 'payload-arrived'; sha256: Sha256 }
   /** The set of payloads that are here, wholly or in part, has changed. */
   | { kind: 'holding-changed' }
+  /** Nobody who can be reached has what is missing of a payload, or somebody has it again. */
+  | { kind: 'reach-changed' }
   /** The swarms that children announced and do not have all of. */
   | { kind: 'children-wanted'; wanted: WantedSwarm[] }
   /** A node has dialled this node for a payload. */

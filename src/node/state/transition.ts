@@ -57,6 +57,8 @@ export function transition(state: State, event: Event): Next {
       ]
     case 'holding-changed':
       return [state, [{ kind: 'announce' }]]
+    case 'reach-changed':
+      return [state, [{ kind: 'report' }]]
     case 'children-wanted':
       return [{ ...state, childrenWant: event.wanted }, [{ kind: 'hold' }]]
     case 'peer-met':

@@ -63,7 +63,9 @@ function backText(
 ): string {
   const { earlier, left, isTaken, result } = seen
   if (isAsBefore(earlier, left)) {
-    return isAbsent(earlier) || isTaken ? 'removed again' : `${earlier.version} was put back`
+    const text = isAbsent(earlier) || isTaken ? 'removed again' : `${earlier.version} was put back`
+    const note = result.kind === 'ran' ? result.notes.get(name) : undefined
+    return note === undefined ? text : `${text} (${note})`
   }
   const why = result.kind === 'refused' ? result.because(name) : result.complaint(name)
   return `${earlier?.version ?? 'nothing'} could not be put back: ${why}`

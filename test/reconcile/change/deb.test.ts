@@ -96,3 +96,47 @@ t.test('packages that need each other are swapped as one, and come back as one',
   t.same(await world.there('front1', 'back1', 'front2', 'back2'), ['back1 1', 'front1 1'])
   t.same(await world.converge(good), ['back1 changed -', 'back3 changed 1', 'front1 changed -', 'front3 changed 1'])
 })
+
+type Scripts = NonNullable<Wanted['scripts']>
+const abortFails = 'case $1 in abort*) exit 6;; esac'
+const refusals: [what: string, scripts: Scripts, fresh: Scripts][] = [
+  ['whose prerm fails', { preRemove: 'exit 5' }, { preRemove: 'exit 5' }],
+  [
+    'whose prerm fails, and undoing that too',
+    { preRemove: 'exit 5', postInstall: abortFails },
+    { preRemove: 'exit 5' },
+  ],
+  ['whose postrm fails', { postRemove: 'exit 7' }, { postRemove: 'exit 8' }],
+]
+for (const [what, scripts, fresh] of refusals) {
+  t.test(`putting back never makes it worse: an upgrade of a package ${what}`, async (t) => {
+    const world = await changeWorld(t, { kind: 'deb' })
+    const [one, two] = [
+      await world.build({ name: 'shop', version: '1', files: { old: '' }, scripts }),
+      await world.build({ name: 'shop', version: '2', files: { fresh: '' }, scripts: fresh }),
+    ]
+    const others = [
+      await world.build({ name: 'other', version: '1' }),
+      await world.build({ name: 'other', version: '2' }),
+    ]
+    await world.converge([one])
+    for (const other of others) {
+      t.same(await world.converge([two, other]), [`other changed ${other.manifest.version}`, 'shop failed 1'])
+      t.same(await world.there('shop', 'other'), [`other ${other.manifest.version}`, 'shop 1'])
+    }
+    await world.read('opt/shop/old')
+    await t.rejects(world.read('opt/shop/fresh'))
+  })
+}
+
+t.test('putting back never makes it worse: what came and keeps itself there goes again', async (t) => {
+  const world = await changeWorld(t, { kind: 'deb' })
+  const scripts = { postInstall: 'exit 3', preRemove: 'exit 5', postRemove: 'exit 7' }
+  const [stuck, other] = [
+    await world.build({ name: 'stuck', version: '1', scripts }),
+    await world.build({ name: 'other', version: '1' }),
+  ]
+  t.same(await world.converge([stuck, other]), ['other changed 1', 'stuck failed -'])
+  t.match(world.outcomes[1]?.detail, /status 3.*removed again \(without its prerm and postrm\)/)
+  t.same(await world.there('stuck', 'other'), ['other 1'])
+})

@@ -3,6 +3,7 @@
 import t from 'tap'
 import { needs } from '../../repository/workbench.ts'
 import type { Wanted } from '../packages.ts'
+import { inRoot } from '../rpm-machine.ts'
 import { changeWorld } from './change-world.ts'
 
 // rpm, dnf and zypper are real, and other tests run beside these.
@@ -59,5 +60,40 @@ for (const frontEnd of ['rpm', 'dnf', 'zypper'] as const) {
     t.same(await world.there('oldmta', 'newmta', 'user'), ['oldmta 1-1', 'user 1-1'])
     t.same(await world.converge([good, user, other]), ['newmta changed 3-1', 'oldmta changed -'])
     t.same(await world.there('oldmta', 'newmta', 'user'), ['newmta 3-1', 'user 1-1'])
+  })
+
+  t.test(`putting back never makes it worse (${frontEnd})`, needs(frontEnd), async (t) => {
+    const world = await open(t)
+    const shop = (n: number, script: string) =>
+      world.build({ name: 'shop', version: `${n}-1`, files: { [`only-${n}`]: '' }, scripts: { preRemove: script } })
+    const [one, two] = [await shop(1, 'exit 5'), await shop(2, 'exit 6')]
+    const stuck = await world.build({
+      ...{ name: 'stuck', version: '1-1' },
+      scripts: { postInstall: 'exit 3', preRemove: 'exit 4' },
+    })
+    const others = [
+      await world.build({ name: 'other', version: '1-1' }),
+      await world.build({ name: 'other', version: '2-1' }),
+    ]
+    await world.converge([one])
+    for (const other of others) {
+      const { version } = other.manifest
+      t.same(await world.converge([two, stuck, other]), [
+        `other changed ${version}`,
+        'shop failed 1-1',
+        'stuck failed -',
+      ])
+      t.match(
+        world.outcomes[1]?.detail,
+        /%preun\(shop-1-1.noarch\) .* status 5.*1-1 was put back \(without its scripts\)/,
+      )
+      t.match(world.outcomes[2]?.detail, /status 3.*removed again \(without its scripts\)/)
+      t.equal(await inRoot(world.root, '-qa', 'shop', 'stuck'), 'shop-1-1.noarch\n')
+      t.equal(await inRoot(world.root, '-V', 'shop'), '', 'every file is that of the version before')
+    }
+    t.same(await world.there('shop', 'other', 'stuck'), ['other 2-1', 'shop 1-1'])
+    for (let n = 0; n < 2; n += 1) await world.converge([two, ...others.slice(1)], [one])
+    const entries = (await inRoot(world.root, '-qa', 'shop')).trim().split('\n').sort()
+    t.same(entries, ['shop-1-1.noarch', 'shop-2-1.noarch'], 'without the payload of before, one entry of each')
   })
 }

@@ -21,6 +21,8 @@ export interface RpmPrograms extends RpmQueries {
   repair(context: ApplyContext): Promise<string | undefined>
   /** What carries transactions out on this machine. Undefined if the machine has no rpm. */
   frontEnd(): Promise<RpmFrontEnd | undefined>
+  /** rpm itself, with the options of one call that puts its database right. */
+  mend(args: readonly string[]): Promise<RunResult>
   /** rpm without a front end before it. It alone installs again what is installed already. */
   alone: RpmFrontEnd
   /**
@@ -40,6 +42,7 @@ export function rpmProgramsFor(parts: RpmProgramParts): RpmPrograms {
       name ??= await frontEndNameOn(tools)
       return name === undefined ? undefined : frontEndCalled(name, tools)
     },
+    mend: (args) => tools.rpm(args, tools.waits.transactionMs),
     repair: (context) => repair(tools, context),
     alone: rpmAlone(tools),
     test: (call, options) => testRpm(tools, call, options),

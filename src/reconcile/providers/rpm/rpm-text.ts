@@ -184,7 +184,7 @@ export function isLocked(text: string): boolean {
 
 const telling = new RegExp(
   [
-    '^(error|warning|Error|Problem): ?(?!.* (created|saved) as )',
+    '^(error|warning|Error|Config error|Problem): ?(?!.* (created|saved) as )',
     'is needed by',
     'needed by ',
     'conflicts with',

@@ -7,6 +7,7 @@ import type { RunResult } from '../../../world/world.ts'
 import type { Change, Ran, Refused, TransactionResult } from '../package-system.ts'
 import { type ApplyContext, findingsText } from '../provider.ts'
 import { beyondOf } from './rpm-beyond.ts'
+import { removeCopies } from './rpm-copies.ts'
 import { complaintsAbout } from './rpm-foreseen.ts'
 import type { RpmCall, RpmFrontEnd } from './rpm-front-end.ts'
 import { type Beside, besideIn, removalsOf, removeSurplus } from './rpm-instances.ts'
@@ -56,8 +57,16 @@ export async function rpmTransaction(
   const result = await front.run(call, context.workFolder, (line) => context.output(line))
   const text = `${result.stdout}\n${result.stderr}`
   context.output(text)
+  const mended = await removeCopies(programs, change, beside.names, context)
   const surplus = await removeSurplus(programs, { change, beside, frontEnd: frontEnd.name, settings })
-  return await ranIn(programs, change, { result, text, configs, surplus, running: removals.running })
+  return await ranIn(programs, change, {
+    result,
+    text,
+    configs,
+    surplus,
+    mended,
+    running: removals.running,
+  })
 }
 
 /** Nothing is left to do for packages all of whose versions belong to the running kernel. */
@@ -140,13 +149,14 @@ interface RanParts {
   text: string
   configs: ConfigFiles
   surplus: ReadonlyMap<PackageName, string>
+  mended: ReadonlyMap<PackageName, string>
   running: RunningVersions
 }
 
 async function ranIn(
   programs: RpmPrograms,
   change: Change,
-  { result, text, configs, surplus, running }: RanParts,
+  { result, text, configs, surplus, mended, running }: RanParts,
 ): Promise<Ran> {
   const { culprits, unmet, late, about } = parseRpmComplaints(text, change)
   const ended = result.timedOut && culprits.size === 0 ? lastBegun(text) : undefined
@@ -156,6 +166,7 @@ async function ranIn(
   const tooLong = result.timedOut ? 'took too long and was ended' : ''
   const complaint = (name: PackageName) => runningText(running.get(name)) || about(name)
   const notes = await notesOf(programs, text, { late, configs })
+  for (const [name, note] of mended) notes.set(name, note)
   for (const [name, note] of surplus) notes.set(name, [notes.get(name) ?? [], note].flat().join(', '))
   return {
     kind: 'ran',

@@ -13,7 +13,7 @@ import { findingsText, type InspectOptions, type Provider, refusedOutcome } from
 import { ensureTogether } from '../transaction.ts'
 import { failureOf } from './rpm-each.ts'
 import { rpmFiles } from './rpm-files.ts'
-import { excludesIn, type Hold, heldBy, holdFiles } from './rpm-holds.ts'
+import { excludesIn, type Hold, heldBy, holdFiles, sparedBy } from './rpm-holds.ts'
 import { isInstalledSideBySide } from './rpm-instances.ts'
 import { type RpmProgramParts, type RpmPrograms, rpmProgramsFor } from './rpm-programs.ts'
 import { parseRpmRelations } from './rpm-relations.ts'
@@ -77,6 +77,7 @@ async function inspect(
   const about: About = {
     native,
     holds: [...excludesIn(settings, native), ...(await holdsIn(parts, native))],
+    protected: settings.protected,
     isSideBySide: (name) => isInstalledSideBySide(programs, name, settings),
   }
   const seen: Seen[] = []
@@ -107,6 +108,7 @@ interface About {
   /** The machine's own architecture, as rpm calls it. */
   native: string
   holds: readonly Hold[]
+  protected: ReadonlyMap<PackageName, string>
   isSideBySide: (name: PackageName) => Promise<boolean>
 }
 
@@ -120,14 +122,17 @@ interface Seen {
 async function seenOf(
   name: PackageName,
   sameName: readonly RpmEntry[],
-  { native, holds, isSideBySide }: About,
+  { native, holds, protected: spared, isSideBySide }: About,
 ): Promise<Seen | undefined> {
   // A package of the same name for a foreign architecture (multilib) is not looked at.
   const ours = sameName.filter(({ arch }) => arch === native || arch === 'noarch')
   const entries = [...(ours.length > 0 ? ours : sameName)].sort((a, b) => compareVersions('rpm', b.version, a.version))
   const versions = entries.map(({ version }) => version)
   const [version] = versions
-  const hold = heldBy(holds, name, version)
+  const hold =
+    version === undefined
+      ? heldBy(holds, name, version)
+      : sparedBy(heldBy(holds, name, version), spared.get(name), name)
   const about = { name, kind: 'rpm' as const, payload: null, ...(hold ?? { held: false }) }
   if (version === undefined) {
     return hold && { actual: { ...about, version: null, state: 'absent', found: '' }, words: [] }
