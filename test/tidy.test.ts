@@ -21,6 +21,7 @@ import {
   fullFolders,
   longComments,
   nounsOf,
+  outsideLookups,
   tooLongFunctions,
   wrongWork,
 } from './tidy/structure.ts'
@@ -47,6 +48,7 @@ t.test('no function is longer than 100 lines', async (t) => check(t, tooLongFunc
 t.test('no folder of src has more than 25 files', async (t) => check(t, fullFolders(files)))
 t.test('no comment is wider than 110 columns', async (t) => check(t, longComments(files)))
 t.test('disk, network and programs come in through world', async (t) => check(t, ambientDisk(files)))
+t.test('names from outside are no keys of plain objects', async (t) => check(t, outsideLookups(files)))
 t.test('src/work knows no noun of the project', async (t) => check(t, wrongWork(files, nounsOf(glossary))))
 t.test('code points to documents of the repository', async (t) => {
   check(t, foreignReferences(code.filter(({ path }) => !path.startsWith('test/tidy'))))
@@ -96,6 +98,7 @@ t.test('the rules see what they are for', async (t) => {
     ['a wide comment', longComments(file('src/swarm/a.ts', `// ${'x'.repeat(108)}`))],
     ['the disk', ambientDisk(file('src/swarm/a.ts', "import * as fs from 'node:fs'"))],
     ['a socket', ambientDisk(file('src/swarm/a.ts', "import { connect, isIP } from 'node:net'"))],
+    ['a lookup by a name from outside', outsideLookups(file('src/node/a.ts', 'const x = facts?.[name]'))],
     ['much work', wrongWork(file('src/work/a.ts', ...lines(401)), [])],
     [
       'a noun in work',
@@ -114,6 +117,7 @@ t.test('the rules see what they are for', async (t) => {
     ['part of a word', bannedWordsIn(file('docs/a.md', 'fsync, hostname, synchronous'))],
     ['no circle', circles([...file('src/swarm/a.ts', "import { b } from './b.ts'"), ...file('src/swarm/b.ts', 'b')])],
     ['a listed function', tooLongFunctions(long, { 'src/swarm/a.ts a': 'it is a table' })],
+    ['an entry that is written', outsideLookups(file('src/node/a.ts', 'plain[name] = x'))],
     ['a type of the disk', ambientDisk(file('src/swarm/a.ts', "import type { Stats } from 'node:fs'"))],
     ['a question about a text', ambientDisk(file('src/swarm/a.ts', "import { isIP } from 'node:net'"))],
     ['a package in one folder', scatteredPackages(file('src/world/a.ts', "import { Level } from 'level'"))],

@@ -1,6 +1,7 @@
 // Every command, in the order of `banyan --help`.
 
 import type { Command } from './command.ts'
+import { acknowledgeCommand } from './commands/acknowledge.ts'
 import { applyCommand } from './commands/apply.ts'
 import { checkCommand } from './commands/check.ts'
 import { demoCommand } from './commands/demo.ts'
@@ -15,6 +16,7 @@ import { nodesCommand } from './commands/nodes.ts'
 import { packageCommand, packagesCommand } from './commands/packages.ts'
 import { planCommand } from './commands/plan.ts'
 import { publishCommand } from './commands/publish.ts'
+import { recoverCommand } from './commands/recover.ts'
 import { releaseCommand } from './commands/release.ts'
 import { reloadCommand } from './commands/reload.ts'
 import { rollbackCommand } from './commands/rollback.ts'
@@ -41,6 +43,7 @@ export const commands: readonly Command[] = [
   statusCommand,
   nodesCommand,
   nodeInfoCommand,
+  acknowledgeCommand,
   metricsCommand,
   torrentCommand,
   checkCommand,
@@ -48,5 +51,6 @@ export const commands: readonly Command[] = [
   whyCommand,
   reloadCommand,
   doctorCommand,
+  recoverCommand,
   demoCommand,
 ]

@@ -1,6 +1,15 @@
 // What a revision means for one node.
 
-import type { Arch, Labels, NodeName, PackageName, PackageVersion, Sha256 } from './names.ts'
+import {
+  type Arch,
+  archInName,
+  type Labels,
+  type NodeName,
+  type PackageName,
+  type PackageVersion,
+  type Sha256,
+} from './names.ts'
+import { own } from './packages/records.ts'
 import { isTargeted } from './packages/target.ts'
 import type { Build, PresentWanted, Revision, Selector, Terms } from './revision.ts'
 
@@ -66,13 +75,13 @@ export function desiredInGroups(
     if (rule.except.some((group) => groups.has(group))) continue
     const { line, terms } = rule
     for (const [name, wanted] of Object.entries(rule.packages)) {
-      const since = rule.since?.[name]
+      const since = own(rule.since, name)
       const by = { line, ...(terms !== undefined && { terms }), ...(since !== undefined && { since }) }
       if (wanted.state === 'absent') {
         desired.set(name, { state: 'absent', name, ...by })
         continue
       }
-      const build = buildFor(wanted, machine)
+      const build = buildFor(wanted, { ...machine, arch: archInName(name) ?? machine.arch })
       const { version, manifest } = build ?? {}
       desired.set(
         name,
@@ -106,10 +115,10 @@ function selects(selector: Selector, traits: NodeTraits): boolean {
   if (selector.site !== undefined && ![selector.site].flat().includes(traits.site)) return false
   if (selector.names !== undefined && !selector.names.includes(traits.name)) return false
   for (const [key, value] of Object.entries(selector.labels ?? {})) {
-    if (traits.labels[key] !== value) return false
+    if (own(traits.labels, key) !== value) return false
   }
   for (const [key, value] of Object.entries(selector.facts ?? {})) {
-    if (String(traits.facts[key]) !== String(value)) return false
+    if (String(own(traits.facts, key)) !== String(value)) return false
   }
   return true
 }

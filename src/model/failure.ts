@@ -53,6 +53,11 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown)
 }
 
+/** Whether a failure may come from a disk of this machine. */
+export function isOfDisk({ code }: Pick<Failure, 'code'>): boolean {
+  return code === 'no-space' || code === 'disk'
+}
+
 /**
  * The code that the system (`ENOENT`) or Node gave an error; empty for anything else that was
  * thrown.

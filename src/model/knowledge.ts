@@ -16,6 +16,10 @@ export const knowledgeSchema = v.strictObject({
   counter: countSchema,
   /** The first 16 hex digits of the SHA-256 of the signed bytes. */
   digest: v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/)),
+  /** The first 16 hex digits of the id of the key that signed it. */
+  key: v.exactOptional(v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/))),
+  /** When the certificate of that key begins. */
+  certifiedAt: v.exactOptional(instantSchema),
   /** When the node made the report, by its own clock. */
   at: instantSchema,
   /** When the report arrived here, by our clock. */
@@ -54,6 +58,8 @@ export const knowledgeSchema = v.strictObject({
   clockAheadMs: v.optional(v.pipe(v.number(), v.safeInteger()), 0),
   /** How many attacks the report lists. */
   attacks: countSchema,
+  /** When the newest of them was seen, by the node's clock; 0 if there is none. */
+  attackedAt: v.optional(instantSchema, 0),
   /** How many problems the report lists. */
   problems: countSchema,
   /** Whether the machine needs a reboot. */

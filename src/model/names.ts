@@ -31,22 +31,45 @@ export type InfoHash = Named<string, 'InfoHash'>
 export const nodeNameSchema = v.pipe(
   v.string(),
   v.regex(
-    /^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/,
+    /^(?!(?:constructor|prototype)$)[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$/,
     'expected a node name: lower-case letters, digits, dots and dashes, at most 63',
   ),
 ) as v.GenericSchema<string, NodeName>
 export type NodeName = Named<string, 'NodeName'>
 
-/** Debian Policy 5.6.7, with `_` and capital letters added for the names of rpm packages. */
+const nameRule = 'expected a package name: it starts with a letter or digit, then letters, digits, + . _ -'
+
+/**
+ * The name of a published package: Debian Policy 5.6.7, with `_` and capital letters added for the
+ * names of rpm packages. Every JavaScript object has keys of the two names that are left out.
+ */
+export const publishedNameSchema = v.pipe(
+  v.string(),
+  v.regex(/^(?!(?:constructor|prototype)$)[A-Za-z0-9][A-Za-z0-9+._-]{0,127}$/, nameRule),
+) as v.GenericSchema<string, PackageName>
+
+/**
+ * A package on a machine. `libfo` is the package of the machine's own architecture, or of all;
+ * `libfo:i386` is the one beside it for another architecture.
+ */
 export const packageNameSchema = v.pipe(
   v.string(),
   v.regex(
-    // Every JavaScript object has keys of these names already.
-    /^(?!(?:constructor|prototype)$)[A-Za-z0-9][A-Za-z0-9+._-]{0,127}$/,
-    'expected a package name: it starts with a letter or digit, then letters, digits, + . _ -',
+    /^(?!(?:constructor|prototype)$)[A-Za-z0-9][A-Za-z0-9+._-]{0,127}(?::(?:amd64|arm64|armhf|i386|riscv64|ppc64el|s390x))?$/,
+    nameRule,
   ),
 ) as v.GenericSchema<string, PackageName>
 export type PackageName = Named<string, 'PackageName'>
+
+/** The name as it was published. */
+export function publishedNameOf(name: PackageName): PackageName {
+  return name.split(':')[0] as string
+}
+
+/** The architecture that a name gives: `i386` of `libfo:i386`. Undefined for the machine's own. */
+export function archInName(name: PackageName): Arch | undefined {
+  return name.split(':')[1] as Arch | undefined
+}
 
 /** Debian Policy 5.6.12: [epoch:]upstream[-revision]. It starts with a digit or a letter. */
 export const packageVersionSchema = v.pipe(
@@ -65,7 +88,10 @@ export type Arch = v.InferOutput<typeof archSchema>
 /** Names of groups, rollouts, windows, sites, label keys. */
 export const wordSchema = v.pipe(
   v.string(),
-  v.regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/, 'expected a word: letters, digits, . _ / -, at most 63'),
+  v.regex(
+    /^(?!(?:constructor|prototype)$)[A-Za-z0-9][A-Za-z0-9._/-]{0,62}$/,
+    'expected a word: letters, digits, . _ / -, at most 63',
+  ),
 )
 
 /** One line of text without control characters. */

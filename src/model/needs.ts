@@ -4,13 +4,21 @@
 
 import { unreachable } from './failure.ts'
 import type { Kind, Manifest } from './manifest.ts'
+import type { Arch } from './names.ts'
 import { compareVersions } from './versions.ts'
 
 /**
  * In which version a name is offered. `any` meets every constraint, `none` only a need without a
  * constraint.
  */
-export type Offer = { kind: 'version'; version: string } | { kind: 'any' } | { kind: 'none' }
+export type Offer = ({ kind: 'version'; version: string } | { kind: 'any' } | { kind: 'none' }) & OfferedBy
+
+/** What is known of the package that offers something. A base list knows neither. */
+interface OfferedBy {
+  arch?: Arch
+  /** Whether the package is Multi-Arch: allowed, which alone meets `name:any`. */
+  isAllowed?: boolean
+}
 
 /** The offers of some packages, by the name that is offered. */
 export type Offers = ReadonlyMap<string, readonly Offer[]>
@@ -19,9 +27,14 @@ export type Offers = ReadonlyMap<string, readonly Offer[]>
  * The names that a package offers, with their versions: its own name, and what its manifest says it
  * provides.
  */
-export function offersOf(manifest: Pick<Manifest, 'kind' | 'name' | 'version' | 'provides'>): [string, Offer][] {
-  const own: [string, Offer] = [manifest.name, { kind: 'version', version: manifest.version }]
-  return [own, ...(manifest.provides ?? []).map((text) => providedBy(manifest.kind, text))]
+export function offersOf(
+  manifest: Pick<Manifest, 'kind' | 'name' | 'version' | 'provides'> & Partial<Pick<Manifest, 'arch' | 'multiArch'>>,
+): [string, Offer][] {
+  const { arch, multiArch } = manifest
+  const by = arch === undefined ? {} : { arch, isAllowed: multiArch === 'allowed' }
+  const itself: [string, Offer] = [manifest.name, { kind: 'version', version: manifest.version }]
+  const all = [itself, ...(manifest.provides ?? []).map((text) => providedBy(manifest.kind, text))]
+  return all.map(([name, offer]) => [name, { ...offer, ...by }])
 }
 
 /** The names that a package offers. Its own name comes first. */
@@ -93,8 +106,15 @@ export function namesIn(kind: Kind, clause: string): string[] {
   return names
 }
 
+/** Whether a clause of rpm can become unmet by something that is added: `(a if b)`. */
+export function isConditional(kind: Kind, clause: string): boolean {
+  return kind === 'rpm' && isRich(clause) && wordsOf(clause).some((word) => word === 'if' || word === 'unless')
+}
+
 interface Relation {
   name: string
+  /** Of `name:any` or `name:i386`, the part after the colon. */
+  arch: string | null
   sign: string | null
   version: string | null
 }
@@ -102,7 +122,7 @@ interface Relation {
 // `libjq1:any (>= 1.6) [amd64] <!nocheck>`. Only source packages should have the last two (Debian
 // Policy 7.1), and they are ignored.
 const debRelation =
-  /^([A-Za-z0-9][A-Za-z0-9+._-]*)(?::[a-z0-9-]+)?\s*(?:\(?\s*(<<|<=|=|>=|>>|<|>)\s*([^\s)]+)\s*\)?)?\s*(?:\[[^\]]*\]\s*)?(?:<[^>]*>\s*)*$/
+  /^([A-Za-z0-9][A-Za-z0-9+._-]*)(?::([a-z0-9-]+))?\s*(?:\(?\s*(<<|<=|=|>=|>>|<|>)\s*([^\s)]+)\s*\)?)?\s*(?:\[[^\]]*\]\s*)?(?:<[^>]*>\s*)*$/
 
 // `base >= 1.0`. A name of rpm ends at the first space only: `libjq.so.1()(64bit)`,
 // `mvn(org.foo:bar)`.
@@ -111,8 +131,12 @@ const rpmRelation = /^(\S+)\s+(<=|=|>=|<|>)\s*(\S+)$/
 /** A text that cannot be read is a name of its own, which nothing offers. */
 function relationIn(kind: Kind, text: string): Relation {
   const bare = text.trim().replace(/\s+/g, ' ')
-  const [, name, sign, version] = (kind === 'rpm' ? rpmRelation : debRelation).exec(bare) ?? []
-  return { name: name ?? bare, sign: sign ?? null, version: version ?? null }
+  if (kind === 'rpm') {
+    const [, name, sign, version] = rpmRelation.exec(bare) ?? []
+    return { name: name ?? bare, arch: null, sign: sign ?? null, version: version ?? null }
+  }
+  const [, name, arch, sign, version] = debRelation.exec(bare) ?? []
+  return { name: name ?? bare, arch: arch ?? null, sign: sign ?? null, version: version ?? null }
 }
 
 /**
@@ -124,7 +148,20 @@ function debAlternativesIn(clause: string): string[][] {
   return lists.filter((alternatives) => alternatives.length > 0)
 }
 
-function fits(kind: Kind, { sign, version }: Relation, offer: Offer): boolean {
+/**
+ * As dpkg: `:any` is met by packages that are Multi-Arch: allowed and by no others, an architecture
+ * by packages of it. Without either the offers are those for the machine's own architecture, and
+ * the other values of Multi-Arch change nothing.
+ */
+function fitsArch({ arch }: Relation, offer: Offer): boolean {
+  if (arch === null || offer.arch === undefined) return true
+  if (arch === 'any') return offer.isAllowed === true
+  return offer.arch === arch || offer.arch === 'all'
+}
+
+function fits(kind: Kind, relation: Relation, offer: Offer): boolean {
+  const { sign, version } = relation
+  if (!fitsArch(relation, offer)) return false
   if (sign === null || version === null || offer.kind === 'any') return true
   if (offer.kind === 'none') return false
   // rpm: a need that names no release is met by any release.

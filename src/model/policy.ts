@@ -2,7 +2,9 @@
 // revision.
 
 import * as v from 'valibot'
+import { ignoredPathsSchema } from './ignored-paths.ts'
 import { limits } from './limits.ts'
+import { hookTimeoutSchema } from './manifest.ts'
 import { lineSchema, packageNameSchema, packageVersionSchema, wordSchema } from './names.ts'
 import { nodeLimitsEntries } from './node-limits.ts'
 import { unitNameSchema } from './restarts.ts'
@@ -81,6 +83,21 @@ const policyRuleSchema = v.strictObject(
       v.pipe(
         v.picklist(['correct', 'audit'], 'expected correct or audit'),
         v.description('audit: differences are reported, and nothing is changed'),
+      ),
+    ),
+    ignore: v.exactOptional(
+      v.pipe(
+        ignoredPathsSchema,
+        v.minLength(1, 'an empty list leaves nothing alone; leave it out'),
+        v.description(
+          'patterns of absolute paths that are left as they are, whoever changed them, e.g. /var/lib/shop/**',
+        ),
+      ),
+    ),
+    timeout: v.exactOptional(
+      v.pipe(
+        hookTimeoutSchema,
+        v.description('how long each hook of a tree may take, e.g. 10m; wins over the time in its banyan.yaml'),
       ),
     ),
     keep: v.exactOptional(

@@ -51,7 +51,7 @@ const attackSchema = v.strictObject({
   kind: v.picklist([
     'metadata-forged', // a signature or digest below the TUF root that does not hold
     'rolled-back', // older metadata than was trusted before
-    'frozen', // metadata whose signed life is over
+    'frozen', // nothing newer than metadata whose signed life is over, while another parent has it
     'object-forged', // bytes that do not have the digest they were asked by
     'piece-poisoned',
     'payload-forged', // all pieces fit, the payload's SHA-256 does not
@@ -62,7 +62,11 @@ const attackSchema = v.strictObject({
   ]),
   /** Name or address of the node that the attack came from. */
   from: lineSchema,
+  /** When it was seen last. */
   at: instantSchema,
+  /** When the same was seen first, and how often it was noted; absent for once. */
+  first: v.exactOptional(instantSchema),
+  count: v.exactOptional(countSchema),
   detail: v.pipe(v.string(), v.maxLength(1024)),
 })
 export type Attack = v.InferOutput<typeof attackSchema>
@@ -152,6 +156,8 @@ export const reportSchema = v.strictObject({
   restarts: v.exactOptional(v.pipe(v.array(restartSchema), v.maxLength(limits.restartsKept))),
   /** The end of what programs printed in the last apply, if something failed in it. */
   output: v.exactOptional(v.pipe(v.string(), v.maxLength(limits.reportOutputMaxChars))),
+  /** The node could not store this report, and sent it from memory. Its parent may know no other. */
+  unsaved: v.exactOptional(v.literal(true)),
   /** What is wrong right now, in sentences for a person. */
   problems: v.array(v.pipe(v.string(), v.maxLength(1024))),
 })

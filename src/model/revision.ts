@@ -2,7 +2,9 @@
 // hangs below it by digest.
 
 import * as v from 'valibot'
+import { ignoredPathsSchema } from './ignored-paths.ts'
 import { limits } from './limits.ts'
+import { hookTimeoutMsSchema } from './manifest.ts'
 import {
   type Arch,
   archSchema,
@@ -77,6 +79,10 @@ const termsSchema = v.strictObject({
   restart: v.exactOptional(v.pipe(v.array(unitNameSchema), v.minLength(1), v.maxLength(limits.unitsNamedMax))),
   /** Differences are reported and left as they are. */
   mode: v.exactOptional(v.literal('audit')),
+  /** Patterns of absolute paths that are left as they are, whoever changed them. */
+  ignore: v.exactOptional(ignoredPathsSchema),
+  /** How long each hook of the rule's trees may take. */
+  hookTimeoutMs: v.exactOptional(hookTimeoutMsSchema),
   /**
    * How many versions of a package stay that the machine installs side by side, such as kernels.
    * Without the term, what the machine's own package manager is set to.

@@ -2,6 +2,8 @@
 // children may ask for.
 
 import { limits } from '../model/limits.ts'
+import type { NodeName } from '../model/names.ts'
+import { aheadText } from '../trust/versions-heard.ts'
 import { keptFor } from '../work/kept-for.ts'
 import { type Serving, startServing } from './children/serving.ts'
 import type { Jobs } from './effects/jobs.ts'
@@ -9,7 +11,7 @@ import type { NodeParts } from './node-parts.ts'
 import type { Uplink } from './parent/uplink.ts'
 import type { ParentSide } from './parent-side.ts'
 import type { Self } from './self.ts'
-import { swarmSiteOf } from './state/in-force.ts'
+import { isCutOff, swarmSiteOf } from './state/in-force.ts'
 
 export interface ChildrenSide {
   serving: Serving
@@ -40,12 +42,28 @@ export async function startChildrenSide(
     ...{ world, settings, trust, uplink, swarm, source, onAttack },
     tls: parts.identity().tls,
     site: () => swarmSiteOf(live.state()),
+    isCutOff: () => isCutOff(live.state(), clock.now()),
     takeReports: reports.take,
     onWanted: (wanted) => live.dispatch({ kind: 'children-wanted', wanted }),
+    isNamed: (manifest) => live.state().revision?.named.has(manifest) === true,
     held: jobs.holding.held,
     clockHeard: (node, at) => parts.root?.fleet.clockHeard(node, at),
+    versionHeard: versionsHeardBy(parts),
     // Any node may ask, and the metrics of a large subtree are much work.
     metrics: keptFor({ clock, ms: limits.metricsKeptMs }, metrics),
   })
   return { serving, metrics, stop: () => serving.stop() }
+}
+
+/** Logs once that the children trust something newer than this root has signed. */
+function versionsHeardBy({ root, world }: NodeParts): (node: NodeName, version: number) => void {
+  if (root === null) return () => {}
+  let isTold = false
+  return (node, version) => {
+    root.fleet.versionHeard(node, version)
+    const ahead = isTold ? null : root.fleet.ahead()
+    if (ahead === null) return
+    isTold = true
+    world.log.error(aheadText(ahead))
+  }
 }

@@ -3,6 +3,7 @@
 
 import { messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
+import type { Instant, NodeName } from '../model/names.ts'
 import type { Attack } from '../model/report.ts'
 import type { Rates } from '../model/units/rates.ts'
 import type { LookResult } from '../reconcile/machine-look.ts'
@@ -58,6 +59,8 @@ export interface RunningNode {
   rates(): Required<Rates>
   /** Why this node uploads nothing although its rates allow it; null if it may upload. */
   heldBack(): string | null
+  /** A person has looked at the attacks that a node has seen up to then, by its clock. */
+  acknowledge(node: NodeName, upTo: Instant): void
   /** OpenMetrics text. */
   metrics(): Promise<string>
   /** Calls `listener` after each event. The returned function removes the listener. */
@@ -173,7 +176,7 @@ function startOwnJobs(
       })
   const jobs = startJobs({
     ...{ clock, log, store, trust, uplink, source, swarm, objects, machine, appliedOutcomes, diskLimits },
-    ...{ state, dispatch, onAttack },
+    ...{ state, dispatch, onAttack, disk, dir: home.dir },
     announce: parentSide.announcer.soon,
   })
   return {
@@ -262,6 +265,7 @@ function runningNode({
     check: async () => checkFrom(live.state(), await machine.look()),
     rates: bandwidth.rates,
     heldBack: bandwidth.heldBack,
+    acknowledge: (node, upTo) => live.dispatch({ kind: 'attacks-acknowledged', node, upTo }),
     metrics: childrenSide.metrics,
     async reload() {
       const reloaded = await liveSettings.reload()

@@ -2,18 +2,21 @@
 
 import { distanceOf } from '../model/distance.ts'
 import { Failure } from '../model/failure.ts'
+import type { Knowledge } from '../model/knowledge.ts'
 import { limits } from '../model/limits.ts'
 import type { AnswerOf } from '../model/local-api/calls.ts'
 import type { MeasuredTransfer, NodeInfo } from '../model/local-api/nodes.ts'
 import type { BodyOf } from '../model/local-api/requests.ts'
 import type { RolloutInfo } from '../model/local-api/rollouts.ts'
 import type { Status } from '../model/local-api/status.ts'
+import { own } from '../model/packages/records.ts'
 import type { Transfer } from '../model/report.ts'
 import type { Rollouts } from '../release/rollouts/rollouts.ts'
 import { refusedIn } from '../report/refusals.ts'
 import { nodeInfoOf, subtreeStatusOf } from '../report/summary.ts'
 import type { Scrubbed } from '../swarm/checking/scrub.ts'
 import { type AnswerHandlers, type LocalApiParts, rootOf } from './local-handlers.ts'
+import { rootProblems } from './root-problems.ts'
 import { problemsOf } from './state/report-from.ts'
 import { whyOf } from './state/why.ts'
 
@@ -23,6 +26,7 @@ export function answerHandlers(parts: LocalApiParts): AnswerHandlers {
     'GET /status': () => statusNow(parts),
     'GET /nodes': () => ({ nodes: nodesKnown(parts) }),
     'GET /nodes/:name': ({ name }) => nodeDetails(parts, name),
+    'POST /acknowledge/:name': ({ name }) => acknowledged(parts, name),
     'GET /packages': async () => ({ packages: await rootOf(parts).repository.packages() }),
     'GET /packages/:name': async ({ name }) => ({ versions: await rootOf(parts).repository.package(name) }),
     'GET /torrents/:name': async ({ name, query }) => {
@@ -51,6 +55,7 @@ export function answerHandlers(parts: LocalApiParts): AnswerHandlers {
       const { ttlMs, uses, parents } = body('POST /tokens')
       return { token: await fleet.createToken({ ttlMs, uses, parents: parents ?? urls() }) }
     },
+    'POST /recover': async () => ({ recovered: await rootOf(parts).fleet.recover() }),
     'POST /clock/confirm': async () => {
       const { fleet } = rootOf(parts)
       const wasInDoubt = fleet.clockDoubt() !== null
@@ -85,32 +90,38 @@ async function whyNow({ node }: LocalApiParts, name: string): Promise<AnswerOf<'
 }
 
 /** The nodes of the subtree whose reports are here, this node among them. */
-function nodesKnown({ node, clock }: LocalApiParts): NodeInfo[] {
+function nodesKnown(parts: LocalApiParts): NodeInfo[] {
+  const { node, clock } = parts
   const revision = node.state().revision?.body.number ?? null
-  const [known, now] = [node.inbox.knowledge(), clock.now()]
+  const [known, now] = [knownHere(parts), clock.now()]
   const refused = refusedIn(known, now)
   return known.map((knowledge) => nodeInfoOf(knowledge, now, revision, refused))
 }
 
-async function nodeDetails(parts: LocalApiParts, name: string): Promise<AnswerOf<'GET /nodes/:name'>> {
-  const found = nodesKnown(parts).find((info) => info.node === name)
-  if (found === undefined) {
-    throw new Failure('not-found', `node ${name}: no report of it here`, { hint: 'see `banyan nodes`' })
-  }
-  const report = await parts.node.inbox.report(found.node)
-  return { ...found, report, distances: newestDistances(report?.transfers ?? []) }
+/** Without the attacks that a person has looked at. */
+function knownHere({ node }: LocalApiParts): Knowledge[] {
+  const { acknowledged } = node.state()
+  return node.inbox
+    .knowledge()
+    .map((each) => (each.attackedAt <= (own(acknowledged, each.node) ?? 0) ? { ...each, attacks: 0 } : each))
 }
 
-/** That the clock of a root is in doubt. Empty at all other nodes. */
-function clockProblems({ root }: LocalApiParts): string[] {
-  const doubt = root?.fleet.clockDoubt() ?? null
-  if (doubt === null) return []
-  const { machine, signing, agree, voices } = doubt
-  const time = (at: number) => new Date(at).toISOString()
-  return [
-    `the clock of this machine says ${time(machine)}, and the root signs at ${time(signing)}, which continues its ` +
-      `last signed time; ${agree} of ${voices} children agree with the clock. If the clock is right: banyan doctor --fix`,
-  ]
+function acknowledged(parts: LocalApiParts, name: string): AnswerOf<'POST /acknowledge/:name'> {
+  const found = knownNamed(parts, name)
+  parts.node.acknowledge(found.node, found.attackedAt)
+  return { node: found.node, attacks: found.attacks }
+}
+
+function knownNamed(parts: LocalApiParts, name: string): NodeInfo {
+  const found = nodesKnown(parts).find((info) => info.node === name)
+  if (found !== undefined) return found
+  throw new Failure('not-found', `node ${name}: no report of it here`, { hint: 'see `banyan nodes`' })
+}
+
+async function nodeDetails(parts: LocalApiParts, name: string): Promise<AnswerOf<'GET /nodes/:name'>> {
+  const found = knownNamed(parts, name)
+  const report = await parts.node.inbox.report(found.node)
+  return { ...found, report, distances: newestDistances(report?.transfers ?? []) }
 }
 
 function statusNow(parts: LocalApiParts): Status {
@@ -120,13 +131,13 @@ function statusNow(parts: LocalApiParts): Status {
     ...subtreeStatusOf({
       self: name,
       revision: revision?.body.number ?? null,
-      knowledge: node.inbox.knowledge(),
+      knowledge: knownHere(parts),
       now: clock.now(),
     }),
     self: nodesKnown(parts).find((info) => info.node === name) ?? null,
     link,
     applying,
-    problems: [...clockProblems(parts), ...problemsOf(node.state(), node.swarm.transfers())],
+    problems: [...rootProblems(parts.root?.fleet ?? null), ...problemsOf(node.state(), node.swarm.transfers())],
     payloads: { whole: node.swarm.whole().size, unfinished: node.swarm.unfinished().length },
     scrub: scrubOf(node.swarm.scrubbed()),
     transfers: node.swarm.transfers().map((each) => ({ ...each, distance: distanceOf(each) })),

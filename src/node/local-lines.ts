@@ -14,11 +14,11 @@ import type { State } from './state/state.ts'
 
 export function lineHandlers(parts: LocalApiParts): LineHandlers {
   return {
-    'POST /publish': ({ body }) => {
+    'POST /publish': ({ body, signal }) => {
       const { releasing } = rootOf(parts)
       const { path, ...options } = body('POST /publish')
       return linesOf<PublishLine>(async (send) => {
-        send({ published: await releasing.publish(path, { ...options, onProgress: send }) })
+        send({ published: await releasing.publish(path, { ...options, onProgress: send, signal }) })
       })
     },
     'POST /release': ({ body }) => {

@@ -34,7 +34,8 @@ try {
     // off.
     const patience = setTimeout(() => {
       log.error('did not stop in time', { ms: limits.stopMs })
-      process.exit(1)
+      // An ordinary exit waits for reads that never return.
+      process.kill(process.pid, 'SIGKILL')
     }, limits.stopMs - 500)
     Promise.all([node.stop(), supervisor.stopping()]).then(
       () => {

@@ -1,6 +1,7 @@
 // A node's metrics at this moment.
 
 import { Failure } from '../model/failure.ts'
+import { own } from '../model/packages/records.ts'
 import type { Settings } from '../model/settings.ts'
 import { bytesOfSize } from '../model/units/sizes.ts'
 import type { Inbox } from '../report/inbox.ts'
@@ -11,6 +12,7 @@ import type { Clock, Disk } from '../world/world.ts'
 import type { Bandwidth } from './bandwidth.ts'
 import { reserveBytesOf } from './setup/disk-reserve.ts'
 import type { Home } from './setup/home.ts'
+import { attacksStanding } from './state/attacks.ts'
 import { conditionOf, problemsOf } from './state/report-from.ts'
 import type { State } from './state/state.ts'
 
@@ -45,7 +47,7 @@ export async function metricsNow(parts: {
     converged: state.converged,
     expires: state.trusted?.expires ?? null,
     outcomes: state.outcomes,
-    attacks: state.attacks.length,
+    attacks: attacksStanding(state.attacks, clock.now(), own(state.acknowledged, state.name) ?? 0).length,
     problems: problemsOf(state, transfers).length,
     knowledge: parts.inbox.knowledge(),
     moved: swarm.moved(),

@@ -31,6 +31,8 @@ export interface NodeParts {
   machine: LocalMachine
   /** Load and power supply of the machine. Without this function both stay unknown. */
   uploadFacts?: () => Promise<UploadFacts>
+  /** This machine's addresses that others can reach. Unknown without this function. */
+  ownAddresses?: () => readonly string[]
   openSwarm: (
     options: Pick<SwarmParts, 'onEvent' | 'site' | 'linkRate' | 'scrubEveryMs' | 'onDamage'>,
   ) => Promise<Swarm>

@@ -4,6 +4,7 @@
 import type { Inbox } from '../report/inbox.ts'
 import type { NodeParts } from './node-parts.ts'
 import { type Announcer, startAnnouncer } from './parent/announcer.ts'
+import { createDialGuard } from './parent/dial-guard.ts'
 import { startRenewal } from './parent/renewal.ts'
 import { type Reports, startReports } from './parent/reports.ts'
 import type { Uplink } from './parent/uplink.ts'
@@ -35,6 +36,7 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
     send: (batch) => uplink.reports(batch),
     onAccepted: (nodes) => dispatch({ kind: 'reports-accepted', nodes }),
     onRefused: (refused) => dispatch({ kind: 'reports-refused', refused, at: clock.now() }),
+    onUnsaved: (failure) => dispatch({ kind: 'store-failed', failure }),
     onAnswered: (answered) => dispatch({ kind: 'reports-answered', ...answered }),
   })
   const { site = null } = parts.settings
@@ -43,6 +45,11 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
     : startAnnouncer({
         ...{ uplink, swarm, clock, random, log },
         site: () => site,
+        mayDial: createDialGuard({
+          monotonicMs: clock.monotonicMs,
+          swarmPort: () => swarm.port,
+          ownAddresses: parts.ownAddresses ?? (() => []),
+        }).mayDial,
         needsSite: () => swarmSiteOf(state()) === null,
         onSite: (seen) => {
           if (site === null) dispatch({ kind: 'site-seen', site: seen })

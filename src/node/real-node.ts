@@ -15,6 +15,7 @@ import { loadIdentity, type NodeIdentity, saveIdentity } from '../trust/identity
 import { openTrust } from '../trust/trust-store.ts'
 import { type LocalServer, serveLocal } from '../world/local.ts'
 import { type Objects, openObjects } from '../world/objects.ts'
+import { ownAddresses } from '../world/own-addresses.ts'
 import { readUploadFacts } from '../world/upload-facts.ts'
 import type { OpenStore, World } from '../world/world.ts'
 import { type RunningNode, startNode } from './daemon.ts'
@@ -97,6 +98,7 @@ async function nodePartsFrom({
     },
     trust: await openTrust({ dir: home.tuf, clock: root?.fleet ?? clock, disk, log }),
     uploadFacts: () => readUploadFacts(),
+    ownAddresses,
     machine: openLocalMachine({ ...world, home: home.dir, targetRoot: settings.targetRoot, asUnit }),
     openSwarm: (wanted) =>
       openSwarm({
@@ -129,12 +131,13 @@ async function openRootFolders({
   // Loaded where they are needed: most nodes are no root.
   const { openFleet } = await import('../trust/fleet.ts')
   const { openRepository } = await import('../repository/repository.ts')
-  const { clock, disk, exec, log, random } = world
+  const { prepareInProcess } = await import('../repository/preparing/preparing-process.ts')
+  const { clock, disk, log, random } = world
   const timestampLifetimeMs = msOfDuration(settings.timestampLifetime ?? limits.timestampLifetimeMs)
   return {
     fleet: await openFleet({ dir: home.dir, clock, disk, random, timestampLifetimeMs }),
     repository: await openRepository({
-      ...{ objects, disk, exec, clock, log },
+      ...{ objects, disk, clock, log, prepare: prepareInProcess({ clock }) },
       dir: home.repository,
       payloads: home.store,
     }),

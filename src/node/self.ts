@@ -10,11 +10,11 @@ import { createRevisionObjects, type RevisionObjects } from '../objects/revision
 import type { SwarmEvent } from '../swarm/holdings/holding.ts'
 import type { Swarm } from '../swarm/swarm.ts'
 import type { Trust } from '../trust/trust-store.ts'
+import { createFewLines } from '../work/few-lines.ts'
 import { type Bandwidth, startBandwidth } from './bandwidth.ts'
 import { createLiveSettings, type LiveSettings } from './live-settings.ts'
 import type { NodeParts } from './node-parts.ts'
 import type { Uplink } from './parent/uplink.ts'
-import { attacksAfter } from './state/attacks.ts'
 import type { Event } from './state/events.ts'
 import { swarmSiteOf } from './state/in-force.ts'
 import { createLiveState, type LiveState } from './state/live-state.ts'
@@ -27,7 +27,7 @@ export interface Self {
   source: ObjectSource
   swarm: Swarm
   bandwidth: Bandwidth
-  /** Logs the attack if it is news, and notes it in the state. */
+  /** Logs the attack, unless there are many such lines already, and notes it in the state. */
   onAttack(attack: Omit<Attack, 'at'>): void
   stop(): Promise<void>
 }
@@ -40,12 +40,11 @@ export async function startSelf(parts: NodeParts, uplink: Uplink): Promise<Self>
   const isRoot = parts.root !== null
   const live = createLiveState(initialState({ name, labels, site, isRoot, checkIntervalMs }))
   const { state, dispatch } = live
+  const lines = createFewLines(clock)
   const onAttack = (seen: Omit<Attack, 'at'>) => {
     const attack = { ...seen, at: clock.now() }
-    const { attacks } = state()
-    // What is not worth a place in the report is not worth a line: an attacker could fill the log.
-    const isNews = attacksAfter(attacks, attack) !== attacks
-    log[isNews ? 'warn' : 'debug']('attack', { attack: seen.kind, from: seen.from, detail: seen.detail })
+    const level = lines.mayLog(seen.kind, seen.from) ? 'warn' : 'debug'
+    log[level]('attack', { attack: seen.kind, from: seen.from, detail: seen.detail })
     dispatch({ kind: 'attack-seen', attack })
   }
   const liveSettings = createLiveSettings({ ...parts, state, clock, log })
@@ -97,6 +96,8 @@ function eventOf(event: Exclude<SwarmEvent, { kind: 'attack' }>): Event {
   switch (event.kind) {
     case 'changed':
       return { kind: 'holding-changed' }
+    case 'reach':
+      return { kind: 'reach-changed' }
     case 'completed':
       return { kind: 'payload-arrived', sha256: event.sha256 }
     case 'met':

@@ -3,6 +3,7 @@
 import { Failure } from '../model/failure.ts'
 import type { TorrentQuery } from '../model/local-api/requests.ts'
 import type { InfoHash, PackageName, PackageVersion } from '../model/names.ts'
+import { own } from '../model/packages/records.ts'
 import { targetText } from '../model/packages/target.ts'
 import { eachBuildOf, type Revision } from '../model/revision.ts'
 import { torrentFileOf } from '../swarm/torrent-file.ts'
@@ -74,7 +75,7 @@ export async function torrentOf(
  */
 function buildsFor({ rules, earlier = [] }: Revision, name: string) {
   const builds = [rules, ...earlier.map((each) => each.rules)].flat().flatMap(({ packages }) => {
-    const wanted = Object.hasOwn(packages, name) ? packages[name] : undefined
+    const wanted = own(packages, name)
     return wanted === undefined ? [] : eachBuildOf(wanted).map(({ build, ...each }) => ({ ...each, ...build }))
   })
   return [...new Map(builds.map((build) => [build.manifest, build])).values()]

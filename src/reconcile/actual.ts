@@ -35,6 +35,11 @@ export interface Actual {
    */
   found: string
   /**
+   * What differs from the state after the installation and is left so, in one line: a rule or the
+   * package says so, or its owner is known to fill such files.
+   */
+  left?: string
+  /**
    * All installed versions of a package that is installed side by side, such as a kernel: the
    * newest first. `version`, `state` and `found` are then those of the newest. Absent if only one
    * version is installed.
@@ -59,12 +64,15 @@ export interface Actual {
 export interface VersionBar {
   versions: string
   except: boolean
+  /** The administrator does not want the package removed either. */
+  removal?: true
 }
 
 /** Whether the administrator wants no change to this version; null stands for a removal. */
 export function isHeldFrom(actual: Actual | undefined, version: PackageVersion | null): boolean {
   if (actual === undefined || actual.held || actual.bar === undefined) return actual?.held ?? false
-  return version !== null && globOf(actual.bar.versions)(version) !== actual.bar.except
+  const { versions, except, removal = false } = actual.bar
+  return version === null ? removal : globOf(versions)(version) !== except
 }
 
 /** A package of which nobody knows whether it is installed. */

@@ -3,7 +3,7 @@
 import type { DesiredPackage, PresentPackage } from '../model/desired.ts'
 import { unreachable } from '../model/failure.ts'
 import type { Kind, Manifest } from '../model/manifest.ts'
-import type { PackageName, PackageVersion, Sha256 } from '../model/names.ts'
+import { type PackageName, type PackageVersion, publishedNameOf, type Sha256 } from '../model/names.ts'
 import { compareVersions } from '../model/versions.ts'
 import { type Actual, type InstalledRecord, isAbsent, isHeldFrom, seenAs } from './actual.ts'
 import { isEnough } from './newer.ts'
@@ -67,9 +67,15 @@ export interface Compared {
 export function differencesBetween(compared: Compared): Difference[] {
   const { desired, actual, installed } = compared
   const actualByKey = new Map(actual.map((one) => [keyOf(one.kind, one.name), one]))
-  const actualByName = Map.groupBy(actual, (one) => one.name)
+  const actualByName = Map.groupBy(actual, (one) => publishedNameOf(one.name))
+  const mentioned = new Set(desired.map((one) => one.name))
   const recordsByName = Map.groupBy(installed, (one) => one.name)
   const differences: Difference[] = []
+  // `libfo` absent means every architecture that no rule names by itself.
+  const meantBy = (name: PackageName) =>
+    (actualByName.get(publishedNameOf(name)) ?? []).filter((one) => {
+      return one.name === name || (publishedNameOf(name) === name && !mentioned.has(one.name))
+    })
 
   for (const wanted of desired) {
     const records = recordsByName.get(wanted.name) ?? []
@@ -89,7 +95,7 @@ export function differencesBetween(compared: Compared): Difference[] {
         break
       }
       case 'absent':
-        for (const there of (actualByName.get(wanted.name) ?? []).filter(isInstalled)) {
+        for (const there of meantBy(wanted.name).filter(isInstalled)) {
           differences.push(removalOf(there, causeOfUnrecorded(compared), `${there.version} is installed`))
         }
         break
@@ -101,9 +107,9 @@ export function differencesBetween(compared: Compared): Difference[] {
     }
   }
 
-  const mentioned = new Set(desired.map((one) => one.name))
+  const absent = new Set(desired.flatMap(({ state, name }) => (state === 'absent' ? [name] : [])))
   for (const record of installed) {
-    if (mentioned.has(record.name) || record.foundThere) continue
+    if (mentioned.has(record.name) || absent.has(publishedNameOf(record.name)) || record.foundThere) continue
     const there = actualByKey.get(keyOf(record.kind, record.name))
     if (isInstalled(there)) differences.push(removalOf(there, 'pending', 'the policy no longer mentions it'))
   }

@@ -7,8 +7,9 @@ import type { Outcome } from '../model/report.ts'
 import { type Actual, seenAs } from './actual.ts'
 import { byNameAndKind, type Difference, unreadIn } from './differences.ts'
 import { newerFindings } from './newer.ts'
-import { type Plan, type WaitingPackage, waitsIn } from './plan.ts'
+import { type Plan, waitsIn } from './plan.ts'
 import { findingsText, heldText } from './providers/provider.ts'
+import type { WaitingPackage } from './waiting.ts'
 
 /** What a look has found so far. */
 export interface LookFindings {
@@ -79,9 +80,13 @@ function keptOutcome(wanted: DesiredPackage, there: Actual | undefined): Outcome
   const seen = there && wanted.state === 'present' ? seenAs(there, wanted.version) : there
   const version = seen?.version ?? null
   const beside = (there?.versions ?? []).map((one) => one.version).filter((one) => one !== version)
+  const told = [
+    ...(beside.length === 0 ? [] : [`beside ${findingsText(beside)}`]),
+    ...(there?.left === undefined ? [] : [`left alone: ${there.left}`]),
+  ]
   return {
     ...{ name: wanted.name, kind: seen?.kind ?? null, outcome: 'kept', version, before: version, difference: null },
-    ...(beside.length === 0 ? {} : { detail: `beside ${findingsText(beside)}` }),
+    ...(told.length === 0 ? {} : { detail: told.join('; ') }),
     ...(seen !== undefined && newerFindings(wanted, seen)),
   }
 }
@@ -89,6 +94,7 @@ function keptOutcome(wanted: DesiredPackage, there: Actual | undefined): Outcome
 /** Says what a package waits for. */
 export function waitingText(waiting: WaitingPackage): string {
   if (waiting.for === 'dependency') return `waiting for ${waiting.dependency}, which it depends on`
+  if (waiting.for === 'change') return `waiting for ${waiting.dependency}, ${waiting.detail ?? 'which changes with it'}`
   if (waiting.for === 'audit') return 'its rule only reports (mode: audit)'
   return `waiting for its ${waiting.for}${waiting.detail === undefined ? '' : ` ${waiting.detail}`}`
 }

@@ -3,13 +3,14 @@
 
 import path from 'node:path'
 import type { DesiredPackage } from '../model/desired.ts'
-import type { Manifest } from '../model/manifest.ts'
+import type { Manifest, Relations } from '../model/manifest.ts'
 import type { Sha256 } from '../model/names.ts'
 import type { Outcome } from '../model/report.ts'
 import type { MachineNeeds } from '../model/restarts.ts'
 import type { Disk } from '../world/world.ts'
 import type { InstalledRecord } from './actual.ts'
 import { type Difference, keyOf } from './differences.ts'
+import { ignoredPathsOf, withTerms } from './ignored.ts'
 import { outcomesKept } from './kept.ts'
 import type { CachedNeeds } from './machine-needs.ts'
 import { type Plan, planFor } from './plan.ts'
@@ -67,15 +68,48 @@ export async function lookAtMachine(parts: LookParts, request: LookRequest): Pro
   const differences = differencesWithLater(compared, later)
   const payloadsHere = await payloadsFor(parts, request, differences, records)
   const waitOf = waitsFor(desired, later, request.timing)
-  const planned = planFor(differences, { revision, manifests, payloadsHere, installed: records, waitOf })
-  const plan = withRestarts(planned, desired)
+  const relations = await relationsOf(parts.providers, differences)
+  const standing = () => standingAmong(desired, differences, manifests)
+  const planned = planFor(differences, {
+    ...{ revision, manifests, payloadsHere, installed: records, relations, standing, waitOf },
+  })
+  const plan = withTerms(withRestarts(planned, desired), desired, ignoredPathsOf(desired, manifests))
   const needs = await parts.cachedNeeds.look()
   return { differences, plan, kept: outcomesKept({ desired, actual, differences, plan }), records, needs }
 }
 
 /**
+ * What the installed versions of packages that differ say of others, by `keyOf`. Nobody is asked
+ * unless two packages or more differ.
+ */
+async function relationsOf(providers: Providers, differences: readonly Difference[]): Promise<Map<string, Relations>> {
+  const found = new Map<string, Relations>()
+  if (differences.length < 2) return found
+  for (const provider of providers.values()) {
+    const own = differences.filter(({ kind, from }) => kind === provider.kind && from !== null)
+    for (const one of own.length === 0 ? [] : ((await provider.relations?.(own.map(({ name }) => name))) ?? [])) {
+      found.set(keyOf(one.kind, one.name), one)
+    }
+  }
+  return found
+}
+
+/** The wanted packages without a difference whose manifests are here. */
+function standingAmong(
+  desired: readonly DesiredPackage[],
+  differences: readonly Difference[],
+  manifests: LookRequest['manifests'],
+): Manifest[] {
+  const differing = new Set(differences.map(({ name }) => name))
+  return desired.flatMap((wanted) => {
+    const isStanding = wanted.state === 'present' && !differing.has(wanted.name)
+    return isStanding ? (manifests.get(wanted.manifest) ?? []) : []
+  })
+}
+
+/**
  * The payloads that are here, of wanted versions and of the versions that would go back if those
- * fail.
+ * fail, or if what takes the place of a package that goes fails.
  */
 async function payloadsFor(
   parts: LookParts,
@@ -87,9 +121,9 @@ async function payloadsFor(
   const known = new Map(records.map((record) => [keyOf(record.kind, record.name), record]))
   for (const difference of differences) {
     const manifest = difference.manifest === null ? undefined : manifests.get(difference.manifest)
-    if (manifest === undefined) continue
-    const file = await payloadPath(manifest)
-    if (file !== undefined) here.set(manifest.payload.sha256, path.resolve(file))
+    if (manifest === undefined && difference.what !== 'remove') continue
+    const file = manifest === undefined ? undefined : await payloadPath(manifest)
+    if (manifest !== undefined && file !== undefined) here.set(manifest.payload.sha256, path.resolve(file))
     const former = difference.kind === null ? undefined : known.get(keyOf(difference.kind, difference.name))
     if (former === undefined || here.has(former.payload)) continue
     const kept = await keptPayload(parts, former.payload)

@@ -2,23 +2,21 @@
 // plain JSON value.
 
 import * as v from 'valibot'
-import type { Kind, Manifest } from '../model/manifest.ts'
-import { kindSchema } from '../model/manifest.ts'
+import { hookTimeoutMsSchema, kindSchema } from '../model/manifest.ts'
 import {
   countSchema,
   type Instant,
-  instantSchema,
-  type PackageName,
   packageNameSchema,
   packageVersionSchema,
   type Sha256,
   sha256Schema,
 } from '../model/names.ts'
-import { namesNeededBy, namesOfferedBy } from '../model/needs.ts'
 import { parserOf } from '../model/parse.ts'
+import { globSchema } from '../model/units/globs.ts'
 import type { InstalledRecord } from './actual.ts'
 import { compareText, type Difference, keyOf } from './differences.ts'
 import { plannedRestartSchema } from './planned-restart.ts'
+import { namesTied, type PlanParts, tiesOf, type WaitingPackage, waitingOf, waitingPackageSchema } from './waiting.ts'
 
 const pathSchema = v.pipe(v.string(), v.startsWith('/'), v.maxLength(4096))
 
@@ -37,9 +35,18 @@ export const actionSchema = v.strictObject({
   source: v.nullable(v.strictObject({ manifest: sha256Schema, payload: sha256Schema, path: pathSchema })),
   /**
    * The version that banyan installed before, if its payload is still here. It goes back when the
-   * new version fails.
+   * new version fails, or what was to take the place of a package that goes.
    */
   previous: v.nullable(v.strictObject({ version: packageVersionSchema, payload: sha256Schema, path: pathSchema })),
+  /** Patterns of absolute paths that are left as they are. */
+  ignore: v.exactOptional(v.array(globSchema)),
+  /** How long each hook may take, if a rule says so. */
+  hookTimeoutMs: v.exactOptional(hookTimeoutMsSchema),
+  /**
+   * The packages of other actions without which this action is not carried out. Each of them is
+   * tied to it (ties.ts).
+   */
+  together: v.exactOptional(v.array(packageNameSchema)),
   /** How many versions stay of a package that is installed side by side. See the revision's `keep`. */
   keep: v.exactOptional(countSchema),
   /**
@@ -49,21 +56,6 @@ export const actionSchema = v.strictObject({
   least: v.exactOptional(packageVersionSchema),
 })
 export type Action = v.InferOutput<typeof actionSchema>
-
-export const waitingPackageSchema = v.strictObject({
-  name: packageNameSchema,
-  /** Null for a removal. */
-  version: v.nullable(packageVersionSchema),
-  manifest: v.nullable(sha256Schema),
-  for: v.picklist(['manifest', 'payload', 'dependency', 'window', 'wave', 'audit']),
-  /** The waiting package that this package depends on. Null if it waits for something else. */
-  dependency: v.nullable(packageNameSchema),
-  /** When to look again. Absent if that is not known. */
-  until: v.exactOptional(instantSchema),
-  /** What the package waits for, in words, if the fields above do not say it. */
-  detail: v.exactOptional(v.string()),
-})
-export type WaitingPackage = v.InferOutput<typeof waitingPackageSchema>
 
 export const planSchema = v.strictObject({
   schema: v.literal(1),
@@ -79,28 +71,15 @@ export const planSchema = v.strictObject({
 export type Plan = v.InferOutput<typeof planSchema>
 export const parsePlan = parserOf(planSchema)
 
-/** Why a difference is left as it is for now, although the payload may be here. */
-export type WaitReason = Pick<WaitingPackage, 'until' | 'detail'> & { for: 'window' | 'wave' | 'audit' }
-
-/** What a plan needs beside the differences. */
-export interface PlanParts {
-  revision: { number: number; digest: Sha256 }
-  manifests: ReadonlyMap<Sha256, Manifest>
-  /** The paths of the payloads that are wholly here. */
-  payloadsHere: ReadonlyMap<Sha256, string>
-  installed: readonly InstalledRecord[]
-  /** Null if the difference may be removed at once. Without this function, all may. */
-  waitOf?: (difference: Difference) => WaitReason | null
-}
-
 /**
  * The same differences give the same plan. Differences of held packages are left out. A package
  * that depends on a waiting package waits as well, because its package manager would refuse it
- * alone.
+ * alone; so does a package that is tied to a waiting one.
  */
 export function planFor(differences: readonly Difference[], parts: PlanParts): Plan {
   const records = new Map(parts.installed.map((record) => [keyOf(record.kind, record.name), record]))
-  const waiting = waitingOf(differences, parts)
+  const ties = tiesOf(differences, parts)
+  const waiting = waitingOf(differences, parts, ties)
   const actions: Action[] = []
   for (const difference of differences) {
     const { name, kind, what, cause, from, to, found, manifest, least, keep } = difference
@@ -109,13 +88,20 @@ export function planFor(differences: readonly Difference[], parts: PlanParts): P
     const payload = manifest === null ? undefined : parts.manifests.get(manifest)?.payload.sha256
     const path = payload === undefined ? undefined : parts.payloadsHere.get(payload)
     const source = manifest === null || payload === undefined || path === undefined ? null : { manifest, payload, path }
-    const previous = source === null ? null : previousOf(records.get(keyOf(kind, name)), from, parts.payloadsHere)
+    const previous = previousOf(records.get(keyOf(kind, name)), from, parts.payloadsHere)
     const terms = { ...(least !== undefined && { least }), ...(keep !== undefined && { keep }) }
     actions.push({ name, kind, what, cause, from, to, found, source, previous, ...terms })
   }
   actions.sort((a, b) => rankOf(a) - rankOf(b) || compareText(a.name, b.name))
   const { number, digest } = parts.revision
-  return { schema: 1, revision: number, digest, actions, waiting }
+  return { schema: 1, revision: number, digest, actions: actions.map(together), waiting }
+
+  function together(action: Action): Action {
+    const names = namesTied(action, actions, ties)
+    if (names.length > 0) return { ...action, together: names }
+    // What goes alone is not put back.
+    return action.what === 'remove' ? { ...action, previous: null } : action
+  }
 }
 
 /** What a difference waits for. Undefined if the plan acts on it. */
@@ -178,44 +164,4 @@ function previousOf(
   if (record === undefined || record.state !== 'installed' || record.version !== from) return null
   const path = payloadsHere.get(record.payload)
   return path === undefined ? null : { version: record.version, payload: record.payload, path }
-}
-
-function waitingOf(differences: readonly Difference[], parts: PlanParts): WaitingPackage[] {
-  const waiting = new Map<PackageName, WaitingPackage>()
-  const removals: WaitingPackage[] = []
-  const dependents = new Map<PackageName, PackageName[]>()
-  const wanted = new Map<PackageName, { version: string; manifest: Sha256; kind: Kind | null }>()
-  for (const difference of differences) {
-    const { name, to, manifest, kind, held } = difference
-    if (held) continue
-    const wait = parts.waitOf?.(difference) ?? null
-    if (manifest === null || to === null) {
-      if (wait !== null) removals.push({ name, version: null, manifest: null, dependency: null, ...wait })
-      continue
-    }
-    wanted.set(name, { version: to, manifest, kind })
-    const body = parts.manifests.get(manifest)
-    const missing = body === undefined ? 'manifest' : parts.payloadsHere.has(body.payload.sha256) ? null : 'payload'
-    const waits = wait ?? (missing === null ? null : { for: missing })
-    if (waits !== null) waiting.set(name, { name, version: to, manifest, dependency: null, ...waits })
-    for (const needed of body === undefined ? [] : namesNeededBy(body)) {
-      dependents.set(needed, [...(dependents.get(needed) ?? []), name])
-    }
-  }
-  const spreading = [...waiting.keys()]
-  for (let name = spreading.pop(); name !== undefined; name = spreading.pop()) {
-    const late = wanted.get(name)
-    const body = late === undefined ? undefined : parts.manifests.get(late.manifest)
-    const offered = body === undefined ? [name] : namesOfferedBy(body)
-    for (const dependent of offered.flatMap((one) => dependents.get(one) ?? [])) {
-      const own = wanted.get(dependent)
-      if (own === undefined || waiting.has(dependent)) continue
-      // A package depends only on packages of its own package manager.
-      if (late?.kind !== null && own.kind !== late?.kind) continue
-      const { version, manifest } = own
-      waiting.set(dependent, { name: dependent, version, manifest, for: 'dependency', dependency: name })
-      spreading.push(dependent)
-    }
-  }
-  return [...waiting.values(), ...removals].sort((a, b) => compareText(a.name, b.name))
 }

@@ -2,11 +2,12 @@
 
 import type { DesiredPackage } from '../model/desired.ts'
 import type { Instant } from '../model/names.ts'
+import { own } from '../model/packages/records.ts'
 import type { Terms } from '../model/revision.ts'
 import { localTimeText, spanOf } from '../model/units/local-times.ts'
 import type { Window } from '../model/units/windows.ts'
 import type { Difference } from './differences.ts'
-import type { WaitReason } from './plan.ts'
+import type { WaitReason } from './waiting.ts'
 import type { Later } from './waves.ts'
 
 /** When windows open on one node. */
@@ -39,7 +40,7 @@ function isOf(wanted: DesiredPackage, { manifest }: Difference): boolean {
 function waitUnder(terms: Terms, { cause }: Difference, timing: Timing): WaitReason | null {
   if (terms.mode === 'audit') return { for: 'audit' }
   if (terms.window === undefined || terms.urgent) return null
-  const window = timing.windows[terms.window]
+  const window = own(timing.windows, terms.window)
   // Not reached: a revision defines every window that its rules name.
   if (window === undefined) return { for: 'window', detail: `${terms.window}, which is not known` }
   if (cause === 'drift' && window.drift !== 'wait') return null

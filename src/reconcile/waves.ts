@@ -3,6 +3,7 @@
 
 import type { DesiredPackage } from '../model/desired.ts'
 import type { NodeName } from '../model/names.ts'
+import { own } from '../model/packages/records.ts'
 import { mayHave, type Rollout, type RolloutState, rolloutNameOf, waveOf } from '../model/rollouts.ts'
 import { localTimeText } from '../model/units/local-times.ts'
 import type { InstalledRecord } from './actual.ts'
@@ -93,7 +94,7 @@ function waveAwaited({ terms, since }: DesiredPackage, parts: WaveParts): string
  * wave sooner.
  */
 function opensText(state: RolloutState, { node, rolloutTerms, timeZone }: WaveParts): string {
-  const soakMs = rolloutTerms[state.rollout]?.soakMs
+  const soakMs = own(rolloutTerms, state.rollout)?.soakMs
   if (state.openedAt === undefined || soakMs === undefined) return ''
   const opens = state.openedAt + soakMs * (waveOf(node, state) + 1 - state.open)
   return `, and it opens at ${localTimeText(opens, timeZone())} at the earliest`

@@ -5,10 +5,12 @@ import { isDeepStrictEqual } from 'node:util'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { PackageName } from '../model/names.ts'
+import { own } from '../model/packages/records.ts'
 import { manifestsOf, type PresentWanted, type Revision, type Wanted } from '../model/revision.ts'
 import type { RolloutState } from '../model/rollouts.ts'
 import type { Compiled } from '../repository/policy.ts'
 import type { Repository } from '../repository/repository.ts'
+import type { Fleet } from '../trust/fleet.ts'
 import type { Clock, Disk } from '../world/world.ts'
 import type { Revisions } from './revisions.ts'
 import { revisionAtOnce, revisionRollingOut, statesUnder } from './rollouts/rollout-release.ts'
@@ -34,6 +36,7 @@ export interface DraftParts {
   disk: Pick<Disk, 'read'>
   clock: Pick<Clock, 'now'>
   policyFile: string
+  fleet: Pick<Fleet, 'numberFloor'>
   /** What was signed last; null before the first release. */
   signed: () => Promise<Signed | null>
 }
@@ -44,7 +47,7 @@ export interface DraftParts {
 export async function draftOfPolicy(parts: DraftParts, message: string): Promise<Draft> {
   const text = await parts.disk.read(parts.policyFile, { maxBytes: limits.policyMaxBytes })
   const last = await parts.revisions.newest()
-  const number = (last?.body.number ?? 0) + 1
+  const number = numberAfter(last?.body.number ?? 0, parts)
   const options = { file: parts.policyFile, number, released: parts.clock.now(), message }
   const { revision: compiled, base, warnings } = await parts.repository.compile(text, options)
   if (last?.body.rollbackTo !== undefined) {
@@ -74,7 +77,7 @@ export async function draftOfRollback(parts: DraftParts, number: number, message
   if (gone !== undefined) throw new Failure('not-found', `revision ${number} needs what is not published any more`)
   const revision: Revision = {
     ...exactWhereOther(revisionAtOnce(earlier), last.body),
-    number: last.body.number + 1,
+    number: numberAfter(last.body.number, parts),
     released: parts.clock.now(),
     message: message || `rollback to revision ${number}`,
     previous: last.digest,
@@ -91,7 +94,7 @@ export async function draftOfRollback(parts: DraftParts, number: number, message
 function exactWhereOther(earlier: Revision, last: Revision): Revision {
   const isSame = (name: PackageName, { builds, targets }: PresentWanted) =>
     last.rules.some(({ packages }) => {
-      const now = packages[name]
+      const now = own(packages, name)
       return now?.state === 'present' && isDeepStrictEqual([now.builds, now.targets], [builds, targets])
     })
   const exactOf = (name: PackageName, wanted: Wanted): Wanted => {
@@ -104,4 +107,9 @@ function exactWhereOther(earlier: Revision, last: Revision): Revision {
     return { ...rule, packages: Object.fromEntries(wanted) }
   })
   return { ...earlier, rules }
+}
+
+/** A revision has the version of a timestamp at most, so it is above all that the fleet has seen. */
+function numberAfter(last: number, { fleet }: Pick<DraftParts, 'fleet'>): number {
+  return Math.max(last, fleet.numberFloor()) + 1
 }

@@ -4,6 +4,7 @@
 import { type DesiredPackage, desiredFor, groupsOf, type NodeTraits } from '../model/desired.ts'
 import type { Manifest } from '../model/manifest.ts'
 import type { NodeName, PackageName, Sha256 } from '../model/names.ts'
+import { own } from '../model/packages/records.ts'
 import { policySiteOf, type Report } from '../model/report.ts'
 import { type Revision, targetFactsOf } from '../model/revision.ts'
 import { type LinkedNode, type LinkTraffic, linkTraffic } from './link-traffic.ts'
@@ -104,7 +105,7 @@ function desiredByGroups(revision: Revision): (traits: NodeTraits) => DesiredPac
   const desiredBy = new Map<string, DesiredPackage[]>()
   const targetFacts = [...targetFactsOf(revision)]
   return (traits) => {
-    const facts = targetFacts.map((fact) => traits.facts[fact] ?? null)
+    const facts = targetFacts.map((fact) => own(traits.facts, fact) ?? null)
     const key = JSON.stringify([traits.arch, facts, ...groupsOf(revision, traits)])
     const known = desiredBy.get(key) ?? desiredFor(revision, traits)
     desiredBy.set(key, known)

@@ -3,7 +3,7 @@
 import { limits } from '../model/limits.ts'
 import { loadManifest } from '../objects/manifests.ts'
 import type { ObjectSource } from '../objects/object-source.ts'
-import type { Progress, Published } from '../repository/published.ts'
+import type { Published, PublishOptions } from '../repository/published.ts'
 import type { Repository } from '../repository/repository.ts'
 import type { Fleet } from '../trust/fleet.ts'
 import type { Clock, Disk, Log } from '../world/world.ts'
@@ -32,7 +32,7 @@ export interface Releasing {
    */
   publish(
     path: string,
-    options: { name?: string; version?: string; onProgress?: (progress: Progress) => void },
+    options: Pick<PublishOptions, 'name' | 'version' | 'target' | 'onProgress' | 'signal'>,
   ): Promise<Published>
   /** What a release of the policy, or a rollback, would change now. Signs nothing. */
   plan(options?: { rollbackTo: number }): Promise<PlannedRelease>
@@ -62,11 +62,16 @@ export async function startReleasing(parts: ReleaseParts): Promise<Releasing> {
   })
 
   return {
+    // Reading a package may take long, and no release waits for it: only storing takes its turn.
     publish: (path, options) =>
-      inTurn(async () => {
-        const published = await parts.repository.publish(path, options)
-        await seed(parts, published.manifest, await loadManifest(parts.source, published.manifest))
-        return published
+      parts.repository.publish(path, {
+        ...options,
+        storing: (work) =>
+          inTurn(async () => {
+            const published = await work()
+            await seed(parts, published.manifest, await loadManifest(parts.source, published.manifest))
+            return published
+          }),
       }),
     async plan(options) {
       const draft =

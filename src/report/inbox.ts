@@ -2,12 +2,13 @@
 // gist is in memory.
 
 import { type Knowledge, parseKnowledge } from '../model/knowledge.ts'
-import type { NodeName } from '../model/names.ts'
+import type { Instant, NodeName } from '../model/names.ts'
 import { parseJson } from '../model/parse.ts'
 import { type Attack, parseReport, type Report, type ReportBatch } from '../model/report.ts'
 import { takingTurns } from '../work/turns.ts'
 import type { Clock, Store, StoreChange } from '../world/world.ts'
 import { attacksIn, emptySorted, type Refused, type Sorted, sortInto, type VerifyEnvelope } from './incoming.ts'
+import { createMovements, type Moved } from './moved.ts'
 import { parseSignedReport, type SignedReport } from './signed-report.ts'
 
 export interface InboxParts {
@@ -17,6 +18,8 @@ export interface InboxParts {
   clock: Pick<Clock, 'now' | 'after'>
   /** How far ahead of our clock a report may claim that it was made. */
   maxFutureMs: number
+  /** Whether one more report of this node may be taken now; always, if absent. */
+  mayReport?: (node: NodeName) => boolean
 }
 
 export interface Accepted {
@@ -39,6 +42,19 @@ export interface Inbox {
    * and however often reports arrive, the newest of each node stays.
    */
   accept(batch: ReportBatch, from: NodeName): Promise<Accepted>
+  /**
+   * The same without storing anything, for a disk that takes nothing. `isOwn`: the gist of a report
+   * of this node itself is kept in memory. What a child hands over is not: it would count as a
+   * duplicate when it comes again to be stored.
+   */
+  judge(batch: ReportBatch, from: NodeName, options: { isOwn: boolean }): Promise<Accepted>
+  /** The nodes that report through another child than this one by now. */
+  awayFrom(child: NodeName): Moved[]
+  /**
+   * Forgets the nodes whose newer reports go another way, so that they are not listed as silent
+   * here. Those who are left too are told with the next answer.
+   */
+  left(moved: readonly Moved[]): Promise<void>
   /** Sorted by name. */
   knowledge(): Knowledge[]
   knowledgeOf(node: NodeName): Knowledge | undefined
@@ -59,6 +75,7 @@ const checkedAtOnce = 32
 export async function openInbox(parts: InboxParts): Promise<Inbox> {
   const { store, clock } = parts
   const inTurn = takingTurns()
+  const movements = createMovements()
   // Changed in turn only, after the store has the change.
   const known = await storedKnowledge(store)
 
@@ -68,7 +85,20 @@ export async function openInbox(parts: InboxParts): Promise<Inbox> {
       { kind: 'put', key: signedKey(node), value: signed },
     ])
     if (changes.length > 0) await store.batch(changes)
-    for (const [node, { knowledge }] of newest) known.set(node, knowledge)
+    for (const [node, { knowledge }] of newest) {
+      const before = known.get(node)?.via
+      const { counter, via } = knowledge
+      if (before !== undefined && before !== via) movements.note({ node, counter }, before, via, clock.now())
+      known.set(node, knowledge)
+    }
+  }
+
+  const forget = async (node: NodeName) => {
+    await store.batch([
+      { kind: 'delete', key: knowledgeKey(node) },
+      { kind: 'delete', key: signedKey(node) },
+    ])
+    known.delete(node)
   }
 
   const signedReport = async (node: NodeName) => {
@@ -81,14 +111,14 @@ export async function openInbox(parts: InboxParts): Promise<Inbox> {
       inTurn(async () => {
         const sorted = await sortedBatch(batch, from, parts, known)
         await storeNewest(sorted.newest)
-        const newest = [...sorted.newest.values()].map(({ signed }) => signed)
-        const duplicates = [...sorted.duplicates.values()].filter(({ node }) => !sorted.newest.has(node))
-        return {
-          accepted: [...sorted.newest.keys()].sort(),
-          passUp: [...newest, ...duplicates],
-          attacks: attacksIn(sorted, from, clock.now()),
-          refused: sorted.refused,
-        }
+        return acceptedOf(sorted, from, clock.now())
+      }),
+
+    judge: (batch, from, { isOwn }) =>
+      inTurn(async () => {
+        const sorted = await sortedBatch(batch, from, parts, known)
+        if (isOwn) for (const [node, { knowledge }] of sorted.newest) known.set(node, knowledge)
+        return acceptedOf(sorted, from, clock.now())
       }),
 
     knowledge: () => [...known.values()].sort((a, b) => (a.node < b.node ? -1 : 1)),
@@ -107,14 +137,30 @@ export async function openInbox(parts: InboxParts): Promise<Inbox> {
 
     signed: signedReport,
 
-    forget: (node) =>
+    forget: (node) => inTurn(() => forget(node)),
+
+    awayFrom: (child) => movements.awayFrom(child, clock.now()),
+
+    left: (moved) =>
       inTurn(async () => {
-        await store.batch([
-          { kind: 'delete', key: knowledgeKey(node) },
-          { kind: 'delete', key: signedKey(node) },
-        ])
-        known.delete(node)
+        for (const { node, counter } of moved) {
+          const here = known.get(node)
+          if (here === undefined || here.counter >= counter) continue
+          if (here.via !== node) movements.note({ node, counter }, here.via, '', clock.now())
+          await forget(node)
+        }
       }),
+  }
+}
+
+function acceptedOf(sorted: Sorted, from: NodeName, now: Instant): Accepted {
+  const newest = [...sorted.newest.values()].map(({ signed }) => signed)
+  const duplicates = [...sorted.duplicates.values()].filter(({ node }) => !sorted.newest.has(node))
+  return {
+    accepted: [...sorted.newest.keys()].sort(),
+    passUp: [...newest, ...duplicates],
+    attacks: attacksIn(sorted, from, now),
+    refused: sorted.refused,
   }
 }
 
@@ -130,13 +176,13 @@ async function storedKnowledge(store: Store): Promise<Map<NodeName, Knowledge>> 
 async function sortedBatch(
   { reports, certificates }: ReportBatch,
   from: NodeName,
-  { verify, clock, maxFutureMs }: InboxParts,
+  { verify, clock, maxFutureMs, mayReport = () => true }: InboxParts,
   known: ReadonlyMap<NodeName, Knowledge>,
 ): Promise<Sorted> {
   const sorted = emptySorted()
   for (const [index, envelope] of reports.entries()) {
     if (index % checkedAtOnce === checkedAtOnce - 1) await new Promise<void>((resolve) => clock.after(0, resolve))
-    sortInto(sorted, envelope, { index, verify, now: clock.now(), maxFutureMs, certificates, from, known })
+    sortInto(sorted, envelope, { index, verify, mayReport, now: clock.now(), maxFutureMs, certificates, from, known })
   }
   return sorted
 }

@@ -18,10 +18,15 @@ import { keyIdOf, type SignedReport } from './signed-report.ts'
  * Checks the signature of an envelope, with the certificates of its batch. Throws an `untrusted`
  * Failure for a signature that does not hold.
  */
-export type VerifyEnvelope = (
-  envelope: Envelope,
-  certificates: ReportBatch['certificates'],
-) => { node: NodeName; payload: Uint8Array }
+export type VerifyEnvelope = (envelope: Envelope, certificates: ReportBatch['certificates']) => Signed
+
+/** Key and begin of its certificate are left out where nobody compares keys. */
+export interface Signed {
+  node: NodeName
+  payload: Uint8Array
+  keyId?: string
+  certifiedAt?: Instant
+}
 
 /** A report that is not kept, and that its sender has to know of. */
 export interface Refused {
@@ -38,7 +43,7 @@ export interface Refused {
 }
 
 type Checked =
-  | { kind: 'genuine'; report: Report; digest: string }
+  | ({ kind: 'genuine'; report: Report; digest: string } & Pick<Signed, 'keyId' | 'certifiedAt'>)
   | { kind: 'forged'; detail: string }
   | { kind: 'refused'; node: NodeName | null; reason: string; retry: Refused['retry'] }
 
@@ -57,6 +62,8 @@ export interface SortParts {
   /** The place of the envelope in its batch. */
   index: number
   verify: VerifyEnvelope
+  /** Whether one more report of this node may be taken now. */
+  mayReport: (node: NodeName) => boolean
   now: Instant
   /** How far ahead of our clock a report may claim that it was made. */
   maxFutureMs: number
@@ -96,20 +103,26 @@ export function sortInto(sorted: Sorted, envelope: Envelope, parts: SortParts): 
   }
 }
 
-function checkedReport(envelope: Envelope, { verify, now, maxFutureMs, certificates }: SortParts): Checked {
+function checkedReport(envelope: Envelope, { verify, mayReport, now, maxFutureMs, certificates }: SortParts): Checked {
   let node: NodeName | null = null
   try {
     const verified = verify(envelope, certificates)
     node = verified.node
     const value = parseJson(verified.payload, `report of ${node}`, limits.reportMarksMax)
     const report = parseReport(value, `report of ${node}`)
+    const padding = paddingOf(verified.payload, value)
+    if (padding !== null) return { kind: 'refused', node, reason: `report of ${node} ${padding}`, retry: 'never' }
+    if (!mayReport(node)) {
+      return { kind: 'refused', node, reason: 'it reports more often than it may', retry: 'later' }
+    }
     if (report.node !== node) return { kind: 'forged', detail: `${node} signed a report of ${report.node}` }
     const aheadMs = report.at - now
     if (aheadMs > maxFutureMs) {
       const reason = `its clock is ${roughly(aheadMs)} ahead of the clock that it reports to`
       return { kind: 'refused', node, reason, retry: 'later' }
     }
-    return { kind: 'genuine', report, digest: digestOf(verified.payload) }
+    const { keyId, certifiedAt } = verified
+    return { kind: 'genuine', report, digest: digestOf(verified.payload), ...only({ keyId, certifiedAt }) }
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     if (error.code === 'untrusted') return { kind: 'forged', detail: error.message }
@@ -121,13 +134,14 @@ function checkedReport(envelope: Envelope, { verify, now, maxFutureMs, certifica
 function sortGenuine(
   sorted: Sorted,
   envelope: Envelope,
-  { report, digest }: { report: Report; digest: string },
+  { report, digest, keyId, certifiedAt }: Extract<Checked, { kind: 'genuine' }>,
   { index, now, certificates, from, known }: SortParts,
 ): void {
   const { node, counter } = report
   const signed = { node, counter, envelope, certificate: certificates[keyIdOf(envelope)] ?? null }
   const knowledgeNow = (name: NodeName) => sorted.newest.get(name)?.knowledge ?? known.get(name)
-  const verdict = verdictOn({ report, digest, from }, knowledgeNow)
+  const key = keyId?.slice(0, 16)
+  const verdict = verdictOn({ report, digest, from, key, certifiedAt }, knowledgeNow)
   switch (verdict) {
     case 'newer':
       if (!known.has(node) && known.size + sorted.newest.size >= limits.inboxMax) {
@@ -135,12 +149,21 @@ function sortGenuine(
         refuse(sorted, { index, node, reason, retry: 'later', isAttack: false })
         break
       }
-      sorted.newest.set(node, { knowledge: knowledgeOf(report, { digest, receivedAt: now, via: from }), signed })
+      sorted.newest.set(node, {
+        knowledge: knowledgeOf(report, { digest, receivedAt: now, via: from, key, certifiedAt }),
+        signed,
+      })
       break
     case 'duplicate':
       sorted.duplicates.set(node, signed)
       break
     case 'late':
+      break
+    case 'former-key':
+      refuse(sorted, {
+        ...{ index, node, reason: `it is signed with a key that ${node} has no longer` },
+        ...{ retry: 'never', isAttack: false },
+      })
       break
     case 'replayed': {
       const newest = knowledgeNow(node)?.counter
@@ -172,6 +195,20 @@ export function attacksIn({ attacks }: Sorted, from: NodeName, at: Instant): Att
     at,
     detail: more === 0 ? detail : `${detail}, and ${more} more in one batch`,
   }))
+}
+
+/**
+ * What is too much in a report; null if nothing is. Reports are kept and passed on as they were
+ * signed, so blanks between their values would fill disks. A report is as `JSON.stringify` has it.
+ */
+function paddingOf(payload: Uint8Array, value: unknown): string | null {
+  if (payload.byteLength > limits.reportMaxBytes) return `has more than ${limits.reportMaxBytes} bytes`
+  const padding = payload.byteLength - Buffer.byteLength(JSON.stringify(value))
+  return padding > 0 ? `has ${padding} bytes that say nothing` : null
+}
+
+function only({ keyId, certifiedAt }: { keyId: string | undefined; certifiedAt: Instant | undefined }) {
+  return { ...(keyId !== undefined && { keyId }), ...(certifiedAt !== undefined && { certifiedAt }) }
 }
 
 function digestOf(payload: Uint8Array): string {

@@ -5,14 +5,21 @@ import type { Instant, NodeName } from '../model/names.ts'
 import type { Report } from '../model/report.ts'
 import { crossingsOf } from './link-distance.ts'
 
-export function knowledgeOf(
-  report: Report,
-  { digest, receivedAt, via }: { digest: string; receivedAt: Instant; via: NodeName },
-): Knowledge {
+/** How a report came here. */
+interface Arrival {
+  digest: string
+  receivedAt: Instant
+  via: NodeName
+  key?: string | undefined
+  certifiedAt?: Instant | undefined
+}
+
+export function knowledgeOf(report: Report, { digest, receivedAt, via, key, certifiedAt }: Arrival): Knowledge {
   return {
     node: report.node,
     counter: report.counter,
     digest,
+    ...(key !== undefined && certifiedAt !== undefined && { key, certifiedAt }),
     at: report.at,
     receivedAt,
     via,
@@ -30,6 +37,7 @@ export function knowledgeOf(
     refusals: (report.refusals ?? []).map(({ node, reason, first }) => ({ node, reason, first })),
     clockAheadMs: report.clockAheadMs ?? 0,
     attacks: report.attacks.length,
+    attackedAt: Math.max(0, ...report.attacks.map(({ at }) => at)),
     problems: report.problems.length,
     reboot: (report.needs?.reboot ?? null) !== null,
     restarts: restartsNeeded(report),

@@ -49,6 +49,8 @@ export interface Outbox {
 
 const waitingSchema = v.strictObject({
   counter: countSchema,
+  /** The id of the key that signed it. */
+  key: v.exactOptional(v.string()),
   /** How many bytes the report and its certificate add to a batch. */
   bytes: countSchema,
 })
@@ -118,9 +120,12 @@ export async function openOutbox({ store }: OutboxParts): Promise<Outbox> {
 function newerThan(waiting: AllWaiting, reports: readonly SignedReport[]) {
   const newer = new Map<NodeName, { report: SignedReport; waits: Waiting }>()
   for (const report of reports) {
-    const counter = newer.get(report.node)?.waits.counter ?? waiting.get(report.node)?.counter
-    if (counter !== undefined && counter >= report.counter) continue
-    newer.set(report.node, { report, waits: { counter: report.counter, bytes: bytesOf(report) } })
+    const waits = newer.get(report.node)?.waits ?? waiting.get(report.node)
+    const key = keyIdOf(report.envelope)
+    // Which of two keys is the newer one the inbox has decided.
+    const isSameKey = waits?.key === undefined || waits.key === key
+    if (waits !== undefined && isSameKey && waits.counter >= report.counter) continue
+    newer.set(report.node, { report, waits: { counter: report.counter, key, bytes: bytesOf(report) } })
   }
   return newer
 }

@@ -3,10 +3,12 @@
 import * as v from 'valibot'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import { archSchema, packageNameSchema, packageVersionSchema } from '../model/names.ts'
+import { archSchema, packageVersionSchema, publishedNameSchema } from '../model/names.ts'
 import { debNameOf, debVersionOf, problemOfDebVersion } from '../model/packages/deb.ts'
 import { parseTarget } from '../model/packages/target-schema.ts'
 import type { PackageDescription } from './taking.ts'
+
+const multiArchs = ['same', 'foreign', 'allowed'] as const
 
 const debArchSchema = v.pipe(
   v.string(),
@@ -37,18 +39,25 @@ export function descriptionOfControl(text: string, path: string): PackageDescrip
   if (problem !== undefined) {
     throw new Failure('bad-input', `${path}: Version ${JSON.stringify(version)}: ${problem}`)
   }
+  const multiArch = multiArchs.find((each) => each === fields.get('multi-arch')?.toLowerCase())
   // Our own field: dpkg keeps fields that it does not know.
   const target = fields.get('banyan-for')
   const kilobytes = fields.get('installed-size') ?? ''
   return {
     kind: 'deb',
-    name: debNameOf(checked(packageNameSchema, 'Package')),
+    name: debNameOf(checked(publishedNameSchema, 'Package')),
     version: debVersionOf(version),
     arch: checked(debArchSchema, 'Architecture'),
     ...(target !== undefined && { target: parseTarget([target], `${path}: Banyan-For`) }),
     installedSize: /^\d{1,12}$/.test(kilobytes) ? Number(kilobytes) * 1024 : 0,
     depends: [...clausesOf(fields.get('pre-depends')), ...clausesOf(fields.get('depends'))],
+    ...(multiArch !== undefined && { multiArch }),
     provides: clausesOf(fields.get('provides')).slice(0, limits.providesMax),
+    conflicts: [...clausesOf(fields.get('conflicts')), ...clausesOf(fields.get('breaks'))].slice(
+      0,
+      limits.exclusionsMax,
+    ),
+    replaces: clausesOf(fields.get('replaces')).slice(0, limits.exclusionsMax),
     summary: summaryOf(fields.get('description')),
     hooks: {},
   }

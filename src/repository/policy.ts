@@ -3,7 +3,7 @@
 
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import type { Instant, PackageName } from '../model/names.ts'
+import { archInName, type Instant, type PackageName, publishedNameOf } from '../model/names.ts'
 import { type PolicyRule, policySchema } from '../model/policy.ts'
 import {
   eachBuildOf,
@@ -15,13 +15,14 @@ import {
   type Wanted,
 } from '../model/revision.ts'
 import { rolloutOf } from '../model/rollouts.ts'
+import { msOfDuration } from '../model/units/durations.ts'
 import { windowOf } from '../model/units/windows.ts'
 import { compareVersions } from '../model/versions.ts'
 import { didYouMean } from '../model/yaml/nearest.ts'
 import { readYaml, refusal, type YamlFile, type YamlPath } from '../model/yaml/yaml.ts'
 import { checkedYaml } from '../model/yaml/yaml-check.ts'
 import { newestFirst, placeText, wantedBuildsOf } from './builds.ts'
-import type { Entries } from './entries.ts'
+import type { Entries, Entry } from './entries.ts'
 
 export interface CompileOptions {
   /** The policy's file name, as messages show it. */
@@ -155,7 +156,7 @@ function checkTerm(
   )
 }
 
-function termsOf({ window, rollout, urgent, background, restart, mode, keep }: PolicyRule): Terms {
+function termsOf({ window, rollout, urgent, background, restart, mode, ignore, timeout, keep }: PolicyRule): Terms {
   return {
     ...(window !== undefined && { window }),
     ...(rollout !== undefined && { rollout }),
@@ -163,6 +164,8 @@ function termsOf({ window, rollout, urgent, background, restart, mode, keep }: P
     ...(String(background) === 'true' && { background: true as const }),
     ...(restart !== undefined && { restart: [...new Set(restart)] }),
     ...(mode === 'audit' && { mode }),
+    ...(ignore !== undefined && { ignore: [...new Set(ignore)] }),
+    ...(timeout !== undefined && { hookTimeoutMs: msOfDuration(timeout) }),
     ...(keep !== undefined && { keep: Number(keep) }),
   }
 }
@@ -181,7 +184,7 @@ function wantedOf(name: PackageName, text: string, { catalogue, refuse, mayDowng
     return text === 'latest' && !mayDowngrade ? { ...wanted, orNewer: true } : wanted
   }
   const wanted = presentOf(name, 'latest', catalogue, refuse)
-  const entries = catalogue.of(name)
+  const entries = catalogue.of(publishedNameOf(name))
   const builds = eachBuildOf(wanted).map(({ build }) => build)
   const old = builds.find(({ manifest, version }) => {
     const kind = entries.find((entry) => entry.manifest === manifest)?.body.kind
@@ -200,9 +203,11 @@ function wantedOf(name: PackageName, text: string, { catalogue, refuse, mayDowng
 }
 
 function presentOf(name: PackageName, version: string, catalogue: Catalogue, refuse: Refuse): PresentWanted {
-  catalogue.checkWhole(name)
-  const entries = catalogue.of(name)
-  if (entries.length === 0) throw nothingPublished(name, catalogue, refuse)
+  const published = publishedNameOf(name)
+  catalogue.checkWhole(published)
+  const all = catalogue.of(published)
+  if (all.length === 0) throw nothingPublished(published, catalogue, refuse)
+  const entries = entriesFor(name, all, refuse)
   if (version === 'latest') return { state: 'present', ...wantedBuildsOf(entries, refuse) }
   const exact = entries.filter((entry) => entry.body.version === version)
   if (exact.length > 0) return { state: 'present', ...wantedBuildsOf(exact, refuse) }
@@ -211,6 +216,19 @@ function presentOf(name: PackageName, version: string, catalogue: Catalogue, ref
     `version ${version} of ${name} is not published; there is ${listOf(there)}`,
     didYouMean(version, there) ?? `banyan publish it first`,
   )
+}
+
+/** The builds that a name means: of `libfo:i386`, those for i386. */
+function entriesFor(name: PackageName, entries: readonly Entry[], refuse: Refuse): Entry[] {
+  const arch = archInName(name)
+  if (arch === undefined) return [...entries]
+  const fitting = entries.filter(({ body }) => body.arch === arch && body.kind !== 'tree')
+  if (fitting.length > 0) return fitting
+  const [published, archs] = [publishedNameOf(name), new Set(entries.map(({ body }) => body.arch))]
+  if (entries.every(({ body }) => body.kind === 'tree')) {
+    throw refuse(`${published} is a tree, and a machine has one tree of a name`, `write ${published}`)
+  }
+  throw refuse(`nothing is published of ${published} for ${arch}; there is ${listOf([...archs].sort())}`)
 }
 
 function nothingPublished(name: PackageName, catalogue: Catalogue, refuse: Refuse): Failure {

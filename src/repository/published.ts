@@ -4,14 +4,9 @@ import type { Kind, Payload } from '../model/manifest.ts'
 import type { Arch, Instant, PackageName, PackageVersion, Sha256 } from '../model/names.ts'
 import type { Target } from '../model/packages/target.ts'
 import type { Objects } from '../world/objects.ts'
-import type { Clock, Disk, Exec, Log } from '../world/world.ts'
-
-/** How many bytes of one step of a publication are done. */
-export interface Progress {
-  step: 'packing' | 'hashing' | 'storing'
-  done: number
-  total: number
-}
+import type { Clock, Disk, Log } from '../world/world.ts'
+import type { Prepare } from './preparing/preparing.ts'
+import type { Progress } from './taking.ts'
 
 export interface PublishOptions {
   /**
@@ -25,6 +20,8 @@ export interface PublishOptions {
   target?: Target
   onProgress?: (progress: Progress) => void
   signal?: AbortSignal
+  /** What storing the package runs in; it may add what belongs to it. Runs at once by default. */
+  storing?: (work: () => Promise<Published>) => Promise<Published>
 }
 
 export interface PublishedVersion {
@@ -59,7 +56,8 @@ export interface RepositoryParts {
   payloads: string
   objects: Pick<Objects, 'get' | 'put'>
   disk: Disk
-  exec: Pick<Exec, 'run' | 'which'>
+  /** Checks a package and stages its payload. */
+  prepare: Prepare
   clock: Pick<Clock, 'now'>
   log: Log
 }

@@ -1,23 +1,16 @@
-// Publishes one package: checks it, stages and hashes its payload, and only then stores it, the
-// entry last.
+// Publishes one package: has it checked, staged and hashed (preparing/), and only then stores it,
+// the entry last.
 
-import { open, stat } from 'node:fs/promises'
 import * as v from 'valibot'
-import { Failure, messageOf } from '../model/failure.ts'
-import { limits } from '../model/limits.ts'
-import { type Kind, type Manifest, parseManifest } from '../model/manifest.ts'
-import { packageNameSchema, packageVersionSchema } from '../model/names.ts'
-import type { Target } from '../model/packages/target.ts'
+import { Failure } from '../model/failure.ts'
+import type { Manifest } from '../model/manifest.ts'
+import { packageVersionSchema, publishedNameSchema } from '../model/names.ts'
 import { sha256Of } from '../world/objects.ts'
 import { placeText } from './builds.ts'
-import { looksLikeDeb, takeDeb } from './deb.ts'
 import type { Entries, Entry } from './entries.ts'
-import { metainfoFor } from './metainfo.ts'
-import type { StagedPayload } from './payload-file.ts'
-import type { Progress, Published, PublishedVersion, PublishOptions, RepositoryParts } from './published.ts'
-import { looksLikeRpm, takeRpm } from './rpm.ts'
-import type { Taken, Taking } from './taking.ts'
-import { takeTree } from './tree.ts'
+import type { ReadyToStore } from './preparing/preparing.ts'
+import type { Published, PublishedVersion, PublishOptions, RepositoryParts } from './published.ts'
+import type { Progress, Taking } from './taking.ts'
 
 /**
  * The staging file lies in the folder of the payloads, so that a rename publishes it. A killed
@@ -34,25 +27,21 @@ export async function publishOne(
   options: PublishOptions,
 ): Promise<Published> {
   const signal = options.signal ?? new AbortController().signal
-  const progressOf = (step: Progress['step']) => (done: number, total: number) =>
-    options.onProgress?.({ step, done, total })
-  const target = stagingFileOf(parts.payloads)
+  const staging = stagingFileOf(parts.payloads)
   try {
     signal.throwIfAborted()
-    const taken = await take(parts, { path, given: givenOf(options), target, onBytes: progressOf('packing'), signal })
-    const ready = await readyToStore(targeted(taken, options.target), path, progressOf('hashing'), signal)
+    const given = givenOf(options)
+    const onProgress = (progress: Progress) => options.onProgress?.(progress)
+    const ready = await parts.prepare({ path, given, target: options.target, staging, onProgress, signal })
     signal.throwIfAborted()
-    return await store(parts, entries, ready, progressOf('storing'))
+    const storing = options.storing ?? ((work) => work())
+    return await storing(() => store(parts, entries, ready, onProgress))
   } catch (error) {
     if (!signal.aborted || error instanceof Failure) throw error
     throw new Failure('stopped', `publishing ${path} was stopped`, { cause: error })
   } finally {
-    await parts.disk.remove(target)
+    await parts.disk.remove(staging)
   }
-}
-
-function targeted(taken: Taken, target: Target | undefined): Taken {
-  return target === undefined ? taken : { ...taken, description: { ...taken.description, target } }
 }
 
 export function publishedVersionOf({ manifest, body, published }: Entry): PublishedVersion {
@@ -65,7 +54,7 @@ export function publishedVersionOf({ manifest, body, published }: Entry): Publis
 
 function givenOf({ name, version }: PublishOptions): Taking['given'] {
   const given: Taking['given'] = {}
-  if (name !== undefined) given.name = checked(packageNameSchema, name, '--name')
+  if (name !== undefined) given.name = checked(publishedNameSchema, name, '--name')
   if (version !== undefined) given.version = checked(packageVersionSchema, version, '--version')
   return given
 }
@@ -76,118 +65,16 @@ function checked(schema: v.GenericSchema<string>, text: string, option: string):
   throw new Failure('bad-input', `${option} ${JSON.stringify(text.slice(0, 80))}: ${result.issues[0].message}`)
 }
 
-async function take({ disk, exec }: RepositoryParts, taking: Taking): Promise<Taken> {
-  switch (await kindOf(taking.path)) {
-    case 'tree':
-      return takeTree(disk, taking)
-    case 'deb':
-      return takeDeb(exec, taking)
-    case 'rpm':
-      return takeRpm(exec, taking)
-  }
-}
-
-async function kindOf(path: string): Promise<Kind> {
-  const found = await readable(path, () => stat(path))
-  if (found.isDirectory()) return 'tree'
-  if (!found.isFile()) throw new Failure('bad-input', `${path}: neither a file nor a folder`)
-  if (found.size > limits.payloadMaxBytes) {
-    throw new Failure('too-large', `${path}: ${found.size} bytes are over the limit of ${limits.payloadMaxBytes}`)
-  }
-  const start = await readable(path, () => startOf(path))
-  if (looksLikeRpm(start) || path.endsWith('.rpm')) return 'rpm'
-  if (looksLikeDeb(start) || path.endsWith('.deb')) return 'deb'
-  throw new Failure('bad-input', `${path}: neither a package nor a folder`, {
-    hint: 'publish a .deb, an .rpm, or a folder with a banyan.yaml',
-  })
-}
-
-async function startOf(path: string): Promise<Buffer> {
-  const file = await open(path, 'r')
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(8), 0, 8, 0)
-    return buffer.subarray(0, bytesRead)
-  } finally {
-    await file.close()
-  }
-}
-
-async function readable<T>(path: string, read: () => Promise<T>): Promise<T> {
-  try {
-    return await read()
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code
-    if (code === 'ENOENT' || code === 'ENOTDIR')
-      throw new Failure('not-found', `${path}: there is no such file or folder`)
-    throw new Failure('bad-input', `${path}: cannot be read: ${messageOf(error)}`, { cause: error })
-  }
-}
-
-interface ReadyToStore {
-  warnings: string[]
-  payload: StagedPayload
-  body: Manifest
-  manifestBytes: Uint8Array
-  metainfoBytes: Uint8Array | undefined
-}
-
-async function readyToStore(
-  { description, payload, warnings }: Taken,
-  path: string,
-  onProgress: (done: number, total: number) => void,
-  signal: AbortSignal,
-): Promise<ReadyToStore> {
-  const { sha256, size } = payload
-  const small = size < limits.swarmThresholdBytes
-  const metainfo = small ? undefined : await metainfoFor(payload, fileNameOf(description), { onProgress, signal })
-  const travel =
-    metainfo === undefined
-      ? { via: 'object', sha256, size }
-      : {
-          via: 'swarm',
-          sha256,
-          size,
-          infoHash: metainfo.infoHash,
-          pieceLength: metainfo.pieceLength,
-          metainfo: sha256Of(metainfo.bytes),
-        }
-  const { name, version, kind, arch, target, installedSize, depends, provides = [], summary, hooks } = description
-  // The order of the keys is fixed, because the manifest is found by the digest of these bytes.
-  const body = parseManifest(
-    {
-      schema: 1,
-      ...{ name, version, kind, arch, ...(target !== undefined && { target }) },
-      ...{ payload: travel, installedSize, depends },
-      ...(provides.length === 0 ? {} : { provides }),
-      ...{ summary, hooks },
-    },
-    path,
-  )
-  return {
-    warnings,
-    payload,
-    body,
-    manifestBytes: new TextEncoder().encode(JSON.stringify(body)),
-    metainfoBytes: metainfo?.bytes,
-  }
-}
-
-const fileEndings = { deb: 'deb', rpm: 'rpm', tree: 'tar' } as const satisfies Record<Kind, string>
-
-/** The file name that ordinary BitTorrent clients show for a payload. */
-function fileNameOf({ name, version, arch, kind }: Pick<Manifest, 'name' | 'version' | 'arch' | 'kind'>): string {
-  return `${name}_${version}_${arch}.${fileEndings[kind]}`
-}
-
 async function store(
   { disk, objects, payloads, clock, log }: RepositoryParts,
   entries: Entries,
   { payload, body, manifestBytes, metainfoBytes, warnings }: ReadyToStore,
-  onProgress: (done: number, total: number) => void,
+  onProgress: (progress: Progress) => void,
 ): Promise<Published> {
+  const progressAt = (done: number) => onProgress({ step: 'storing', done, total: payload.size })
   const before = entries.find(body)
   checkFits(entries, body, sha256Of(manifestBytes))
-  onProgress(0, payload.size)
+  progressAt(0)
   // An earlier version of banyan may have chosen another piece length; the manifest then stays as
   // it was signed.
   const { via } = (before?.body ?? body).payload
@@ -197,7 +84,7 @@ async function store(
   const manifest = await objects.put(manifestBytes)
   const entry = before ?? { manifest, body, published: clock.now() }
   if (before === undefined) await entries.add(entry)
-  onProgress(payload.size, payload.size)
+  progressAt(payload.size)
   const outcome = before === undefined ? 'published' : 'already'
   log.info('package published', {
     outcome,

@@ -60,7 +60,7 @@ export async function openRepository(parts: RepositoryParts): Promise<Repository
   const inTurn = takingTurns({ max: limits.publishQueueMax, what: 'publications' })
 
   return {
-    publish: (path, options = {}) => inTurn(() => publishOne(parts, entries, resolve(path), options)),
+    publish: (path, options = {}) => inTurn(() => publishOne(parts, entries, resolve(path), options), options.signal),
 
     async packages() {
       const names = [...new Set(entries.all().map((entry) => entry.body.name))].sort()

@@ -5,7 +5,7 @@ import { open } from 'node:fs/promises'
 import * as v from 'valibot'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import { packageNameSchema, packageVersionSchema } from '../model/names.ts'
+import { packageVersionSchema, publishedNameSchema } from '../model/names.ts'
 import { archOfRpm, rpmVersionOf } from '../model/rpm.ts'
 import type { Exec } from '../world/world.ts'
 import { type StagedPayload, stageCopy } from './payload-file.ts'
@@ -64,6 +64,12 @@ const tags = {
   requireFlags: 1048,
   requires: 1049,
   requireVersions: 1050,
+  conflictFlags: 1053,
+  conflicts: 1054,
+  conflictVersions: 1055,
+  obsoletes: 1090,
+  obsoleteFlags: 1114,
+  obsoleteVersions: 1115,
   sourcePackage: 1106,
   payloadFormat: 1124,
   payloadCompressor: 1125,
@@ -144,7 +150,7 @@ function descriptionOfRpm({ header, isSource, size }: RpmParts, path: string): P
   if (arch === undefined) {
     throw new Failure('unsupported', `${path}: architecture ${JSON.stringify(rpmArch.slice(0, 80))} is not known here`)
   }
-  const name = checked(packageNameSchema, required(tags.name, 'name'), 'name')
+  const name = checked(publishedNameSchema, required(tags.name, 'name'), 'name')
   const [version, release] = [required(tags.version, 'version'), required(tags.release, 'release')]
   // A dash would move the border between version and release.
   const [badPart] = [version, release].filter((part) => part.includes('-'))
@@ -164,6 +170,8 @@ function descriptionOfRpm({ header, isSource, size }: RpmParts, path: string): P
     ),
     depends: dependsOf(header, path),
     provides: provides.slice(0, limits.providesMax),
+    conflicts: clausesOf(header, conflictTags, path, 'conflicts').slice(0, limits.exclusionsMax),
+    replaces: clausesOf(header, obsoleteTags, path, 'obsoletes').slice(0, limits.exclusionsMax),
     summary: (header.text(tags.summary) ?? '').replace(/\p{Cc}/gu, ' ').slice(0, limits.textMaxChars),
     hooks: {},
   }
@@ -171,19 +179,22 @@ function descriptionOfRpm({ header, isSource, size }: RpmParts, path: string): P
 
 const [less, greater, equal, isRpmlib] = [1 << 1, 1 << 2, 1 << 3, 1 << 24]
 
-/** The requirements in rpm's own form, `base >= 1.0`, without those that rpm itself has to meet. */
+const requireTags = [tags.requires, tags.requireFlags, tags.requireVersions] as const
+const conflictTags = [tags.conflicts, tags.conflictFlags, tags.conflictVersions] as const
+const obsoleteTags = [tags.obsoletes, tags.obsoleteFlags, tags.obsoleteVersions] as const
+
+/** The requirements without those that rpm itself has to meet. */
 function dependsOf(header: RpmHeader, path: string): string[] {
-  const [names, flags, versions] = [
-    header.texts(tags.requires),
-    header.numbers(tags.requireFlags),
-    header.texts(tags.requireVersions),
-  ]
-  if (
-    (flags.length > 0 && flags.length !== names.length) ||
-    (versions.length > 0 && versions.length !== names.length)
-  ) {
-    throw new Failure('bad-input', `${path}: not a whole rpm package: its requirements do not fit together`)
-  }
+  const depends = clausesOf(header, requireTags, path, 'requirements')
+  if (depends.length <= limits.dependsMax) return depends
+  throw new Failure('too-large', `${path}: it depends on more than ${limits.dependsMax} others`)
+}
+
+/** Relations in rpm's own form, `base >= 1.0`, each once. `tagged`: the tags of names, flags and versions. */
+function clausesOf(header: RpmHeader, tagged: readonly [number, number, number], path: string, what: string): string[] {
+  const [names, flags, versions] = [header.texts(tagged[0]), header.numbers(tagged[1]), header.texts(tagged[2])]
+  const isWhole = [flags, versions].every((list) => list.length === 0 || list.length === names.length)
+  if (!isWhole) throw new Failure('bad-input', `${path}: not a whole rpm package: its ${what} do not fit together`)
   const clauses = names.flatMap((name, index) => {
     const flag = flags[index] ?? 0
     if ((flag & isRpmlib) !== 0 || name.startsWith('rpmlib(')) return []
@@ -191,7 +202,5 @@ function dependsOf(header: RpmHeader, path: string): string[] {
     const version = versions[index] ?? ''
     return [sign === '' || version === '' ? name : `${name} ${sign} ${version}`]
   })
-  const depends = [...new Set(clauses)]
-  if (depends.length <= limits.dependsMax) return depends
-  throw new Failure('too-large', `${path}: it depends on more than ${limits.dependsMax} others`)
+  return [...new Set(clauses)]
 }

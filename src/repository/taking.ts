@@ -1,12 +1,21 @@
 // What all kinds of packages share when they are published: a checked source and a staged payload.
 
+import { dirname } from 'node:path'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Manifest } from '../model/manifest.ts'
+import type { Disk } from '../world/world.ts'
 import type { StagedPayload } from './payload-file.ts'
 
 /** A manifest without its payload: how the payload travels is decided later. */
 export type PackageDescription = Omit<Manifest, 'schema' | 'payload'>
+
+/** How many bytes of one step of a publication are done. */
+export interface Progress {
+  step: 'packing' | 'hashing' | 'storing'
+  done: number
+  total: number
+}
 
 export interface Taking {
   /** Absolute path of the package's file or folder. */
@@ -68,5 +77,24 @@ export function installedSizeOf(said: number, content: number, path: string): nu
   if (said === 0 || !isFarOff) return Math.max(said, content)
   throw new Failure('bad-input', `${path}: it says that it takes ${said} bytes, and its files have ${content}`, {
     hint: 'build it again with its true size',
+  })
+}
+
+/**
+ * Throws `too-large` or `no-space`, before the first byte is copied, if a payload of so many bytes
+ * cannot be staged.
+ */
+export async function checkRoom(
+  disk: Pick<Disk, 'freeBytes'>,
+  { path, target }: Pick<Taking, 'path' | 'target'>,
+  bytes: number,
+): Promise<void> {
+  if (bytes > limits.payloadMaxBytes) {
+    throw new Failure('too-large', `${path}: ${bytes} bytes are over the limit of ${limits.payloadMaxBytes}`)
+  }
+  const free = await disk.freeBytes(dirname(target))
+  if (bytes <= free) return
+  throw new Failure('no-space', `${path}: a copy needs ${bytes} bytes, and ${free} are free in ${dirname(target)}`, {
+    retry: 'later',
   })
 }

@@ -6,9 +6,16 @@ import { Failure } from '../model/failure.ts'
 
 const tarBlockBytes = 512
 
+/** Names of accounts on the nodes, and a mode other than the usual one. */
+export interface TarAttributes {
+  mode?: number
+  owner?: string
+  group?: string
+}
+
 export type TarEntry =
-  | { kind: 'folder'; path: string }
-  | { kind: 'file'; path: string; size: number; executable: boolean }
+  | ({ kind: 'folder'; path: string } & TarAttributes)
+  | ({ kind: 'file'; path: string; size: number; executable: boolean } & TarAttributes)
   | { kind: 'link'; path: string; target: string }
 
 /**
@@ -16,13 +23,13 @@ export type TarEntry =
  * needs one.
  */
 export function tarHeaderOf(entry: TarEntry): Uint8Array {
-  const { type, path, linkpath: target, mode, size } = tarFieldsOf(entry)
+  const { type, path, linkpath: target, mode, size, uname, gname } = tarFieldsOf(entry)
   const extended = [
     ...(fitsField(path) ? [] : [paxRecordOf('path', path)]),
     ...(fitsField(target) ? [] : [paxRecordOf('linkpath', target)]),
     ...(size <= octalMax(11) ? [] : [paxRecordOf('size', String(size))]),
   ]
-  const header = headerBlock({ path, target, size, mode, type: typeLetters[type] })
+  const header = headerBlock({ path, target, size, mode, type: typeLetters[type], uname, gname })
   if (extended.length === 0) return header
   const records = Buffer.concat(extended)
   return Buffer.concat([
@@ -39,7 +46,9 @@ export function tarFieldsOf(entry: TarEntry) {
     type: typeNames[entry.kind],
     path: entry.kind === 'folder' ? `${entry.path}/` : entry.path,
     linkpath: entry.kind === 'link' ? entry.target : '',
-    mode: entry.kind === 'file' && !entry.executable ? 0o644 : entry.kind === 'link' ? 0o777 : 0o755,
+    mode: entry.kind === 'link' ? 0o777 : (entry.mode ?? (entry.kind === 'file' && !entry.executable ? 0o644 : 0o755)),
+    uname: entry.kind === 'link' ? '' : (entry.owner ?? ''),
+    gname: entry.kind === 'link' ? '' : (entry.group ?? ''),
     size: entry.kind === 'file' ? entry.size : 0,
   }
 }
@@ -85,7 +94,15 @@ function fitsField(text: string): boolean {
   return text.length <= 100 && asciiOnly.test(text)
 }
 
-function headerBlock(fields: { path: string; target: string; size: number; mode: number; type: string }): Buffer {
+function headerBlock(fields: {
+  path: string
+  target: string
+  size: number
+  mode: number
+  type: string
+  uname?: string
+  gname?: string
+}): Buffer {
   const block = Buffer.alloc(tarBlockBytes)
   // Where a pax record holds the path, only readers without pax see this field, and it may be cut
   // anywhere.
@@ -98,6 +115,8 @@ function headerBlock(fields: { path: string; target: string; size: number; mode:
   block.write(fields.type, 156, 'latin1')
   block.write(fields.target, 157, 100, 'utf8')
   block.write('ustar\x0000', 257, 'latin1')
+  block.write(fields.uname ?? '', 265, 31, 'latin1')
+  block.write(fields.gname ?? '', 297, 31, 'latin1')
   block.write(`${octal(checksumOf(block), 6)}\0 `, 148, 'latin1')
   return block
 }

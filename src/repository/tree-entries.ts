@@ -1,7 +1,7 @@
 // The entries of a folder to be published, and the reasons to refuse them.
 
-import type { Stats } from 'node:fs'
-import { lstat, readdir, readlink } from 'node:fs/promises'
+import { constants, type Stats } from 'node:fs'
+import { lstat, open, readdir, readlink } from 'node:fs/promises'
 import { join, normalize } from 'node:path'
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
@@ -9,13 +9,14 @@ import type { Hooks } from '../model/manifest.ts'
 import { createTarCheck, staysInside } from '../model/packages/tree-check.ts'
 import { globOf } from '../model/units/globs.ts'
 import { type TarEntry, tarFieldsOf } from './tar.ts'
+import type { FoundEntry } from './tree-attributes.ts'
 
 /**
  * Every entry of the folder, parents first. The entries of one folder are in the byte order of
  * their names.
  */
-export async function entriesOf(folder: string, leaveOut: readonly string[]): Promise<TarEntry[]> {
-  const entries: TarEntry[] = []
+export async function entriesOf(folder: string, leaveOut: readonly string[]): Promise<FoundEntry[]> {
+  const entries: FoundEntry[] = []
   const globs = leaveOut.map(globOf)
   const walk = async (above: string): Promise<void> => {
     for (const name of await namesIn(folder, above)) {
@@ -67,6 +68,39 @@ function checkHook(folder: string, hook: string, path: string, known: ReadonlyMa
   }
 }
 
+/** Throws for a hook that no kernel would run: every node would fail with it. */
+export async function checkInterpreters(folder: string, hooks: Hooks): Promise<void> {
+  for (const [hook, path] of Object.entries(hooks)) {
+    const start = (await fromDisk(folder, normalize(path), (whole) => startOf(whole))).toString('latin1')
+    const why = `the ${hook} hook ${JSON.stringify(path)}`
+    if (start.startsWith('\x7fELF')) continue
+    if (!/^#![ \t]*\//.test(start)) {
+      throw new Failure('bad-input', `${folder}: ${why} is no program: it does not start with #! and an interpreter`, {
+        hint: 'begin it with #!/bin/sh',
+      })
+    }
+    if (/^[^\n]*\r\n/.test(start)) {
+      throw new Failure(
+        'bad-input',
+        `${folder}: ${why} has the line ends of Windows, and its interpreter is not found`,
+        {
+          hint: `sed -i 's/\\r$//' ${join(folder, normalize(path))}`,
+        },
+      )
+    }
+  }
+}
+
+async function startOf(path: string): Promise<Buffer> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(256), 0, 256, 0)
+    return buffer.subarray(0, bytesRead)
+  } finally {
+    await file.close()
+  }
+}
+
 /** Nodes check every entry in the same way, and refuse the whole tree for one. */
 function checkUnpacks(folder: string, entries: readonly TarEntry[]): void {
   const bytes = entries.reduce((sum, entry) => sum + (entry.kind === 'file' ? entry.size : 0), 0)
@@ -77,16 +111,16 @@ function checkUnpacks(folder: string, entries: readonly TarEntry[]): void {
   }
 }
 
-async function entryAt(folder: string, path: string): Promise<TarEntry> {
+async function entryAt(folder: string, path: string): Promise<FoundEntry> {
   const found = await fromDisk(folder, path, (whole) => lstat(whole))
-  if (found.isDirectory()) return { kind: 'folder', path }
-  if (found.isSymbolicLink()) return linkAt(folder, path)
-  if (!found.isFile())
+  if (found.isSymbolicLink()) return { ...(await linkAt(folder, path)), found: found.mode }
+  if (!found.isFile() && !found.isDirectory())
     throw refused(folder, path, `a ${specialKind(found)}, only files, folders and links are published`)
-  if ((found.mode & 0o6000) !== 0) {
+  if (found.isFile() && (found.mode & 0o6000) !== 0) {
     throw refused(folder, path, 'set-user-id or set-group-id', `chmod ug-s ${join(folder, path)}`)
   }
-  return { kind: 'file', path, size: found.size, executable: (found.mode & 0o100) !== 0 }
+  if (found.isDirectory()) return { kind: 'folder', path, found: found.mode & 0o7777 }
+  return { kind: 'file', path, size: found.size, executable: (found.mode & 0o100) !== 0, found: found.mode & 0o777 }
 }
 
 async function linkAt(folder: string, path: string): Promise<TarEntry> {

@@ -6,26 +6,35 @@ import { type FileHandle, open, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure, messageOf } from '../model/failure.ts'
 import { sortedTarget } from '../model/packages/target.ts'
-import type { Disk } from '../world/world.ts'
+import type { Disk, Exec } from '../world/world.ts'
 import { type Append, stagePayload } from './payload-file.ts'
-import type { Taken, Taking } from './taking.ts'
+import { checkRoom, type Taken, type Taking } from './taking.ts'
 import { type TarEntry, tarEnd, tarHeaderOf, tarPaddingAfter } from './tar.ts'
+import { refuseLost, withAttributes } from './tree-attributes.ts'
 import { describeTree, descriptionFileName } from './tree-description.ts'
-import { checkEntries, entriesOf } from './tree-entries.ts'
+import { checkEntries, checkInterpreters, entriesOf } from './tree-entries.ts'
 
 const readStepBytes = 1024 * 1024
 
 /**
  * The archive does not depend on owners, times, umask or the order of the file system: uid, gid and
- * time are 0; folders and files that their owner may execute have mode 0755, other files 0644. Hard
+ * time are 0; `carriedModeIn` says what of modes is the umask's. Owners are those of banyan.yaml. Hard
  * links become files. `banyan.yaml` is left out, because the manifest holds its content.
  */
-export async function takeTree(disk: Pick<Disk, 'read'>, taking: Taking): Promise<Taken> {
+export async function takeTree(
+  { disk, exec }: { disk: Pick<Disk, 'read' | 'freeBytes'>; exec: Pick<Exec, 'run' | 'which'> },
+  taking: Taking,
+): Promise<Taken> {
   const folder = await realpath(taking.path)
-  const { exclude, for: target, ...described } = await describeTree(disk, folder, taking.given)
-  const entries = await entriesOf(folder, [descriptionFileName, ...exclude])
+  const { exclude, files, for: target, ...described } = await describeTree(disk, folder, taking.given)
+  const found = await entriesOf(folder, [descriptionFileName, ...exclude])
+  const { entries, warnings } = await withAttributes(folder, found, { files, description: descriptionFileName })
   checkEntries(folder, entries, described.hooks)
+  await checkInterpreters(folder, described.hooks)
+  const published = new Set(entries.map((entry) => entry.path))
+  const unseen = await refuseLost(exec, folder, (path) => published.has(path))
   const installedSize = entries.reduce((sum, entry) => sum + sizeOf(entry), 0)
+  await checkRoom(disk, taking, installedSize)
   let done = 0
   const payload = await stagePayload(taking.target, (append) =>
     pack(folder, entries, append, (count) => {
@@ -43,7 +52,7 @@ export async function takeTree(disk: Pick<Disk, 'read'>, taking: Taking): Promis
       depends: [],
     },
     payload,
-    warnings: [],
+    warnings: [...warnings, ...unseen],
   }
 }
 

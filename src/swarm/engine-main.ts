@@ -14,6 +14,7 @@ const report = (message: EngineReport) => {
   if (process.connected) send(message, undefined, {}, () => {})
 }
 leaveOutWaysOut()
+const { watchMemory } = await import('./engine/memory-watch.ts')
 const { startEngineCore } = await import('./engine/core.ts')
 const core = startEngineCore({
   clock: systemClock,
@@ -26,5 +27,16 @@ const core = startEngineCore({
 })
 process.on('disconnect', () => process.exit(0))
 process.on('message', (message, connection) => core.obey(parseCommand(message, 'swarm engine command'), connection))
+watchMemory({
+  clock: systemClock,
+  residentBytes: () => process.memoryUsage.rss(),
+  onTooMuch: (bytes) => {
+    // What is written and recorded stays; the control side starts the next engine.
+    const about = `${Math.round(bytes / 2 ** 20)} MiB`
+    send({ kind: 'note', message: 'too much memory', about } satisfies EngineReport, undefined, {}, () =>
+      process.exit(1),
+    )
+  },
+})
 report({ kind: 'ready' })
 module.flushCompileCache()

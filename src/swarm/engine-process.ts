@@ -28,7 +28,8 @@ function start(
   const child = fork(main, [], {
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    execArgv: [],
+    // Objects of JavaScript alone; the engine watches the rest itself (memory-watch.ts).
+    execArgv: [`--max-old-space-size=${limits.engineMemoryMaxBytes / 2 ** 21}`],
     env: environment(),
   })
   if (child.stderr !== null) {

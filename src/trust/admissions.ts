@@ -3,13 +3,14 @@
 
 import { hash, type KeyObject, timingSafeEqual } from 'node:crypto'
 import * as v from 'valibot'
+import { BoundedMap } from '../model/bounded-map.ts'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import { type NodeName, nodeNameSchema, type Sha256 } from '../model/names.ts'
+import { type Instant, type NodeName, nodeNameSchema, type Sha256 } from '../model/names.ts'
 import { parseJson, parserOf } from '../model/parse.ts'
 import { takingTurns } from '../work/turns.ts'
 import type { Random } from '../world/world.ts'
-import type { AdmissionRecords, TokenRecord } from './admission-records.ts'
+import type { AdmissionRecords, NodeRecord, TokenRecord } from './admission-records.ts'
 import type { AuthorityClock } from './authority-clock.ts'
 import { type Authority, createEnrolmentCertificate, createNodeCertificate, readRequest } from './certificates.ts'
 import {
@@ -61,9 +62,14 @@ interface Issuer {
 /** What every step of an admission needs. */
 interface Desk extends Issuer {
   records: AdmissionRecords
+  renewed: RenewedLately
 }
 
-export async function openAdmissions(desk: Desk): Promise<Admissions> {
+/** The newest renewal of each key. */
+type RenewedLately = BoundedMap<Sha256, { at: Instant; reply: EnrolReply }>
+
+export async function openAdmissions(parts: Omit<Desk, 'renewed'>): Promise<Admissions> {
+  const desk: Desk = { ...parts, renewed: new BoundedMap(limits.renewalsKept) }
   await desk.records.forgetTokens(desk.clock.now())
   const inTurn = takingTurns()
   return {
@@ -157,7 +163,10 @@ async function takeName(
   await records.putToken(tokenId, { ...token, used: token.used + 1 })
 }
 
-/** A replayed renewal gets its node one more certificate for the key that only this node has. */
+/**
+ * Within `limits.renewalEveryMs` a node gets the same certificate again: an answer may have got lost,
+ * and a thief must not have any number of them made. So does a replayed request.
+ */
 async function renew(
   desk: Desk,
   { renew: envelope, certificate }: Extract<EnrolRequest, { renew: unknown }>,
@@ -182,12 +191,29 @@ async function renew(
   if (!isOwn && Math.abs(now - renewal.at) > limits.renewalSkewMs) {
     throw new Failure('replayed', `renewal of ${verified.node} is of ${new Date(renewal.at).toISOString()}`)
   }
-  const node = await desk.records.node(verified.node)
+  const node = (await desk.records.node(verified.node)) ?? (await readmitted(desk, verified))
   if (node?.keyId !== verified.keyId || node.revokedAt !== null) {
     throw new Failure('refused', `${verified.node} with key ${verified.keyId} is no node of this fleet any more`)
   }
+  const known = desk.renewed.get(verified.keyId)
+  if (!isOwn && known !== undefined && Math.abs(now - known.at) < limits.renewalEveryMs) return known.reply
   const { publicKey } = certificateOf(Buffer.from(certificate, 'base64'), 'certificate')
-  return await replyFor(desk, verified.node, publicKey)
+  const reply = await replyFor(desk, verified.node, publicKey)
+  desk.renewed.set(verified.keyId, { at: now, reply })
+  return reply
+}
+
+/**
+ * A node without a record here joined after the copy that this root was restored from: its
+ * certificate says that it was let in.
+ */
+async function readmitted(
+  { records, clock }: Desk,
+  { node, keyId }: { node: NodeName; keyId: Sha256 },
+): Promise<NodeRecord> {
+  const record = { keyId, since: clock.now(), revokedAt: null }
+  await records.putNode(node, record)
+  return record
 }
 
 async function replyFor(

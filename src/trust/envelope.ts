@@ -48,7 +48,7 @@ interface EnvelopeChecks {
 
 /**
  * Verifies an envelope and returns its signer and its payload. Throws `untrusted` if any part does
- * not verify, and `expired` if the certificate does not hold at this time.
+ * not verify or is padded, and `expired` if the certificate does not hold at this time.
  *
  * A report waits in outboxes and behind cut links, so it may arrive after its certificate has
  * ended. It is accepted for `limits.lateEnvelopeMs` longer. A time inside the payload would not be
@@ -57,7 +57,7 @@ interface EnvelopeChecks {
 export function verifyEnvelope(
   envelope: Envelope,
   { payloadType, certificates, ca, now, lateMs = limits.lateEnvelopeMs }: EnvelopeChecks,
-): { node: NodeName; keyId: Sha256; payload: Uint8Array } {
+): { node: NodeName; keyId: Sha256; certifiedAt: Instant; payload: Uint8Array } {
   if (envelope.payloadType !== payloadType) {
     throw new Failure('untrusted', `envelope holds ${envelope.payloadType}, expected ${payloadType}`)
   }
@@ -66,7 +66,7 @@ export function verifyEnvelope(
   if (!carried || envelope.signatures.length !== 1) {
     throw new Failure('untrusted', `envelope comes without the certificate of ${signature?.keyid ?? 'its signer'}`)
   }
-  const certificate = certificateOf(Buffer.from(certificates[signature.keyid] ?? '', 'base64'), 'certificate')
+  const certificate = certificateOf(bytesOf(certificates[signature.keyid] ?? '', 'certificate'), 'certificate')
   checkIssued(certificate, certificateOf(ca, 'fleet certificate'))
   const identity = identityOf(certificate.raw)
   if (identity.role !== 'node') throw new Failure('untrusted', `envelope is signed by token ${identity.tokenId}`)
@@ -83,12 +83,22 @@ export function verifyEnvelope(
   if (signature.keyid !== keyId) {
     throw new Failure('untrusted', `envelope is signed by ${signature.keyid}, and the key of ${name} is ${keyId}`)
   }
-  const payload = Buffer.from(envelope.payload, 'base64')
+  const payload = bytesOf(envelope.payload, 'envelope')
   const signed = preAuthenticationEncoding(payloadType, payload)
   if (!verify(null, signed, certificate.publicKey, Buffer.from(signature.sig, 'base64'))) {
     throw new Failure('untrusted', `signature of ${name} does not hold`)
   }
-  return { node: name, keyId, payload }
+  return { node: name, keyId, certifiedAt: notBefore, payload }
+}
+
+/**
+ * The bytes of a base64 text. Throws `untrusted` for a text with anything else in it: blanks would
+ * be stored and passed on, and no signature covers them.
+ */
+function bytesOf(base64: string, what: string): Buffer {
+  const bytes = Buffer.from(base64, 'base64')
+  if (base64.length === Math.ceil(bytes.byteLength / 3) * 4) return bytes
+  throw new Failure('untrusted', `${what} is not plain base64`)
 }
 
 /** DSSE v1, protocol.md: `DSSEv1 <length> <type> <length> <body>`, lengths in bytes. */

@@ -8,35 +8,21 @@
 // The root key signs the first metadata and is never read again, so its owners may move it away
 // to a safe place.
 
-import { hash, type KeyObject, X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
-import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import { type Instant, type NodeName, nodeNameSchema, wordSchema } from '../model/names.ts'
-import { parserOf } from '../model/parse.ts'
+import type { Instant, NodeName } from '../model/names.ts'
 import { takingTurns } from '../work/turns.ts'
-import { openObjects } from '../world/objects.ts'
-import type { Clock, Disk, Random } from '../world/world.ts'
-import { initAdmissions, openAdmissionRecords } from './admission-records.ts'
+import type { Clock, Random } from '../world/world.ts'
+import { openAdmissionRecords } from './admission-records.ts'
 import { openAdmissions, type TokenWish } from './admissions.ts'
 import { type ClockDoubt, createAuthorityClock } from './authority-clock.ts'
-import { type Authority, createAuthorityCertificate, createNodeCertificate, fleetOf } from './certificates.ts'
 import type { EnrolReply } from './enrolment.ts'
-import { nodeIdentityFrom, readPrivate, saveIdentity, tlsIdentityOf } from './identity.ts'
-import { certificatePem, privateKeyFrom, privateKeyFromPem, privateKeyPem, seedBytes } from './keys.ts'
-import { fileNameOf, isMetadataFile, type TargetDigest } from './metadata.ts'
-import { type OnlineKeys, rootFile } from './metadata-signing.ts'
-import {
-  type Change,
-  endOf,
-  firstPublication,
-  isNews,
-  publicationAfter,
-  publicationOf,
-  writePublication,
-} from './publications.ts'
-import { bootstrapTrust } from './trust-store.ts'
+import { type FleetDisk, loadAuthority, loadOnlineKeys, settle, storedObject } from './fleet-folder.ts'
+import { openSigning } from './fleet-signing.ts'
+import { fileNameOf, isMetadataFile } from './metadata.ts'
+import { publicationOf } from './publications.ts'
 import { copyFrom, follow, fromFolder } from './tuf-client.ts'
+import type { Ahead } from './versions-heard.ts'
 
 export interface Fleet {
   /** The fleet's name. */
@@ -58,6 +44,20 @@ export interface Fleet {
   publishRelease(bytes: { revision: Uint8Array; rollouts: Uint8Array }): Promise<void>
   /** The same for the state of the rollouts alone. */
   publishRollouts(bytes: Uint8Array): Promise<void>
+  /**
+   * Whether the fleet trusts newer metadata than this root has signed. Until `recover`, nothing is
+   * signed then: `publishRelease` and `publishRollouts` throw a `conflict` Failure.
+   */
+  ahead(): Ahead | null
+  /** The version of the timestamp that a child trusts. */
+  versionHeard(node: NodeName, version: number): void
+  /**
+   * The next release, and nothing before it, goes on above what the children trust. Null if no
+   * child is ahead.
+   */
+  recover(): Promise<Ahead | null>
+  /** Every revision gets a number above this one. */
+  numberFloor(): number
   /** Signs a new timestamp, and every other file that is past half of its lifetime. */
   renewTimestamp(): Promise<void>
   timestamp(): { version: number; expires: Instant; renewAt: Instant }
@@ -83,77 +83,6 @@ export interface Fleet {
   revoke(name: NodeName): Promise<void>
 }
 
-type FleetDisk = Pick<Disk, 'read' | 'write' | 'writeAll' | 'list' | 'stat' | 'makeFolder' | 'remove' | 'rename'>
-
-const onlineRoles = ['targets', 'snapshot', 'timestamp', 'rollouts'] as const
-
-const parseFleetName = parserOf(wordSchema)
-const parseNodeName = parserOf(nodeNameSchema)
-
-/**
- * Creates a fleet and its root node in a home that has neither, all or nothing. `dir` is the home.
- * Throws `already-exists` if there is a fleet, or a node that joined one.
- */
-export async function initFleet(parts: {
-  dir: string
-  /** The fleet's name: a word. */
-  name: string
-  nodeName: NodeName
-  clock: Pick<Clock, 'now'>
-  random: Pick<Random, 'bytes'>
-  disk: FleetDisk
-  timestampLifetimeMs?: number
-}): Promise<void> {
-  const { dir: home, clock, random, disk, timestampLifetimeMs = limits.timestampLifetimeMs } = parts
-  const fleetName = parseFleetName(parts.name, 'fleet name')
-  const nodeName = parseNodeName(parts.nodeName, 'node name')
-  await refuseSecond(home, disk)
-  const building = join(home, 'fleet.new')
-  await disk.remove(building)
-  const now = clock.now()
-
-  const newKey = async (name: string): Promise<KeyObject> => {
-    const key = privateKeyFrom(random.bytes(seedBytes))
-    await disk.write(keyPath(building, name), privateKeyPem(key), { mode: 0o600 })
-    return key
-  }
-  await disk.makeFolder(building, { mode: 0o700 })
-  await disk.makeFolder(join(building, 'keys'), { mode: 0o700 })
-  const keys = {
-    root: await newKey('root'),
-    targets: await newKey('targets'),
-    snapshot: await newKey('snapshot'),
-    timestamp: await newKey('timestamp'),
-    rollouts: await newKey('rollouts'),
-  }
-
-  const authorityKey = await newKey('ca')
-  const certificate = await createAuthorityCertificate({ fleet: fleetName, privateKey: authorityKey }, { now, random })
-  await disk.write(join(building, 'ca.crt.pem'), certificatePem(certificate))
-  const authority: Authority = { fleet: fleetName, certificate, privateKey: authorityKey }
-
-  await disk.makeFolder(join(building, 'tuf'))
-  const root = rootFile({ version: 1, now, keys })
-  await disk.write(join(building, 'tuf', fileNameOf('root', 1)), root.bytes)
-  const rollouts = await storedObject(home, new TextEncoder().encode('{}'), disk)
-  const next = firstPublication(rollouts, { now, keys, timestampLifetimeMs })
-  await writePublication(join(building, 'tuf'), { before: undefined, next }, disk)
-
-  const nodeKey = privateKeyFrom(random.bytes(seedBytes))
-  const nodeCertificate = await createNodeCertificate(
-    { authority, name: nodeName, publicKey: nodeKey },
-    { now, random },
-  )
-  const identity = nodeIdentityFrom(tlsIdentityOf(nodeKey, nodeCertificate, certificate))
-  await initAdmissions({ dir: building, root: identity, clock, disk })
-  await saveIdentity(join(building, 'own', 'keys'), identity.tls, disk)
-  const atLeast = { timestampVersion: 1, signedAt: now }
-  await bootstrapTrust({ dir: join(building, 'own', 'tuf'), rootBytes: root.bytes, disk, atLeast })
-
-  await disk.rename(building, join(home, 'fleet'))
-  await settle(home, disk)
-}
-
 /** Opens the fleet in a home. `dir` is the home. Throws `not-found` if there is no fleet. */
 export async function openFleet(parts: {
   dir: string
@@ -172,36 +101,18 @@ export async function openFleet(parts: {
   const fetch = fromFolder(folder, disk)
   // The root checks first what its nodes will check. Expiry is left aside, because the root renews
   // what has expired.
-  let published = publicationOf(await follow(copyFrom(rootBytes), fetch, () => 0))
-  const { signedAt: lastSignedAt } = published
+  const published = publicationOf(await follow(copyFrom(rootBytes), fetch, () => 0))
   const records = await openAdmissionRecords({ dir, disk })
   const believedListeners: (() => void)[] = []
   const time = createAuthorityClock({
-    ...{ clock, signedAt: lastSignedAt, isAlone: records.isAlone },
+    ...{ clock, signedAt: published.signedAt, isAlone: records.isAlone },
     onBelieved: () => {
       for (const listener of believedListeners) listener()
     },
   })
   const admissions = await openAdmissions({ authority, rootBytes, clock: time, random, records })
   const inTurn = takingTurns()
-  let renewedAt = Math.min(lastSignedAt, time.now())
-
-  const publish = async (change: Change) => {
-    const now = time.now()
-    const next = publicationAfter(published, change, { now, keys, timestampLifetimeMs })
-    await writePublication(folder, { before: published, next }, disk)
-    published = next
-    renewedAt = now
-  }
-  const timestamp = () => {
-    const expires = endOf(published.timestampFile)
-    const { signedAt } = published
-    // The published timestamp may be older than a setting that shortened the lifetime.
-    const lifetimeMs = Math.min(expires - signedAt, timestampLifetimeMs)
-    // A signed time in the future, from a clock that was wrong, does not delay the next timestamp.
-    const renewAt = Math.min(signedAt, renewedAt) + Math.min(limits.timestampRenewAfterMs, lifetimeMs / 4)
-    return { version: published.timestampFile.version, expires, renewAt }
-  }
+  const signing = await openSigning({ dir, folder, disk, time, keys, timestampLifetimeMs, published })
 
   return {
     name: authority.fleet,
@@ -215,7 +126,7 @@ export async function openFleet(parts: {
     publishRollouts: (bytes) =>
       inTurn(async () => {
         const change = { rollouts: await storedObject(home, bytes, disk) }
-        if (isNews(published, change)) await publish(change)
+        if (signing.isNews(change)) await signing.publish(change)
       }),
     publishRelease: (bytes) =>
       inTurn(async () => {
@@ -223,74 +134,22 @@ export async function openFleet(parts: {
           revision: await storedObject(home, bytes.revision, disk),
           rollouts: await storedObject(home, bytes.rollouts, disk),
         }
-        if (isNews(published, change)) await publish(change)
+        if (signing.isNews(change)) await signing.publish(change)
       }),
-    renewTimestamp: () => inTurn(() => publish({})),
-    timestamp,
+    ahead: signing.ahead,
+    versionHeard: signing.versionHeard,
+    recover: () => inTurn(signing.recover),
+    numberFloor: signing.numberFloor,
+    renewTimestamp: () => inTurn(() => signing.publish({})),
+    timestamp: signing.timestamp,
     file: async (name) => {
       // A timestamp is given out only once it is durable, so its version is never signed again with
       // other content.
-      if (name === 'timestamp.json') return published.timestampFile.bytes
+      if (name === 'timestamp.json') return signing.published().timestampFile.bytes
       return isMetadataFile(name) ? await fetch(name, limits.tufFileMaxBytes) : undefined
     },
     enrol: (request, root) => admissions.enrol(request, root),
-    createToken: (wish) => admissions.createToken({ ...wish, timestampVersion: timestamp().version }),
+    createToken: (wish) => admissions.createToken({ ...wish, timestampVersion: signing.timestamp().version }),
     revoke: (name) => admissions.revoke(name),
   }
-}
-
-async function refuseSecond(home: string, disk: FleetDisk): Promise<void> {
-  await settle(home, disk)
-  if ((await disk.stat(join(home, 'fleet'))) !== undefined) {
-    throw new Failure('already-exists', `${home} has a fleet already`, { hint: 'use another --home for a second one' })
-  }
-  for (const name of ['keys', 'tuf']) {
-    if ((await disk.stat(join(home, name))) !== undefined) {
-      throw new Failure('already-exists', `${home} is a node already`, { hint: 'use another --home for a root' })
-    }
-  }
-}
-
-/**
- * The fleet's folder appears as a whole. Then the root node's own keys and trust move out of it,
- * also after a crash.
- */
-async function settle(home: string, disk: FleetDisk): Promise<void> {
-  const own = join(home, 'fleet', 'own')
-  if ((await disk.stat(own)) === undefined) return
-  for (const name of ['keys', 'tuf']) {
-    if ((await disk.stat(join(own, name))) !== undefined) await disk.rename(join(own, name), join(home, name))
-  }
-  await disk.remove(own)
-}
-
-async function loadAuthority(dir: string, disk: FleetDisk): Promise<Authority> {
-  const pem = Buffer.from(await disk.read(join(dir, 'ca.crt.pem'))).toString('utf8')
-  const certificate = new X509Certificate(pem)
-  return {
-    fleet: fleetOf(certificate),
-    certificate: certificate.raw,
-    privateKey: await loadKey(dir, 'ca', disk),
-  }
-}
-
-async function loadOnlineKeys(dir: string, disk: FleetDisk): Promise<OnlineKeys> {
-  const entries: [string, KeyObject][] = []
-  for (const role of onlineRoles) entries.push([role, await loadKey(dir, role, disk)])
-  return Object.fromEntries(entries) as unknown as OnlineKeys
-}
-
-async function loadKey(dir: string, name: string, disk: FleetDisk): Promise<KeyObject> {
-  const path = keyPath(dir, name)
-  return privateKeyFromPem(await readPrivate(path, disk), path)
-}
-
-function keyPath(dir: string, name: string): string {
-  return join(dir, 'keys', `${name}.key.pem`)
-}
-
-/** Stores the bytes as an object, which has to exist before the metadata names it. */
-async function storedObject(home: string, bytes: Uint8Array, disk: FleetDisk): Promise<TargetDigest> {
-  await openObjects({ disk, dir: join(home, 'objects') }).put(bytes)
-  return { sha256: hash('sha256', bytes, 'hex'), size: bytes.byteLength }
 }

@@ -35,6 +35,8 @@ interface Signing {
   now: Instant
   keys: OnlineKeys
   timestampLifetimeMs: number
+  /** All files get versions above this one. 0 unless the root was restored from an older copy. */
+  above?: number
 }
 
 export function firstPublication(rollouts: TargetDigest, { now, keys, timestampLifetimeMs }: Signing): Publication {
@@ -60,14 +62,15 @@ export function firstPublication(rollouts: TargetDigest, { now, keys, timestampL
 export function publicationAfter(
   before: Publication,
   change: Change,
-  { now, keys, timestampLifetimeMs }: Signing,
+  { now, keys, timestampLifetimeMs, above = 0 }: Signing,
 ): Publication {
   // Even if the clock was set back, the signed time never decreases: the nodes' clock floors would
   // be past its end.
   const signedAt = Math.max(now, before.signedAt)
   const next = { ...before, ...change, signedAt }
-  const after = (file: SignedFile) => ({ version: file.version + 1, now: signedAt, keys })
-  const isWorn = (file: SignedFile, lifetimeMs: number) => endOf(file) - signedAt < lifetimeMs / 2
+  const after = (file: SignedFile) => ({ version: Math.max(file.version, above) + 1, now: signedAt, keys })
+  const isWorn = (file: SignedFile, lifetimeMs: number) =>
+    file.version <= above || endOf(file) - signedAt < lifetimeMs / 2
 
   if (!isSame(next.revision, before.revision) || isWorn(before.targetsFile, limits.targetsLifetimeMs)) {
     next.targetsFile = targetsFile({ ...after(before.targetsFile), revision: next.revision })

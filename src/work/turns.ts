@@ -3,7 +3,8 @@
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 
-export type TakeTurn = <T>(work: () => Promise<T>) => Promise<T>
+/** Work whose `signal` aborts while it waits leaves the queue; the call throws `stopped` then. */
+export type TakeTurn = <T>(work: () => Promise<T>, signal?: AbortSignal) => Promise<T>
 
 /**
  * One queue. A failing piece of work fails its own caller only. A call throws `refused` (try again
@@ -13,18 +14,31 @@ export function takingTurns(options: { max?: number; what?: string } = {}): Take
   const { max = limits.turnsMax, what = 'others' } = options
   let last: Promise<unknown> = Promise.resolve()
   let waiting = 0
-  return async (work) => {
+  return async (work, signal) => {
     if (waiting >= max) {
       throw new Failure('refused', `${waiting} ${what} are waiting for the same`, { retry: 'later' })
     }
     waiting += 1
-    const mine = last.then(work)
+    const stopped = () => new Failure('stopped', 'stopped while it waited for its turn')
+    let begun = false
+    const mine = last.then(() => {
+      if (signal?.aborted) throw stopped()
+      begun = true
+      return work()
+    })
     // The next piece of work starts once this one has ended, however this one ended; the caller
     // gets the error from `mine`.
     last = mine.catch(() => undefined)
+    let leave = () => {}
+    const left = new Promise<never>((_, reject) => {
+      // Work that has begun ends by itself, and cleans up first.
+      leave = () => begun || reject(stopped())
+    })
+    signal?.addEventListener('abort', leave)
     try {
-      return await mine
+      return await Promise.race([mine, left])
     } finally {
+      signal?.removeEventListener('abort', leave)
       waiting -= 1
     }
   }

@@ -40,12 +40,16 @@ export const systemDisk: Disk = {
   readLink: (path) => asFailure('read link', path, () => readLink(path)),
   sha256: (path) => asFailure('read', path, () => sha256(path)),
   freeBytes: (path) => asFailure('look at', path, () => freeBytes(path)),
+  freeFiles: (path) => asFailure('look at', path, () => freeFiles(path)),
 }
 
 async function read(path: string, maxBytes: number): Promise<Uint8Array> {
-  const file = await fs.open(path, 'r')
+  // Opening a named pipe waits for whoever writes to it, for ever and with a thread of the process.
+  const file = await fs.open(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
-    const { size } = await file.stat()
+    const found = await file.stat()
+    if (!found.isFile() && !found.isDirectory()) throw new Failure('bad-input', `${path} is not a plain file`)
+    const { size } = found
     let bytes = new Uint8Array(Math.min(size, maxBytes) + 1)
     for (let length = 0; ; ) {
       const { bytesRead } = await file.read(bytes, length, bytes.length - length, null)
@@ -187,6 +191,12 @@ async function sha256(path: string): Promise<Sha256> {
   const hash = createHash('sha256')
   for await (const part of partsOf(path)) hash.update(part)
   return hash.digest('hex')
+}
+
+/** Some file systems make room for files as they go, and say that they have none at all. */
+async function freeFiles(path: string): Promise<number> {
+  const { ffree, files } = await fs.statfs(path)
+  return files === 0 ? Number.POSITIVE_INFINITY : ffree
 }
 
 async function freeBytes(path: string): Promise<number> {

@@ -4,7 +4,7 @@ import { statfs } from 'node:fs/promises'
 import { Level } from 'level'
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import { spaceHint } from './disk-failure.ts'
+import { readOnlyHint, spaceHint } from './disk-failure.ts'
 import type { OpenStore, Store, StoreChange } from './world.ts'
 
 type Database = Level<string, string>
@@ -165,5 +165,6 @@ function failureOf(error: unknown, path: string): unknown {
   if (/no space left|disk quota exceeded/i.test(cause.message)) {
     return new Failure('no-space', message, { retry: 'later', hint: spaceHint, cause: error })
   }
-  return new Failure('disk', message, { cause: error })
+  const hint = /read-only file system/i.test(cause.message) ? { hint: readOnlyHint } : {}
+  return new Failure('disk', message, { ...hint, cause: error })
 }

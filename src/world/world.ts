@@ -64,6 +64,8 @@ export interface Disk {
   readLink(path: string): Promise<string | undefined>
   sha256(path: string): Promise<Sha256>
   freeBytes(path: string): Promise<number>
+  /** How many more files the file system can hold; Infinity where that has no bound of its own. */
+  freeFiles(path: string): Promise<number>
 }
 
 export type StoreChange = { kind: 'put'; key: string; value: unknown } | { kind: 'delete'; key: string }
@@ -216,7 +218,7 @@ export interface HttpReply {
 /**
  * HTTPS with mutual TLS 1.3 between nodes. The server answers a body over its limit with 413 and
  * does not read it to its end. It answers with an empty 500 if the handler throws. The bytes under
- * way are bounded, for each certificate and for all together: the server answers a body beyond the
+ * way are bounded, for each name and for all together: the server answers a body beyond the
  * bound with 503. A large answer waits for room; if it answers a GET, the handler is then called
  * again.
  */
@@ -232,10 +234,12 @@ export interface Http {
      */
     bodyMaxBytes: (path: string, peer: HttpPeer) => number
     /**
-     * The default is `limits.connectionsPerCertificateMax`. Beyond it, the oldest connection is
-     * closed.
+     * The default is `limits.connectionsPerNodeMax`. Beyond it, the oldest connection of the same
+     * name is closed.
      */
     connectionsMax?: (peer: HttpPeer) => number
+    /** Whose connections, bodies and answers count together. By default: of one certificate. */
+    nameOf?: (peer: HttpPeer) => string
     handler: (request: HttpRequest) => Promise<HttpResponse>
     /**
      * A caller did not speak TLS 1.3, or presented no valid certificate of our CA. The reason is a

@@ -52,6 +52,7 @@ export const node: NodeInfo = {
   refusals: [],
   clockAheadMs: 0,
   attacks: 0,
+  attackedAt: 0,
   problems: 0,
   reboot: false,
   restarts: 0,

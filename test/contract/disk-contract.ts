@@ -178,6 +178,7 @@ export function diskContract(t: Test, open: (t: Test) => Promise<{ disk: Disk; f
 
   check(t, 'free space is told in bytes', async (t, disk, at) => {
     t.ok((await disk.freeBytes(at(''))) > 1_000_000)
+    t.ok((await disk.freeFiles(at(''))) > 1000)
   })
 
   check(t, 'many writes to one file at once leave one of them, whole', async (t, disk, at) => {

@@ -24,7 +24,7 @@ mkdir -p /tmp/hello/bin
 cat >/tmp/hello/banyan.yaml <<'END'
 name: hello
 version: "1.0"
-hooks: { preInstall: bin/wait }
+hooks: { preInstall: bin/wait, postInstall: bin/serve }
 END
 cat >/tmp/hello/bin/wait <<'END'
 #!/bin/bash
@@ -32,7 +32,12 @@ echo begun >>/result/hook
 for _ in $(seq 600); do [ -e /run/go ] && break; sleep 0.1; done
 echo done >>/result/hook
 END
-chmod +x /tmp/hello/bin/wait
+cat >/tmp/hello/bin/serve <<'END'
+#!/bin/sh
+sleep 1000 &
+echo $! >/run/served
+END
+chmod +x /tmp/hello/bin/wait /tmp/hello/bin/serve
 note publish banyan publish /tmp/hello
 printf 'rules:\\n  - nodes: all\\n    packages: { hello: latest }\\n' >$BANYAN_HOME/policy.yaml
 note release banyan release
@@ -47,7 +52,8 @@ touch /run/go
 is converged banyan check
 note report banyan node-info root --json
 is installed test -e /opt/hello/current/bin/wait
-note units-after systemctl list-units --all --no-legend --plain 'banyan-apply-*'
+note units-after systemctl list-units --no-legend --plain 'banyan-apply-*'
+note serves sh -c 'cat /proc/$(cat /run/served)/comm'
 
 mkdir -p /run/systemd/system/banyan.service.d
 printf '[Service]\\nWatchdogSec=2\\nRestartSec=100ms\\n' >/run/systemd/system/banyan.service.d/quick.conf
@@ -86,7 +92,7 @@ t.test('a service of systemd', { skip: isCi ? false : (missing ?? false) }, asyn
     t.match(noted('release'), /released revision 1 with 1 package$/)
     t.equal(noted('begun'), 'yes', 'the apply is in the middle of it')
     t.match(noted('units'), /^banyan-apply-\S+\.service loaded active running/, 'in a unit of its own')
-    t.match(noted('cgroup'), /banyan-apply-\S+\.service\nmixed/, 'and in a control group of its own')
+    t.match(noted('cgroup'), /banyan-apply-\S+\.service\nprocess/, 'and in a control group of its own')
     t.equal(noted('restart'), '')
     t.equal(noted('restarted'), 'yes', 'another daemon runs')
     t.match(noted('still'), noted('units'), 'the same apply goes on')
@@ -96,6 +102,7 @@ t.test('a service of systemd', { skip: isCi ? false : (missing ?? false) }, asyn
     const { report } = JSON.parse(noted('report'))
     t.match(report, { state: 'converged', packages: [{ name: 'hello', outcome: 'changed', version: '1.0' }] })
     t.equal(noted('units-after'), '', 'and nothing of it is left')
+    t.equal(noted('serves'), 'sleep', 'but what a hook has started')
   })
 
   await t.test('the watchdog leaves a daemon alone that works, and restarts one that hangs', async (t) => {

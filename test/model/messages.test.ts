@@ -36,7 +36,7 @@ t.test('the largest genuine messages stay below their bound of marks', async (t)
   const batch = JSON.stringify({ reports, certificates })
   t.ok(parseReportBatch(parseJson(batch, 'reports', limits.reportBatchMarksMax), 'reports'))
 
-  const swarms = numbers(limits.announceSwarmsMax).map((n) => ({
+  const swarms = numbers(limits.announcedUnfinishedMax).map((n) => ({
     infoHash: infoHash(n),
     manifest: digest(n),
     have: 'none',

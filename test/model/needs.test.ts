@@ -17,7 +17,7 @@ function offered(kind: Kind, ...packages: string[]): Offers {
   const offers = new Map<string, Offer[]>()
   for (const text of packages) {
     const [name = '', version = '', ...provides] = text.split(' ; ')
-    for (const [one, offer] of offersOf({ kind, name, version, provides })) {
+    for (const [one, offer] of offersOf({ kind, name, version, arch: 'amd64', multiArch: 'allowed', provides })) {
       offers.set(one, [...(offers.get(one) ?? []), offer])
     }
   }
@@ -52,6 +52,32 @@ t.test('a Debian package needs names, versions, alternatives, and what others pr
     'libfoo | libbar': false,
     'libgcc-s1 (>= 3.0)': false,
   })
+})
+
+t.test('only a package that is Multi-Arch: allowed meets a need with :any', async (t) => {
+  const about = { kind: 'deb' as const, version: '1.0', provides: ['virtual'] }
+  const offers = new Map<string, Offer[]>()
+  for (const multiArch of ['same', 'foreign', 'allowed', undefined] as const) {
+    const name = `lib${multiArch ?? 'no'}`
+    for (const [one, offer] of offersOf({ ...about, name, arch: 'amd64', ...(multiArch && { multiArch }) })) {
+      offers.set(one === 'virtual' ? `virtual-${name}` : one, [offer])
+    }
+  }
+  check(t, 'deb', offers, {
+    'liballowed:any': true,
+    'liballowed:any (>= 2)': false,
+    'virtual-liballowed:any': true,
+    'libno:any': false,
+    'libsame:any': false,
+    'libforeign:any': false,
+    'virtual-libno:any': false,
+    'libno | libsame:any': true,
+    libforeign: true,
+    'libno:amd64': true,
+    'libno:i386': false,
+  })
+  // A base list does not say what is Multi-Arch: allowed, and python3:any is asked for often.
+  check(t, 'deb', parseBaseList('python3 3.11', 'list'), { 'python3:any': true, 'python3:any (>= 3.12)': false })
 })
 
 t.test('an rpm needs capabilities, by version where it is known, and rich dependencies', async (t) => {

@@ -69,7 +69,7 @@ t.test('what apt would do', async (t) => {
     'Inst other [1.0] (2.0 local-deb [all])',
     'Conf other (2.0 local-deb [all])',
   ].join('\n')
-  t.same(parseSimulation(text), { installs: ['lib', 'other'], removes: ['app', 'libc6'] })
+  t.same(parseSimulation(text, 'amd64'), { installs: ['lib', 'other'], removes: ['app', 'libc6:i386'] })
 })
 
 t.test('what went wrong, in apt’s and dpkg’s own words', async (t) => {
@@ -85,7 +85,7 @@ t.test('what went wrong, in apt’s and dpkg’s own words', async (t) => {
     'app : Depends: lib (>= 1) but it is not installable, Depends: libc6 (>= 2.34) but it is not installable',
   )
   t.match(parseComplaints(unmet).about('unknown'), /app : .*libc6.*jq : PreDepends/)
-  t.same([...parseUnmet(`${unmet}\n libx:amd64 : Breaks: app`)], ['app', 'jq', 'libx'])
+  t.same([...parseUnmet(`${unmet}\n libx:amd64 : Breaks: app`, 'amd64')], ['app', 'jq', 'libx'])
   const failed = [
     'Setting up app (2.0) ...',
     'dpkg: error processing package app (--configure):',
@@ -109,7 +109,7 @@ t.test('whose fault it was', async (t) => {
     'dpkg: error processing package app:amd64 (--configure):',
     'dpkg: error processing archive /var/lib/banyan/apply/x/deb/libstdc++6.deb (--unpack):',
   ].join('\n')
-  t.same([...parseCulprits(text)], ['app', 'libstdc++6.deb'])
+  t.same([...parseCulprits(text, 'amd64')], ['app', 'libstdc++6.deb'])
 })
 
 t.test('configuration files that were kept, and whose they are', async (t) => {
@@ -123,7 +123,7 @@ t.test('configuration files that were kept, and whose they are', async (t) => {
   ].join('\n')
   t.same(parseConffiles(text), { kept: ['/etc/cf.conf'], replaced: [] })
   t.same(
-    [...parseOwners('libc6:amd64: /etc/a\ncf: /etc/cf.conf\n')],
+    [...parseOwners('libc6:amd64: /etc/a\ncf: /etc/cf.conf\n', 'amd64')],
     [
       ['/etc/a', 'libc6'],
       ['/etc/cf.conf', 'cf'],

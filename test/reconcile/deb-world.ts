@@ -6,6 +6,7 @@ import { debWaits } from '../../src/reconcile/providers/deb/deb-tools.ts'
 import type { ApplyContext, Step } from '../../src/reconcile/providers/provider.ts'
 import { systemDisk } from '../../src/world/disk.ts'
 import { systemExec } from '../../src/world/exec.ts'
+import type { Exec } from '../../src/world/world.ts'
 import { buildDeb, stepOf, type Wanted } from './packages.ts'
 
 /** A machine with apt and dpkg, which are real, below a target root of its own. */
@@ -29,6 +30,9 @@ export async function debWorld(t: Test) {
     deb,
     install: async (wanted: Wanted) => [stepOf('install', await deb(wanted))],
     ensure: (...steps: (Step | Step[])[]) => provider.ensure(steps.flat(), context),
+    /** With the programs run as an apply process does. */
+    ensureBy: (exec: Exec, ...steps: Step[]) =>
+      debProvider({ targetRoot: root, exec, disk: systemDisk, waits: debWaits }).ensure(steps, context),
     look: async (name: string) => (await provider.inspect([name], { owned: new Set([name]), depth: 'quick' }))[0],
     /** One word for each package. */
     async states(...names: string[]) {

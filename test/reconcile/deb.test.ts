@@ -4,6 +4,7 @@
 
 import * as fs from 'node:fs/promises'
 import t from 'tap'
+import { notingExec } from '../../src/reconcile/apply/left-behind.ts'
 import { debProvider } from '../../src/reconcile/providers/deb/deb.ts'
 import { debWaits } from '../../src/reconcile/providers/deb/deb-tools.ts'
 import type { Step } from '../../src/reconcile/providers/provider.ts'
@@ -247,4 +248,14 @@ t.test('the machine that runs the tests has none of it', async (t) => {
     timeoutMs: 10_000,
   })
   t.equal(stdout, '')
+})
+
+t.test('what a package’s script starts lives on after the apply', async (t) => {
+  const { deb, ensureBy, root } = await debWorld(t)
+  const postInstall = 'sleep 1000 & echo $! > $DPKG_ROOT/served'
+  const shop = await deb({ name: 'shop', version: '1', scripts: { postInstall } })
+  t.match(await ensureBy(notingExec(systemExec, `${root}/programs`), stepOf('install', shop)), [{ outcome: 'changed' }])
+  const pid = Number(await fs.readFile(`${root}/served`, 'utf8'))
+  t.teardown(() => process.kill(pid, 'SIGKILL'))
+  t.equal((await fs.readFile(`/proc/${pid}/comm`, 'utf8')).trim(), 'sleep')
 })

@@ -22,6 +22,8 @@ export interface Wanted {
   scripts?: Partial<Record<'preInstall' | 'postInstall' | 'preRemove' | 'postRemove', string>>
   /** Path on the machine, and content. Debs and rpms only. */
   conffiles?: Readonly<Record<string, string>>
+  /** The default is `all`. Debs only. */
+  arch?: Manifest['arch']
   /** More lines of the control file or the spec. Debs and rpms only. */
   fields?: readonly string[]
   /** The folder below /opt for the files; the default is the name. Rpms only. */
@@ -61,12 +63,13 @@ function debTree({
   scripts = {},
   conffiles = {},
   fields = [],
+  arch = 'all',
   ...wanted
 }: Wanted): DebFile[] {
   const control = [
     `Package: ${name}`,
     `Version: ${version}`,
-    'Architecture: all',
+    `Architecture: ${arch}`,
     'Maintainer: nobody <nobody@example.org>',
     ...(depends.length === 0 ? [] : [`Depends: ${depends.join(', ')}`]),
     ...fields,
@@ -163,10 +166,24 @@ function filesOf({ version, files = {} }: Wanted): Record<string, string> {
   return { VERSION: `${version}\n`, ...files }
 }
 
+/** What the lines of a control file or of a spec say of other packages. */
+function relationsIn(fields: readonly string[]): Pick<Manifest, 'provides' | 'conflicts' | 'replaces'> {
+  const said = (...words: string[]) =>
+    fields.flatMap((line) => {
+      const [word = '', list = ''] = line.split(/: */, 2)
+      return words.includes(word) ? list.split(/, */) : []
+    })
+  return {
+    provides: said('Provides'),
+    conflicts: said('Conflicts', 'Breaks'),
+    replaces: said('Replaces', 'Obsoletes'),
+  }
+}
+
 /** Writes the payload into `folder` under its digest, as in a node's store. */
 async function built(
   folder: string,
-  { name, version, depends = [] }: Wanted,
+  { name, version, depends = [], fields = [], arch = 'all' }: Wanted,
   kind: Manifest['kind'],
   payload: Uint8Array,
   hooks: Manifest['hooks'],
@@ -179,10 +196,11 @@ async function built(
     name,
     version,
     kind,
-    arch: 'all',
+    arch,
     payload: { via: 'object', sha256, size: payload.length },
     installedSize: payload.length,
     depends,
+    ...relationsIn(fields),
     summary: `fixture ${name}`,
     hooks,
   }

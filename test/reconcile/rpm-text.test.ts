@@ -38,14 +38,15 @@ missing   d /usr/share/doc/a b
 .......T.  g /var/ghost
 `
   t.same(parseRpmVerify(text), {
-    isTouched: true,
+    touched: ['/opt/user/VERSION'],
+    unread: [],
     findings: [
-      { path: '/opt/shop/lib/a' },
-      { path: '/usr/share/doc/a b' },
-      { path: '/opt/shop/bin/shop', changed: '.M.......' },
+      { path: '/opt/shop/lib/a', what: 'missing' },
+      { path: '/usr/share/doc/a b', what: 'missing' },
+      { path: '/opt/shop/bin/shop', what: 'changed' },
     ],
   })
-  t.same(parseRpmVerify(''), { findings: [], isTouched: false })
+  t.same(parseRpmVerify(''), { findings: [], touched: [], unread: [] })
 })
 
 t.test('what went wrong, in rpm’s, dnf’s and zypper’s own words, and whose fault it was', async (t) => {
@@ -88,6 +89,7 @@ warning: %postun(shop-1.0-1.noarch) scriptlet failed, exit status 5
 t.test('a lock that somebody else holds', async (t) => {
   t.ok(isLocked("error: can't create transaction lock on /var/lib/rpm/.rpm.lock (Resource temporarily unavailable)"))
   t.ok(isLocked('System management is locked by the application with pid 77 (zypper).'))
+  t.ok(isLocked('metadata already locked by 77\n  The application with PID 77 is: dnf'))
   t.notOk(isLocked('error: Failed dependencies:'))
 })
 

@@ -227,7 +227,7 @@ t.test(
 )
 
 t.test('what carries it out is dnf, else zypper, else rpm; dnf 5 is not spoken to', needs('rpmbuild'), async (t) => {
-  const used = async (programs: readonly string[], dnf = '4.14.0') => {
+  const used = async (programs: readonly string[], dnf = '4.14.0', broken?: string) => {
     const journal: string[] = []
     const built = await buildRpm(t.testdir({}), { name: 'shop', version: '1-1' })
     const provider = rpmProvider({
@@ -247,7 +247,8 @@ t.test('what carries it out is dnf, else zypper, else rpm; dnf 5 is not spoken t
         run: async ({ program, args }) => {
           const isFile = args.includes('-qp')
           const stdout = program === 'dnf' ? dnf : isFile ? 'shop\t0\t1\t1\tnoarch\ta\tb\n' : ''
-          return { code: 0, signal: null, timedOut: false, stdout, stderr: '' }
+          const code = program === broken ? 1 : 0
+          return { code, signal: null, timedOut: false, stdout, stderr: '' }
         },
       },
     })
@@ -263,6 +264,7 @@ t.test('what carries it out is dnf, else zypper, else rpm; dnf 5 is not spoken t
   t.equal(await used(['rpm', 'zypper']), 'zypper: shop')
   t.equal(await used(['rpm']), 'rpm: shop')
   t.equal(await used(['rpm', 'dnf'], 'dnf5 version 5.2.6'), 'rpm: shop')
+  t.equal(await used(['rpm', 'dnf', 'zypper'], '', 'dnf'), 'zypper: shop', 'a dnf that does not start')
   t.equal(await used(['dnf']), undefined, 'without rpm there is nothing')
 })
 

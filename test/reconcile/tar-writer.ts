@@ -8,6 +8,8 @@ export interface Entry {
   content?: string | Uint8Array
   mode?: number
   target?: string
+  owner?: string
+  group?: string
 }
 
 export function tarOf(entries: readonly Entry[]): Buffer {
@@ -27,7 +29,10 @@ export function treeOf(files: Readonly<Record<string, string>>): Entry[] {
   )
 }
 
-function headerOf({ path, type = '0', mode = 0o644, target = '' }: Entry, size: number): Buffer {
+function headerOf(
+  { path, type = '0', mode = 0o644, target = '', owner = '', group = '' }: Entry,
+  size: number,
+): Buffer {
   const header = Buffer.alloc(512)
   const octal = (value: number, width: number) => `${value.toString(8).padStart(width - 1, '0')}\0`
   header.write(path, 0, 100)
@@ -40,6 +45,8 @@ function headerOf({ path, type = '0', mode = 0o644, target = '' }: Entry, size: 
   header.write(type, 156)
   header.write(target, 157, 100)
   header.write('ustar\x0000', 257)
+  header.write(owner, 265, 31)
+  header.write(group, 297, 31)
   let sum = 0
   for (const byte of header) sum += byte
   header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)

@@ -43,7 +43,6 @@ function open(transact: (change: Change, machine: Map<string, Actual>) => Return
       return await transact(change, machine)
     },
     tidy: async () => void calls.push('tidy'),
-    leavesDependents: true,
     finish: async () => void calls.push('finish'),
   }
   const context = { workFolder: '/work', journal: async () => {}, output: () => {} }

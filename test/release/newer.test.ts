@@ -85,6 +85,7 @@ t.test('a rollback takes newer versions back, and leaves alone what it does not 
       disk: { read: async () => new Uint8Array() },
       clock: { now: () => 9 },
       policyFile: 'policy.yaml',
+      fleet: { numberFloor: () => 0 },
       signed: async () => null,
     },
     5,

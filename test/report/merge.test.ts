@@ -33,6 +33,15 @@ t.test('a report is newer, known, late or replayed', async (t) => {
   for (const [what, arrived, verdict] of cases) t.equal(check(arrived), verdict, what)
 })
 
+t.test('of two keys of a node the one that was certified later is heard, whatever the counters', async (t) => {
+  const newest = { counter: 2 ** 53 - 1, digest: 'top', via: 'b', key: 'first', certifiedAt: 10 }
+  const verdict = (key: string, certifiedAt: number) =>
+    verdictOn({ report: reportOf('x', 7), digest: 'seven', from: 'b', key, certifiedAt }, () => newest)
+  t.equal(verdict('second', 20), 'newer')
+  t.equal(verdict('second', 5), 'former-key')
+  t.equal(verdict('first', 20), 'replayed', 'a renewed certificate is for the same key')
+})
+
 t.test('the first report of a node is newer than nothing', async (t) => {
   t.equal(
     verdictOn({ report: reportOf('y', 0), digest: '', from: 'a' }, (node) => known.get(node)),

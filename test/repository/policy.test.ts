@@ -133,6 +133,27 @@ rules:
   t.same(parseRevision(older, 'a revision from before there were windows'), older)
 })
 
+t.test('paths to be left alone and the time of hooks come out of a rule, and bad ones are refused', async (t) => {
+  const repository = await withPackages(t, {})
+  const compiled = async (term: string) =>
+    (await revisionOf(repository, `rules: [{ nodes: all, packages: { one: absent }, ${term} }]`)).rules[0]?.terms
+  t.same(await compiled('ignore: [/var/lib/shop/**, /etc/shop/*.d, /etc/shop/*.d], timeout: 10m'), {
+    ignore: ['/var/lib/shop/**', '/etc/shop/*.d'],
+    hookTimeoutMs: 600_000,
+  })
+  for (const [term, message] of Object.entries({
+    'ignore: [var/lib/shop]': /expected a pattern of absolute paths/,
+    'ignore: [/**]': /expected a pattern of absolute paths/,
+    'ignore: [/a/../b]': /expected a pattern of absolute paths/,
+    'ignore: []': /leaves nothing alone/,
+    'timeout: 10': /expected/,
+    'timeout: 31m': /expected 1s to 30m/,
+    'timeout: 0s': /expected 1s to 30m/,
+  })) {
+    t.match(await failureOf(compiled(term)), { code: 'bad-input', message }, term)
+  }
+})
+
 t.test('a version is what is written, not the number that YAML would make of it', async (t) => {
   const repository = await withPackages(t, { shop: ['4.1', '4.10', '010', '1e3', '0x10', '2026-01-01', 'true'] })
   for (const version of ['4.10', '4.1', '010', '1e3', '0x10', '2026-01-01', 'true', '"4.10"', "'4.1'"]) {

@@ -306,6 +306,9 @@ t.test('a control file is read as Debian Policy says', async (t) => {
     ' a,',
     ' b (>= 2),,',
     'Provides: c (= 1.0), d',
+    'Breaks: e (<< 2)',
+    'Conflicts: f, g',
+    'Replaces: e (<< 2),',
     'Description: first line',
     ' second: line',
     ' .',
@@ -321,6 +324,8 @@ t.test('a control file is read as Debian Policy says', async (t) => {
     installedSize: 0,
     depends: ['a', 'b (>= 2)'],
     provides: ['c (= 1.0)', 'd'],
+    conflicts: ['f', 'g', 'e (<< 2)'],
+    replaces: ['e (<< 2)'],
     summary: 'first line',
     hooks: {},
   })

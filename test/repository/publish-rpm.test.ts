@@ -29,6 +29,7 @@ t.test('an .rpm is published as it is, and says itself what it is', needs('rpmbu
       'Requires: /bin/sh',
       'Provides: post = 4, config(signpost)',
       'Conflicts: milestone < 2',
+      'Obsoletes: waypost <= 1.9-2, finger',
     ],
     scriptlets: { post: 'true' },
   })
@@ -46,6 +47,8 @@ t.test('an .rpm is published as it is, and says itself what it is', needs('rpmbu
   t.same([...published.depends].sort(), ['(dnf or zypper)', '/bin/sh', 'base >= 1.0-2', 'libjq.so.1()(64bit)'])
   const manifest = JSON.parse(Buffer.from((await bench.objects.get(published.manifest)) ?? []).toString())
   t.same(manifest.provides, ['config(signpost)', 'post'])
+  t.same(manifest.conflicts, ['milestone < 2'])
+  t.same([...manifest.replaces].sort(), ['finger', 'waypost <= 1.9-2'])
   t.same(await bench.objects.get(published.payload.sha256), Uint8Array.from(fs.readFileSync(rpm)))
 })
 

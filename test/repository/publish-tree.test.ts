@@ -7,7 +7,8 @@ import t from 'tap'
 import { list } from 'tar'
 import { limits } from '../../src/model/limits.ts'
 import { parseManifest } from '../../src/model/manifest.ts'
-import type { Progress } from '../../src/repository/published.ts'
+import type { Progress } from '../../src/repository/taking.ts'
+import { carriedModeIn, type FoundEntry } from '../../src/repository/tree-attributes.ts'
 import { benchOf, failureOf, greeter, publishedAt, run, snapshotOf, swarmed, textOf, writeTree } from './workbench.ts'
 
 const large = { ...greeter, 'share/large.txt': textOf(limits.swarmThresholdBytes) }
@@ -51,6 +52,23 @@ t.test('a small folder travels as an object, and its manifest says it all', asyn
   t.same(fs.readdirSync(`${bench.home}/store`), [], 'nothing is left in the store')
 })
 
+t.test('the times of hooks and what is left alone are in the manifest', async (t) => {
+  const bench = benchOf(t)
+  const repository = await bench.open()
+  const hooks =
+    '{ postInstall: { run: bin/greet, timeout: 10m }, preRemove: bin/greet, postRemove: { run: bin/greet } }'
+  const description = `name: greeter\nversion: 2\nhooks: ${hooks}\nignore: [data/**, '*.log']\n`
+  const { manifest } = await repository.publish(
+    writeTree(`${bench.dir}/greeter`, { ...greeter, 'banyan.yaml': description }),
+  )
+  const bytes = await bench.objects.get(manifest)
+  t.match(parseManifest(JSON.parse(Buffer.from(bytes ?? '').toString()), 'manifest'), {
+    hooks: { postInstall: 'bin/greet', preRemove: 'bin/greet', postRemove: 'bin/greet' },
+    hookTimeouts: { postInstall: 600_000 },
+    ignore: ['data/**', '*.log'],
+  })
+})
+
 t.test('a folder above the threshold lies in the store, with its metainfo as an object', async (t) => {
   const bench = benchOf(t)
   const repository = await bench.open()
@@ -61,7 +79,7 @@ t.test('a folder above the threshold lies in the store, with its metainfo as an 
   t.notOk(await bench.objects.has(payload.sha256))
 })
 
-t.test('modes are normal, folders come before what is in them, names are in order of their bytes', async (t) => {
+t.test('modes are kept, folders come before what is in them, names are in order of their bytes', async (t) => {
   const bench = benchOf(t)
   const repository = await bench.open()
   const folder = writeTree(`${bench.dir}/odd`, {
@@ -87,16 +105,16 @@ t.test('modes are normal, folders come before what is in them, names are in orde
   const { payload } = await repository.publish(folder)
   t.same(await entriesIn(`${bench.home}/objects/${payload.sha256}`), [
     '644 Z',
-    '644 a',
+    '604 a',
     '755 b/',
-    '755 b/run',
-    '644 b/secret',
+    '700 b/run',
+    '600 b/secret',
     '777 b/up -> ../src/./deep',
-    '644 b.txt',
+    '666 b.txt',
     '777 current -> b/run',
     '777 dangling -> made/by/a/hook',
-    '755 empty/',
-    '644 hard',
+    '700 empty/',
+    '604 hard',
     '755 src/',
     '644 src/README.md',
     '755 src/deep/',
@@ -123,13 +141,88 @@ t.test('times, umask, owner, place and the order of the folder change nothing', 
     const repository = await bench.open()
     published.push(await repository.publish(folder))
   }
-  for (const one of published) t.same(one, published[0])
+  // Of the umask 077, publish warns.
+  for (const one of published) t.same({ ...one, warnings: [] }, published[0])
+  t.match(published[1]?.warnings, [/taken for the umask/])
   t.match(published[0]?.payload, {
     // Written down once: another value means that every fleet would refuse what it published
     // before.
     sha256: '115bd5bbe984e60d7b19ae35d7a447c3ced0429b9fd8e66bc00cae9df528de33',
     infoHash: '2f60ce457f868ca6f3a92acdd947bbce2d49809f',
   })
+})
+
+t.test('a mode is what somebody chose for some of the files, and not what an umask does to all', (t) => {
+  const entries = (...modes: number[]): FoundEntry[] =>
+    modes.map((found) => ({ kind: 'file', path: 'f', size: 1, executable: (found & 0o100) !== 0, found }))
+  const carried = (modes: number[], witnesses: number[]) =>
+    modes.map((mode) =>
+      carriedModeIn(entries(...modes), witnesses)
+        .modeOf(mode)
+        .toString(8),
+    )
+  t.same(carried([0o600], [0o755, 0o644]), ['600'], 'the only file is for its owner alone')
+  t.same(carried([0o600, 0o700], [0o700, 0o644]), ['600', '700'], 'in a folder that is')
+  t.same(carried([0o600, 0o700], [0o700, 0o600]), ['644', '755'], 'umask 077')
+  t.same(carried([0o600, 0o755], [0o700, 0o600]), ['644', '755'], 'umask 077, and a program that was made one for all')
+  t.same(carried([0o640, 0o750, 0o600], [0o750, 0o640]), ['644', '755', '604'], 'umask 027')
+  t.same(carried([0o664, 0o775, 0o660], [0o775, 0o664]), ['644', '755', '640'], 'umask 002')
+  t.same(carried([0o664, 0o755], [0o755]), ['664', '755'])
+  t.same(carried([0o777, 0o777], [0o777]), ['755', '755'], 'a file system without modes')
+  t.same(carried([0o444, 0o2755], [0o755]), ['444', '755'])
+  t.end()
+})
+
+t.test('files: in banyan.yaml sets modes and owners by name, and the later entry wins', async (t) => {
+  const bench = benchOf(t)
+  const repository = await bench.open()
+  const files = [
+    '{ path: "**", owner: shop, group: www-data }',
+    '{ path: bin/greet, owner: root, mode: "0750" }',
+    '{ path: "share/w*", mode: "640" }',
+  ]
+  const description = `name: greeter\nversion: 1\nfiles: [${files.join(', ')}]\n`
+  const { payload } = await repository.publish(
+    writeTree(`${bench.dir}/greeter`, { ...greeter, 'banyan.yaml': description }),
+  )
+  const listed = run('tar', ['-tvf', `${bench.home}/objects/${payload.sha256}`])
+  t.match(listed, /^drwxr-xr-x shop\/www-data +0 .* bin\/$/m)
+  t.match(listed, /^-rwxr-x--- root\/www-data .* bin\/greet$/m)
+  t.match(listed, /^-rw-r----- shop\/www-data .* share\/words$/m)
+  for (const [wrong, message] of Object.entries({
+    '{ path: /etc, mode: "0640" }': /a path inside the folder/,
+    '{ path: bin, mode: "4755" }': /expected a mode such as '0640'/,
+    '{ path: bin, owner: "a b" }': /name of a user or group/,
+    '{ path: bin, owner: 1000 }': /name of a user or group/,
+  })) {
+    const bad = { ...greeter, 'banyan.yaml': `name: greeter\nversion: 2\nfiles: [${wrong}]\n` }
+    t.match(
+      await failureOf(repository.publish(writeTree(`${bench.dir}/bad`, bad))),
+      { code: 'bad-input', message },
+      wrong,
+    )
+  }
+})
+
+t.test('what a tree cannot carry is refused, file by file', async (t) => {
+  const bench = benchOf(t)
+  const repository = await bench.open()
+  const folder = writeTree(`${bench.dir}/greeter`, greeter)
+  fs.chmodSync(`${folder}/share`, 0o777)
+  t.match(await failureOf(repository.publish(folder)), {
+    message: /share: a folder that anybody can write to/,
+    hint: /chmod o-w/,
+  })
+  fs.chmodSync(`${folder}/share`, 0o755)
+  if (process.getuid?.() !== 0) return t.comment('not tested: only root gives files capabilities')
+  run('setcap', ['cap_net_bind_service=ep', `${folder}/bin/greet`])
+  const refusal = await failureOf(repository.publish(folder))
+  t.match(refusal, {
+    message: /bin\/greet: it has security.capability, which a tree does not carry/,
+    hint: /postInstall hook \(setcap\)/,
+  })
+  run('setcap', ['-r', `${folder}/bin/greet`])
+  t.match(await repository.publish(folder), { outcome: 'published', warnings: [] })
 })
 
 t.test('publishing the same again is fine, and says so', async (t) => {
@@ -271,17 +364,11 @@ t.test('what is published is there after a restart, by name and newest first', a
   const again = await bench.open()
   t.same(await again.packages(), await repository.packages())
   const { payload } = (await again.package('zebra'))[0] ?? {}
+  const listed = { kind: 'tree', summary: 'says hello', archs: ['all'], kinds: ['tree'], targets: [] }
   t.same(await again.packages(), [
-    { name: 'aardvark', kind: 'tree', summary: 'says hello', versions: ['2'], archs: ['all'], bytes: payload?.size },
-    {
-      name: 'greeter',
-      kind: 'tree',
-      summary: 'says hello',
-      versions: ['1.10', '1.10~rc1', '1.9'],
-      archs: ['all'],
-      bytes: 3 * (payload?.size ?? 0),
-    },
-    { name: 'zebra', kind: 'tree', summary: 'says hello', versions: ['1.0.0'], archs: ['all'], bytes: payload?.size },
+    { ...listed, name: 'aardvark', versions: ['2'], bytes: payload?.size },
+    { ...listed, name: 'greeter', versions: ['1.10', '1.10~rc1', '1.9'], bytes: 3 * (payload?.size ?? 0) },
+    { ...listed, name: 'zebra', versions: ['1.0.0'], bytes: payload?.size },
   ])
   t.equal((await again.holdings()).length, 5)
   t.match(await failureOf(again.package('gretter')), { code: 'not-found', hint: 'did you mean greeter?' })

@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
 import { Failure } from '../../src/model/failure.ts'
 import type { SwarmPayload } from '../../src/model/manifest.ts'
+import { prepareHere } from '../../src/repository/preparing/preparing.ts'
 import type { Published } from '../../src/repository/published.ts'
 import { openRepository, type Repository } from '../../src/repository/repository.ts'
 import { systemDisk } from '../../src/world/disk.ts'
@@ -45,7 +46,7 @@ export function benchAt(dir: string): Bench {
         payloads: join(home, 'store'),
         objects: disk === systemDisk ? objects : openObjects({ disk, dir: join(home, 'objects') }),
         disk,
-        exec,
+        prepare: prepareHere({ disk, exec }),
         clock: { now: () => publishedAt },
         log,
       }),

@@ -21,6 +21,12 @@ const attempts: [what: string, bytes: Buffer][] = [
     ),
   ],
   [
+    'blocks that nobody asked for',
+    Buffer.concat(
+      Array<Buffer>(16).fill(framed(Buffer.concat([message(7, 1, 0).subarray(4), Buffer.alloc(limits.blockBytes)]))),
+    ),
+  ],
+  [
     'a block of a piece that is not there, and then nonsense',
     Buffer.concat([message(7, 999, 5), Buffer.alloc(9, 0x7f)]),
   ],

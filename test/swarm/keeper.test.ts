@@ -55,28 +55,21 @@ t.test('no address has more than its share of the callers that wait', async (t) 
 t.test('ordinary clients that wait take no place from nodes, and have few each', async (t) => {
   const { keeper } = keeping()
   const come = (count: number, address: (n: number) => string, way: Way) =>
-    Array.from({ length: count }, (_, n) => callerNamed(address(n))).filter((caller) => {
+    Array.from({ length: count }, (_, n) => {
+      const caller = callerNamed(address(n))
       keeper.take(caller, way)
-      return !caller.isDestroyed
-    }).length
-  t.equal(
-    come(limits.plainPendingMax, () => 'crowd', 'plain'),
-    limits.plainPendingPerAddressMax,
-  )
-  const left = limits.plainPendingMax - limits.plainPendingPerAddressMax
-  t.equal(
-    come(limits.pendingSocketsMax, (n) => `client ${n}`, 'plain'),
-    left,
-  )
-  t.equal(
-    come(limits.pendingPerAddressMax, () => 'crowd', 'swarm'),
-    limits.pendingPerAddressMax,
-  )
-  const others = limits.pendingSocketsMax - limits.pendingPerAddressMax
-  t.equal(
-    come(limits.pendingSocketsMax, (n) => `node ${n}`, 'swarm'),
-    others,
-  )
+      return caller
+    })
+  const count = (callers: { isDestroyed: boolean }[]) => callers.filter(({ isDestroyed }) => !isDestroyed).length
+  const crowd = come(limits.plainPendingMax, () => 'crowd', 'plain')
+  t.equal(count(crowd), limits.plainPendingPerAddressMax)
+  const clients = come(limits.pendingSocketsMax, (n) => `client ${n}`, 'plain')
+  t.equal(count(clients) + count(crowd), limits.plainPendingMax)
+  t.ok(count(clients) > limits.plainPendingMax - limits.plainPendingPerAddressMax, 'the crowd makes room')
+  const nodesOfOne = come(limits.pendingPerAddressMax + 5, () => 'crowd', 'swarm')
+  t.equal(count(nodesOfOne), limits.pendingPerAddressMax)
+  const nodes = come(limits.pendingSocketsMax, (n) => `node ${n}`, 'swarm')
+  t.equal(count(nodes) + count(nodesOfOne), limits.pendingSocketsMax)
 })
 
 t.test('one that crashes is started again after longer and longer waits', async (t) => {

@@ -11,6 +11,7 @@ import { handClock } from '../tracker/hand-clock.ts'
 import { createTestFleet } from '../world/fleet.ts'
 import { engineHere } from './engine-here.ts'
 import { MiB, type NodeOptions, type Nodes, nodesFor, payloadFrom, type TestNode, type TestPayload } from './kit.ts'
+import { call, greeted, message } from './raw-peer.ts'
 
 const payload = payloadFrom('wanted by many', { size: MiB })
 const { infoHash } = payload.spec.payload
@@ -90,6 +91,20 @@ t.test('a node that asks for much that is not here is let go soon, and has only 
   clock.pass(limits.unknownCallerWaitMs)
   await Promise.all(ended)
   t.ok(clock.monotonicMs() - sinceMs < limits.callerWaitMs, 'nobody waits long')
+})
+
+t.test('a wire ends with the certificate of its node', async (t) => {
+  const nodes = await nodesFor(t)
+  const { port } = await freshSeed(t, nodes, 'ending')
+  const endsAt = Math.ceil((Date.now() + 4_000) / 1000) * 1000
+  const as = await nodes.fleet.node('mallory', { issuedAt: endsAt - limits.certificateLifetimeMs })
+  const socket = call({ port, as, infoHash })
+  await greeted(socket, infoHash)
+  // It has all too little to do, and says so: the wire would stay.
+  const alive = setInterval(() => socket.write(message(13)), 500)
+  t.teardown(() => clearInterval(alive))
+  await once(socket.resume(), 'close')
+  t.ok(Date.now() >= endsAt, 'not before')
 })
 
 t.test('a node whose certificate was revoked gets nothing', async (t) => {

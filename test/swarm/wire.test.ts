@@ -62,13 +62,57 @@ t.test('the process of the engine says only so much in a minute', async (t) => {
   ])
 })
 
+t.test('a block is taken once for each time that it was asked for, and any other ends the wire', async (t) => {
+  const { wire, blocks, abuses } = tamed({})
+  const block = new Uint8Array(4)
+  wire.request(1, 0, 4, () => {})
+  wire.request(1, 0, 4, () => {})
+  wire.request(2, 8, 4, () => {})
+  for (const [piece, offset] of [
+    [1, 0],
+    [2, 8],
+    [1, 0],
+  ] as const) {
+    wire._onPiece(piece, offset, block)
+  }
+  t.equal(blocks.length, 3)
+  wire.request(3, 0, 4, () => {})
+  wire._onReject(3, 0, 4)
+  await settled()
+  t.same(abuses, [])
+  wire._onPiece(3, 0, block)
+  await settled()
+  t.same(abuses, ['it sends a block that nobody asked for'], 'what was refused does not come any more')
+  t.equal(blocks.length, 3)
+})
+
+t.test('one block more, another offset or another length is not what was asked for', async (t) => {
+  for (const [piece, offset, length] of [
+    [1, 0, 8],
+    [1, 4, 4],
+    [2, 0, 4],
+  ] as const) {
+    const { wire, blocks, abuses } = tamed({})
+    wire.request(1, 0, 4, () => {})
+    wire._onPiece(piece, offset, new Uint8Array(length))
+    await settled()
+    t.same([abuses.length, blocks.length], [1, 0], `${piece} ${offset} ${length}`)
+  }
+})
+
+const settled = () => new Promise((resolve) => setImmediate(resolve))
+
 function tamed({ parser = () => {} }: { parser?: () => void }) {
   const state = { buffered: 0 }
+  const blocks: string[] = []
   const wire = {
     ...{ _parserSize: 4, _readableState: state, _parser: parser },
     _parse: (size: number) => {
       wire._parserSize = size
     },
+    request: () => {},
+    _onPiece: () => blocks.push('taken'),
+    _onReject: () => {},
     _push: (bytes: Uint8Array) => {
       state.buffered += bytes.length
       return true
@@ -83,5 +127,5 @@ function tamed({ parser = () => {} }: { parser?: () => void }) {
     arrived: (_bytes, goOn) => goOn(),
     abuse: (because) => abuses.push(because),
   })
-  return { wire, abuses, sites, told, pushed: () => state.buffered }
+  return { wire, blocks, abuses, sites, told, pushed: () => state.buffered }
 }

@@ -31,6 +31,7 @@ const mayTouchDisk: Readonly<Record<string, string>> = {
   'src/swarm/checking/check-main.ts': 'it reads payloads in a process of its own, and gives way to all others',
   'src/swarm/checking/check-process.ts': 'it starts that process',
   'src/swarm/engine-process.ts': 'it starts the engine and passes sockets on to it',
+  'src/reconcile/providers/drift/': 'it compares and copies files of a target root with their links, owners and modes',
   'src/reconcile/providers/tree/':
     'links, owners, modes and renames of a target root go beyond what world’s Disk knows',
   'src/reconcile/apply/':
@@ -88,6 +89,34 @@ function knotsOf(importsByFile: ReadonlyMap<string, readonly string[]>): string[
   }
   for (const file of importsByFile.keys()) if (!indexes.has(file)) visit(file)
   return knots
+}
+
+/** What a name from outside is called where it is used as a key. */
+const outsideKeys = /[\w)](?:\?\.)?\[(?:name|group|label|fact|(?:one|state|terms)\.\w+)\](?!\s*=[^=])/
+
+/**
+ * `record[name]` finds `constructor` in every object. Keys that the code itself lists are fine
+ * where the line says so: `as keyof`, or one of the files below.
+ */
+export function outsideLookups(files: readonly SourceFile[]): string[] {
+  return sourcesOf(files)
+    .filter(({ path }) => !Object.keys(ownKeys).some((allowed) => path.startsWith(allowed)))
+    .flatMap(({ path, text }) =>
+      text.split('\n').flatMap((line, index) => {
+        const match = outsideKeys.exec(line.replace(/^\s*(\/\/|\*).*$/, ''))
+        return match === null
+          ? []
+          : [`${path}:${index + 1} looks up ${match[0]}: take own() of model/packages/records.ts, or a Map`]
+      }),
+    )
+}
+
+/** Files whose keys all come from their own code. */
+const ownKeys: Readonly<Record<string, string>> = {
+  'src/cli/': 'options and conditions are listed in the commands themselves',
+  'src/swarm/engine-process.ts': 'names of environment variables, listed there',
+  'src/model/packages/records.ts': 'it is what all others use',
+  'src/model/units/': 'units are listed there and looked up with Object.hasOwn',
 }
 
 export function tooLongFunctions(files: readonly SourceFile[], allowed = longFunctions): string[] {

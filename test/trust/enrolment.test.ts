@@ -16,6 +16,7 @@ import {
   requestRenewal,
 } from '../../src/trust/enrolment.ts'
 import { seal } from '../../src/trust/envelope.ts'
+import { openFleet } from '../../src/trust/fleet.ts'
 import { certificateOf, identityOf, loadIdentity, type NodeIdentity, saveIdentity } from '../../src/trust/identity.ts'
 import { privateKeyFrom } from '../../src/trust/keys.ts'
 import { keysOfSecret, parseToken, type Token } from '../../src/trust/token.ts'
@@ -233,6 +234,27 @@ t.test('a node renews its certificate, as often as it likes', async (t) => {
   t.match(await failureOf(root.fleet.enrol(late)), { code: 'expired', message: /certificate of n1 ended at/ })
 })
 
+t.test('a node that renews again and again gets the same certificate, until an hour has passed', async (t) => {
+  const root = await acme()
+  const identity = await join(root, 'n1')
+  root.clock.at += 40 * dayMs
+  const renewed = async () => {
+    const reply = await root.fleet.enrol(sent(requestRenewal(identity, root.clock.at)))
+    return (reply as { certificate: string }).certificate
+  }
+  const certificates = new Set<string>()
+  for (let n = 0; n < 12; n += 1) {
+    certificates.add(await renewed())
+    root.clock.at += 1000
+  }
+  t.equal(certificates.size, 1, 'twelve in twelve seconds')
+  root.clock.at += limits.renewalEveryMs
+  certificates.add(await renewed())
+  t.equal(certificates.size, 2, 'an honest node that asks later gets one that lasts')
+  await root.fleet.revoke('n1')
+  t.equal((await failureOf(renewed())).code, 'refused', 'what is remembered is not given to the revoked')
+})
+
 t.test('a root may always renew its own certificate, whichever of two clocks is right', async (t) => {
   const root = await acme()
   const own = await loadIdentity(`${home}/keys`, root.disk)
@@ -253,6 +275,21 @@ t.test('a root may always renew its own certificate, whichever of two clocks is 
   root.clock.at = start - 400 * dayMs
   const behind = await renewed(await root.reopen())
   t.equal(behind.notAfter, start + limits.certificateLifetimeMs)
+})
+
+t.test('a node that joined after the copy of a restored root is known by its certificate', async (t) => {
+  const root = await acme()
+  const older = root.disk.copy()
+  const identity = await join(root, 'n1')
+  const restored = await openFleet({ dir: home, clock: root.clock, random: root.random, disk: older })
+  const request = sent(requestRenewal(identity, root.clock.at))
+  t.equal(acceptRenewal(sent(await restored.enrol(request)), identity).name, 'n1')
+  const token = parseToken(
+    await restored.createToken({ ttlMs: hour, uses: 1, parents: ['https://10.1.0.1:7420'] }),
+    start,
+  )
+  const thief = await requestEnrolment(token, 'n1', newKey('thief'))
+  t.equal((await failureOf(restored.enrol(thief))).code, 'already-exists', 'and has its name again')
 })
 
 t.test('a renewal is for who signed it, and for now', async (t) => {

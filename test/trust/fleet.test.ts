@@ -3,7 +3,8 @@
 import { hash, X509Certificate } from 'node:crypto'
 import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
-import { initFleet, openFleet } from '../../src/trust/fleet.ts'
+import { openFleet } from '../../src/trust/fleet.ts'
+import { initFleet } from '../../src/trust/fleet-init.ts'
 import { loadIdentity } from '../../src/trust/identity.ts'
 import { openTrust } from '../../src/trust/trust-store.ts'
 import { seededRandom } from '../world/seeded-random.ts'
@@ -203,6 +204,43 @@ t.test('a root whose clock was ahead and is set right again goes on signing what
   const renewAt = start + 1000 + limits.timestampRenewAfterMs
   t.equal(root.fleet.timestamp().renewAt, renewAt, 'the next timestamp does not wait for the signed time')
 })
+
+t.test(
+  'a root that was restored from an older copy signs nothing before it is recovered, and then above all',
+  async (t) => {
+    const root = await acme()
+    const node = await nodeOf(root)
+    await publishRevision(root.fleet, revision(1))
+    const older = root.disk.copy()
+    for (let number = 2; number <= 6; number += 1) await publishRevision(root.fleet, revision(number))
+    const seen = await node.trust.refresh(parentOf(root.fleet))
+
+    const { clock, random } = root
+    const reopened = () => openFleet({ dir: home, clock, random, disk: older })
+    const restored = await reopened()
+    t.equal(restored.ahead(), null, 'nobody has called yet')
+    t.equal(await restored.recover(), null)
+    restored.versionHeard('n1', seen.timestampVersion)
+    t.match(restored.ahead(), { version: seen.timestampVersion, signed: 2, agree: 1, voices: 1 })
+    const refused = await failureOf(publishRevision(restored, revision(7)))
+    t.match(refused, { code: 'conflict', message: /restored from an older copy/, hint: /banyan recover/ })
+    t.match(await failureOf(restored.renewTimestamp()), { code: 'conflict' })
+
+    t.match(await restored.recover(), { version: seen.timestampVersion })
+    const again = await reopened()
+    again.versionHeard('n1', seen.timestampVersion)
+    t.equal(again.ahead(), null, 'it is remembered over a restart')
+    const early = await failureOf(again.renewTimestamp())
+    t.equal(early.code, 'conflict', 'what the copy wanted is not brought back')
+    t.equal(again.numberFloor(), seen.timestampVersion)
+    await publishRevision(again, revision(again.numberFloor() + 1))
+    const next = await node.trust.refresh(parentOf(again))
+    t.equal(next.timestampVersion, seen.timestampVersion + 1)
+    t.not(next.revision?.sha256, seen.revision?.sha256)
+    await again.renewTimestamp()
+    t.equal((await node.trust.refresh(parentOf(again))).timestampVersion, seen.timestampVersion + 2, 'and it goes on')
+  },
+)
 
 t.test('the owners can take the root key away from the root server', async (t) => {
   const root = await acme()

@@ -49,3 +49,22 @@ t.test('work of one key takes turns, work of another key does not wait for it', 
   await Promise.all([a1, a2])
   t.same(done, ['b', 'a1', 'a2'])
 })
+
+t.test('work that is cancelled while it waits leaves the queue at once, and never runs', async (t) => {
+  const inTurn = takingTurns({ max: 2 })
+  const held = Promise.withResolvers<void>()
+  const cancel = new AbortController()
+  const first = inTurn(() => held.promise)
+  const second = inTurn(async () => t.fail('it ran'), cancel.signal)
+  cancel.abort()
+  await t.rejects(second, { code: 'stopped' })
+  // Its place is free again, though the first one has not ended.
+  const third = inTurn(async () => 'third')
+  held.resolve()
+  await first
+  t.equal(await third, 'third')
+  await t.rejects(
+    inTurn(async () => t.fail('it ran'), cancel.signal),
+    { code: 'stopped' },
+  )
+})

@@ -15,9 +15,9 @@ import { seededRandom } from './seeded-random.ts'
 export interface TestFleet {
   /**
    * `issuedAt` is the instant at which the certificate is made. It lives as long as any
-   * certificate.
+   * certificate. A node that joins again has another `key`.
    */
-  node(name: string, options?: { issuedAt?: Instant }): Promise<TlsIdentity>
+  node(name: string, options?: { issuedAt?: Instant; key?: string }): Promise<TlsIdentity>
   /** A certificate that serves for the calling end only. */
   enrolment(tokenId: string): Promise<TlsIdentity>
 }
@@ -34,8 +34,8 @@ export async function createTestFleet(fleet: string, now: Instant): Promise<Test
     ca: certificatePem(certificate),
   })
   return {
-    async node(name, { issuedAt = now } = {}) {
-      const key = keyFor(`${fleet}/${name}`)
+    async node(name, { issuedAt = now, key: which = name } = {}) {
+      const key = keyFor(`${fleet}/${which}`)
       return identityOf(
         key,
         await createNodeCertificate({ authority, name, publicKey: key }, { now: issuedAt, random }),

@@ -117,7 +117,7 @@ check(
 )
 
 check('of too many connections with one certificate the oldest is closed', async (t, stage) => {
-  const max = limits.connectionsPerCertificateMax
+  const max = limits.connectionsPerNodeMax
   const connections: tls.TLSSocket[] = []
   const closed: number[] = []
   for (let n = 0; n < max + 3; n += 1) {

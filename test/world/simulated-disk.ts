@@ -261,6 +261,12 @@ export function simulatedDisk(platter: Platter, life: Life): Disk {
         found(path)
         return platter.freeBytes()
       }),
+
+    freeFiles: (path) =>
+      operate('look at', path, () => {
+        found(path)
+        return Number.POSITIVE_INFINITY
+      }),
   }
 }
 

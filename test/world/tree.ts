@@ -12,7 +12,8 @@ import { join, makeFolders } from '../../src/node/setup/join.ts'
 import { loadSettings, saveSettings } from '../../src/node/setup/settings-file.ts'
 import type { ReleasePlan } from '../../src/release/release-plan.ts'
 import { openSwarm } from '../../src/swarm/swarm.ts'
-import { initFleet, openFleet } from '../../src/trust/fleet.ts'
+import { openFleet } from '../../src/trust/fleet.ts'
+import { initFleet } from '../../src/trust/fleet-init.ts'
 import { loadIdentity, saveIdentity } from '../../src/trust/identity.ts'
 import { openTrust } from '../../src/trust/trust-store.ts'
 import { openObjects } from '../../src/world/objects.ts'
@@ -200,7 +201,8 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
     const store = await world.openStore(home.state)
     const objects = openObjects({ disk: world.disk, dir: home.objects })
     const fleet = settings.parents.length > 0 ? null : await openFleet({ dir: home.dir, ...world })
-    const repositoryParts = { ...world, dir: home.repository, payloads: home.store, objects }
+    const prepare = () => Promise.reject(new Error('packages are simulated'))
+    const repositoryParts = { ...world, dir: home.repository, payloads: home.store, objects, prepare }
     return await startNode({
       ...{ world, home, settings, store, objects, version: '0' },
       readSettings: () => loadSettings(world.disk, home.settings),

@@ -59,8 +59,9 @@ function gistText(info: NodeDetails): string {
   })
 }
 
-function attackText({ kind, from, at, detail }: Readable<Attack>, now: Instant): string {
-  const when = at === undefined ? '' : `, ${agoText(now - at)}`
+function attackText({ kind, from, at, first, count, detail }: Readable<Attack>, now: Instant): string {
+  const since = first === undefined ? '' : `, first ${agoText(now - first)}, noted ${count ?? '?'} times`
+  const when = at === undefined ? '' : `, ${agoText(now - at)}${since}`
   return `${kind ?? '?'} from ${from ?? '?'}${when}: ${detail ?? ''}`
 }
 

@@ -81,15 +81,47 @@ export const controlLimits = {
    * return together.
    */
   retryAfterMaxS: 8,
-  /** Connections at one port. Each takes a file descriptor of the process. */
+  /**
+   * A caller's handshake has to be through within this time. A thin link needs a second; a caller
+   * who says nothing holds a place for as long.
+   */
+  handshakeMs: 5 * second,
+  /** Callers whose handshake is under way. Each takes a file descriptor, and nobody knows them yet. */
+  handshakesMax: 1_024,
+  /** The part of them for addresses from which nodes have called. */
+  handshakesOfKnownKept: 512,
+  /** Such callers of one address. The children of a site behind one address return together. */
+  handshakesOfAddressMax: 256,
+  /** Such callers of one /24 or /64. */
+  handshakesOfNetworkMax: 256,
+  /** Addresses of which it is known that a node has called from there. */
+  addressesKnownMax: 8_192,
+  /** Connections of nodes at one port. Each takes a file descriptor of the process. */
   connectionsMax: 4_096,
   /** Connections from one address. A whole site may be behind one address. */
   connectionsPerAddressMax: 1_024,
   /**
-   * Connections with one certificate. More than `connectionsToOneMax`: after a break in the network
-   * the old connections still count for a while.
+   * Connections of one node, whatever its certificates. More than `connectionsToOneMax`: after a
+   * break in the network the old connections still count for a while.
    */
-  connectionsPerCertificateMax: 16,
+  connectionsPerNodeMax: 16,
+  /** Calls of one kind of one node that wait for their turn. A node makes one at a time. */
+  callsWaitingOfOneMax: 8,
+  /**
+   * The part of this node's time that one child's announces may take in the long run. A child with
+   * `announcedUnfinishedMax` swarms, which announces every two seconds, needs a twentieth.
+   */
+  announceShare: 0.1,
+  /** What they may take at once: some announces of the largest size. */
+  announceBurstMs: 1 * second,
+  /** The same for report batches. A staging server of thousands has that many after a release. */
+  reportsShare: 0.5,
+  /** What they may take at once: those of 10,000 nodes. */
+  reportsBurstMs: 10 * second,
+  /** Report batches at a time, each of another node. They mostly wait for the disk. */
+  reportBatchesAtOnceMax: 4,
+  /** Nodes of which it is known what they have used. Twice a parent's children. */
+  fairNamesKept: 8_192,
   /**
    * Requests under way on one connection. Our client sends one at a time; more is an attempt to
    * pile up work.
@@ -100,8 +132,15 @@ export const controlLimits = {
    * daemon has to stay small; with less, large objects go out one after the other.
    */
   httpBytesUnderwayMax: 64 * MiB,
-  /** The part of them that one certificate may use: one object of the largest size. */
+  /** The part of them that one node may use: one object of the largest size. */
   httpBytesUnderwayOfOneMax: 16 * MiB,
+  /**
+   * Bodies of one node at once. As many as its connections to one parent: a staging server passes
+   * on what several machines that join have sent.
+   */
+  bodiesOfOneMax: 8,
+  /** A body counts in steps of this size, as it arrives. */
+  bodyStepBytes: 256 * KiB,
   /** An answer up to this size does not count: it fits into the buffers of the operating system. */
   httpFreeAnswerBytes: 64 * KiB,
   /**

@@ -1,8 +1,16 @@
 // The process itself and what it does with its machine: stopping, programs, disk.
 
-import { KiB, MiB, second } from './multiples.ts'
+import { KiB, MiB, minute, second } from './multiples.ts'
 
 export const machineLimits = {
+  /** Log lines of one kind that one node can cause within `linesEveryMs`. The first ones say it. */
+  linesOfSenderMax: 5,
+  /** Log lines of one kind that all nodes together can cause within `linesEveryMs`. */
+  linesOfKindMax: 100,
+  /** That time. What goes on for longer is logged again. */
+  linesEveryMs: 15 * minute,
+  /** Senders whose lines are counted. */
+  lineSendersKept: 4_096,
   /**
    * The daemon stops within this time, and its servers within parts of it. systemd kills after 90
    * s.
@@ -33,6 +41,11 @@ export const machineLimits = {
    * new log.
    */
   storeRepairBytes: 4 * MiB,
+  /**
+   * Written to find out whether a disk takes anything: as much as a report and its counter need. A
+   * single byte would fit on a disk where no report does.
+   */
+  diskProbeBytes: 64 * KiB,
   /** Bytes of the disk that payloads leave free, unless node.yaml has `diskReserve`. */
   diskReserveBytes: 64 * MiB,
   /**

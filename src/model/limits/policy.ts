@@ -64,4 +64,6 @@ export const policyLimits = {
    * Examples in one sentence, such as files that differ or nodes that failed. The rest is a number.
    */
   findingsNamedMax: 3,
+  /** Patterns of paths that one rule or one package leaves alone. */
+  ignoredPathsMax: 64,
 }

@@ -1,6 +1,6 @@
 // Inspecting and changing the machine: packages, trees, hooks, restarts, applies.
 
-import { hour, KiB, MiB, minute, second } from './multiples.ts'
+import { GiB, hour, KiB, MiB, minute, second } from './multiples.ts'
 
 export const reconcileLimits = {
   /**
@@ -53,10 +53,38 @@ export const reconcileLimits = {
    * The output of a package list or a simulation. A machine with 5,000 packages prints about 1 MiB.
    */
   packageListMaxBytes: 16 * MiB,
+  /** What a tree's record takes for each of its files, twice while it is replaced. */
+  treeRecordEntryBytes: 512,
+  /** Below this many free inodes, the files of a package are counted before it is installed. */
+  freeFilesCountedBelow: 200_000,
   /** One line of a tree's record: a path, a mode, a digest or a link's target, as JSON. */
   treeRecordLineMaxBytes: 64 * KiB,
-  /** A hook of a tree. It runs with the package lock of banyan held. */
+  /** A hook of a tree that nobody gave a time. It runs with the package lock of banyan held. */
   hookTimeoutMs: 1 * minute,
+  /** The longest time that a hook can be given, as long as a package manager's transaction has. */
+  hookTimeoutMaxMs: 30 * minute,
+  /**
+   * Files of one package that its own scripts changed or removed. Each look compares them again.
+   * Packages have been seen whose scripts remove a few thousand of their files.
+   */
+  baselineFilesMax: 20_000,
+  /** What is remembered of those files: a path, a digest and numbers for each. */
+  baselineMaxBytes: 8 * MiB,
+  /**
+   * The files that one heal puts aside before it replaces them. A package with larger changed files
+   * is left as it is: a copy of a database could fill the disk.
+   */
+  replacedMaxBytes: 256 * MiB,
+  /** Files that one heal puts aside. */
+  replacedFilesMax: 10_000,
+  /** Heals of one package whose replaced files are kept, the newest. */
+  replacedKept: 5,
+  /** The replaced files of all packages. The oldest go first. */
+  replacedTotalMaxBytes: 1 * GiB,
+  /** Paths in one call of dpkg-query. Each may be long, and Linux bounds what a call can hold. */
+  ownersOfOneCallMax: 250,
+  /** Files that rpm is asked about one by one, for the packages that they belong to. */
+  ownersAskedMax: 32,
   /** The text of a finding or of why something failed, before a report shortens it further. */
   detailMaxChars: 4_096,
 

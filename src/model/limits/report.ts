@@ -1,8 +1,14 @@
 // What a node reports, what its ancestors keep of it, and how often it reports.
 
-import { KiB, MiB, minute, second } from './multiples.ts'
+import { day, KiB, MiB, minute, second } from './multiples.ts'
 
 export const reportLimits = {
+  /** Reports of one node that a parent takes at once. Many changes come together in an apply. */
+  reportsOfNodeMax: 30,
+  /** After them, one more in this time. The node keeps the newest until then. */
+  reportOfNodeEveryMs: 2 * second,
+  /** Nodes whose reports are counted. Those of which few come need no counting. */
+  reportingNodesKept: 20_000,
   /**
    * One report. A parent keeps the newest report of every descendant, 100,000 of them at the root.
    */
@@ -71,8 +77,19 @@ export const reportLimits = {
   clockToldMs: 2 * minute,
   /** News waits this long for more news, so that one change of state makes one report. */
   reportDebounceMs: 200,
+  /** Nodes that left one child, told to it. More than a child has is not usual; the newest count. */
+  movedToldMax: 1_000,
+  /** How long a child is told who left it: it may have been off meanwhile. */
+  movedKeptMs: 7 * day,
   /** Attacks that a node keeps to report. */
   attacksKept: 20,
+  /** An attack that is not seen again for this long is told no more. A weekend lies within it. */
+  attackKeptMs: 7 * day,
+  /**
+   * News reaches a node that is not cut off within this time. A parent without news that is older
+   * withholds it.
+   */
+  newsSpreadMs: 10 * minute,
   /** Attacks of one kind from one node among them. A loud attacker must not push out the others. */
   attacksKeptOfOne: 3,
   /** Attacks of one kind among them. A kind that many nodes report must not push out the others. */

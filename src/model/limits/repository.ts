@@ -1,6 +1,6 @@
 // What can be published, and how payloads are cut into pieces.
 
-import { GiB, KiB, MiB, minute } from './multiples.ts'
+import { GiB, hour, KiB, MiB, minute, second } from './multiples.ts'
 
 export const repositoryLimits = {
   /**
@@ -57,10 +57,31 @@ export const repositoryLimits = {
    */
   providesMax: 2_000,
   /**
+   * Packages that one package conflicts with, and that it replaces: so many of each. More are left
+   * out. The package manager knows them all, and decides.
+   */
+  exclusionsMax: 500,
+  /**
    * Publications that wait for their turn. They run one at a time; a full queue refuses, to be
    * tried later.
    */
   publishQueueMax: 64,
+  /**
+   * Resident memory of the process that reads a package. It holds headers and lists, never a
+   * payload; the largest header takes some hundred megabytes.
+   */
+  preparingMemoryMaxBytes: 1 * GiB,
+  /** How often its memory is looked at. */
+  preparingLookMs: 200,
+  /**
+   * Reading one package, with all its copying, decompressing and hashing. The largest payload takes
+   * an hour on a slow disk.
+   */
+  preparingTimeoutMs: 2 * hour,
+  /** A process that is asked to stop is killed after this time: a read may never return. */
+  preparingStopMs: 1 * second,
+  /** Address space of `dpkg-deb`: the builder of a package chooses how much xz takes. */
+  dpkgMemoryMaxBytes: 4 * GiB,
   /**
    * One run of `dpkg-deb`, which decompresses the whole package: large ones take minutes on a slow
    * disk.

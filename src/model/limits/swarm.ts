@@ -36,6 +36,17 @@ export const swarmLimits = {
   wireRequestsMax: 1_024,
   /** The first new piece is announced to peers at once, the next ones together after this time. */
   newsGatheredMs: 50,
+  /**
+   * Blocks asked of one peer that may still come although they were cancelled. Many pipelines' worth.
+   */
+  wireAskedKept: 8_192,
+  /**
+   * An engine that takes more memory than this ends, and the next one starts. A transfer of a
+   * gigabyte takes a fifth of it (docs/benchmarks.md); the machine has its own work.
+   */
+  engineMemoryMaxBytes: 1024 * MiB,
+  /** How often the engine looks at its memory. */
+  engineMemoryLookMs: 2 * second,
   /** Requests that a peer may refuse although it has the piece. After more, it is hung up on. */
   wireRejectsMax: 64,
   /**

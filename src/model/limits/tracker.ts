@@ -23,6 +23,20 @@ export const trackerLimits = {
    * How often a child announces that lacks something. Siblings learn within this time who has more.
    */
   announceBusyIntervalMs: 2 * second,
+  /** A parent can have a child announce this often and no oftener. A child's own news goes at once. */
+  announceLeastMs: 1 * second,
+  /** A parent can silence a child for this long. Longer than what a parent of many asks for. */
+  announceMostMs: 1 * minute,
+  /** A child tells all of its payloads this often and no oftener. They can be 20,000. */
+  tellAllEveryMs: 30 * second,
+  /** A child believes another site this often and no oftener. It writes the site to disk. */
+  siteChangesEveryMs: 1 * minute,
+  /** Places of siblings that a child dials at once without having dialled them before. */
+  dialledNewMax: 128,
+  /** After them, one more in this time: a parent cannot have its children search a network. */
+  dialledNewEveryMs: 1 * second,
+  /** Places that count as dialled before. A large site has a thousand nodes. */
+  dialledPlacesKept: 4_096,
   /** A change waits this long for further ones, so that many new swarms make one announce. */
   announceDebounceMs: 50,
   /**

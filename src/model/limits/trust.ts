@@ -37,6 +37,11 @@ export const trustLimits = {
   clockJumpMaxMs: 1 * day,
   /** A child's clock agrees with the root's if they are at most this far apart. */
   clockVoiceSlackMs: 1 * hour,
+  /**
+   * A restored root skips at most this many versions: far more than a fleet signs in its life, and
+   * far below the largest number, which a lying child might name.
+   */
+  recoverJumpMax: 1_000_000,
   /** Children whose clocks a root remembers: enough for a majority that one child cannot sway. */
   clockVoicesMax: 256,
   /** Nodes that may join with one token. */
@@ -54,6 +59,10 @@ export const trustLimits = {
    * How far the time in a renewal may be from ours. Clocks of machines without network are far off.
    */
   renewalSkewMs: 1 * day,
+  /** A node that renews again within this time gets the same certificate. */
+  renewalEveryMs: 1 * hour,
+  /** Renewals that the root remembers for that. A fleet of 100,000 makes a hundred in an hour. */
+  renewalsKept: 1_024,
   /**
    * A report's signature is accepted for this long after its certificate has ended: the report may
    * have waited in an outbox, and a node with an expired certificate has to be able to report that.

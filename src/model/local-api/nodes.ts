@@ -2,7 +2,14 @@
 
 import * as v from 'valibot'
 import { knowledgeSchema } from '../knowledge.ts'
-import { countSchema, infoHashSchema, instantSchema, packageNameSchema, packageVersionSchema } from '../names.ts'
+import {
+  countSchema,
+  infoHashSchema,
+  instantSchema,
+  nodeNameSchema,
+  packageNameSchema,
+  packageVersionSchema,
+} from '../names.ts'
 import { reportSchema } from '../report.ts'
 
 /**
@@ -53,5 +60,8 @@ export const nodeDetailsSchema = v.object({
   /** The node's last finished transfers, the newest first. */
   distances: v.array(measuredTransferSchema),
 })
+
+/** What a person has looked at, of what one node reports. */
+export const acknowledgedSchema = v.object({ node: nodeNameSchema, attacks: countSchema })
 
 export const tokenSchema = v.object({ token: v.string() })

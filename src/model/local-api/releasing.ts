@@ -140,3 +140,8 @@ export const historySchema = v.object({
     }),
   ),
 })
+
+/** What the fleet trusts beyond what a restored root has signed. Null if it was not restored. */
+export const recoverSchema = v.object({
+  recovered: v.nullable(v.object({ version: countSchema, signed: countSchema })),
+})

@@ -2,7 +2,7 @@
 
 import * as v from 'valibot'
 import { limits } from '../limits.ts'
-import { lineSchema, packageNameSchema, packageVersionSchema } from '../names.ts'
+import { lineSchema, packageVersionSchema, publishedNameSchema } from '../names.ts'
 import { targetSchema } from '../packages/target-schema.ts'
 import { parserOf } from '../parse.ts'
 import { parentUrlSchema } from '../settings.ts'
@@ -12,7 +12,7 @@ const revisionNumberSchema = v.pipe(v.number(), v.safeInteger(), v.minValue(1))
 const publishSchema = v.strictObject({
   /** Absolute path of a package file or a directory, which the daemon reads. */
   path: v.string(),
-  name: v.exactOptional(packageNameSchema),
+  name: v.exactOptional(publishedNameSchema),
   version: v.exactOptional(packageVersionSchema),
   /** The machines that the package is for. */
   target: v.exactOptional(targetSchema),

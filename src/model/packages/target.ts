@@ -1,6 +1,8 @@
 // Targets: the machines that a build of a package is for, by their facts. One name and version may
 // have a build for each of several distributions.
 
+import { own } from './records.ts'
+
 /** Every fact has to have this text. */
 export type Target = Record<string, string>
 
@@ -22,10 +24,12 @@ export function sortedTarget(target: Target): Target {
 
 /** Whether a machine is one of those that a target is for. */
 export function isTargeted(target: Target, facts: Facts): boolean {
-  return Object.entries(target).every(([fact, value]) => Object.hasOwn(facts, fact) && String(facts[fact]) === value)
+  return Object.entries(target).every(
+    ([fact, value]) => Object.hasOwn(facts, fact) && String(own(facts, fact)) === value,
+  )
 }
 
 /** Whether one machine could be of both targets. */
 export function canMeet(a: Target, b: Target): boolean {
-  return Object.entries(a).every(([fact, value]) => !Object.hasOwn(b, fact) || b[fact] === value)
+  return Object.entries(a).every(([fact, value]) => !Object.hasOwn(b, fact) || own(b, fact) === value)
 }

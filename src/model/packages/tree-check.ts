@@ -8,12 +8,21 @@ export interface TarEntry {
   linkpath?: string | undefined
   mode?: number | undefined
   size?: number | undefined
+  /** Names of accounts on the node; empty for those of whoever unpacks. */
+  uname?: string | undefined
+  gname?: string | undefined
+}
+
+/** The accounts that an entry is given to. Without them it belongs to whoever unpacks it. */
+export interface Owner {
+  owner?: string
+  group?: string
 }
 
 /** An entry that may be written. */
 export type Accepted =
-  | { kind: 'folder'; path: string; mode: number }
-  | { kind: 'file'; path: string; mode: number }
+  | ({ kind: 'folder'; path: string; mode: number } & Owner)
+  | ({ kind: 'file'; path: string; mode: number } & Owner)
   /** Another name for an earlier file, with the mode of that file. */
   | { kind: 'alias'; path: string }
   | { kind: 'link'; path: string; target: string }
@@ -42,10 +51,12 @@ export function createTarCheck(most: { entries: number; bytes: number }): TarChe
       if (place !== undefined) return refused(place)
       const mode = entry.mode ?? 0o644
       if ((mode & 0o7000) !== 0) return refused(`${path} has the special mode ${mode.toString(8)}`)
+      const owner = ownerOf(entry)
+      if (owner === undefined) return refused(`${path} belongs to no plain name of an account`)
       switch (entry.type) {
         case 'Directory':
           known.set(path, 'folder')
-          return { kind: 'folder', path, mode: mode | 0o700 }
+          return { kind: 'folder', path, mode: mode | 0o700, ...owner }
         case 'File':
         case 'OldFile':
         case 'ContiguousFile':
@@ -53,7 +64,7 @@ export function createTarCheck(most: { entries: number; bytes: number }): TarChe
           bytes += entry.size ?? 0
           if (bytes > most.bytes) return refused(`more than ${most.bytes} bytes of files`)
           known.set(path, 'file')
-          return { kind: 'file', path, mode }
+          return { kind: 'file', path, mode, ...owner }
         case 'Link': {
           const target = plainPathOf(entry.linkpath ?? '')
           if (target === undefined || known.get(target) !== 'file') {
@@ -75,6 +86,13 @@ export function createTarCheck(most: { entries: number; bytes: number }): TarChe
       }
     },
   }
+}
+
+/** Undefined for names that no account has. The tree's own root is always the unpacker's. */
+function ownerOf({ uname = '', gname = '' }: TarEntry): Owner | undefined {
+  if (![uname, gname].every((name) => /^([a-z_][a-z0-9_-]{0,30})?$/.test(name))) return undefined
+  const isGiven = (name: string) => name !== '' && name !== 'root'
+  return { ...(isGiven(uname) && { owner: uname }), ...(isGiven(gname) && { group: gname }) }
 }
 
 /**

@@ -38,7 +38,7 @@ export type AnnouncedWhole = v.InferOutput<typeof announcedWholeSchema>
 const announceSchema = v.strictObject({
   swarmPort: portSchema,
   site: v.nullable(wordSchema),
-  swarms: v.pipe(v.array(announcedSwarmSchema), v.maxLength(limits.announceSwarmsMax)),
+  swarms: v.pipe(v.array(announcedSwarmSchema), v.maxLength(limits.announcedUnfinishedMax)),
   /** The payloads that the node has whole. */
   whole: v.exactOptional(announcedWholeSchema),
 })

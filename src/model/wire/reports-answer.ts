@@ -2,7 +2,7 @@
 
 import * as v from 'valibot'
 import { limits } from '../limits.ts'
-import { countSchema, instantSchema, lineSchema } from '../names.ts'
+import { countSchema, instantSchema, lineSchema, nodeNameSchema } from '../names.ts'
 import { parserOf } from '../parse.ts'
 
 const refusedReportSchema = v.object({
@@ -18,6 +18,10 @@ export const reportsAnswerSchema = v.object({
   /** Of how many nodes the parent knows something newer now. */
   accepted: countSchema,
   refused: v.optional(v.pipe(v.array(refusedReportSchema), v.maxLength(limits.reportBatchMax)), []),
+  /** Nodes whose newer reports reach the parent through another child by now. */
+  moved: v.exactOptional(
+    v.pipe(v.array(v.object({ node: nodeNameSchema, counter: countSchema })), v.maxLength(limits.movedToldMax)),
+  ),
   /** The parent's clock. */
   now: v.exactOptional(instantSchema),
 })

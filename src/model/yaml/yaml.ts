@@ -37,21 +37,24 @@ export async function readYaml(content: Uint8Array | string, options: YamlOption
   const text = textOf(content, options)
   const yaml = await import('yaml')
   const lines = new yaml.LineCounter()
-  const document = yaml.parseDocument(text, {
-    lineCounter: lines,
-    schema: options.scalars === 'text' ? 'failsafe' : 'core',
-    prettyErrors: false,
-    logLevel: 'error',
-    // The package compares every key with every other one, which takes too long. `plainOf` checks
-    // instead.
-    uniqueKeys: false,
-  })
+  const document = orTooDeep(options.file, () =>
+    yaml.parseDocument(text, {
+      lineCounter: lines,
+      schema: options.scalars === 'text' ? 'failsafe' : 'core',
+      prettyErrors: false,
+      logLevel: 'error',
+      // The package compares every key with every other one, which takes too long. `plainOf` checks
+      // instead.
+      uniqueKeys: false,
+    }),
+  )
   const problem = document.errors[0] ?? document.warnings[0]
   if (problem !== undefined) {
     const message = /call stack/.test(problem.message) ? 'nested too deeply' : lowerFirst(problem.message)
     throw refusal(options.file, lines.linePos(problem.pos[0]).line, message)
   }
-  const source = { yaml, document, lines, file: options.file }
+  const targets = orTooDeep(options.file, () => targetsIn(yaml, document))
+  const source = { yaml, document, targets, lines, file: options.file }
   return { file: options.file, value: plainOf(source), lineOf: (path) => lineAt(source, path) }
 }
 
@@ -60,9 +63,39 @@ export function refusal(file: string, line: number, message: string, hint?: stri
   return new Failure('bad-input', `${file}:${line}: ${message}`, hint === undefined ? {} : { hint })
 }
 
+/** The parser calls itself for each level, and a short file can have many levels. */
+function orTooDeep<T>(file: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error
+    throw refusal(file, 1, 'nested too deeply')
+  }
+}
+
+/**
+ * What each alias stands for: the last node before it with its anchor. The package's own `resolve`
+ * searches the whole document for each alias.
+ */
+function targetsIn(yaml: typeof import('yaml'), document: Document): Map<Alias, Node> {
+  const anchored = new Map<string, Node>()
+  const targets = new Map<Alias, Node>()
+  yaml.visit(document, (_key, node) => {
+    if (!yaml.isNode(node)) return
+    if (yaml.isAlias(node)) {
+      const target = anchored.get(node.source)
+      if (target !== undefined) targets.set(node, target)
+    } else if (node.anchor !== undefined) {
+      anchored.set(node.anchor, node)
+    }
+  })
+  return targets
+}
+
 interface Source {
   yaml: typeof import('yaml')
   document: Document
+  targets: ReadonlyMap<Alias, Node>
   lines: LineCounter
   file: string
 }
@@ -89,14 +122,8 @@ function utf8Of(bytes: Uint8Array, file: string): string {
 }
 
 /** Follows aliases, within limits: a page of them could stand for more than fits in memory. */
-function plainOf({ yaml, document, lines, file }: Source): unknown {
+function plainOf({ yaml, document, targets, lines, file }: Source): unknown {
   let values = 0
-  // Kept here because the package searches the whole document for each alias.
-  const targets = new Map<Node, Node | undefined>()
-  const targetOf = (alias: Alias) => {
-    if (!targets.has(alias)) targets.set(alias, alias.resolve(document))
-    return targets.get(alias)
-  }
   const visit = (node: unknown, depth: number, lineAbove: number): unknown => {
     if (!yaml.isNode(node)) return null
     values += 1
@@ -106,7 +133,7 @@ function plainOf({ yaml, document, lines, file }: Source): unknown {
       throw refusal(file, line, `more than ${limits.yamlValuesMax} values`, 'aliases count as often as they are used')
     }
     if (yaml.isAlias(node)) {
-      const target = targetOf(node)
+      const target = targets.get(node)
       if (target === undefined) throw refusal(file, line, `*${node.source} is not defined above`)
       return visit(target, depth + 1, line)
     }
@@ -132,11 +159,11 @@ function plainOf({ yaml, document, lines, file }: Source): unknown {
   return visit(document.contents, 0, 1) || undefined
 }
 
-function lineAt({ yaml, document, lines }: Source, path: YamlPath): number {
+function lineAt({ yaml, document, targets, lines }: Source, path: YamlPath): number {
   let node: unknown = document.contents
   let line = lineOfNode(node, lines) ?? 1
   for (const key of path) {
-    if (yaml.isAlias(node)) node = node.resolve(document)
+    if (yaml.isAlias(node)) node = targets.get(node)
     if (yaml.isMap(node)) {
       const pair = node.items.find((item) => yaml.isScalar(item.key) && String(item.key.value) === String(key))
       if (pair === undefined) return line

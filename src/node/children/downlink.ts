@@ -13,6 +13,7 @@ import { retryAfterS } from '../../model/wire/retry-after.ts'
 import { openMetricsType } from '../../report/open-metrics.ts'
 import type { Announced } from '../../tracker/tracker.ts'
 import { type Identity, identityOf } from '../../trust/identity.ts'
+import { createFairTurns, type FairTurns } from '../../work/fair-turns.ts'
 import type { Clock, HttpPeer, HttpRequest, HttpResponse, Log, Random } from '../../world/world.ts'
 import { createWatchers, type Watchers } from './watchers.ts'
 
@@ -23,14 +24,21 @@ export interface DownlinkParts {
   tufFile(name: string): Promise<Uint8Array | undefined>
   /** Version of the timestamp that this node trusts. */
   timestampVersion(): number
+  /** Whether this node has no word from above, or only an old one. */
+  isCutOff(): boolean
   /** See `ObjectSource.firstOf`. */
   objects(digests: readonly Sha256[], bytes: number): Promise<Found[] | 'coming'>
-  announce(announced: Announced): Promise<Handout>
+  /** Another handout is due once this node takes part in the swarms that are new to it. */
+  announce(announced: Announced): { handout: Handout; isNew: boolean }
+  /** Resolves once this node takes part in the new swarms that it can, or after a short while. */
+  held(): Promise<void>
   reports(node: NodeName, batch: ReportBatch): Promise<ReportsAnswer>
   enrol(body: Uint8Array): Promise<{ status: number; body: Uint8Array }>
   metrics(): Promise<string>
   /** The clock of a child that has just called. */
   clockHeard(node: NodeName, at: Instant): void
+  /** The version of the timestamp that a child trusts. */
+  versionHeard(node: NodeName, version: number): void
 }
 
 export interface Downlink {
@@ -39,6 +47,8 @@ export interface Downlink {
   /** How large a body may be at this path, from this caller; 0 where no body belongs. */
   bodyMaxBytes(path: string, peer: HttpPeer): number
   connectionsMax(peer: HttpPeer): number
+  /** Whose connections and bytes count together: a node has several certificates over time. */
+  nameOf(peer: HttpPeer): string
   /** Answers every child that hangs in `watch`. */
   answerWatchers(): void
   /** Whether any child hangs in `watch`. */
@@ -48,7 +58,7 @@ export interface Downlink {
 export function createDownlink(parts: DownlinkParts): Downlink {
   const { clock, random, log } = parts
   const watchers = createWatchers({ clock, timestampVersion: () => parts.timestampVersion() })
-  const calls = callsOf(parts, watchers)
+  const calls = callsOf(parts, watchers, turnsFor(clock))
   return {
     async handle(request) {
       try {
@@ -61,13 +71,18 @@ export function createDownlink(parts: DownlinkParts): Downlink {
       }
     },
     bodyMaxBytes(path, peer) {
-      const role = roleOf(peer)
+      const role = identityIn(peer)?.role
       if (role === undefined || (role === 'enrol' && path !== '/v1/enrol')) return 0
       return bodiesMaxBytes.get(path) ?? 0
     },
     // Many machines join by one token, and all of them show the same certificate.
     connectionsMax: (peer) =>
-      roleOf(peer) === 'enrol' ? limits.connectionsPerAddressMax : limits.connectionsPerCertificateMax,
+      identityIn(peer)?.role === 'enrol' ? limits.connectionsPerAddressMax : limits.connectionsPerNodeMax,
+    nameOf(peer) {
+      const identity = identityIn(peer)
+      if (identity === undefined) return 'unknown'
+      return identity.role === 'node' ? `node ${identity.name}` : `token ${identity.tokenId}`
+    },
     answerWatchers: watchers.answerAll,
     hasWatchers: watchers.any,
   }
@@ -81,30 +96,57 @@ const bodiesMaxBytes: ReadonlyMap<string, number> = new Map([
 
 type Call = (request: HttpRequest, caller: NodeName) => Promise<HttpResponse>
 
+/** Turns at the calls that cost most, so that no child keeps the others waiting. */
+type Turns = Record<'announce' | 'reports', FairTurns>
+
+function turnsFor({ monotonicMs, after }: Clock): Turns {
+  const alike = { monotonicMs, after, waitingOfOneMax: limits.callsWaitingOfOneMax }
+  return {
+    announce: createFairTurns({
+      ...{ ...alike, atOnce: 1, share: limits.announceShare, burstMs: limits.announceBurstMs },
+    }),
+    reports: createFairTurns({
+      ...{ ...alike, atOnce: limits.reportBatchesAtOnceMax },
+      ...{ share: limits.reportsShare, burstMs: limits.reportsBurstMs },
+    }),
+  }
+}
+
 /** The calls with a fixed path, by method and path. */
-function callsOf(parts: DownlinkParts, watchers: Watchers): ReadonlyMap<string, Call> {
+function callsOf(parts: DownlinkParts, watchers: Watchers, turns: Turns): ReadonlyMap<string, Call> {
   return new Map<string, Call>([
     [
       'GET /v1/watch',
       async ({ query, signal }, node) => {
         // A node of an earlier version sends no time.
         if (query['now'] !== undefined) parts.clockHeard(node, wholeNumber(query['now'], 'watch: now'))
-        await watchers.hang(wholeNumber(query['timestamp'], 'watch: timestamp'), signal)
-        return json(200, { timestamp: parts.timestampVersion() })
+        const version = wholeNumber(query['timestamp'], 'watch: timestamp')
+        parts.versionHeard(node, version)
+        await watchers.hang(version, signal)
+        return json(200, { timestamp: parts.timestampVersion(), ...(parts.isCutOff() && { cutOff: true }) })
       },
     ],
     [
       'POST /v1/announce',
       async ({ body, peer: { address, reachedAt } }, node) => {
-        const announce = parseAnnounce(parseJson(body, 'announce', limits.announceMarksMax), `announce of ${node}`)
-        return json(200, await parts.announce({ node, address, reachedAt, announce }))
+        const parsed = () => parseAnnounce(parseJson(body, 'announce', limits.announceMarksMax), `announce of ${node}`)
+        const announced = { node, address, reachedAt, announce: await turns.announce.run(node, parsed) }
+        const handout = () => turns.announce.run(node, () => parts.announce(announced))
+        const { isNew, ...first } = await handout()
+        if (!isNew) return json(200, first.handout)
+        await parts.held()
+        return json(200, (await handout()).handout)
       },
     ],
     [
       'POST /v1/reports',
       async ({ body }, node) => {
-        const batch = parseReportBatch(parseJson(body, 'reports', limits.reportBatchMarksMax), `reports from ${node}`)
-        return json(200, await parts.reports(node, batch))
+        const taken = async () => {
+          const where = `reports from ${node}`
+          const batch = parseReportBatch(parseJson(body, 'reports', limits.reportBatchMarksMax), where)
+          return await parts.reports(node, batch)
+        }
+        return json(200, await turns.reports.run(node, taken))
       },
     ],
     ['GET /v1/metrics', async () => ({ status: 200, body: await parts.metrics(), contentType: openMetricsType })],
@@ -151,9 +193,9 @@ async function objects(
 }
 
 /** Undefined for a certificate that is neither a node's nor a token's. */
-function roleOf({ certificate }: HttpPeer): Identity['role'] | undefined {
+function identityIn({ certificate }: HttpPeer): Identity | undefined {
   try {
-    return identityOf(certificate).role
+    return identityOf(certificate)
   } catch (error) {
     if (error instanceof Failure) return undefined
     throw error

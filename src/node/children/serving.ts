@@ -1,7 +1,7 @@
 // This node as a parent: its tracker, and the control port where its children's requests arrive.
 
 import { limits } from '../../model/limits.ts'
-import type { InfoHash, Instant, NodeName } from '../../model/names.ts'
+import type { InfoHash, Instant, NodeName, Sha256 } from '../../model/names.ts'
 import type { Attack, ReportBatch } from '../../model/report.ts'
 import type { Settings } from '../../model/settings.ts'
 import type { Handout } from '../../model/wire/announce.ts'
@@ -39,16 +39,22 @@ export interface ServingParts {
   uplink: Pick<Uplink, 'enrol'>
   swarm: Pick<Swarm, 'port' | 'have' | 'transfer' | 'unfinished' | 'part'>
   site: () => string | null
+  /** See `Downlink`. */
+  isCutOff: () => boolean
   source: Pick<ObjectSource, 'firstOf'>
   takeReports: (batch: ReportBatch, from: NodeName) => Promise<ReportsAnswer>
   /** The swarms that the children want have changed. */
   onWanted: (wanted: WantedSwarm[]) => void
+  /** Whether the revision in force names this manifest. Nothing else is ever held for a child. */
+  isNamed: (manifest: Sha256) => boolean
   /** Resolves once the payloads that the children want are held here too. */
   held: () => Promise<void>
   /** OpenMetrics text. */
   metrics: () => Promise<string>
   /** The clock of a child that has just called. */
   clockHeard: (node: NodeName, at: Instant) => void
+  /** The version of the timestamp that a child trusts. */
+  versionHeard: (node: NodeName, version: number) => void
   /** A caller without a certificate of this fleet. */
   onAttack: (attack: Attack) => void
 }
@@ -107,12 +113,15 @@ function downlinkFor(parts: ServingParts, tracker: Tracker): Downlink {
     ...parts.world,
     tufFile: (name) => trust.file(name),
     timestampVersion: () => trust.current()?.timestampVersion ?? 0,
+    isCutOff: parts.isCutOff,
     objects: (digests, bytes) => parts.source.firstOf(digests, bytes),
-    announce: (announced) => handoutOnceHeld(parts, tracker, announced),
+    announce: (announced) => handoutOf(parts, tracker, announced),
+    held: () => heldSoon(parts),
     reports: (node, batch) => parts.takeReports(batch, node),
     enrol: (body) => parts.uplink.enrol(body),
     metrics: parts.metrics,
     clockHeard: parts.clockHeard,
+    versionHeard: parts.versionHeard,
   })
 }
 
@@ -120,18 +129,20 @@ function downlinkFor(parts: ServingParts, tracker: Tracker): Downlink {
  * The first announce of a swarm is answered once this node takes part in it, so that the child can
  * dial its parent at once.
  */
-async function handoutOnceHeld(
-  { swarm, held, world: { clock } }: ServingParts,
+function handoutOf(
+  { swarm, isNamed }: ServingParts,
   tracker: Tracker,
   announced: Announced,
-): Promise<Handout> {
+): { handout: Handout; isNew: boolean } {
   const handout = tracker.announce(announced)
   const isNew = announced.announce.swarms.some(
-    ({ infoHash, have }) => have !== 'all' && swarm.have(infoHash) === undefined,
+    ({ infoHash, manifest, have }) => have !== 'all' && swarm.have(infoHash) === undefined && isNamed(manifest),
   )
-  if (!isNew) return handout
+  return { handout, isNew }
+}
+
+async function heldSoon({ held, world: { clock } }: ServingParts): Promise<void> {
   await Promise.race([held(), new Promise<void>((resolve) => clock.after(limits.newSwarmWaitMs, resolve))])
-  return tracker.announce(announced)
 }
 
 function serve({ world, settings, tls, onAttack }: ServingParts, downlink: Downlink) {
@@ -142,6 +153,7 @@ function serve({ world, settings, tls, onAttack }: ServingParts, downlink: Downl
     tls,
     bodyMaxBytes: (path, peer) => downlink.bodyMaxBytes(path, peer),
     connectionsMax: (peer) => downlink.connectionsMax(peer),
+    nameOf: (peer) => downlink.nameOf(peer),
     handler: (request) => downlink.handle(request),
     onStranger: (address, reason) => strangers.seen(address, reason),
   })

@@ -53,6 +53,7 @@ function handlersOf(parts: EffectParts): Handlers {
     apply: ({ plan }) => jobs.machine.apply(plan),
     recheck: ({ payloads }) => jobs.machine.recheck(payloads),
     'look-later': ({ ms }) => jobs.lookTimer.lookWithin(ms),
+    'probe-disk': () => jobs.diskProbe.probe(),
     'save-converged': ({ revision }) => jobs.saving.saveConverged(revision),
     'save-quarantine': () => jobs.saving.saveQuarantine(),
     remember: () => jobs.saving.remember(),

@@ -2,9 +2,10 @@
 // Each job runs one at a time and reads the state when it starts, so asking twice is asking once.
 
 import { background, repeatable } from '../../work/background.ts'
-import type { Log, Store } from '../../world/world.ts'
+import type { Disk, Log, Store } from '../../world/world.ts'
 import { saveQuarantine, saveRemembered } from '../state/remembered.ts'
 import type { State } from '../state/state.ts'
+import { type DiskProbe, startDiskProbe } from './disk-probe.ts'
 import { type Holding, type HoldingParts, startHolding } from './holding.ts'
 import { type Loading, type LoadingParts, startLoading } from './loading.ts'
 import { type LookTimer, startLookTimer } from './look-timer.ts'
@@ -15,6 +16,7 @@ export interface Jobs {
   holding: Holding
   machine: MachineWork
   saving: Saving
+  diskProbe: DiskProbe
   lookTimer: LookTimer
   /** Resolves once no job runs. */
   stop(): Promise<void>
@@ -22,6 +24,9 @@ export interface Jobs {
 
 export type JobsParts = Omit<LoadingParts & HoldingParts & MachineWorkParts, 'loading' | 'lookWithin'> & {
   store: Store
+  disk: Disk
+  /** The home folder. */
+  dir: string
 }
 
 /** No job runs before somebody asks for it. */
@@ -32,11 +37,12 @@ export function startJobs(parts: JobsParts): Jobs {
   const holding = startHolding({ ...parts, lookWithin, loading })
   const machine = startMachineWork({ ...parts, lookWithin })
   const saving = startSaving(parts)
+  const diskProbe = startDiskProbe(parts)
   return {
-    ...{ loading, holding, machine, saving, lookTimer },
+    ...{ loading, holding, machine, saving, diskProbe, lookTimer },
     async stop() {
       lookTimer.stop()
-      await Promise.all([loading.stop(), holding.stop(), machine.stop(), saving.stop()])
+      await Promise.all([loading.stop(), holding.stop(), machine.stop(), saving.stop(), diskProbe.stop()])
     },
   }
 }

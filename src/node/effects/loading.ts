@@ -10,16 +10,18 @@ import { needRevision, needRollouts } from '../../objects/signed-objects.ts'
 import { attackOf, type Trust } from '../../trust/trust-store.ts'
 import { askedMs } from '../../work/back-off.ts'
 import { background, repeatable } from '../../work/background.ts'
-import type { Log } from '../../world/world.ts'
+import type { Clock, Log } from '../../world/world.ts'
 import type { Uplink } from '../parent/uplink.ts'
 import type { Event } from '../state/events.ts'
 import type { State } from '../state/state.ts'
 import { failureOf } from './failure-of.ts'
+import { createWithholding, type Withholding } from './withholding.ts'
 
 export interface LoadingParts {
+  clock: Clock
   log: Log
   trust: Trust
-  uplink: Pick<Uplink, 'tufFile' | 'parent' | 'turnAway'>
+  uplink: Pick<Uplink, 'tufFile' | 'parent' | 'saysCutOff' | 'turnAway'>
   source: ObjectSource
   state: () => State
   dispatch: (event: Event) => void
@@ -50,7 +52,8 @@ export interface Loading {
 export function startLoading(parts: LoadingParts): Loading {
   const { log, source, dispatch } = parts
   const failed = (what: string, error: unknown) => loadHasFailed(parts, what, error)
-  const refreshing = repeatable('refresh', log, () => refresh(parts))
+  const withholding = createWithholding(parts.clock)
+  const refreshing = repeatable('refresh', log, () => refresh(parts, withholding))
   const loadingManifests = repeatable('load manifests', log, async () => {
     const { revision, desired, earlier } = parts.state()
     if (revision === null) return
@@ -93,15 +96,21 @@ export function startLoading(parts: LoadingParts): Loading {
   }
 }
 
-/** One refresh. After an attack another parent is asked soon, where there is one. */
-async function refresh({ log, trust, uplink, dispatch, lookWithin, onAttack }: LoadingParts): Promise<void> {
+/** One refresh. After a bad offer another parent is asked soon, where there is one. */
+async function refresh(parts: LoadingParts, withholding: Withholding): Promise<void> {
+  const { log, trust, uplink, dispatch, lookWithin, onAttack } = parts
   try {
-    dispatch({ kind: 'refreshed', trusted: await trust.refresh(uplink.tufFile) })
+    const trusted = await trust.refresh(uplink.tufFile)
+    for (const attack of withholding.offeredNew(uplink.parent()?.node ?? null, trusted)) onAttack(attack)
+    dispatch({ kind: 'refreshed', trusted })
   } catch (error) {
     const failure = failureOf(error, log)
     const attack = attackOf(failure)
     if (attack !== undefined) {
-      onAttack({ kind: attack, from: uplink.parent()?.node ?? 'parent', detail: failure.message })
+      const from = uplink.parent()?.node ?? 'parent'
+      const detail = failure.message
+      if (attack === 'frozen') withholding.offeredOld(from, { detail, saidCutOff: uplink.saysCutOff() })
+      else onAttack({ kind: attack, from, detail })
       uplink.turnAway()
       lookWithin(limits.turnedAwayLookMs)
     }

@@ -9,6 +9,7 @@ import type { Swarm } from '../../swarm/swarm.ts'
 import { retryDelayMs } from '../../work/back-off.ts'
 import { repeatable } from '../../work/background.ts'
 import type { Clock, Log, Random, Timer } from '../../world/world.ts'
+import type { DialGuard } from './dial-guard.ts'
 import type { Uplink } from './uplink.ts'
 import { createWholeAnnouncements } from './whole-announcements.ts'
 
@@ -30,6 +31,8 @@ export interface AnnouncerParts {
   needsSite: () => boolean
   /** The site that the tracker counts this node to. */
   onSite: (site: string) => void
+  /** Whether a sibling may be dialled there. */
+  mayDial: DialGuard['mayDial']
 }
 
 export function startAnnouncer(parts: AnnouncerParts): Announcer {
@@ -42,6 +45,7 @@ export function startAnnouncer(parts: AnnouncerParts): Announcer {
   let failures = 0
   /** Whether the tracker knows of swarms of this node. */
   let isKnown = false
+  let toldAllMs = Number.NEGATIVE_INFINITY
 
   /**
    * Announces in `ms` milliseconds, or earlier if an announce is due earlier: asking again puts off
@@ -66,13 +70,17 @@ export function startAnnouncer(parts: AnnouncerParts): Announcer {
     if (isEmpty && !isKnown && !parts.needsSite()) return announceIn(limits.announceIntervalMs)
     try {
       const own = { swarmPort: swarm.port, site: parts.site(), swarms }
-      const handout = await uplink.announce({ ...own, whole: wholes.next(whole) })
+      const toldWhole = wholes.next(whole)
+      if (toldWhole.listed === 'all') toldAllMs = clock.monotonicMs()
+      const handout = await uplink.announce({ ...own, whole: toldWhole })
       isKnown = !isEmpty
       failures = 0
-      wholes.answered(whole, handout.tellAll === true)
+      const tellsAll = handout.tellAll === true && clock.monotonicMs() - toldAllMs >= limits.tellAllEveryMs
+      wholes.answered(whole, tellsAll)
       takeHandout(handout)
       const spreadMs = random.fraction() * whole.size * limits.tellAllSpreadMs
-      announceIn(handout.tellAll ? Math.min(spreadMs, handout.intervalMs) : handout.intervalMs)
+      const intervalMs = boundedIntervalMs(handout.intervalMs)
+      announceIn(tellsAll ? Math.min(spreadMs, intervalMs) : intervalMs)
     } catch (error) {
       if (!(error instanceof Failure)) throw error
       log.debug('announce failed', { error: error.message })
@@ -91,12 +99,18 @@ export function startAnnouncer(parts: AnnouncerParts): Announcer {
   }
 }
 
+/** The parent chooses the interval. It can neither have this node spin nor silence it. */
+function boundedIntervalMs(asked: number): number {
+  return Math.min(Math.max(asked, limits.announceLeastMs), limits.announceMostMs)
+}
+
 /**
  * Returns a function that passes a handout to the swarm. A swarm loses its peers if the last
  * handout named it and this one does not.
  */
-function handoutTaker({ uplink, swarm, onSite }: AnnouncerParts): (handout: Handout) => void {
+function handoutTaker({ uplink, swarm, clock, onSite, mayDial }: AnnouncerParts): (handout: Handout) => void {
   let handedOut = new Set<InfoHash>()
+  let seen: { site: string; atMs: number } | undefined
   return ({ swarms, site }) => {
     const parentAddress = uplink.parent()?.address ?? null
     for (const infoHash of handedOut) if (swarms[infoHash] === undefined) swarm.setPeers(infoHash, [])
@@ -104,18 +118,28 @@ function handoutTaker({ uplink, swarm, onSite }: AnnouncerParts): (handout: Hand
     for (const [infoHash, peers] of Object.entries(swarms)) {
       swarm.setPeers(
         infoHash,
-        peers.flatMap((peer) => withAddress(peer, parentAddress)),
+        peers.flatMap((peer) => placeOf(peer, parentAddress, mayDial)),
       )
     }
+    const nowMs = clock.monotonicMs()
+    // Each change of site is written to disk. A node does not travel that fast.
+    if (seen !== undefined && seen.site !== site && nowMs - seen.atMs < limits.siteChangesEveryMs) return
+    if (seen?.site !== site) seen = { site, atMs: nowMs }
     onSite(site)
   }
 }
 
 /**
- * The peer with the address to dial; nothing if that is not known. A tracker leaves out its own
- * address: the child dials its parent where it announces.
+ * The peer with the address to dial; nothing if that is not known or not to be dialled. A tracker
+ * leaves out its own address: the child dials its parent where it announces.
  */
-function withAddress(peer: Peer, parentAddress: string | null): (Peer & { address: string })[] {
-  const address = peer.relation === 'parent' ? parentAddress : peer.address
-  return address === null ? [] : [{ ...peer, address }]
+function placeOf(
+  peer: Peer,
+  parentAddress: string | null,
+  mayDial: DialGuard['mayDial'],
+): (Peer & { address: string })[] {
+  if (parentAddress === null) return []
+  if (peer.relation === 'parent') return [{ ...peer, address: parentAddress }]
+  const { address, port } = peer
+  return address !== null && mayDial({ address, port }, parentAddress) ? [{ ...peer, address }] : []
 }

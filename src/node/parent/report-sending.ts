@@ -52,6 +52,8 @@ export function startReportSending(parts: {
   send: (batch: ReportBatch) => Promise<ReportsAnswer>
   /** What the parent made of the reports of these nodes. */
   onAnswered: (answered: Answered) => void
+  /** Nodes whose reports go another way by now. */
+  onMoved: (moved: NonNullable<ReportsAnswer['moved']>) => void
   /** Refused reports are sent again from now on; those of this node may be made anew. */
   onRetry: () => void
 }): ReportSending {
@@ -89,6 +91,7 @@ export function startReportSending(parts: {
       failures = 0
       const answered = answeredOf(outgoing.nodes, answer, { askedAt, now: clock.now() })
       parts.onAnswered(answered)
+      if (answer.moved !== undefined) parts.onMoved(answer.moved)
       await outgoing.acknowledge(
         new Set(answered.refused.flatMap(({ node, retry }) => (retry === 'later' ? node : []))),
       )

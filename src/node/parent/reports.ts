@@ -1,17 +1,21 @@
 // Reports of this node and of its subtree: accepted, kept in the inbox, and passed on to the
 // parent. They end at the root.
 
+import { Failure, isOfDisk } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { Instant, NodeName } from '../../model/names.ts'
 import type { Attack, Envelope, Report, ReportBatch } from '../../model/report.ts'
 import type { ReportsAnswer } from '../../model/wire/reports-answer.ts'
-import { type Inbox, openInbox } from '../../report/inbox.ts'
+import { type Accepted, type Inbox, openInbox } from '../../report/inbox.ts'
 import type { Refused } from '../../report/incoming.ts'
 import { openOutbox } from '../../report/outbox.ts'
 import { verifyEnvelope } from '../../trust/envelope.ts'
 import type { NodeIdentity } from '../../trust/identity.ts'
+import { createAllowances } from '../../work/allowances.ts'
+import { background } from '../../work/background.ts'
+import { createFewLines, type FewLines } from '../../work/few-lines.ts'
 import type { Clock, Log, Random, Store } from '../../world/world.ts'
-import { type Answered, startReportSending } from './report-sending.ts'
+import { type Answered, answeredOf, startReportSending } from './report-sending.ts'
 import { reportPayloadType, startReporter } from './reporter.ts'
 
 export interface Reports {
@@ -43,37 +47,58 @@ export interface ReportsParts {
   onAccepted?: (nodes: NodeName[]) => void
   /** Reports of these nodes were refused here. */
   onRefused?: (refused: { node: NodeName; reason: string }[]) => void
+  /** The disk did not take a report. */
+  onUnsaved?: (failure: Failure) => void
   /** The parent has answered a batch. */
   onAnswered?: (answered: Answered) => void
 }
 
-export async function startReports(parts: ReportsParts): Promise<Reports> {
-  const { clock, store, isRoot } = parts
+type Noting = ReportsParts & { lines: FewLines }
+
+export async function startReports(given: ReportsParts): Promise<Reports> {
+  const parts: Noting = { ...given, lines: createFewLines(given.clock) }
+  const { clock, log, self, store, isRoot } = parts
   const verify = verifierFor(parts)
-  const inbox = await openInbox({ store: store.sub('inbox'), verify, clock, maxFutureMs: limits.reportFutureMs })
+  const allowances = createAllowances({
+    ...{ monotonicMs: clock.monotonicMs, max: limits.reportsOfNodeMax, everyMs: limits.reportOfNodeEveryMs },
+    kept: limits.reportingNodesKept,
+  })
+  const inbox = await openInbox({
+    ...{ store: store.sub('inbox'), verify, clock, maxFutureMs: limits.reportFutureMs },
+    mayReport: (node) => node === parts.self || allowances.take(node),
+  })
   const outbox = await openOutbox({ store: store.sub('outbox') })
 
   const take = async (batch: ReportBatch, from: NodeName) => {
-    const { accepted, passUp, attacks, refused } = await inbox.accept(batch, from)
-    for (const attack of attacks) parts.onAttack(attack)
-    if (accepted.length > 0) parts.onAccepted?.(accepted)
-    noteRefused(parts, refused, from)
+    const { accepted, passUp, refused } = note(parts, await inbox.accept(batch, from), from)
     if (!isRoot && passUp.length > 0) {
       await outbox.put(passUp)
       sending.ask()
     }
     const told = refused.map(({ index, reason, retry }) => ({ index, reason, retry }))
-    return { accepted: accepted.length, refused: told, now: clock.now() }
+    const moved = inbox.awayFrom(from)
+    return { accepted: accepted.length, refused: told, now: clock.now(), ...(moved.length > 0 && { moved }) }
+  }
+  const takeOrRelay = async (batch: ReportBatch, from: NodeName): Promise<ReportsAnswer> => {
+    try {
+      return await take(batch, from)
+    } catch (error) {
+      if (!(error instanceof Failure) || !isOfDisk(error) || isRoot) throw error
+      parts.onUnsaved?.(error)
+      return await relayed(parts, inbox, batch, from)
+    }
+  }
+  const onAnswered = (answered: Answered) => {
+    const own = answered.refused.some(({ node }) => node === parts.self)
+    isOwnRefused = own || (isOwnRefused && !answered.accepted.includes(parts.self))
+    parts.onAnswered?.(answered)
   }
   let isOwnRefused = false
   const sending = startReportSending({
     ...parts,
     outbox,
-    onAnswered(answered) {
-      const own = answered.refused.some(({ node }) => node === parts.self)
-      isOwnRefused = own || (isOwnRefused && !answered.accepted.includes(parts.self))
-      parts.onAnswered?.(answered)
-    },
+    onAnswered,
+    onMoved: (moved) => background('forget who moved', log, inbox.left(moved.filter(({ node }) => node !== self))),
     onRetry() {
       if (isOwnRefused) reporter.again()
     },
@@ -85,10 +110,17 @@ export async function startReports(parts: ReportsParts): Promise<Reports> {
       await take(batch, parts.self)
       sending.ask()
     },
+    async sendUnsaved(batch) {
+      note(parts, await inbox.judge(batch, parts.self, { isOwn: true }), parts.self)
+      const askedAt = clock.now()
+      const answer = await parts.send(batch)
+      onAnswered(answeredOf([parts.self], answer, { askedAt, now: clock.now() }))
+    },
+    onUnsaved: (failure) => parts.onUnsaved?.(failure),
   })
   return {
     inbox,
-    take,
+    take: takeOrRelay,
     ask: reporter.ask,
     async again() {
       for (const { node } of inbox.knowledge()) {
@@ -101,6 +133,31 @@ export async function startReports(parts: ReportsParts): Promise<Reports> {
   }
 }
 
+/** Tells everybody what became of a batch. */
+function note(parts: Noting, accepted: Accepted, from: NodeName): Accepted {
+  for (const attack of accepted.attacks) parts.onAttack(attack)
+  if (accepted.accepted.length > 0) parts.onAccepted?.(accepted.accepted)
+  noteRefused(parts, accepted.refused, from)
+  return accepted
+}
+
+/**
+ * Passes a batch that the disk does not take to the parent at once, so that a full disk does not
+ * silence a subtree. The child's reports count as taken only if the parent takes them.
+ */
+async function relayed(parts: Noting, inbox: Inbox, batch: ReportBatch, from: NodeName): Promise<ReportsAnswer> {
+  const { passUp, accepted, refused } = note(parts, await inbox.judge(batch, from, { isOwn: false }), from)
+  const envelopes = passUp.map(({ envelope }) => envelope)
+  const own = refused.map(({ index, reason, retry }) => ({ index, reason, retry }))
+  if (envelopes.length === 0) return { accepted: 0, refused: own, now: parts.clock.now() }
+  const answer = await parts.send({ reports: envelopes, certificates: batch.certificates })
+  const above = answer.refused.flatMap(({ index, ...why }) => {
+    const at = batch.reports.indexOf(envelopes[index] as Envelope)
+    return at < 0 ? [] : { index: at, ...why }
+  })
+  return { accepted: accepted.length, refused: [...own, ...above], now: parts.clock.now() }
+}
+
 function verifierFor({ identity, clock }: Pick<ReportsParts, 'identity' | 'clock'>) {
   return (envelope: Envelope, certificates: ReportBatch['certificates']) =>
     verifyEnvelope(envelope, { payloadType: reportPayloadType, certificates, ca: identity().tls.ca, now: clock.now() })
@@ -111,7 +168,7 @@ function verifierFor({ identity, clock }: Pick<ReportsParts, 'identity' | 'clock
  * as one.
  */
 function noteRefused(
-  { log, onRefused }: Pick<ReportsParts, 'log' | 'onRefused'>,
+  { log, onRefused, lines }: Pick<Noting, 'log' | 'onRefused' | 'lines'>,
   all: readonly Refused[],
   from: NodeName,
 ): void {
@@ -120,5 +177,6 @@ function noteRefused(
   if (first === undefined) return
   onRefused?.(refused.map(({ node, reason }) => ({ node: node ?? from, reason })))
   const more = refused.length > 1 ? `, and ${refused.length - 1} more in one batch` : ''
-  log.warn('report refused', { node: first.node, from, reason: `${first.reason}${more}` })
+  const level = lines.mayLog('report refused', from) ? 'warn' : 'debug'
+  log[level]('report refused', { node: first.node, from, reason: `${first.reason}${more}` })
 }

@@ -38,17 +38,23 @@ export interface Uplink {
   /** The parent that answered last. Its swarm port is at the same address. */
   parent(): { node: NodeName; address: string } | null
   /**
+   * Whether the parent said, with its last answer to `watch`, that it has no word from above or only
+   * an old one.
+   */
+  saysCutOff(): boolean
+  /**
    * The parent sent something forged or old: for a while the next parent is asked, if there is one.
    */
   turnAway(): void
 }
 
-const parseNews = parserOf(v.object({ timestamp: countSchema }))
+const parseNews = parserOf(v.object({ timestamp: countSchema, cutOff: v.optional(v.boolean(), false) }))
 
 /** `now` is this node's clock, which the parent compares with its own. */
 export function createUplink(parts: ParentCallsParts & { now: () => Instant }): Uplink {
   const calls = createParentCalls(parts)
   const { ask } = calls
+  let said: { parent: NodeName | undefined; cutOff: boolean } | undefined
   return {
     async tufFile(file, maxBytes) {
       const reply = await ask({ method: 'GET', path: `/v1/tuf/${file}`, responseMaxBytes: maxBytes })
@@ -81,8 +87,11 @@ export function createUplink(parts: ParentCallsParts & { now: () => Instant }): 
         timeoutMs: limits.watchHangMs + limits.requestTimeoutMs,
         signal,
       })
-      return parseNews(parseJson(accepted(reply, 'watch').body, 'news', limits.messageMarksMax), 'news').timestamp
+      const news = parseNews(parseJson(accepted(reply, 'watch').body, 'news', limits.messageMarksMax), 'news')
+      said = { parent: calls.parent()?.node, cutOff: news.cutOff }
+      return news.timestamp
     },
+    saysCutOff: () => said?.cutOff === true && said.parent === calls.parent()?.node,
     parent: calls.parent,
     turnAway: calls.turnAway,
   }

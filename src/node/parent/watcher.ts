@@ -83,7 +83,8 @@ async function watchOnce(
     // spin.
     return {
       kind: 'answered',
-      isVain: parts.timestampVersion() === trusted && parts.clock.monotonicMs() - since < quickMs,
+      isVain:
+        parts.timestampVersion() === trusted && (claimed > trusted || parts.clock.monotonicMs() - since < quickMs),
     }
   } catch (error) {
     if (stop.aborted) return 'stopped'

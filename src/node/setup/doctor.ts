@@ -9,6 +9,7 @@ import { verifyOffline } from '../../trust/trust-store.ts'
 import { requestLocal } from '../../world/local.ts'
 import { openWorld } from '../../world/real-world.ts'
 import type { World } from '../../world/world.ts'
+import { writeProblem } from '../disk/writable.ts'
 import { reserveBytesOf } from './disk-reserve.ts'
 import { type Examined, type Finding, findingsOf } from './findings.ts'
 import { type Home, homeAt } from './home.ts'
@@ -16,7 +17,10 @@ import { loadParentNames, type ParentNames, parentNameAt, WrongParent } from './
 import { processLog } from './process-log.ts'
 import { loadSettings } from './settings-file.ts'
 
-/** Never changes anything. A Failure of an examination becomes a finding. */
+/**
+ * Changes nothing: the file that it writes into the home folder, to see whether that can be done, is
+ * gone afterwards. A Failure of an examination becomes a finding.
+ */
 export async function diagnose(homeDir: string): Promise<Finding[]> {
   const world = openWorld({ log: processLog('error') })
   try {
@@ -30,7 +34,8 @@ async function examine(world: World, home: Home): Promise<Examined> {
   const { clock, disk } = world
   const settings = await orFailed(() => loadSettings(disk, home.settings))
   const nothing = { identity: null, trusted: null, portsTaken: [], parents: [], freeBytes: null, hasTargetRoot: true }
-  const about = { now: clock.now(), home: home.dir }
+  const unwritable = await writeProblem(disk, home.dir)
+  const about = { now: clock.now(), home: home.dir, unwritable }
   const daemon = await orFailed(() => askDaemon(home))
   if ('failed' in settings) return { ...about, ...nothing, settings, daemon, tools: [] }
   const identity = await orFailed(() => loadIdentity(home.keys, disk))

@@ -46,6 +46,8 @@ export interface Examined {
    * what to do about this failure in particular.
    */
   parents: readonly { url: string; failed: string | null; hint?: string }[]
+  /** Why the home folder cannot be written; null if it can. */
+  unwritable: string | null
   /** Null if the disk cannot be looked at. */
   freeBytes: number | null
   /** Whether `targetRoot`, the folder that packages are installed below, is there. */
@@ -154,12 +156,17 @@ function parentFindings({ parents }: Examined): Finding[] {
   }))
 }
 
+const hintOfUnwritable =
+  'make room (df, df -i), or see why it is read-only (dmesg, findmnt); doctor has to run as the user of the daemon'
+
 function diskFindings(
-  { freeBytes, home, hasTargetRoot }: Examined,
+  { freeBytes, home, hasTargetRoot, unwritable }: Examined,
   { reserveBytes, targetRoot }: { reserveBytes: number; targetRoot: string },
 ): Finding[] {
   const findings: Finding[] = []
+  if (unwritable !== null) findings.push(wrong('disk', unwritable, hintOfUnwritable))
   if (!hasTargetRoot) findings.push(wrong('disk', `${targetRoot} is not there`, 'make it, or set another targetRoot'))
+  if (unwritable !== null) return findings
   if (freeBytes === null) return [...findings, wrong('disk', `${home} cannot be looked at`)]
   const free = `${Math.round(freeBytes / 2 ** 20)} MiB are free below ${home}`
   if (freeBytes > reserveBytes) return [...findings, fine('disk', free)]

@@ -49,6 +49,8 @@ export type Event =
   | { kind: 'payload-arrived'; sha256: Sha256 }
   /** The set of payloads that are here, wholly or in part, has changed. */
   | { kind: 'holding-changed' }
+  /** Nobody who can be reached has what is missing of a payload, or somebody has it again. */
+  | { kind: 'reach-changed' }
   /** The swarms that children announced and do not have all of. */
   | { kind: 'children-wanted'; wanted: WantedSwarm[] }
   /** A node has dialled this node for a payload. */
@@ -99,10 +101,16 @@ export type Event =
   | { kind: 'transfer-failed'; name: PackageName; because: string }
   /** What does not fit on the disk, in words for a person; null if everything fits. */
   | { kind: 'room-looked'; problem: string | null }
+  /** Something could not be stored. */
+  | { kind: 'store-failed'; failure: Failure }
+  /** Why the home folder cannot be written, in words for a person; null if it can. */
+  | { kind: 'disk-probed'; problem: string | null }
   /** What the disk has damaged lately, in words for a person; null if nothing. */
   | { kind: 'disk-looked'; problem: string | null }
   /** A new certificate is saved. */
   | { kind: 'certificate-renewed' }
+  /** A person has looked at the attacks that a node has seen up to then, by its clock. */
+  | { kind: 'attacks-acknowledged'; node: NodeName; upTo: Instant }
   /** A person wants the differences removed now. */
   | { kind: 'asked-to-apply' }
   /** The time of the next look has come. */
@@ -140,6 +148,8 @@ export type Effect =
   | { kind: 'note-parted'; infoHash: InfoHash; node: NodeName }
   /** Let the rollouts take the newer reports of these nodes into account. */
   | { kind: 'advance-rollouts'; nodes: NodeName[] }
+  /** Find out whether the home folder can be written. */
+  | { kind: 'probe-disk' }
   | { kind: 'save-converged'; revision: number }
   | { kind: 'save-quarantine' }
   /** Save site, facts and parent for the next start. */

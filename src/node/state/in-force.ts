@@ -2,7 +2,7 @@
 // selects the node. Pure.
 
 import { groupsOf, type NodeTraits } from '../../model/desired.ts'
-import type { Arch } from '../../model/names.ts'
+import type { Arch, Instant } from '../../model/names.ts'
 import { limitsForGroups, type NodeLimits } from '../../model/node-limits.ts'
 import type { State } from './state.ts'
 
@@ -40,4 +40,9 @@ export function policyLimitsOf(state: State): NodeLimits[] {
   const { limits: all } = state.revision?.body ?? {}
   if (state.revision === null || all === undefined || traits === null) return []
   return limitsForGroups(all, groupsOf(state.revision.body, traits))
+}
+
+/** Whether what this node knows of the policy may be old: it has no parent, or the word has ended. */
+export function isCutOff({ link, trusted }: Pick<State, 'link' | 'trusted'>, now: Instant): boolean {
+  return link.kind === 'island' || link.kind === 'seeking' || (trusted !== null && trusted.expires <= now)
 }

@@ -13,11 +13,12 @@ import {
   quarantineUnder,
 } from '../../reconcile/quarantine.ts'
 import { restartsAskedFor } from '../../reconcile/restarts.ts'
+import { probeFor } from './disk-events.ts'
 import type { Effect, Event, Next } from './events.ts'
 import { rolloutsInForce } from './in-force.ts'
 import { mergedOutcomes, outcomesAfterLook, outcomesWithMending } from './outcomes.ts'
 import { loadsMissing } from './policy-events.ts'
-import { withoutProblem, withProblem } from './problems.ts'
+import { withFailure, withoutProblem, withProblem } from './problems.ts'
 import { planReady } from './ready.ts'
 import type { State } from './state.ts'
 
@@ -52,11 +53,12 @@ export function applied(state: State, event: Extract<Event, { kind: 'applied' }>
 export function applyFailed(state: State, event: Extract<Event, { kind: 'apply-failed' }>): Next {
   const isOld = state.seen?.revision !== state.revision?.body.number
   const next: State = {
-    ...withProblem(state, 'apply', event.failure.message),
+    ...withFailure(state, 'apply', event.failure),
     applying: false,
     applyNotBeforeMs: isOld ? null : event.monotonicMs + limits.failedRetryMs,
   }
-  return [next, [{ kind: 'inspect' }, { kind: 'report' }, { kind: 'look-later', ms: limits.failedRetryMs }]]
+  const later: Effect = { kind: 'look-later', ms: limits.failedRetryMs }
+  return [next, [{ kind: 'inspect' }, { kind: 'report' }, later, ...probeFor(event.failure)]]
 }
 
 /**
@@ -118,7 +120,11 @@ export function lookDue(state: State, { monotonicMs }: Extract<Event, { kind: 'l
   const ms = Math.min(state.checkIntervalMs, nextTryInMs(next.quarantine, monotonicMs) ?? Number.POSITIVE_INFINITY)
   return [
     next,
-    [{ kind: 'refresh' }, { kind: 'hold' }, ...loadsMissing(next), { kind: 'inspect' }, { kind: 'look-later', ms }],
+    [
+      ...(state.problems.unwritable === undefined ? [] : [{ kind: 'probe-disk' } as const]),
+      ...[{ kind: 'refresh' } as const, { kind: 'hold' } as const, ...loadsMissing(next)],
+      ...[{ kind: 'inspect' } as const, { kind: 'look-later', ms } as const],
+    ],
   ]
 }
 

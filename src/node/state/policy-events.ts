@@ -7,10 +7,11 @@ import { manifestsOf } from '../../model/revision.ts'
 import { quarantineUnder } from '../../reconcile/quarantine.ts'
 import { restartsUnder } from '../../reconcile/restarts.ts'
 import { attackOf } from '../../trust/trust-store.ts'
+import { probeFor } from './disk-events.ts'
 import type { Effect, Event, Next } from './events.ts'
 import { traitsOf } from './in-force.ts'
 import { outcomesUnder } from './outcomes.ts'
-import { withoutProblem, withProblem } from './problems.ts'
+import { withFailure, withoutProblem } from './problems.ts'
 import type { State } from './state.ts'
 
 /**
@@ -36,7 +37,8 @@ export function refreshFailed(state: State, { failure }: Extract<Event, { kind: 
   // answered wrongly.
   const isUnanswered = failure.code === 'unreachable' || failure.code === 'timed-out'
   if (attackOf(failure) === undefined && isUnanswered) return [state, []]
-  return [{ ...withProblem(state, 'refresh', failure.message), refused: failure.message }, [{ kind: 'report' }]]
+  const next = { ...withFailure(state, 'refresh', failure), refused: failure.message }
+  return [next, [{ kind: 'report' }, ...probeFor(failure)]]
 }
 
 /** Ignores a revision that the trusted metadata no longer names. */
@@ -69,9 +71,10 @@ export function manifestsLoaded(state: State, event: Extract<Event, { kind: 'man
 
 /** Keeps the reason as a problem. The job that failed sees to another try. */
 export function loadFailed(state: State, { what, failure }: Extract<Event, { kind: 'load-failed' }>): Next {
-  const next = withProblem(state, 'load', `${what}: ${failure.message}`)
+  const next = withFailure(state, 'load', failure, `${what}: ${failure.message}`)
+  const effects: Effect[] = [{ kind: 'report' }, ...probeFor(failure)]
   // A child may already have the revision that this node cannot load now.
-  return [next, what === 'revision' ? [{ kind: 'tell-children' }, { kind: 'report' }] : [{ kind: 'report' }]]
+  return [next, what === 'revision' ? [{ kind: 'tell-children' }, ...effects] : effects]
 }
 
 /**

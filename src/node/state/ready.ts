@@ -6,12 +6,19 @@ import { restartsWithOwed } from '../../reconcile/restarts.ts'
 import type { State } from './state.ts'
 
 /**
- * The actions of the next apply: the plan of the last look without packages in quarantine. None
- * while applies wait.
+ * The actions of the next apply: the plan of the last look without packages in quarantine and what
+ * is tied to them. None while applies wait.
  */
 export function actionsReady(state: Pick<State, 'seen' | 'quarantine' | 'applyNotBeforeMs' | 'rechecking'>): Action[] {
   if (state.applyNotBeforeMs !== null || state.rechecking) return []
-  return state.seen?.plan.actions.filter((action) => !isQuarantined(state.quarantine, action)) ?? []
+  const planned = state.seen?.plan.actions ?? []
+  let ready = planned.filter((action) => !isQuarantined(state.quarantine, action))
+  for (let left = planned.length; left > ready.length; ) {
+    left = ready.length
+    const names = new Set(ready.map(({ name }) => name))
+    ready = ready.filter(({ together = [] }) => together.every((name) => names.has(name)))
+  }
+  return ready
 }
 
 /**

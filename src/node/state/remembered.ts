@@ -4,7 +4,7 @@
 
 import * as v from 'valibot'
 import { Failure } from '../../model/failure.ts'
-import { countSchema, lineSchema, nodeNameSchema, wordSchema } from '../../model/names.ts'
+import { countSchema, instantSchema, lineSchema, nodeNameSchema, wordSchema } from '../../model/names.ts'
 import { parserOf } from '../../model/parse.ts'
 import { type InstalledRecord, parseInstalledRecords } from '../../reconcile/actual.ts'
 import {
@@ -23,6 +23,8 @@ const rememberedSchema = v.object({
   site: v.nullable(wordSchema),
   facts: v.nullable(v.record(lineSchema, v.union([lineSchema, v.number(), v.boolean()]))),
   reportedTo: v.nullable(nodeNameSchema),
+  /** Until when attacks were looked at, by node. */
+  acknowledged: v.exactOptional(v.record(nodeNameSchema, instantSchema)),
 })
 export type Remembered = v.InferOutput<typeof rememberedSchema>
 const parseRemembered = parserOf(rememberedSchema)
@@ -44,8 +46,8 @@ export async function loadRemembered(store: Pick<Store, 'get'>, log: Log): Promi
 
 /** Throws what the store throws. */
 export async function saveRemembered(store: Pick<Store, 'put'>, state: State): Promise<void> {
-  const { siteSeen: site, facts, reportedTo } = state
-  await store.put(key, { site, facts, reportedTo } satisfies Remembered)
+  const { siteSeen: site, facts, reportedTo, acknowledged } = state
+  await store.put(key, { site, facts, reportedTo, acknowledged } satisfies Remembered)
 }
 
 /** Packages that failed before the restart stay in quarantine for the rest of their time. */

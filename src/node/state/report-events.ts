@@ -3,6 +3,7 @@
 
 import { limits } from '../../model/limits.ts'
 import type { Instant, NodeName } from '../../model/names.ts'
+import { own } from '../../model/packages/records.ts'
 import type { Refusal } from '../../model/report.ts'
 import { roughly } from '../../model/units/durations.ts'
 import type { Effect, Event, Next } from './events.ts'
@@ -49,8 +50,8 @@ function refusalsAfter(known: readonly Refusal[], one: { node: NodeName; reason:
 
 function withRefused(state: State): State {
   const { refusedAbove, name } = state
-  const own = refusedAbove[name]
-  if (own !== undefined) return withProblem(state, 'report', `the parent refuses this node's reports: ${own}`)
+  const ours = own(refusedAbove, name)
+  if (ours !== undefined) return withProblem(state, 'report', `the parent refuses this node's reports: ${ours}`)
   const [first, ...others] = Object.entries(refusedAbove)
   if (first === undefined) return withoutProblem(state, 'report')
   const more = others.length === 0 ? '' : ` and of ${others.length} more`

@@ -2,11 +2,14 @@
 
 import { limits } from '../../model/limits.ts'
 import type { Arch, Instant } from '../../model/names.ts'
+import { own } from '../../model/packages/records.ts'
 import type { Outcome, Report, Transfer } from '../../model/report.ts'
 import type { Restart } from '../../model/restarts.ts'
 import { actionableDifferences } from '../../reconcile/plan.ts'
 import { buildReport } from '../../report/build.ts'
+import { attacksStanding } from './attacks.ts'
 import { swarmSiteOf } from './in-force.ts'
+import { problemsToTell } from './problems.ts'
 import { refusalsAt } from './report-events.ts'
 import type { State } from './state.ts'
 
@@ -37,7 +40,7 @@ export function reportFrom(parts: {
     state: conditionOf(state, at),
     packages: state.outcomes.map((outcome) => withQuarantine(outcome, state)),
     transfers,
-    attacks: state.attacks,
+    attacks: attacksStanding(state.attacks, at, own(state.acknowledged, state.name) ?? 0),
     ...(refusals.length > 0 && { refusals: [...refusals] }),
     ...(state.clockAheadMs !== 0 && { clockAheadMs: state.clockAheadMs }),
     arch: (state.facts?.['arch'] ?? 'all') as Arch,
@@ -54,7 +57,7 @@ export function reportFrom(parts: {
  * transfers that wait.
  */
 export function problemsOf(state: State, transfers: readonly Transfer[]): string[] {
-  return [...Object.values(state.problems), ...transfers.filter(isWaiting).slice(0, waitingNamed).map(waitingTextOf)]
+  return [...problemsToTell(state), ...transfers.filter(isWaiting).slice(0, waitingNamed).map(waitingTextOf)]
 }
 
 /**
@@ -89,7 +92,8 @@ export function conditionOf(state: State, now: Instant): Report['state'] {
   if (state.trusted !== null && state.trusted.expires <= now) return 'stale'
   if (state.applying) return 'applying'
   const failed = state.outcomes.some((outcome) => outcome.outcome === 'failed')
-  if (failed || state.problems.apply !== undefined || state.problems.inspect !== undefined) return 'failed'
+  const { apply, inspect, unwritable } = state.problems
+  if (failed || [apply, inspect, unwritable].some((problem) => problem !== undefined)) return 'failed'
   if (state.link.kind === 'island') return 'island'
   const number = state.revision?.body.number
   const isUnread = state.outcomes.some((outcome) => outcome.outcome === 'unread')

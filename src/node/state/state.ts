@@ -44,6 +44,7 @@ export type ProblemSource =
   | 'parent'
   | 'report'
   | 'clock'
+  | 'unwritable'
 
 export interface State {
   name: NodeName
@@ -109,12 +110,16 @@ export interface State {
   converged: number | null
   /** The attacks seen last, the newest at the end. */
   attacks: Attack[]
+  /** By node: attacks that it has seen up to then (by its own clock) were looked at by a person. */
+  acknowledged: Readonly<Record<NodeName, Instant>>
   /** The reports that this node refuses, one for each child or descendant, the newest at the end. */
   refusals: readonly Refusal[]
   /** What the parent refuses of the reports of this node and its subtree, by node. */
   refusedAbove: Readonly<Record<NodeName, string>>
   /** How far this machine's clock is ahead of the parent's; 0 within `limits.clockToldMs`. */
   clockAheadMs: number
+  /** The sources whose problem is that a disk of this machine failed. */
+  ofDisk: readonly ProblemSource[]
   /** What is wrong right now, in words for a person. */
   problems: Readonly<Partial<Record<ProblemSource, string>>>
 }
@@ -157,9 +162,11 @@ export function initialState(options: {
     applyNotBeforeMs: null,
     converged: null,
     attacks: [],
+    acknowledged: {},
     refusals: [],
     refusedAbove: {},
     clockAheadMs: 0,
+    ofDisk: [],
     problems: {},
   }
 }

@@ -3,6 +3,7 @@
 
 import { unreachable } from '../../model/failure.ts'
 import { attacksAfter } from './attacks.ts'
+import { diskProbed, probeFor } from './disk-events.ts'
 import type { Event, Next } from './events.ts'
 import { applied, applyFailed, askedToApply, inspected, lookDue } from './machine-events.ts'
 import { parentAnswered, parentLost } from './parent-events.ts'
@@ -15,7 +16,7 @@ import {
   revisionLoaded,
   rolloutsLoaded,
 } from './policy-events.ts'
-import { withoutProblem, withProblem } from './problems.ts'
+import { withFailure, withoutProblem, withProblem } from './problems.ts'
 import { reportsAccepted, reportsAnswered, reportsRefused } from './report-events.ts'
 import type { ProblemSource, State } from './state.ts'
 
@@ -56,6 +57,8 @@ export function transition(state: State, event: Event): Next {
       ]
     case 'holding-changed':
       return [state, [{ kind: 'announce' }]]
+    case 'reach-changed':
+      return [state, [{ kind: 'report' }]]
     case 'children-wanted':
       return [{ ...state, childrenWant: event.wanted }, [{ kind: 'hold' }]]
     case 'peer-met':
@@ -71,7 +74,7 @@ export function transition(state: State, event: Event): Next {
     case 'inspected':
       return inspected(state, event)
     case 'inspect-failed':
-      return [withProblem(state, 'inspect', event.failure.message), [{ kind: 'report' }]]
+      return [withFailure(state, 'inspect', event.failure), [{ kind: 'report' }, ...probeFor(event.failure)]]
     case 'applied':
       return applied(state, event)
     case 'rechecked':
@@ -84,12 +87,20 @@ export function transition(state: State, event: Event): Next {
       return parentLost(state, event)
     case 'attack-seen':
       return attackSeen(state, event)
+    case 'attacks-acknowledged': {
+      const acknowledged = { ...state.acknowledged, [event.node]: event.upTo }
+      return remembering([{ ...state, acknowledged }, [{ kind: 'report' }]])
+    }
     case 'transfer-failed':
       return [withProblem(state, 'transfer', `${event.name}: ${event.because}`), [{ kind: 'report' }]]
     case 'room-looked':
       return looked(state, 'room', event)
     case 'disk-looked':
       return looked(state, 'disk', event)
+    case 'store-failed':
+      return [state, probeFor(event.failure)]
+    case 'disk-probed':
+      return diskProbed(state, event)
     case 'certificate-renewed':
       return [state, [{ kind: 'use-certificate' }, { kind: 'refresh' }]]
     case 'asked-to-apply':
@@ -102,7 +113,7 @@ export function transition(state: State, event: Event): Next {
 }
 
 function started(state: State, event: Extract<Event, { kind: 'started' }>): Next {
-  const { site, facts, reportedTo } = event.remembered
+  const { site, facts, reportedTo, acknowledged = {} } = event.remembered
   return [
     {
       ...state,
@@ -115,6 +126,7 @@ function started(state: State, event: Extract<Event, { kind: 'started' }>): Next
       siteSeen: site,
       facts,
       reportedTo,
+      acknowledged,
     },
     [{ kind: 'refresh' }, { kind: 'look-later', ms: state.checkIntervalMs }],
   ]

@@ -7,9 +7,10 @@ import type { Outcome, Transfer } from '../../model/report.ts'
 import type { InstalledRecord } from '../../reconcile/actual.ts'
 import type { Difference } from '../../reconcile/differences.ts'
 import { waitingText } from '../../reconcile/kept.ts'
-import { isComing, type WaitingPackage, waitsIn } from '../../reconcile/plan.ts'
+import { isComing, waitsIn } from '../../reconcile/plan.ts'
 import { heldText } from '../../reconcile/providers/provider.ts'
 import { type Quarantined, quarantineOf, quarantineText } from '../../reconcile/quarantine.ts'
+import type { WaitingPackage } from '../../reconcile/waiting.ts'
 import type { State } from './state.ts'
 
 export interface Why {

@@ -58,7 +58,7 @@ export async function applyProcess(parts: ApplyProcessParts): Promise<boolean> {
       home,
       disk,
       copyFile: copyFileOnDisk,
-      providers: providersFor({ targetRoot, exec: notingExec(exec, folder.programs), disk }),
+      providers: providersFor({ targetRoot, home, exec: notingExec(exec, folder.programs), disk }),
       trustedRevision: parts.trustedRevision,
       onDamaged: (payload) => void damaged.add(payload),
       isStopping: () => parts.isStopping() || clock.monotonicMs() > endBy,

@@ -6,12 +6,13 @@
 import path from 'node:path'
 import { Failure, messageOf } from '../../model/failure.ts'
 import { type Manifest, manifestFrom } from '../../model/manifest.ts'
-import type { PackageName, Sha256 } from '../../model/names.ts'
+import { archInName, type PackageName, publishedNameOf, type Sha256 } from '../../model/names.ts'
 import type { Outcome } from '../../model/report.ts'
 import { buildsOf, type Revision, revisionFrom } from '../../model/revision.ts'
 import { openObjects } from '../../world/objects.ts'
 import type { Disk } from '../../world/world.ts'
 import type { Action, Plan } from '../plan.ts'
+import { tiedTo } from '../providers/groups.ts'
 import { type ApplyContext, type Providers, refusedOutcome, type Step } from '../providers/provider.ts'
 import { payloadsFolder } from './apply-folder.ts'
 import { actingStep } from './journal.ts'
@@ -76,12 +77,27 @@ async function runBatch(
     if (checked.kind === 'step') steps.push(checked.step)
     else judged.set(action, checked.outcome)
   }
-  for (const { action } of steps) await context.journal(actingStep, action.name)
-  const done = steps.length === 0 ? [] : await ensure(parts.providers, steps, context)
-  steps.forEach(({ action }, index) => {
+  const ready = withoutTied(batch, steps, judged)
+  for (const { action } of ready) await context.journal(actingStep, action.name)
+  const done = ready.length === 0 ? [] : await ensure(parts.providers, ready, context)
+  ready.forEach(({ action }, index) => {
     judged.set(originalOf(batch, action), done[index] ?? refusedOutcome(action, 'its provider said nothing of it'))
   })
   return batch.map((action) => judged.get(action) as Outcome)
+}
+
+/** The steps that can be carried out. What is tied to a refused action is added to `judged`. */
+function withoutTied(batch: readonly Action[], steps: readonly Step[], judged: Map<Action, Outcome>): Step[] {
+  const refused = new Map([...judged.values()].map((outcome) => [outcome.name, outcome]))
+  const tied = tiedTo(steps, refused.keys())
+  for (const { action } of steps) {
+    const cause = tied.get(action.name)
+    if (cause === undefined) continue
+    const because = refused.get(cause)?.detail
+    const text = `not without ${cause}${because === undefined ? '' : `: ${because}`}`
+    judged.set(originalOf(batch, action), skipped(action, text))
+  }
+  return steps.filter(({ action }) => !tied.has(action.name))
 }
 
 interface Trusted {
@@ -128,7 +144,13 @@ async function checkAction(
   if (source === null) {
     if (action.what !== 'remove') return refused(action, 'the plan names nothing to install')
     // The newer revision may want the package kept.
-    return moved ? { kind: 'outcome', outcome: skipped(action, movedText) } : step(action, null)
+    if (moved) return { kind: 'outcome', outcome: skipped(action, movedText) }
+    try {
+      return step({ ...action, previous: await previousOf(parts, action, copies) }, null)
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      return refused(action, messageOf(error))
+    }
   }
   if (action.what === 'remove') return refused(action, 'the plan both removes and installs')
   if (!trusted.builds.has(buildKey(action.name, action.to, source.manifest))) {
@@ -138,7 +160,14 @@ async function checkAction(
   try {
     const manifest = await loadManifest(parts, source.manifest)
     const { name, version, kind, payload } = manifest
-    if (name !== action.name || version !== action.to || kind !== action.kind || payload.sha256 !== source.payload) {
+    const isOther = archInName(action.name) !== undefined && archInName(action.name) !== manifest.arch
+    if (
+      name !== publishedNameOf(action.name) ||
+      isOther ||
+      version !== action.to ||
+      kind !== action.kind ||
+      payload.sha256 !== source.payload
+    ) {
       return refused(action, 'the plan and the signed manifest do not say the same')
     }
     const copy = await copyOf(parts, copies, { path: source.path, sha256: payload.sha256, size: payload.size })

@@ -22,8 +22,10 @@ export function asUnit({ program, args, outputFile, env = {} }: Detached, txid: 
     StandardInput: 'null',
     StandardOutput: `append:${outputFile}`,
     StandardError: `append:${outputFile}`,
-    // Only the process itself gets the signal, not the package manager that it runs.
-    KillMode: 'mixed',
+    // Only the process itself gets the signal, not the package manager that it runs. And what a
+    // package's script has started stays when the unit ends, as after apt by hand.
+    KillMode: 'process',
+    OOMPolicy: 'continue',
     TimeoutStopSec: stopPatience,
   }
   return {

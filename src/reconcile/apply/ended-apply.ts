@@ -59,9 +59,10 @@ export async function endedApply(
 
 /** Every byte of the plan's packages is read. */
 async function actualOf({ actions }: Plan, providers: Providers): Promise<Actual[]> {
+  const ignored = new Map(actions.flatMap(({ name, ignore }) => (ignore === undefined ? [] : [[name, ignore]])))
   const looks = [...providers.values()].map((provider) => {
     const names = actions.filter(({ kind }) => kind === provider.kind).map(({ name }) => name)
-    return provider.inspect(names, { owned: new Set(names), depth: 'full' })
+    return provider.inspect(names, { owned: new Set(names), depth: 'full', ignored })
   })
   return (await Promise.all(looks)).flat()
 }

@@ -4,7 +4,7 @@
 
 import type { PackageName } from '../../model/names.ts'
 import type { Actual } from '../actual.ts'
-import { dependentsOf, groupsOf } from './groups.ts'
+import { dependentsOf, groupsOf, tiedTo } from './groups.ts'
 import type { Ran, Refused, TransactionResult } from './package-system.ts'
 import { isReached, type Step } from './provider.ts'
 import { putBack } from './put-back.ts'
@@ -53,16 +53,21 @@ async function attempt(run: Run, batch: readonly Step[]): Promise<TransactionRes
 }
 
 /**
- * Leaves out the packages of a refused group that lack something, and tries the rest again. A
- * package that needs one of them then lacks it in turn; a package that others need, such as libc6,
- * is not kept back by one of those.
+ * Leaves out the packages of a refused group that lack something, with the changes that are tied to
+ * them, and tries the rest again. A package that needs one of them then lacks it in turn; a package
+ * that others need, such as libc6, is not kept back by one of those.
  */
 async function leaveOut(run: Run, group: readonly Step[], { unmet, because }: Refused): Promise<void> {
   const lacking = group.filter(({ action }) => unmet.has(action.name))
   const refused = lacking.length > 0 ? lacking : group
-  const rest = group.filter((step) => !refused.includes(step))
+  const tied = tiedTo(
+    group,
+    refused.map(({ action }) => action.name),
+  )
+  const rest = group.filter((step) => !refused.includes(step) && !tied.has(step.action.name))
   const earlier = new Map(run.problems)
   for (const { action } of refused) run.problems.set(action.name, withCauses(because(action.name), earlier))
+  for (const [name, cause] of tied) run.problems.set(name, tiedText(cause, because(cause)))
   if (rest.length > 0) await carryOut(run, rest)
 }
 
@@ -100,9 +105,16 @@ async function missedOf(
 function noteFailures(run: Run, batch: readonly Step[], missed: readonly Step[], { complaint }: Ran): Step[] {
   for (const { action } of missed) run.problems.set(action.name, complaint(action.name))
   const failed = new Set(missed.map(({ action }) => action.name))
-  const dependents = run.system.leavesDependents ? dependentsOf(batch, failed) : new Map<PackageName, PackageName>()
+  // rpm goes on with packages that need one that failed, and dpkg with those that need each other.
+  const dependents = dependentsOf(batch, failed)
   for (const [name, cause] of dependents) run.problems.set(name, `it needs ${cause}, which failed`)
-  return [...missed, ...batch.filter(({ action }) => dependents.has(action.name))]
+  const tied = tiedTo(batch, [...failed, ...dependents.keys()])
+  for (const [name, cause] of tied) run.problems.set(name, tiedText(cause, complaint(cause)))
+  return [...missed, ...batch.filter(({ action: { name } }) => dependents.has(name) || tied.has(name))]
+}
+
+function tiedText(cause: PackageName, because: string): string {
+  return `not without ${cause}${because === '' ? ', which failed' : `: ${because}`}`
 }
 
 /** Tries the groups again that hold no culprit: they fell only because the transaction was one. */

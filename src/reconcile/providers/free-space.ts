@@ -2,14 +2,25 @@
 
 import type { Disk } from '../../world/world.ts'
 
-/** Why `neededBytes` do not fit below `folder`, for an outcome's detail. Undefined if they fit. */
+/** What a disk is asked. Without `freeFiles`, only bytes are reckoned. */
+export type SpaceDisk = Pick<Disk, 'freeBytes'> & Partial<Pick<Disk, 'freeFiles'>>
+
+/** What has to fit: bytes, and files and folders where their number is known. */
+export interface Needed {
+  bytes: number
+  files?: number
+}
+
+/** Why something does not fit below `folder`, for an outcome's detail. Undefined if it fits. */
 export async function lackOfSpace(
-  disk: Pick<Disk, 'freeBytes'>,
+  disk: SpaceDisk,
   folder: string,
-  neededBytes: number,
+  { bytes, files = 0 }: Needed,
 ): Promise<string | undefined> {
-  const free = await disk.freeBytes(folder)
-  return free < neededBytes ? `no space: ${neededBytes} bytes needed below ${folder}, ${free} free` : undefined
+  const freeBytes = await disk.freeBytes(folder)
+  if (freeBytes < bytes) return `no space: ${bytes} bytes needed below ${folder}, ${freeBytes} free`
+  const freeFiles = files === 0 ? files : ((await disk.freeFiles?.(folder)) ?? files)
+  return freeFiles < files ? `no space: ${files} files (inodes) needed below ${folder}, ${freeFiles} free` : undefined
 }
 
 /**

@@ -1,5 +1,5 @@
-// Which steps belong together: a package and the packages it depends on go in one transaction.
-// Pure.
+// Which steps belong together: a package, the packages it depends on, and the changes that the plan
+// ties to it go in one transaction. Pure.
 
 import type { PackageName } from '../../model/names.ts'
 import { namesNeededBy, namesOfferedBy } from '../../model/needs.ts'
@@ -32,6 +32,27 @@ export function dependentsOf(steps: readonly Step[], failed: ReadonlySet<Package
 }
 
 /**
+ * The steps that the plan ties to one of `names`, directly or through others, each with the package
+ * that it is not carried out without.
+ */
+export function tiedTo(steps: readonly Step[], names: Iterable<PackageName>): Map<PackageName, PackageName> {
+  const tied = new Map<PackageName, PackageName>()
+  const without = new Set(names)
+  for (let isNew = true; isNew; ) {
+    isNew = false
+    for (const { action } of steps) {
+      if (without.has(action.name)) continue
+      const cause = action.together?.find((name) => without.has(name))
+      if (cause === undefined) continue
+      tied.set(action.name, cause)
+      without.add(action.name)
+      isNew = true
+    }
+  }
+  return tied
+}
+
+/**
  * The steps in groups that do not depend on each other. Groups that only remove come last, so that
  * nothing needs those packages any more.
  */
@@ -53,6 +74,9 @@ export function groupsOf(steps: readonly Step[]): Step[][] {
   for (const { action, manifest } of steps) {
     for (const needed of manifest === null ? [] : namesNeededBy(manifest)) {
       for (const name of offering.get(needed) ?? []) leaders.set(leaderOf(name), leaderOf(action.name))
+    }
+    for (const name of action.together ?? []) {
+      if (leaders.has(name)) leaders.set(leaderOf(name), leaderOf(action.name))
     }
   }
   const groups = [...Map.groupBy(steps, ({ action }) => leaderOf(action.name)).values()]

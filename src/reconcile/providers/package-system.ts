@@ -61,6 +61,8 @@ export interface PackageSystem {
    * is.
    */
   problemOf(manifest: Manifest, payload: string): Promise<string | undefined>
+  /** How many files and folders a package file holds, as far as it says so. Asked of what is checked. */
+  filesIn?(payload: string): Promise<number>
   /**
    * Whether the wanted version is installed with other content, as far as the machine can tell the
    * two apart. `result` is given once a transaction was to change that.
@@ -73,11 +75,6 @@ export interface PackageSystem {
   transact(change: Change, context: ApplyContext): Promise<TransactionResult>
   /** Runs after a transaction that was ended for taking too long. */
   tidy(): Promise<void>
-  /**
-   * Whether the package manager goes on with packages that need one that failed: they then have to
-   * go back as well.
-   */
-  leavesDependents: boolean
   /** Removes from the work folder what is of no use to anybody later. */
   finish(context: ApplyContext): Promise<void>
 }

@@ -2,7 +2,7 @@
 // all providers give.
 
 import { limits } from '../../model/limits.ts'
-import type { Kind, Manifest } from '../../model/manifest.ts'
+import type { Kind, Manifest, Relations } from '../../model/manifest.ts'
 import type { PackageName } from '../../model/names.ts'
 import type { Outcome } from '../../model/report.ts'
 import { type Actual, isAbsent, seenAs } from '../actual.ts'
@@ -20,6 +20,8 @@ export interface InspectOptions {
    * quick trusts size, time and mode of a file where the kind records them. full reads every byte.
    */
   depth: 'quick' | 'full'
+  /** Patterns of absolute paths, by package, that are left as they are. */
+  ignored?: ReadonlyMap<PackageName, readonly string[]>
 }
 
 /** An action whose digests have just been verified. */
@@ -48,6 +50,11 @@ export interface Provider {
    * Throws a Failure if nothing at all can be asked.
    */
   inspect(names: readonly PackageName[], look: InspectOptions): Promise<Actual[]>
+  /**
+   * What the installed packages of `names` say of others. Absent for kinds whose packages say
+   * nothing. Changes nothing.
+   */
+  relations?(names: readonly PackageName[]): Promise<Relations[]>
   /**
    * Brings the machine where the steps want it. A step that is reached already is a success, and
    * nothing is touched for it. One outcome for each step, read back from the machine and never

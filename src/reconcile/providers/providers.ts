@@ -7,6 +7,7 @@ import type { PackageName, Sha256 } from '../../model/names.ts'
 import type { Disk, Exec } from '../../world/world.ts'
 import { type Actual, type InstalledRecord, unreadActual } from '../actual.ts'
 import { byNameAndKind } from '../differences.ts'
+import { ignoredPathsOf } from '../ignored.ts'
 import { debProvider } from './deb/deb.ts'
 import { type DebWaits, debWaits } from './deb/deb-tools.ts'
 import type { InspectOptions, Provider, Providers } from './provider.ts'
@@ -20,7 +21,10 @@ export interface ProvidersParts {
   targetRoot: string
   exec: Pick<Exec, 'run' | 'which'>
   disk: Disk
+  /** For hooks without a time of their own. */
   hookTimeoutMs?: number
+  /** Where providers keep what they remember; the default is `var/lib/banyan` below the target root. */
+  home?: string
   debWaits?: Partial<DebWaits>
   rpmWaits?: Partial<RpmWaits>
   /** The default is what the machine has: dnf, else zypper, else rpm. */
@@ -31,6 +35,7 @@ export interface ProvidersParts {
 export function providersFor(parts: ProvidersParts): Providers {
   const rpmParts = {
     ...{ targetRoot: parts.targetRoot, exec: parts.exec, disk: parts.disk },
+    ...(parts.home === undefined ? {} : { home: parts.home }),
     waits: { ...rpmWaits, ...parts.rpmWaits },
     ...(parts.rpmFrontEnd === undefined ? {} : { frontEnd: parts.rpmFrontEnd }),
   }
@@ -66,12 +71,13 @@ export async function inspectAll(
     }
     return [...names].sort()
   }
+  const ignored = ignoredPathsOf(wanted.desired, wanted.manifests)
   const looks = [...providers.values()].map(async (provider) => {
     const { kind } = provider
     const ours = wanted.installed.filter((record) => record.kind === kind).map((record) => record.name)
     const names = namesOf(kind)
     try {
-      return await provider.inspect(names, { owned: new Set(ours), depth: wanted.depth })
+      return await provider.inspect(names, { owned: new Set(ours), depth: wanted.depth, ignored })
     } catch (error) {
       if (!(error instanceof Failure)) throw error
       return names.map((name) => unreadActual({ name, kind }, error.message))

@@ -1,5 +1,6 @@
 // A package that failed half-way can stop every later change of a package manager. The version that
-// was there before it goes back; if there was none, the package is removed.
+// was there before it goes back; if there was none, the package is removed. A package that went for
+// one that failed comes back.
 
 import type { PackageName, PackageVersion } from '../../model/names.ts'
 import { type Actual, isAbsent } from '../actual.ts'
@@ -23,11 +24,15 @@ export async function putBack(
     const { name, previous } = action
     const earlier = run.before.get(name)
     const left = after.get(name)
-    if (action.what === 'remove' || isAsBefore(earlier, left)) continue
+    // A package that goes comes back only if something else was to come in its place.
+    const isGoing = action.what === 'remove' && action.together === undefined
+    if (isGoing || isAsBefore(earlier, left)) continue
     if (isAbsent(earlier)) removes.add(name)
     else if (action.to !== null && isBeside(action.to, earlier, left)) takes.set(name, action.to)
     else if (previous !== null && previous.version === earlier.version) installs.set(name, previous.path)
-    else addProblem(run, name, `left as it is, for the payload of ${earlier.version} is not here`)
+    else if (left !== undefined)
+      addProblem(run, name, `left as it is, for the payload of ${earlier.version} is not here`)
+    else addProblem(run, name, `${earlier.version} cannot be put back, for its payload is not here`)
   }
   if (installs.size + removes.size + takes.size === 0) return
   const change = { installs, removes, takes, keeps: new Map(), downgrades: true, reinstalls: true, isBack: true }
@@ -58,7 +63,9 @@ function backText(
 ): string {
   const { earlier, left, isTaken, result } = seen
   if (isAsBefore(earlier, left)) {
-    return isAbsent(earlier) || isTaken ? 'removed again' : `${earlier.version} was put back`
+    const text = isAbsent(earlier) || isTaken ? 'removed again' : `${earlier.version} was put back`
+    const note = result.kind === 'ran' ? result.notes.get(name) : undefined
+    return note === undefined ? text : `${text} (${note})`
   }
   const why = result.kind === 'refused' ? result.because(name) : result.complaint(name)
   return `${earlier?.version ?? 'nothing'} could not be put back: ${why}`

@@ -2,12 +2,13 @@
 // impossible and ready, carry out the ready ones (carry-out.ts), look again, and read the outcomes
 // off the machine.
 
+import { limits } from '../../model/limits.ts'
 import type { PackageName } from '../../model/names.ts'
 import type { Outcome } from '../../model/report.ts'
-import type { Disk } from '../../world/world.ts'
 import { type Actual, isHeldFrom } from '../actual.ts'
 import { carryOut } from './carry-out.ts'
-import { installedBytes, lackOfSpace } from './free-space.ts'
+import { installedBytes, lackOfSpace, type SpaceDisk } from './free-space.ts'
+import { tiedTo } from './groups.ts'
 import type { PackageSystem } from './package-system.ts'
 import { type ApplyContext, heldOutcome, isReached, outcomeOf, type Step, withRemark } from './provider.ts'
 import type { Run } from './run.ts'
@@ -17,7 +18,7 @@ import type { Run } from './run.ts'
  */
 export async function ensureTogether(
   system: PackageSystem,
-  target: { targetRoot: string; disk: Pick<Disk, 'freeBytes'> },
+  target: { targetRoot: string; disk: SpaceDisk },
   steps: readonly Step[],
   context: ApplyContext,
 ): Promise<Outcome[]> {
@@ -45,7 +46,10 @@ export async function ensureTogether(
 function lookAt(system: PackageSystem, steps: readonly Step[]): Run['look'] {
   const names = steps.map(({ action }) => action.name)
   const reinstalled = steps.filter(({ action }) => action.what === 'reinstall').map(({ action }) => action.name)
-  const options = { owned: new Set(reinstalled), depth: 'full' } as const
+  const ignored = new Map(
+    steps.flatMap(({ action: { name, ignore } }) => (ignore === undefined ? [] : [[name, ignore]])),
+  )
+  const options = { owned: new Set(reinstalled), depth: 'full', ignored } as const
   return async () => new Map((await system.inspect(names, options)).map((actual) => [actual.name, actual]))
 }
 
@@ -60,7 +64,7 @@ interface Sorted {
 /** Steps that the machine has reached already are in none of the three. */
 async function sorted(
   system: PackageSystem,
-  { targetRoot, disk }: { targetRoot: string; disk: Pick<Disk, 'freeBytes'> },
+  { targetRoot, disk }: { targetRoot: string; disk: SpaceDisk },
   steps: readonly Step[],
   before: ReadonlyMap<PackageName, Actual>,
 ): Promise<Sorted> {
@@ -69,15 +73,17 @@ async function sorted(
   const ready: Step[] = []
   // apt does not check whether what it is about to unpack fits, so the packages before count as
   // well.
-  let promisedBytes = 0
+  let promised = { bytes: 0, files: 0 }
 
   async function problemOf({ action, manifest }: Step): Promise<string | undefined> {
     if (action.source === null || manifest === null) return undefined
     const problem = await system.problemOf(manifest, action.source.path)
     if (problem !== undefined) return problem
-    const neededBytes = promisedBytes + installedBytes(manifest) + manifest.payload.size
-    const lack = await lackOfSpace(disk, targetRoot, neededBytes)
-    if (lack === undefined) promisedBytes = neededBytes
+    const bytes = promised.bytes + installedBytes(manifest) + manifest.payload.size
+    const isScarce = ((await disk.freeFiles?.(targetRoot)) ?? Infinity) < limits.freeFilesCountedBelow
+    const files = promised.files + (isScarce ? ((await system.filesIn?.(action.source.path)) ?? 0) : 0)
+    const lack = await lackOfSpace(disk, targetRoot, { bytes, files })
+    if (lack === undefined) promised = { bytes, files }
     return lack
   }
 
@@ -88,11 +94,18 @@ async function sorted(
       held.add(step)
       continue
     }
-    const problem = await problemOf(step)
+    const isUnread = there?.state === 'unread' && there.version === null
+    const problem = isUnread ? there.found : await problemOf(step)
     if (problem === undefined) ready.push(step)
     else impossible.set(step.action.name, problem)
   }
-  return { held, impossible, ready }
+  const heldNames = new Set([...held].map(({ action }) => action.name))
+  const tied = tiedTo(ready, [...impossible.keys(), ...heldNames])
+  for (const [name, cause] of tied) {
+    const because = heldNames.has(cause) ? 'it is held' : impossible.get(cause)
+    impossible.set(name, `not without ${cause}: ${because}`)
+  }
+  return { held, impossible, ready: ready.filter(({ action }) => !tied.has(action.name)) }
 }
 
 function outcomeIn(run: Run, { action }: Step, after: ReadonlyMap<PackageName, Actual>): Outcome {

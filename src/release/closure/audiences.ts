@@ -3,8 +3,9 @@
 
 import { type DesiredPackage, desiredInGroups, type Machine } from '../../model/desired.ts'
 import type { Kind, Manifest } from '../../model/manifest.ts'
-import type { PackageName, Sha256 } from '../../model/names.ts'
-import { isMet, namesIn, type Offers, offersOf } from '../../model/needs.ts'
+import { archInName, type PackageName, type Sha256 } from '../../model/names.ts'
+import { isConditional, isMet, namesIn, type Offers, offersOf as offersIn } from '../../model/needs.ts'
+import { own } from '../../model/packages/records.ts'
 import { type Revision, targetFactsOf } from '../../model/revision.ts'
 import { isFor, noOffers, offersBy, offersByKind } from './offers.ts'
 
@@ -20,7 +21,10 @@ export interface Need {
 
 /** The nodes of the same groups and architecture that get the same builds. */
 export interface Audience {
+  /** Those that are unmet, and those that what else is on a node may make unmet. */
   needs: Need[]
+  /** What the revision brings these nodes and what they have from the start. */
+  offersOf(kind: Kind): Offers[]
   /** The packages that the revision mentions for these nodes. */
   mentioned: ReadonlyMap<PackageName, DesiredPackage>
   /** Whether a base list says what the distribution of these nodes brings along. */
@@ -48,7 +52,7 @@ export function createAudiences(parts: AudiencesParts): Audiences {
   const targetFacts = [...targetFactsOf(parts.revision)]
   return {
     of(groups, { arch, facts }) {
-      const key = JSON.stringify([arch, targetFacts.map((fact) => facts[fact] ?? null), ...groups])
+      const key = JSON.stringify([arch, targetFacts.map((fact) => own(facts, fact) ?? null), ...groups])
       const known = audiences.get(key)
       if (known !== undefined) return known
       const desired = desiredInGroups(parts.revision, groups, { arch, facts })
@@ -74,26 +78,28 @@ function audienceOf(parts: AudiencesParts, { groups, machine, desired }: Members
   const lists = [...parts.base].flatMap(([group, offers]) => (group === 'all' || groups.has(group) ? [offers] : []))
   const brought = lists.map((offers) => withoutAbsent(offers, mentioned))
   const coming = desired.flatMap((wanted) => {
-    // A rule in audit mode brings nothing.
-    if (wanted.state !== 'present' || wanted.terms?.mode === 'audit') return []
+    // A rule in audit mode brings nothing. What a package for another architecture needs and
+    // offers is for that architecture, and the node's package manager knows it.
+    if (wanted.state !== 'present' || wanted.terms?.mode === 'audit' || archInName(wanted.name) !== undefined) return []
     const manifest = parts.manifests.get(wanted.manifest)
     return manifest === undefined ? [] : [{ wanted, manifest }]
   })
   const own = offersByKind(coming.map(({ manifest }) => manifest))
+  const offersOf = (kind: Kind) => [own.get(kind) ?? noOffers, ...brought]
   const needs = coming.flatMap(({ wanted, manifest: { kind, depends } }): Need[] => {
-    const offered = [own.get(kind) ?? noOffers, ...brought]
+    const offered = offersOf(kind)
     return depends
-      .filter((clause) => !isMet(kind, clause, offered))
+      .filter((clause) => isConditional(kind, clause) || !isMet(kind, clause, offered))
       .map((clause) => ({ wanted, kind, clause, bringer: bringerOf(kind, clause, machine, offered) }))
   })
-  return { needs, mentioned, hasBase: lists.length > 0 }
+  return { needs, offersOf, mentioned, hasBase: lists.length > 0 }
 }
 
 /** Finds the published package that meets a clause, together with what is offered already. */
 function bringersAmong(manifests: ReadonlyMap<Sha256, Manifest>): BringerOf {
   const byOffer = new Map<string, Manifest[]>()
   for (const manifest of manifests.values()) {
-    for (const [name] of offersOf(manifest)) byOffer.set(name, [...(byOffer.get(name) ?? []), manifest])
+    for (const [name] of offersIn(manifest)) byOffer.set(name, [...(byOffer.get(name) ?? []), manifest])
   }
   return (kind, clause, machine, offered) => {
     const fitting = namesIn(kind, clause).flatMap((name) => {

@@ -4,7 +4,8 @@
 
 import { groupsOf, type Machine } from '../../model/desired.ts'
 import type { Manifest } from '../../model/manifest.ts'
-import { isMet } from '../../model/needs.ts'
+import { archInName } from '../../model/names.ts'
+import { isConditional, isMet } from '../../model/needs.ts'
 import { targetText } from '../../model/packages/target.ts'
 import { policySiteOf, type Report } from '../../model/report.ts'
 import { eachBuildOf, type Rule } from '../../model/revision.ts'
@@ -40,7 +41,9 @@ export function createClosure(parts: AudiencesParts): Closure {
       const offered = offersByKind(installed.filter((manifest) => isStaying(manifest, audience)))
       for (const need of audience.needs) {
         const { kind, clause } = need
-        if (statedBefore.has(clause) || isMet(kind, clause, [offered.get(kind) ?? noOffers])) continue
+        // What the revision adds may be the partner of a condition that was fine before.
+        if (statedBefore.has(clause) && !isConditional(kind, clause)) continue
+        if (isMet(kind, clause, [...audience.offersOf(kind), offered.get(kind) ?? noOffers])) continue
         unmet.add(need, audience.hasBase, node)
       }
     },
@@ -49,8 +52,9 @@ export function createClosure(parts: AudiencesParts): Closure {
       const reached = audiences.lines()
       for (const rule of revision.rules.filter(({ line }) => !reached.has(line))) {
         for (const [groups, machine] of audiencesImaginedFor(rule)) {
-          const { needs, hasBase } = audiences.of(groups, machine)
-          for (const need of needs) if (need.wanted.line === rule.line) unmet.add(need, hasBase, null)
+          const { needs, offersOf, hasBase } = audiences.of(groups, machine)
+          const open = needs.filter(({ kind, clause }) => !isMet(kind, clause, offersOf(kind)))
+          for (const need of open) if (need.wanted.line === rule.line) unmet.add(need, hasBase, null)
         }
       }
       return unmet.sorted()
@@ -93,7 +97,8 @@ function audiencesImaginedFor(rule: Rule): [groups: ReadonlySet<string>, machine
 }
 
 function machinesOf({ packages }: Rule): Machine[] {
-  const builds = Object.values(packages).flatMap(eachBuildOf)
+  const own = Object.entries(packages).filter(([name]) => archInName(name) === undefined)
+  const builds = own.flatMap(([, wanted]) => eachBuildOf(wanted))
   const single = builds.filter(({ arch }) => arch !== 'all')
   const archs = single.length === 0 ? (['amd64'] as const) : new Set(single.map(({ arch }) => arch))
   const targets = new Map(builds.map(({ target }) => [targetText(target), target ?? {}]))

@@ -2,6 +2,7 @@
 
 import { limits } from '../../model/limits.ts'
 import type { Instant, NodeName, PackageName } from '../../model/names.ts'
+import { own } from '../../model/packages/records.ts'
 import { eachBuildOf, type Revision } from '../../model/revision.ts'
 import { isOut, type Rollout, type RolloutState, rolloutNameOf } from '../../model/rollouts.ts'
 import { type RolloutProgress, type Standing, soakedAt, type Tally } from './rollout-waves.ts'
@@ -72,7 +73,7 @@ function packagesOf(state: RolloutState, { rules }: Revision): RolloutInfo['pack
   for (const { terms, since = {}, packages } of rules) {
     if (terms?.rollout !== state.rollout) continue
     for (const [name, wanted] of Object.entries(packages)) {
-      if (since[name] !== state.since) continue
+      if (own(since, name) !== state.since) continue
       const known = versions.get(name) ?? new Set()
       versions.set(name, known)
       if (wanted.state === 'absent') known.add('absent')

@@ -4,6 +4,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { limits } from '../../model/limits.ts'
 import type { Instant, PackageName } from '../../model/names.ts'
+import { own } from '../../model/packages/records.ts'
 import type { Earlier, Revision, Rule } from '../../model/revision.ts'
 import { isOut, type RolloutState, rolloutNameOf } from '../../model/rollouts.ts'
 
@@ -20,7 +21,7 @@ export function revisionRollingOut(draft: Revision, last: Revision | null, state
   })
   const rules = withinLimit(marked, states)
   const isUnfinished = (rule: Rule, name: PackageName) => {
-    const since = rule.since?.[name]
+    const since = own(rule.since, name)
     const rollout = rule.terms?.rollout
     if (since === undefined || rollout === undefined) return false
     return !isFinished({ rollout, since }, states)
@@ -53,7 +54,7 @@ export function statesUnder(revision: Revision, states: readonly RolloutState[],
   const replaced = states.filter((state) => !named.has(rolloutNameOf(state)) && !isOut(state))
   return [...named.values()].flatMap((one) => {
     const state = states.find((each) => rolloutNameOf(each) === rolloutNameOf(one))
-    const rollout = revision.rollouts?.[one.rollout]
+    const rollout = own(revision.rollouts, one.rollout)
     if (state !== undefined || rollout === undefined) return state ?? []
     // A rollout takes the seed of the one that it replaces: the nodes that have the replaced
     // version get its successor first, and no other node is touched before.
@@ -79,10 +80,10 @@ function sinceOf(
     ({ nodes, except }) => isDeepStrictEqual(nodes, rule.nodes) && isDeepStrictEqual(except, rule.except),
   )
   for (const [name, wanted] of Object.entries(rule.packages)) {
-    const before = alike?.findLast(({ packages }) => packages[name] !== undefined)
-    const isSame = before !== undefined && isDeepStrictEqual(before.packages[name], wanted)
+    const before = alike?.findLast(({ packages }) => own(packages, name) !== undefined)
+    const isSame = before !== undefined && isDeepStrictEqual(own(before.packages, name), wanted)
     // Undefined if the package was never rolled out: then every node may have it at once.
-    const known = isSame ? before.since?.[name] : number
+    const known = isSame ? own(before.since, name) : number
     if (known === undefined) continue
     const rollout = before?.terms?.rollout
     if (!isSame || rollout === rule.terms.rollout) since[name] = known

@@ -2,6 +2,7 @@
 // change, signs the result.
 
 import { Failure } from '../../model/failure.ts'
+import { own } from '../../model/packages/records.ts'
 import { type RolloutState, rolloutNameOf, rolloutsBytes } from '../../model/rollouts.ts'
 import type { Fleet } from '../../trust/fleet.ts'
 import type { Log } from '../../world/world.ts'
@@ -37,7 +38,7 @@ export function createRolloutSigning(parts: RolloutSigningParts): SignRollouts {
 
   const changed = async (change: RolloutChange, state: RolloutState, { revision }: Signed): Promise<RolloutState> => {
     const name = rolloutNameOf(state)
-    const rollout = revision.rollouts?.[state.rollout]
+    const rollout = own(revision.rollouts, state.rollout)
     if (rollout === undefined) return state
     const before = await progress.of(name)
     const after = change({ state, progress: before, rollout, standings: standings.in(name) })

@@ -3,6 +3,7 @@
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { Instant, NodeName } from '../../model/names.ts'
+import { own } from '../../model/packages/records.ts'
 import { isOut, type RolloutState, rolloutNameOf } from '../../model/rollouts.ts'
 import { didYouMean } from '../../model/yaml/nearest.ts'
 import type { Inbox } from '../../report/inbox.ts'
@@ -60,7 +61,7 @@ export function startRollouts(parts: RolloutsParts): Rollouts {
   })
   const infoOf = async (name: string, { revision, states }: Signed): Promise<RolloutInfo> => {
     const state = states.find((each) => rolloutNameOf(each) === name)
-    const rollout = state && revision.rollouts?.[state.rollout]
+    const rollout = state && own(revision.rollouts, state.rollout)
     if (state === undefined || rollout === undefined) throw new Failure('not-found', `there is no rollout ${name}`)
     const now = { state, rollout, progress: await progress.of(name), standings: standings.in(name) }
     return rolloutInfoOf({ ...now, revision, tally: tallyOf({ ...now, isSilent }), heardSince, now: clock.now() })
@@ -101,7 +102,7 @@ async function nextLookMs(
     if (state.halted !== undefined) continue
     const { settledAt } = await progress.of(rolloutNameOf(state))
     if (settledAt === null) continue
-    const soakMs = revision.rollouts?.[state.rollout]?.soakMs ?? 0
+    const soakMs = own(revision.rollouts, state.rollout)?.soakMs ?? 0
     nextMs = Math.min(nextMs, soakedAt({ settledAt, soakMs, heardSince }) - parts.now())
   }
   return Math.max(limits.rolloutDebounceMs, nextMs)
@@ -117,7 +118,7 @@ function nameMeant(asked: string, { revision, states }: Signed): string {
   const going = states.filter((state) => !isOut(state))
   const packagesIn = (state: RolloutState) =>
     revision.rules.flatMap(({ terms, since = {} }) =>
-      terms?.rollout === state.rollout ? Object.keys(since).filter((name) => since[name] === state.since) : [],
+      terms?.rollout === state.rollout ? Object.keys(since).filter((name) => own(since, name) === state.since) : [],
     )
   const meant = going.filter((state) => state.rollout === asked || packagesIn(state).includes(asked)).map(rolloutNameOf)
   const [first] = meant

@@ -11,7 +11,10 @@ export interface WaitingCaller {
 }
 
 export interface WaitingCallers {
-  /** Lets a connection wait. Hangs up if there is no room, or after limits.swarmHandshakeMs. */
+  /**
+   * Lets a connection wait, for limits.swarmHandshakeMs at most. If there is no room, the oldest one
+   * of the address with most of them is hung up on, or this one if its address has as many.
+   */
   add(caller: Caller, way: Way): void
   size(): number
   /** Returns all connections, first come first; none of them waits any longer. */
@@ -27,17 +30,25 @@ const roomFor = {
 /** `takeAll` cancels its timers. */
 export function createWaitingCallers({ clock }: { clock: Pick<Clock, 'after'> }): WaitingCallers {
   let callers: (WaitingCaller & { timer: Timer })[] = []
+  const leave = (caller: Caller | undefined) => {
+    const waiting = callers.find((each) => each.caller === caller)
+    callers = callers.filter((each) => each !== waiting)
+    waiting?.timer.cancel()
+    waiting?.caller.destroy()
+  }
   return {
     add: (caller, way) => {
-      const ofWay = callers.filter((waiting) => waiting.way === way)
-      const ofAddress = ofWay.filter((waiting) => waiting.caller.remoteAddress === caller.remoteAddress)
-      const room = roomFor[way]
-      if (ofWay.length >= room.all || ofAddress.length >= room.ofAddress) return caller.destroy()
-      const timer = clock.after(limits.swarmHandshakeMs, () => {
-        callers = callers.filter((waiting) => waiting.caller !== caller)
-        caller.destroy()
-      })
+      const timer = clock.after(limits.swarmHandshakeMs, () => leave(caller))
       callers.push({ caller, way, timer })
+      const ofWay = callers.filter((waiting) => waiting.way === way)
+      const addresses = Map.groupBy(ofWay, (waiting) => waiting.caller.remoteAddress)
+      const ofAddress = addresses.get(caller.remoteAddress) ?? []
+      const room = roomFor[way]
+      if (ofAddress.length > room.ofAddress) leave(ofAddress[0]?.caller)
+      else if (ofWay.length > room.all) {
+        const most = mostOf(addresses.values())
+        leave(most.length > ofAddress.length ? most[0]?.caller : caller)
+      }
     },
     size: () => callers.length,
     takeAll: () => {
@@ -46,4 +57,10 @@ export function createWaitingCallers({ clock }: { clock: Pick<Clock, 'after'> })
       return all
     },
   }
+}
+
+function mostOf<T>(groups: Iterable<readonly T[]>): readonly T[] {
+  let most: readonly T[] = []
+  for (const group of groups) if (group.length > most.length) most = group
+  return most
 }

@@ -10,10 +10,13 @@ import {
   type Server,
   type TLSSocket,
 } from 'node:tls'
+import { plainAddress } from '../../model/address.ts'
 import { Failure, messageOf } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { InfoHash, NodeName } from '../../model/names.ts'
 import { identityOf } from '../../trust/identity.ts'
+import { endWithCertificate } from '../../world/certificate-end.ts'
+import { createHandshakes } from '../../world/handshakes.ts'
 import type { Clock, TlsIdentity } from '../../world/world.ts'
 import { infoHashFromServerName, serverNameOf } from '../engine.ts'
 import { createCallers } from './callers.ts'
@@ -51,6 +54,7 @@ class RunningTls implements SwarmTls {
   readonly #parts: SwarmTlsParts
   readonly #raws = new Set<Socket>()
   readonly #callers = createCallers<Socket>()
+  readonly #handshakes = createHandshakes()
   /** Of callers: a socket that was closed does not know its address any longer. */
   readonly #addresses = new WeakMap<Socket, string>()
   /** For dials. */
@@ -71,12 +75,14 @@ class RunningTls implements SwarmTls {
 
   accept(raw: Socket): void {
     if (!this.#mayOpen(raw, limits.wiresMax - limits.wiresKeptForDials)) return
-    const address = raw.remoteAddress ?? 'unknown'
+    const address = addressOf(raw)
     if (!this.#callers.enter(raw, address)) {
       raw.destroy()
       return
     }
     this.#addresses.set(raw, address)
+    this.#handshakes.arrived(raw, address)
+    if (raw.destroyed) return
     raw.setNoDelay(true)
     raw.setKeepAlive(true, limits.keepAliveMs)
     this.#server.emit('connection', raw)
@@ -99,6 +105,7 @@ class RunningTls implements SwarmTls {
     try {
       const found = nodeOf(socket)
       if (found !== node) throw new Failure('untrusted', `${address}:${port} is ${found}, not ${node}`)
+      endWithCertificate(socket)
     } catch (error) {
       socket.destroy()
       throw error
@@ -138,6 +145,8 @@ class RunningTls implements SwarmTls {
       const infoHash = infoHashFromServerName(socket.servername)
       if (infoHash === undefined) throw new Failure('bad-input', 'it names no holding')
       this.#callers.introduced(raw)
+      this.#handshakes.known(raw, this.#addressOf(raw))
+      endWithCertificate(socket)
       onCaller(this.#addressOf(raw), onConnection(infoHash, { node, direction: 'incoming', socket, raw }))
     } catch (error) {
       if (!(error instanceof Failure)) throw error
@@ -170,6 +179,11 @@ class RunningTls implements SwarmTls {
   }
 }
 
+/** A socket that was destroyed in the meantime has no address any more. */
+function addressOf({ remoteAddress }: Socket): string {
+  return remoteAddress === undefined ? 'unknown' : plainAddress(remoteAddress)
+}
+
 /** The TCP connection below TLS; Node has no public name for it. */
 function rawOf(socket: TLSSocket): Socket {
   return (socket as TLSSocket & { _parent: Socket })._parent
@@ -179,7 +193,7 @@ function rawOf(socket: TLSSocket): Socket {
 function optionsFrom({ key, certificate, ca }: TlsIdentity) {
   return {
     ...{ key, cert: certificate, ca, minVersion: 'TLSv1.3' as const, ALPNProtocols: [swarmProtocol] },
-    handshakeTimeout: limits.swarmHandshakeMs,
+    handshakeTimeout: limits.handshakeMs,
     secureOptions: constants.SSL_OP_NO_TICKET,
   }
 }

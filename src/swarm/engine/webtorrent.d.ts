@@ -54,6 +54,14 @@ declare module 'webtorrent' {
     extended(extension: number, bytes: Uint8Array): void
     destroy(): void
     cancel(piece: number, offset: number, length: number): void
+    request(
+      piece: number,
+      offset: number,
+      length: number,
+      done: (error: Error | null, bytes?: Uint8Array) => void,
+    ): void
+    _onPiece(piece: number, offset: number, bytes: Uint8Array): void
+    _onReject(piece: number, offset: number, length: number): void
     /** How long the next answer may take, in milliseconds; 0 means without end. */
     _timeoutMs: number
     _parse(size: number, parser: (bytes: Uint8Array) => void): void

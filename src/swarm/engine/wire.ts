@@ -5,6 +5,7 @@ import type { Wire } from 'webtorrent'
 import { messageOf } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import { parseBencoded } from '../bencode.ts'
+import { takeAskedBlocks } from './asked-blocks.ts'
 import { createIntake } from './intake.ts'
 
 /** The key for a site in the extended handshake (BEP 10). */
@@ -48,7 +49,7 @@ export interface WireEvents {
   abuse: (because: string) => void
 }
 
-/** Overrides `_parse`, `_write`, `_push` and `_onExtended` of the wire. */
+/** Overrides `_parse`, `_write`, `_push`, `_onExtended` and what `takeAskedBlocks` does. */
 export function tameWire(wire: Wire, on: WireEvents): void {
   const parse = wire._parse
   const push = wire._push
@@ -67,6 +68,7 @@ export function tameWire(wire: Wire, on: WireEvents): void {
     if (size <= limits.wireMessageMaxBytes || size === Number.MAX_VALUE) return parse.call(wire, size, parser)
     end('it sends too large a message')
   }
+  takeAskedBlocks(wire, () => end('it sends a block that nobody asked for'))
   const takeIn = createIntake({ size: () => wire._parserSize, parse: (part) => wire._parser(part) })
   wire._write = (data, done) => {
     if (!isOver) {

@@ -55,6 +55,8 @@ export type Have = 'none' | 'some' | 'all'
 export type SwarmEvent =
   /** The holding has more or less than before, so the node announces again. */
   | { kind: 'changed'; infoHash: InfoHash; have: Have }
+  /** Nobody who can be reached has what is missing, or somebody has it again. */
+  | { kind: 'reach'; infoHash: InfoHash }
   | { kind: 'completed'; infoHash: InfoHash; sha256: Sha256; name: PackageName; version: PackageVersion }
   | { kind: 'failed'; infoHash: InfoHash; name: PackageName; version: PackageVersion; because: string }
   | { kind: 'attack'; attack: Attack }
@@ -169,7 +171,10 @@ export function transition(holding: Holding, event: HoldingEvent): [Holding, Hol
       if (isComplete || nobodyHas === holding.nobodyHas) return [holding, []]
       return [
         { ...holding, nobodyHas },
-        [{ kind: 'notify', event: { kind: 'changed', infoHash, have: haveOf(holding) } }],
+        [
+          { kind: 'notify', event: { kind: 'changed', infoHash, have: haveOf(holding) } },
+          { kind: 'notify', event: { kind: 'reach', infoHash } },
+        ],
       ]
     }
     default:

@@ -1,16 +1,18 @@
-// Counts the connections to a control port, and bounds them: for each address before the handshake,
-// for each certificate after it.
+// Counts the connections to a control port, and bounds them: those of strangers before the
+// handshake (handshakes.ts), those of each node after it.
 
 import type * as https from 'node:https'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { plainAddress } from '../../model/address.ts'
 import { limits } from '../../model/limits.ts'
+import { endWithCertificate } from '../certificate-end.ts'
+import { createHandshakes } from '../handshakes.ts'
 import type { HttpPeer } from '../world.ts'
 
 export interface Caller extends HttpPeer {
-  /** Names the certificate: equal for all connections that use it. */
-  fingerprint: string
+  /** Whose connections and bytes count together. */
+  name: string
 }
 
 export interface Callers {
@@ -20,13 +22,19 @@ export interface Callers {
   destroyAll(): void
 }
 
-export function watchCallers(server: https.Server, connectionsMax: (peer: HttpPeer) => number): Callers {
+export interface CallersOptions {
+  connectionsMax?: ((peer: HttpPeer) => number) | undefined
+  nameOf?: ((peer: HttpPeer) => string) | undefined
+}
+
+export function watchCallers(server: https.Server, options: CallersOptions): Callers {
+  const { connectionsMax = () => limits.connectionsPerNodeMax } = options
+  const handshakes = createHandshakes()
   const perAddress = new Map<string, number>()
   const open = new Set<Socket>()
   const addresses = new WeakMap<Socket, string>()
   const callers = new WeakMap<Socket, Caller>()
-  /** The oldest first. */
-  const perCertificate = new Map<string, Set<TLSSocket>>()
+  const known = createKnown()
 
   server.prependListener('connection', (socket: Socket) => {
     const address = addressOf(socket.remoteAddress)
@@ -41,43 +49,74 @@ export function watchCallers(server: https.Server, connectionsMax: (peer: HttpPe
       else perAddress.set(address, left)
     })
     if (count > limits.connectionsPerAddressMax) socket.destroy()
+    else handshakes.arrived(socket, address)
   })
 
   server.prependListener('secureConnection', (socket: TLSSocket) => {
     const certificate = socket.getPeerX509Certificate()
     if (!socket.authorized || certificate === undefined) return
-    const fingerprint = certificate.fingerprint256
-    const caller: Caller = {
+    const peer: HttpPeer = {
       certificate: new Uint8Array(certificate.raw),
       address: addressOf(socket.remoteAddress),
       reachedAt: addressOf(socket.localAddress),
-      fingerprint,
     }
+    const caller: Caller = { ...peer, name: options.nameOf?.(peer) ?? certificate.fingerprint256 }
     callers.set(socket, caller)
-    const own = perCertificate.get(fingerprint) ?? new Set()
-    perCertificate.set(fingerprint, own.add(socket))
-    socket.on('close', () => {
-      own.delete(socket)
-      if (own.size === 0) perCertificate.delete(fingerprint)
-    })
-    // The oldest connection is closed: a node whose link broke reconnects before its old
-    // connections are known to be dead.
-    const [oldest] = own
-    if (own.size > connectionsMax(caller)) oldest?.destroy()
+    handshakes.known(below(socket), caller.address)
+    endWithCertificate(socket)
+    known.add(caller.name, socket, connectionsMax(caller))
   })
 
   return {
     callerOf: (socket) => callers.get(socket),
-    // When a handshake has failed, Node has already dropped the address of the TLS socket. The
-    // socket below still identifies the connection, but has no public name.
+    // When a handshake has failed, Node has already dropped the address of the TLS socket.
     addressOf: (socket) => {
-      const below = (socket as unknown as { _parent?: Socket })._parent
-      return (below && addresses.get(below)) ?? addressOf(socket.remoteAddress)
+      const raw = below(socket)
+      return (raw && addresses.get(raw)) ?? addressOf(socket.remoteAddress)
     },
     destroyAll: () => {
       for (const socket of open) socket.destroy()
     },
   }
+}
+
+/** The connections of nodes, by name. */
+function createKnown() {
+  /** The oldest connection of each name first. */
+  const named = new Map<string, Set<TLSSocket>>()
+  let size = 0
+  return {
+    /** Closes the oldest connection of the name, or of the name with the most, if there is no room. */
+    add(name: string, socket: TLSSocket, max: number): void {
+      const own = named.get(name) ?? new Set()
+      named.set(name, own.add(socket))
+      size += 1
+      socket.on('close', () => {
+        size -= 1
+        own.delete(socket)
+        if (own.size === 0 && named.get(name) === own) named.delete(name)
+      })
+      // The oldest connection is closed: a node whose link broke reconnects before its old
+      // connections are known to be dead.
+      if (own.size > max) oldestOf(own)?.destroy()
+      else if (size > limits.connectionsMax) oldestOf(largest(named.values()))?.destroy()
+    },
+  }
+}
+
+function oldestOf(sockets: ReadonlySet<TLSSocket>): TLSSocket | undefined {
+  return sockets.values().next().value
+}
+
+function largest(sets: Iterable<ReadonlySet<TLSSocket>>): ReadonlySet<TLSSocket> {
+  let most: ReadonlySet<TLSSocket> = new Set()
+  for (const set of sets) if (set.size > most.size) most = set
+  return most
+}
+
+/** The socket below TLS. It still identifies the connection later on, but has no public name. */
+function below(socket: TLSSocket): Socket | undefined {
+  return (socket as unknown as { _parent?: Socket })._parent
 }
 
 /** A socket that was destroyed in the meantime has no address any more. */

@@ -9,6 +9,7 @@ import { codeOf, Failure, messageOf } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import { sendingMs } from '../../model/units/sending-time.ts'
 import { parseRetryAfter } from '../../model/wire/retry-after.ts'
+import { endWithCertificate } from '../certificate-end.ts'
 import type { Http, HttpReply } from '../world.ts'
 import type { Pools } from './http-pools.ts'
 
@@ -165,6 +166,7 @@ function certificateOf({ socket }: IncomingMessage): Uint8Array {
   if (raw === undefined) throw new TypeError('a TLS connection without a certificate')
   const certificate = new Uint8Array(raw)
   certificates.set(socket, certificate)
+  endWithCertificate(socket)
   return certificate
 }
 

@@ -6,6 +6,7 @@ import { limits } from '../../model/limits.ts'
 import { retryAfterS } from '../../model/wire/retry-after.ts'
 import { systemRandom } from '../random.ts'
 import type { Http, HttpPeer, HttpRequest, HttpResponse } from '../world.ts'
+import { type Bodies, bodyOf, noBody } from './http-bodies.ts'
 import type { Budget, Claim } from './http-budget.ts'
 import type { Caller } from './http-callers.ts'
 
@@ -15,6 +16,7 @@ export type ServeOptions = Parameters<Http['serve']>[0] & { onError: (error: unk
 export interface Exchange {
   options: ServeOptions
   budget: Budget
+  bodies: Bodies
   /**
    * The size of recent large answers, in bytes by path. Such an answer is made only once there is
    * room for as much.
@@ -33,7 +35,7 @@ export interface Exchange {
  * budget for the body until it is handled, and for the answer until it is sent.
  */
 export async function answer(exchange: Exchange): Promise<void> {
-  const { options, budget, message, response, caller, signal } = exchange
+  const { options, message, response, caller, signal } = exchange
   const url = urlOf(message)
   if (url === undefined) return refuse(message, response, 400)
   const method = message.method
@@ -42,12 +44,13 @@ export async function answer(exchange: Exchange): Promise<void> {
   const maxBytes = options.bodyMaxBytes(url.pathname, peer)
   const expected = expectedBytes(message, maxBytes)
   if (expected > maxBytes) return refuse(message, response, 413)
-  const bodyClaim = expected === 0 ? nothingHeld : budget.take(caller.fingerprint, expected)
+  const bodyClaim = expected === 0 ? noBody : exchange.bodies.begin(caller.name, expected)
   if (bodyClaim === undefined) return refuse(message, response, 503)
   response.on('close', bodyClaim.release)
-  const body = await bodyOf(message, maxBytes)
+  const body = await bodyOf(message, maxBytes, bodyClaim.grow)
   if (body === 'gone') return
   if (body === 'too-large') return refuse(message, response, 413)
+  if (body === 'no-room') return refuse(message, response, 503)
 
   const query = Object.fromEntries(url.searchParams)
   const request: HttpRequest = { method, path: url.pathname, query, body, peer, signal }
@@ -107,7 +110,7 @@ async function sendLarge(exchange: Exchange, first: HttpResponse, again: () => P
   const path = message.url ?? ''
   sizes.delete(path)
   if (path.length <= limits.httpAnswerPathMaxChars) sizes.set(path, bytes)
-  const claim = budget.take(caller.fingerprint, bytes)
+  const claim = budget.take(caller.name, bytes)
   if (claim === undefined) return sendInTurn(exchange, bytes, again)
   response.on('close', claim.release)
   return write(exchange, first)
@@ -129,7 +132,7 @@ async function sendInTurn(exchange: Exchange, bytes: number, ask: () => Promise<
 /** Waits for room. Undefined if there is none for as long as a caller waits for its answer. */
 async function room({ budget, caller, response, signal }: Exchange, bytes: number): Promise<Claim | undefined> {
   const impatient = AbortSignal.any([signal, AbortSignal.timeout(limits.requestTimeoutMs)])
-  const claim = await budget.wait(caller.fingerprint, bytes, impatient)
+  const claim = await budget.wait(caller.name, bytes, impatient)
   if (!response.destroyed) return claim
   claim?.release()
   return undefined
@@ -185,27 +188,6 @@ function urlOf(message: IncomingMessage): URL | undefined {
   const target = message.url ?? ''
   if (!target.startsWith('/') || target.startsWith('//') || !URL.canParse(target, 'https://node')) return undefined
   return new URL(target, 'https://node')
-}
-
-async function bodyOf(message: IncomingMessage, maxBytes: number): Promise<Uint8Array | 'too-large' | 'gone'> {
-  return new Promise((resolve) => {
-    const parts: Buffer[] = []
-    let size = 0
-    message.on('data', (part: Buffer) => {
-      size += part.length
-      if (size <= maxBytes) return parts.push(part)
-      message.pause()
-      parts.length = 0
-      return resolve('too-large')
-    })
-    message.on('end', () => {
-      const whole = Buffer.concat(parts)
-      parts.length = 0
-      resolve(new Uint8Array(whole.buffer, whole.byteOffset, whole.length))
-    })
-    message.on('error', () => resolve('gone'))
-    message.on('close', () => resolve('gone'))
-  })
 }
 
 /**

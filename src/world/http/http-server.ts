@@ -8,6 +8,7 @@ import type { TLSSocket } from 'node:tls'
 import { BoundedMap } from '../../model/bounded-map.ts'
 import { limits } from '../../model/limits.ts'
 import type { HttpServer, TlsIdentity } from '../world.ts'
+import { createBodies } from './http-bodies.ts'
 import { createBudget } from './http-budget.ts'
 import { type Callers, watchCallers } from './http-callers.ts'
 import { answer, type ServeOptions } from './http-exchange.ts'
@@ -16,8 +17,8 @@ import { listenAt } from './listening.ts'
 /** `Http.serve`. A handler that throws is reported to `onError`; its caller gets an empty 500. */
 export async function serveHttps(options: ServeOptions): Promise<HttpServer> {
   const server = https.createServer({ ...contextOf(options.tls), ...serverOptions })
-  server.maxConnections = limits.connectionsMax
-  const callers = watchCallers(server, options.connectionsMax ?? (() => limits.connectionsPerCertificateMax))
+  server.maxConnections = limits.connectionsMax + limits.handshakesMax
+  const callers = watchCallers(server, options)
   server.on('tlsClientError', (error, socket) => {
     const reason = strangerReason(error, socket)
     if (reason !== undefined) options.onStranger?.(callers.addressOf(socket), reason)
@@ -49,7 +50,7 @@ const serverOptions: https.ServerOptions = {
   requestCert: true,
   rejectUnauthorized: true,
   ALPNProtocols: ['http/1.1'],
-  handshakeTimeout: limits.connectTimeoutMs,
+  handshakeTimeout: limits.handshakeMs,
   headersTimeout: limits.connectTimeoutMs,
   requestTimeout: limits.requestTimeoutMs + limits.sendingMaxMs,
   connectionsCheckingInterval: limits.connectTimeoutMs / 2,
@@ -64,6 +65,7 @@ function answerRequests(
   { options, callers }: { options: ServeOptions; callers: Callers },
 ): { stop(): void } {
   const budget = createBudget()
+  const bodies = createBodies(budget)
   const sizes = new BoundedMap<string, number>(limits.httpAnswerSizesMax)
   const running = new Set<AbortController>()
   const requestsOn = new WeakMap<Socket, number>()
@@ -86,7 +88,7 @@ function answerRequests(
       requestsOn.set(message.socket, (requestsOn.get(message.socket) ?? 1) - 1)
       if (!response.writableFinished) gone.abort()
     })
-    const exchange = { options, budget, sizes, message, response, caller, signal: gone.signal }
+    const exchange = { options, budget, bodies, sizes, message, response, caller, signal: gone.signal }
     answer({ ...exchange, isClosing: () => isClosing }).catch((error) => {
       options.onError(error, message.url ?? '')
       response.destroy()

@@ -126,3 +126,26 @@ t.test('the first mistake of many is the one that is named', async (t) => {
   const yaml = await read('name: a\nports:\n  - 1\n  - x\n  - y\nlabels: { a: 1 }\n', 'typed')
   t.match(await failureOf((async () => checkedYaml(yaml, schema))()), { message: /^a\.yaml:4: / })
 })
+
+t.test('thousands of anchors and aliases are read in a moment', async (t) => {
+  const anchors = Array.from({ length: 2500 }, (_, index) => `k${index}: &a${index} [x, y]\n`)
+  const aliases = Array.from({ length: 5000 }, (_, index) => `  - *a${index % 2500}\n`)
+  const text = `${anchors.join('')}list:\n${aliases.join('')}`
+  const before = process.cpuUsage().user
+  const { value } = await readYaml(text, { file: 'a.yaml', maxBytes: 1 << 20, scalars: 'text' })
+  t.equal((value as { list: unknown[] }).list.length, 5000)
+  t.ok(process.cpuUsage().user - before < 5_000_000, 'five seconds of the processor')
+})
+
+t.test('an alias means the last node before it with its anchor', async (t) => {
+  const text = 'a: &x { n: &y 1 }\nb: &y 2\nc: *x\nd: *y\n'
+  const { value } = await readYaml(text, { file: 'a.yaml', maxBytes: 1000, scalars: 'text' })
+  t.same(value, { a: { n: '1' }, b: '2', c: { n: '1' }, d: '2' })
+})
+
+t.test('nothing nests so deeply that it is anything but bad input', async (t) => {
+  for (const one of ['[', '{a: ', '- ', '? ', '!!seq ', '&a *a ', '- - ? [']) {
+    const reading = readYaml(one.repeat(8000), { file: 'a.yaml', maxBytes: 1 << 20, scalars: 'text' })
+    await t.rejects(reading, { name: 'Failure', code: 'bad-input' }, one)
+  }
+})

@@ -36,10 +36,13 @@ function downlinkWith(parts: Partial<DownlinkParts> = {}) {
     log: world.log,
     tufFile: async (name) => (name === 'timestamp.json' ? new TextEncoder().encode('{}') : undefined),
     timestampVersion: () => 4,
+    isCutOff: () => false,
     objects: async (digests) => digests.map(() => undefined),
-    announce: async () => ({ intervalMs: 1000, site: 'berlin', swarms: {} }),
+    announce: () => ({ handout: { intervalMs: 1000, site: 'berlin', swarms: {} }, isNew: false }),
+    held: async () => {},
     reports: async () => ({ accepted: 0, refused: [] }),
     clockHeard: () => {},
+    versionHeard: () => {},
     metrics: async () => '# EOF\n',
     enrol: async () => ({ status: 200, body: new TextEncoder().encode('{}') }),
     ...parts,
@@ -97,7 +100,7 @@ t.test('an enrolment certificate may send a body to that one door only, and many
   t.equal(downlink.bodyMaxBytes('/v1/enrol', peerWith(enrolment)), limits.enrolMaxBytes)
   t.equal(downlink.bodyMaxBytes('/v1/enrol', peerWith(authority)), 0)
   t.equal(downlink.connectionsMax(peerWith(enrolment)), limits.connectionsPerAddressMax)
-  t.equal(downlink.connectionsMax(peerWith(node)), limits.connectionsPerCertificateMax)
+  t.equal(downlink.connectionsMax(peerWith(node)), limits.connectionsPerNodeMax)
 })
 
 t.test('a small body that means very many values is refused before it is parsed', async (t) => {

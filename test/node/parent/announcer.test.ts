@@ -63,11 +63,33 @@ t.test('nobody loses the parent of a swarm because there are thousands of them',
   await simulation.until(announcer.stop())
 })
 
+t.test('a parent can neither have a child spin nor silence it', async (t) => {
+  const cases: [what: string, lie: (count: number) => Partial<Handout>, least: number, most: number][] = [
+    ['at once again', () => ({ intervalMs: 0 }), 300, 610],
+    ['not in a lifetime', () => ({ intervalMs: 9e15 }), 9, 20],
+    ['another site each time', (count) => ({ intervalMs: 0, site: `site-${count}` }), 300, 610],
+    ['all of it, always', () => ({ intervalMs: 0, tellAll: true }), 300, 630],
+  ]
+  for (const [what, lie, least, most] of cases) {
+    const { announcer, announced, sites, simulation, clock } = stage(async (count) => {
+      await new Promise<void>((resolve) => clock.after(1, resolve))
+      return { ...handout, ...lie(count) }
+    })
+    await simulation.run({ forMs: 600_000 })
+    t.ok(announced.length >= least && announced.length <= most, `${what}: ${announced.length} announces in ten minutes`)
+    const all = announced.filter(({ whole }) => whole?.listed === 'all').length
+    t.ok(all <= 21, `${what}: ${all} times all`)
+    t.ok(new Set(sites).size <= 11, `${what}: ${new Set(sites).size} sites`)
+    await simulation.until(announcer.stop())
+  }
+})
+
 function stage(answer: (count: number, announce: Announce) => Promise<Handout>, swarmParts: Partial<Swarm> = {}) {
   const simulation = createSimulation({ seed: 'announcer' })
   const { clock, random, log } = simulation.node({ address: '10.0.0.1' }).world
   const times: number[] = []
   const announced: Announce[] = []
+  const sites: string[] = []
   const announce = async (next: Announce) => {
     times.push(clock.monotonicMs())
     announced.push(next)
@@ -80,7 +102,8 @@ function stage(answer: (count: number, announce: Announce) => Promise<Handout>, 
     ...{ uplink, swarm, clock, random, log },
     site: () => null,
     needsSite: () => true,
-    onSite: () => {},
+    onSite: (site) => sites.push(site),
+    mayDial: () => true,
   })
-  return { announcer, announced, times, simulation, clock }
+  return { announcer, sites, announced, times, simulation, clock }
 }

@@ -15,6 +15,8 @@ interface Parent {
   /** The timestamp that it sends. */
   gives: number
   isThere: boolean
+  /** How long it takes to claim news. */
+  afterMs?: number
 }
 
 /** A node below a parent that trusts timestamp `trusts`, and how many requests it made. */
@@ -28,7 +30,9 @@ function watching(parent: Parent, trusts: number) {
       node.calls += 1
       if (!parent.isThere) return Promise.reject(new Failure('unreachable', 'nobody there', { retry: 'later' }))
       hasAnswered = true
-      if (parent.claims > version) return Promise.resolve(parent.claims)
+      const { claims, afterMs = 0 } = parent
+      if (claims > version && afterMs === 0) return Promise.resolve(claims)
+      if (claims > version) return new Promise((resolve) => void clock.after(afterMs, () => resolve(claims)))
       return new Promise((resolve) => {
         clock.after(limits.watchHangMs, () => resolve(parent.claims))
         signal.addEventListener('abort', () => resolve(0))
@@ -75,6 +79,13 @@ t.test('a node asks a parent less and less often that promises news and gives no
     t.ok(early <= 10, `trusting ${trusts}: ${early} calls in the first ten seconds`)
     t.ok(node.calls <= 35, `trusting ${trusts}: ${node.calls} calls in ten minutes`)
   }
+})
+
+t.test('a node refreshes less and less often for a parent that takes its time to promise in vain', async (t) => {
+  const { node, pass, stop } = watching({ claims: 7, gives: 0, isThere: true, afterMs: 1_100 }, 6)
+  await pass(600_000)
+  t.ok(node.calls <= 35, `${node.calls} calls in ten minutes`)
+  await Promise.all([stop(), pass(2_000)])
 })
 
 t.test('a node hears of news at once again after its parent was away, or gave none that held', async (t) => {

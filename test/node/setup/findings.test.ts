@@ -14,6 +14,7 @@ const healthy: Examined = {
   daemon: { link: 'connected', because: null, problems: [], condition: 'converged' },
   portsTaken: [],
   parents: [{ url: 'https://a:7420', failed: null }],
+  unwritable: null,
   freeBytes: 2 ** 30,
   hasTargetRoot: true,
   tools: ['dpkg', 'apt-get', 'systemctl'],
@@ -105,6 +106,10 @@ const cases: Record<string, [Partial<Examined>, RegExp[]]> = {
   'a full disk': [
     { freeBytes: 2 ** 20 },
     [/^wrong disk: 1 MiB are free below .*, and 64 MiB are to stay so -> make room/],
+  ],
+  'a disk that takes nothing': [
+    { unwritable: 'the disk below /home is read-only: nothing can be stored', freeBytes: 2 ** 20 },
+    [/^wrong disk: the disk below \/home is read-only: .* -> make room .*or see why it is read-only/],
   ],
   'a missing target root': [{ hasTargetRoot: false }, [/^wrong disk: \/ is not there/]],
   'nothing to install packages with': [

@@ -15,7 +15,8 @@ import { conditionOf, reportFrom } from '../../../src/node/state/report-from.ts'
 import { initialState, type State } from '../../../src/node/state/state.ts'
 import { transition } from '../../../src/node/state/transition.ts'
 import type { Difference } from '../../../src/reconcile/differences.ts'
-import type { Action, Plan, WaitingPackage } from '../../../src/reconcile/plan.ts'
+import type { Action, Plan } from '../../../src/reconcile/plan.ts'
+import type { WaitingPackage } from '../../../src/reconcile/waiting.ts'
 import type { TrustedState } from '../../../src/trust/trust-store.ts'
 
 const digest = 'a'.repeat(64)

@@ -7,7 +7,7 @@ import { problemsOf } from '../../../src/node/state/report-from.ts'
 import { initialState, type State } from '../../../src/node/state/state.ts'
 import { whyOf } from '../../../src/node/state/why.ts'
 import type { Difference } from '../../../src/reconcile/differences.ts'
-import type { WaitingPackage } from '../../../src/reconcile/plan.ts'
+import type { WaitingPackage } from '../../../src/reconcile/waiting.ts'
 
 const manifest = 'b'.repeat(64)
 const desired: DesiredPackage = { state: 'present', name: 'shop', version: '2.0', manifest, line: 12 }

@@ -16,6 +16,7 @@ t.test('the program, its output and its environment are those of the child', asy
   t.ok(args.includes('--unit=banyan-apply-m1-2f'))
   t.ok(args.includes('--property=StandardOutput=append:/home/out put'))
   t.ok(args.includes('--setenv=A=b c'))
+  t.ok(args.includes('--property=KillMode=process'), 'what a package starts outlives the unit')
   t.strictSame(args.slice(args.indexOf('--')), ['--', child.program, ...child.args])
 })
 

@@ -416,3 +416,31 @@ function isAlive(pid: number): boolean {
     return false
   }
 }
+
+t.test('one change: what is tied to a payload that was altered stays as it is', async (t) => {
+  const world = await applyWorld(t)
+  const fields = ['Provides: mta', 'Conflicts: mta', 'Replaces: mta']
+  const [old, fresh] = [
+    await world.deb({ name: 'oldmta', version: '1', fields }),
+    await world.deb({ name: 'newmta', version: '1', fields }),
+  ]
+  await world.release({ oldmta: old })
+  await world.converge()
+  await world.release({ newmta: fresh })
+  const { plan } = await world.look()
+  t.match(plan.actions, [
+    { name: 'oldmta', what: 'remove', together: ['newmta'], previous: { version: '1' } },
+    { name: 'newmta', together: ['oldmta'] },
+  ])
+  const signed = await fs.readFile(fresh.path)
+  await fs.appendFile(fresh.path, 'x')
+  t.match((await world.machine.apply(plan)).outcomes, [
+    { name: 'oldmta', outcome: 'skipped', version: '1', detail: /^not without newmta: the payload .* differs$/ },
+    { name: 'newmta', outcome: 'failed' },
+  ])
+  await fs.writeFile(fresh.path, signed)
+  t.match((await world.converge()).outcomes, [
+    { name: 'oldmta', outcome: 'changed', version: null },
+    { name: 'newmta', outcome: 'changed', version: '1' },
+  ])
+})

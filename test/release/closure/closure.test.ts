@@ -173,3 +173,42 @@ t.test('what nobody knows refuses nothing, and is said once', async (t) => {
     /^policy\.yaml:1: whether a has libc6 for shop 2\.0 and 1 more is not known; base: in the policy/,
   )
 })
+
+t.test('a condition counts what the distribution brings as well as what the node has', async (t) => {
+  const rpm = 'rpm' as const
+  const published = {
+    'shop 2.0': { kind: rpm, depends: ['(shop-panel if desktop)', '(shop-tty unless desktop)'] },
+    'shop-panel 1': { kind: rpm },
+    'shop-tty 1': { kind: rpm },
+  }
+  const rules = [{ wants: ['shop 2.0'] }]
+  const packages = [outcomeOf('shop', { version: '2.0' })]
+  // The partner is in the base list alone, and the node has packages of ours that know nothing of it.
+  t.same(textsOf(unmetIn({ published, rules, base: { all: 'desktop 1' } })), [
+    '1: shop 2.0: (shop-panel if desktop): missing on a',
+  ])
+  t.same(textsOf(unmetIn({ published, rules, base: { all: 'desktop 1' }, nodes: { a: { packages } } })), [
+    '1: shop 2.0: (shop-panel if desktop): missing on a',
+  ])
+  t.same(textsOf(unmetIn({ published, rules, base: { all: 'bash 5' } })), [
+    '1: shop 2.0: (shop-tty unless desktop): missing on a',
+  ])
+})
+
+t.test('a partner that only the node has makes a condition count', async (t) => {
+  const rpm = 'rpm' as const
+  const published = {
+    'shop 2.0': { kind: rpm, depends: ['(shop-panel if desktop)'] },
+    'shop-panel 1': { kind: rpm },
+    'desktop 1': { kind: rpm },
+  }
+  const rules = [{ wants: ['shop 2.0', 'desktop 1'], terms: {} }]
+  const kept = [{ wants: ['desktop 1'], terms: { mode: 'audit' as const } }, { wants: ['shop 2.0'] }]
+  const nodes = { a: { packages: [outcomeOf('desktop', { version: '1', kind: 'rpm' })] } }
+  t.same(textsOf(unmetIn({ published, rules, base: { all: 'bash 5' } })), [
+    '1: shop 2.0: (shop-panel if desktop): missing on a',
+  ])
+  t.same(textsOf(unmetIn({ published, rules: kept, nodes, base: { all: 'bash 5' } })), [
+    '2: shop 2.0: (shop-panel if desktop): missing on a',
+  ])
+})

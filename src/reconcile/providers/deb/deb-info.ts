@@ -10,16 +10,16 @@ import type { DebTools } from './deb-tools.ts'
 
 /** The folder `info` as it is now. */
 export interface DebInfo {
-  /** The names of the packages that have a list of their files here. */
+  /** The packages that have a list of their files here, as `name` or `name:arch`. */
   listed: ReadonlySet<PackageName>
-  /** What is wrong with the records of these installed packages, by name. */
-  damaged(entries: readonly DpkgEntry[]): Promise<ReadonlyMap<PackageName, string>>
+  /** What is wrong with the records of these installed packages. */
+  damaged(entries: readonly DpkgEntry[]): Promise<ReadonlyMap<DpkgEntry, string>>
 }
 
 /**
- * Remembers which records were whole: dpkg replaces a record by renaming, so only a power cut empties
- * one under its name, and that ends this process too. The returned function throws `program-failed`
- * if packages are listed and dpkg's status file is gone or empty: then dpkg knows of none.
+ * Remembers which records were whole: dpkg replaces a record by renaming, so only a power cut
+ * empties one under its name, and that ends this process too. The returned function throws
+ * `program-failed` if packages are listed and dpkg's status file is gone or empty.
  */
 export function debInfoFor({ disk, database, read }: DebTools): () => Promise<DebInfo> {
   const folder = path.join(database, 'info')
@@ -72,13 +72,13 @@ export function debInfoFor({ disk, database, read }: DebTools): () => Promise<De
   async function damaged(
     entries: readonly DpkgEntry[],
     there: ReadonlySet<string>,
-  ): Promise<ReadonlyMap<PackageName, string>> {
-    const found = new Map<PackageName, string>()
+  ): Promise<ReadonlyMap<DpkgEntry, string>> {
+    const found = new Map<DpkgEntry, string>()
     if (entries.length === 0) return found
     const known = empty ?? (await emptyFiles())
     for (const entry of entries) {
       const damage = await damageOf(entry, there, (file) => known.has(file))
-      if (damage !== undefined) found.set(entry.name, damage)
+      if (damage !== undefined) found.set(entry, damage)
     }
     // What was damaged is asked about again.
     empty = found.size === 0 ? known : null
@@ -87,7 +87,7 @@ export function debInfoFor({ disk, database, read }: DebTools): () => Promise<De
 
   return async () => {
     const there = new Set((await disk.stat(folder)) === undefined ? [] : await disk.list(folder))
-    const listed = new Set([...there].flatMap((file) => /^([^:]+)(?::[a-z0-9-]+)?\.list$/.exec(file)?.[1] ?? []))
+    const listed = new Set([...there].flatMap((file) => /^(.+)\.list$/.exec(file)?.[1] ?? []))
     const status = path.join(database, 'status')
     if (listed.size > 0 && (await sizeOf(status)) === 0) {
       const hint = `${status}-old and /var/backups/dpkg.status.0 have an earlier state`

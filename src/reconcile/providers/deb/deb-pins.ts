@@ -28,8 +28,8 @@ export async function debPins({ disk, targetRoot }: Pick<DebTools, 'disk' | 'tar
 }
 
 /**
- * What the pins in these files, by path, say about a package. The first pin that names it decides. A
- * pin below 0 bars versions, and one from 1000 on bars all other versions. Pins of releases and
+ * What the pins in these files, by path, say about a package. The first pin that names it decides.
+ * A pin below 0 bars versions, and one from 1000 on bars all other versions. Pins of releases and
  * origins speak of sources, and a package of the fleet comes from none; `release a=*` and the like
  * mean all versions. A pin of all packages (`*`) only sets a tone and bars nothing.
  */

@@ -1,8 +1,10 @@
 // What dpkg is asked. Nothing here changes the machine, and nothing here decides anything.
 
 import path from 'node:path'
+import { limits } from '../../../model/limits.ts'
 import type { PackageName } from '../../../model/names.ts'
 import type { RunResult } from '../../../world/world.ts'
+import { dpkgRelationsFormat } from './deb-relations.ts'
 import { dpkgSettings } from './deb-settings.ts'
 import { dpkgQueryFormat } from './deb-text.ts'
 import type { DebTools } from './deb-tools.ts'
@@ -13,10 +15,16 @@ export interface DebQueries {
   hasDatabase(): Promise<boolean>
   /** All packages that dpkg knows, installed or not, in the format `dpkgQueryFormat`. */
   query(): Promise<string>
+  /** What these packages say of others, in the format `dpkgRelationsFormat`. */
+  relations(names: readonly PackageName[]): Promise<string>
   /** The files of these packages that are not as they came. See `verifyEach`. */
   verify(names: readonly PackageName[]): Promise<RunResult>
   /** The packages that files belong to. */
   owners(files: readonly string[]): Promise<string>
+  /** The digests of the package's files, as the package holds them; empty if it has no such list. */
+  md5sums(name: PackageName): Promise<string>
+  /** How many files and folders a package file holds. Reads all of it. */
+  fileCount(file: string): Promise<number>
   /** dpkg's settings, in the order in which dpkg reads them. */
   settings(): Promise<string>
   nativeArch(): Promise<string>
@@ -30,22 +38,46 @@ export interface DebQueries {
 const noneFound = /^dpkg-query: no packages found matching \*$/
 
 export function debQueriesFor({ disk, waits, database, dpkgOptions, run, read }: DebTools): DebQueries {
+  let native: string | undefined
   return {
     hasDatabase: async () => (await disk.stat(path.join(database, 'status')))?.kind === 'file',
 
     // Without the pattern, dpkg-query leaves out what is held and not installed.
     query: () => read('dpkg-query', [`--admindir=${database}`, '-W', `-f=${dpkgQueryFormat}`, '*'], noneFound),
 
+    async relations(names) {
+      // The exit code only says that some of the packages are not installed.
+      const args = [`--admindir=${database}`, '-W', `-f=${dpkgRelationsFormat}`, '--', ...names]
+      return (await run('dpkg-query', args, waits.queryMs)).stdout
+    },
+
     verify: (names) => run('dpkg', [...dpkgOptions, '--verify', ...names], waits.repairMs),
 
     async owners(files) {
-      const args = [`--admindir=${database}`, '--search', '--', ...files]
+      const said: string[] = []
+      for (let at = 0; at < files.length; at += limits.ownersOfOneCallMax) {
+        const args = [`--admindir=${database}`, '--search', '--', ...files.slice(at, at + limits.ownersOfOneCallMax)]
+        said.push((await run('dpkg-query', args, waits.queryMs)).stdout)
+      }
+      return said.join('\n')
+    },
+
+    async fileCount(file) {
+      const { stdout } = await run('dpkg-deb', ['--contents', file], waits.repairMs)
+      return stdout.split('\n').filter((line) => line !== '').length
+    },
+
+    async md5sums(name) {
+      const args = [`--admindir=${database}`, '--control-show', name, 'md5sums']
       return (await run('dpkg-query', args, waits.queryMs)).stdout
     },
 
     settings: () => dpkgSettings({ disk }),
 
-    nativeArch: async () => (await read('dpkg', ['--print-architecture'])).trim(),
+    async nativeArch() {
+      native ??= (await read('dpkg', ['--print-architecture'])).trim()
+      return native
+    },
 
     async hasJournal() {
       const folder = path.join(database, 'updates')

@@ -1,8 +1,10 @@
 // What makes dpkg's database usable again, or usable at all.
 
 import path from 'node:path'
+import { limits } from '../../../model/limits.ts'
 import type { RunResult } from '../../../world/world.ts'
 import { conffileAnswers, dpkgSettings } from './deb-settings.ts'
+import type { DpkgEntry } from './deb-text.ts'
 import type { DebTools } from './deb-tools.ts'
 
 export interface DebRepairs {
@@ -10,6 +12,13 @@ export interface DebRepairs {
   makeDatabase(): Promise<void>
   /** Configures every package that was left unpacked, and runs its scripts. */
   configureAll(): Promise<RunResult>
+  /**
+   * Takes the scripts that dpkg runs before a package goes out of dpkg's reach. Their names, as
+   * `shop.prerm`.
+   */
+  putScriptsAside(entry: Pick<DpkgEntry, 'name' | 'arch'>, workFolder: string): Promise<string[]>
+  /** Puts such scripts back where no others have come in their place. */
+  putScriptsBack(scripts: readonly string[], workFolder: string): Promise<void>
   /** Folds in what a killed dpkg left in its own journal. Runs no script. */
   closeJournal(): Promise<RunResult>
 }
@@ -31,6 +40,29 @@ export function debRepairsFor(tools: DebTools): DebRepairs {
     async configureAll() {
       const answers = conffileAnswers(await dpkgSettings(tools), '')
       return await run('dpkg', [...dpkgOptions, ...answers, '--configure', '-a'], waits.repairMs)
+    },
+
+    async putScriptsAside({ name, arch }, workFolder) {
+      await disk.makeFolder(path.join(workFolder, 'scripts'), { mode: 0o700 })
+      const scripts: string[] = []
+      for (const file of [name, `${name}:${arch}`].flatMap((one) => [`${one}.prerm`, `${one}.postrm`])) {
+        const own = path.join(database, 'info', file)
+        if ((await disk.stat(own))?.kind !== 'file') continue
+        const bytes = await disk.read(own, { maxBytes: limits.debControlMaxBytes })
+        await disk.write(path.join(workFolder, 'scripts', file), bytes, { mode: 0o700 })
+        await disk.remove(own)
+        scripts.push(file)
+      }
+      return scripts
+    },
+
+    async putScriptsBack(scripts, workFolder) {
+      for (const file of scripts) {
+        const own = path.join(database, 'info', file)
+        if ((await disk.stat(own)) !== undefined) continue
+        const bytes = await disk.read(path.join(workFolder, 'scripts', file), { maxBytes: limits.debControlMaxBytes })
+        await disk.write(own, bytes, { mode: 0o755 })
+      }
     },
 
     closeJournal: () => run('dpkg', [...dpkgOptions, '--set-selections'], waits.queryMs),

@@ -6,8 +6,8 @@ import { limits } from '../../../model/limits.ts'
 import type { DebTools } from './deb-tools.ts'
 
 /**
- * Settings of apt that presume sources, or that would make an installation something else, such as a
- * mere download. Given as arguments, so that they win over every file.
+ * Settings of apt that presume sources, or that would make an installation something else, such as
+ * a mere download. Given as arguments, so that they win over every file.
  */
 export const neutralSettings: readonly string[] = [
   // The release of the machine's sources; apt refuses a value that no source has.

@@ -7,6 +7,7 @@ import type { Manifest } from '../../../model/manifest.ts'
 import type { PackageSystem } from '../package-system.ts'
 import { type ApplyContext, findingsText, type Provider } from '../provider.ts'
 import type { DebPrograms } from './deb-programs.ts'
+import { debPutBack } from './deb-put-back.ts'
 import { parseComplaints, parseControl, parseDpkgQuery } from './deb-text.ts'
 import type { DebProgramParts } from './deb-tools.ts'
 import { debTransaction } from './deb-transaction.ts'
@@ -22,8 +23,8 @@ export function debSystemFor(parts: DebSystemParts): PackageSystem {
     inspect,
     prepare: (context) => repair(parts, context),
     problemOf: (manifest, payload) => problemOf(programs, manifest, payload),
-    transact: (change, context) => debTransaction({ programs, disk }, change, context),
-    leavesDependents: false,
+    filesIn: (payload) => programs.fileCount(payload),
+    transact: (change, context) => (change.isBack ? debPutBack : debTransaction)({ programs, disk }, change, context),
 
     // Nothing on the machine tells the two contents apart. Before the transaction the plan is
     // believed; afterwards only apt's own exit tells whether it got that far.
@@ -42,8 +43,8 @@ export function debSystemFor(parts: DebSystemParts): PackageSystem {
 }
 
 /**
- * As long as dpkg's journal is open or a package is left half-way, apt refuses everything. A database
- * that dpkg itself cannot read throws, and names the file.
+ * As long as dpkg's journal is open or a package is left half-way, apt refuses everything. A
+ * database that dpkg itself cannot read throws, and names the file.
  */
 async function repair({ targetRoot, programs }: DebSystemParts, context: ApplyContext): Promise<string | undefined> {
   if (path.resolve(targetRoot) !== '/' && !(await programs.hasDatabase())) await programs.makeDatabase()

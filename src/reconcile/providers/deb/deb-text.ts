@@ -1,7 +1,7 @@
 // Parsers for the output of dpkg and apt. It has to be their English output, as with LC_ALL=C.
 
 import { Failure } from '../../../model/failure.ts'
-import type { PackageName } from '../../../model/names.ts'
+import { type PackageName, publishedNameOf } from '../../../model/names.ts'
 
 export const dpkgQueryFormat =
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query fills these in.
@@ -18,8 +18,8 @@ export interface DpkgEntry {
 }
 
 /**
- * Lines of `dpkg-query -W -f=dpkgQueryFormat`. Throws `program-failed` for a line that lacks a field:
- * the answer is then not whole.
+ * Lines of `dpkg-query -W -f=dpkgQueryFormat`. Throws `program-failed` for a line that lacks a
+ * field: the answer is then not whole.
  */
 export function parseDpkgQuery(text: string): DpkgEntry[] {
   const entries: DpkgEntry[] = []
@@ -74,12 +74,13 @@ export interface Simulated {
   removes: PackageName[]
 }
 
-/** Reads `Inst name [old] (new …)` and `Remv name [old]` of `apt-get -s`. */
-export function parseSimulation(text: string): Simulated {
+/**
+ * Reads `Inst name [old] (new …)` and `Remv name [old]` of `apt-get -s`, on a machine of the
+ * architecture `native`.
+ */
+export function parseSimulation(text: string, native: string): Simulated {
   const namesOf = (verb: string) =>
-    [...text.matchAll(new RegExp(`^${verb} (\\S+)`, 'gm'))].map((match) =>
-      (match[1] as string).replace(/:[a-z0-9-]+$/, ''),
-    )
+    [...text.matchAll(new RegExp(`^${verb} (\\S+)`, 'gm'))].map((match) => ownName(match[1] as string, native))
   return { installs: namesOf('Inst'), removes: [...namesOf('Remv'), ...namesOf('Purg')] }
 }
 
@@ -102,26 +103,28 @@ export function parseComplaints(text: string): { all: string; about(name: Packag
   return {
     all: joined(kept),
     about(name) {
-      const own = kept.filter((line) => line.split(/[\s:(),]+/).includes(name))
+      const isIt = (word: string) => word === name || (publishedNameOf(word) === name && !word.startsWith(`${name}:/`))
+      const own = kept.filter((line) => line.split(/[\s(),]+/).some((word) => isIt(word.replace(/:$/, ''))))
       return joined(own.length > 0 ? own : kept)
     },
   }
 }
 
 /** The packages that apt says lack something: jq in ` jq : Depends: libjq1 …`. */
-export function parseUnmet(text: string): Set<PackageName> {
-  return new Set(text.split('\n').flatMap((line) => unmetFirst.exec(line)?.[1] ?? []))
+export function parseUnmet(text: string, native: string): Set<PackageName> {
+  const names = text.split('\n').flatMap((line) => unmetFirst.exec(line)?.[1] ?? [])
+  return new Set(names.map((name) => ownName(name, native)))
 }
 
 /**
  * The packages and the base names of files that dpkg could not process: X in `error processing
- * archive /…/X`.
+ * archive /…/X`. dpkg also names the machine's own architecture, `native`.
  */
-export function parseCulprits(text: string): Set<string> {
+export function parseCulprits(text: string, native: string): Set<string> {
   const culprits = new Set<string>()
   for (const [, what] of text.matchAll(/^dpkg: error processing (?:package|archive) (\S+)/gm)) {
     if (what === undefined) continue
-    culprits.add(what.startsWith('/') ? (what.split('/').pop() ?? '') : what.replace(/:[a-z0-9-]+$/, ''))
+    culprits.add(what.startsWith('/') ? (what.split('/').pop() ?? '') : ownName(what, native))
   }
   return culprits
 }
@@ -146,12 +149,31 @@ export function parsePostInvoke(text: string): string | undefined {
   return /^E: Problem executing scripts DPkg::Post-Invoke (.*)$/m.exec(text)?.[1]
 }
 
-/** Reads `name: /path` lines of `dpkg-query --search`. The package of each path. */
-export function parseOwners(text: string): Map<string, PackageName> {
+/** The name of a package on a machine of this architecture, from dpkg's `name:arch`. */
+export function ownName(text: string, native: string): PackageName {
+  const [name = '', arch = 'all'] = text.split(':')
+  return arch === 'all' || arch === native ? name : text
+}
+
+/**
+ * Reads `name: /path` lines of `dpkg-query --search`. The package of each path, on a machine of the
+ * architecture `native`.
+ */
+export function parseOwners(text: string, native: string): Map<string, PackageName> {
   return new Map(
     text.split('\n').flatMap((line) => {
-      const match = /^([A-Za-z0-9+._-]+)(?::[a-z0-9-]+)?: (\/.*)$/.exec(line)
-      return match === null ? [] : [[match[2] as string, match[1] as string]]
+      const match = /^([A-Za-z0-9+._-]+(?::[a-z0-9-]+)?): (\/.*)$/.exec(line)
+      return match === null ? [] : [[match[2] as string, ownName(match[1] as string, native)]]
+    }),
+  )
+}
+
+/** Reads the `md5sums` file of a package. The absolute paths of the files that the package holds empty. */
+export function emptyFilesIn(md5sums: string): Set<string> {
+  return new Set(
+    md5sums.split('\n').flatMap((line) => {
+      const file = /^d41d8cd98f00b204e9800998ecf8427e\s+(\S.*)$/.exec(line)?.[1]
+      return file === undefined ? [] : [`/${file.replace(/^(\.?\/)+/, '')}`]
     }),
   )
 }
@@ -167,7 +189,7 @@ export function parseControl(text: string): Map<string, string> {
 }
 
 // ` jq : Depends: libjq1 (= 1.6) but it is not installable`, and in lines below what else jq lacks.
-const unmetFirst = /^ +([^\s:]+)(?::[a-z0-9-]+)? : (Pre-?Depends|Depends|Conflicts|Breaks): /
+const unmetFirst = /^ +([^\s:]+(?::[a-z0-9-]+)?) : (Pre-?Depends|Depends|Conflicts|Breaks): /
 const unmetMore = /^ +(Pre-?Depends|Depends|Conflicts|Breaks): /
 
 function joined(lines: readonly string[]): string {

@@ -29,8 +29,11 @@ export interface DebProgramParts {
    * settings.
    */
   targetRoot: string
+  /** Where banyan keeps what it remembers; the default is `var/lib/banyan` below the target root. */
+  home?: string
   exec: Pick<Exec, 'run' | 'which'>
-  disk: Pick<Disk, 'read' | 'write' | 'makeFolder' | 'list' | 'stat' | 'remove' | 'pointLink' | 'freeBytes'>
+  disk: Pick<Disk, 'read' | 'write' | 'makeFolder' | 'list' | 'stat' | 'remove' | 'pointLink' | 'freeBytes'> &
+    Partial<Pick<Disk, 'freeFiles'>>
   waits: DebWaits
 }
 

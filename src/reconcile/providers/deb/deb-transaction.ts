@@ -32,14 +32,18 @@ export async function debTransaction(
 ): Promise<TransactionResult> {
   const words = await wordsOf(disk, change, context.workFolder)
   const call = { workFolder: context.workFolder, words, options: optionsOf(change) }
-  const simulation = await programs.apt({ ...call, options: ['-s', ...call.options] })
-  const refusal = refusalIn(simulation, change, context)
+  // Without `--no-remove`, apt names what it would remove.
+  const asking = call.options.filter((option) => option !== '--no-remove')
+  const simulation = await programs.apt({ ...call, options: ['-s', ...asking] })
+  const native = await programs.nativeArch()
+  const refusal = refusalIn(simulation, change, native, context)
   if (refusal !== undefined) return refusal
   await context.journal(`apt-get install ${words.map((word) => path.basename(word)).join(' ')}`)
   const result = await programs.apt({ ...call, onWait: (line) => context.output(line) })
   const text = `${result.stdout}\n${result.stderr}`
   context.output(text)
-  return ranIn(result, text, change, await conffileNotes(programs, parseConffiles(text)))
+  const culprits = culpritsOf(change, text, native)
+  return ranIn({ result, text, change, culprits }, await conffileNotes(programs, parseConffiles(text)))
 }
 
 /** apt takes a file only by a name that ends in `.deb`; payloads are named by their digest. */
@@ -52,11 +56,16 @@ async function wordsOf(
   await disk.makeFolder(folder, { mode: 0o700 })
   const words: string[] = []
   for (const [name, payload] of installs) {
-    const file = path.join(folder, `${name}.deb`)
+    const file = path.join(folder, fileNameOf(name))
     await disk.pointLink(file, payload)
     words.push(file)
   }
   return [...words, ...[...removes].map((name) => `${name}-`)]
+}
+
+/** apt would read what follows a colon as an architecture. */
+function fileNameOf(name: PackageName): string {
+  return `${name.replace(':', '_')}.deb`
 }
 
 function optionsOf({ removes, downgrades, reinstalls, isBack }: Change): string[] {
@@ -69,8 +78,8 @@ function optionsOf({ removes, downgrades, reinstalls, isBack }: Change): string[
 }
 
 /** Undefined if apt would do exactly what the change says. */
-function refusalIn(simulation: RunResult, change: Change, context: ApplyContext): Refused | undefined {
-  const { installs, removes } = parseSimulation(simulation.stdout)
+function refusalIn(simulation: RunResult, change: Change, native: string, context: ApplyContext): Refused | undefined {
+  const { installs, removes } = parseSimulation(simulation.stdout, native)
   const beyond = [
     ...installs.filter((name) => !change.installs.has(name)).map((name) => `install ${name}`),
     ...removes.filter((name) => !change.removes.has(name)).map((name) => `remove ${name}`),
@@ -84,12 +93,14 @@ function refusalIn(simulation: RunResult, change: Change, context: ApplyContext)
   context.output(text)
   const { about, all } = parseComplaints(text)
   const because = (name: PackageName) => (all === '' ? 'apt refused it without a word' : about(name))
-  return { kind: 'refused', unmet: parseUnmet(text), because }
+  return { kind: 'refused', unmet: parseUnmet(text, native), because }
 }
 
-function ranIn(result: RunResult, text: string, change: Change, notes: Ran['notes']): Ran {
+function ranIn(
+  { result, text, change, culprits }: { result: RunResult; text: string; change: Change; culprits: Ran['culprits'] },
+  notes: Ran['notes'],
+): Ran {
   const { about, all } = parseComplaints(text)
-  const culprits = culpritsOf(change, text)
   const hook = parsePostInvoke(text)
   // dpkg has done all of it, and a hook of the administrator failed afterwards.
   const isWhole = hook !== undefined && culprits.size === 0 && !all.includes('; ')
@@ -113,10 +124,10 @@ function withHook(notes: Ran['notes'], { installs, removes }: Change, hook: stri
 }
 
 /** dpkg names a file by where it really lies: a payload, by its digest. */
-function culpritsOf({ installs, removes }: Change, text: string): Set<PackageName> {
-  const named = parseCulprits(text)
+function culpritsOf({ installs, removes }: Change, text: string, native: string): Set<PackageName> {
+  const named = parseCulprits(text, native)
   const isNamed = (name: PackageName, payload?: string) =>
-    named.has(name) || named.has(`${name}.deb`) || (payload !== undefined && named.has(path.basename(payload)))
+    named.has(name) || named.has(fileNameOf(name)) || (payload !== undefined && named.has(path.basename(payload)))
   return new Set([
     ...[...installs].filter(([name, payload]) => isNamed(name, payload)).map(([name]) => name),
     ...[...removes].filter((name) => isNamed(name)),
@@ -129,7 +140,7 @@ async function conffileNotes(
 ): Promise<Map<PackageName, string>> {
   const notes = new Map<PackageName, string>()
   if (kept.length + replaced.length === 0) return notes
-  const owners = parseOwners(await programs.owners([...kept, ...replaced]))
+  const owners = parseOwners(await programs.owners([...kept, ...replaced]), await programs.nativeArch())
   const note = (files: readonly string[], textOf: (files: string) => string) => {
     for (const [name, own] of Map.groupBy(files, (file) => owners.get(file))) {
       if (name === undefined) continue

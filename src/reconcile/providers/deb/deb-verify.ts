@@ -1,7 +1,7 @@
 // Whether the files of packages are as they came, asked so that one package that dpkg cannot check
 // does not spoil the answer about the others.
 
-import type { PackageName } from '../../../model/names.ts'
+import { type PackageName, publishedNameOf } from '../../../model/names.ts'
 import type { RunResult } from '../../../world/world.ts'
 import { lastLineOf } from '../../last-line.ts'
 import type { DebQueries } from './deb-queries.ts'
@@ -14,8 +14,9 @@ export interface Verified {
 }
 
 /**
- * Asks for all packages at once. dpkg stops at the first package that it cannot check, so that one
- * is left out if dpkg names it, and the rest is halved if not.
+ * Asks for all packages at once, by the words with which dpkg knows them (`name` or `name:arch`).
+ * dpkg stops at the first package that it cannot check, so that one is left out if dpkg names it,
+ * and the rest is halved if not.
  */
 export async function verifyEach(
   { verify }: Pick<DebQueries, 'verify'>,
@@ -37,6 +38,13 @@ export async function verifyEach(
       const rest = group.filter((name) => !spoilers.includes(name))
       if (rest.length > 0) groups.push(rest)
     } else {
+      // What keeps dpkg from checking the first and the last alike is no matter of packages.
+      const why = whyOf(result)
+      const isAlike = async (one: readonly PackageName[]) => whyOf(await verify(one)) === why
+      if ((await isAlike(group.slice(0, 1))) && (await isAlike(group.slice(-1)))) {
+        for (const name of group) unread.set(name, `its files could not be checked: ${why}`)
+        continue
+      }
       const half = Math.ceil(group.length / 2)
       groups.push(group.slice(0, half), group.slice(half))
     }
@@ -46,8 +54,9 @@ export async function verifyEach(
 
 /** The package of the group that made dpkg stop, if dpkg names it. */
 function spoilerOf({ stderr }: RunResult, group: readonly PackageName[]): PackageName | undefined {
-  const named = [...stderr.matchAll(/package '([^':]+)(?::[a-z0-9-]+)?'/g)].map(([, name]) => name)
-  return group.find((name) => named.includes(name))
+  const named = [...stderr.matchAll(/package '([^']+)'/g)].map(([, name]) => name)
+  const isNamed = (one: string) => named.includes(one) || named.includes(publishedNameOf(one))
+  return group.find((one) => named.includes(one)) ?? group.find(isNamed)
 }
 
 function whyOf({ timedOut, stderr, code }: RunResult): string {

@@ -1,13 +1,27 @@
 // Debian packages: which are installed according to dpkg, and whether their files are still as they
 // came.
 
-import type { PackageName } from '../../../model/names.ts'
+import path from 'node:path'
+import { type PackageName, publishedNameOf } from '../../../model/names.ts'
 import { type Actual, unreadActual } from '../../actual.ts'
-import { findingsText, type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
+import { openBaselines } from '../drift/baselines.ts'
+import { type DriftParts, differingIn, type PackageFiles, withDiffering } from '../drift/drift.ts'
+import type { Finding } from '../drift/left-alone.ts'
+import { withBaseline } from '../drift/with-baseline.ts'
+import { type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
 import { ensureTogether } from '../transaction.ts'
 import { type DebPrograms, debProgramsFor } from './deb-programs.ts'
+import { parseDpkgRelations } from './deb-relations.ts'
 import { debSystemFor } from './deb-system.ts'
-import { type DpkgEntry, parseDpkgQuery, parseVerify, pathExcludedBy } from './deb-text.ts'
+import {
+  type DpkgEntry,
+  emptyFilesIn,
+  ownName,
+  parseDpkgQuery,
+  parseOwners,
+  parseVerify,
+  pathExcludedBy,
+} from './deb-text.ts'
 import type { DebProgramParts } from './deb-tools.ts'
 import { verifyEach } from './deb-verify.ts'
 
@@ -16,53 +30,96 @@ import { verifyEach } from './deb-verify.ts'
  */
 export function debProvider(parts: DebProgramParts): Provider {
   const programs = debProgramsFor(parts)
-  const look: Provider['inspect'] = (names, look) => inspect(programs, names, look)
+  const home = parts.home ?? path.join(parts.targetRoot, 'var/lib/banyan')
+  const words: Words = new Map()
+  const drift: DriftParts = {
+    targetRoot: parts.targetRoot,
+    files: debFiles(programs, words),
+    baselines: openBaselines(parts.disk, home, 'deb'),
+  }
+  const look: Provider['inspect'] = (names, look) => inspect({ programs, drift, words }, names, look)
   return {
     kind: 'deb',
     inspect: look,
+    relations: async (names) => {
+      if (names.length === 0 || !(await programs.hasDatabase())) return []
+      return parseDpkgRelations(await programs.relations(names))
+    },
     async ensure(steps, context) {
       if ((await parts.exec.which('apt-get')) === undefined) {
         const problem = 'there is no apt here: name other packages for machines without dpkg'
         return steps.map(({ action }) => refusedOutcome(action, problem))
       }
-      return await ensureTogether(debSystemFor({ ...parts, programs, inspect: look }), parts, steps, context)
+      const system = debSystemFor({ ...parts, programs, inspect: look })
+      const recording = withBaseline(system, { ...drift, home, kind: 'deb' }, steps)
+      return await ensureTogether(recording, parts, steps, context)
     },
   }
 }
 
-async function inspect(programs: DebPrograms, names: readonly PackageName[], look: InspectOptions): Promise<Actual[]> {
+async function inspect(
+  { programs, drift, words }: { programs: DebPrograms; drift: DriftParts; words: Words },
+  names: readonly PackageName[],
+  look: InspectOptions,
+): Promise<Actual[]> {
   if (names.length === 0) return []
   const info = await programs.info()
   if (!(await programs.hasDatabase())) return []
-  const wanted = new Set(names)
-  const entries = parseDpkgQuery(await programs.query()).filter((entry) => wanted.has(entry.name))
-  const ours = await ownArchitecture(programs, entries)
+  const published = new Set(names.map(publishedNameOf))
+  const entries = parseDpkgQuery(await programs.query()).filter((entry) => published.has(entry.name))
+  const native = entries.some(({ arch }) => arch !== 'all') ? await programs.nativeArch() : ''
+  const found = entriesByName(entries, names, native)
+  noteWords(words, found)
   const pins = await programs.pins()
-  const damaged = await info.damaged(ours.filter(({ name, status }) => look.owned.has(name) && isInstalled(status)))
-  const known = new Set(ours.map(({ name }) => name))
-  const actual = names.flatMap((name): Actual[] => {
-    const pinned = pins(name)
-    if (known.has(name)) return []
-    if (info.listed.has(name)) return [unreadActual({ name, kind: 'deb' }, 'dpkg lists its files and does not know it')]
-    return pinned === undefined ? [] : [{ ...absent(name, false), ...pinned }]
-  })
-  for (const entry of ours) {
-    const one = actualOf(entry)
-    const damage = damaged.get(entry.name)
+  const isOwned = (name: PackageName, { status }: DpkgEntry) => look.owned.has(name) && isInstalled(status)
+  const damaged = await info.damaged([...found].flatMap(([name, entry]) => (isOwned(name, entry) ? [entry] : [])))
+  const known = new Set(entries.map((entry) => entry.name))
+  const isLost = (name: PackageName) =>
+    info.listed.has(name)
+      ? !known.has(publishedNameOf(name)) || name.includes(':')
+      : info.listed.has(`${name}:${native}`)
+  const actual: Actual[] = []
+  for (const name of names) {
+    if (found.has(name)) continue
+    const pinned = pins(publishedNameOf(name))
+    if (isLost(name)) actual.push(unreadActual({ name, kind: 'deb' }, 'dpkg lists its files and does not know it'))
+    else if (pinned !== undefined) actual.push({ ...absent(name, false), ...pinned })
+  }
+  for (const [name, entry] of found) {
+    const one = actualOf(name, entry)
     const pinned = pins(entry.name)
+    const damage = damaged.get(entry)
     if (one === undefined && pinned === undefined) continue
-    const seen = { ...(one ?? absent(entry.name, false)), ...(one?.held ? {} : pinned) }
+    const seen = { ...(one ?? absent(name, false)), ...(one?.held ? {} : pinned) }
     actual.push(damage === undefined ? seen : { ...seen, state: 'broken', found: damage })
   }
-  return await withDrift(programs, actual, look)
+  const checked = actual.filter(({ name, state }) => look.owned.has(name) && state === 'whole').map(({ name }) => name)
+  const differing = await differingIn(drift, checked, look)
+  return actual.map((one) => withDiffering(one, differing.get(one.name)))
 }
 
-/** A package of the same name for a foreign architecture (multi-arch) is not looked at. */
-async function ownArchitecture(programs: DebPrograms, entries: readonly DpkgEntry[]): Promise<DpkgEntry[]> {
-  const native = entries.length === new Set(entries.map((entry) => entry.name)).size ? '' : await programs.nativeArch()
-  return [...Map.groupBy(entries, (entry) => entry.name).values()].flatMap(
-    (sameName) => sameName.find(({ arch }) => arch === native || arch === 'all') ?? sameName[0] ?? [],
-  )
+/**
+ * Each package by its name on a machine of this architecture: `libfo:i386` is not `libfo`. One for
+ * another architecture that nobody asked for is there only if it is installed.
+ */
+function entriesByName(
+  entries: readonly DpkgEntry[],
+  names: readonly PackageName[],
+  native: string,
+): Map<PackageName, DpkgEntry> {
+  const asked = new Set(names)
+  const found = new Map<PackageName, DpkgEntry>()
+  for (const entry of entries) {
+    const full = `${entry.name}:${entry.arch}`
+    const own = ownName(full, native)
+    for (const name of new Set([own, ...(asked.has(full) ? [full] : [])])) {
+      if (!asked.has(name) && (!isInstalled(entry.status) || name === entry.name)) continue
+      const other = found.get(name)
+      // The same name may be known as `all` too, and then only one of them is installed.
+      if (other === undefined || !isInstalled(other.status)) found.set(name, entry)
+    }
+  }
+  return found
 }
 
 function absent(name: PackageName, held: boolean): Actual {
@@ -74,7 +131,7 @@ function isInstalled(status: string): boolean {
 }
 
 /** Undefined if the package is neither installed nor held. */
-function actualOf({ name, version, status, held, needsReinstall }: DpkgEntry): Actual | undefined {
+function actualOf(name: PackageName, { version, status, held, needsReinstall }: DpkgEntry): Actual | undefined {
   if (!isInstalled(status)) return held ? absent(name, true) : undefined
   const installed = { name, kind: 'deb' as const, version, held, payload: null }
   switch (status) {
@@ -92,38 +149,36 @@ function actualOf({ name, version, status, held, needsReinstall }: DpkgEntry): A
   }
 }
 
-async function withDrift(programs: DebPrograms, actual: readonly Actual[], look: InspectOptions): Promise<Actual[]> {
-  const checked = actual.filter(({ name, state }) => look.owned.has(name) && state === 'whole').map(({ name }) => name)
-  const { drifted, unread } = await driftOf(programs, checked)
-  return actual.map((one) => {
-    const because = unread.get(one.name)
-    if (because !== undefined) return { ...one, state: 'unread', found: because }
-    const findings = drifted.get(one.name)
-    return findings === undefined ? one : { ...one, state: 'drifted', found: findingsText(findings) }
-  })
+/** The words with which dpkg knows packages that a name alone does not tell apart. */
+type Words = Map<PackageName, string>
+
+function noteWords(words: Words, found: ReadonlyMap<PackageName, DpkgEntry>): void {
+  const sameName = Map.groupBy(found.values(), ({ name }) => name)
+  for (const [name, entry] of found) {
+    if (new Set(sameName.get(entry.name)).size < 2) words.delete(name)
+    else words.set(name, `${entry.name}:${entry.arch}`)
+  }
 }
 
-/**
- * dpkg does not say which package a changed file belongs to. It is asked once for all packages, and
- * one by one if any changed.
- */
-async function driftOf(
-  programs: DebPrograms,
-  names: readonly PackageName[],
-): Promise<{ drifted: Map<PackageName, string[]>; unread: ReadonlyMap<PackageName, string> }> {
-  const drifted = new Map<PackageName, string[]>()
-  const { text, unread } = await verifyEach(programs, names)
-  if (text === '') return { drifted, unread }
-  const excluded = pathExcludedBy(await programs.settings())
-  const findingsIn = (text: string) =>
-    parseVerify(text)
-      .filter(({ path: file, missing }) => !missing || !excluded(file))
-      .map(({ path: file, missing }) => `${missing ? 'missing' : 'changed'} ${file}`)
-  if (findingsIn(text).length === 0) return { drifted, unread }
-  for (const name of names) {
-    if (unread.has(name)) continue
-    const findings = findingsIn((await verifyEach(programs, [name])).text)
-    if (findings.length > 0) drifted.set(name, findings)
+/** What dpkg knows about the files of packages. */
+function debFiles(programs: DebPrograms, words: Words): PackageFiles {
+  const wordOf = (name: PackageName) => words.get(name) ?? name
+  return {
+    async verify(names) {
+      const nameOf = new Map(names.map((name) => [wordOf(name), name]))
+      const { text, unread: unreadWords } = await verifyEach(programs, [...nameOf.keys()])
+      const unread = new Map([...unreadWords].map(([word, because]) => [nameOf.get(word) ?? word, because]))
+      if (text === '') return { findings: [], unread }
+      const excluded = pathExcludedBy(await programs.settings())
+      const findings = parseVerify(text)
+        .filter(({ path: file, missing }) => !missing || !excluded(file))
+        .map(({ path: file, missing }): Finding => ({ path: file, what: missing ? 'missing' : 'changed' }))
+      return { findings, unread }
+    },
+    owners: async (paths) => parseOwners(await programs.owners(paths), await programs.nativeArch()),
+    async shipped(name, paths) {
+      const empty = emptyFilesIn(await programs.md5sums(wordOf(name)))
+      return new Map(paths.flatMap((file) => (empty.has(file) ? [[file, 'empty' as const]] : [])))
+    },
   }
-  return { drifted, unread }
 }

@@ -1,5 +1,5 @@
 // rpm itself as a front end. It cannot install and remove in one transaction, so it is called
-// twice.
+// twice. What a new package calls obsolete goes in the first call: rpm removes it by itself.
 
 import type { RunResult } from '../../../world/world.ts'
 import { type RpmCall, type RpmFrontEnd, runPatiently } from './rpm-front-end.ts'
@@ -14,15 +14,17 @@ export function rpmAlone(tools: RpmTools): RpmFrontEnd {
  * What rpm would say to an installation, or to a removal if there is nothing to install. Changes
  * nothing.
  */
-export async function testRpm({ ask }: RpmTools, call: RpmCall): Promise<RunResult> {
-  if (call.files.length + call.beside.length === 0) return await ask(['-e', '--test', ...call.removes])
+export async function testRpm({ ask }: RpmTools, call: RpmCall, options: readonly string[] = []): Promise<RunResult> {
+  if (call.files.length + call.beside.length === 0) return await ask(['-e', '--test', ...options, ...call.removes])
   const mode = call.files.length > 0 ? '-U' : '-i'
-  return await ask([mode, '--test', ...installWords(call), ...call.files, ...call.beside])
+  return await ask([mode, '--test', ...options, ...installWords(call), ...call.files, ...call.beside])
 }
 
 /**
  * Runs the parts of a call one after the other. The next is always one that rpm would carry out
- * now: what goes may still be needed or be in the way, and what comes may need another part.
+ * now: what goes may still be needed or be in the way, and what comes may need another part. If
+ * what goes is in the way, it goes first although others need it: the caller has seen that what
+ * comes is enough for them. Nothing more is done once a part has failed.
  */
 async function runParts(tools: RpmTools, call: RpmCall): Promise<RunResult> {
   const none = { files: [], beside: [], removes: [] }
@@ -34,16 +36,26 @@ async function runParts(tools: RpmTools, call: RpmCall): Promise<RunResult> {
   let done: RunResult = { code: 0, signal: null, timedOut: false, stdout: '', stderr: '' }
   while (open.length > 0) {
     const part = open.splice(await firstPossible(tools, open), 1)[0] as RpmCall
-    const result = await tools.rpm(wordsOf(part), tools.waits.transactionMs)
+    const removes = part.removes.length === 0 ? [] : await thereOf(tools, part.removes)
+    if (part.files.length + part.beside.length + removes.length === 0) continue
+    const result = await tools.rpm(wordsOf({ ...part, removes }, open.length > 0), tools.waits.transactionMs)
     done = {
       ...result,
       code: done.code || result.code,
       stdout: done.stdout + result.stdout,
       stderr: done.stderr + result.stderr,
     }
-    if (result.timedOut) break
+    if (result.timedOut || result.code !== 0) break
   }
   return done
+}
+
+/** Of these packages, those that are installed. Words are names, or whole `name-version-release.arch`. */
+async function thereOf({ ask }: RpmTools, words: readonly string[]): Promise<string[]> {
+  const format = '%{NAME} %{NAME}-%{VERSION}-%{RELEASE}.%{ARCH} %{NAME}-%{EPOCHNUM}:%{VERSION}-%{RELEASE}.%{ARCH}\\n'
+  const { stdout } = await ask(['-q', '--qf', format, '--', ...words])
+  const there = new Set(stdout.split(/\s+/))
+  return words.filter((word) => there.has(word))
 }
 
 /** The last part, which removes, if rpm would carry out none of them. */
@@ -54,10 +66,10 @@ async function firstPossible(tools: RpmTools, parts: readonly RpmCall[]): Promis
   return parts.length - 1
 }
 
-function wordsOf(part: RpmCall): string[] {
+function wordsOf(part: RpmCall, isInTheWay: boolean): string[] {
   if (part.files.length > 0) return ['-Uv', ...installWords(part), ...part.files]
   if (part.beside.length > 0) return ['-iv', ...installWords(part), ...part.beside]
-  return ['-ev', ...part.removes]
+  return ['-ev', ...(isInTheWay ? ['--nodeps'] : []), ...part.removes]
 }
 
 function installWords({ beside, downgrades, reinstalls }: RpmCall): string[] {

@@ -4,8 +4,9 @@
 import type { PackageName } from '../../../model/names.ts'
 import { compareVersions } from '../../../model/versions.ts'
 import type { Change } from '../package-system.ts'
+import { leftWithout } from './rpm-foreseen.ts'
 import type { RpmPrograms } from './rpm-programs.ts'
-import { nameInNevra, type Obsoleted, parseObsoletes, parseRpmQuery, type RpmEntry } from './rpm-text.ts'
+import { type Obsoleted, parseObsoletes, parseRpmQuery, type RpmEntry } from './rpm-text.ts'
 
 /**
  * One entry for each package, such as `remove mta`. Empty if the plan says it all. `words` are those
@@ -18,11 +19,7 @@ export async function beyondOf(
 ): Promise<string[]> {
   const gone = new Set<PackageName>()
   for (const payload of installs.values()) for (const name of await obsoletedBy(programs, payload)) gone.add(name)
-  if (words.length > 0) {
-    const call = { files: [], beside: [], removes: words, downgrades: false, reinstalls: false }
-    const { stderr } = await programs.test(call)
-    for (const [, nevra = ''] of stderr.matchAll(/ is needed by \(installed\) (\S+)/g)) gone.add(nameInNevra(nevra))
-  }
+  for (const name of await leftWithout(programs, [...installs.values()], words)) gone.add(name)
   return [...gone].filter((name) => !removes.has(name) && !installs.has(name)).map((name) => `remove ${name}`)
 }
 

@@ -37,9 +37,15 @@ export interface RpmFrontEnd {
 export async function frontEndNameOn({ exec, waits, run }: RpmTools): Promise<RpmFrontEndName | undefined> {
   const has = async (program: string) => (await exec.which(program)) !== undefined
   if (!(await has('rpm'))) return undefined
+  const works = async (program: string) => {
+    if (!(await has(program))) return undefined
+    const { code, stdout } = await run(program, ['--version'], waits.queryMs)
+    return code === 0 ? stdout : undefined
+  }
+  const dnf = await works('dnf')
   // dnf 5 reads another script language, and leaves what rpm did as it is.
-  if ((await has('dnf')) && !/^dnf5/.test((await run('dnf', ['--version'], waits.queryMs)).stdout)) return 'dnf'
-  return (await has('zypper')) ? 'zypper' : 'rpm'
+  if (dnf !== undefined && !/^dnf5/.test(dnf)) return 'dnf'
+  return (await works('zypper')) === undefined ? 'rpm' : 'zypper'
 }
 
 /**

@@ -20,6 +20,9 @@ export interface Hold {
   holdsInstalled: boolean
 }
 
+/** What the administrator wants of one package. */
+export type HeldBy = Pick<Actual, 'held' | 'bar'> & { lift: string }
+
 /** The files that list held packages, below the target root, and how each is read. */
 export const holdFiles: Readonly<Record<string, (text: string, native: string) => Hold[]>> = {
   'etc/dnf/plugins/versionlock.list': locksOfDnf,
@@ -50,7 +53,7 @@ export function heldBy(
   holds: readonly Hold[],
   name: PackageName,
   installed: PackageVersion | undefined,
-): (Pick<Actual, 'held' | 'bar'> & { lift: string }) | undefined {
+): HeldBy | undefined {
   const about = holds.flatMap((hold) => {
     const what = hold.about(name)
     return what === undefined ? [] : [{ hold, what }]
@@ -70,6 +73,16 @@ export function heldBy(
   // More locks than one pattern has room for are not told apart.
   return versions.length > limits.globMaxChars ? { held: true, lift } : { held: false, bar: { versions, except }, lift }
 }
+
+/** The same, of an installed package that dnf protects from removal. `by` is what says so. */
+export function sparedBy(hold: HeldBy | undefined, by: string | undefined, name: PackageName): HeldBy | undefined {
+  if (by === undefined || hold?.held) return hold
+  const bar = { ...(hold?.bar ?? noVersion), removal: true as const }
+  return { held: false, bar, lift: hold?.lift ?? `take ${name} out of ${by}` }
+}
+
+/** A pattern that no version fits. */
+const noVersion = { versions: '-', except: false }
 
 /** `bash-0:5.1-1.fc40.*` locks a package to a version; `!bash-…` only excludes the version. */
 function locksOfDnf(text: string, native: string): Hold[] {

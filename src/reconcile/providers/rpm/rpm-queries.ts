@@ -4,24 +4,45 @@ import path from 'node:path'
 import { Failure } from '../../../model/failure.ts'
 import type { PackageName } from '../../../model/names.ts'
 import { lastLineOf } from '../../last-line.ts'
-import { rpmFileFormat, rpmProvidesFormat, rpmQueryFormat } from './rpm-text.ts'
+import { aboutEntry, aboutIndex, doubtIn } from './rpm-answers.ts'
+import { askEach, type EachAnswer, failureOf } from './rpm-each.ts'
+import { rpmRelationsFormat } from './rpm-relations.ts'
+import { rpmFileFormat, rpmFilesFormat, rpmProvidesFormat, rpmQueryFormat } from './rpm-text.ts'
 import type { RpmTools } from './rpm-tools.ts'
 
 /** Answers are rpm's own text, for the parsers of rpm-text.ts. */
 export interface RpmQueries {
+  /** Throws `program-failed` if there was one, as its other files show, and its packages are gone. */
   hasDatabase(): Promise<boolean>
-  /** These packages, in the format `rpmQueryFormat`. */
+  /**
+   * These packages, in the format `rpmQueryFormat`. Throws `program-failed` if rpm cannot read one of
+   * them.
+   */
   query(names: readonly PackageName[]): Promise<string>
+  /** The same, package by package where rpm cannot read one. */
+  queryEach(names: readonly PackageName[]): Promise<EachAnswer>
+  /** What these packages say of others, in the format `rpmRelationsFormat`. */
+  relations(names: readonly PackageName[]): Promise<string>
+  /** The same of package files. Throws `program-failed` if rpm cannot read one of them. */
+  relationsOfFiles(files: readonly string[]): Promise<string>
+  /** The paths of the files in package files. */
+  pathsIn(files: readonly string[]): Promise<string[]>
+  /** The installed packages that provide one of these names, in the format `rpmRelationsFormat`. */
+  providing(names: readonly string[]): Promise<string>
   /** The machine's own architecture, as rpm calls it. */
   arch(): Promise<string>
   /** The files of these packages that are not as they came. quick does not read what is in them. */
-  verify(names: readonly PackageName[], depth: 'quick' | 'full'): Promise<string>
+  verify(names: readonly PackageName[], depth: 'quick' | 'full'): Promise<EachAnswer>
   /**
    * A package file, in the format `rpmFileFormat`. Throws `program-failed` if rpm cannot read it.
    */
   file(file: string): Promise<string>
   /** The names of the packages that files belong to, one a line. */
   owners(files: readonly string[]): Promise<string>
+  /** The files of a package, in the format `rpmFilesFormat`. */
+  files(name: PackageName): Promise<string>
+  /** How many files and folders a package file holds. */
+  fileCount(file: string): Promise<number>
   /** The paths of the configuration files of a package, one a line. */
   configFiles(name: PackageName): Promise<string>
   /** What the installed versions of a package provide, in the format `rpmProvidesFormat`. */
@@ -39,21 +60,65 @@ export interface RpmQueries {
   kernelOwners(release: string): Promise<string>
 }
 
-export function rpmQueriesFor({ targetRoot, disk, waits, database, run, rpm, ask }: RpmTools): RpmQueries {
+export function rpmQueriesFor(tools: RpmTools): RpmQueries {
+  const { targetRoot, disk, waits, database, run, rpm, ask } = tools
+  const read: Read = async (words, harmless) => {
+    const result = await ask(words)
+    const doubt = doubtIn(result, harmless)
+    if (doubt !== undefined) throw failureOf(`rpm ${words[0]}`, doubt.why)
+    return result.stdout
+  }
+
   return {
     async hasDatabase() {
       const folder = path.join(targetRoot, (await database()).folder)
       if ((await disk.stat(folder)) === undefined) return false
-      return (await disk.list(folder)).some((name) => /^(rpmdb\.sqlite|Packages|Packages\.db)$/.test(name))
+      const there = await disk.list(folder)
+      if (there.some((name) => /^(rpmdb\.sqlite|Packages|Packages\.db)$/.test(name))) return true
+      const left = there.find((name) => /^(rpmdb\.sqlite-|Index\.db|Name|Basenames|__db\.)/.test(name))
+      if (left === undefined) return false
+      throw failureOf('rpm', `${folder} has lost the file of its packages, and has ${left} still`)
     },
 
-    query: async (names) => (await ask(['-q', '--qf', rpmQueryFormat, '--', ...names])).stdout,
+    query: async (names) => await read(['-q', '--qf', rpmQueryFormat, '--', ...names]),
 
-    arch: async () => (await run('rpm', ['--eval', '%{_arch}'], waits.queryMs)).stdout.trim(),
+    async queryEach(names) {
+      try {
+        return await askEach((some) => ask(['-q', '--qf', rpmQueryFormat, '--', ...some]), names, { what: 'rpm -q' })
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error
+        // Only the index may be damaged.
+        const all = await rpm(['-qa', '--qf', rpmQueryFormat], waits.queryMs)
+        if (doubtIn(all, aboutIndex) !== undefined || all.stdout === '') throw error
+        return { text: all.stdout, unread: new Map(), damage: error.message }
+      }
+    },
+
+    async relations(names) {
+      const ofSome = (some: readonly string[]) => ask(['-q', '--qf', rpmRelationsFormat, '--', ...some])
+      return (await askEach(ofSome, names, { what: 'rpm -q' })).text
+    },
+
+    async relationsOfFiles(files) {
+      const result = await run('rpm', ['-qp', '--nosignature', '--qf', rpmRelationsFormat, ...files], waits.queryMs)
+      if (result.code === 0) return result.stdout
+      throw new Failure('program-failed', `rpm -qp: ${lastLineOf(result.stderr)}`)
+    },
+
+    async pathsIn(files) {
+      return (await run('rpm', ['-qpl', '--nosignature', ...files], waits.queryMs)).stdout.split('\n')
+    },
+
+    providing: async (names) => (await ask(['-q', '--qf', rpmRelationsFormat, '--whatprovides', ...names])).stdout,
 
     async verify(names, depth) {
       const quick = depth === 'quick' ? ['--nofiledigest'] : []
-      return (await rpm(['-V', '--nodeps', '--noscripts', ...quick, '--', ...names], waits.transactionMs)).stdout
+      const words = ['-V', '--nodeps', '--noscripts', ...quick, '--']
+      return await askEach((some) => rpm([...words, ...some], waits.transactionMs), names, {
+        what: 'rpm -V',
+        // Others that have files in the same folders are read too.
+        harmless: aboutEntry,
+      })
     },
 
     async file(file) {
@@ -62,11 +127,39 @@ export function rpmQueriesFor({ targetRoot, disk, waits, database, run, rpm, ask
       throw new Failure('program-failed', `rpm -qp: ${lastLineOf(result.stderr)}`)
     },
 
-    owners: async (files) => (await ask(['-qf', '--qf', '%{NAME}\\n', ...files])).stdout,
+    owners: async (files) => await read(['-qf', '--qf', '%{NAME}\\n', ...files], unowned),
 
-    configFiles: async (name) => (await ask(['-qc', '--', name])).stdout,
+    files: async (name) => await read(['-q', '--qf', rpmFilesFormat, '--', name]),
 
-    provides: async (name) => (await ask(['-q', '--qf', rpmProvidesFormat, '--', name])).stdout,
+    async fileCount(file) {
+      const args = ['-qp', '--nosignature', '--qf', '[%{FILEMODES}\\n]', file]
+      return (await run('rpm', args, waits.queryMs)).stdout.split('\n').filter((line) => line !== '').length
+    },
+
+    configFiles: async (name) => await read(['-qc', '--', name]),
+
+    provides: async (name) => await read(['-q', '--qf', rpmProvidesFormat, '--', name]),
+
+    ...machineQueriesFor(tools, read),
+  }
+}
+
+/** What rpm prints. Throws `program-failed` if that cannot be believed. */
+type Read = (words: readonly string[], harmless?: RegExp) => Promise<string>
+type MachineQueries = Pick<RpmQueries, 'arch' | 'verifyLevel' | 'signatureComplaint' | 'kernelRelease' | 'kernelOwners'>
+
+/** Questions about the machine and not about its packages. */
+function machineQueriesFor({ run, ask, waits }: RpmTools, read: Read): MachineQueries {
+  let ownArch: string | undefined
+  return {
+    async arch() {
+      if (ownArch !== undefined) return ownArch
+      const { stdout, code, stderr } = await run('rpm', ['--eval', '%{_arch}'], waits.queryMs)
+      ownArch = stdout.trim()
+      if (code === 0 && ownArch !== '') return ownArch
+      ownArch = undefined
+      throw failureOf('rpm --eval', lastLineOf(stderr) || `ended with ${code}`)
+    },
 
     verifyLevel: async () => (await run('rpm', ['--eval', '%{?_pkgverify_level}'], waits.queryMs)).stdout.trim(),
 
@@ -79,10 +172,12 @@ export function rpmQueriesFor({ targetRoot, disk, waits, database, run, rpm, ask
 
     async kernelOwners(release) {
       const files = [`/boot/vmlinuz-${release}`, `/lib/modules/${release}`, `/usr/lib/modules/${release}/vmlinuz`]
-      const byFile = await ask(['-qf', '--qf', rpmQueryFormat, ...files])
+      const byFile = await read(['-qf', '--qf', rpmQueryFormat, ...files], unowned)
       // SUSE writes the release of its packages otherwise than that of the kernel.
-      const named = await ask(['-q', '--qf', rpmQueryFormat, '--whatprovides', `kernel-uname-r = ${release}`])
-      return byFile.stdout + named.stdout
+      return byFile + (await read(['-q', '--qf', rpmQueryFormat, '--whatprovides', `kernel-uname-r = ${release}`]))
     },
   }
 }
+
+/** rpm's complaint about a file that no package has and that is not there either. */
+const unowned = new RegExp(`^file .*: No such file or directory$|${aboutEntry.source}`)

@@ -12,6 +12,8 @@ export interface RpmSettings {
   zypp: Settings
   /** What libzypp lets stand side by side: a name, or `provides:` and a name. */
   multiversion: readonly string[]
+  /** The packages that dnf never removes, each with the file that says so. */
+  protected: ReadonlyMap<string, string>
 }
 
 /** Values by key. Lists that are given twice are joined. */
@@ -24,7 +26,24 @@ export async function readRpmSettings(parts: Pick<RpmToolParts, 'targetRoot' | '
   )
   const listed = await textsOf(parts, ['etc/zypp/multiversion.d/'])
   const multiversion = [zypp.get('multiversion') ?? '', ...listed].flatMap((text) => wordsIn(withoutNotes(text)))
-  return { dnf, zypp, multiversion }
+  return { dnf, zypp, multiversion, protected: await protectedBy(parts, dnf) }
+}
+
+async function protectedBy(
+  parts: Pick<RpmToolParts, 'targetRoot' | 'disk'>,
+  dnf: Settings,
+): Promise<Map<string, string>> {
+  const folders = ['etc/dnf/protected.d/', 'etc/yum/protected.d/']
+  const found = new Map<string, string>()
+  for (const folder of folders) {
+    for (const name of (await textsOf(parts, [folder])).flatMap((text) => wordsIn(withoutNotes(text)))) {
+      found.set(name, `a file in /${folder.slice(0, -1)}`)
+    }
+  }
+  // dnf's own value is a list of such folders.
+  const own = wordsIn(dnf.get('protected_packages')).filter((word) => !word.startsWith('glob:'))
+  for (const name of own) found.set(name, 'protected_packages in /etc/dnf/dnf.conf')
+  return found
 }
 
 /** The words of a list, which dnf and zypper separate by commas, blanks or lines. */
@@ -73,7 +92,7 @@ export function settingsOf(texts: readonly string[]): Settings {
       else if (/^\s+\S/.test(line)) settings.set(last, `${settings.get(last) ?? ''} ${line.trim()}`)
       else if (name !== '') {
         last = name === 'exclude' ? 'excludepkgs' : name
-        const isList = last === 'excludepkgs' || last === 'installonlypkgs'
+        const isList = ['excludepkgs', 'installonlypkgs', 'protected_packages'].includes(last)
         settings.set(last, isList ? `${settings.get(last) ?? ''} ${value}`.trim() : value.trim())
       }
     }

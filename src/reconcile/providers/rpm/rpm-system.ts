@@ -26,13 +26,13 @@ export interface RpmSystemParts {
 export function rpmSystemFor({ frontEnd, disk, programs, inspect, settings }: RpmSystemParts): PackageSystem {
   return {
     inspect,
-    // rpm ends what it began in the next transaction: nothing has to be repaired before or after.
-    prepare: async () => {},
+    // rpm ends what it began in the next transaction; its database and the locks may need a repair.
+    prepare: (context) => programs.repair(context),
     tidy: async () => {},
-    leavesDependents: true,
     problemOf: async (manifest, payload) =>
       (await problemOf(programs, manifest, payload)) ?? (await signatureProblemOf(programs, await settings(), payload)),
     isOther: (step) => isOther(programs, step),
+    filesIn: (payload) => programs.fileCount(payload),
     transact: (change, context) => rpmTransaction({ frontEnd, disk, programs, settings }, change, context),
     finish: ({ workFolder }) => disk.remove(path.join(workFolder, 'rpm')),
   }

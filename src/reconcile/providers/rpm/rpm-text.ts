@@ -3,6 +3,7 @@
 
 import type { PackageName } from '../../../model/names.ts'
 import { rpmVersionOf } from '../../../model/rpm.ts'
+import type { Finding, Shipped } from '../drift/left-alone.ts'
 
 const fields = ['NAME', 'EPOCHNUM', 'VERSION', 'RELEASE', 'ARCH', 'SHA256HEADER', 'SIGMD5']
 /** One line for each package, for `parseRpmQuery`. */
@@ -59,30 +60,41 @@ export function parseProvides(text: string): string[] {
   return text.split('\n').flatMap((line) => (line.startsWith('provides\t') ? [line.slice('provides\t'.length)] : []))
 }
 
-/** A file that is not as it came. */
-export interface RpmFinding {
-  path: string
-  /** rpm's letters for what has changed. Undefined if the file is missing. */
-  changed?: string
-}
-
 /**
  * Reads the lines of `rpm -V`, without configuration files: those are the administrator's to
- * change. `isTouched`: the time of some file has changed, and as far as was checked nothing else of
- * it.
+ * change. `touched`: the files whose time has changed, and as far as was checked nothing else of
+ * them. `unread`: the files that rpm could not check.
  */
-export function parseRpmVerify(text: string): { findings: RpmFinding[]; isTouched: boolean } {
-  const findings: RpmFinding[] = []
-  let isTouched = false
+export function parseRpmVerify(text: string): { findings: Finding[]; touched: string[]; unread: string[] } {
+  const findings: Finding[] = []
+  const touched: string[] = []
+  const unread: string[] = []
   for (const line of text.split('\n')) {
+    if (/^package .+ is not installed$/.test(line)) unread.push(line)
     const match = /^(missing|[.?0-9A-Z]{8,})\s+(?:([acdglmnr])\s+)?(\/.*?)(?: \([^()]*\))?$/.exec(line)
-    if (match === null || match[2] === 'c' || match[2] === 'g') continue
+    if (match === null || match[2] === 'c') continue
     const [, what, , path] = match as unknown as [string, string, string | undefined, string]
-    if (what === 'missing') findings.push({ path })
-    else if (/[SM5DLUGP]/.test(what)) findings.push({ path, changed: what })
-    else if (what.includes('T')) isTouched = true
+    if (what === 'missing') findings.push({ path, what: 'missing' })
+    else if (/[SM5DLUGP]/.test(what)) findings.push({ path, what: 'changed' })
+    else if (what.includes('?')) unread.push(path)
+    else if (what.includes('T') && match[2] !== 'g') touched.push(path)
   }
-  return { findings, isTouched }
+  return { findings, touched, unread }
+}
+
+/** One line for each file of a package: its flags, its size and its path. */
+export const rpmFilesFormat = '[%{FILEFLAGS:fflags}\\t%{FILESIZES}\\t%{FILEMODES:perms}\\t%{FILENAMES}\\n]'
+
+/** Reads the lines of `rpm -q --qf rpmFilesFormat`: the plain files that are empty, and the ghosts. */
+export function parseRpmFiles(text: string): Map<string, Shipped> {
+  const shipped = new Map<string, Shipped>()
+  for (const line of text.split('\n')) {
+    const [flags, size, mode, file] = line.split('\t')
+    if (flags === undefined || file === undefined) continue
+    if (flags.includes('g')) shipped.set(file, 'ghost')
+    else if (size === '0' && mode?.startsWith('-')) shipped.set(file, 'empty')
+  }
+  return shipped
 }
 
 /** `shop-1:2.0-1.fc40.noarch`: one version of a package, as rpm, dnf and zypper are told it. */
@@ -167,12 +179,12 @@ export function lastBegun(text: string): PackageName | undefined {
 
 /** Whether a program gave up because another package manager holds the lock. */
 export function isLocked(text: string): boolean {
-  return /can't create \S+ lock on|System management is locked by/.test(text)
+  return /can't create \S+ lock on|System management is locked by|already locked by \d+/.test(text)
 }
 
 const telling = new RegExp(
   [
-    '^(error|warning|Error|Problem): ?(?!.* (created|saved) as )',
+    '^(error|warning|Error|Config error|Problem): ?(?!.* (created|saved) as )',
     'is needed by',
     'needed by ',
     'conflicts with',
@@ -183,5 +195,6 @@ const telling = new RegExp(
     'needs \\d+\\S* more space',
     'is intended for a different',
     '^- (nothing|package) ',
+    'locked by ',
   ].join('|'),
 )

@@ -23,8 +23,11 @@ export const rpmWaits: RpmWaits = {
 export interface RpmToolParts {
   /** An absolute path. */
   targetRoot: string
+  /** Where banyan keeps what it remembers; the default is `var/lib/banyan` below the target root. */
+  home?: string
   exec: Pick<Exec, 'run' | 'which'>
-  disk: Pick<Disk, 'read' | 'write' | 'makeFolder' | 'list' | 'stat' | 'remove' | 'pointLink' | 'freeBytes'>
+  disk: Pick<Disk, 'read' | 'write' | 'makeFolder' | 'list' | 'stat' | 'remove' | 'pointLink' | 'freeBytes'> &
+    Partial<Pick<Disk, 'freeFiles'>>
   waits: RpmWaits
 }
 

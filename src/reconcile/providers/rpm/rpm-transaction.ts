@@ -7,6 +7,8 @@ import type { RunResult } from '../../../world/world.ts'
 import type { Change, Ran, Refused, TransactionResult } from '../package-system.ts'
 import { type ApplyContext, findingsText } from '../provider.ts'
 import { beyondOf } from './rpm-beyond.ts'
+import { removeCopies } from './rpm-copies.ts'
+import { complaintsAbout } from './rpm-foreseen.ts'
 import type { RpmCall, RpmFrontEnd } from './rpm-front-end.ts'
 import { type Beside, besideIn, removalsOf, removeSurplus } from './rpm-instances.ts'
 import type { RpmPrograms } from './rpm-programs.ts'
@@ -55,8 +57,16 @@ export async function rpmTransaction(
   const result = await front.run(call, context.workFolder, (line) => context.output(line))
   const text = `${result.stdout}\n${result.stderr}`
   context.output(text)
+  const mended = await removeCopies(programs, change, beside.names, context)
   const surplus = await removeSurplus(programs, { change, beside, frontEnd: frontEnd.name, settings })
-  return await ranIn(programs, change, { result, text, configs, surplus, running: removals.running })
+  return await ranIn(programs, change, {
+    result,
+    text,
+    configs,
+    surplus,
+    mended,
+    running: removals.running,
+  })
 }
 
 /** Nothing is left to do for packages all of whose versions belong to the running kernel. */
@@ -110,8 +120,8 @@ async function refusalOfBeyond(
 }
 
 /**
- * What rpm has against an installation. A call that does more than one thing is not tested by rpm:
- * it cannot do all in one transaction, and the front end looks first as well.
+ * What rpm has against an installation, asked before anything is touched. A call that installs in
+ * both ways is not tested: rpm cannot do both in one transaction, and the front end looks as well.
  */
 async function refusalByRpm(
   programs: RpmPrograms,
@@ -119,11 +129,10 @@ async function refusalByRpm(
   change: Change,
   context: ApplyContext,
 ): Promise<Refused | undefined> {
-  const parts = [call.files, call.beside, call.removes].filter((words) => words.length > 0)
-  if (parts.length !== 1 || call.removes.length > 0) return undefined
-  const result = await programs.test(call)
-  if (result.code === 0) return undefined
-  const text = result.stdout + result.stderr
+  const ways = [call.files, call.beside].filter((words) => words.length > 0)
+  if (ways.length !== 1) return undefined
+  const text = await complaintsAbout(programs, call, change)
+  if (text === '') return undefined
   context.output(text)
   const { unmet, about } = parseRpmComplaints(text, change)
   return { kind: 'refused', unmet, because: (name) => about(name) || 'rpm refused it without a word' }
@@ -140,13 +149,14 @@ interface RanParts {
   text: string
   configs: ConfigFiles
   surplus: ReadonlyMap<PackageName, string>
+  mended: ReadonlyMap<PackageName, string>
   running: RunningVersions
 }
 
 async function ranIn(
   programs: RpmPrograms,
   change: Change,
-  { result, text, configs, surplus, running }: RanParts,
+  { result, text, configs, surplus, mended, running }: RanParts,
 ): Promise<Ran> {
   const { culprits, unmet, late, about } = parseRpmComplaints(text, change)
   const ended = result.timedOut && culprits.size === 0 ? lastBegun(text) : undefined
@@ -156,6 +166,7 @@ async function ranIn(
   const tooLong = result.timedOut ? 'took too long and was ended' : ''
   const complaint = (name: PackageName) => runningText(running.get(name)) || about(name)
   const notes = await notesOf(programs, text, { late, configs })
+  for (const [name, note] of mended) notes.set(name, note)
   for (const [name, note] of surplus) notes.set(name, [notes.get(name) ?? [], note].flat().join(', '))
   return {
     kind: 'ran',

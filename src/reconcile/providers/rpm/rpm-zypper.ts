@@ -17,6 +17,8 @@ async function runZypper(tools: RpmTools, call: RpmCall, work: string): Promise<
   const { targetRoot, isIsolated, disk, waits, run } = tools
   const args = [
     '--non-interactive',
+    // Colours would stand in the lines that are read.
+    '--no-color',
     '--no-gpg-checks',
     '--no-refresh',
     `--reposd-dir=${await noRepositories(tools, work)}`,

@@ -5,26 +5,43 @@ import path from 'node:path'
 import { limits } from '../../../model/limits.ts'
 import type { PackageName } from '../../../model/names.ts'
 import { compareVersions } from '../../../model/versions.ts'
-import type { Actual } from '../../actual.ts'
+import { type Actual, unreadActual } from '../../actual.ts'
+import { openBaselines } from '../drift/baselines.ts'
+import { type Differing, type DriftParts, differingIn, withDiffering } from '../drift/drift.ts'
+import { withBaseline } from '../drift/with-baseline.ts'
 import { findingsText, type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
 import { ensureTogether } from '../transaction.ts'
-import { excludesIn, type Hold, heldBy, holdFiles } from './rpm-holds.ts'
+import { failureOf } from './rpm-each.ts'
+import { rpmFiles } from './rpm-files.ts'
+import { excludesIn, type Hold, heldBy, holdFiles, sparedBy } from './rpm-holds.ts'
 import { isInstalledSideBySide } from './rpm-instances.ts'
 import { type RpmProgramParts, type RpmPrograms, rpmProgramsFor } from './rpm-programs.ts'
+import { parseRpmRelations } from './rpm-relations.ts'
 import { readRpmSettings } from './rpm-settings.ts'
 import { versionsByName } from './rpm-side-by-side.ts'
+
 import { rpmSystemFor } from './rpm-system.ts'
-import { nevraOf, parseRpmQuery, parseRpmVerify, type RpmEntry } from './rpm-text.ts'
+import { nevraOf, parseRpmQuery, type RpmEntry } from './rpm-text.ts'
 
 /**
  * The provider of kind rpm. Throws `bad-input` for a target root that is not a plain absolute path.
  */
 export function rpmProvider(parts: RpmProgramParts): Provider {
   const programs = rpmProgramsFor(parts)
-  const look: Provider['inspect'] = (names, look) => inspect(parts, programs, names, look)
+  const home = parts.home ?? path.join(parts.targetRoot, 'var/lib/banyan')
+  const drift: DriftParts = {
+    targetRoot: parts.targetRoot,
+    files: rpmFiles(programs),
+    baselines: openBaselines(parts.disk, home, 'rpm'),
+  }
+  const look: Provider['inspect'] = (names, look) => inspect(parts, { programs, drift }, names, look)
   return {
     kind: 'rpm',
     inspect: look,
+    relations: async (names) => {
+      if (names.length === 0 || (await programs.frontEnd()) === undefined || !(await programs.hasDatabase())) return []
+      return parseRpmRelations(await programs.relations(names))
+    },
     async ensure(steps, context) {
       const frontEnd = await programs.frontEnd()
       if (frontEnd === undefined) {
@@ -33,37 +50,57 @@ export function rpmProvider(parts: RpmProgramParts): Provider {
       }
       const settings = () => readRpmSettings(parts)
       const system = rpmSystemFor({ ...parts, frontEnd, programs, inspect: look, settings })
-      return await ensureTogether(system, parts, steps, context)
+      const recording = withBaseline(system, { ...drift, home, kind: 'rpm' }, steps)
+      return await ensureTogether(recording, parts, steps, context)
     },
   }
 }
 
 async function inspect(
   parts: Pick<RpmProgramParts, 'targetRoot' | 'disk'>,
-  programs: RpmPrograms,
+  { programs, drift }: { programs: RpmPrograms; drift: DriftParts },
   names: readonly PackageName[],
   look: InspectOptions,
 ): Promise<Actual[]> {
-  if (names.length === 0 || (await programs.frontEnd()) === undefined || !(await programs.hasDatabase())) return []
+  if (names.length === 0 || (await programs.frontEnd()) === undefined) return []
+  if (!(await programs.hasDatabase())) {
+    if (look.owned.size === 0) return []
+    throw failureOf('rpm', 'its database is gone, and banyan has installed packages by it')
+  }
   const wanted = new Set(names)
+  const { text, unread, damage } = await programs.queryEach(names)
   // rpm also reads `shop-2.0` as version 2.0 of shop.
-  const entries = parseRpmQuery(await programs.query(names)).filter((entry) => wanted.has(entry.name))
+  const entries = parseRpmQuery(text).filter((entry) => wanted.has(entry.name))
   const groups = versionsByName(entries)
   const settings = await readRpmSettings(parts)
   const native = await programs.arch()
   const about: About = {
     native,
     holds: [...excludesIn(settings, native), ...(await holdsIn(parts, native))],
+    protected: settings.protected,
     isSideBySide: (name) => isInstalledSideBySide(programs, name, settings),
   }
   const seen: Seen[] = []
   for (const name of wanted) {
-    const one = await seenOf(name, groups.get(name) ?? [], about)
+    const because = unread.get(name)
+    const one =
+      because === undefined
+        ? await seenOf(name, groups.get(name) ?? [], about)
+        : { actual: unreadActual({ name, kind: 'rpm' }, because), words: [] }
     if (one !== undefined) seen.push(one)
   }
-  const checked = seen.filter(({ actual }) => look.owned.has(actual.name)).flatMap(({ words }) => words)
-  const drifted = await driftOf(programs, checked, look.depth)
-  return seen.map((one) => withDrift(one, drifted))
+  // Files cannot be looked up either. As broken packages they are put right, once the index is.
+  if (damage !== undefined) return seen.map(({ actual }) => withDamage(actual, look.owned, damage))
+  const checked = seen.filter(({ actual }) => look.owned.has(actual.name))
+  const known = new Map(checked.flatMap(({ actual, words }) => words.map((word) => [word, actual.name])))
+  const nameOf = (word: string) => known.get(word) ?? word
+  const differing = await differingIn(drift, [...known.keys()], { ...look, nameOf })
+  return seen.map((one) => withDrift(one, differing))
+}
+
+function withDamage(actual: Actual, owned: ReadonlySet<PackageName>, damage: string): Actual {
+  if (!owned.has(actual.name) || actual.state !== 'whole') return actual
+  return { ...actual, state: 'broken', found: `the index of rpm's database is damaged: ${damage}` }
 }
 
 /** What has to be known of the machine to judge a package. */
@@ -71,6 +108,7 @@ interface About {
   /** The machine's own architecture, as rpm calls it. */
   native: string
   holds: readonly Hold[]
+  protected: ReadonlyMap<PackageName, string>
   isSideBySide: (name: PackageName) => Promise<boolean>
 }
 
@@ -84,14 +122,17 @@ interface Seen {
 async function seenOf(
   name: PackageName,
   sameName: readonly RpmEntry[],
-  { native, holds, isSideBySide }: About,
+  { native, holds, protected: spared, isSideBySide }: About,
 ): Promise<Seen | undefined> {
   // A package of the same name for a foreign architecture (multilib) is not looked at.
   const ours = sameName.filter(({ arch }) => arch === native || arch === 'noarch')
   const entries = [...(ours.length > 0 ? ours : sameName)].sort((a, b) => compareVersions('rpm', b.version, a.version))
   const versions = entries.map(({ version }) => version)
   const [version] = versions
-  const hold = heldBy(holds, name, version)
+  const hold =
+    version === undefined
+      ? heldBy(holds, name, version)
+      : sparedBy(heldBy(holds, name, version), spared.get(name), name)
   const about = { name, kind: 'rpm' as const, payload: null, ...(hold ?? { held: false }) }
   if (version === undefined) {
     return hold && { actual: { ...about, version: null, state: 'absent', found: '' }, words: [] }
@@ -107,13 +148,12 @@ async function seenOf(
   return { actual: { ...actual, state: 'broken', found, interrupted: true }, words: [] }
 }
 
-function withDrift({ actual, words }: Seen, drifted: ReadonlyMap<string, readonly string[]>): Actual {
-  const driftIn = (word: string | undefined) => {
-    const findings = word === undefined ? undefined : drifted.get(word)
-    return findings === undefined ? {} : { state: 'drifted' as const, found: findingsText(findings) }
-  }
-  const versions = actual.versions?.map((one, place) => ({ ...one, ...driftIn(words[place]) }))
-  return { ...actual, ...(versions === undefined ? {} : { versions }), ...driftIn(words[0]) }
+function withDrift({ actual, words }: Seen, differing: ReadonlyMap<string, Differing>): Actual {
+  const versions = actual.versions?.map((one, place) => {
+    const { drift = [] } = differing.get(words[place] ?? '') ?? {}
+    return drift.length === 0 ? one : { ...one, state: 'drifted' as const, found: findingsText(drift) }
+  })
+  return { ...withDiffering(actual, differing.get(words[0] ?? '')), ...(versions === undefined ? {} : { versions }) }
 }
 
 async function holdsIn(
@@ -128,32 +168,4 @@ async function holdsIn(
     holds.push(...read(text, native))
   }
   return holds
-}
-
-/**
- * rpm does not say which package a changed file belongs to. It is asked once for all packages, and
- * one by one if any changed. A package is known by its name, or by one version of it.
- */
-async function driftOf(
-  programs: RpmPrograms,
-  words: readonly string[],
-  depth: InspectOptions['depth'],
-): Promise<Map<string, string[]>> {
-  const drifted = new Map<string, string[]>()
-  if (words.length === 0) return drifted
-  const all = parseRpmVerify(await programs.verify(words, depth))
-  if (all.findings.length === 0 && (!all.isTouched || depth === 'full')) return drifted
-  for (const word of words) {
-    // A file of which only the time has changed is read even in a quick look: it may have other
-    // content of the same size.
-    const quick = parseRpmVerify(await programs.verify([word], depth))
-    const { findings } =
-      quick.isTouched && depth === 'quick' ? parseRpmVerify(await programs.verify([word], 'full')) : quick
-    if (findings.length === 0) continue
-    drifted.set(
-      word,
-      findings.map(({ path: file, changed }) => `${changed === undefined ? 'missing' : 'changed'} ${file}`),
-    )
-  }
-  return drifted
 }

@@ -1,15 +1,18 @@
 // What is recorded of an installed tree: its entries, and the state of its version. Pure.
 
 import * as v from 'valibot'
-import { hooksSchema } from '../../../model/manifest.ts'
-import { packageNameSchema, packageVersionSchema, sha256Schema } from '../../../model/names.ts'
+import { hooksSchema, hookTimeoutsSchema } from '../../../model/manifest.ts'
+import { packageVersionSchema, publishedNameSchema, sha256Schema } from '../../../model/names.ts'
 import { parserOf } from '../../../model/parse.ts'
 
 const treePathSchema = v.pipe(v.string(), v.minLength(1), v.maxLength(4096))
 const modeSchema = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(0o7777))
+const idSchema = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
+/** The owner right after the installation. Records of earlier versions of banyan have none. */
+const owner = { uid: v.exactOptional(idSchema), gid: v.exactOptional(idSchema) }
 
 export const treeEntrySchema = v.variant('kind', [
-  v.strictObject({ kind: v.literal('folder'), path: treePathSchema, mode: modeSchema }),
+  v.strictObject({ kind: v.literal('folder'), path: treePathSchema, mode: modeSchema, ...owner }),
   v.strictObject({
     kind: v.literal('file'),
     path: treePathSchema,
@@ -17,6 +20,9 @@ export const treeEntrySchema = v.variant('kind', [
     size: v.number(),
     sha256: sha256Schema,
     mtimeMs: v.number(),
+    ...owner,
+    /** The package holds the file empty, and a hook has filled it. */
+    wasEmpty: v.exactOptional(v.literal(true)),
   }),
   v.strictObject({ kind: v.literal('link'), path: treePathSchema, target: v.string() }),
 ])
@@ -26,11 +32,12 @@ export const parseTreeEntry = parserOf(treeEntrySchema)
 
 export const treeHeaderSchema = v.strictObject({
   schema: v.literal(1),
-  name: packageNameSchema,
+  name: publishedNameSchema,
   version: packageVersionSchema,
   manifest: sha256Schema,
   payload: sha256Schema,
   hooks: hooksSchema,
+  hookTimeouts: v.exactOptional(hookTimeoutsSchema),
   /** removing: its hooks have run, and some of its files may be gone. */
   state: v.picklist(['unpacked', 'installed', 'removing']),
   /** The version before it, which is kept. */

@@ -1,12 +1,11 @@
-// The files of an installed tree: listed, compared, renewed in place, removed. No link is followed,
-// whoever made it.
+// The files of an installed tree: renewed in place, removed. No link is followed, whoever made it.
 
-import { createHash } from 'node:crypto'
-import type { Stats } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import { codeOf, type Failure } from '../../../model/failure.ts'
+import { lstatOf } from '../drift/file-state.ts'
 import type { TreeEntry } from './tree-entries.ts'
+import { type Entries, findingOf, findingsOf } from './tree-findings.ts'
 import {
   barOf,
   barred,
@@ -18,68 +17,22 @@ import {
 } from './tree-folders.ts'
 import type { TreePlace } from './tree-layout.ts'
 
-type Entries = Iterable<TreeEntry> | AsyncIterable<TreeEntry>
-
-/** Lists everything below a folder, parents first. All of it is durable when this resolves. */
-export async function sealTree(folder: string): Promise<TreeEntry[]> {
-  const entries: TreeEntry[] = []
-  const walk = async (below: string): Promise<void> => {
-    const at = path.join(folder, below)
-    const found = await fs.readdir(at, { withFileTypes: true })
-    found.sort((a, b) => (a.name < b.name ? -1 : 1))
-    for (const one of found) {
-      const name = path.join(below, one.name)
-      const full = path.join(folder, name)
-      if (one.isSymbolicLink()) {
-        entries.push({ kind: 'link', path: name, target: await fs.readlink(full) })
-      } else if (one.isDirectory()) {
-        entries.push({ kind: 'folder', path: name, mode: modeOf(await fs.lstat(full)) })
-        await walk(name)
-      } else {
-        entries.push({ kind: 'file', path: name, ...(await sealFile(full)) })
-      }
-    }
-    await syncFolder(at)
-  }
-  await walk('.')
-  return entries
-}
-
-/**
- * What differs from the list, one finding each, in words. Files that are not listed are no
- * findings.
- */
-export async function findingsOf(folder: string, entries: Entries, depth: 'quick' | 'full'): Promise<string[]> {
-  const findings: string[] = []
-  for await (const entry of entries) {
-    const full = path.join(folder, entry.path)
-    const stat = await lstatOf(full)
-    if (stat === undefined) findings.push(`missing ${entry.path}`)
-    else if (kindOf(stat) !== entry.kind) findings.push(`changed ${entry.path}`)
-    else if (entry.kind === 'link') {
-      if ((await fs.readlink(full)) !== entry.target) findings.push(`changed ${entry.path}`)
-    } else if (modeOf(stat) !== entry.mode) {
-      findings.push(`mode of ${entry.path} is ${modeOf(stat).toString(8)}, not ${entry.mode.toString(8)}`)
-    } else if (entry.kind === 'file' && !(await isSame(full, stat, entry, depth))) {
-      findings.push(`changed ${entry.path}`)
-    }
-  }
-  return findings
-}
-
 /**
  * Gives `to` the files of `from`. Each file is replaced in one step, by a hard link, so there is no
  * second copy. Files of the `former` list that `entries` does not have are removed; files that
- * neither list names stay. Throws `refused` if something has to be written into a folder that is
- * not ours alone.
+ * neither list names stay, and so do those of `left` that are there. Of `added`, only what `to` does
+ * not have is taken over. Throws `refused` if something has to be written into a folder that is not
+ * ours alone.
  */
 export async function renewTree(parts: {
   from: string
   to: string
   entries: readonly TreeEntry[]
   former: Entries
+  left?: ReadonlySet<string>
+  added?: readonly TreeEntry[]
 }): Promise<void> {
-  const { from, to, entries } = parts
+  const { from, to, entries, left = new Set(), added = [] } = parts
   const there = await lstatOf(to)
   if (there !== undefined && !there.isDirectory()) await fs.unlink(to)
   if (there === undefined || !there.isDirectory()) await fs.mkdir(to)
@@ -87,10 +40,18 @@ export async function renewTree(parts: {
   try {
     const kept = new Set(entries.map((entry) => entry.path))
     await removeBelow(targets, parts.former, {
-      keep: (entry) => kept.has(entry.path),
+      keep: (entry) => kept.has(entry.path) || left.has(entry.path),
       check: (folder, below) => checkOwn(folder, path.join(to, below)),
     })
-    for (const entry of entries) await renewEntry(sources, targets, entry, to)
+    for (const entry of entries) {
+      if (!left.has(entry.path)) await renewEntry(sources, targets, entry, to)
+    }
+    for (const entry of added) {
+      const above = await targets.at(path.dirname(entry.path))
+      if (above === undefined || barOf(await above.handle.stat()) !== undefined) continue
+      if ((await lstatOf(`${above.path}/${path.basename(entry.path)}`)) !== undefined) continue
+      await renewEntry(sources, targets, entry, to)
+    }
     for (const entry of entries) {
       if (entry.kind === 'folder') await (await folderAt(targets, entry.path, to)).handle.sync()
     }
@@ -104,13 +65,18 @@ export async function renewTree(parts: {
 async function renewEntry(sources: TreeFolders, targets: TreeFolders, entry: TreeEntry, to: string): Promise<void> {
   const [above, name] = [path.dirname(entry.path), path.basename(entry.path)]
   const folder = await folderAt(targets, above, to)
-  await checkOwn(folder, path.join(to, above))
   const target = `${folder.path}/${name}`
+  if ((await findingOf(target, { ...entry, path: name }, 'full')) === undefined) return
+  await checkOwn(folder, path.join(to, above))
   const stat = await lstatOf(target)
   if (entry.kind === 'folder') {
     if (stat !== undefined && !stat.isDirectory()) await fs.unlink(target)
     if (stat === undefined || !stat.isDirectory()) await fs.mkdir(target)
-    await (await folderAt(targets, entry.path, to)).handle.chmod(entry.mode)
+    const { handle } = await folderAt(targets, entry.path, to)
+    const { uid, gid } = await handle.stat()
+    const [owner, group] = [entry.uid ?? uid, entry.gid ?? gid]
+    if (uid !== owner || gid !== group) await handle.chown(owner, group)
+    await handle.chmod(entry.mode)
     return
   }
   if (stat?.isDirectory()) await removeWhole(target)
@@ -147,18 +113,34 @@ export async function barOfPlace({ base, versions, records }: TreePlace): Promis
 /**
  * Why a tree cannot be renewed in place: a folder that holds something of the list is not ours
  * alone. Undefined if it can. Asked before anything is changed. Folders count with their modes as
- * listed, because the renewal sets them.
+ * listed, because the renewal sets them. `former` is what the last installation recorded.
  */
-export async function barToRenewal(folder: string, entries: readonly TreeEntry[]): Promise<Failure | undefined> {
-  const modes = new Map(entries.map((entry) => [entry.path, entry.kind === 'folder' ? entry.mode : undefined]))
-  for (const below of new Set(entries.map((entry) => path.dirname(entry.path)))) {
+export async function barToRenewal(
+  folder: string,
+  { former, entries }: { former: readonly TreeEntry[]; entries: readonly TreeEntry[] },
+): Promise<Failure | undefined> {
+  // Who owns the new files is seen once their hooks have run.
+  const coming = entries.map(withoutOwner)
+  const all = [...former, ...coming]
+  const modes = new Map(all.map((entry) => [entry.path, entry.kind === 'folder' ? entry.mode : undefined]))
+  const owners = new Map(former.map((entry) => [entry.path, entry.kind === 'folder' ? entry.uid : undefined]))
+  for (const [below, own] of Map.groupBy(all, (entry) => path.dirname(entry.path))) {
     const full = path.join(folder, below)
     const stat = await lstatOf(full)
     if (stat === undefined || !stat.isDirectory()) continue
     const bar = barOf({ ...stat, mode: modes.get(below) ?? stat.mode })
-    if (bar !== undefined) return barred(full, bar)
+    if (bar === undefined) continue
+    // Given away on purpose, by a hook or by the package. Then it matters only what is to be written.
+    const isGiven = owners.get(below) === stat.uid && (stat.mode & 0o022) === 0
+    if (!isGiven || (await findingsOf(folder, own, 'full')).length > 0) return barred(full, bar)
   }
   return undefined
+}
+
+function withoutOwner(entry: TreeEntry): TreeEntry {
+  if (entry.kind === 'link') return entry
+  const { uid: _, gid: __, ...rest } = entry
+  return rest
 }
 
 /**
@@ -186,9 +168,12 @@ async function removeBelow(
   },
 ): Promise<void> {
   const emptied: string[] = []
+  const disk = (await (await folders.at('.'))?.handle.stat())?.dev
   const find = async (entry: string) => {
-    // If somebody has replaced a folder by a link, nothing below it is ours any more.
+    // If somebody has replaced a folder by a link, nothing below it is ours any more. Nor is what
+    // lies on a disk that somebody mounted there.
     const above = await folders.at(path.dirname(entry))
+    if (above !== undefined && (await above.handle.stat()).dev !== disk) return undefined
     const full = above === undefined ? undefined : `${above.path}/${path.basename(entry)}`
     const stat = full === undefined ? undefined : await lstatOf(full)
     return above === undefined || full === undefined || stat === undefined ? undefined : { above, full, stat }
@@ -228,70 +213,11 @@ export async function removeFolder(folder: string): Promise<void> {
   }
 }
 
-/** A folder that is missing or not empty is left as it is. */
+/** A folder that is missing, not empty, or a disk of its own is left as it is. */
 export async function removeIfEmpty(folder: string): Promise<void> {
   try {
     await fs.rmdir(folder)
   } catch (error) {
-    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(codeOf(error))) throw error
-  }
-}
-
-/** Makes the names in a folder durable. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await fs.open(folder, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
-
-async function sealFile(file: string): Promise<{ mode: number; size: number; sha256: string; mtimeMs: number }> {
-  const handle = await fs.open(file, 'r')
-  try {
-    const hash = createHash('sha256')
-    for await (const part of handle.createReadStream({ autoClose: false })) hash.update(part as Uint8Array)
-    const stat = await handle.stat()
-    await handle.sync()
-    return { mode: modeOf(stat), size: stat.size, sha256: hash.digest('hex'), mtimeMs: Math.trunc(stat.mtimeMs) }
-  } finally {
-    await handle.close()
-  }
-}
-
-async function isSame(
-  full: string,
-  stat: Stats,
-  entry: Extract<TreeEntry, { kind: 'file' }>,
-  depth: 'quick' | 'full',
-): Promise<boolean> {
-  if (stat.size !== entry.size) return false
-  if (depth === 'quick' && Math.trunc(stat.mtimeMs) === entry.mtimeMs) return true
-  const hash = createHash('sha256')
-  const handle = await fs.open(full, 'r')
-  try {
-    for await (const part of handle.createReadStream({ autoClose: false })) hash.update(part as Uint8Array)
-  } finally {
-    await handle.close()
-  }
-  return hash.digest('hex') === entry.sha256
-}
-
-function kindOf(stat: Stats): TreeEntry['kind'] | 'other' {
-  return stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : stat.isSymbolicLink() ? 'link' : 'other'
-}
-
-/** The mode with its special bits: a file that became setuid has drifted. */
-function modeOf(stat: Stats): number {
-  return stat.mode & 0o7777
-}
-
-async function lstatOf(file: string): Promise<Stats | undefined> {
-  try {
-    return await fs.lstat(file)
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes(codeOf(error))) return undefined
-    throw error
+    if (!['ENOENT', 'ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'EBUSY'].includes(codeOf(error))) throw error
   }
 }

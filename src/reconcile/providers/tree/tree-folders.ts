@@ -81,24 +81,30 @@ export function barred(shown: string, bar: string): Failure {
 
 /**
  * Removes a file, or a folder with everything below it. A missing one is fine. Only the last name
- * of `at` may be replaced.
+ * of `at` may be replaced. A disk that somebody mounted in it stays, with the folders above it; the
+ * answer is then false.
  */
-export async function removeWhole(at: string): Promise<void> {
+export async function removeWhole(at: string): Promise<boolean> {
   try {
     await fs.unlink(at)
-    return
+    return true
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return
+    if (codeOf(error) === 'ENOENT') return true
     if (!['EISDIR', 'EPERM'].includes(codeOf(error))) throw error
   }
   const folder = await openFolder(at)
-  if (folder === undefined) return await fs.unlink(at)
+  if (folder === undefined) return await fs.unlink(at).then(() => true)
+  let isEmpty = true
   try {
-    for (const name of await fs.readdir(folder.path)) await removeWhole(`${folder.path}/${name}`)
+    if ((await folder.handle.stat()).dev !== (await fs.stat(path.dirname(at))).dev) return false
+    for (const name of await fs.readdir(folder.path)) {
+      if (!(await removeWhole(`${folder.path}/${name}`))) isEmpty = false
+    }
   } finally {
     await folder.handle.close()
   }
-  await fs.rmdir(at)
+  if (isEmpty) await fs.rmdir(at)
+  return isEmpty
 }
 
 async function openFolder(at: string): Promise<TreeFolder | undefined> {

@@ -27,9 +27,9 @@ export async function removeTree(
   const folder = folderOfLink(await disk.readLink(place.current))
   const header = folder === undefined ? undefined : await records.header(folder)
   if (folder !== undefined && header?.state === 'installed') {
-    const { hooks, version } = header
+    const { hooks, hookTimeouts: timeouts, version } = header
     const hook = (which: 'preRemove' | 'postRemove') =>
-      runHook(parts, { name: which, hooks, folder: place.folder(folder), package: name, version }, context)
+      runHook(parts, { name: which, hooks, timeouts, folder: place.folder(folder), package: name, version }, context)
     const refused = await hook('preRemove')
     if (refused !== undefined) return refused
     await context.journal(`removing ${name} ${version}`, name)

@@ -7,9 +7,14 @@ import path from 'node:path'
 import { Failure, messageOf } from '../../../model/failure.ts'
 import { limits } from '../../../model/limits.ts'
 import { type Accepted, createTarCheck } from '../../../model/packages/tree-check.ts'
+import { diskFailureOf } from '../../../world/disk-failure.ts'
+import { type Given, givenIn } from './tree-owners.ts'
 
-/** Throws `bad-input` for a tar that is damaged or not allowed. The folder is then gone again. */
-export async function unpackTree(parts: { tar: string; folder: string; bytesMax: number }): Promise<void> {
+/**
+ * What is to be given to other users, which is not done yet. Throws `bad-input` for a tar that is
+ * damaged or not allowed, and `no-space` or `disk`. The folder is then gone again.
+ */
+export async function unpackTree(parts: { tar: string; folder: string; bytesMax: number }): Promise<Given[]> {
   await fs.rm(parts.folder, { recursive: true, force: true })
   await fs.mkdir(parts.folder, { recursive: true, mode: 0o755 })
   try {
@@ -17,8 +22,10 @@ export async function unpackTree(parts: { tar: string; folder: string; bytesMax:
     const accepted = await extract(parts)
     if (accepted.length === 0) throw new Failure('bad-input', 'the tree is empty')
     await finish(parts.folder, accepted)
+    return givenIn(accepted)
   } catch (error) {
-    await fs.rm(parts.folder, { recursive: true, force: true })
+    // The first error is the reason. One of the removal would hide it.
+    await fs.rm(parts.folder, { recursive: true, force: true }).catch(() => {})
     throw error
   }
 }
@@ -63,8 +70,8 @@ async function extract({
       judged.add(entry)
       // After a refusal, the tar is read to its end and nothing more of it is written.
       if (refusal !== undefined || !('type' in entry)) return false
-      const { type, linkpath, mode, size } = entry
-      const part = check.accept({ path: entry.path, type, linkpath, mode, size })
+      const { type, linkpath, mode, size, uname, gname } = entry
+      const part = check.accept({ path: entry.path, type, linkpath, mode, size, uname, gname })
       if (part.kind === 'refused') refusal = part.because
       else accepted.push(part)
       return part.kind !== 'refused' && part.kind !== 'link'
@@ -73,19 +80,29 @@ async function extract({
   unpack.on('ignoredEntry', (entry) => {
     if (!judged.has(entry)) refusal ??= `${entry.path} is a ${entry.type}`
   })
-  await new Promise<void>((resolve, reject) => {
+  let first: Failure | undefined
+  await new Promise<void>((resolve) => {
     const source = createReadStream(tar)
-    const fail = (error: unknown) => {
-      source.destroy()
-      reject(error)
+    // Ends once nothing is written any more: whoever removes the folder has it alone.
+    const fail = (error: Failure) => {
+      if (first === undefined) source.on('close', () => unpack.end()).destroy()
+      first ??= error
     }
-    source.on('error', fail)
-    unpack.on('error', (error) => fail(new Failure('bad-input', `damaged tar: ${messageOf(error)}`, { cause: error })))
+    source.on('error', (error) => fail(diskFailureOf(error, `read ${tar}`, 'later')))
+    unpack.on('error', (error) => fail(unpackingFailureOf(error, folder)))
     unpack.on('close', resolve)
     source.pipe(unpack)
   })
+  if (first !== undefined) throw first
   if (refusal !== undefined) throw new Failure('bad-input', `refused: ${refusal}`)
   return accepted
+}
+
+/** What the disk says is trouble of the disk; everything else is wrong with the tar. */
+function unpackingFailureOf(error: unknown, folder: string): Failure {
+  const isOfDisk = error instanceof Error && 'syscall' in error
+  if (isOfDisk) return diskFailureOf(error, `unpack into ${path.dirname(folder)}`, 'later')
+  return new Failure('bad-input', `damaged tar: ${messageOf(error)}`, { cause: error })
 }
 
 /**

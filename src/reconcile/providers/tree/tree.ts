@@ -17,14 +17,17 @@ import {
   type Provider,
   type Step,
 } from '../provider.ts'
-import { findingsOf, removeIfEmpty } from './tree-files.ts'
-import { installTree } from './tree-install.ts'
-import { folderOfLink, treePlace, versionOfFolder } from './tree-layout.ts'
+import { barOfPlace, removeIfEmpty } from './tree-files.ts'
+import { findingsOf, leftAloneInTree } from './tree-findings.ts'
+import { installTree, type TreeInstalled } from './tree-install.ts'
+import { folderOfLink, type TreePlace, treePlace, versionOfFolder } from './tree-layout.ts'
 import { openTreeRecords } from './tree-record.ts'
 import { removeTree } from './tree-remove.ts'
 
 export interface TreeParts {
   targetRoot: string
+  /** Where banyan keeps what it remembers; the default is `var/lib/banyan` below the target root. */
+  home?: string
   exec: Pick<Exec, 'run'>
   disk: Disk
   hookTimeoutMs?: number
@@ -32,37 +35,31 @@ export interface TreeParts {
 
 /** The provider of kind tree. It needs no program of the machine but the tree's own hooks. */
 export function treeProvider(parts: TreeParts): Provider {
-  const hooks = { ...parts, timeoutMs: parts.hookTimeoutMs ?? limits.hookTimeoutMs }
-  const look = async (names: readonly PackageName[], { depth }: InspectOptions) => {
+  const home = parts.home ?? path.join(parts.targetRoot, 'var/lib/banyan')
+  const look = async (names: readonly PackageName[], { depth, ignored }: InspectOptions) => {
     const actual: Actual[] = []
     // Most names may be packages that are yet to come: one list of the folder answers for all of
     // them.
     const there = await foldersIn(parts.disk, path.join(parts.targetRoot, 'opt'))
     for (const name of names) {
       if (!there.has(name)) continue
-      const one = await inspectOne(parts, name, depth)
+      const one = await inspectOne(parts, name, { depth, ignored })
       if (one !== undefined) actual.push(one)
     }
     return actual
   }
   const ensureOne = async (step: Step, context: ApplyContext): Promise<Outcome> => {
-    const { action, manifest } = step
+    const { action } = step
     const place = treePlace(parts.targetRoot, action.name)
-    const before = await inspectOne(parts, action.name, action.what === 'reinstall' ? 'full' : 'quick')
+    const ignored = new Map([[action.name, action.ignore ?? []]])
+    const depth = action.what === 'reinstall' ? 'full' : 'quick'
+    const before = await inspectOne(parts, action.name, { depth, ignored })
     const isOther = action.source !== null && before !== undefined && before.payload !== action.source.payload
     if (isReached(action, before) && !isOther) return outcomeOf({ action, before, after: before, acted: false })
-    let problem: string | undefined
-    try {
-      if (action.source === null || manifest === null)
-        problem = await removeTree({ ...hooks, place }, action.name, context)
-      else problem = await installTree({ ...hooks, place }, { source: action.source, manifest }, context)
-    } catch (error) {
-      if (!(error instanceof Failure) && !isDiskTrouble(error)) throw error
-      problem = messageOf(error)
-    }
-    if (problem !== undefined) for (const dir of [place.versions, place.records, place.base]) await removeIfEmpty(dir)
-    const after = await inspectOne(parts, action.name, 'quick')
-    return outcomeOf({ action, before, after, acted: true, problem })
+    const { problem, note } = await change(parts, { home, place }, step, context)
+    if (problem !== undefined) await removeEmpty(place)
+    const after = await inspectOne(parts, action.name, { depth: 'quick', ignored })
+    return outcomeOf({ action, before, after, acted: true, problem, note })
   }
   return {
     kind: 'tree',
@@ -75,6 +72,31 @@ export function treeProvider(parts: TreeParts): Provider {
   }
 }
 
+/** Installs or removes. Trouble with the disk ends the step of one package, and the others go on. */
+async function change(
+  parts: TreeParts,
+  where: { home: string; place: TreePlace },
+  { action, manifest }: Step,
+  context: ApplyContext,
+): Promise<TreeInstalled> {
+  const { source, ignore = [], hookTimeoutMs } = action
+  const timeoutMs = parts.hookTimeoutMs ?? limits.hookTimeoutMs
+  const own = { ...parts, ...where, timeoutMs, ruleTimeoutMs: hookTimeoutMs }
+  try {
+    if (source === null || manifest === null) return { problem: await removeTree(own, action.name, context) }
+    return await installTree(own, { source, manifest, ignore }, context)
+  } catch (error) {
+    if (!(error instanceof Failure) && !isDiskTrouble(error)) throw error
+    return { problem: messageOf(error) }
+  }
+}
+
+/** Of folders that are not ours alone, nothing is removed: one may be a link to somebody else's. */
+async function removeEmpty(place: TreePlace): Promise<void> {
+  if ((await barOfPlace(place)) !== undefined) return
+  for (const dir of [place.versions, place.records, place.base]) await removeIfEmpty(dir)
+}
+
 async function foldersIn(disk: Pick<Disk, 'list' | 'stat'>, folder: string): Promise<ReadonlySet<string>> {
   return new Set((await disk.stat(folder)) === undefined ? [] : await disk.list(folder))
 }
@@ -85,7 +107,7 @@ async function foldersIn(disk: Pick<Disk, 'list' | 'stat'>, folder: string): Pro
 async function inspectOne(
   { targetRoot, disk }: Pick<TreeParts, 'targetRoot' | 'disk'>,
   name: PackageName,
-  depth: InspectOptions['depth'],
+  { depth, ignored }: Pick<InspectOptions, 'depth'> & { ignored: InspectOptions['ignored'] | undefined },
 ): Promise<Actual | undefined> {
   const place = treePlace(targetRoot, name)
   const records = openTreeRecords(disk, place.records)
@@ -120,8 +142,15 @@ async function inspectOne(
   const { payload } = header
   try {
     const findings = await findingsOf(path.join(place.versions, folder), records.entries(folder), depth)
-    if (findings.length === 0) return { ...installed, version, state: 'whole', found: '', payload }
-    return { ...installed, version, state: 'drifted', found: findingsText(findings), payload }
+    const whyLeft = leftAloneInTree({ name, version }, ignored)
+    const left = findings.flatMap((finding) => {
+      const why = whyLeft(finding)
+      return why === undefined ? [] : [`${finding.text} (${why})`]
+    })
+    const drift = findings.filter((finding) => whyLeft(finding) === undefined).map(({ text }) => text)
+    const told = left.length === 0 ? {} : { left: findingsText(left) }
+    if (drift.length === 0) return { ...installed, version, state: 'whole', found: '', payload, ...told }
+    return { ...installed, version, state: 'drifted', found: findingsText(drift), payload, ...told }
   } catch (error) {
     if (!(error instanceof Failure && error.code === 'bad-input')) throw error
     return { ...installed, version, state: 'broken', found: `the record of ${version} is damaged`, payload }

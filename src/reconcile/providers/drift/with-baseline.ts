@@ -1,0 +1,171 @@
+// Around each transaction of a package manager: puts aside what a heal would replace, gives back what
+// is to be left alone, and records what the packages' own scripts made of their files.
+
+import * as fs from 'node:fs/promises'
+import path from 'node:path'
+import { Failure } from '../../../model/failure.ts'
+import type { Kind } from '../../../model/manifest.ts'
+import type { PackageName } from '../../../model/names.ts'
+import type { Change, PackageSystem, Ran, TransactionResult } from '../package-system.ts'
+import type { Step } from '../provider.ts'
+import type { Baseline } from './baselines.ts'
+import { byPackage, type DriftParts } from './drift.ts'
+import { type FileState, fileStateOf, isStill, lstatOf } from './file-state.ts'
+import { type Finding, leftAloneIn } from './left-alone.ts'
+import { putInPlace } from './put-in-place.ts'
+import { openReplaced, type Replaced } from './replaced.ts'
+
+export interface BaselineParts extends DriftParts {
+  home: string
+  kind: Kind
+}
+
+/** `steps` are those that the package system is about to be used for. */
+export function withBaseline(system: PackageSystem, parts: BaselineParts, steps: readonly Step[]): PackageSystem {
+  const reinstalled = new Map(
+    steps.filter(({ action }) => action.what === 'reinstall').map(({ action }) => [action.name, action.ignore ?? []]),
+  )
+  return {
+    ...system,
+    async transact(change, context) {
+      const names = [...change.installs.keys()]
+      const again = change.isBack ? [] : names.filter((name) => reinstalled.has(name))
+      const aside: Aside[] = []
+      try {
+        const findings = await byName(parts, again)
+        for (const [name, own] of findings) aside.push(await putAside(parts, name, own, reinstalled))
+      } catch (error) {
+        for (const { replaced } of aside) await replaced.discard()
+        if (!(error instanceof Failure)) throw error
+        return { kind: 'refused', unmet: new Set(again), because: () => error.message }
+      }
+      const since = await momentIn(context.workFolder)
+      const result = await system.transact(change, context)
+      return await settled(parts, change, { aside, since }, result)
+    },
+  }
+}
+
+/** What one package has that its reinstallation would replace. */
+interface Aside {
+  name: PackageName
+  replaced: Replaced
+  /** What goes back, by its path on the machine. */
+  left: Map<string, { copy: string; was: FileState }>
+}
+
+/** Now, as the kernel dates changes of files, in milliseconds. */
+async function momentIn(folder: string): Promise<number> {
+  await fs.mkdir(folder, { recursive: true })
+  const file = path.join(folder, 'begun')
+  await fs.writeFile(file, '')
+  const { ctimeMs } = await fs.stat(file)
+  await fs.rm(file)
+  return ctimeMs
+}
+
+async function byName(parts: BaselineParts, names: readonly PackageName[]): Promise<Map<PackageName, Finding[]>> {
+  if (names.length === 0) return new Map()
+  return await byPackage(parts.files, names, (await parts.files.verify(names, 'full')).findings, 'full')
+}
+
+async function putAside(
+  { home, kind, targetRoot, files }: BaselineParts,
+  name: PackageName,
+  findings: readonly Finding[],
+  ignored: ReadonlyMap<PackageName, readonly string[]>,
+): Promise<Aside> {
+  const replaced = openReplaced(home, kind, name)
+  const shipped = await files.shipped(
+    name,
+    findings.map((finding) => finding.path),
+  )
+  const whyLeft = leftAloneIn(name, ignored)
+  const left: Aside['left'] = new Map()
+  try {
+    for (const finding of findings) {
+      const full = path.join(targetRoot, finding.path)
+      const copy = await replaced.keep(full, finding.path)
+      if (copy === undefined || whyLeft(finding, shipped.get(finding.path)) === undefined) continue
+      left.set(finding.path, { copy, was: await fileStateOf(full) })
+    }
+  } catch (error) {
+    await replaced.discard()
+    throw error
+  }
+  return { name, replaced, left }
+}
+
+async function settled(
+  parts: BaselineParts,
+  change: Change,
+  { aside, since }: { aside: readonly Aside[]; since: number },
+  result: TransactionResult,
+): Promise<TransactionResult> {
+  if (result.kind === 'refused') {
+    for (const { replaced } of aside) await replaced.discard()
+    return result
+  }
+  const notes = new Map(result.notes)
+  for (const one of aside) {
+    const problems = await giveBack(parts.targetRoot, one)
+    const said = [notes.get(one.name), one.replaced.note(), ...problems].filter((part) => part !== undefined)
+    if (said.length > 0) notes.set(one.name, said.join('; '))
+    await one.replaced.prune()
+  }
+  await recordBaselines(parts, change, { since, left: new Map(aside.map(({ name, left }) => [name, left])) })
+  return { ...result, notes } satisfies Ran
+}
+
+/** What could not be given back, in words. It is still kept aside. */
+async function giveBack(targetRoot: string, { left }: Aside): Promise<string[]> {
+  const problems: string[] = []
+  for (const [shown, { copy, was }] of left) {
+    try {
+      await putInPlace(targetRoot, shown, copy, was)
+    } catch (error) {
+      if (!(error instanceof Error)) throw error
+      problems.push(`${shown} was not given back: ${error.message}`)
+    }
+  }
+  return problems
+}
+
+async function recordBaselines(
+  parts: BaselineParts,
+  { installs, removes }: Change,
+  { since, left }: { since: number; left: ReadonlyMap<PackageName, Aside['left']> },
+): Promise<void> {
+  for (const name of removes) await parts.baselines.remove(name)
+  const names = [...installs.keys()]
+  const found = await byName(parts, names)
+  const had = await parts.baselines.of(names)
+  for (const name of names) {
+    const baseline = await baselineOf(parts.targetRoot, found.get(name) ?? [], {
+      ...{ since, left: left.get(name), former: had.get(name) },
+    })
+    if (baseline.size > 0) await parts.baselines.write(name, baseline)
+    else if (had.has(name)) await parts.baselines.remove(name)
+  }
+}
+
+/**
+ * A file that the transaction did not touch was not made so by a script: it is as wrong as before.
+ * What is left alone is no part of it either, unless it was before.
+ */
+async function baselineOf(
+  targetRoot: string,
+  findings: readonly Finding[],
+  { since, left, former }: { since: number; left: Aside['left'] | undefined; former: Baseline | undefined },
+): Promise<Baseline> {
+  const baseline = new Map<string, FileState>()
+  for (const { path: shown } of findings) {
+    const full = path.join(targetRoot, shown)
+    const now = await lstatOf(full)
+    if ((now !== undefined && now.ctimeMs < since) || left?.has(shown)) {
+      const was = former?.get(shown)
+      if (was !== undefined && (await isStill(full, was, 'full'))) baseline.set(shown, was)
+    } else baseline.set(shown, await fileStateOf(full))
+  }
+  return baseline
+}

@@ -1,0 +1,62 @@
+// What rpm knows about the files of packages: which are changed, whose they are, and which it could
+// not check.
+
+import { limits } from '../../../model/limits.ts'
+import type { PackageName } from '../../../model/names.ts'
+import type { PackageFiles } from '../drift/drift.ts'
+import { findingsText, type InspectOptions } from '../provider.ts'
+import type { RpmPrograms } from './rpm-programs.ts'
+import { parseRpmFiles, parseRpmVerify } from './rpm-text.ts'
+
+/** What rpm knows about the files of packages. */
+export function rpmFiles(programs: RpmPrograms): PackageFiles {
+  const owners: PackageFiles['owners'] = async (paths) => {
+    const known = new Map<string, PackageName>()
+    if (paths.length > limits.ownersAskedMax) return known
+    for (const file of paths) {
+      const names = new Set((await programs.owners([file])).split('\n').filter((line) => line !== ''))
+      const [name] = names
+      // rpm says in a sentence that no package has the file.
+      if (names.size === 1 && name !== undefined && !name.includes(' ')) known.set(file, name)
+    }
+    return known
+  }
+  return {
+    async verify(names, depth) {
+      const answer = await programs.verify(names, depth)
+      const { findings, touched, unread: unchecked } = parseRpmVerify(answer.text)
+      const unread = new Map(answer.unread)
+      for (const [name, paths] of unchecked.length === 0 ? [] : await uncheckedBy(programs, names, depth)) {
+        unread.set(name, `rpm could not check ${findingsText(paths)}`)
+      }
+      if (depth === 'full' || touched.length === 0) return { findings, unread }
+      // A file of which only the time has changed is read even in a quick look: it may have other
+      // content of the same size.
+      const known = await owners(touched)
+      const isKnown = touched.every((file) => names.includes(known.get(file) ?? ''))
+      const suspects = isKnown ? [...new Set(known.values())] : names
+      const read = parseRpmVerify((await programs.verify(suspects, 'full')).text).findings
+      const found = new Set(findings.map((finding) => finding.path))
+      return { findings: [...findings, ...read.filter((finding) => !found.has(finding.path))], unread }
+    },
+    owners,
+    async shipped(name, paths) {
+      const wanted = new Set(paths)
+      return new Map([...parseRpmFiles(await programs.files(name))].filter(([file]) => wanted.has(file)))
+    },
+  }
+}
+
+/** The files that rpm could not check, package by package. */
+async function uncheckedBy(
+  programs: RpmPrograms,
+  names: readonly PackageName[],
+  depth: InspectOptions['depth'],
+): Promise<Map<PackageName, string[]>> {
+  const found = new Map<PackageName, string[]>()
+  for (const name of names) {
+    const { unread } = parseRpmVerify((await programs.verify([name], depth)).text)
+    if (unread.length > 0) found.set(name, unread)
+  }
+  return found
+}

@@ -1,0 +1,95 @@
+// What a root has signed last, and signing the next. A root that was restored from an older copy
+// signs nothing before a person recovers it: versions-heard.ts says how it learns that.
+
+import { Failure } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import type { Instant } from '../model/names.ts'
+import type { AuthorityClock } from './authority-clock.ts'
+import { type FleetDisk, readFloor, writeFloor } from './fleet-folder.ts'
+import type { OnlineKeys } from './metadata-signing.ts'
+import { type Change, endOf, isNews, type Publication, publicationAfter, writePublication } from './publications.ts'
+import { type Ahead, aheadText, createVersionsHeard, type VersionsHeard } from './versions-heard.ts'
+
+export interface FleetSigning {
+  published(): Publication
+  /** Throws `conflict` for a restored root. */
+  publish(change: Change): Promise<void>
+  /** Whether publishing the change would say something new. */
+  isNews(change: Change): boolean
+  /** See `Fleet`. */
+  timestamp(): { version: number; expires: Instant; renewAt: Instant }
+  ahead(): Ahead | null
+  versionHeard: VersionsHeard['heard']
+  recover(): Promise<Ahead | null>
+  numberFloor(): number
+}
+
+export async function openSigning(parts: {
+  /** `<home>/fleet`. */
+  dir: string
+  /** Its published metadata. */
+  folder: string
+  disk: FleetDisk
+  time: Pick<AuthorityClock, 'now'>
+  keys: OnlineKeys
+  timestampLifetimeMs: number
+  published: Publication
+}): Promise<FleetSigning> {
+  const { dir, folder, disk, time, keys, timestampLifetimeMs } = parts
+  let { published } = parts
+  let renewedAt = Math.min(published.signedAt, time.now())
+  let above = await readFloor(dir, disk)
+  const versions = createVersionsHeard()
+  /** Whether a person has recovered this root, and nothing was released since. */
+  const isRecovered = () => above >= published.timestampFile.version
+  const ahead = () => (isRecovered() ? null : versions.ahead(published.timestampFile.version))
+
+  return {
+    published: () => published,
+    async publish(change) {
+      refuseIfAhead(ahead())
+      if (isRecovered() && change.revision === undefined) refuseBeforeRelease()
+      const now = time.now()
+      const next = publicationAfter(published, change, { now, keys, timestampLifetimeMs, above })
+      await writePublication(folder, { before: published, next }, disk)
+      published = next
+      renewedAt = now
+    },
+    isNews: (change) => isRecovered() || isNews(published, change),
+    timestamp() {
+      const expires = endOf(published.timestampFile)
+      const { signedAt } = published
+      // The published timestamp may be older than a setting that shortened the lifetime.
+      const lifetimeMs = Math.min(expires - signedAt, timestampLifetimeMs)
+      // A signed time in the future, from a clock that was wrong, does not delay the next timestamp.
+      const renewAt = Math.min(signedAt, renewedAt) + Math.min(limits.timestampRenewAfterMs, lifetimeMs / 4)
+      return { version: published.timestampFile.version, expires, renewAt }
+    },
+    ahead,
+    versionHeard: versions.heard,
+    async recover() {
+      const found = ahead()
+      if (found === null) return null
+      await writeFloor(dir, found.version, disk)
+      above = found.version
+      return found
+    },
+    numberFloor: () => above,
+  }
+}
+
+function refuseIfAhead(ahead: Ahead | null): void {
+  if (ahead === null) return
+  throw new Failure('conflict', aheadText(ahead), { hint: 'banyan recover has the next release go on above that' })
+}
+
+/** What was released before the copy is not brought back: the next release says what is wanted. */
+function refuseBeforeRelease(): never {
+  throw new Failure(
+    'conflict',
+    'this root was restored from an older copy and recovered: it signs the next release first',
+    {
+      hint: 'banyan plan shows what that would change, banyan release signs it',
+    },
+  )
+}

@@ -1,0 +1,48 @@
+// Whether the fleet trusts newer metadata than this root has signed: then the root was restored from
+// an older copy, and whatever it signs next would be refused as a rollback. Each child says with
+// every request for news which version it trusts.
+
+import { BoundedMap } from '../model/bounded-map.ts'
+import { limits } from '../model/limits.ts'
+import type { NodeName } from '../model/names.ts'
+
+export interface Ahead {
+  /** The highest version of the timestamp that a child trusts. */
+  version: number
+  /** The highest that this root has signed. */
+  signed: number
+  /** Children that trust a newer version, and all that have called. */
+  agree: number
+  voices: number
+}
+
+export interface VersionsHeard {
+  /** The version of the timestamp that a node trusts. */
+  heard(node: NodeName, version: number): void
+  /**
+   * Null unless more than half of the children trust something newer than `signed`: one that lies
+   * does not hold the root up.
+   */
+  ahead(signed: number): Ahead | null
+}
+
+export function createVersionsHeard(): VersionsHeard {
+  const voices = new BoundedMap<NodeName, number>(limits.clockVoicesMax)
+  return {
+    heard: (node, version) => voices.set(node, version),
+    ahead(signed) {
+      const newer = [...voices.values()].filter((version) => version > signed)
+      if (2 * newer.length <= voices.size) return null
+      const version = Math.min(Math.max(...newer), signed + limits.recoverJumpMax)
+      return { version, signed, agree: newer.length, voices: voices.size }
+    },
+  }
+}
+
+/** For a person. */
+export function aheadText({ version, signed, agree, voices }: Ahead): string {
+  return (
+    `${agree} of ${voices} children trust version ${version} of the signed metadata, and this root has signed ` +
+    `${signed} at most: it was restored from an older copy`
+  )
+}
