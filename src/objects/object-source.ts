@@ -43,10 +43,10 @@ export interface ObjectSource {
   need(digest: Sha256, what: string, known?: Known): Promise<Uint8Array>
   /**
    * Answers a waiting child: the first of these objects, in this order, at least one. The answer
-   * ends before it exceeds `bytes` bytes, and at an object that takes long. Throws the last failure
-   * if not one of them can be had.
+   * ends before it exceeds `bytes` bytes, and at an object that takes long; `coming` if that is the
+   * first. Throws the last failure if not one of them can be had.
    */
-  firstOf(digests: readonly Sha256[], bytes: number): Promise<Found[]>
+  firstOf(digests: readonly Sha256[], bytes: number): Promise<Found[] | 'coming'>
   /**
    * Lists the folder once; the result says where an object lies, undefined if it did not at that
    * moment.

@@ -9,6 +9,7 @@ import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Exec, RunResult } from '../world/world.ts'
 import type { ArMember } from './ar.ts'
+import { createDataScan } from './deb-data.ts'
 import { checkSameReading, type PackageDescription } from './taking.ts'
 
 /** A package that has been copied into the staging file. */
@@ -56,6 +57,9 @@ export async function contentBytesOf(deb: OpenDeb, data: ArMember): Promise<numb
   if ((await deb.exec.which('dpkg-deb')) === undefined && decompress !== undefined) {
     return await decompressedBytesOf(deb, data, decompress())
   }
+  // dpkg-deb leaves the headers to tar, which takes more than dpkg does. Of other compressions than
+  // these, nobody here can tell.
+  if (decompress !== undefined) await decompressedBytesOf(deb, data, decompress())
   await checkHasDpkg(deb, data.name)
   let bytes = 0
   const result = await runDpkgDeb(deb, ['--contents'], (line) => {
@@ -69,9 +73,11 @@ export async function contentBytesOf(deb: OpenDeb, data: ArMember): Promise<numb
 /** Of the whole archive, which is a little more than what is in it. */
 async function decompressedBytesOf(deb: OpenDeb, data: ArMember, decompress: Transform): Promise<number> {
   let bytes = 0
+  const scan = createDataScan()
   const counted = new Writable({
     write: (part: Uint8Array, _encoding, done) => {
       bytes += part.byteLength
+      scan.take(part)
       done()
     },
   })
@@ -80,7 +86,11 @@ async function decompressedBytesOf(deb: OpenDeb, data: ArMember, decompress: Tra
     if (deb.signal.aborted) throw error
     throw new Failure('bad-input', `${deb.path}: its ${data.name} is damaged: ${messageOf(error)}`, { cause: error })
   })
-  return bytes
+  const problem = scan.problem()
+  if (problem === undefined) return bytes
+  throw new Failure('bad-input', `${deb.path}: ${problem}`, {
+    hint: 'build it with dpkg-deb, or with tar in GNU format',
+  })
 }
 
 async function checkHasDpkg(deb: OpenDeb, member: string): Promise<void> {

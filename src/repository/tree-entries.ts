@@ -1,7 +1,7 @@
 // The entries of a folder to be published, and the reasons to refuse them.
 
-import type { Stats } from 'node:fs'
-import { lstat, readdir, readlink } from 'node:fs/promises'
+import { constants, type Stats } from 'node:fs'
+import { lstat, open, readdir, readlink } from 'node:fs/promises'
 import { join, normalize } from 'node:path'
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
@@ -65,6 +65,39 @@ function checkHook(folder: string, hook: string, path: string, known: ReadonlyMa
   if (entry.kind !== 'file') throw new Failure('bad-input', `${folder}: ${why} is not a file`)
   if (!entry.executable) {
     throw new Failure('bad-input', `${folder}: ${why} is not executable`, { hint: `chmod +x ${join(folder, plain)}` })
+  }
+}
+
+/** Throws for a hook that no kernel would run: every node would fail with it. */
+export async function checkInterpreters(folder: string, hooks: Hooks): Promise<void> {
+  for (const [hook, path] of Object.entries(hooks)) {
+    const start = (await fromDisk(folder, normalize(path), (whole) => startOf(whole))).toString('latin1')
+    const why = `the ${hook} hook ${JSON.stringify(path)}`
+    if (start.startsWith('\x7fELF')) continue
+    if (!/^#![ \t]*\//.test(start)) {
+      throw new Failure('bad-input', `${folder}: ${why} is no program: it does not start with #! and an interpreter`, {
+        hint: 'begin it with #!/bin/sh',
+      })
+    }
+    if (/^[^\n]*\r\n/.test(start)) {
+      throw new Failure(
+        'bad-input',
+        `${folder}: ${why} has the line ends of Windows, and its interpreter is not found`,
+        {
+          hint: `sed -i 's/\\r$//' ${join(folder, normalize(path))}`,
+        },
+      )
+    }
+  }
+}
+
+async function startOf(path: string): Promise<Buffer> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(256), 0, 256, 0)
+    return buffer.subarray(0, bytesRead)
+  } finally {
+    await file.close()
   }
 }
 

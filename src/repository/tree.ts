@@ -12,7 +12,7 @@ import { checkRoom, type Taken, type Taking } from './taking.ts'
 import { type TarEntry, tarEnd, tarHeaderOf, tarPaddingAfter } from './tar.ts'
 import { refuseLost, withAttributes } from './tree-attributes.ts'
 import { describeTree, descriptionFileName } from './tree-description.ts'
-import { checkEntries, entriesOf } from './tree-entries.ts'
+import { checkEntries, checkInterpreters, entriesOf } from './tree-entries.ts'
 
 const readStepBytes = 1024 * 1024
 
@@ -30,6 +30,7 @@ export async function takeTree(
   const found = await entriesOf(folder, [descriptionFileName, ...exclude])
   const { entries, warnings } = await withAttributes(folder, found, { files, description: descriptionFileName })
   checkEntries(folder, entries, described.hooks)
+  await checkInterpreters(folder, described.hooks)
   const published = new Set(entries.map((entry) => entry.path))
   const unseen = await refuseLost(exec, folder, (path) => published.has(path))
   const installedSize = entries.reduce((sum, entry) => sum + sizeOf(entry), 0)

@@ -251,7 +251,7 @@ export interface Http {
   /**
    * Resolves with any status. Throws a Failure with `retry: 'later'`: `unreachable` (also if there
    * is no connection within `limits.connectTimeoutMs`, and usually if the other end refuses our
-   * certificate), `timed-out` (a large answer that has begun in time gets longer, see `sendingMs`),
+   * certificate), `timed-out` (no progress for `timeoutMs`; a body gets `sendingMs` beside it),
    * `too-large`, `stopped` by its signal, or `untrusted` if the other end has no certificate of our
    * CA. The server's certificate is checked against our CA only; the caller reads from
    * `certificate` which node it is. A request may arrive twice: it is repeated once if a kept-alive
@@ -265,7 +265,10 @@ export interface Http {
     path: string
     body?: Uint8Array | string
     tls: TlsIdentity
+    /** The longest without an answer, and then without `limits.progressBytes` more of it. */
     timeoutMs: number
+    /** Called with each part of the answer's body as it comes, and with the status. */
+    onPart?: (part: Uint8Array, status: number) => void
     responseMaxBytes: number
     signal?: AbortSignal
   }): Promise<HttpReply>

@@ -12,7 +12,10 @@ import { buildRpm } from './build-rpm.ts'
 import { arOf, benchOf, buildDeb, failureOf, needs, run, type TreeFile, writeTree } from './workbench.ts'
 
 /** A .deb of these control lines and files; nothing of it is checked. */
-function debOf(control: string, { latin1 = false, more = '', after = [] as [string, string][] } = {}): Buffer {
+function debOf(
+  control: string,
+  { latin1 = false, more = '', after = [] as [string, string][], data = tarEnd() } = {},
+): Buffer {
   const contents = more === '' ? [control] : [more, control]
   const files = contents.map((text) => {
     const content = Buffer.from(text, latin1 ? 'latin1' : 'utf8')
@@ -22,10 +25,13 @@ function debOf(control: string, { latin1 = false, more = '', after = [] as [stri
   return arOf([
     ['debian-binary', '2.0\n'],
     ['control.tar.gz', gzipSync(Buffer.concat([...files, tarEnd()]))],
-    ['data.tar.gz', gzipSync(tarEnd())],
+    ['data.tar.gz', gzipSync(data)],
     ...after,
   ])
 }
+
+/** A path of more than 100 letters needs one. */
+const paxTar = Buffer.concat([tarHeaderOf({ kind: 'folder', path: 'x'.repeat(120) }), tarEnd()])
 
 const lines = (fields: Record<string, string>) =>
   Object.entries({
@@ -96,6 +102,10 @@ const refused: Record<string, { deb: Buffer; message: RegExp; withoutDpkg?: bool
     deb: debOf(`${lines({})}\n${lines({ Package: 'other' })}`),
     message: /dpkg refuses it: .*only one allowed/,
     withoutDpkg: true,
+  },
+  'an extended tar header in the data': {
+    deb: debOf(lines({}), { data: paxTar }),
+    message: /its data has a tar header of type "x"/,
   },
   'an architecture of sources': {
     deb: debOf(lines({ Architecture: 'any' })),
@@ -202,3 +212,32 @@ t.test(
     t.same((await repository.publish(gzip)).warnings, [])
   },
 )
+
+t.test(
+  'a delta rpm, the sources of a package and a list of changes are refused for what they are',
+  needs('rpmbuild'),
+  async (t) => {
+    const bench = benchOf(t)
+    const repository = await bench.open()
+    const bytes = fs.readFileSync(buildRpm(`${bench.dir}/a.rpm`, { files: { '/opt/signpost/way': 'north\n' } }))
+    bytes.write('drpm', bytes.indexOf('cpio\0'), 'latin1')
+    fs.writeFileSync(`${bench.dir}/a.drpm`, bytes)
+    t.match((await failureOf(repository.publish(`${bench.dir}/a.drpm`))).message, /a\.drpm: it is a delta rpm$/)
+    fs.writeFileSync(`${bench.dir}/a.dsc`, 'Format: 3.0 (quilt)\n')
+    t.match((await failureOf(repository.publish(`${bench.dir}/a.dsc`))).message, /neither a package nor a folder$/)
+  },
+)
+
+t.test('file names and folders of all kinds lead to the same package', needs('dpkg-deb'), async (t) => {
+  const bench = benchOf(t)
+  const repository = await bench.open()
+  const deb = buildDeb(`${bench.dir}/a.deb`, { control: { Version: '2:1.0-1' } })
+  for (const name of ['-oDebug=1 %3a:$(x)\n.deb', 'probe_2%3a1.0-1_all.deb', 'no ending']) {
+    fs.copyFileSync(deb, `${bench.dir}/${name}`)
+    t.match(await repository.publish(`${bench.dir}/${name}`), { name: 'signpost', version: '2:1.0-1' }, name)
+  }
+  const folder = writeTree(`${bench.dir}/releases/7`, { 'banyan.yaml': 'name: tree\nversion: 1\n', a: 'x' })
+  fs.symlinkSync('releases/7', `${bench.dir}/current`)
+  const { manifest } = await repository.publish(folder)
+  t.match(await repository.publish(`${bench.dir}/current`), { outcome: 'already', manifest })
+})

@@ -255,6 +255,15 @@ const refusals: Record<string, Refusal> = {
     message: 'FOLDER: the postInstall hook "./share/words" is not executable',
     hint: 'chmod +x FOLDER/share/words',
   },
+  'a hook without an interpreter': {
+    files: { ...withHook('bin/x'), 'bin/x': { content: 'echo hello\n', mode: 0o755 } },
+    message: 'FOLDER: the postInstall hook "bin/x" is no program: it does not start with #! and an interpreter',
+  },
+  'a hook with the line ends of Windows': {
+    files: { ...withHook('bin/x'), 'bin/x': { content: '#!/bin/sh\r\necho hello\r\n', mode: 0o755 } },
+    message: 'FOLDER: the postInstall hook "bin/x" has the line ends of Windows, and its interpreter is not found',
+    hint: "sed -i 's/\\r$//' FOLDER/bin/x",
+  },
   'a hook with nothing in it': {
     files: withHook('""'),
     message: 'FOLDER: the postInstall hook "" does not exist',

@@ -168,9 +168,15 @@ export function simulatedHttp(parts: {
       const roundTrip = (bytes: number, arrived: () => void) => send(bytes, () => receive(bytes, arrived))
 
       const stop = () => fail('stopped', `request to ${options.url} was stopped`)
-      const timer = life.after(options.timeoutMs, () =>
-        fail('timed-out', `${options.url} took longer than ${options.timeoutMs} ms`),
-      )
+      const timeOut = () =>
+        life.after(options.timeoutMs, () =>
+          fail('timed-out', `${options.url} sent nothing for ${options.timeoutMs} ms`),
+        )
+      let timer = timeOut()
+      const progressed = () => {
+        timer.cancel()
+        timer = timeOut()
+      }
       const connectTimer = life.after(limits.connectTimeoutMs, () => {
         if (server === undefined) fail('unreachable', `no connection to ${options.url}`)
       })
@@ -240,7 +246,11 @@ export function simulatedHttp(parts: {
 
       function answer(connection: Connection, response: HttpResponse): void {
         const content = Uint8Array.from(Buffer.from(response.body ?? ''))
-        receive(headerBytes + content.length, () => {
+        const arrived = (part: Uint8Array) => {
+          progressed()
+          options.onPart?.(part, response.status)
+        }
+        flow({ content, clock, receive, arrived }, () => {
           for (const see of ports.onRequest) {
             see({
               from: address,
@@ -268,4 +278,40 @@ export function simulatedHttp(parts: {
   }
 
   return { serve, request, close: () => idle.clear() }
+}
+
+const partBytes = 16 * 1024
+
+/**
+ * Answers share a link: each sends on only as its parts arrive, more of them at once while they
+ * arrive quickly.
+ */
+function flow(
+  parts: {
+    content: Uint8Array
+    clock: Pick<Clock, 'monotonicMs'>
+    receive: (bytes: number, arrived: () => void) => void
+    arrived: (part: Uint8Array) => void
+  },
+  ended: () => void,
+): void {
+  const { content, clock, receive, arrived } = parts
+  let [at, underWay, atOnce, isFirst] = [0, 0, 4, true]
+  const send = () => {
+    while (underWay < atOnce && (isFirst || at < content.length)) {
+      const part = content.subarray(at, at + partBytes)
+      const sentAtMs = clock.monotonicMs()
+      at += partBytes
+      underWay += 1
+      receive(part.length + (isFirst ? headerBytes : 0), () => {
+        underWay -= 1
+        atOnce = clock.monotonicMs() - sentAtMs < 500 ? atOnce + 1 : 1
+        arrived(part)
+        if (at >= content.length && underWay === 0) ended()
+        else send()
+      })
+      isFirst = false
+    }
+  }
+  send()
 }

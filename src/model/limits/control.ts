@@ -22,17 +22,36 @@ export const controlLimits = {
    */
   turnedAwayLookMs: 5 * second,
   /**
-   * A call's answer has to begin within this time; one that is larger may take longer
-   * (`sendingMs`).
+   * A call's answer has to begin within this time, and then to go on: there is no limit on the whole
+   * of an answer that makes progress, as a megabyte takes an hour over a link that many share.
    */
   requestTimeoutMs: 30 * second,
   /**
-   * An answer larger than `httpFreeAnswerBytes` may take longer, down to this speed. A faster limit
-   * shuts out thin links; a slower one lets a caller hold an answer in memory for longer.
+   * The least that has to come within `requestTimeoutMs`. 32 kbit/s that 20 nodes share are 6 KiB for
+   * each of them; less is a caller that takes its answer in drops.
+   */
+  progressBytes: 1 * KiB,
+  /**
+   * A request larger than `httpFreeAnswerBytes` gets longer, down to this speed: it lies in the
+   * buffers of the operating system, where its progress cannot be seen.
    */
   slowestBytesPerSecond: 8 * KiB,
-  /** The longest that an answer may take beyond `requestTimeoutMs`, whatever its size. */
+  /** The longest of that time, whatever the size. */
   sendingMaxMs: 3 * minute,
+  /**
+   * A caller has to take `httpFreeAnswerBytes` of its answer, which the operating system takes at
+   * once, within this time: 32 kbit/s that 20 nodes share need nearly as long.
+   */
+  takingMaxMs: 6 * minute,
+  /** Unfinished answers that are kept, to be gone on with where they were cut off. */
+  unfinishedObjectsMax: 16,
+  /** Their bytes together: one object of the largest size, and some small ones. */
+  unfinishedObjectsBytes: 24 * MiB,
+  /**
+   * A node that itself waits for an object tells the asking one so after this time, well within
+   * `requestTimeoutMs`, and is asked again: that is its sign of life.
+   */
+  objectComingMs: 15 * second,
   /**
    * A connection, with its TLS handshake, has to stand within this time. Two lost packets cost
    * three seconds.

@@ -15,6 +15,11 @@ const failed = 0xffff_fffe
 const lengthBytes = 4
 const prefix = '/v1/objects/'
 
+/** The path of a request for the bytes of one object from this one on. */
+export function restPath(digest: Sha256, from: number): string {
+  return `${prefix}${digest}?from=${from}`
+}
+
 /**
  * The path of a request. A single digest is answered with the bare bytes, several with frames until
  * they reach `bytes`.
@@ -49,6 +54,24 @@ export function framesOf(objects: readonly Found[]): Uint8Array {
 
 export function lengthOf(found: Found): number {
   return found instanceof Uint8Array ? found.byteLength : 0
+}
+
+/**
+ * What an answer that was cut off holds: the whole frames, and the bytes that are there of the object
+ * after them.
+ */
+export function cutFrames(frames: Uint8Array, asked: number): { found: Found[]; begun: Uint8Array } {
+  const view = new DataView(frames.buffer, frames.byteOffset, frames.byteLength)
+  let at = 0
+  for (let count = 0; count < asked && at + lengthBytes <= frames.byteLength; count += 1) {
+    const length = view.getUint32(at)
+    const isBare = length === absent || length === failed
+    const end = at + lengthBytes + (isBare ? 0 : length)
+    if (end > frames.byteLength) break
+    at = end
+  }
+  const found = at === 0 ? [] : parseFrames(frames.subarray(0, at), asked)
+  return { found, begun: frames.subarray(Math.min(at + lengthBytes, frames.byteLength)) }
 }
 
 /**

@@ -27,7 +27,7 @@ export interface DownlinkParts {
   /** Whether this node has no word from above, or only an old one. */
   isCutOff(): boolean
   /** See `ObjectSource.firstOf`. */
-  objects(digests: readonly Sha256[], bytes: number): Promise<Found[]>
+  objects(digests: readonly Sha256[], bytes: number): Promise<Found[] | 'coming'>
   /** Another handout is due once this node takes part in the swarms that are new to it. */
   announce(announced: Announced): { handout: Handout; isNew: boolean }
   /** Resolves once this node takes part in the new swarms that it can, or after a short while. */
@@ -170,22 +170,26 @@ async function answerTo(
   const tuf = /^GET \/v1\/tuf\/((?:\d+\.)?[a-z]+\.json)$/.exec(name)?.[1]
   if (tuf !== undefined) return bytesOrAbsent(await parts.tufFile(tuf))
   const digests = request.method === 'GET' ? digestsIn(request.path) : undefined
-  if (digests !== undefined) return await objects(parts, digests, request.query['bytes'])
+  if (digests !== undefined) return await objects(parts, digests, request.query)
   return json(404, { failure: { code: 'not-found', message: `no such call: ${name.slice(0, 200)}` } })
 }
 
 async function objects(
   parts: DownlinkParts,
   digests: readonly Sha256[],
-  wantedBytes: string | undefined,
+  query: HttpRequest['query'],
 ): Promise<HttpResponse> {
   if (digests.length === 1) {
-    const [one] = await parts.objects(digests, limits.objectMaxBytes)
-    if (one !== 'failed') return bytesOrAbsent(one)
-    throw new Failure('unreachable', 'it cannot be had just now', { retry: 'later' })
+    const from = wholeNumber(query['from'] ?? '0', 'objects: from')
+    const found = await parts.objects(digests, limits.objectMaxBytes)
+    if (found === 'coming') return { status: 202 }
+    const [one] = found
+    if (one === 'failed') throw new Failure('unreachable', 'it cannot be had just now', { retry: 'later' })
+    return bytesOrAbsent(one?.subarray(Math.min(from, one.length)))
   }
-  const bytes = Math.min(wholeNumber(wantedBytes, 'objects: bytes'), limits.objectsAnswerBytes)
-  return bytesOrAbsent(framesOf(await parts.objects(digests, bytes)))
+  const bytes = Math.min(wholeNumber(query['bytes'], 'objects: bytes'), limits.objectsAnswerBytes)
+  const found = await parts.objects(digests, bytes)
+  return found === 'coming' ? { status: 202 } : bytesOrAbsent(framesOf(found))
 }
 
 /** Undefined for a certificate that is neither a node's nor a token's. */

@@ -18,6 +18,8 @@ interface ParentCall {
   /** `limits.requestTimeoutMs` if absent. */
   timeoutMs?: number
   signal?: AbortSignal
+  /** See `Http.request`. */
+  onPart?: (part: Uint8Array, status: number) => void
 }
 
 export interface ParentCalls {

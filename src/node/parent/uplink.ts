@@ -6,10 +6,11 @@ import { countSchema, type Instant, type NodeName, type Sha256 } from '../../mod
 import { parseJson, parserOf } from '../../model/parse.ts'
 import type { ReportBatch } from '../../model/report.ts'
 import { type Announce, type Handout, parseHandout } from '../../model/wire/announce.ts'
-import { type Found, objectsPath, parseFrames } from '../../model/wire/object-frames.ts'
+import type { Found } from '../../model/wire/object-frames.ts'
 import { parseReportsAnswer, type ReportsAnswer } from '../../model/wire/reports-answer.ts'
 import type { TufFetch } from '../../trust/tuf-client.ts'
-import { accepted, createParentCalls, type ParentCalls, type ParentCallsParts } from './parent-calls.ts'
+import { createObjectCalls } from './object-calls.ts'
+import { accepted, createParentCalls, type ParentCallsParts } from './parent-calls.ts'
 
 /**
  * What a node requests from the node above it. A root answers these calls itself
@@ -59,7 +60,7 @@ export function createUplink(parts: ParentCallsParts & { now: () => Instant }): 
       const reply = await ask({ method: 'GET', path: `/v1/tuf/${file}`, responseMaxBytes: maxBytes })
       return reply.status === 404 ? undefined : accepted(reply, file).body
     },
-    objects: (digests, bytes) => objectsFrom(ask, digests, bytes),
+    objects: createObjectCalls(ask),
     async announce(announce) {
       const body = JSON.stringify(announce)
       const reply = await ask({ ...post('/v1/announce', body), responseMaxBytes: limits.announceMaxBytes })
@@ -98,18 +99,4 @@ export function createUplink(parts: ParentCallsParts & { now: () => Instant }): 
 
 function post<Body extends string | Uint8Array>(path: string, body: Body) {
   return { method: 'POST' as const, path, body }
-}
-
-async function objectsFrom(ask: ParentCalls['ask'], digests: readonly Sha256[], bytes: number): Promise<Found[]> {
-  const path = objectsPath(digests, bytes)
-  const isOne = digests.length === 1
-  // The parent may exceed `bytes` by one object; frames add the lengths of all.
-  const framesBytes = isOne ? 0 : limits.objectsAnswerBytes + limits.objectsFramesBytes
-  const reply = await ask({ method: 'GET', path, responseMaxBytes: limits.objectMaxBytes + framesBytes })
-  if (isOne && reply.status === 404) return [undefined]
-  // A parent of an older version answers one object at a time.
-  const [first] = digests
-  if (reply.status === 404 && first !== undefined) return await objectsFrom(ask, [first], bytes)
-  const { body } = accepted(reply, isOne ? path : `${digests.length} objects`)
-  return isOne ? [body] : parseFrames(body, digests.length)
 }

@@ -16,6 +16,8 @@ export interface Budget {
    * aborts.
    */
   wait(caller: string, bytes: number, signal: AbortSignal): Promise<Claim | undefined>
+  /** Whether anybody waits. */
+  isWaitedFor(): boolean
 }
 
 export interface BudgetMax {
@@ -74,6 +76,7 @@ export function createBudget(
       if (!ledger.fitsShare(wish) || !ledger.fitsAll(wish) || isAwaited) return undefined
       return claim(caller, bytes)
     },
+    isWaitedFor: () => line.size > 0,
     wait: (caller, bytes, signal) =>
       new Promise((resolve) => {
         const leave = () => {

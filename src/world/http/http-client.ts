@@ -1,4 +1,5 @@
-// One request to another node, with limits on its time and on the size of the answer.
+// One request to another node, with limits on the time without progress and on the size of the
+// answer.
 
 import type { ClientRequest, IncomingMessage } from 'node:http'
 import * as https from 'node:https'
@@ -16,21 +17,20 @@ type RequestOptions = Parameters<Http['request']>[0]
 
 export async function requestFrom(pools: Pools, options: RequestOptions): Promise<HttpReply> {
   const pool = pools.of(options.tls)
-  const deadline = performance.now() + options.timeoutMs
-  const first = await attempt(pool, options, options.timeoutMs)
+  const first = await attempt(pool, options)
   if (first.kind === 'reply') return first.reply
   // The other end had closed a kept-alive connection, and what was sent into it is lost. The
   // request is repeated on a new connection. Every call of the protocol may arrive twice.
   pools.closeIdle()
-  const second = await attempt(pool, options, Math.max(1, deadline - performance.now()))
+  const second = await attempt(pool, options)
   if (second.kind === 'reply') return second.reply
   throw second.failure
 }
 
 type Attempted = { kind: 'reply'; reply: HttpReply } | { kind: 'was-idle'; failure: Failure }
 
-function attempt(pool: https.Agent, options: RequestOptions, timeoutMs: number): Promise<Attempted> {
-  return new Promise((resolve, reject) => new Attempt(pool, options, timeoutMs, { resolve, reject }).start())
+function attempt(pool: https.Agent, options: RequestOptions): Promise<Attempted> {
+  return new Promise((resolve, reject) => new Attempt(pool, options, { resolve, reject }).start())
 }
 
 /**
@@ -41,24 +41,22 @@ class Attempt {
   readonly #options: RequestOptions
   readonly #request: ClientRequest
   readonly #body: Buffer | undefined
-  readonly #timeoutMs: number
-  readonly #startedAt = performance.now()
   readonly #result: { resolve(attempted: Attempted): void; reject(failure: Failure): void }
   readonly #onAbort = () =>
     this.#fail(new Failure('stopped', `request to ${this.#options.url} was stopped`, { retry: 'later' }))
   #timer: NodeJS.Timeout | undefined
+  /** Bytes of the answer since the timer was set. */
+  #arrivedBytes = 0
   #connectTimer: NodeJS.Timeout | undefined
   #responded = false
 
   constructor(
     pool: https.Agent,
     options: RequestOptions,
-    timeoutMs: number,
     result: { resolve(attempted: Attempted): void; reject(failure: Failure): void },
   ) {
     const url = new URL(options.url)
     this.#options = options
-    this.#timeoutMs = timeoutMs
     this.#result = result
     this.#body = options.body === undefined ? undefined : Buffer.from(options.body)
     this.#request = https.request({
@@ -73,7 +71,8 @@ class Attempt {
 
   start(): void {
     const { signal } = this.#options
-    this.#timeOutAfter(this.#timeoutMs)
+    // The kernel takes the body at once, and how much of it has left cannot be seen.
+    this.#timeOutAfter(this.#options.timeoutMs + sendingMs(this.#body?.length ?? 0))
     this.#request.on('socket', (socket) => this.#awaitConnection(socket))
     this.#request.on('error', (error) => this.#broke(error))
     this.#request.on('response', (response) => this.#read(response))
@@ -94,9 +93,14 @@ class Attempt {
   #read(response: IncomingMessage): void {
     const { url, responseMaxBytes } = this.#options
     this.#responded = true
-    this.#timeOutAfter(this.#timeoutMs + sendingMs(Number(response.headers['content-length'] ?? 0)))
+    this.#timeOutAfter(this.#options.timeoutMs)
+    const status = response.statusCode ?? 0
+    const onPart = (part: Uint8Array) => {
+      this.#options.onPart?.(part, status)
+      this.#arrived(part.length)
+    }
     const certificate = certificateOf(response)
-    readLimited(response, responseMaxBytes).then(
+    readLimited(response, responseMaxBytes, onPart).then(
       (body) => {
         if (body === 'too-large') {
           const text = `the answer of ${url} is larger than ${responseMaxBytes} bytes`
@@ -107,7 +111,7 @@ class Attempt {
         this.#settle()
         this.#result.resolve({
           kind: 'reply',
-          reply: { status: response.statusCode ?? 0, body, certificate, ...asked },
+          reply: { status, body, certificate, ...asked },
         })
         // The server may have answered before it had all of the body (413): the rest is not sent.
         if (response.headers.connection === 'close') this.#request.destroy()
@@ -130,12 +134,18 @@ class Attempt {
     this.#request.destroy()
   }
 
-  /** Replaces the time limit. Counts from the start of the attempt. */
+  /** An answer in drops is no progress. */
+  #arrived(bytes: number): void {
+    this.#arrivedBytes += bytes
+    if (this.#arrivedBytes >= limits.progressBytes) this.#timeOutAfter(this.#options.timeoutMs)
+  }
+
+  /** Replaces the time limit, which begins anew. */
   #timeOutAfter(ms: number): void {
     clearTimeout(this.#timer)
-    const timeOut = () =>
-      this.#fail(new Failure('timed-out', `${this.#options.url} took longer than ${ms} ms`, { retry: 'later' }))
-    this.#timer = setTimeout(timeOut, Math.max(1, ms - (performance.now() - this.#startedAt)))
+    this.#arrivedBytes = 0
+    const text = `${this.#options.url} sent nothing for ${ms} ms`
+    this.#timer = setTimeout(() => this.#fail(new Failure('timed-out', text, { retry: 'later' })), ms)
   }
 
   #settle(): void {
@@ -160,7 +170,11 @@ function certificateOf({ socket }: IncomingMessage): Uint8Array {
   return certificate
 }
 
-function readLimited(response: IncomingMessage, maxBytes: number): Promise<Uint8Array | 'too-large'> {
+function readLimited(
+  response: IncomingMessage,
+  maxBytes: number,
+  onPart: (part: Uint8Array) => void,
+): Promise<Uint8Array | 'too-large'> {
   return new Promise((resolve, reject) => {
     if (Number(response.headers['content-length'] ?? 0) > maxBytes) return resolve('too-large')
     const parts: Buffer[] = []
@@ -169,6 +183,7 @@ function readLimited(response: IncomingMessage, maxBytes: number): Promise<Uint8
       size += part.length
       if (size > maxBytes) return resolve('too-large')
       parts.push(part)
+      onPart(part)
     })
     response.on('end', () => {
       const whole = Buffer.concat(parts, size)

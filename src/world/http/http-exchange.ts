@@ -3,7 +3,6 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { limits } from '../../model/limits.ts'
-import { sendingMs } from '../../model/units/sending-time.ts'
 import { retryAfterS } from '../../model/wire/retry-after.ts'
 import { systemRandom } from '../random.ts'
 import type { Http, HttpPeer, HttpRequest, HttpResponse } from '../world.ts'
@@ -68,13 +67,29 @@ export async function answer(exchange: Exchange): Promise<void> {
   bodyClaim.release()
   if (response.destroyed) return
   const bytes = bytesOf(reply)
-  // A banyan node waits no longer than this for an answer, so a caller that takes it in drops is
-  // cut off as well.
-  const patience = setTimeout(() => message.socket.destroy(), limits.requestTimeoutMs + sendingMs(bytes))
-  response.on('close', () => clearTimeout(patience))
+  startPatience(exchange)
   if (bytes <= Math.max(foreseen, limits.httpFreeAnswerBytes)) return write(exchange, reply)
   early.release()
   return sendLarge(exchange, reply, method === 'GET' ? handled : alwaysThat(reply))
+}
+
+/**
+ * Cuts a caller off that takes nothing of its answer for too long, and one that takes it slowly while
+ * others wait for the room that it holds.
+ */
+function startPatience({ message, response, budget }: Exchange): void {
+  const { socket } = message
+  let taken = socket.bytesWritten
+  const look = () => {
+    if (socket.bytesWritten === taken || budget.isWaitedFor()) {
+      socket.destroy()
+      return
+    }
+    taken = socket.bytesWritten
+    timer = setTimeout(look, limits.takingMaxMs)
+  }
+  let timer = setTimeout(look, limits.takingMaxMs)
+  response.on('close', () => clearTimeout(timer))
 }
 
 /**

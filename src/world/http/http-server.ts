@@ -52,7 +52,7 @@ const serverOptions: https.ServerOptions = {
   ALPNProtocols: ['http/1.1'],
   handshakeTimeout: limits.handshakeMs,
   headersTimeout: limits.connectTimeoutMs,
-  requestTimeout: limits.requestTimeoutMs,
+  requestTimeout: limits.requestTimeoutMs + limits.sendingMaxMs,
   connectionsCheckingInterval: limits.connectTimeoutMs / 2,
   keepAliveTimeout: limits.keepAliveMs,
   keepAlive: true,

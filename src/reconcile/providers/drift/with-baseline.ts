@@ -59,7 +59,9 @@ async function momentIn(folder: string): Promise<number> {
   await fs.mkdir(folder, { recursive: true })
   const file = path.join(folder, 'begun')
   await fs.writeFile(file, '')
-  return (await fs.stat(file)).ctimeMs
+  const { ctimeMs } = await fs.stat(file)
+  await fs.rm(file)
+  return ctimeMs
 }
 
 async function byName(parts: BaselineParts, names: readonly PackageName[]): Promise<Map<PackageName, Finding[]>> {

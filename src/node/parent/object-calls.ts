@@ -1,0 +1,123 @@
+// Requests objects from the node above, and goes on where an answer was cut off: on a thin link most
+// of a megabyte is more than one connection lasts.
+
+import { BoundedMap } from '../../model/bounded-map.ts'
+import { Failure } from '../../model/failure.ts'
+import { limits } from '../../model/limits.ts'
+import type { Sha256 } from '../../model/names.ts'
+import { cutFrames, type Found, objectsPath, parseFrames, restPath } from '../../model/wire/object-frames.ts'
+import { sha256Of } from '../../world/objects.ts'
+import type { HttpReply } from '../../world/world.ts'
+import { accepted, type ParentCalls } from './parent-calls.ts'
+
+/** See `Uplink.objects`. */
+export type ObjectCalls = (digests: readonly Sha256[], bytes: number) => Promise<Found[]>
+
+export function createObjectCalls(ask: ParentCalls['ask']): ObjectCalls {
+  const unfinished = createUnfinished()
+
+  const one = async (digest: Sha256): Promise<Found[]> => {
+    const begun = unfinished.of(digest)
+    const path = begun.length === 0 ? objectsPath([digest], 0) : restPath(digest, begun.length)
+    const came = gathered()
+    let reply: HttpReply
+    try {
+      reply = await whenThere(ask, { path, onPart: came.onPart, responseMaxBytes: limits.objectMaxBytes })
+    } catch (error) {
+      unfinished.keep(digest, joined(begun, came.bytes()))
+      throw error
+    }
+    if (reply.status === 404) return [undefined]
+    const { body } = accepted(reply, path)
+    unfinished.drop(digest)
+    return [begun.length === 0 ? body : wholeOf(digest, begun, body)]
+  }
+  const several = async (digests: readonly Sha256[], bytes: number): Promise<Found[]> => {
+    const came = gathered()
+    // The parent may exceed `bytes` by one object; frames add the lengths of all.
+    const responseMaxBytes = limits.objectMaxBytes + limits.objectsAnswerBytes + limits.objectsFramesBytes
+    try {
+      const path = objectsPath(digests, bytes)
+      const reply = await whenThere(ask, { path, onPart: came.onPart, responseMaxBytes })
+      // A parent of an older version answers one object at a time.
+      const [first] = digests
+      if (reply.status === 404 && first !== undefined) return await one(first)
+      return parseFrames(accepted(reply, `${digests.length} objects`).body, digests.length)
+    } catch (error) {
+      const { found, begun } = cutFrames(came.bytes(), digests.length)
+      const next = digests[found.length]
+      if (next !== undefined) unfinished.keep(next, begun)
+      if (found.length === 0) throw error
+      return found
+    }
+  }
+  return (digests, bytes) => {
+    const [first] = digests
+    if (first !== undefined && (digests.length === 1 || unfinished.of(first).length > 0)) return one(first)
+    return several(digests, bytes)
+  }
+}
+
+interface Unfinished {
+  /** The first bytes of the object; none if nothing is kept. */
+  of(digest: Sha256): Uint8Array
+  keep(digest: Sha256, bytes: Uint8Array): void
+  drop(digest: Sha256): void
+}
+
+/** Drops what was kept first. */
+function createUnfinished(): Unfinished {
+  const kept = new BoundedMap<Sha256, Uint8Array>(limits.unfinishedObjectsMax)
+  const bytesKept = () => [...kept.values()].reduce((sum, { length }) => sum + length, 0)
+  return {
+    of: (digest) => kept.get(digest) ?? nothing,
+    keep: (digest, bytes) => {
+      if (bytes.length === 0) return
+      kept.set(digest, bytes)
+      for (const [oldest] of kept.entries()) {
+        if (bytesKept() <= limits.unfinishedObjectsBytes) break
+        kept.delete(oldest)
+      }
+    },
+    drop: (digest) => void kept.delete(digest),
+  }
+}
+
+const nothing = new Uint8Array(0)
+
+/** Collects what comes of an answer that is a success. */
+function gathered() {
+  const parts: Uint8Array[] = []
+  return {
+    onPart: (part: Uint8Array, status: number) => {
+      if (status === 200) parts.push(part)
+    },
+    bytes: () => new Uint8Array(Buffer.concat(parts)),
+  }
+}
+
+function joined(begun: Uint8Array, rest: Uint8Array): Uint8Array {
+  return begun.length === 0 ? rest : new Uint8Array(Buffer.concat([begun, rest]))
+}
+
+/**
+ * The two halves may come from two parents, and neither is to blame if they do not fit. A parent of
+ * an older version sends all of it again.
+ */
+function wholeOf(digest: Sha256, begun: Uint8Array, body: Uint8Array): Uint8Array {
+  const whole = joined(begun, body)
+  if (sha256Of(whole) === digest) return whole
+  if (sha256Of(body) === digest) return body
+  throw new Failure('unreachable', `object ${digest} came in two parts that do not fit`, { retry: 'later' })
+}
+
+/** Asks again for as long as the object is on its way to the parent: that is its sign of life. */
+async function whenThere(
+  ask: ParentCalls['ask'],
+  call: Omit<Parameters<ParentCalls['ask']>[0], 'method'>,
+): Promise<HttpReply> {
+  for (;;) {
+    const reply = await ask({ method: 'GET', ...call })
+    if (reply.status !== 202) return reply
+  }
+}

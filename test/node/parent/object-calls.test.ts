@@ -1,0 +1,75 @@
+// Objects from the node above, over connections that break.
+
+import t from 'tap'
+import { Failure } from '../../../src/model/failure.ts'
+import { framesOf } from '../../../src/model/wire/object-frames.ts'
+import { createObjectCalls } from '../../../src/node/parent/object-calls.ts'
+import type { ParentCalls } from '../../../src/node/parent/parent-calls.ts'
+import { sha256Of } from '../../../src/world/objects.ts'
+
+type Ask = ParentCalls['ask']
+type Reply = Awaited<ReturnType<Ask>>
+
+const large = new Uint8Array(Buffer.alloc(300_000, 'large'))
+const small = new Uint8Array(Buffer.from('small'))
+const [largeSha, smallSha] = [sha256Of(large), sha256Of(small)]
+
+/** A parent whose answers are cut off after so many bytes, one after the other. */
+function parentThat(answers: readonly { body: Uint8Array; cutAfter?: number; status?: number }[]) {
+  const paths: string[] = []
+  const ask: Ask = async ({ path, onPart }): Promise<Reply> => {
+    const answer = answers[paths.push(path) - 1]
+    if (answer === undefined) throw new Error('not expected')
+    const { body, cutAfter, status = 200 } = answer
+    onPart?.(body.subarray(0, cutAfter), status)
+    if (cutAfter !== undefined) throw new Failure('timed-out', 'cut', { retry: 'later' })
+    return { status, body, certificate: new Uint8Array() }
+  }
+  return { calls: createObjectCalls(ask), paths }
+}
+
+t.test('what came of an object that was cut off is not fetched again', async (t) => {
+  const { calls, paths } = parentThat([
+    { body: large, cutAfter: 100_000 },
+    { body: large.subarray(100_000), cutAfter: 50_000 },
+    { body: large.subarray(150_000) },
+    { body: large },
+  ])
+  for (const _ of [1, 2]) await t.rejects(calls([largeSha], 1), { code: 'timed-out' })
+  t.same(await calls([largeSha], 1), [large])
+  t.same(
+    paths.map((path) => path.split('?')[1]),
+    [undefined, 'from=100000', 'from=150000'],
+  )
+  t.same(await calls([largeSha], 1), [large], 'and it begins anew once it was whole')
+  t.notMatch(paths[3], /from/)
+})
+
+t.test('of several objects that were cut off those that are whole count, and the next goes on', async (t) => {
+  const frames = framesOf([small, large])
+  const { calls, paths } = parentThat([
+    { body: frames, cutAfter: 4 + small.length + 4 + 1000 },
+    { body: large.subarray(1000) },
+  ])
+  t.same(await calls([smallSha, largeSha], 1000), [small])
+  t.same(await calls([largeSha, smallSha], 1000), [large])
+  t.match(paths[1], /from=1000$/)
+})
+
+t.test('halves of two parents that do not fit are nobody’s fault, and are dropped', async (t) => {
+  const { calls, paths } = parentThat([
+    { body: Uint8Array.from(large).fill(1), cutAfter: 1000 },
+    { body: large.subarray(1000) },
+    { body: large },
+  ])
+  await t.rejects(calls([largeSha], 1), { code: 'timed-out' })
+  await t.rejects(calls([largeSha], 1), { code: 'unreachable' })
+  t.same(await calls([largeSha], 1), [large])
+  t.notMatch(paths[2], /from/)
+})
+
+t.test('a parent that waits for the object itself is asked again', async (t) => {
+  const { calls, paths } = parentThat([{ body: new Uint8Array(), status: 202 }, { body: large }])
+  t.same(await calls([largeSha], 1), [large])
+  t.equal(paths.length, 2)
+})
