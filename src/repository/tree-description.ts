@@ -46,7 +46,7 @@ const describedHooksSchema = v.strictObject({
   postRemove: v.exactOptional(describedHookSchema),
 })
 
-export const treeDescriptionSchema = v.strictObject({
+const treeDescriptionSchema = v.strictObject({
   name: v.exactOptional(publishedNameSchema),
   version: v.exactOptional(packageVersionSchema),
   arch: v.optional(archSchema, 'all'),

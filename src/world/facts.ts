@@ -75,7 +75,7 @@ export function hostnameFrom(etcHostname: string, kernelName: string): string {
 }
 
 /** Which package manager the distribution has; undefined if it is none of the known. */
-export function packagesOf(release: Readonly<Record<string, string>>): 'deb' | 'rpm' | undefined {
+function packagesOf(release: Readonly<Record<string, string>>): 'deb' | 'rpm' | undefined {
   const likes = `${release['ID'] ?? ''} ${release['ID_LIKE'] ?? ''}`.split(' ')
   if (likes.some((like) => ['debian', 'ubuntu'].includes(like))) return 'deb'
   const isRpm = (like: string) => /^(fedora|rhel|centos|suse|sles|opensuse.*|amzn|mageia|openEuler|photon)$/.test(like)

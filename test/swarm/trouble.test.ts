@@ -114,7 +114,7 @@ t.test('when all who have it are gone, a transfer says so, and goes on when one 
   const { port } = root.swarm
   await root.close()
   await client.until('it waits', () => client.transfer(payload).state === 'waiting')
-  t.equal(client.events.at(-1)?.kind, 'changed', 'and is reported')
+  t.equal(client.events.at(-1)?.kind, 'reach', 'and is reported at once')
   const before = client.transfer(payload)
   await nodes.start('root', { listen: { address: '127.0.0.1', port } })
   await client.event('completed')

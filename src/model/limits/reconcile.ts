@@ -55,8 +55,8 @@ export const reconcileLimits = {
   packageListMaxBytes: 16 * MiB,
   /** What a tree's record takes for each of its files, twice while it is replaced. */
   treeRecordEntryBytes: 512,
-  /** Below this many free inodes, the files of a package are counted before it is installed. */
-  freeFilesCountedBelow: 200_000,
+  /** Up to this many free inodes, the files of a package are counted before it is installed. */
+  freeFilesCountedMax: 200_000,
   /** One line of a tree's record: a path, a mode, a digest or a link's target, as JSON. */
   treeRecordLineMaxBytes: 64 * KiB,
   /** A hook of a tree that nobody gave a time. It runs with the package lock of banyan held. */

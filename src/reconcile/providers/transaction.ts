@@ -80,7 +80,7 @@ async function sorted(
     const problem = await system.problemOf(manifest, action.source.path)
     if (problem !== undefined) return problem
     const bytes = promised.bytes + installedBytes(manifest) + manifest.payload.size
-    const isScarce = ((await disk.freeFiles?.(targetRoot)) ?? Infinity) < limits.freeFilesCountedBelow
+    const isScarce = ((await disk.freeFiles?.(targetRoot)) ?? Infinity) < limits.freeFilesCountedMax
     const files = promised.files + (isScarce ? ((await system.filesIn?.(action.source.path)) ?? 0) : 0)
     const lack = await lackOfSpace(disk, targetRoot, { bytes, files })
     if (lack === undefined) promised = { bytes, files }
