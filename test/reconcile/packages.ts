@@ -22,12 +22,14 @@ export interface Wanted {
   scripts?: Partial<Record<'preInstall' | 'postInstall' | 'preRemove' | 'postRemove', string>>
   /** Path on the machine, and content. Debs and rpms only. */
   conffiles?: Readonly<Record<string, string>>
-  /** The default is `all`. Debs only. */
+  /** The default is `all`. Debs and rpms only. */
   arch?: Manifest['arch']
   /** More lines of the control file or the spec. Debs and rpms only. */
   fields?: readonly string[]
   /** The folder below /opt for the files; the default is the name. Rpms only. */
   folder?: string
+  /** Paths that lie there already, with the file each is a copy of. Rpms only. */
+  copies?: Readonly<Record<string, string>>
 }
 
 export interface Built {
@@ -117,6 +119,8 @@ export async function buildRpm(folder: string, wanted: Wanted): Promise<Built> {
     name,
     version: upstream ?? '',
     release: version.slice(dash + 1),
+    ...(wanted.arch === undefined || wanted.arch === 'all' ? {} : { arch: rpmArchs[wanted.arch] ?? wanted.arch }),
+    copies: wanted.copies ?? {},
     preamble: [
       ...(epoch === undefined ? [] : [`Epoch: ${epoch}`]),
       ...depends.map((clause) => `Requires: ${clause}`),
@@ -130,6 +134,8 @@ export async function buildRpm(folder: string, wanted: Wanted): Promise<Built> {
   })
   return await built(folder, wanted, 'rpm', await fs.readFile(file), {})
 }
+
+const rpmArchs: Partial<Record<Manifest['arch'], string>> = { amd64: 'x86_64', i386: 'i686', arm64: 'aarch64' }
 
 /** The step that a plan would have for a package. */
 export function stepOf(

@@ -247,7 +247,8 @@ t.test('what carries it out is dnf, else zypper, else rpm; dnf 5 is not spoken t
         which: async (program) => (programs.includes(program) ? `/usr/bin/${program}` : undefined),
         run: async ({ program, args }) => {
           const isFile = args.includes('-qp')
-          const stdout = program === 'dnf' ? dnf : isFile ? 'shop\t0\t1\t1\tnoarch\ta\tb\n' : ''
+          const answer = args.includes('%{_arch}') ? 'x86_64\n' : ''
+          const stdout = program === 'dnf' ? dnf : isFile ? 'shop\t0\t1\t1\tnoarch\ta\tb\n' : answer
           const code = program === broken ? 1 : 0
           return { code, signal: null, timedOut: false, stdout, stderr: '' }
         },

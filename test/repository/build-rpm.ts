@@ -9,6 +9,8 @@ export interface RpmParts {
   name?: string
   version?: string
   release?: string
+  /** As rpm calls it; the default is `noarch`. */
+  arch?: string
   /** More lines of the spec's preamble, e.g. `Requires: base >= 1`. */
   preamble?: readonly string[]
   /** By path on the machine. One that starts with `#!` can be run. */
@@ -69,7 +71,9 @@ function build(path: string, parts: RpmParts): void {
     'Summary: points the way',
     'License: none',
     'AutoReqProv: no',
-    ...(preamble.some((line) => line.startsWith('BuildArch:')) || Object.keys(copies).length > 0
+    ...(preamble.some((line) => line.startsWith('BuildArch:')) ||
+    parts.arch !== undefined ||
+    Object.keys(copies).length > 0
       ? []
       : ['BuildArch: noarch']),
     ...preamble,
@@ -90,6 +94,7 @@ function build(path: string, parts: RpmParts): void {
   run('rpmbuild', [
     source ? '-bs' : '-bb',
     '--quiet',
+    ...(parts.arch === undefined ? [] : ['--target', parts.arch]),
     ...Object.entries(defines).flatMap(([key, value]) => ['--define', `${key} ${value}`]),
     join(top, 'it.spec'),
   ])

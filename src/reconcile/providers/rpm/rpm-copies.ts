@@ -4,6 +4,7 @@
 import type { PackageName } from '../../../model/names.ts'
 import type { Change } from '../package-system.ts'
 import type { ApplyContext } from '../provider.ts'
+import { installedOf } from './rpm-identity.ts'
 import type { RpmPrograms } from './rpm-programs.ts'
 import { nevraOf, parseRpmQuery } from './rpm-text.ts'
 
@@ -22,7 +23,7 @@ export async function removeCopies(
   const notes = new Map<PackageName, string>()
   const names = [...installs.keys(), ...(isBack ? removes : [])].filter((name) => !beside.has(name))
   if (names.length === 0) return notes
-  const there = parseRpmQuery(await programs.query(names))
+  const there = await installedOf(programs, names)
   for (const [name, entries] of Map.groupBy(there, (entry) => entry.name)) {
     const mend = async (step: string, words: readonly string[]) => {
       await context.journal(`rpm, without scripts: ${step}`, name)
@@ -40,7 +41,7 @@ export async function removeCopies(
     const [own] = parseRpmQuery(await programs.file(payload))
     if (own === undefined) continue
     const copies = entries.filter((entry) => nevraOf(entry) === nevraOf(own))
-    const others = entries.filter(({ arch, version }) => arch === own.arch && version !== own.version).map(nevraOf)
+    const others = entries.filter((entry) => nevraOf(entry) !== nevraOf(own)).map(nevraOf)
     const isAlone =
       others.length === 0 ||
       (isBack && copies.length > 0 && (await mend(`-${others[0]}`, ['-e', '--allmatches', ...new Set(others)])))

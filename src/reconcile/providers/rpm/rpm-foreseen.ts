@@ -39,13 +39,14 @@ async function isSettledByRemoval(
   line: string,
   removes: ReadonlySet<PackageName>,
 ): Promise<boolean> {
+  const native = await programs.arch()
   const [, file] = /conflicts with file from package (\S+)$/.exec(line) ?? []
-  if (file !== undefined) return removes.has(nameInNevra(file))
+  if (file !== undefined) return removes.has(nameInNevra(file, native))
   const [, installed] = / (?:conflicts with|is needed by) \(installed\) (\S+)$/.exec(line) ?? []
-  if (installed !== undefined) return removes.has(nameInNevra(installed))
+  if (installed !== undefined) return removes.has(nameInNevra(installed, native))
   const [, clause] = /^(.+) conflicts with \S+$/.exec(line) ?? []
   if (clause === undefined || removes.size === 0) return false
-  const there = parseRpmRelations(await programs.providing(namesIn('rpm', clause)))
+  const there = parseRpmRelations(await programs.providing(namesIn('rpm', clause)), native)
   const meeting = there.filter((one) => offers(one, clause))
   return meeting.length > 0 && meeting.every(({ name }) => removes.has(name))
 }
@@ -62,8 +63,9 @@ export async function leftWithout(
   if (removes.length === 0) return []
   const removal = { files: [], beside: [], removes, downgrades: false, reinstalls: false }
   const { stderr } = await programs.test(removal)
+  const native = await programs.arch()
   const needs = [...stderr.matchAll(/^\s*(.+) is needed by \(installed\) (\S+)$/gm)].map(
-    ([, clause = '', nevra = '']) => ({ clause, name: nameInNevra(nevra) }),
+    ([, clause = '', nevra = '']) => ({ clause, name: nameInNevra(nevra, native) }),
   )
   if (needs.length === 0) return []
   const come = files.length === 0 ? [] : parseRpmRelations(await programs.relationsOfFiles(files))

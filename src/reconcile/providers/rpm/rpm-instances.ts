@@ -1,11 +1,12 @@
 // Packages of which several versions are installed side by side, as the machine has them now: what
 // is asked about them, and how versions that are too many go.
 
-import type { PackageName } from '../../../model/names.ts'
+import { type PackageName, publishedNameOf } from '../../../model/names.ts'
 import type { RunResult } from '../../../world/world.ts'
 import type { Change } from '../package-system.ts'
 import { findingsText } from '../provider.ts'
 import type { RpmFrontEndName } from './rpm-front-end.ts'
+import { installedOf, namedAs } from './rpm-identity.ts'
 import type { RpmPrograms } from './rpm-programs.ts'
 import type { RpmSettings } from './rpm-settings.ts'
 import {
@@ -46,14 +47,17 @@ export async function removalsOf(
   const words: string[] = []
   const running = new Map<PackageName, string[]>()
   const names = [...removes, ...takes.keys()]
-  const installed = names.length === 0 ? [] : parseRpmQuery(await programs.query(names))
+  const everyArch = names.length === 0 ? [] : parseRpmQuery(await programs.query(names), await programs.arch())
+  const installed = namedAs(new Set(names), everyArch)
+  const entriesOf = Map.groupBy(everyArch, (entry) => publishedNameOf(entry.name))
   for (const [name, versions] of versionsByName(installed)) {
     const taken = versions.filter(({ version }) => removes.has(name) || takes.get(name) === version)
     const staying = (await isInstalledSideBySide(programs, name, settings)) ? await runningIn(programs, taken) : []
     if (staying.length > 0) running.set(name, staying.map(nevraOf))
     const going = taken.filter((entry) => !staying.includes(entry))
     // rpm does not remove a name that stands for several packages.
-    words.push(...(versions.length === 1 ? going.map((entry) => entry.name) : going.map(nevraOf)))
+    const isAlone = entriesOf.get(publishedNameOf(name))?.length === 1
+    words.push(...going.map((entry) => (isAlone ? publishedNameOf(entry.name) : nevraOf(entry))))
   }
   return { words, running }
 }
@@ -91,7 +95,7 @@ export async function removeSurplus(
   for (const [name, payload] of change.installs) {
     if (beside.names.has(name)) for (const { build } of parseRpmQuery(await programs.file(payload))) builds.add(build)
   }
-  const installed = parseRpmQuery(await programs.query([...beside.names]))
+  const installed = await installedOf(programs, beside.names)
   const running = await runningIn(programs, installed)
   const surplus: RpmEntry[] = []
   for (const [name, versions] of versionsByName(installed)) {

@@ -2,7 +2,7 @@
 
 import path from 'node:path'
 import { Failure } from '../../../model/failure.ts'
-import type { PackageName } from '../../../model/names.ts'
+import { type PackageName, publishedNameOf } from '../../../model/names.ts'
 import { lastLineOf } from '../../last-line.ts'
 import { aboutEntry, aboutIndex, doubtIn } from './rpm-answers.ts'
 import { askEach, type EachAnswer, failureOf } from './rpm-each.ts'
@@ -10,7 +10,10 @@ import { rpmRelationsFormat } from './rpm-relations.ts'
 import { rpmFileFormat, rpmFilesFormat, rpmProvidesFormat, rpmQueryFormat } from './rpm-text.ts'
 import type { RpmTools } from './rpm-tools.ts'
 
-/** Answers are rpm's own text, for the parsers of rpm-text.ts. */
+/**
+ * Answers are rpm's own text, for the parsers of rpm-text.ts. They are about every architecture of a
+ * name; words that `verify` and `files` are asked for may be more exact.
+ */
 export interface RpmQueries {
   /** Throws `program-failed` if there was one, as its other files show, and its packages are gone. */
   hasDatabase(): Promise<boolean>
@@ -37,7 +40,7 @@ export interface RpmQueries {
    * A package file, in the format `rpmFileFormat`. Throws `program-failed` if rpm cannot read it.
    */
   file(file: string): Promise<string>
-  /** The names of the packages that files belong to, one a line. */
+  /** The packages that files belong to, one a line, for `nameInNevra`. */
   owners(files: readonly string[]): Promise<string>
   /** The files of a package, in the format `rpmFilesFormat`. */
   files(name: PackageName): Promise<string>
@@ -80,11 +83,12 @@ export function rpmQueriesFor(tools: RpmTools): RpmQueries {
       throw failureOf('rpm', `${folder} has lost the file of its packages, and has ${left} still`)
     },
 
-    query: async (names) => await read(['-q', '--qf', rpmQueryFormat, '--', ...names]),
+    query: async (names) => await read(['-q', '--qf', rpmQueryFormat, '--', ...publishedIn(names)]),
 
     async queryEach(names) {
       try {
-        return await askEach((some) => ask(['-q', '--qf', rpmQueryFormat, '--', ...some]), names, { what: 'rpm -q' })
+        const ofSome = (some: readonly string[]) => ask(['-q', '--qf', rpmQueryFormat, '--', ...some])
+        return await askEach(ofSome, publishedIn(names), { what: 'rpm -q' })
       } catch (error) {
         if (!(error instanceof Failure)) throw error
         // Only the index may be damaged.
@@ -96,7 +100,7 @@ export function rpmQueriesFor(tools: RpmTools): RpmQueries {
 
     async relations(names) {
       const ofSome = (some: readonly string[]) => ask(['-q', '--qf', rpmRelationsFormat, '--', ...some])
-      return (await askEach(ofSome, names, { what: 'rpm -q' })).text
+      return (await askEach(ofSome, publishedIn(names), { what: 'rpm -q' })).text
     },
 
     async relationsOfFiles(files) {
@@ -127,7 +131,7 @@ export function rpmQueriesFor(tools: RpmTools): RpmQueries {
       throw new Failure('program-failed', `rpm -qp: ${lastLineOf(result.stderr)}`)
     },
 
-    owners: async (files) => await read(['-qf', '--qf', '%{NAME}\\n', ...files], unowned),
+    owners: async (files) => await read(['-qf', '--qf', '%{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}\\n', ...files], unowned),
 
     files: async (name) => await read(['-q', '--qf', rpmFilesFormat, '--', name]),
 
@@ -136,12 +140,16 @@ export function rpmQueriesFor(tools: RpmTools): RpmQueries {
       return (await run('rpm', args, waits.queryMs)).stdout.split('\n').filter((line) => line !== '').length
     },
 
-    configFiles: async (name) => await read(['-qc', '--', name]),
+    configFiles: async (name) => await read(['-qc', '--', publishedNameOf(name)]),
 
-    provides: async (name) => await read(['-q', '--qf', rpmProvidesFormat, '--', name]),
+    provides: async (name) => await read(['-q', '--qf', rpmProvidesFormat, '--', publishedNameOf(name)]),
 
     ...machineQueriesFor(tools, read),
   }
+}
+
+function publishedIn(names: readonly PackageName[]): PackageName[] {
+  return [...new Set(names.map(publishedNameOf))]
 }
 
 /** What rpm prints. Throws `program-failed` if that cannot be believed. */

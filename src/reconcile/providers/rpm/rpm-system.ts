@@ -8,6 +8,7 @@ import { archOfRpm } from '../../../model/rpm.ts'
 import type { PackageSystem } from '../package-system.ts'
 import type { Provider, Step } from '../provider.ts'
 import type { RpmFrontEnd } from './rpm-front-end.ts'
+import { installedOf } from './rpm-identity.ts'
 import type { RpmPrograms } from './rpm-programs.ts'
 import type { RpmSettings } from './rpm-settings.ts'
 import { signatureProblemIn, signaturesDemandedBy } from './rpm-signatures.ts'
@@ -67,6 +68,6 @@ async function signatureProblemOf(
 async function isOther(programs: RpmPrograms, { action }: Step): Promise<boolean> {
   if (action.what !== 'reinstall' || action.cause !== 'pending' || action.source === null) return false
   const wanted = parseRpmQuery(await programs.file(action.source.path))[0]
-  const there = parseRpmQuery(await programs.query([action.name])).filter(({ version }) => version === action.to)
+  const there = (await installedOf(programs, [action.name])).filter(({ version }) => version === action.to)
   return there.every(({ build }) => build !== wanted?.build)
 }

@@ -1,8 +1,8 @@
 // Parsers for the output of rpm, dnf and zypper. It has to be their English output, as with
 // LC_ALL=C.
 
-import type { PackageName } from '../../../model/names.ts'
-import { rpmVersionOf } from '../../../model/rpm.ts'
+import { type PackageName, publishedNameOf } from '../../../model/names.ts'
+import { nameOnMachine, rpmVersionOf } from '../../../model/rpm.ts'
 import type { Finding, Shipped } from '../drift/left-alone.ts'
 
 const fields = ['NAME', 'EPOCHNUM', 'VERSION', 'RELEASE', 'ARCH', 'SHA256HEADER', 'SIGMD5']
@@ -25,15 +25,20 @@ export interface RpmEntry {
 
 /**
  * Reads the lines of `rpm -q --qf rpmQueryFormat`. A line without tabs says that a package is not
- * installed.
+ * installed. Names are those of a machine of the architecture `native`, and without it as published.
  */
-export function parseRpmQuery(text: string): RpmEntry[] {
+export function parseRpmQuery(text: string, native?: string): RpmEntry[] {
   return text.split('\n').flatMap((line) => {
     const [name, epoch, version, release, arch, sha256, md5] = line.split('\t')
     if (name === undefined || epoch === undefined || version === undefined || release === undefined) return []
     if (arch === undefined || sha256 === undefined) return []
     return [
-      { name, version: rpmVersionOf(epoch, version, release), arch, build: sha256 === '(none)' ? `${md5}` : sha256 },
+      {
+        name: nameOnMachine(name, arch, native),
+        version: rpmVersionOf(epoch, version, release),
+        arch,
+        build: sha256 === '(none)' ? `${md5}` : sha256,
+      },
     ]
   })
 }
@@ -99,12 +104,13 @@ export function parseRpmFiles(text: string): Map<string, Shipped> {
 
 /** `shop-1:2.0-1.fc40.noarch`: one version of a package, as rpm, dnf and zypper are told it. */
 export function nevraOf({ name, version, arch }: RpmEntry): string {
-  return `${name}-${version}.${arch}`
+  return `${publishedNameOf(name)}-${version}.${arch}`
 }
 
-/** The package in `shop-1:2.0-1.fc40.noarch`. */
-export function nameInNevra(nevra: string): PackageName {
-  return /^(.+)-[^-]+-[^-]+$/.exec(nevra)?.[1] ?? nevra
+/** The package in `shop-1:2.0-1.fc40.noarch`, on a machine of the architecture `native`. */
+export function nameInNevra(nevra: string, native?: string): PackageName {
+  const name = /^(.+)-[^-]+-[^-]+$/.exec(nevra)?.[1]
+  return name === undefined ? nevra : nameOnMachine(name, nevra.slice(nevra.lastIndexOf('.') + 1), native)
 }
 
 /** What rpm, dnf or zypper says went wrong. */
@@ -123,7 +129,12 @@ export interface RpmComplaints {
 }
 
 /** Reads all that a program has printed. `removes` tells a failed removal from a failed upgrade. */
-export function parseRpmComplaints(text: string, change: { removes: ReadonlySet<PackageName> }): RpmComplaints {
+export function parseRpmComplaints(
+  text: string,
+  change: { removes: ReadonlySet<PackageName> },
+  native?: string,
+): RpmComplaints {
+  const nameIn = (nevra: string) => nameInNevra(nevra, native)
   const lines = text
     .split('\n')
     .map((line) => line.trim())
@@ -133,27 +144,27 @@ export function parseRpmComplaints(text: string, change: { removes: ReadonlySet<
   const late = new Map<PackageName, string>()
   for (const line of lines) {
     const lacking = /needed by (?!\(installed\))(?:the to be installed )?(\S+?)(?: from \S+)?$/.exec(line)?.[1]
-    if (lacking !== undefined) unmet.add(nameInNevra(lacking))
+    if (lacking !== undefined) unmet.add(nameIn(lacking))
     for (const [, nevra] of line.matchAll(/(?:install of|package|conflicts with|obsoleted by) (\S+-\S+-\S+\.\w+)/g)) {
-      if (nevra !== undefined && /conflicts with|obsoleted/.test(line)) unmet.add(nameInNevra(nevra))
+      if (nevra !== undefined && /conflicts with|obsoleted/.test(line)) unmet.add(nameIn(nevra))
     }
     const scriptlet = /%(\w+)\((\S+?)\) scriptlet failed/.exec(line)
     if (scriptlet !== null) {
       const [, script, nevra] = scriptlet as unknown as [string, string, string]
-      const name = nameInNevra(nevra)
+      const name = nameIn(nevra)
       const isOurs = change.removes.has(name) ? /^preun/.test(script) : /^(pre|post)(in|trans)?$/.test(script)
       if (isOurs) culprits.add(name)
       else late.set(name, line.replace(/^(warning|error): /, ''))
     }
     const failed = /^error: (\S+): (?:install|erase) failed/.exec(line)?.[1]
-    if (failed !== undefined) culprits.add(nameInNevra(failed))
+    if (failed !== undefined) culprits.add(nameIn(failed))
   }
   return {
     unmet,
     culprits,
     late,
     about(name) {
-      const isAbout = (word: string) => word === name || nameInNevra(word) === name
+      const isAbout = (word: string) => word === name || nameIn(word) === name
       const own = lines.filter((line) => line.split(/:?[\s(),]+/).some(isAbout))
       const chosen = [...new Set(own.length > 0 ? own : lines)]
       return chosen.map((line) => line.replace(/^(error|warning): /, '')).join('; ')
@@ -172,9 +183,9 @@ export function parseConfigNotes(text: string): { path: string; beside: string; 
 }
 
 /** The package that zypper was working on when it was ended. */
-export function lastBegun(text: string): PackageName | undefined {
+export function lastBegun(text: string, native?: string): PackageName | undefined {
   const nevra = [...text.matchAll(/^\(\d+\/\d+\) (?:Installing|Removing): (\S+?)(?: \[.*)?$/gm)].at(-1)?.[1]
-  return nevra === undefined ? undefined : nameInNevra(nevra)
+  return nevra === undefined ? undefined : nameInNevra(nevra, native)
 }
 
 /** Whether a program gave up because another package manager holds the lock. */

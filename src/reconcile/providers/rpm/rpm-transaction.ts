@@ -2,7 +2,7 @@
 // rpm is asked first what it would do, because it takes obsolete packages away without a word.
 
 import path from 'node:path'
-import type { PackageName } from '../../../model/names.ts'
+import { type PackageName, publishedNameOf } from '../../../model/names.ts'
 import type { RunResult } from '../../../world/world.ts'
 import type { Change, Ran, Refused, TransactionResult } from '../package-system.ts'
 import { type ApplyContext, findingsText } from '../provider.ts'
@@ -10,10 +10,11 @@ import { beyondOf } from './rpm-beyond.ts'
 import { removeCopies } from './rpm-copies.ts'
 import { complaintsAbout } from './rpm-foreseen.ts'
 import type { RpmCall, RpmFrontEnd } from './rpm-front-end.ts'
+import { installedOf, otherArchsOf } from './rpm-identity.ts'
 import { type Beside, besideIn, removalsOf, removeSurplus } from './rpm-instances.ts'
 import type { RpmPrograms } from './rpm-programs.ts'
 import type { RpmSettings } from './rpm-settings.ts'
-import { lastBegun, parseConfigNotes, parseRpmComplaints, parseRpmQuery } from './rpm-text.ts'
+import { lastBegun, nameInNevra, parseConfigNotes, parseRpmComplaints, type RpmEntry } from './rpm-text.ts'
 import type { RpmToolParts } from './rpm-tools.ts'
 
 export interface RpmTransactionParts {
@@ -42,17 +43,19 @@ export async function rpmTransaction(
   const replaced = [...asked.installs.keys()].filter((name) => !beside.names.has(name))
   const change = { ...asked, reinstalls: asked.reinstalls || (await isAnyThereTwice(programs, replaced)) }
   const call = await callOf(disk, change, { beside, words: removals.words, workFolder: context.workFolder })
+  const comes = [...change.installs.keys()]
+  const others = await otherArchsOf(programs, comes)
   const refusal =
     refusalOfRunning(call, removals) ??
-    (await refusalOfBeyond(programs, change, removals.words)) ??
+    (await refusalOfBeyond(programs, change, { call, others })) ??
     (await refusalByRpm(programs, call, change, context))
   if (refusal !== undefined) return refusal
   // Only rpm itself puts a version again that is there already, or half there, and then it puts all
-  // of the call. zypper puts packages side by side only if its settings say so.
-  const isForRpm = change.reinstalls || (frontEnd.name === 'zypper' && !beside.isKnownToZypper)
+  // of the call.
+  const isForRpm = change.reinstalls || !canStandBeside(frontEnd, comes, { others, beside })
   const front = isForRpm ? programs.alone : frontEnd
   const configs = await configFilesOf(programs, change.removes)
-  const words = [...change.installs.keys(), ...removals.words.map((word) => `-${word}`)]
+  const words = [...comes, ...removals.words.map((word) => `-${word}`)]
   await context.journal(`${front.name}: ${words.join(' ')}`)
   const result = await front.run(call, context.workFolder, (line) => context.output(line))
   const text = `${result.stdout}\n${result.stderr}`
@@ -67,6 +70,22 @@ export async function rpmTransaction(
     mended,
     running: removals.running,
   })
+}
+
+/**
+ * Whether a front end lets packages stand beside others of their name. zypper puts versions side by
+ * side only if its settings say so, and takes one architecture for a replacement of the other; dnf
+ * changes none without the other.
+ */
+function canStandBeside(
+  { name }: RpmFrontEnd,
+  comes: readonly PackageName[],
+  { others, beside }: { others: readonly RpmEntry[]; beside: Beside },
+): boolean {
+  if (name === 'rpm') return true
+  if (others.length > 0) return false
+  const comesTwice = new Set(comes.map(publishedNameOf)).size < comes.length
+  return name === 'dnf' || (beside.isKnownToZypper && !comesTwice)
 }
 
 /** Nothing is left to do for packages all of whose versions belong to the running kernel. */
@@ -85,7 +104,7 @@ function runningText(versions: readonly string[] | undefined): string {
  */
 async function isAnyThereTwice(programs: RpmPrograms, names: readonly PackageName[]): Promise<boolean> {
   if (names.length === 0) return false
-  const there = parseRpmQuery(await programs.query(names)).map(({ name, arch }) => `${name}.${arch}`)
+  const there = (await installedOf(programs, names)).map(({ name }) => name)
   return new Set(there).size < there.length
 }
 
@@ -100,7 +119,7 @@ async function callOf(
   const files: string[] = []
   const beside: string[] = []
   for (const [name, payload] of installs) {
-    const file = path.join(folder, `${name}-${path.basename(payload).slice(0, 8)}.rpm`)
+    const file = path.join(folder, `${name.replace(':', '_')}-${path.basename(payload).slice(0, 8)}.rpm`)
     await disk.pointLink(file, payload)
     if (how.beside.names.has(name)) beside.push(file)
     else files.push(file)
@@ -111,9 +130,9 @@ async function callOf(
 async function refusalOfBeyond(
   programs: RpmPrograms,
   change: Change,
-  words: readonly string[],
+  seen: { call: RpmCall; others: readonly RpmEntry[] },
 ): Promise<Refused | undefined> {
-  const beyond = await beyondOf(programs, change, words)
+  const beyond = await beyondOf(programs, change, seen)
   if (beyond.length === 0) return undefined
   const because = () => `rpm would also ${findingsText(beyond)}, which is not in the plan`
   return { kind: 'refused', unmet: new Set(), because }
@@ -134,7 +153,7 @@ async function refusalByRpm(
   const text = await complaintsAbout(programs, call, change)
   if (text === '') return undefined
   context.output(text)
-  const { unmet, about } = parseRpmComplaints(text, change)
+  const { unmet, about } = parseRpmComplaints(text, change, await programs.arch())
   return { kind: 'refused', unmet, because: (name) => about(name) || 'rpm refused it without a word' }
 }
 
@@ -158,8 +177,9 @@ async function ranIn(
   change: Change,
   { result, text, configs, surplus, mended, running }: RanParts,
 ): Promise<Ran> {
-  const { culprits, unmet, late, about } = parseRpmComplaints(text, change)
-  const ended = result.timedOut && culprits.size === 0 ? lastBegun(text) : undefined
+  const native = await programs.arch()
+  const { culprits, unmet, late, about } = parseRpmComplaints(text, change, native)
+  const ended = result.timedOut && culprits.size === 0 ? lastBegun(text, native) : undefined
   if (ended !== undefined) culprits.add(ended)
   // dnf and zypper solve by themselves, and say only now that a package lacks something.
   for (const name of unmet) culprits.add(name)
@@ -187,7 +207,8 @@ async function notesOf(
   const found = new Map<PackageName, string[]>([...late].map(([name, line]) => [name, [line]]))
   for (const { path: file, beside, isSaved } of parseConfigNotes(text)) {
     const removed = [...configs].find(([, files]) => files.includes(file))?.[0]
-    const name = removed ?? (await programs.owners([file])).trim().split('\n')[0] ?? ''
+    const owner = removed ?? (await programs.owners([file])).trim().split('\n')[0] ?? ''
+    const name = removed ?? nameInNevra(owner, await programs.arch())
     const note = isSaved ? `saved changed ${file} as ${beside}` : `kept changed ${file}; the package's own is ${beside}`
     found.set(name, [...(found.get(name) ?? []), note])
   }

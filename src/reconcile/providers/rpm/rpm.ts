@@ -3,17 +3,20 @@
 
 import path from 'node:path'
 import { limits } from '../../../model/limits.ts'
-import type { PackageName } from '../../../model/names.ts'
+import { archInName, type PackageName, publishedNameOf } from '../../../model/names.ts'
+import { rpmArchOf } from '../../../model/rpm.ts'
 import { compareVersions } from '../../../model/versions.ts'
 import { type Actual, unreadActual } from '../../actual.ts'
 import { openBaselines } from '../drift/baselines.ts'
 import { type Differing, type DriftParts, differingIn, withDiffering } from '../drift/drift.ts'
 import { withBaseline } from '../drift/with-baseline.ts'
+import type { PackageSystem } from '../package-system.ts'
 import { findingsText, type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
 import { ensureTogether } from '../transaction.ts'
 import { failureOf } from './rpm-each.ts'
 import { rpmFiles } from './rpm-files.ts'
 import { excludesIn, type Hold, heldBy, holdFiles, sparedBy } from './rpm-holds.ts'
+import { namedAs, noteWords, type RpmWords } from './rpm-identity.ts'
 import { isInstalledSideBySide } from './rpm-instances.ts'
 import { type RpmProgramParts, type RpmPrograms, rpmProgramsFor } from './rpm-programs.ts'
 import { parseRpmRelations } from './rpm-relations.ts'
@@ -29,18 +32,21 @@ import { nevraOf, parseRpmQuery, type RpmEntry } from './rpm-text.ts'
 export function rpmProvider(parts: RpmProgramParts): Provider {
   const programs = rpmProgramsFor(parts)
   const home = parts.home ?? path.join(parts.targetRoot, 'var/lib/banyan')
+  const words: RpmWords = new Map()
   const drift: DriftParts = {
     targetRoot: parts.targetRoot,
-    files: rpmFiles(programs),
+    files: rpmFiles(programs, words),
     baselines: openBaselines(parts.disk, home, 'rpm'),
   }
-  const look: Provider['inspect'] = (names, look) => inspect(parts, { programs, drift }, names, look)
+  const look: Provider['inspect'] = (names, look) => inspect(parts, { programs, drift, words }, names, look)
   return {
     kind: 'rpm',
     inspect: look,
     relations: async (names) => {
       if (names.length === 0 || (await programs.frontEnd()) === undefined || !(await programs.hasDatabase())) return []
-      return parseRpmRelations(await programs.relations(names))
+      const asked = new Set(names)
+      const relations = parseRpmRelations(await programs.relations(names), await programs.arch())
+      return relations.filter((one) => asked.has(one.name))
     },
     async ensure(steps, context) {
       const frontEnd = await programs.frontEnd()
@@ -49,7 +55,17 @@ export function rpmProvider(parts: RpmProgramParts): Provider {
         return steps.map(({ action }) => refusedOutcome(action, problem))
       }
       const settings = () => readRpmSettings(parts)
-      const system = rpmSystemFor({ ...parts, frontEnd, programs, inspect: look, settings })
+      const plain = rpmSystemFor({ ...parts, frontEnd, programs, inspect: look, settings })
+      const system: PackageSystem = {
+        ...plain,
+        async transact(change, context) {
+          const result = await plain.transact(change, context)
+          const names = [...change.installs.keys()]
+          if (names.length > 0)
+            noteWords(words, names, parseRpmQuery(await programs.query(names), await programs.arch()))
+          return result
+        },
+      }
       const recording = withBaseline(system, { ...drift, home, kind: 'rpm' }, steps)
       return await ensureTogether(recording, parts, steps, context)
     },
@@ -58,7 +74,7 @@ export function rpmProvider(parts: RpmProgramParts): Provider {
 
 async function inspect(
   parts: Pick<RpmProgramParts, 'targetRoot' | 'disk'>,
-  { programs, drift }: { programs: RpmPrograms; drift: DriftParts },
+  { programs, drift, words }: { programs: RpmPrograms; drift: DriftParts; words: RpmWords },
   names: readonly PackageName[],
   look: InspectOptions,
 ): Promise<Actual[]> {
@@ -67,22 +83,30 @@ async function inspect(
     if (look.owned.size === 0) return []
     throw failureOf('rpm', 'its database is gone, and banyan has installed packages by it')
   }
-  const wanted = new Set(names)
   const { text, unread, damage } = await programs.queryEach(names)
-  // rpm also reads `shop-2.0` as version 2.0 of shop.
-  const entries = parseRpmQuery(text).filter((entry) => wanted.has(entry.name))
-  const groups = versionsByName(entries)
-  const settings = await readRpmSettings(parts)
   const native = await programs.arch()
+  const published = new Set(names.map(publishedNameOf))
+  // rpm also reads `shop-2.0` as version 2.0 of shop.
+  const everyArch = parseRpmQuery(text, native).filter((entry) => published.has(publishedNameOf(entry.name)))
+  const foreign = everyArch.flatMap(({ name }) => (archInName(name) === undefined ? [] : [name]))
+  const wanted = new Set([...names, ...foreign])
+  noteWords(words, wanted, everyArch)
+  const groups = versionsByName(namedAs(wanted, everyArch))
+  const settings = await readRpmSettings(parts)
+  const holdsByArch = new Map<string, readonly Hold[]>()
+  for (const name of wanted) {
+    const arch = rpmArchIn(name, native)
+    if (holdsByArch.has(arch)) continue
+    holdsByArch.set(arch, [...excludesIn(settings, arch), ...(await holdsIn(parts, arch))])
+  }
   const about: About = {
-    native,
-    holds: [...excludesIn(settings, native), ...(await holdsIn(parts, native))],
+    holdsOf: (name) => holdsByArch.get(rpmArchIn(name, native)) ?? [],
     protected: settings.protected,
     isSideBySide: (name) => isInstalledSideBySide(programs, name, settings),
   }
   const seen: Seen[] = []
   for (const name of wanted) {
-    const because = unread.get(name)
+    const because = unread.get(publishedNameOf(name))
     const one =
       because === undefined
         ? await seenOf(name, groups.get(name) ?? [], about)
@@ -105,9 +129,7 @@ function withDamage(actual: Actual, owned: ReadonlySet<PackageName>, damage: str
 
 /** What has to be known of the machine to judge a package. */
 interface About {
-  /** The machine's own architecture, as rpm calls it. */
-  native: string
-  holds: readonly Hold[]
+  holdsOf: (name: PackageName) => readonly Hold[]
   protected: ReadonlyMap<PackageName, string>
   isSideBySide: (name: PackageName) => Promise<boolean>
 }
@@ -122,17 +144,14 @@ interface Seen {
 async function seenOf(
   name: PackageName,
   sameName: readonly RpmEntry[],
-  { native, holds, protected: spared, isSideBySide }: About,
+  { holdsOf, protected: spared, isSideBySide }: About,
 ): Promise<Seen | undefined> {
-  // A package of the same name for a foreign architecture (multilib) is not looked at.
-  const ours = sameName.filter(({ arch }) => arch === native || arch === 'noarch')
-  const entries = [...(ours.length > 0 ? ours : sameName)].sort((a, b) => compareVersions('rpm', b.version, a.version))
+  const entries = [...sameName].sort((a, b) => compareVersions('rpm', b.version, a.version))
   const versions = entries.map(({ version }) => version)
   const [version] = versions
-  const hold =
-    version === undefined
-      ? heldBy(holds, name, version)
-      : sparedBy(heldBy(holds, name, version), spared.get(name), name)
+  const published = publishedNameOf(name)
+  const held = heldBy(holdsOf(name), published, version)
+  const hold = version === undefined ? held : sparedBy(held, spared.get(published), published)
   const about = { name, kind: 'rpm' as const, payload: null, ...(hold ?? { held: false }) }
   if (version === undefined) {
     return hold && { actual: { ...about, version: null, state: 'absent', found: '' }, words: [] }
@@ -146,6 +165,12 @@ async function seenOf(
   // rpm takes the old version away last.
   const found = `${versions.join(' and ')} are both installed: a transaction was interrupted`
   return { actual: { ...actual, state: 'broken', found, interrupted: true }, words: [] }
+}
+
+/** The architecture that a name is about, as rpm calls it. */
+function rpmArchIn(name: PackageName, native: string): string {
+  const arch = archInName(name)
+  return arch === undefined ? native : rpmArchOf(arch)
 }
 
 function withDrift({ actual, words }: Seen, differing: ReadonlyMap<string, Differing>): Actual {
