@@ -1,6 +1,7 @@
 // The packages on a machine, and what banyan remembers of having installed there.
 
 import * as v from 'valibot'
+import { Failure } from '../model/failure.ts'
 import { type Kind, kindSchema } from '../model/manifest.ts'
 import {
   countSchema,
@@ -72,7 +73,20 @@ export interface VersionBar {
 export function isHeldFrom(actual: Actual | undefined, version: PackageVersion | null): boolean {
   if (actual === undefined || actual.held || actual.bar === undefined) return actual?.held ?? false
   const { versions, except, removal = false } = actual.bar
-  return version === null ? removal : globOf(versions)(version) !== except
+  if (version === null) return removal
+  const fits = patternOf(versions)
+  // What the administrator meant is not known, so no version comes.
+  return fits === undefined || fits(version) !== except
+}
+
+/** Undefined for a pattern that cannot be read. */
+function patternOf(versions: string): ((version: string) => boolean) | undefined {
+  try {
+    return globOf(versions)
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    return undefined
+  }
 }
 
 /** A package of which nobody knows whether it is installed. */

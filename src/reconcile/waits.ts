@@ -1,7 +1,7 @@
 // What the terms of a rule mean for a difference: it is removed now, later, or only reported. Pure.
 
 import type { DesiredPackage } from '../model/desired.ts'
-import type { Instant } from '../model/names.ts'
+import { type Instant, type PackageName, publishedNameOf } from '../model/names.ts'
 import { own } from '../model/packages/records.ts'
 import type { Terms } from '../model/revision.ts'
 import { localTimeText, spanOf } from '../model/units/local-times.ts'
@@ -24,13 +24,29 @@ export function waitsFor(
   later: readonly Later[],
   timing: Timing,
 ): (difference: Difference) => WaitReason | null {
-  const terms = new Map(desired.flatMap((wanted) => (wanted.terms === undefined ? [] : [[wanted.name, wanted.terms]])))
+  const wantedByName = new Map(desired.map((wanted) => [wanted.name, wanted]))
   return (difference) => {
-    const wave = later.find(({ wanted }) => wanted.name === difference.name && isOf(wanted, difference))
+    const name = decidingName(difference, wantedByName, later)
+    const wave = later.find(({ wanted }) => wanted.name === name && isOf(wanted, difference))
     if (wave !== undefined) return { for: 'wave', detail: wave.detail }
-    const own = terms.get(difference.name)
+    const own = wantedByName.get(name)?.terms
     return own === undefined ? null : waitUnder(own, difference, timing)
   }
+}
+
+/**
+ * The name that the rule about the difference uses. `libfo: absent` is about `libfo:i386` too, unless
+ * a rule names that one by itself.
+ */
+function decidingName(
+  { name, manifest }: Difference,
+  wantedByName: ReadonlyMap<PackageName, DesiredPackage>,
+  later: readonly Later[],
+): PackageName {
+  const published = publishedNameOf(name)
+  if (manifest !== null || wantedByName.has(name)) return name
+  const isWaved = later.some(({ wanted }) => wanted.name === published && wanted.state === 'absent')
+  return isWaved || wantedByName.get(published)?.state === 'absent' ? published : name
 }
 
 function isOf(wanted: DesiredPackage, { manifest }: Difference): boolean {

@@ -103,7 +103,7 @@ export function sortInto(sorted: Sorted, envelope: Envelope, parts: SortParts): 
   }
 }
 
-function checkedReport(envelope: Envelope, { verify, mayReport, now, maxFutureMs, certificates }: SortParts): Checked {
+function checkedReport(envelope: Envelope, { verify, now, maxFutureMs, certificates }: SortParts): Checked {
   let node: NodeName | null = null
   try {
     const verified = verify(envelope, certificates)
@@ -112,9 +112,6 @@ function checkedReport(envelope: Envelope, { verify, mayReport, now, maxFutureMs
     const report = parseReport(value, `report of ${node}`)
     const padding = paddingOf(verified.payload, value)
     if (padding !== null) return { kind: 'refused', node, reason: `report of ${node} ${padding}`, retry: 'never' }
-    if (!mayReport(node)) {
-      return { kind: 'refused', node, reason: 'it reports more often than it may', retry: 'later' }
-    }
     if (report.node !== node) return { kind: 'forged', detail: `${node} signed a report of ${report.node}` }
     const aheadMs = report.at - now
     if (aheadMs > maxFutureMs) {
@@ -135,7 +132,7 @@ function sortGenuine(
   sorted: Sorted,
   envelope: Envelope,
   { report, digest, keyId, certifiedAt }: Extract<Checked, { kind: 'genuine' }>,
-  { index, now, certificates, from, known }: SortParts,
+  { index, now, certificates, from, known, mayReport }: SortParts,
 ): void {
   const { node, counter } = report
   const signed = { node, counter, envelope, certificate: certificates[keyIdOf(envelope)] ?? null }
@@ -144,6 +141,11 @@ function sortGenuine(
   const verdict = verdictOn({ report, digest, from, key, certifiedAt }, knowledgeNow)
   switch (verdict) {
     case 'newer':
+      // Only news count: replays of a node's reports must not use up what the node itself may send.
+      if (!mayReport(node)) {
+        refuse(sorted, { index, node, reason: 'it reports more often than it may', retry: 'later', isAttack: false })
+        break
+      }
       if (!known.has(node) && known.size + sorted.newest.size >= limits.inboxMax) {
         const reason = `reports of ${limits.inboxMax} nodes are kept already`
         refuse(sorted, { index, node, reason, retry: 'later', isAttack: false })

@@ -122,7 +122,9 @@ function checkFits(entries: Entries, body: Manifest, manifest: string): void {
 }
 
 function changedBetween(before: Manifest, after: Manifest): string[] {
-  const keys = ['summary', 'depends', 'hooks', 'installedSize'] as const
+  // What a tree's description says of hooks and healing is not part of its payload.
+  const own = after.kind === 'tree' ? (['ignore', 'hookTimeouts'] as const) : []
+  const keys = ['summary', 'depends', 'hooks', 'installedSize', ...own] as const
   const changed: string[] = keys.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]))
   return before.payload.sha256 === after.payload.sha256 ? changed : ['content', ...changed]
 }

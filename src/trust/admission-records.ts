@@ -37,8 +37,8 @@ export interface AdmissionRecords {
   node(name: NodeName): Promise<NodeRecord | undefined>
   putToken(id: string, record: TokenRecord): Promise<void>
   putNode(name: NodeName, record: NodeRecord): Promise<void>
-  /** Whether only the root itself has a name. */
-  isAlone(): boolean
+  /** How many nodes have a name beside the root. */
+  othersCount(): number
   /**
    * Removes the tokens that ended long ago. They are kept for `limits.tokenRememberedMs` after
    * their end, so that a machine that comes late is told why it is refused.
@@ -67,17 +67,17 @@ export async function openAdmissionRecords(parts: {
   disk: RecordsDisk
 }): Promise<AdmissionRecords> {
   const { dir, disk } = parts
-  const [only, ...others] = await disk.list(join(dir, 'nodes'))
-  let isAlone = others.length === 0
+  let count = (await disk.list(join(dir, 'nodes'))).length
   return {
     token: (id) => read(disk, tokenPath(dir, id), parseToken),
     node: (name) => read(disk, nodePath(dir, name), parseNode),
     putToken: (id, record) => write(disk, tokenPath(dir, id), record),
     async putNode(name, record) {
+      const before = await read(disk, nodePath(dir, name), parseNode)
       await write(disk, nodePath(dir, name), record)
-      if (only !== `${name}.json`) isAlone = false
+      if (before === undefined) count += 1
     },
-    isAlone: () => isAlone,
+    othersCount: () => count - 1,
     async forgetTokens(now) {
       for (const file of await disk.list(join(dir, 'tokens'))) {
         const path = join(dir, 'tokens', file)

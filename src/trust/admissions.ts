@@ -62,6 +62,8 @@ interface Issuer {
 /** What every step of an admission needs. */
 interface Desk extends Issuer {
   records: AdmissionRecords
+  /** Whether this root was restored from an older copy and recovered. */
+  isRestored: () => boolean
   renewed: RenewedLately
 }
 
@@ -188,10 +190,12 @@ async function renew(
   if (renewal.node !== verified.node) {
     throw new Failure('untrusted', `${verified.node} asks for a certificate of ${renewal.node}`)
   }
-  if (!isOwn && Math.abs(now - renewal.at) > limits.renewalSkewMs) {
+  const { now: earliest, until: latest } = desk.clock.span()
+  const isTimely = renewal.at >= earliest - limits.renewalSkewMs && renewal.at <= latest + limits.renewalSkewMs
+  if (!isOwn && !isTimely) {
     throw new Failure('replayed', `renewal of ${verified.node} is of ${new Date(renewal.at).toISOString()}`)
   }
-  const node = (await desk.records.node(verified.node)) ?? (await readmitted(desk, verified))
+  const node = (await desk.records.node(verified.node)) ?? (await readmitted(desk, verified, desk.isRestored()))
   if (node?.keyId !== verified.keyId || node.revokedAt !== null) {
     throw new Failure('refused', `${verified.node} with key ${verified.keyId} is no node of this fleet any more`)
   }
@@ -204,13 +208,15 @@ async function renew(
 }
 
 /**
- * A node without a record here joined after the copy that this root was restored from: its
- * certificate says that it was let in.
+ * A node without a record at a restored root joined after the copy that the root was restored from:
+ * its certificate says that it was let in. At any other root such a node is none.
  */
 async function readmitted(
   { records, clock }: Desk,
   { node, keyId }: { node: NodeName; keyId: Sha256 },
-): Promise<NodeRecord> {
+  isRestored: boolean,
+): Promise<NodeRecord | undefined> {
+  if (!isRestored) return undefined
   const record = { keyId, since: clock.now(), revokedAt: null }
   await records.putNode(node, record)
   return record

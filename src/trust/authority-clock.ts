@@ -40,14 +40,22 @@ export interface AuthorityClockParts {
   signedAt: Instant
   /** Called when a clock in doubt turns out to be right: what was signed meanwhile is of old. */
   onBelieved: () => void
-  /** Whether the fleet has no other node: then nobody could object, and nobody would be harmed. */
-  isAlone: () => boolean
+  /**
+   * How many other nodes the fleet has. Without any, nobody could object to a jump, and nobody would
+   * be harmed.
+   */
+  othersCount: () => number
 }
 
-export function createAuthorityClock({ clock, signedAt, isAlone, onBelieved }: AuthorityClockParts): AuthorityClock {
+export function createAuthorityClock({
+  clock,
+  signedAt,
+  othersCount,
+  onBelieved,
+}: AuthorityClockParts): AuthorityClock {
   let base = { at: signedAt, monotonicMs: clock.monotonicMs() }
-  /** By how much the clock of a node is ahead of the count. */
-  const voices = new BoundedMap<NodeName, number>(limits.clockVoicesMax)
+  /** By how much the clock of a node is ahead of the count, and when it called. */
+  const voices = new BoundedMap<NodeName, { ahead: number; atMs: number }>(limits.clockVoicesMax)
 
   const trustMachine = () => {
     base = { at: clock.now(), monotonicMs: clock.monotonicMs() }
@@ -57,10 +65,13 @@ export function createAuthorityClock({ clock, signedAt, isAlone, onBelieved }: A
   const doubt = (): ClockDoubt | null => {
     const machine = clock.now()
     const signing = counted()
-    if (isAlone() || Math.abs(machine - signing) <= limits.clockJumpMaxMs) return null
-    const times = [...voices.values()].map((ahead) => clock.monotonicMs() + ahead)
+    if (othersCount() === 0 || Math.abs(machine - signing) <= limits.clockJumpMaxMs) return null
+    const nowMs = clock.monotonicMs()
+    const recent = [...voices.values()].filter(({ atMs }) => nowMs - atMs <= limits.clockVoiceMs)
+    const times = recent.map(({ ahead }) => nowMs + ahead)
     const agree = times.filter((at) => Math.abs(at - machine) <= limits.clockVoiceSlackMs).length
-    return isVouched(agree, times.length) ? null : { machine, signing, agree, voices: times.length }
+    const isVouched = 2 * agree > times.length && agree >= Math.min(limits.clockVoicesAimed, othersCount())
+    return isVouched ? null : { machine, signing, agree, voices: times.length }
   }
   const now = () => doubt()?.signing ?? trustMachine()
 
@@ -72,7 +83,8 @@ export function createAuthorityClock({ clock, signedAt, isAlone, onBelieved }: A
     },
     heard(node, at) {
       const wasInDoubt = doubt() !== null
-      voices.set(node, at - clock.monotonicMs())
+      const atMs = clock.monotonicMs()
+      voices.set(node, { ahead: at - atMs, atMs })
       if (!wasInDoubt || doubt() !== null) return
       trustMachine()
       onBelieved()
@@ -84,9 +96,4 @@ export function createAuthorityClock({ clock, signedAt, isAlone, onBelieved }: A
     },
     doubt,
   }
-}
-
-/** Whether more than half of the clocks that are known agree with the machine's. */
-function isVouched(agree: number, voices: number): boolean {
-  return 2 * agree > voices
 }

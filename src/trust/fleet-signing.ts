@@ -4,6 +4,7 @@
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Instant } from '../model/names.ts'
+import type { Clock } from '../world/world.ts'
 import type { AuthorityClock } from './authority-clock.ts'
 import { type FleetDisk, readFloor, writeFloor } from './fleet-folder.ts'
 import type { OnlineKeys } from './metadata-signing.ts'
@@ -31,6 +32,7 @@ export async function openSigning(parts: {
   folder: string
   disk: FleetDisk
   time: Pick<AuthorityClock, 'now'>
+  clock: Pick<Clock, 'monotonicMs'>
   keys: OnlineKeys
   timestampLifetimeMs: number
   published: Publication
@@ -39,7 +41,7 @@ export async function openSigning(parts: {
   let { published } = parts
   let renewedAt = Math.min(published.signedAt, time.now())
   let above = await readFloor(dir, disk)
-  const versions = createVersionsHeard()
+  const versions = createVersionsHeard(parts.clock)
   /** Whether a person has recovered this root, and nothing was released since. */
   const isRecovered = () => above >= published.timestampFile.version
   const ahead = () => (isRecovered() ? null : versions.ahead(published.timestampFile.version))

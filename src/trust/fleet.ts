@@ -105,14 +105,15 @@ export async function openFleet(parts: {
   const records = await openAdmissionRecords({ dir, disk })
   const believedListeners: (() => void)[] = []
   const time = createAuthorityClock({
-    ...{ clock, signedAt: published.signedAt, isAlone: records.isAlone },
+    ...{ clock, signedAt: published.signedAt, othersCount: records.othersCount },
     onBelieved: () => {
       for (const listener of believedListeners) listener()
     },
   })
-  const admissions = await openAdmissions({ authority, rootBytes, clock: time, random, records })
   const inTurn = takingTurns()
-  const signing = await openSigning({ dir, folder, disk, time, keys, timestampLifetimeMs, published })
+  const signing = await openSigning({ dir, folder, disk, clock, time, keys, timestampLifetimeMs, published })
+  const isRestored = () => signing.numberFloor() > 0
+  const admissions = await openAdmissions({ authority, rootBytes, clock: time, random, records, isRestored })
 
   return {
     name: authority.fleet,

@@ -5,6 +5,7 @@
 import { BoundedMap } from '../model/bounded-map.ts'
 import { limits } from '../model/limits.ts'
 import type { NodeName } from '../model/names.ts'
+import type { Clock } from '../world/world.ts'
 
 export interface Ahead {
   /** The highest version of the timestamp that a child trusts. */
@@ -26,15 +27,17 @@ export interface VersionsHeard {
   ahead(signed: number): Ahead | null
 }
 
-export function createVersionsHeard(): VersionsHeard {
-  const voices = new BoundedMap<NodeName, number>(limits.clockVoicesMax)
+export function createVersionsHeard(clock: Pick<Clock, 'monotonicMs'>): VersionsHeard {
+  const voices = new BoundedMap<NodeName, { version: number; atMs: number }>(limits.clockVoicesMax)
   return {
-    heard: (node, version) => voices.set(node, version),
+    heard: (node, version) => voices.set(node, { version, atMs: clock.monotonicMs() }),
     ahead(signed) {
-      const newer = [...voices.values()].filter((version) => version > signed)
-      if (2 * newer.length <= voices.size) return null
+      const sinceMs = clock.monotonicMs() - limits.clockVoiceMs
+      const heard = [...voices.values()].filter(({ atMs }) => atMs >= sinceMs).map(({ version }) => version)
+      const newer = heard.filter((version) => version > signed)
+      if (2 * newer.length <= heard.length) return null
       const version = Math.min(Math.max(...newer), signed + limits.recoverJumpMax)
-      return { version, signed, agree: newer.length, voices: voices.size }
+      return { version, signed, agree: newer.length, voices: heard.length }
     },
   }
 }

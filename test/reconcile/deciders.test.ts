@@ -3,7 +3,7 @@ import t from 'tap'
 import type { DesiredPackage } from '../../src/model/desired.ts'
 import type { Manifest } from '../../src/model/manifest.ts'
 import type { Outcome } from '../../src/model/report.ts'
-import type { Actual, InstalledRecord } from '../../src/reconcile/actual.ts'
+import { type Actual, type InstalledRecord, isHeldFrom } from '../../src/reconcile/actual.ts'
 import { outcomesAfterAbort } from '../../src/reconcile/apply/aborted.ts'
 import { describePlan } from '../../src/reconcile/check.ts'
 import { differencesBetween, keyOf } from '../../src/reconcile/differences.ts'
@@ -490,3 +490,27 @@ t.test(
     t.match(again, [{ foundThere: true }], 'and that is never forgotten by a later change')
   },
 )
+
+t.test('a rule about a name decides about its other architectures too: audit, window and wave', async (t) => {
+  const timing: Timing = { windows: {}, now: 0, timeZone: () => 'UTC' }
+  const foreign = { ...actualOf(one), name: 'shop:i386' }
+  const absent = (terms?: DesiredPackage['terms']): DesiredPackage => ({
+    ...{ state: 'absent', name: 'shop', line: 1 },
+    ...(terms && { terms }),
+  })
+  const actual = [actualOf(one), foreign]
+  const audited = planOf({ desired: [absent({ mode: 'audit' })], actual }, [], timing)
+  t.same(audited.actions, [], 'audit changes nothing')
+  const removed = planOf({ desired: [absent()], actual }, [], timing)
+  t.same(removed.actions.map(({ name, what }) => `${what} ${name}`).sort(), ['remove shop', 'remove shop:i386'])
+  const later = waitsFor([], [{ wanted: absent(), detail: 'wave 2' }], timing)
+  for (const difference of differences({ desired: [absent()], actual })) {
+    t.match(later(difference), { for: 'wave' }, difference.name)
+  }
+})
+
+t.test('a hold whose pattern cannot be read bars every version', async (t) => {
+  const there = { ...actualOf(one), bar: { versions: '1.[', except: true } }
+  t.equal(isHeldFrom(there, '1.0'), true)
+  t.equal(isHeldFrom({ ...there, bar: { versions: '!1', except: false } }, '2.0'), true)
+})

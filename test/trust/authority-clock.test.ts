@@ -7,13 +7,13 @@ const dayMs = 24 * 3600_000
 const signedAt = Date.UTC(2030, 0, 1)
 
 /** A root's clock whose machine is `offMs` off from `signedAt`; time passes by `pass`. */
-function clockOff(offMs: number, { isAlone = false } = {}) {
+function clockOff(offMs: number, { others = 5 } = {}) {
   const machine = { passedMs: 0, offMs }
   const told = { believed: 0 }
   const clock = createAuthorityClock({
     clock: { now: () => signedAt + machine.passedMs + machine.offMs, monotonicMs: () => machine.passedMs + 0.25 },
     signedAt,
-    isAlone: () => isAlone,
+    othersCount: () => others,
     onBelieved: () => {
       told.believed += 1
     },
@@ -49,15 +49,26 @@ t.test('a jump is not signed, and a jump back ends it', async (t) => {
 
 t.test('more than half of the children settle a jump, and the timestamp is due then', async (t) => {
   const { clock, machine, told } = clockOff(70 * dayMs)
-  clock.heard('slow', signedAt)
-  t.match(clock.doubt(), { agree: 0, voices: 1 })
   clock.heard('one', signedAt + 70 * dayMs - 60_000)
-  t.match(clock.doubt(), { agree: 1, voices: 2 }, 'one of two is not more than half')
+  t.match(clock.doubt(), { agree: 1, voices: 1 }, 'one alone does not, where the fleet has more')
+  clock.heard('slow', signedAt)
+  clock.heard('slower', signedAt - dayMs)
+  clock.heard('two', signedAt + 70 * dayMs)
+  t.match(clock.doubt(), { agree: 2, voices: 4 }, 'two of four are not more than half')
   t.equal(told.believed, 0)
-  clock.heard('two', signedAt + 70 * dayMs + 60_000)
+  machine.passedMs += limits.clockVoiceMs + 1
+  t.match(clock.doubt(), { agree: 0, voices: 0 }, 'who has not called for a while has no voice')
+  clock.heard('one', signedAt + machine.passedMs + 70 * dayMs)
+  clock.heard('two', signedAt + machine.passedMs + 70 * dayMs)
   t.equal(clock.doubt(), null)
   t.equal(told.believed, 1)
-  t.equal(clock.now(), signedAt + machine.offMs)
+  t.equal(clock.now(), signedAt + machine.passedMs + machine.offMs)
+})
+
+t.test('the only child of a root has a voice that counts', async (t) => {
+  const { clock } = clockOff(70 * dayMs, { others: 1 })
+  clock.heard('one', signedAt + 70 * dayMs)
+  t.equal(clock.doubt(), null)
 })
 
 t.test('a node has one voice, its last', async (t) => {
@@ -73,7 +84,7 @@ t.test('a person’s word settles a jump; a root without nodes needs nobody’s'
   clock.confirm()
   t.equal(clock.now(), signedAt + 70 * dayMs)
   t.equal(told.believed, 1)
-  t.equal(clockOff(70 * dayMs, { isAlone: true }).clock.now(), signedAt + 70 * dayMs)
+  t.equal(clockOff(70 * dayMs, { others: 0 }).clock.now(), signedAt + 70 * dayMs)
 })
 
 t.test('whatever the machine’s clock says, both times are within the span', async () => {

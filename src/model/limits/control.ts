@@ -139,6 +139,8 @@ export const controlLimits = {
    * on what several machines that join have sent.
    */
   bodiesOfOneMax: 8,
+  /** How often `banyan join` asks a parent that is busy: a hundred machines may join at once. */
+  joinTriesMax: 10,
   /** A body counts in steps of this size, as it arrives. */
   bodyStepBytes: 256 * KiB,
   /** An answer up to this size does not count: it fits into the buffers of the operating system. */

@@ -8,6 +8,11 @@ export const objectLimits = {
    */
   objectsPerAskMax: 128,
   /**
+   * How often an object that is on its way to the parent is asked for in one call; each answer takes
+   * the parent about half a minute.
+   */
+  onTheWayRoundsMax: 64,
+  /**
    * Calls for objects under way at once. Two keep a link busy while a third waits for the parent's
    * disk.
    */

@@ -44,6 +44,10 @@ export const trustLimits = {
   recoverJumpMax: 1_000_000,
   /** Children whose clocks a root remembers: enough for a majority that one child cannot sway. */
   clockVoicesMax: 256,
+  /** A child that has not called for this long has no voice: each asks for news every minute. */
+  clockVoiceMs: 10 * minute,
+  /** So many children have to agree with a jump of the root's clock, in a fleet that has them. */
+  clockVoicesAimed: 2,
   /** Nodes that may join with one token. */
   tokenUsesMax: 100_000,
   /** A token's text. The certificates in it and `tokenParentsMax` URLs fit; people copy it. */

@@ -81,7 +81,8 @@ export function createDownlink(parts: DownlinkParts): Downlink {
     nameOf(peer) {
       const identity = identityIn(peer)
       if (identity === undefined) return 'unknown'
-      return identity.role === 'node' ? `node ${identity.name}` : `token ${identity.tokenId}`
+      // Many machines join by one token at once; what one of them sends must not hold up the others.
+      return identity.role === 'node' ? `node ${identity.name}` : `token ${identity.tokenId} at ${peer.address}`
     },
     answerWatchers: watchers.answerAll,
     hasWatchers: watchers.any,

@@ -116,8 +116,9 @@ async function whenThere(
   ask: ParentCalls['ask'],
   call: Omit<Parameters<ParentCalls['ask']>[0], 'method'>,
 ): Promise<HttpReply> {
-  for (;;) {
+  for (let round = 1; round <= limits.onTheWayRoundsMax; round += 1) {
     const reply = await ask({ method: 'GET', ...call })
     if (reply.status !== 202) return reply
   }
+  throw new Failure('unreachable', `${call.path.slice(0, 100)} is on its way for too long`, { retry: 'later' })
 }

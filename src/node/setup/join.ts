@@ -106,8 +106,9 @@ type Answer =
   | { kind: 'granted'; body: unknown; parent: NodeName }
 
 async function askParent(
-  { http }: World,
+  { http, clock }: Pick<World, 'http' | 'clock'>,
   { place, token, request }: { place: ParentPlace; token: Token; request: string },
+  triesLeft: number = limits.joinTriesMax,
 ): Promise<Answer> {
   const { url } = place
   let reply: HttpReply
@@ -121,6 +122,12 @@ async function askParent(
     if (!(error instanceof Failure)) throw error
     if (error.code === 'untrusted') return { kind: 'refused', failure: error }
     return { kind: 'silent', because: error.message }
+  }
+  if (reply.status === 503) {
+    // Many machines join at once.
+    if (triesLeft <= 1) return { kind: 'silent', because: 'it is busy' }
+    await new Promise<void>((resolve) => clock.after(reply.retryAfterMs ?? 1000, resolve))
+    return await askParent({ http, clock }, { place, token, request }, triesLeft - 1)
   }
   const identity = identityOf(reply.certificate)
   if (identity.role !== 'node') throw new Failure('untrusted', `${url} does not answer as a node`)

@@ -41,15 +41,16 @@ export async function ensureTogether(
 
 /**
  * Every file of packages that are to be installed again is read: their action is done when nothing
- * is left to heal.
+ * is left to heal. The same holds where an installed version would be kept if it were whole.
  */
 function lookAt(system: PackageSystem, steps: readonly Step[]): Run['look'] {
   const names = steps.map(({ action }) => action.name)
-  const reinstalled = steps.filter(({ action }) => action.what === 'reinstall').map(({ action }) => action.name)
+  const isWholeNeeded = ({ action }: Step) => action.what === 'reinstall' || action.least !== undefined
+  const owned = new Set(steps.filter(isWholeNeeded).map(({ action }) => action.name))
   const ignored = new Map(
     steps.flatMap(({ action: { name, ignore } }) => (ignore === undefined ? [] : [[name, ignore]])),
   )
-  const options = { owned: new Set(reinstalled), depth: 'full', ignored } as const
+  const options = { owned, depth: 'full', ignored } as const
   return async () => new Map((await system.inspect(names, options)).map((actual) => [actual.name, actual]))
 }
 

@@ -29,7 +29,7 @@ export function withBaseline(system: PackageSystem, parts: BaselineParts, steps:
     ...system,
     async transact(change, context) {
       const names = [...change.installs.keys()]
-      const again = change.isBack ? [] : names.filter((name) => reinstalled.has(name))
+      const again = names.filter((name) => reinstalled.has(name))
       const aside: Aside[] = []
       try {
         const findings = await byName(parts, again)
@@ -37,7 +37,9 @@ export function withBaseline(system: PackageSystem, parts: BaselineParts, steps:
       } catch (error) {
         for (const { replaced } of aside) await replaced.discard()
         if (!(error instanceof Failure)) throw error
-        return { kind: 'refused', unmet: new Set(again), because: () => error.message }
+        aside.length = 0
+        // What is half-way now has to go back, also where it can no longer be looked at.
+        if (!change.isBack) return { kind: 'refused', unmet: new Set(again), because: () => error.message }
       }
       const since = await momentIn(context.workFolder)
       const result = await system.transact(change, context)
@@ -52,6 +54,8 @@ interface Aside {
   replaced: Replaced
   /** What goes back, by its path on the machine. */
   left: Map<string, { copy: string; was: FileState }>
+  /** What was not there before. */
+  missing: Set<string>
 }
 
 /** Now, as the kernel dates changes of files, in milliseconds. */
@@ -82,9 +86,11 @@ async function putAside(
   )
   const whyLeft = leftAloneIn(name, ignored)
   const left: Aside['left'] = new Map()
+  const missing: Aside['missing'] = new Set()
   try {
     for (const finding of findings) {
       const full = path.join(targetRoot, finding.path)
+      if ((await lstatOf(full)) === undefined) missing.add(finding.path)
       const copy = await replaced.keep(full, finding.path)
       if (copy === undefined || whyLeft(finding, shipped.get(finding.path)) === undefined) continue
       left.set(finding.path, { copy, was: await fileStateOf(full) })
@@ -93,7 +99,7 @@ async function putAside(
     await replaced.discard()
     throw error
   }
-  return { name, replaced, left }
+  return { name, replaced, left, missing }
 }
 
 async function settled(
@@ -113,7 +119,8 @@ async function settled(
     if (said.length > 0) notes.set(one.name, said.join('; '))
     await one.replaced.prune()
   }
-  await recordBaselines(parts, change, { since, left: new Map(aside.map(({ name, left }) => [name, left])) })
+  const asides = new Map(aside.map((one) => [one.name, one]))
+  await recordBaselines(parts, change, { since, asides, isSure: !result.failed && !change.isBack })
   return { ...result, notes } satisfies Ran
 }
 
@@ -134,7 +141,7 @@ async function giveBack(targetRoot: string, { left }: Aside): Promise<string[]> 
 async function recordBaselines(
   parts: BaselineParts,
   { installs, removes }: Change,
-  { since, left }: { since: number; left: ReadonlyMap<PackageName, Aside['left']> },
+  { since, asides, isSure }: { since: number; asides: ReadonlyMap<PackageName, Aside>; isSure: boolean },
 ): Promise<void> {
   for (const name of removes) await parts.baselines.remove(name)
   const names = [...installs.keys()]
@@ -142,7 +149,7 @@ async function recordBaselines(
   const had = await parts.baselines.of(names)
   for (const name of names) {
     const baseline = await baselineOf(parts.targetRoot, found.get(name) ?? [], {
-      ...{ since, left: left.get(name), former: had.get(name) },
+      ...{ since, isSure, aside: asides.get(name), former: had.get(name) },
     })
     if (baseline.size > 0) await parts.baselines.write(name, baseline)
     else if (had.has(name)) await parts.baselines.remove(name)
@@ -151,18 +158,25 @@ async function recordBaselines(
 
 /**
  * A file that the transaction did not touch was not made so by a script: it is as wrong as before.
- * What is left alone is no part of it either, unless it was before.
+ * What is left alone is no part of it either, unless it was before. A file that is missing was
+ * removed by a script only if it was there before, and if the transaction ended well.
  */
 async function baselineOf(
   targetRoot: string,
   findings: readonly Finding[],
-  { since, left, former }: { since: number; left: Aside['left'] | undefined; former: Baseline | undefined },
+  {
+    since,
+    isSure,
+    aside,
+    former,
+  }: { since: number; isSure: boolean; aside: Aside | undefined; former: Baseline | undefined },
 ): Promise<Baseline> {
   const baseline = new Map<string, FileState>()
   for (const { path: shown } of findings) {
     const full = path.join(targetRoot, shown)
     const now = await lstatOf(full)
-    if ((now !== undefined && now.ctimeMs < since) || left?.has(shown)) {
+    const isOurs = now === undefined ? isSure && !aside?.missing.has(shown) : now.ctimeMs >= since
+    if (!isOurs || aside?.left.has(shown)) {
       const was = former?.get(shown)
       if (was !== undefined && (await isStill(full, was, 'full'))) baseline.set(shown, was)
     } else baseline.set(shown, await fileStateOf(full))
