@@ -7,6 +7,7 @@ import {
   type NodeName,
   type PackageName,
   type PackageVersion,
+  publishedNameOf,
   type Sha256,
 } from './names.ts'
 import { own } from './packages/records.ts'
@@ -74,8 +75,10 @@ export function desiredInGroups(
     if (rule.nodes !== 'all' && !rule.nodes.some((group) => groups.has(group))) continue
     if (rule.except.some((group) => groups.has(group))) continue
     const { line, terms } = rule
-    for (const [name, wanted] of Object.entries(rule.packages)) {
-      const since = own(rule.since, name)
+    for (const [written, wanted] of Object.entries(rule.packages)) {
+      const since = own(rule.since, written)
+      // `libfo:amd64` on such a machine is `libfo`: one package has one wanted state, the later rule's.
+      const name = archInName(written) === machine.arch ? publishedNameOf(written) : written
       const by = { line, ...(terms !== undefined && { terms }), ...(since !== undefined && { since }) }
       if (wanted.state === 'absent') {
         desired.set(name, { state: 'absent', name, ...by })

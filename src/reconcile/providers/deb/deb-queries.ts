@@ -1,6 +1,7 @@
 // What dpkg is asked. Nothing here changes the machine, and nothing here decides anything.
 
 import path from 'node:path'
+import { Failure } from '../../../model/failure.ts'
 import { limits } from '../../../model/limits.ts'
 import type { PackageName } from '../../../model/names.ts'
 import type { RunResult } from '../../../world/world.ts'
@@ -48,7 +49,10 @@ export function debQueriesFor({ disk, waits, database, dpkgOptions, run, read }:
     async relations(names) {
       // The exit code only says that some of the packages are not installed.
       const args = [`--admindir=${database}`, '-W', `-f=${dpkgRelationsFormat}`, '--', ...names]
-      return (await run('dpkg-query', args, waits.queryMs)).stdout
+      const { stdout, timedOut } = await run('dpkg-query', args, waits.queryMs)
+      // Without an answer nothing is known of ties, which is not the same as no ties.
+      if (timedOut) throw new Failure('program-failed', 'dpkg-query took too long', { retry: 'later' })
+      return stdout
     },
 
     verify: (names) => run('dpkg', [...dpkgOptions, '--verify', ...names], waits.repairMs),

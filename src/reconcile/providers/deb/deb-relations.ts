@@ -2,7 +2,8 @@
 
 import type { Relations } from '../../../model/manifest.ts'
 
-const fields = ['Package', 'Version', 'Pre-Depends', 'Depends', 'Provides', 'Conflicts', 'Breaks', 'Replaces']
+// The name with the architecture where that is not the machine's own.
+const fields = ['binary:Package', 'Version', 'Pre-Depends', 'Depends', 'Provides', 'Conflicts', 'Breaks', 'Replaces']
 /** One line for each package, for `parseDpkgRelations`. */
 export const dpkgRelationsFormat = `${fields.map((field) => `\${${field}}`).join('\\t')}\\n`
 

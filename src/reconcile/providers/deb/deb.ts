@@ -43,7 +43,11 @@ export function debProvider(parts: DebProgramParts): Provider {
     inspect: look,
     relations: async (names) => {
       if (names.length === 0 || !(await programs.hasDatabase())) return []
-      return parseDpkgRelations(await programs.relations(names))
+      const native = await programs.nativeArch()
+      const found = parseDpkgRelations(await programs.relations(names))
+      return found
+        .map((one) => ({ ...one, name: ownName(one.name, native) }))
+        .filter(({ name }) => names.includes(name))
     },
     async ensure(steps, context) {
       if ((await parts.exec.which('apt-get')) === undefined) {
