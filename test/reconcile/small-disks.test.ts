@@ -131,3 +131,23 @@ function ensureWith(provider: Provider, folder: string) {
   const context = { workFolder: `${folder}/work`, journal: async () => {}, output: () => {} }
   return async (step: ReturnType<typeof stepOf>) => (await provider.ensure([step], context))[0]
 }
+
+t.test('a tree that the disk cannot read is unread, and the others are looked at', async (t) => {
+  const folder = t.testdir({ store: {}, target: {} })
+  const targetRoot = `${folder}/target`
+  const eio = Object.assign(new Error('EIO: i/o error, readlink'), { code: 'EIO', syscall: 'readlink' })
+  const readLink = (file: string) => (file.includes('/bad/') ? Promise.reject(eio) : systemDisk.readLink(file))
+  const parts = { targetRoot, exec: systemExec, disk: systemDisk }
+  const whole = treeProvider(parts)
+  for (const name of ['bad', 'shop']) {
+    const built = await buildTree(`${folder}/store`, { name, version: '1.0' })
+    const context = { workFolder: folder, journal: async () => {}, output: () => {} }
+    t.match(await whole.ensure([stepOf('install', built)], context), [{ outcome: 'changed' }])
+  }
+  const provider = treeProvider({ ...parts, disk: { ...systemDisk, readLink } })
+  const seen = await provider.inspect(['bad', 'shop'], { owned: new Set(['bad', 'shop']), depth: 'full' })
+  t.match(seen, [
+    { name: 'bad', state: 'unread', found: /EIO/, version: null },
+    { name: 'shop', state: 'whole' },
+  ])
+})

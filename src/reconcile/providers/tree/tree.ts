@@ -7,7 +7,7 @@ import { limits } from '../../../model/limits.ts'
 import type { PackageName } from '../../../model/names.ts'
 import type { Outcome } from '../../../model/report.ts'
 import type { Disk, Exec } from '../../../world/world.ts'
-import type { Actual } from '../../actual.ts'
+import { type Actual, unreadActual } from '../../actual.ts'
 import {
   type ApplyContext,
   findingsText,
@@ -43,7 +43,7 @@ export function treeProvider(parts: TreeParts): Provider {
     const there = await foldersIn(parts.disk, path.join(parts.targetRoot, 'opt'))
     for (const name of names) {
       if (!there.has(name)) continue
-      const one = await inspectOne(parts, name, { depth, ignored })
+      const one = await inspectedOr(name, () => inspectOne(parts, name, { depth, ignored }))
       if (one !== undefined) actual.push(one)
     }
     return actual
@@ -69,6 +69,19 @@ export function treeProvider(parts: TreeParts): Provider {
       for (const step of steps) outcomes.push(await ensureOne(step, context))
       return outcomes
     },
+  }
+}
+
+/** A tree whose files the disk cannot read is unread, and the others are looked at. */
+async function inspectedOr(
+  name: PackageName,
+  inspected: () => Promise<Actual | undefined>,
+): Promise<Actual | undefined> {
+  try {
+    return await inspected()
+  } catch (error) {
+    if (!(error instanceof Failure) && !isDiskTrouble(error)) throw error
+    return unreadActual({ name, kind: 'tree' }, messageOf(error))
   }
 }
 
