@@ -83,11 +83,18 @@ export async function startScrub(
     running.set(infoHash, checking)
     return checking
   }
+  /** A payload that cannot be checked is tried once in a round, and keeps no other from its turn. */
+  const tried = new Set<InfoHash>()
   const look = async () => {
     tell()
     const everyMs = parts.scrubEveryMs()
-    const due = everyMs === null ? undefined : mostDue(holdings.all(), { everyMs, now: clock.now(), self: parts.self })
-    if (due !== undefined) await checkOnce(due.spec.payload.infoHash, true)
+    const untried = [...holdings.all()].filter(({ spec }) => !tried.has(spec.payload.infoHash))
+    const due = everyMs === null ? undefined : mostDue(untried, { everyMs, now: clock.now(), self: parts.self })
+    if (due === undefined) tried.clear()
+    else {
+      tried.add(due.spec.payload.infoHash)
+      await checkOnce(due.spec.payload.infoHash, true)
+    }
     lookLater(due === undefined ? limits.scrubLookMs : 0)
   }
   const lookLater = (ms: number) => {
