@@ -220,7 +220,8 @@ async function* partsOf(path: string): AsyncGenerator<Uint8Array> {
   }
 }
 
-async function syncFolder(path: string): Promise<void> {
+/** Makes the names in a folder durable. */
+export async function syncFolder(path: string): Promise<void> {
   const folder = await fs.open(path, 'r')
   try {
     await folder.sync()

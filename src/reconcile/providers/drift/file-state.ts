@@ -60,13 +60,19 @@ export async function openPlain(full: string): Promise<fs.FileHandle> {
   return await fs.open(full, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
 }
 
-async function sha256Of(full: string): Promise<string> {
-  const hash = createHash('sha256')
+/** The digest of a plain file, without following a link. */
+export async function sha256Of(full: string): Promise<string> {
   const handle = await openPlain(full)
   try {
-    for await (const part of handle.createReadStream({ autoClose: false })) hash.update(part as Uint8Array)
+    return await sha256From(handle)
   } finally {
     await handle.close()
   }
+}
+
+/** The digest of what is left to read. The handle stays open. */
+export async function sha256From(handle: fs.FileHandle): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const part of handle.createReadStream({ autoClose: false })) hash.update(part as Uint8Array)
   return hash.digest('hex')
 }

@@ -1,11 +1,10 @@
 // What of an installed tree is not as it was right after its installation.
 
-import { createHash } from 'node:crypto'
 import type { Stats } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import type { PackageName } from '../../../model/names.ts'
-import { lstatOf, openPlain } from '../drift/file-state.ts'
+import { lstatOf, sha256Of } from '../drift/file-state.ts'
 import { type LeftAlone, leftAloneIn } from '../drift/left-alone.ts'
 import type { TreeEntry } from './tree-entries.ts'
 import { modeOf, wasEmpty } from './tree-seal.ts'
@@ -82,14 +81,7 @@ async function isSame(
 ): Promise<boolean> {
   if (stat.size !== entry.size) return false
   if (depth === 'quick' && Math.trunc(stat.mtimeMs) === entry.mtimeMs) return true
-  const hash = createHash('sha256')
-  const handle = await openPlain(full)
-  try {
-    for await (const part of handle.createReadStream({ autoClose: false })) hash.update(part as Uint8Array)
-  } finally {
-    await handle.close()
-  }
-  return hash.digest('hex') === entry.sha256
+  return (await sha256Of(full)) === entry.sha256
 }
 
 function kindOf(stat: Stats): TreeEntry['kind'] | 'other' {

@@ -1,10 +1,10 @@
 // Lists the files of a tree as they are: when it has been unpacked, and again when its hooks have run.
 
-import { createHash } from 'node:crypto'
 import type { Stats } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
-import { lstatOf, openPlain } from '../drift/file-state.ts'
+import { syncFolder } from '../../../world/disk.ts'
+import { lstatOf, openPlain, sha256From } from '../drift/file-state.ts'
 import type { TreeEntry } from './tree-entries.ts'
 
 /** Lists everything below a folder, parents first. All of it is durable when this resolves. */
@@ -92,22 +92,11 @@ async function namesIn(folder: string, below: string): Promise<string[]> {
 async function sealFile(file: string): Promise<Omit<Extract<TreeEntry, { kind: 'file' }>, 'kind' | 'path'>> {
   const handle = await openPlain(file)
   try {
-    const hash = createHash('sha256')
-    for await (const part of handle.createReadStream({ autoClose: false })) hash.update(part as Uint8Array)
+    const sha256 = await sha256From(handle)
     const stat = await handle.stat()
     await handle.sync()
     const { size, uid, gid } = stat
-    return { mode: modeOf(stat), size, sha256: hash.digest('hex'), mtimeMs: Math.trunc(stat.mtimeMs), uid, gid }
-  } finally {
-    await handle.close()
-  }
-}
-
-/** Makes the names in a folder durable. */
-async function syncFolder(folder: string): Promise<void> {
-  const handle = await fs.open(folder, 'r')
-  try {
-    await handle.sync()
+    return { mode: modeOf(stat), size, sha256, mtimeMs: Math.trunc(stat.mtimeMs), uid, gid }
   } finally {
     await handle.close()
   }
