@@ -43,7 +43,7 @@ export interface Refused {
 }
 
 type Checked =
-  | ({ kind: 'genuine'; report: Report; digest: string } & Pick<Signed, 'keyId' | 'certifiedAt'>)
+  | { kind: 'genuine'; report: Report; digest: string; signed: Pick<Signed, 'keyId' | 'certifiedAt'> }
   | { kind: 'forged'; detail: string }
   | { kind: 'refused'; node: NodeName | null; reason: string; retry: Refused['retry'] }
 
@@ -118,8 +118,7 @@ function checkedReport(envelope: Envelope, { verify, now, maxFutureMs, certifica
       const reason = `its clock is ${roughly(aheadMs)} ahead of the clock that it reports to`
       return { kind: 'refused', node, reason, retry: 'later' }
     }
-    const { keyId, certifiedAt } = verified
-    return { kind: 'genuine', report, digest: digestOf(verified.payload), ...only({ keyId, certifiedAt }) }
+    return { kind: 'genuine', report, digest: digestOf(verified.payload), signed: verified }
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     if (error.code === 'untrusted') return { kind: 'forged', detail: error.message }
@@ -131,7 +130,7 @@ function checkedReport(envelope: Envelope, { verify, now, maxFutureMs, certifica
 function sortGenuine(
   sorted: Sorted,
   envelope: Envelope,
-  { report, digest, keyId, certifiedAt }: Extract<Checked, { kind: 'genuine' }>,
+  { report, digest, signed: { keyId, certifiedAt } }: Extract<Checked, { kind: 'genuine' }>,
   { index, now, certificates, from, known, mayReport }: SortParts,
 ): void {
   const { node, counter } = report
@@ -207,10 +206,6 @@ function paddingOf(payload: Uint8Array, value: unknown): string | null {
   if (payload.byteLength > limits.reportMaxBytes) return `has more than ${limits.reportMaxBytes} bytes`
   const padding = payload.byteLength - Buffer.byteLength(JSON.stringify(value))
   return padding > 0 ? `has ${padding} bytes that say nothing` : null
-}
-
-function only({ keyId, certifiedAt }: { keyId: string | undefined; certifiedAt: Instant | undefined }) {
-  return { ...(keyId !== undefined && { keyId }), ...(certifiedAt !== undefined && { certifiedAt }) }
 }
 
 function digestOf(payload: Uint8Array): string {
