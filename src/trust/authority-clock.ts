@@ -3,10 +3,10 @@
 // the clock that only counts. A jump of the machine's clock by more than `limits.clockJumpMaxMs` is
 // in doubt until the clocks of children, or a person, agree with it.
 
-import { BoundedMap } from '../model/bounded-map.ts'
 import { limits } from '../model/limits.ts'
 import type { Instant, NodeName } from '../model/names.ts'
 import type { Clock } from '../world/world.ts'
+import { createVoices } from './voices.ts'
 
 export interface ClockDoubt {
   /** What the machine's clock says. */
@@ -54,8 +54,8 @@ export function createAuthorityClock({
   onBelieved,
 }: AuthorityClockParts): AuthorityClock {
   let base = { at: signedAt, monotonicMs: clock.monotonicMs() }
-  /** By how much the clock of a node is ahead of the count, and when it called. */
-  const voices = new BoundedMap<NodeName, { ahead: number; atMs: number }>(limits.clockVoicesMax)
+  /** By how much the clock of a node is ahead of the count. */
+  const voices = createVoices<number>(clock)
 
   const trustMachine = () => {
     base = { at: clock.now(), monotonicMs: clock.monotonicMs() }
@@ -67,8 +67,7 @@ export function createAuthorityClock({
     const signing = counted()
     if (othersCount() === 0 || Math.abs(machine - signing) <= limits.clockJumpMaxMs) return null
     const nowMs = clock.monotonicMs()
-    const recent = [...voices.values()].filter(({ atMs }) => nowMs - atMs <= limits.clockVoiceMs)
-    const times = recent.map(({ ahead }) => nowMs + ahead)
+    const times = voices.recent().map((ahead) => nowMs + ahead)
     const agree = times.filter((at) => Math.abs(at - machine) <= limits.clockVoiceSlackMs).length
     const isVouched = 2 * agree > times.length && agree >= Math.min(limits.clockVoicesAimed, othersCount())
     return isVouched ? null : { machine, signing, agree, voices: times.length }
@@ -83,8 +82,7 @@ export function createAuthorityClock({
     },
     heard(node, at) {
       const wasInDoubt = doubt() !== null
-      const atMs = clock.monotonicMs()
-      voices.set(node, { ahead: at - atMs, atMs })
+      voices.heard(node, at - clock.monotonicMs())
       if (!wasInDoubt || doubt() !== null) return
       trustMachine()
       onBelieved()

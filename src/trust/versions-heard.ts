@@ -2,10 +2,10 @@
 // an older copy, and whatever it signs next would be refused as a rollback. Each child says with
 // every request for news which version it trusts.
 
-import { BoundedMap } from '../model/bounded-map.ts'
 import { limits } from '../model/limits.ts'
 import type { NodeName } from '../model/names.ts'
 import type { Clock } from '../world/world.ts'
+import { createVoices } from './voices.ts'
 
 export interface Ahead {
   /** The highest version of the timestamp that a child trusts. */
@@ -28,12 +28,11 @@ export interface VersionsHeard {
 }
 
 export function createVersionsHeard(clock: Pick<Clock, 'monotonicMs'>): VersionsHeard {
-  const voices = new BoundedMap<NodeName, { version: number; atMs: number }>(limits.clockVoicesMax)
+  const voices = createVoices<number>(clock)
   return {
-    heard: (node, version) => voices.set(node, { version, atMs: clock.monotonicMs() }),
+    heard: voices.heard,
     ahead(signed) {
-      const sinceMs = clock.monotonicMs() - limits.clockVoiceMs
-      const heard = [...voices.values()].filter(({ atMs }) => atMs >= sinceMs).map(({ version }) => version)
+      const heard = voices.recent()
       const newer = heard.filter((version) => version > signed)
       if (2 * newer.length <= heard.length) return null
       const version = Math.min(Math.max(...newer), signed + limits.recoverJumpMax)
