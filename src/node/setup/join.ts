@@ -6,6 +6,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { Failure, messageOf } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
+import { lineOf } from '../../model/line.ts'
 import { type NodeName, nodeNameSchema } from '../../model/names.ts'
 import { parseJson, parserOf } from '../../model/parse.ts'
 import { type ParentPlace, parentPlaceOf, parentTextOf, parseSettings, type Settings } from '../../model/settings.ts'
@@ -18,6 +19,7 @@ import { openWorld } from '../../world/real-world.ts'
 import type { HttpReply, World } from '../../world/world.ts'
 import { type Home, homeAt } from './home.ts'
 import { WrongParent } from './parent-names.ts'
+import { claimHome } from './private-home.ts'
 import { processLog } from './process-log.ts'
 import { saveSettings } from './settings-file.ts'
 
@@ -44,11 +46,13 @@ export interface Joined {
   home: string
 }
 
-/** `join` on this machine. */
-export async function joinTree(options: JoinOptions): Promise<Joined> {
+/** `join` on this machine. `notes` tells a person what was changed about the home beside that. */
+export async function joinTree(options: JoinOptions): Promise<Joined & { notes: string[] }> {
   const world = openWorld({ log: processLog('error') })
   try {
-    return await join(world, options)
+    await checkNoNode(world, homeAt(options.home))
+    const notes = await claimHome(options.home)
+    return { ...(await join(world, options)), notes }
   } finally {
     world.http.close()
   }
@@ -214,8 +218,8 @@ export function machineName(): string {
 function refusalOf(body: unknown, status: number, url: string): Failure {
   const failure = typeof body === 'object' && body !== null && 'failure' in body ? body.failure : undefined
   const { message, hint } = (failure ?? {}) as { message?: unknown; hint?: unknown }
-  return new Failure('refused', typeof message === 'string' ? message : `${url} answered ${status}`, {
-    ...(typeof hint === 'string' && { hint }),
+  return new Failure('refused', typeof message === 'string' ? lineOf(message) : `${url} answered ${status}`, {
+    ...(typeof hint === 'string' && { hint: lineOf(hint) }),
     cause: messageOf(body),
   })
 }
