@@ -34,7 +34,7 @@ interface Answer {
   end: string
 }
 
-t.setTimeout(120_000)
+t.setTimeout(280_000)
 
 t.test('outsiders', { timeout: 90_000 }, async (t) => {
   const scene = await sceneFor(t)

@@ -18,6 +18,7 @@ import { openWorld } from '../../world/real-world.ts'
 import type { HttpReply, World } from '../../world/world.ts'
 import { type Home, homeAt } from './home.ts'
 import { WrongParent } from './parent-names.ts'
+import { claimHome } from './private-home.ts'
 import { processLog } from './process-log.ts'
 import { saveSettings } from './settings-file.ts'
 
@@ -44,11 +45,13 @@ export interface Joined {
   home: string
 }
 
-/** `join` on this machine. */
-export async function joinTree(options: JoinOptions): Promise<Joined> {
+/** `join` on this machine. `notes` tells a person what was changed about the home beside that. */
+export async function joinTree(options: JoinOptions): Promise<Joined & { notes: string[] }> {
   const world = openWorld({ log: processLog('error') })
   try {
-    return await join(world, options)
+    await checkNoNode(world, homeAt(options.home))
+    const notes = await claimHome(options.home)
+    return { ...(await join(world, options)), notes }
   } finally {
     world.http.close()
   }
