@@ -4,13 +4,12 @@
 import type { KeyObject } from 'node:crypto'
 import os from 'node:os'
 import path from 'node:path'
-import { Failure, messageOf } from '../../model/failure.ts'
+import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
-import { lineOf } from '../../model/line.ts'
 import { type NodeName, nodeNameSchema } from '../../model/names.ts'
 import { parseJson, parserOf } from '../../model/parse.ts'
 import { type ParentPlace, parentPlaceOf, parentTextOf, parseSettings, type Settings } from '../../model/settings.ts'
-import { acceptReply, requestEnrolment } from '../../trust/enrolment.ts'
+import { acceptReply, refusalOf, requestEnrolment } from '../../trust/enrolment.ts'
 import { identityOf, readPrivate, saveIdentity } from '../../trust/identity.ts'
 import { privateKeyFrom, privateKeyFromPem, privateKeyPem, seedBytes } from '../../trust/keys.ts'
 import { enrolmentTls, parseToken, type Token } from '../../trust/token.ts'
@@ -213,13 +212,4 @@ export function machineName(): string {
       ?.toLowerCase()
       .replace(/[^a-z0-9-]/g, '-') ?? ''
   return name.replace(/^-+|-+$/g, '').slice(0, 63) || 'node'
-}
-
-function refusalOf(body: unknown, status: number, url: string): Failure {
-  const failure = typeof body === 'object' && body !== null && 'failure' in body ? body.failure : undefined
-  const { message, hint } = (failure ?? {}) as { message?: unknown; hint?: unknown }
-  return new Failure('refused', typeof message === 'string' ? lineOf(message) : `${url} answered ${status}`, {
-    ...(typeof hint === 'string' && { hint: lineOf(hint) }),
-    cause: messageOf(body),
-  })
 }

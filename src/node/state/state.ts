@@ -42,6 +42,7 @@ export type ProblemSource =
   | 'room'
   | 'disk'
   | 'parent'
+  | 'certificate'
   | 'report'
   | 'clock'
   | 'unwritable'
