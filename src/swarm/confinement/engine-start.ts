@@ -12,6 +12,9 @@ const payloadsAt = '/proc/self/fd/4'
 const cacheAt = '/proc/self/fd/5'
 
 const program = resolve(import.meta.dirname, '..', '..', '..')
+/** Objects of JavaScript alone; the engine watches the rest itself (memory-watch.ts). */
+const maxOldSpace = `--max-old-space-size=${limits.engineMemoryMaxBytes / 2 ** 21}`
+
 const main = join(import.meta.dirname, '..', `engine-main${extname(import.meta.filename)}`)
 
 /** What another user has to be able to read so that the engine runs. */
@@ -32,7 +35,7 @@ export function startEngineProcess(confinement: Confinement, { store, cache }: E
   const folders = [fs.openSync(store, 'r'), ...(own === undefined ? [] : [fs.openSync(own, 'r')])]
   try {
     const way = confinement.kind === 'none' ? ({ kind: 'call' } as const) : confinement.way
-    const start = startedBy(way, process.execPath, [...nodeFlags(own !== undefined), main])
+    const start = startedBy(way, process.execPath, [maxOldSpace, main])
     return spawn(start.program, start.args, {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc', ...folders],
@@ -82,23 +85,6 @@ function ownFolder(folder: string, user: User): string | undefined {
   } catch {
     return undefined
   }
-}
-
-/** Where Node can, it refuses everything but the network, the program's own files and the payloads. */
-function nodeFlags(hasOwnCache: boolean): string[] {
-  // Objects of JavaScript alone; the engine watches the rest itself (memory-watch.ts).
-  const flags = [`--max-old-space-size=${limits.engineMemoryMaxBytes / 2 ** 21}`]
-  if (!process.allowedNodeEnvironmentFlags.has('--allow-net')) return flags
-  const daemonCache = process.env['NODE_COMPILE_CACHE']
-  const cache = hasOwnCache ? [cacheAt] : daemonCache === undefined ? [] : [daemonCache]
-  const written = [payloadsAt, ...cache].map((folder) => `${folder}/`)
-  const read = [program, fs.realpathSync(join(program, 'node_modules'))].map((folder) => `${folder}/*`)
-  return [
-    ...flags,
-    ...['--permission', '--allow-net', '--disable-warning=ExperimentalWarning'],
-    ...[...read, ...written].map((folder) => `--allow-fs-read=${folder}`),
-    ...written.map((folder) => `--allow-fs-write=${folder}`),
-  ]
 }
 
 /**
