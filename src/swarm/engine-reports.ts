@@ -4,6 +4,7 @@
 import { unreachable } from '../model/failure.ts'
 import type { InfoHash } from '../model/names.ts'
 import type { Attack } from '../model/report.ts'
+import type { Sent } from '../model/wire/announce.ts'
 import type { Clock, Log } from '../world/world.ts'
 import { createStrangers } from './callers/strangers.ts'
 import type { SuspectAddresses } from './callers/suspect-addresses.ts'
@@ -26,6 +27,7 @@ export interface EngineReportsParts {
   /** The disk no longer has these pieces, or the file of a whole payload has another size. */
   onDamaged: (infoHash: InfoHash, pieces: readonly number[] | 'unknown') => void
   onCounted: (counters: Counters) => void
+  onReceived: (infoHash: InfoHash, from: readonly Sent[]) => void
   onEvent: (event: SwarmEvent) => void
 }
 
@@ -43,6 +45,8 @@ export function reportReceiver(parts: EngineReportsParts): (report: EngineReport
       case 'counted':
         parts.onCounted(report.counters)
         return holdings.note(report.infoHash, holdingEventOf(report, parts))
+      case 'received':
+        return parts.onReceived(report.infoHash, report.from)
       case 'damaged':
         return parts.onDamaged(report.infoHash, report.pieces)
       case 'lost':

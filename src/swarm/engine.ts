@@ -15,7 +15,7 @@ import {
 } from '../model/names.ts'
 import { parserOf } from '../model/parse.ts'
 import { ratesSchema } from '../model/units/rates.ts'
-import { shareSchema } from '../model/wire/announce.ts'
+import { sentSchema, shareSchema } from '../model/wire/announce.ts'
 
 export const peerToDialSchema = v.strictObject({
   node: nodeNameSchema,
@@ -122,6 +122,8 @@ export const engineReportSchema = v.variant('kind', [
   v.strictObject({ kind: v.literal('stored'), infoHash: infoHashSchema, pieces: v.array(countSchema) }),
   /** The bytes since the last such report. */
   v.strictObject({ kind: v.literal('counted'), infoHash: infoHashSchema, counters: countersSchema }),
+  /** The bytes of blocks that siblings have sent since the last such report. */
+  v.strictObject({ kind: v.literal('received'), infoHash: infoHashSchema, from: v.array(sentSchema) }),
   /** A node has dialled this one for the payload. */
   v.strictObject({ kind: v.literal('met'), infoHash: infoHashSchema, node: nodeNameSchema }),
   /** The wire to a node ended although one of the two still lacks something. */

@@ -4,10 +4,13 @@
 import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName } from '../model/names.ts'
 import type { Share } from '../model/wire/announce.ts'
+import { confirmationsIn, newlyConfirmed } from './confirmations.ts'
 import { noState, type SiteMember, type SiteState, siteAfter, siteWithout } from './gateways.ts'
 import type { Member, Membership } from './memberships.ts'
 import { createSiteLinks } from './site-links.ts'
+import type { Standings } from './standings.ts'
 import type { Table } from './table.ts'
+import { unkept } from './whole-claims.ts'
 
 export interface Elections {
   /** A member has announced these swarms. */
@@ -24,12 +27,17 @@ export interface Elections {
    * and for other nodes.
    */
   shareOf(infoHash: InfoHash, node: NodeName): Share | undefined
+  /** Whether a node waits to see if a sibling that says that it has all gives something. */
+  waits(infoHash: InfoHash, node: NodeName): boolean
   /** Forgets those of these swarms that have no members any longer. */
   forgetEmpty(infoHashes: Iterable<InfoHash>): void
 }
 
 export interface ElectionsParts {
   table: Pick<Table, 'get' | 'swarm'>
+  standings: Standings
+  /** These nodes of a site said that they have a payload whole, and gave nothing. */
+  onUnkept: (infoHash: InfoHash, nodes: NodeName[]) => void
   /** How many bytes of the payload this node has; infinity if it has the payload whole. */
   bytesOf: (infoHash: InfoHash) => number
   /** A node is gateway no longer, and still lacks something. */
@@ -38,7 +46,7 @@ export interface ElectionsParts {
 }
 
 export function createElections(parts: ElectionsParts): Elections {
-  const { table } = parts
+  const { table, standings } = parts
   const states = createSiteStates(table)
   const links = createSiteLinks()
 
@@ -58,7 +66,7 @@ export function createElections(parts: ElectionsParts): Elections {
     nowMs: number,
     before = states.of(infoHash, site),
   ): number | undefined => {
-    const members = membersAt(table.swarm(infoHash), site, nowMs)
+    const members = membersAt(table.swarm(infoHash), site, { standings, nowMs })
     if (members.every(({ have }) => have === 'all')) {
       states.delete(infoHash, site)
       return undefined
@@ -66,6 +74,7 @@ export function createElections(parts: ElectionsParts): Elections {
     const wanted = links.gatewaysFor(site)
     const after = siteAfter(before, { members, nowMs, wanted, parentBytes: parts.bytesOf(infoHash) })
     states.set(infoHash, site, after)
+    parts.onUnkept(infoHash, unkept(after.claims, members.filter(({ have }) => have !== 'all').length, nowMs))
     for (const { node } of after.gateways) if (!isAmong(before, node)) parts.onElected(infoHash, node)
     for (const { node } of before.gateways) {
       if (!isAmong(after, node) && !mayTake(infoHash, node)) parts.onRelieved(infoHash, node)
@@ -77,11 +86,13 @@ export function createElections(parts: ElectionsParts): Elections {
     announced: (member, infoHashes, nowMs) => {
       if (!member.isAcross) return
       const fromGateways = [...infoHashes].flatMap((infoHash) => {
+        for (const sender of newlyConfirmed(table.swarm(infoHash), member.node)) standings.confirmed(sender)
         const grown = elect(infoHash, member.site, nowMs)
         const gained = table.swarm(infoHash).get(member.node)?.gained ?? 0
         return grown === undefined ? [] : [Math.min(grown, gained)]
       })
-      if (fromGateways.length === 0) return
+      // Only of a child that gave something is it known that it got something.
+      if (fromGateways.length === 0 || standings.of(member.node, nowMs) !== 'proven') return
       const bytes = fromGateways.reduce((sum, each) => sum + each, 0)
       links.measured(member.site, bytes, nowMs)
     },
@@ -97,6 +108,11 @@ export function createElections(parts: ElectionsParts): Elections {
       const { gateways } = site === undefined ? noState : states.of(infoHash, site)
       const which = gateways.findIndex((gateway) => gateway.node === node)
       return which === -1 || gateways.length === 1 ? undefined : { of: gateways.length, which }
+    },
+    waits: (infoHash, node) => {
+      const site = table.get(node)?.site
+      const { gateways, hasWhole, claims } = site === undefined ? noState : states.of(infoHash, site)
+      return hasWhole && gateways.length === 0 && [...claims.values()].every(({ isKept }) => !isKept)
     },
     forgetEmpty: (infoHashes) => {
       for (const infoHash of infoHashes) if (table.swarm(infoHash).size === 0) states.forget(infoHash)
@@ -139,12 +155,20 @@ function isAmong({ gateways }: SiteState, node: NodeName): boolean {
 }
 
 /** The members of a site across a link, as the decider sees them. */
-function membersAt(swarm: ReadonlyMap<NodeName, Membership>, site: string, nowMs: number): SiteMember[] {
-  const members: SiteMember[] = []
-  for (const { member, have, bytes, grewMs, joined } of swarm.values()) {
-    if (member.site !== site || !member.isAcross) continue
+function membersAt(
+  swarm: ReadonlyMap<NodeName, Membership>,
+  site: string,
+  { standings, nowMs }: { standings: Standings; nowMs: number },
+): SiteMember[] {
+  const there = [...swarm.values()].filter(({ member }) => member.site === site && member.isAcross)
+  const { sentMs, senders, served } = confirmationsIn(there, nowMs)
+  return there.map(({ member, have, bytes, grewMs, joined }) => {
+    const { node } = member
     const isLate = nowMs - member.lastSeenMs > member.intervalMs * limits.announceLateIntervals
-    members.push({ node: member.node, have, bytes, grewMs, joined, isOpen: member.port > 0, isLate })
-  }
-  return members
+    const word = {
+      ...{ trust: standings.of(node, nowMs), isConfirmed: senders.has(node), isServed: served.has(node) },
+      confirmedMs: sentMs.get(node) ?? Number.NEGATIVE_INFINITY,
+    }
+    return { node, have, bytes, grewMs, joined, isOpen: member.port > 0, isLate, ...word }
+  })
 }

@@ -30,7 +30,7 @@ export interface HandoutParts {
   self: Self
   /** The site of this node, as the child sees it. */
   site: string
-  elections: Pick<Elections, 'mayTake' | 'shareOf'>
+  elections: Pick<Elections, 'mayTake' | 'shareOf' | 'waits'>
   random: Pick<Random, 'fraction'>
 }
 
@@ -96,7 +96,9 @@ export function handoutFor({ table, caller, announce, self, site, elections, ran
     ]
     if (peers.length > 0) swarms[infoHash] = peers
   }
-  return { intervalMs: intervalFor(caller, table.size()), site: caller.site, swarms }
+  const isWaiting = served.some(({ infoHash, have }) => have !== 'all' && elections.waits(infoHash, caller.node))
+  const usual = intervalFor(caller, table.size())
+  return { intervalMs: isWaiting ? Math.min(usual, limits.wholeTrialMs) : usual, site: caller.site, swarms }
 }
 
 /**
@@ -146,7 +148,15 @@ function siblingsIn(swarm: ReadonlyMap<NodeName, Membership>, place: Place): Pee
   const { infoHash, have, caller, siblingsMax, nearMax } = place
   // A child that is not remembered dials everybody, like a late-comer.
   const known = swarm.get(caller.node)
-  const own = known ?? { member: caller, have, bytes: 0, gained: 0, grewMs: 0, joined: Number.POSITIVE_INFINITY }
+  const own = known ?? {
+    member: caller,
+    have,
+    bytes: 0,
+    gained: 0,
+    grewMs: 0,
+    from: new Map(),
+    joined: Number.POSITIVE_INFINITY,
+  }
   const isOwnFront = place.isFront(own)
   const lot = Number.parseInt(infoHash.slice(0, 8), 16)
   const near: Candidate[] = []

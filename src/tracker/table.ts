@@ -23,10 +23,13 @@ export interface Table extends Pick<Memberships, 'swarm' | 'wanted' | 'wantedEdi
   /**
    * Replaces all of a node's swarms; the node leaves those that it does not announce. A node or a
    * membership beyond the limits is not remembered: nobody is sent there, yet the node itself can
-   * be answered. `parentSite` is the site of the parent as the node sees it; `draw` becomes
+   * be answered. `isWish` tells what this node is to want for the child. `parentSite` is the site of the parent as the node sees it; `draw` becomes
    * the draw of a node that is new here.
    */
-  put(arrival: Arrival, now: { parentSite: string; nowMs: number; draw: number }): Member
+  put(
+    arrival: Arrival,
+    now: { parentSite: string; nowMs: number; draw: number; isWish?: (swarm: AnnouncedSwarm) => boolean },
+  ): Member
   /** Notes when the node was asked to announce again. */
   noteInterval(node: NodeName, intervalMs: number): void
   /** Adds a swarm to those of a node that is remembered. */
@@ -62,7 +65,8 @@ export function createTable(): Table {
       const isRoom = before !== undefined || members.size < limits.trackerMembersMax
       const member = memberFrom(arrival, now, before)
       for (const swarm of announced.values()) {
-        if (isRoom && isRoomIn(node, swarm.infoHash)) member.infoHashes.push(memberships.join(member, swarm))
+        if (!isRoom || !isRoomIn(node, swarm.infoHash)) continue
+        member.infoHashes.push(memberships.join(member, swarm, now.isWish?.(swarm) ?? true))
       }
       members.delete(node)
       if (isRoom) members.set(node, member)
@@ -76,7 +80,7 @@ export function createTable(): Table {
       const member = members.get(node)
       const isMember = memberships.has(node, swarm.infoHash)
       if (member === undefined || isMember || !isRoomIn(node, swarm.infoHash)) return
-      member.infoHashes.push(memberships.join(member, swarm))
+      member.infoHashes.push(memberships.join(member, swarm, true))
     },
     forget: (nowMs) => {
       const forgotten: Member[] = []

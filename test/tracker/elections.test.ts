@@ -5,8 +5,11 @@ import { limits } from '../../src/model/limits.ts'
 import type { Announce } from '../../src/model/wire/announce.ts'
 import { announceOf, type Have, infoHashOf, peersIn, siblingsIn, subtree, swarmOf } from './subtree.ts'
 
-const ofSite = (site: string | null, have: Have = 'none', bytes?: number): Announce =>
-  announceOf([bytes === undefined ? swarmOf(1, have) : { ...swarmOf(1, have), bytes }], { site })
+const ofSite = (site: string | null, have: Have = 'none', bytes?: number, from?: Record<string, number>): Announce => {
+  const sent = Object.entries(from ?? {}).map(([node, bytes]) => ({ node, bytes }))
+  const swarm = { ...swarmOf(1, have), ...(bytes !== undefined && { bytes }), ...(from && { from: sent }) }
+  return announceOf([swarm], { site })
+}
 
 function berlin(options: Parameters<typeof subtree>[0] = {}) {
   const tree = subtree({ holds: () => 'all', ...options })
@@ -92,9 +95,10 @@ t.test('when the gateway has all, the others are sent to it and not to the paren
   say('a', announceOf([], { site: 'berlin' }))
   t.ok(takes('b'), 'who has left it is no gateway')
   say('a', ofSite('berlin', 'all'))
-  t.notOk(takes('b'))
+  t.ok(takes('b'), 'anybody could say that')
+  t.notOk(takes('b', ofSite('berlin', 'some', 10, { a: 9 })), 'once it takes from there itself')
   t.same(relieved, ['b'])
-  t.same(siblingsIn(say('b'), 1), ['a'])
+  t.same(siblingsIn(say('b', ofSite('berlin', 'some', 20, { a: 19 })), 1), ['a'])
   t.notOk(takes('late'))
 })
 
@@ -127,7 +131,8 @@ t.test('a site whose link waits for its gateway gets one more, and each is told 
       clock.pass(step)
       now.bytes += (bytesPerSecond * step) / 1000
       told = ['a', 'b', 'c'].map((node) => {
-        const swarm = { ...swarmOf(payload, 'some'), bytes: now.bytes }
+        const sender = { node: node === 'a' ? 'b' : 'a', bytes: now.bytes / 2 }
+        const swarm = { ...swarmOf(payload, 'some'), bytes: now.bytes, from: [sender] }
         const [parent] = peersIn(say(node, announceOf([swarm], { site: 'berlin' })), payload, 'parent')
         return parent === undefined ? null : (parent.share ?? 'all')
       })
@@ -151,7 +156,12 @@ t.test('what a child brings along when it joins or comes from another site says 
     for (let passed = 0; passed < seconds; passed += 1) {
       clock.pass(1000)
       came += 1000
-      for (const node of ['a', 'b']) say(node, ofSite('berlin', 'some', came))
+      for (const [node, other] of [
+        ['a', 'b'],
+        ['b', 'a'],
+      ] as const) {
+        say(node, ofSite('berlin', 'some', came, { [other]: came / 2 }))
+      }
       if (guest !== undefined) say(guest, ofSite('berlin', 'some', brought + came))
     }
     // Of several gateways each is told its share.

@@ -4,9 +4,11 @@ import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
 import { noState, type SiteMember, type SiteState, siteAfter, siteWithout } from '../../src/tracker/gateways.ts'
 
-const memberOf = (node: string, rest: Partial<SiteMember> = {}): SiteMember => {
-  return { node, have: 'some', bytes: 1, grewMs: 0, joined: 0, isOpen: true, isLate: false, ...rest }
-}
+/** Its siblings confirm what it says. */
+const memberOf = (node: string, rest: Partial<SiteMember> = {}): SiteMember => ({
+  ...{ node, have: 'some', bytes: 1, grewMs: 0, joined: 0, isOpen: true, isLate: false, trust: 'new' },
+  ...{ isConfirmed: true, confirmedMs: rest.grewMs ?? 0, isServed: false, ...rest },
+})
 const parentBytes = 100
 const after = (before: SiteState, nowMs: number, ...members: SiteMember[]) =>
   siteAfter(before, { members, nowMs, parentBytes, wanted: 1 })
@@ -65,7 +67,8 @@ function play(
       if (step.kind === 'breaks off') state = siteWithout(state, node, nowMs)
     }
     const before = state
-    const now = [...members.values()]
+    const hasWhole = [...members.values()].some(({ have, isLate }) => have === 'all' && !isLate)
+    const now = [...members.values()].map((member) => ({ ...member, confirmedMs: member.grewMs, isServed: hasWhole }))
     state = siteAfter(before, { members: now, nowMs, parentBytes, wanted: 1 })
     look({ before, after: state, members: now, nowMs, step })
   }
@@ -198,7 +201,7 @@ t.test('a gateway that gets nothing although the parent has more is replaced, ea
 t.test('once somebody at the site has all, nobody takes from the parent', async (t) => {
   const [a, b] = [memberOf('a', { bytes: 90 }), memberOf('b', { bytes: 80 })]
   const elected = after(noState, 0, a, b)
-  const whole = after(elected, 10, { ...a, have: 'all' }, b)
+  const whole = after(elected, 10, { ...a, have: 'all' }, { ...b, isServed: true })
   t.same(namesIn(whole), [])
   t.same(namesIn(after(noState, 0, memberOf('w', { have: 'all' }), b)), [], 'nor where it was there before')
   t.same(namesIn(after(whole, 20, { ...a, have: 'all', isLate: true }, b)), ['b'], 'unless that one is gone')
@@ -228,5 +231,7 @@ t.test('where several are wanted, all of them are elected at once, as far as the
   t.same(siteAfter(two, { ...now, members: [a, b, c] }), two)
   t.same(namesIn(after(two, 2, a, b, c)), ['a', 'b'], 'and stay so when one would do')
   t.same(namesIn(siteAfter(one, { ...now, wanted: 3, members: [a, b] })), ['a', 'b'])
-  t.same(namesIn(siteAfter(two, { ...now, members: [{ ...a, have: 'all' }, b, c] })), [])
+  const whole: SiteMember = { ...a, have: 'all' }
+  t.same(namesIn(siteAfter(two, { ...now, members: [whole, b, c] })), ['b'], 'who takes from the parent goes on')
+  t.same(namesIn(siteAfter(two, { ...now, members: [whole, { ...b, isServed: true }, c] })), [])
 })

@@ -222,6 +222,9 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     link.asked.delete(piece)
     const meeting = meetings.get(link.end.node)
     const from = meeting?.relation === 'parent' ? 'fromParent' : 'fromSiblings'
+    if (from === 'fromSiblings') {
+      report({ kind: 'received', infoHash, from: [{ node: link.end.node, bytes: bytes.length }] })
+    }
     countBytes({ [from]: bytes.length, overLink: meeting?.elsewhere ? Math.ceil(bytes.length * 1.003) : 0 })
     if (!fits(piece, bytes) && !suspicions.isAttack(link.end.node, piece)) {
       link.end.send({ kind: 'wrong', piece })

@@ -143,6 +143,10 @@ export const swarmLimits = {
   pieceDurableEveryMs: 250,
   /** How often the engine reports the bytes that came and went. */
   countersEveryMs: 500,
+  /** Payloads of which it is known who sent their bytes. The engine has fewer open at once. */
+  receiptsKept: 1_000,
+  /** Senders of one payload that are known. Twice what a handout names. */
+  receiptsSendersKept: 100,
   /**
    * How often the choice of pieces is looked at without an event, for peers that have become slow.
    */

@@ -1,6 +1,6 @@
 // Announces, handouts, the election of gateways, and the tracker for ordinary clients.
 
-import { minute, second } from './multiples.ts'
+import { hour, minute, second } from './multiples.ts'
 
 export const trackerLimits = {
   /**
@@ -108,6 +108,43 @@ export const trackerLimits = {
    * choose.
    */
   gatewayLinksKept: 10_000,
+  /**
+   * A node that says that it has a payload whole has its site wait for it this long, while no child
+   * there takes from the parent. Longer: a liar costs the site more. Shorter: pieces cross the link
+   * that a sibling has.
+   */
+  wholeTrialMs: 1 * second,
+  /** The same for a node of which siblings have received before. Its engine may wake slowly. */
+  wholeTrialProvenMs: 4 * second,
+  /**
+   * A sibling that received bytes confirms their sender for this many of its own announce
+   * intervals.
+   */
+  confirmedIntervals: 3,
+  /**
+   * A node that says that it has a payload whole, and of which none of its siblings has received
+   * a byte for this long although they lack it, does not keep its word.
+   */
+  wholeUnkeptMs: 10 * second,
+  /** How long such a node is believed nothing that no sibling confirms. */
+  distrustMs: 10 * minute,
+  /** Siblings named in an announce as senders, for one swarm. The others have their turn later. */
+  announcedSendersMax: 8,
+  /** Payloads that one child can have a tracker remember as whole, beside those of others. */
+  trackerWholesOfNodeMax: 20_000,
+  /** Payloads that a parent fetches for a child of which it has no report yet. */
+  wantsUnreportedMax: 16,
+  /** Children of which is known what they may want. Others are read again. */
+  childTraitsKept: 2_000,
+  /**
+   * A child that asks for what the policy does not let it have is told of after this time: its
+   * report with new labels may be on its way.
+   */
+  wantsRefusedToldMs: 30 * second,
+  /** How long a child that did not keep its word is told of. */
+  unkeptToldMs: 1 * hour,
+  /** Children that are told of at once. */
+  unkeptToldMax: 20,
   /** A gateway that was replaced is elected within this time only if there is nobody else. */
   gatewayRestMs: 30 * second,
 

@@ -7,6 +7,10 @@ import { atMost, countSchema, infoHashSchema, nodeNameSchema, portSchema, sha256
 import { parserOf } from '../parse.ts'
 import { packedSchema } from './packed.ts'
 
+export const sentSchema = v.strictObject({ node: nodeNameSchema, bytes: countSchema })
+/** A sibling, and the bytes of blocks that it has sent. */
+export type Sent = v.InferOutput<typeof sentSchema>
+
 const announcedSwarmSchema = v.strictObject({
   infoHash: infoHashSchema,
   /**
@@ -17,6 +21,11 @@ const announcedSwarmSchema = v.strictObject({
   have: v.picklist(['none', 'some', 'all']),
   /** How many bytes of the payload the child has, where that is a part. */
   bytes: v.exactOptional(countSchema),
+  /**
+   * The siblings that sent blocks of the payload since the engine opened it, each with all of its
+   * bytes. The tracker believes no node that says of itself what it has sent.
+   */
+  from: v.exactOptional(v.pipe(v.array(sentSchema), v.maxLength(limits.announcedSendersMax))),
 })
 export type AnnouncedSwarm = v.InferOutput<typeof announcedSwarmSchema>
 

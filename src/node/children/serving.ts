@@ -9,11 +9,12 @@ import type { ReportsAnswer } from '../../model/wire/reports-answer.ts'
 import type { ObjectSource } from '../../objects/object-source.ts'
 import { createStrangers } from '../../swarm/callers/strangers.ts'
 import type { Swarm } from '../../swarm/swarm.ts'
-import { type Announced, startTracker, type Tracker } from '../../tracker/tracker.ts'
+import { type Announced, startTracker, type Tracker, type Unkept } from '../../tracker/tracker.ts'
 import type { Trust } from '../../trust/trust-store.ts'
 import type { TlsIdentity, World } from '../../world/world.ts'
 import type { Uplink } from '../parent/uplink.ts'
 import type { WantedSwarm } from '../state/state.ts'
+import type { ChildWants } from './child-wants.ts'
 import { createDownlink, type Downlink } from './downlink.ts'
 
 export interface Serving {
@@ -45,6 +46,11 @@ export interface ServingParts {
   takeReports: (batch: ReportBatch, from: NodeName) => Promise<ReportsAnswer>
   /** The swarms that the children want have changed. */
   onWanted: (wanted: WantedSwarm[]) => void
+  /** Whether this node is to fetch a payload for a child. */
+  mayWant: ChildWants['may']
+  /** The site that the newest signed report of a node names. See `TrackerParts.signedSite`. */
+  signedSite: (node: NodeName) => string | null | undefined
+  onUnkept: (unkept: Unkept) => void
   /** Whether the revision in force names this manifest. Nothing else is ever held for a child. */
   isNamed: (manifest: Sha256) => boolean
   /** Resolves once the payloads that the children want are held here too. */
@@ -83,7 +89,7 @@ export async function startServing(parts: ServingParts): Promise<Serving> {
   }
 }
 
-function trackerFor({ world, settings, swarm, site, onWanted }: ServingParts): Tracker {
+function trackerFor({ world, settings, swarm, site, onWanted, ...parts }: ServingParts): Tracker {
   const { clock, random, log } = world
   const tracker = startTracker({
     clock,
@@ -100,6 +106,7 @@ function trackerFor({ world, settings, swarm, site, onWanted }: ServingParts): T
       bytesOf: (infoHash) => swarm.transfer(infoHash)?.have ?? 0,
       lacks: () => swarm.unfinished(),
     },
+    ...{ mayWant: parts.mayWant, signedSite: parts.signedSite, onUnkept: parts.onUnkept },
     onWantedChanged: () => onWanted(tracker.wanted()),
     onRelieved: (infoHash, node) => swarm.part(infoHash, node),
     onElected: (infoHash, node) => log.debug('gateway elected', { infoHash, node }),
@@ -130,14 +137,16 @@ function downlinkFor(parts: ServingParts, tracker: Tracker): Downlink {
  * dial its parent at once.
  */
 function handoutOf(
-  { swarm, isNamed }: ServingParts,
+  { swarm, isNamed, mayWant }: ServingParts,
   tracker: Tracker,
   announced: Announced,
 ): { handout: Handout; isNew: boolean } {
   const handout = tracker.announce(announced)
-  const isNew = announced.announce.swarms.some(
-    ({ infoHash, manifest, have }) => have !== 'all' && swarm.have(infoHash) === undefined && isNamed(manifest),
-  )
+  const { node, announce } = announced
+  const isNew = announce.swarms.some((each) => {
+    const isUnknown = each.have !== 'all' && swarm.have(each.infoHash) === undefined
+    return isUnknown && isNamed(each.manifest) && mayWant(node, each)
+  })
   return { handout, isNew }
 }
 

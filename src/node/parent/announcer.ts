@@ -21,7 +21,7 @@ export interface Announcer {
 
 export interface AnnouncerParts {
   uplink: Pick<Uplink, 'announce' | 'parent'>
-  swarm: Pick<Swarm, 'port' | 'unfinished' | 'whole' | 'setPeers'>
+  swarm: Pick<Swarm, 'port' | 'unfinished' | 'whole' | 'setPeers' | 'received'>
   clock: Clock
   random: Random
   log: Log
@@ -63,7 +63,7 @@ export function startAnnouncer(parts: AnnouncerParts): Announcer {
   }
   const announcing = repeatable('announce', log, async () => {
     if (stopped) return
-    const swarms: AnnouncedSwarm[] = swarm.unfinished().slice(0, limits.announcedUnfinishedMax)
+    const swarms = swarm.unfinished().slice(0, limits.announcedUnfinishedMax).map(withSenders)
     const whole = swarm.whole()
     const isEmpty = swarms.length === 0 && whole.size === 0
     // A node without swarms announces once nevertheless: the handout says which site it is at.
@@ -88,6 +88,10 @@ export function startAnnouncer(parts: AnnouncerParts): Announcer {
       announceIn(retryDelayMs(failures, random.fraction(), error))
     }
   })
+  const withSenders = (announced: AnnouncedSwarm): AnnouncedSwarm => {
+    const from = swarm.received(announced.infoHash)
+    return from.length === 0 ? announced : { ...announced, from }
+  }
   announceIn(0)
   return {
     soon: () => announceIn(limits.announceDebounceMs),

@@ -44,6 +44,7 @@ export type ProblemSource =
   | 'parent'
   | 'report'
   | 'clock'
+  | 'children'
   | 'unwritable'
 
 export interface State {

@@ -97,6 +97,8 @@ export function transition(state: State, event: Event): Next {
       return looked(state, 'room', event)
     case 'disk-looked':
       return looked(state, 'disk', event)
+    case 'children-judged':
+      return looked(state, 'children', event)
     case 'store-failed':
       return [state, probeFor(event.failure)]
     case 'disk-probed':

@@ -142,6 +142,7 @@ export class RunningHolding implements OpenHolding {
       isBusy: () => this.#links.size() > 0 || this.#dialer.isBusy() || this.#plain.size() > 0,
       isInReach: () => torrent.done || this.#picker.isInReach(),
       counted: () => this.#counted(),
+      received: () => this.#links.received(),
     })
     this.#followTorrent()
     if (torrent.done) this.#done()
