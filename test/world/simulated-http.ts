@@ -211,7 +211,8 @@ export function simulatedHttp(parts: {
       function call(connection: Connection): void {
         server = connection.server
         const { pathname, searchParams } = new URL(options.path, 'https://node')
-        const peer = { certificate: derOf(options.tls.certificate), address, reachedAt: server.address }
+        const seen = wires.seenAs(address, server.address)
+        const peer = { certificate: derOf(options.tls.certificate), address: seen, reachedAt: server.address }
         const tooLarge = body.length > server.options.bodyMaxBytes(pathname, peer)
         send(headerBytes + (tooLarge ? 0 : body.length), () => {
           const { state } = connection.server

@@ -107,6 +107,8 @@ export type Event =
   | { kind: 'disk-probed'; problem: string | null }
   /** What the disk has damaged lately, in words for a person; null if nothing. */
   | { kind: 'disk-looked'; problem: string | null }
+  /** Why payloads do not come from siblings, in words for a person; null if siblings can be reached. */
+  | { kind: 'siblings-looked'; problem: string | null }
   /** A new certificate is saved. */
   | { kind: 'certificate-renewed' }
   /** A person has looked at the attacks that a node has seen up to then, by its clock. */

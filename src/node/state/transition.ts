@@ -97,6 +97,8 @@ export function transition(state: State, event: Event): Next {
       return looked(state, 'room', event)
     case 'disk-looked':
       return looked(state, 'disk', event)
+    case 'siblings-looked':
+      return looked(state, 'siblings', event)
     case 'store-failed':
       return [state, probeFor(event.failure)]
     case 'disk-probed':
