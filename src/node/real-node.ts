@@ -16,6 +16,7 @@ import { openTrust } from '../trust/trust-store.ts'
 import { type LocalServer, serveLocal } from '../world/local.ts'
 import { type Objects, openObjects } from '../world/objects.ts'
 import { ownAddresses } from '../world/own-addresses.ts'
+import { connectOnce } from '../world/tcp-connect.ts'
 import { readUploadFacts } from '../world/upload-facts.ts'
 import type { OpenStore, World } from '../world/world.ts'
 import { type RunningNode, startNode } from './daemon.ts'
@@ -99,6 +100,7 @@ async function nodePartsFrom({
     trust: await openTrust({ dir: home.tuf, clock: root?.fleet ?? clock, disk, log }),
     uploadFacts: () => readUploadFacts(),
     ownAddresses,
+    connect: connectOnce,
     machine: openLocalMachine({ ...world, home: home.dir, targetRoot: settings.targetRoot, asUnit }),
     openSwarm: (wanted) =>
       openSwarm({

@@ -43,6 +43,12 @@ export const trackerLimits = {
   placesPerPeerMax: 4,
   /** Siblings dialled in vain that an announce names. More than a handout has for one swarm. */
   unreachedMax: 64,
+  /** How often a child is dialled back because it asks whether it can be reached. A person waits. */
+  dialBackEveryMs: 5 * second,
+  /** Children whose last questions are remembered for that. */
+  dialBackNodesKept: 1_024,
+  /** Children dialled back at once; then one a second. */
+  dialBacksMax: 16,
   /** A node that has met none of its siblings counts as alone after so many dials in vain. */
   aloneAfter: 3,
   /** A sibling that was dialled in vain is dialled again after this time, or when it has moved. */
