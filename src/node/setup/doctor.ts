@@ -15,7 +15,8 @@ import type { World } from '../../world/world.ts'
 import { writeProblem } from '../disk/writable.ts'
 import type { SiblingReach } from '../state/siblings-problem.ts'
 import { reserveBytesOf } from './disk-reserve.ts'
-import { type Examined, type Finding, findingsOf } from './findings.ts'
+import type { Finding } from './finding.ts'
+import { type Examined, findingsOf } from './findings.ts'
 import { type Home, homeAt } from './home.ts'
 import { loadParentNames, type ParentNames, parentNameAt, WrongParent } from './parent-names.ts'
 import { processLog } from './process-log.ts'
@@ -146,8 +147,8 @@ async function reachAsked(
   if ('failed' in reply || reply.status !== 200) return undefined
   const answer = await orFailed(async () => parseReachAnswer(parseJson(reply.body, 'reach'), 'reach'))
   if ('failed' in answer) return undefined
-  const host = new URL(url).hostname.replace(/^\[|\]$/g, '')
-  const parentSwarm = answer.swarmPort === 0 ? null : await connectOnce(host, answer.swarmPort)
+  const address = new URL(url).hostname.replace(/^\[|\]$/g, '')
+  const parentSwarm = answer.swarmPort === 0 ? null : await connectOnce(address, answer.swarmPort)
   return { ...answer, parentSwarm, ports: { control: settings.controlPort, swarm: settings.swarmPort } }
 }
 

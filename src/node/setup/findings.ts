@@ -4,18 +4,8 @@
 import type { Instant } from '../../model/names.ts'
 import { controlPortDefault, swarmPortDefault } from '../../model/ports.ts'
 import type { SiblingReach } from '../state/siblings-problem.ts'
+import type { Finding } from './finding.ts'
 import { type ParentReach, reachFindings, siblingFindings } from './reach-findings.ts'
-
-export interface Finding {
-  /** The subject, in one word. */
-  about: string
-  /** `warning`: it works, but not for long or not for everything. */
-  state: 'fine' | 'warning' | 'wrong'
-  /** What the doctor saw. */
-  found: string
-  /** What to do about it. */
-  hint?: string
-}
 
 /** The message and the hint of the Failure that an examination ended in. */
 interface Failed {

@@ -2,7 +2,7 @@
 
 import type { ReachAnswer } from '../../model/wire/reach.ts'
 import type { SiblingReach } from '../state/siblings-problem.ts'
-import type { Finding } from './findings.ts'
+import type { Finding } from './finding.ts'
 
 /** What a parent found when it dialled this node back, and this node at the parent's swarm port. */
 export interface ParentReach extends ReachAnswer {
