@@ -84,6 +84,7 @@ export function startNews(
       await parts.setIdentity(next)
       dispatch({ kind: 'certificate-renewed' })
     },
+    onRefused: (failure) => dispatch({ kind: 'renewal-refused', failure }),
   })
   const watcher = parts.root
     ? null

@@ -26,6 +26,7 @@ import type { PlainEndpoint } from './plain.ts'
 import type { Reloaded } from './reload.ts'
 import { controlUrlOf } from './setup/control-url.ts'
 import type { Home } from './setup/home.ts'
+import { closeHome } from './setup/private-home.ts'
 import { loadSettings } from './setup/settings-file.ts'
 import { programVersion } from './version.ts'
 
@@ -52,6 +53,7 @@ export async function startRealNode({ world, home }: { world: World; home: Home 
       { hint: 'a node keeps the name that it joined with' },
     )
   }
+  for (const told of await closeHome(home.dir)) world.log.warn('home open to others', { told })
   await world.disk.makeFolder(home.run, { mode: 0o700 })
   const store = await world.openStore(home.state)
   let node: RunningNode | undefined

@@ -77,16 +77,21 @@ export function createDownlink(parts: DownlinkParts): Downlink {
     bodyMaxBytes(path, peer) {
       const role = identityIn(peer)?.role
       if (role === undefined || (role === 'enrol' && path !== '/v1/enrol')) return 0
+      if (peer.isEnded === true && (role !== 'node' || path !== '/v1/enrol')) return 0
       return bodiesMaxBytes.get(path) ?? 0
     },
     // Many machines join by one token, and all of them show the same certificate.
-    connectionsMax: (peer) =>
-      identityIn(peer)?.role === 'enrol' ? limits.connectionsPerAddressMax : limits.connectionsPerNodeMax,
+    connectionsMax(peer) {
+      if (peer.isEnded === true) return limits.renewalConnectionsMax
+      return identityIn(peer)?.role === 'enrol' ? limits.connectionsPerAddressMax : limits.connectionsPerNodeMax
+    },
     nameOf(peer) {
       const identity = identityIn(peer)
       if (identity === undefined) return 'unknown'
       // Many machines join by one token at once; what one of them sends must not hold up the others.
-      return identity.role === 'node' ? `node ${identity.name}` : `token ${identity.tokenId} at ${peer.address}`
+      if (identity.role === 'enrol') return `token ${identity.tokenId} at ${peer.address}`
+      // Whoever has an old certificate of a node takes no connection from that node.
+      return peer.isEnded === true ? `node ${identity.name}, ended, at ${peer.address}` : `node ${identity.name}`
     },
     answerWatchers: watchers.answerAll,
     hasWatchers: watchers.any,
@@ -173,6 +178,9 @@ async function answerTo(
 ): Promise<HttpResponse> {
   const caller = identityOf(request.peer.certificate)
   const name = `${request.method} ${request.path}`
+  if (request.peer.isEnded === true && (name !== 'POST /v1/enrol' || caller.role !== 'node')) {
+    throw new Failure('refused', 'a certificate that has ended is good for its own renewal only')
+  }
   if (name === 'POST /v1/enrol') {
     const reply = await parts.enrol(request.body)
     return { status: reply.status, body: reply.body, contentType: 'application/json' }

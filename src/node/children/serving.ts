@@ -164,6 +164,7 @@ function serve({ world, settings, tls, onAttack }: ServingParts, downlink: Downl
     connectionsMax: (peer) => downlink.connectionsMax(peer),
     nameOf: (peer) => downlink.nameOf(peer),
     handler: (request) => downlink.handle(request),
+    renewalPath: '/v1/enrol',
     onStranger: (address, reason) => strangers.seen(address, reason),
   })
 }

@@ -43,6 +43,7 @@ export type ProblemSource =
   | 'disk'
   | 'siblings'
   | 'parent'
+  | 'certificate'
   | 'report'
   | 'clock'
   | 'unwritable'
