@@ -3,6 +3,7 @@
 import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
 import type { Announce } from '../../src/model/wire/announce.ts'
+import type { Unkept } from '../../src/tracker/tracker.ts'
 import { announceOf, type Have, infoHashOf, peersIn, siblingsIn, subtree, swarmOf } from './subtree.ts'
 
 const ofSite = (site: string | null, have: Have = 'none', bytes?: number, from?: Record<string, number>): Announce => {
@@ -188,4 +189,87 @@ t.test('a gateway that goes to another site is none there, and its site gets ano
   for (const site of ['oslo', 'rome', 'here', 'berlin', 'oslo']) say('b', ofSite(site))
   t.ok(takes('a'), 'whoever hops about is gateway nowhere')
   t.same(may('a', 'b', 'x'), [true, false, true])
+})
+
+t.test('siblings that cannot reach each other take from the parent, each with its own first pieces', async (t) => {
+  const { say, takes, tracker } = berlin()
+  const apart = (...unreached: string[]) => ({ ...ofSite('berlin'), unreached })
+  t.ok(takes('a'))
+  t.notOk(takes('b', apart()))
+  t.ok(takes('b', apart('a')), 'as soon as a dial was in vain')
+  t.notOk(takes('c', apart('a')), 'whoever reaches one of them gets it from that one')
+  t.ok(takes('d', apart('a', 'b', 'c')))
+  t.ok(tracker.mayTake(infoHashOf(1), 'a'), 'who was gateway stays gateway')
+  const shares = ['a', 'b', 'd'].map((node) => {
+    const lists: Record<string, string[]> = { a: [], b: ['a'], d: ['a', 'b', 'c'] }
+    return peersIn(say(node, apart(...(lists[node] ?? []))), 1, 'parent')[0]?.share
+  })
+  t.same(
+    shares,
+    [0, 1, 2].map((which) => ({ of: 3, which })),
+  )
+})
+
+t.test('a sibling that was dialled in vain dials itself, and neither dials when that is in vain too', async (t) => {
+  const { say } = berlin()
+  say('a')
+  t.same(siblingsIn(say('b'), 1), ['a'], 'the late-comer dials')
+  t.same(siblingsIn(say('b', { ...ofSite('berlin'), unreached: ['a'] }), 1), [])
+  t.same(siblingsIn(say('a'), 1), ['b'])
+  t.same(siblingsIn(say('a', { ...ofSite('berlin'), unreached: ['b'] }), 1), [])
+  t.same(siblingsIn(say('b', { ...ofSite('berlin'), unreached: ['a'] }), 1), [])
+})
+
+t.test('a node that meets nobody has a circle of its own, however many siblings there are', async (t) => {
+  const { takes } = berlin()
+  for (let index = 0; index < 100; index += 1) takes(`n${index}`)
+  t.ok(takes('alone', { ...ofSite('berlin'), unreached: ['n1', 'n2', 'n3'], alone: true }))
+  t.notOk(takes('other', { ...ofSite('berlin'), unreached: ['n1', 'n2', 'n3'] }))
+})
+
+t.test('who says that it has all and gives nothing is told of, once two of its siblings lack it', async (t) => {
+  const told: Unkept[] = []
+  const { say, clock } = berlin({ onUnkept: (unkept) => void told.push(unkept) })
+  const passes = (nodes: readonly string[], from?: Record<string, number>) => {
+    for (let second = 0; second * 1000 <= limits.wholeUnkeptMs; second += 1) {
+      say('w', ofSite('berlin', 'all'))
+      for (const node of nodes) say(node, ofSite('berlin', 'some', second, from))
+      clock.pass(1000)
+    }
+  }
+  passes(['a'])
+  t.same(told, [], 'one alone could say so of anybody')
+  passes(['a', 'b'])
+  t.same(new Set(told.map(({ kind, node }) => `${kind} ${node}`)), new Set(['gave-nothing w']))
+  const honest = berlin({ onUnkept: (unkept) => void told.push(unkept) })
+  told.length = 0
+  for (let second = 0; second * 1000 <= limits.wholeUnkeptMs * 2; second += 1) {
+    honest.say('w', ofSite('berlin', 'all'))
+    honest.say('a', ofSite('berlin', 'some', second, { w: second + 1 }))
+    honest.say('b', ofSite('berlin', 'some', second, { a: second + 1 }))
+    honest.clock.pass(1000)
+  }
+  t.same(told, [], 'who gave to one of them has kept its word')
+  honest.say('w', ofSite('berlin', 'none'))
+  t.match(told, [{ kind: 'took-back', node: 'w' }])
+})
+
+t.test('a child is counted to the site that its signed report names', async (t) => {
+  const { say } = berlin({ signedSite: (node) => (node === 'hopper' ? 'rome' : undefined) })
+  t.equal(say('hopper', ofSite('oslo')).site, 'rome')
+  t.equal(say('hopper', ofSite(null)).site, '10.0.0.0/24', 'unless it names none')
+  t.equal(say('unheard', ofSite('oslo')).site, 'oslo', 'or has not reported')
+})
+
+t.test('what a child may not want its parent does not want for it', async (t) => {
+  const { say, tracker } = berlin({ mayWant: (node) => node !== 'liar' })
+  say('liar', announceOf([swarmOf(1, 'none'), swarmOf(2, 'some')], { site: 'berlin' }))
+  t.same(tracker.wanted(), [])
+  t.same(siblingsIn(say('honest', ofSite('berlin')), 1), ['liar'], 'but meets its siblings')
+  t.same(
+    tracker.wanted().map(({ infoHash }) => infoHash),
+    [infoHashOf(1)],
+  )
+  say('honest', ofSite('berlin', 'all'))
+  t.same(tracker.wanted(), [])
 })

@@ -235,3 +235,47 @@ t.test('where several are wanted, all of them are elected at once, as far as the
   t.same(namesIn(siteAfter(two, { ...now, members: [whole, b, c] })), ['b'], 'who takes from the parent goes on')
   t.same(namesIn(siteAfter(two, { ...now, members: [whole, { ...b, isServed: true }, c] })), [])
 })
+
+t.test('whatever other children say of themselves, a gateway that gives goes on', async () => {
+  const said = fc.record({
+    have: fc.constantFrom('none' as const, 'some' as const, 'all' as const),
+    bytes: fc.nat(1000),
+    trust: fc.constantFrom('new' as const, 'proven' as const, 'poor' as const),
+    passedMs: fc.nat(limits.gatewayPatienceMs),
+  })
+  fc.assert(
+    fc.property(fc.array(said, { maxLength: 40 }), (words) => {
+      const honest = ['a', 'b', 'c'].map((node, joined) => memberOf(node, { joined }))
+      const lie = (rest: Partial<SiteMember>) =>
+        memberOf('z', { joined: 9, isConfirmed: false, confirmedMs: Number.NEGATIVE_INFINITY, ...rest })
+      let nowMs = 0
+      let state = after(noState, nowMs, ...honest, lie({ have: 'none', bytes: 0 }))
+      for (const { passedMs, ...word } of words) {
+        nowMs += passedMs
+        const grown = honest.map((member) => ({ ...member, bytes: 1 + nowMs, grewMs: nowMs, confirmedMs: nowMs }))
+        state = after(state, nowMs, ...grown, lie({ ...word, grewMs: nowMs }))
+        assert.ok(namesIn(state).includes('a'), JSON.stringify(state.gateways))
+      }
+    }),
+    { numRuns: 300 },
+  )
+})
+
+t.test(
+  'a child that says that it has all holds up its site for a moment, and then only by what it gives',
+  async (t) => {
+    const lacking = [memberOf('a', { isConfirmed: false }), memberOf('b', { joined: 2, isConfirmed: false })]
+    const whole = memberOf('w', { have: 'all', isConfirmed: false })
+    const first = after(noState, 0, whole, ...lacking)
+    t.same(namesIn(first), [])
+    t.same(namesIn(after(first, limits.wholeTrialMs - 1, whole, ...lacking)), [])
+    t.same(namesIn(after(first, limits.wholeTrialMs, whole, ...lacking)), ['a'])
+    t.same(namesIn(after(first, limits.wholeTrialMs, { ...whole, isConfirmed: true }, ...lacking)), [], 'it gives')
+    t.same(namesIn(after(noState, 0, { ...whole, trust: 'poor' }, ...lacking)), ['a'], 'it was seen to lie')
+    const proven = after(noState, 0, { ...whole, trust: 'proven' }, ...lacking)
+    t.same(namesIn(after(proven, limits.wholeTrialMs, { ...whole, trust: 'proven' }, ...lacking)), [])
+    t.same(namesIn(after(proven, limits.wholeTrialProvenMs, { ...whole, trust: 'proven' }, ...lacking)), ['a'])
+    const twice = after(after(first, 500, ...lacking), 600, whole, ...lacking)
+    t.same(namesIn(twice), ['a'], 'who left and came back finds a gateway')
+  },
+)

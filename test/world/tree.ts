@@ -17,6 +17,7 @@ import { initFleet } from '../../src/trust/fleet-init.ts'
 import { loadIdentity, saveIdentity } from '../../src/trust/identity.ts'
 import { openTrust } from '../../src/trust/trust-store.ts'
 import { openObjects } from '../../src/world/objects.ts'
+import type { TlsIdentity } from '../../src/world/world.ts'
 import { type SimulatedMachine, simulatedMachine } from './machine.ts'
 import type { SiteLink } from './network.ts'
 import { type Promises, watchPromises } from './promises.ts'
@@ -56,6 +57,8 @@ export interface TreeNode {
   /** Ends the node as SIGKILL does, or a power cut. `start` starts it again. */
   crash(options?: { power?: boolean }): void
   crashEngine(): void
+  /** Somebody who has this node's keys answers at its swarm port. The node itself is down. */
+  pose(tls: TlsIdentity): void
   /**
    * Changes one byte of a file below the home folder, as a disk does that rots. Of a part, the byte
    * is counted within the pieces that are there.
@@ -183,6 +186,7 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
         simulated.crash(options)
       },
       crashEngine: () => swarms.kill(simulated),
+      pose: (tls) => swarms.pose(simulated, { node: name, port: 7421, tls }),
       rot: (path, at) => rotAt(contentsOf(path), at),
       content: (path) => Buffer.concat(contentsOf(path).map(({ bytes }) => bytes)),
       stored: () =>
@@ -221,6 +225,7 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
           rates: unlimited,
           ...{ engine: swarms.engineFor(simulated), checker: simulatedChecker(world.disk) },
         }),
+      ownAddresses: () => [simulated.address],
       root:
         fleet === null
           ? null

@@ -109,8 +109,12 @@ export type Event =
   | { kind: 'disk-looked'; problem: string | null }
   /** The children whose word does not hold; null if there are none. */
   | { kind: 'children-judged'; problem: string | null }
+  /** Why payloads do not come from siblings, in words for a person; null if siblings can be reached. */
+  | { kind: 'siblings-looked'; problem: string | null }
   /** A new certificate is saved. */
   | { kind: 'certificate-renewed' }
+  /** The root gives no new certificate. */
+  | { kind: 'renewal-refused'; failure: Failure }
   /** A person has looked at the attacks that a node has seen up to then, by its clock. */
   | { kind: 'attacks-acknowledged'; node: NodeName; upTo: Instant }
   /** A person wants the differences removed now. */

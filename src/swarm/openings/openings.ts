@@ -17,6 +17,7 @@ import type { Holdings } from '../holdings/holdings.ts'
 import { createReceipts, type Receipts } from '../holdings/receipts.ts'
 import { startEngineKeeper } from '../keeper.ts'
 import { createPlainGiving, type PlainGiving } from '../plain.ts'
+import { createSiblings } from '../siblings.ts'
 import { createClosedWork } from './closed-work.ts'
 import { startOpeningEffects } from './opening-effects.ts'
 import type { OpeningEvent, Surroundings } from './opening-events.ts'
@@ -73,6 +74,7 @@ export function startOpenings(parts: OpeningsParts, holdings: Holdings): Opening
   const handouts = createHandouts()
   const suspects = createSuspectAddresses({ clock })
   const receipts = createReceipts()
+  const siblings = createSiblings({ clock, onChange: () => parts.onEvent({ kind: 'siblings', reach: siblings.now() }) })
 
   const surroundings = (): Surroundings => ({
     ...{ nowMs: clock.monotonicMs(), engine: keeper.kind(), callersWaiting: keeper.callersWaiting() },
@@ -108,11 +110,14 @@ export function startOpenings(parts: OpeningsParts, holdings: Holdings): Opening
   const onCounted = (counters: Counters) => {
     moved = sumOf(moved, counters)
   }
-  const receive = reportReceiver({ ...shared, suspects, onCounted, onReceived: receipts.add })
+  const receive = reportReceiver({ ...shared, suspects, siblings, onCounted, onReceived: receipts.add })
   return {
     look: () => dispatch({ kind: 'look' }),
     plain,
-    control: createEngineControl({ keeper, settings, handouts, tls: parts.tls, moved: () => moved, dispatch }),
+    control: createEngineControl({
+      ...{ keeper, settings, handouts, siblings, dispatch },
+      ...{ tls: parts.tls, moved: () => moved },
+    }),
     whileClosed: closedWork.whileClosed,
     received: receipts.take,
     take: (caller, way) => {
