@@ -41,6 +41,10 @@ export const machineLimits = {
    * new log.
    */
   storeRepairBytes: 4 * MiB,
+  /** Repairs of a database that may end the process before it counts as lost. */
+  storeRepairsMax: 3,
+  /** How often a running daemon rebuilds its database. More often, the disk itself fails. */
+  storeRebuildsMax: 3,
   /**
    * Written to find out whether a disk takes anything: as much as a report and its counter need. A
    * single byte would fit on a disk where no report does.
