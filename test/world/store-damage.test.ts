@@ -10,7 +10,7 @@ import { damages } from './database-damage.ts'
 import { onSmallDisk } from './small-disk.ts'
 
 const count = 1500
-const valueOf = (n: number) => ({ n, text: `${n} abcdefgh`.repeat(60) })
+const storedAt = (n: number) => ({ n, text: `${n} abcdefgh`.repeat(60) })
 
 /** A closed database with tables and a log. */
 async function filled(path: string): Promise<void> {
@@ -18,7 +18,7 @@ async function filled(path: string): Promise<void> {
   const room = store.sub('room')
   for (let from = 0; from < count; from += 50) {
     const keys = Array.from({ length: 50 }, (_, index) => from + index)
-    await room.batch(keys.map((n) => ({ kind: 'put', key: String(n), value: valueOf(n) })))
+    await room.batch(keys.map((n) => ({ kind: 'put', key: String(n), value: storedAt(n) })))
   }
   await store.close()
 }
@@ -29,7 +29,7 @@ async function contentOf(store: OpenStore): Promise<{ there: number; wrong: stri
   const wrong: string[] = []
   for await (const [key, value] of store.sub('room').entries()) {
     there += 1
-    if (JSON.stringify(value) !== JSON.stringify(valueOf(Number(key)))) wrong.push(key)
+    if (JSON.stringify(value) !== JSON.stringify(storedAt(Number(key)))) wrong.push(key)
   }
   return { there, wrong }
 }
@@ -136,7 +136,7 @@ async function asNobody(t: Test, path: string, look: (words: string) => Promise<
     `import(${store}).then(async ({ openLevelStore }) => {\n` +
     '  process.setuid(65534)\n' +
     `  await openLevelStore(${JSON.stringify(path)})\n` +
-    '}).catch(({ code, message, hint }) => console.log(`${code}: ${message} (${hint})`))'
+    '}).catch(({ code, message, hint }) => console.log(code + ": " + message + " (" + hint + ")"))'
   const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] })
   let words = ''
   child.stdout.on('data', (data) => {

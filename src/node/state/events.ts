@@ -107,6 +107,8 @@ export type Event =
   | { kind: 'disk-probed'; problem: string | null }
   /** What the disk has damaged lately, in words for a person; null if nothing. */
   | { kind: 'disk-looked'; problem: string | null }
+  /** What happened to the database lately, in words for a person; null if nothing. */
+  | { kind: 'database-looked'; problem: string | null }
   /** A new certificate is saved. */
   | { kind: 'certificate-renewed' }
   /** A person has looked at the attacks that a node has seen up to then, by its clock. */

@@ -41,6 +41,7 @@ export type ProblemSource =
   | 'transfer'
   | 'room'
   | 'disk'
+  | 'database'
   | 'parent'
   | 'report'
   | 'clock'

@@ -97,6 +97,8 @@ export function transition(state: State, event: Event): Next {
       return looked(state, 'room', event)
     case 'disk-looked':
       return looked(state, 'disk', event)
+    case 'database-looked':
+      return looked(state, 'database', event)
     case 'store-failed':
       return [state, probeFor(event.failure)]
     case 'disk-probed':
