@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, chownSync, cpSync, existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, cpSync, existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
 import t, { type Test } from 'tap'
+import { damageOfDatabase } from '../../src/world/store/examining.ts'
 import { openLevelStore } from '../../src/world/store/store.ts'
 import type { OpenStore, StoreDamage } from '../../src/world/world.ts'
 import { failureCodeOf } from '../contract/contract.ts'
@@ -21,6 +22,14 @@ async function filled(path: string): Promise<void> {
     await room.batch(keys.map((n) => ({ kind: 'put', key: String(n), value: storedAt(n) })))
   }
   await store.close()
+}
+
+/** Every file, with its size. */
+function listingOf(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((each) => each.isFile())
+    .map(({ parentPath, name }) => `${parentPath}/${name} ${statSync(`${parentPath}/${name}`).size}`)
+    .sort()
 }
 
 /** What is there, and what of it nobody stored. */
@@ -43,12 +52,17 @@ t.test('a damaged database is rebuilt, however it is damaged', async (t) => {
       const path = `${folder}/${name.replaceAll(' ', '-')}`
       cpSync(`${folder}/whole`, path, { recursive: true })
       damage(path)
+      const before = listingOf(folder)
+      const found = await damageOfDatabase(path)
+      t.same(listingOf(folder), before, 'to examine it changes nothing')
       const told: StoreDamage[] = []
       const store = await openLevelStore(path, { onDamaged: (damage) => told.push(damage) })
       const { there, wrong } = await contentOf(store)
       t.same(wrong, [], 'nothing is read that nobody stored')
       if (/^(CURRENT|MANIFEST|LOCK)/.test(name)) t.equal(there, count, 'everything is saved')
       if (/table|folder is a file/.test(name)) t.ok(told.length > 0, 'it is told')
+      const isSeen = told.length > 0 || /folder is (missing|empty)/.test(name)
+      t.equal(found !== null, isSeen, `the doctor sees: ${found}`)
       for (const { because, aside } of told) {
         t.notMatch(because, /corruption|IO error|level/i, 'in words for a person')
         t.ok(existsSync(aside), 'the damaged one is kept')

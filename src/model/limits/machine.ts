@@ -45,6 +45,8 @@ export const machineLimits = {
   storeRepairsMax: 3,
   /** How often a running daemon rebuilds its database. More often, the disk itself fails. */
   storeRebuildsMax: 3,
+  /** A database of at most so many bytes is read as a whole by the doctor: a second or two. */
+  storeExaminedBytes: 256 * MiB,
   /** How long a node tells that its database was damaged: over a weekend and a few days. */
   databaseToldMs: 7 * day,
   /** A file of the second copy. Records of 10,000 packages have 4 MiB. */

@@ -5,7 +5,6 @@ import { limits } from '../../model/limits.ts'
 import { instantSchema } from '../../model/names.ts'
 import type { Clock } from '../../world/world.ts'
 import type { Event } from '../state/events.ts'
-import type { KeptStore } from './kept-store.ts'
 
 export const incidentSchema = v.strictObject({
   at: instantSchema,
@@ -25,7 +24,7 @@ export function incidentText({ at, because, aside }: DatabaseIncident): string {
 
 /** Tells of damage for a while. */
 export function watchDatabase(
-  store: Pick<KeptStore, 'incident' | 'onIncident'>,
+  store: { incident(): DatabaseIncident | null; onIncident(listener: () => void): void },
   { clock, dispatch }: { clock: Pick<Clock, 'after'>; dispatch: (event: Event) => void },
 ): void {
   const look = () => {

@@ -3,17 +3,20 @@
 
 import * as v from 'valibot'
 import { limits } from '../../model/limits.ts'
-import { countSchema } from '../../model/names.ts'
+import { countSchema, type Instant } from '../../model/names.ts'
 import { parserOf } from '../../model/parse.ts'
+import { background } from '../../work/background.ts'
 import { takingTurns } from '../../work/turns.ts'
 import type { OpenStore, Store, StoreChange, StoreDamage, World } from '../../world/world.ts'
 import { type DatabaseIncident, incidentSchema } from './database-incident.ts'
 import { createKeptFiles, type KeptFiles } from './kept-files.ts'
-import { counterAfter, counterKey, keptRooms, keptValues } from './kept-values.ts'
+import { counterAfter, counterKey, type KeptCounter, keptCounterAfter, keptRooms, keptValues } from './kept-values.ts'
 
 export interface KeptStore extends OpenStore {
   /** The last time that the database was damaged; null if that is long ago. */
   incident(): DatabaseIncident | null
+  /** What the database is called; another word after damage. */
+  stamp(): string
   /** Calls back whenever it is damaged while the node runs. */
   onIncident(listener: () => void): void
 }
@@ -51,10 +54,16 @@ export async function openKeptStore(
     log.error('database was damaged and is rebuilt', { because, detail, saved, aside })
     happened({ because, aside })
     if (!isOpen) return
-    saveIncident().catch((error) => log.warn('damage of the database not noted', { error: String(error) }))
+    stamp = newStamp()
+    background('note damage of the database', log, restamped())
     for (const listener of listeners) listener()
   }
+  const restamped = async () => {
+    await saveIncident()
+    await store.put(stampKey, stamp)
+  }
   let isOpen = false
+  const newStamp = () => Buffer.from(world.random.bytes(8)).toString('hex')
   const store = await world.openStore(path, { onDamaged })
   try {
     const stored = await store.get(stampKey)
@@ -62,14 +71,15 @@ export async function openKeptStore(
       log.error('database was lost', { path })
       happened({ because: 'it was missing', aside: null })
     }
-    stamp = typeof stored === 'string' ? stored : Buffer.from(world.random.bytes(8)).toString('hex')
+    stamp = typeof stored === 'string' && !isDamaged ? stored : newStamp()
     if (stored !== stamp) await store.put(stampKey, stamp)
     const kept = await mergedCopies(store, files, isDamaged)
     await saveIncident()
     isOpen = true
     return {
-      ...roomWithCopies(store, files, kept),
+      ...roomWithCopies(store, files, kept, () => clock.now()),
       close: () => store.close(),
+      stamp: () => stamp ?? '',
       incident: () => (incident !== null && clock.now() - incident.at < limits.databaseToldMs ? incident : null),
       onIncident: (listener) => void listeners.push(listener),
     }
@@ -81,7 +91,7 @@ export async function openKeptStore(
 
 /** What the copies hold by now. */
 interface Kept {
-  below: number
+  counter: KeptCounter
   rooms: Map<string, Record<string, unknown>>
 }
 
@@ -108,7 +118,7 @@ async function mergedCopies(store: Store, files: KeptFiles, isDamaged: boolean):
     if (Object.keys(room).length > 0) values.set(name, room)
   }
   await files.write(values)
-  return { below: counter === undefined || counter !== stored ? 0 : (copy?.below ?? 0), rooms }
+  return { counter: (counter === stored && copy) || { used: 0, below: 0 }, rooms }
 }
 
 async function mergedRoom(room: Store, copy: Record<string, unknown>): Promise<Record<string, unknown>> {
@@ -123,23 +133,23 @@ async function mergedRoom(room: Store, copy: Record<string, unknown>): Promise<R
 }
 
 /** A store that writes its copies before it changes the database. */
-function roomWithCopies(store: Store, files: KeptFiles, kept: Kept): Store {
+function roomWithCopies(store: Store, files: KeptFiles, kept: Kept, now: () => Instant): Store {
   const inTurn = takingTurns()
   const isKept = ({ key }: StoreChange) => key === counterKey || Object.hasOwn(keptValues, key)
   const batch = async (changes: readonly StoreChange[]) => {
     if (!changes.some(isKept)) return await store.batch(changes)
     await inTurn(async () => {
       const values = new Map<string, unknown>()
-      let { below } = kept
+      let { counter } = kept
       for (const change of changes) {
         const value = change.kind === 'put' ? change.value : null
         if (Object.hasOwn(keptValues, change.key)) values.set(change.key, value)
-        if (change.key !== counterKey || typeof value !== 'number' || value <= below) continue
-        below = value + limits.counterKeptAhead
-        values.set(counterKey, { used: value, below })
+        if (change.key !== counterKey || typeof value !== 'number') continue
+        counter = keptCounterAfter(counter, value, now())
+        values.set(counterKey, counter)
       }
       await files.write(values)
-      kept.below = below
+      kept.counter = counter
       await store.batch(changes)
     })
   }

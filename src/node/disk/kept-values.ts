@@ -3,6 +3,8 @@
 // an old file. Pure.
 
 import { Failure } from '../../model/failure.ts'
+import { limits } from '../../model/limits.ts'
+import type { Instant } from '../../model/names.ts'
 import { parseInstalledRecords } from '../../reconcile/actual.ts'
 import { keyOf } from '../../reconcile/differences.ts'
 import { parseKeptRestarts } from '../../reconcile/restarts.ts'
@@ -30,6 +32,16 @@ export interface KeptCounter {
   used: number
   /** No counter above this one was used since. */
   below: number
+}
+
+/**
+ * The copy after a report with this counter; the same copy if it need not be written. A counter
+ * that is ahead of the clock, after damage or because the clock went back, is copied as it is: no
+ * clock says how far it got.
+ */
+export function keptCounterAfter(copy: KeptCounter, value: number, now: Instant): KeptCounter {
+  if (value > now) return value > copy.used ? { used: value, below: Math.max(value, copy.below) } : copy
+  return value > copy.below ? { used: value, below: value + limits.counterKeptAhead } : copy
 }
 
 /**

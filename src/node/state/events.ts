@@ -70,6 +70,8 @@ export type Event =
       accepted: NodeName[]
       refused: { node: NodeName; reason: string }[]
       clockAheadMs?: number
+      /** See `ReportsAnswer`. */
+      memory?: string
     }
   /**
    * The result of a look at the machine. `rollouts` is the digest of the rollout state that the

@@ -115,7 +115,7 @@ export function transition(state: State, event: Event): Next {
 }
 
 function started(state: State, event: Extract<Event, { kind: 'started' }>): Next {
-  const { site, facts, reportedTo, acknowledged = {} } = event.remembered
+  const { site, facts, reportedTo, reportedMemory = null, acknowledged = {} } = event.remembered
   return [
     {
       ...state,
@@ -128,6 +128,7 @@ function started(state: State, event: Extract<Event, { kind: 'started' }>): Next
       siteSeen: site,
       facts,
       reportedTo,
+      reportedMemory,
       acknowledged,
     },
     [{ kind: 'refresh' }, { kind: 'look-later', ms: state.checkIntervalMs }],

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { incidentText } from '../../../src/node/disk/database-incident.ts'
 import { openKeptStore } from '../../../src/node/disk/kept-store.ts'
-import { counterAfter, keptValues } from '../../../src/node/disk/kept-values.ts'
+import { counterAfter, type KeptCounter, keptCounterAfter, keptValues } from '../../../src/node/disk/kept-values.ts'
 import { loadSaved } from '../../../src/node/state/remembered.ts'
 import type { InstalledRecord } from '../../../src/reconcile/actual.ts'
 import { systemClock } from '../../../src/world/clock.ts'
@@ -120,10 +120,15 @@ t.test('reports do not write the copy of their counter each time', async (t) => 
       return systemDisk.writeAll(...args)
     },
   }
-  const store = await openKeptStore({ ...world, disk }, { path: `${home}/state`, dir: `${home}/kept` })
   const from = 1_800_000_000_000
+  let now = from
+  const clock = { ...systemClock, now: () => now }
+  const store = await openKeptStore({ ...world, disk, clock }, { path: `${home}/state`, dir: `${home}/kept` })
   writes = 0
-  for (let beat = 0; beat < 200; beat += 1) await store.put('report-counter', from + beat * 15 * 60_000)
+  for (let beat = 0; beat < 200; beat += 1) {
+    now = from + beat * 15 * 60_000
+    await store.put('report-counter', now)
+  }
   t.ok(writes <= 4, `${writes} writes in 200 heartbeats of a quarter of an hour`)
   await store.put('remembered', { site: null })
   await store.put('remembered', { site: null })
@@ -133,27 +138,48 @@ t.test('reports do not write the copy of their counter each time', async (t) => 
 })
 
 t.test('the counter never falls, whichever of the two copies is lost or old', (t) => {
+  const hour = 3600_000
   const run = fc.record({
-    steps: fc.array(fc.integer({ min: 1, max: 30 * 3600_000 }), { minLength: 1, maxLength: 30 }),
-    lost: fc.boolean(),
+    steps: fc.array(fc.integer({ min: -3 * hour, max: 30 * hour }), { minLength: 1, maxLength: 30 }),
+    damage: fc.constantFrom('lost', 'told', 'older'),
     back: fc.nat({ max: 30 }),
+    again: fc.integer({ min: 0, max: 40 }),
   })
   fc.assert(
-    fc.property(run, ({ steps, lost, back }) => {
-      const ahead = 24 * 3600_000
-      let copy = { used: 0, below: 0 }
-      let counter = 0
-      const stored: number[] = []
-      for (const step of steps) {
-        counter += step
-        if (counter > copy.below) copy = { used: counter, below: counter + ahead }
-        stored.push(counter)
+    fc.property(run, ({ steps, damage, back, again }) => {
+      let copy: KeptCounter = { used: 0, below: 0 }
+      let now = 1_800_000_000_000
+      let [newest, highestClock] = [0, now]
+      const all: number[] = []
+      const report = (last: number) => {
+        newest = Math.max(last + 1, now)
+        copy = keptCounterAfter(copy, newest, now)
+        all.push(newest)
       }
-      const old = lost ? undefined : stored[Math.max(0, stored.length - 1 - back)]
-      // A database that lost its end without a trace is the one thing that the clock has to cover.
-      if (old !== undefined && old >= copy.used) return old === counter || counter - old < ahead
-      return Number(counterAfter(copy, old, false)) >= counter
+      const step = (ms: number) => {
+        now += ms
+        highestClock = Math.max(highestClock, now)
+        report(newest)
+      }
+      for (const ms of steps) step(ms)
+      const old = all[Math.max(0, all.length - 1 - back)]
+      // Damage that nobody sees is covered by the clock, where the clock did not go back as well.
+      if (damage === 'older') now = highestClock + 1
+      const highest = newest
+      const stored = damage === 'lost' ? undefined : old
+      const after = Number(counterAfter(copy, stored, damage === 'told'))
+      if (after !== stored) copy = { used: 0, below: 0 }
+      report(after)
+      if (newest <= highest) return false
+      // And the same again, with a counter that is ahead of the clock by now.
+      for (let n = 0; n < again; n += 1) report(newest)
+      const second = newest
+      now += 1
+      const first = all[Math.max(0, all.length - 1 - back)]
+      report(Number(counterAfter(copy, first, false)))
+      return newest > second
     }),
+    { numRuns: 500 },
   )
   t.end()
 })
