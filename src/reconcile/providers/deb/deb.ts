@@ -21,6 +21,7 @@ import {
   parseOwners,
   parseVerify,
   pathExcludedBy,
+  pathsInContents,
 } from './deb-text.ts'
 import type { DebProgramParts } from './deb-tools.ts'
 import { verifyEach } from './deb-verify.ts'
@@ -48,6 +49,11 @@ export function debProvider(parts: DebProgramParts): Provider {
       return found
         .map((one) => ({ ...one, name: ownName(one.name, native) }))
         .filter(({ name }) => names.includes(name))
+    },
+    async paths(of) {
+      if ('payload' in of) return pathsInContents(await programs.contents(of.payload))
+      if (!(await programs.hasDatabase())) return []
+      return (await programs.paths(of.name)).split('\n').filter((line) => line.startsWith('/') && line !== '/.')
     },
     async ensure(steps, context) {
       if ((await parts.exec.which('apt-get')) === undefined) {

@@ -6,22 +6,23 @@ import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { codeOf, Failure } from '../../../model/failure.ts'
 import { barOf } from '../tree/tree-folders.ts'
-import { type FileState, openPlain } from './file-state.ts'
+import { type FileState, lstatOf, openPlain } from './file-state.ts'
 
 /** Links on the way to one folder, as many as Linux follows. */
 const linksMax = 40
 
 /**
  * Gives the path `shown` below `root` the content of `copy`, with the mode, owner and time that it
- * had. Throws `refused` where that would not be safe.
+ * had. A folder is made if it is missing. Throws `refused` where that would not be safe.
  */
 export async function putInPlace(root: string, shown: string, copy: string, was: FileState): Promise<void> {
   const names = shown.split('/').filter((name) => name !== '')
   const last = names.pop()
-  if (last === undefined || (was.kind !== 'file' && was.kind !== 'link')) return
+  if (last === undefined || was.kind === 'missing' || was.kind === 'other') return
   const folder = await openBelow(root, names)
   try {
     const at = `/proc/self/fd/${folder.fd}`
+    if (was.kind === 'folder') return await makeFolder(`${at}/${last}`, was)
     const unfinished = `${at}/.banyan-${process.pid}`
     await fs.rm(unfinished, { force: true })
     if (was.kind === 'link') await fs.symlink(was.target, unfinished)
@@ -30,6 +31,19 @@ export async function putInPlace(root: string, shown: string, copy: string, was:
     await folder.sync()
   } finally {
     await folder.close()
+  }
+}
+
+/** A folder that is there stays as it is. */
+async function makeFolder(at: string, was: Extract<FileState, { kind: 'folder' }>): Promise<void> {
+  if ((await lstatOf(at)) !== undefined) return
+  await fs.mkdir(at, { mode: 0o700 })
+  const made = await fs.open(at, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+  try {
+    await made.chown(was.uid, was.gid)
+    await made.chmod(was.mode)
+  } finally {
+    await made.close()
   }
 }
 

@@ -48,6 +48,11 @@ export function rpmProvider(parts: RpmProgramParts): Provider {
       const relations = parseRpmRelations(await programs.relations(names), await programs.arch())
       return relations.filter((one) => asked.has(one.name))
     },
+    async paths(of) {
+      if ((await programs.frontEnd()) === undefined) return []
+      if ('payload' in of) return (await programs.pathsIn([of.payload])).filter((line) => line.startsWith('/'))
+      return (await programs.hasDatabase()) ? await programs.pathsOf(of.name) : []
+    },
     async ensure(steps, context) {
       const frontEnd = await programs.frontEnd()
       if (frontEnd === undefined) {
