@@ -37,7 +37,7 @@ export const holdFiles: Readonly<Record<string, (text: string, native: string) =
 
 /** The packages that dnf's own settings leave out. */
 export function excludesIn({ dnf }: Pick<RpmSettings, 'dnf'>, native: string): Hold[] {
-  const excluded = wordsIn(dnf.get('excludepkgs')).map((pattern) => {
+  const excluded = wordsIn(dnf.get('excludepkgs')).map((pattern): Hold => {
     const lift = () => `take ${pattern} out of excludepkgs in /etc/dnf/dnf.conf`
     return { about: (name: PackageName) => fittingIn(pattern, name, native), lift, installed: 'stays' }
   })
