@@ -148,6 +148,12 @@ export function heldOutcome(action: Action, there: Actual): Outcome {
   }
 }
 
+/** The outcome of a heal of a package whose files cannot be checked: it would replace them unseen. */
+export function unreadOutcome(action: Action, there: Actual): Outcome {
+  const { version, found } = there
+  return { ...refusedOutcome(action, `not healed: ${found}`), outcome: 'unread', version, before: version }
+}
+
 /** Says that the administrator holds a package, and what lifts the hold. */
 export function heldText(held: { what: string; kind: Kind | null; name: PackageName; lift?: string }): string {
   const { what, kind, name } = held
