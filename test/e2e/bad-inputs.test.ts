@@ -32,9 +32,9 @@ interface Scene {
   in: (name: string) => string
 }
 
-t.setTimeout(120_000)
+t.setTimeout(280_000)
 
-t.test('bad inputs', { timeout: 110_000 }, async (t) => {
+t.test('bad inputs', { timeout: 270_000 }, async (t) => {
   const scene = await sceneFor(t)
   const { tree } = scene
 

@@ -17,10 +17,10 @@ const missing = await missingForDebian()
 const patienceMs = 60_000
 const isCi = process.env['CI'] !== undefined && process.env['CI'] !== 'false'
 
-t.setTimeout(180_000)
+t.setTimeout(280_000)
 
 t.test('real Debian packages', { skip: isCi ? false : (missing ?? false) }, async (t) => {
-  t.setTimeout(180_000)
+  t.setTimeout(280_000)
   if (missing !== undefined) throw new Error(missing)
   const folder = await mkdtemp(path.join(os.tmpdir(), 'banyan-debian-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))

@@ -9,7 +9,7 @@ import { until } from './until.ts'
 const MiB = 1024 * 1024
 
 t.test('root, staging server, staging server, client: install, upgrade, remove', async (t) => {
-  t.setTimeout(150_000)
+  t.setTimeout(280_000)
   const tree = await realTree(t)
   const token = await tree.must('root', 'token', 'create', '--uses', '3')
   await tree.plant({ name: 'continent', site: 'continent', parent: 'root', token })

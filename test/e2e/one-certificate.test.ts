@@ -17,9 +17,9 @@ import type { HttpReply, TlsIdentity } from '../../src/world/world.ts'
 import { type RealTree, realTree } from './real-tree.ts'
 import { until } from './until.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(280_000)
 
-t.test('against one stolen certificate, and against idle strangers', { timeout: 110_000 }, async (t) => {
+t.test('against one stolen certificate, and against idle strangers', { timeout: 270_000 }, async (t) => {
   const { tree, port, thief, honest } = await scene(t)
 
   await t.test('announces of as many swarms as one may have, on eight connections', async (t) => {

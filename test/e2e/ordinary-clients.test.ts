@@ -119,7 +119,7 @@ t.test('aria2, transmission and libtorrent take a package by its .torrent file a
 })
 
 t.test('with the plain endpoint off nothing listens for ordinary clients', async (t) => {
-  t.setTimeout(120_000)
+  t.setTimeout(280_000)
   const grove = await tree(t, undefined)
   const daemon = grove.nodes.get('staging')?.process
   if (daemon === null || daemon === undefined) throw new Error('it does not run')

@@ -102,7 +102,7 @@ export async function realTree(t: Test, rootSettings: Record<string, unknown> = 
       const report = await real.reports(name, `reports ${kind} ${detail}`, (report) => report.attacks.some(isIt))
       return report.attacks.find(isIt) as Attack
     },
-    logged: (name, line) => until(`${name} logs ${line}`, () => log(name).find((text) => line.test(text)), 5_000),
+    logged: (name, line) => until(`${name} logs ${line}`, () => log(name).find((text) => line.test(text))),
     machine: (name) => listingOf(tree.nodes.get(name)?.targetRoot ?? ''),
     wholeState: (name) => ({ ...listingOf(path.join(home(name), 'tuf')), ...real.machine(name) }),
   }

@@ -9,7 +9,7 @@ import { until } from './until.ts'
 const payloadBytes = 4 * 1024 * 1024
 
 t.test('a limit of the link is taken on while a payload comes over it', async (t) => {
-  t.setTimeout(150_000)
+  t.setTimeout(280_000)
   const tree = await realTree(t)
   const token = await tree.must('root', 'token', 'create')
   await tree.plant({ name: 'leaf', site: 'berlin', parent: 'root', token, settings: { linkDownloadLimit: '100kB/s' } })

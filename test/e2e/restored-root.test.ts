@@ -5,13 +5,13 @@ import t from 'tap'
 import { realTree } from './real-tree.ts'
 import { until } from './until.ts'
 
-t.setTimeout(150_000)
+t.setTimeout(280_000)
 
 const policy = (version: string) =>
   `groups:\n  tills: { site: berlin }\nrules:\n  - nodes: [tills]\n    packages: { shop: '${version}' }\n`
 
 t.test('a root that was restored from an older copy goes on above what its fleet has seen', async (t) => {
-  t.setTimeout(150_000)
+  t.setTimeout(280_000)
   const tree = await realTree(t)
   const token = await tree.must('root', 'token', 'create', '--uses', '2')
   await tree.plant({ name: 'leaf', site: 'berlin', parent: 'root', token })

@@ -35,7 +35,7 @@ interface Scene {
   converged(released: Released): Promise<Report>
 }
 
-t.setTimeout(120_000)
+t.setTimeout(280_000)
 
 /** A root, a staging server in the wrong hands, and its child, which has converged once. */
 async function sceneFor(t: Test, rootSettings: Record<string, unknown> = {}): Promise<Scene> {

@@ -5,7 +5,7 @@ import { startHostileParent } from './hostile-parent.ts'
 import { addSettings, realTree } from './real-tree.ts'
 import { until } from './until.ts'
 
-t.setTimeout(120_000)
+t.setTimeout(280_000)
 
 t.test('another node at the address of the parent is refused and named, and the hint helps', async (t) => {
   const tree = await realTree(t)

@@ -7,13 +7,14 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { limits } from '../../src/model/limits.ts'
+import { startCompletion } from '../../src/swarm/engine/completion.ts'
 import { startPayloadDigest } from '../../src/swarm/engine/payload/payload-digest.ts'
 import { createPieceMemory } from '../../src/swarm/engine/payload/piece-memory.ts'
 import { openPayloadFile } from '../../src/swarm/engine/payload/piece-store.ts'
 import { BlockPiece } from '../../src/swarm/engine/picker/block-piece.ts'
 import { createBlame } from '../../src/swarm/engine/verdicts/blame.ts'
 import { systemClock } from '../../src/world/clock.ts'
-import { sha256Of } from './kit.ts'
+import { payloadFrom, sha256Of } from './kit.ts'
 
 t.test('a piece is whole when each of its blocks has come, in any order, once', async () => {
   const block = limits.blockBytes
@@ -181,6 +182,35 @@ t.test('a digest over a file that cannot be read fails', async (t) => {
   await t.rejects(digest.finish(), { message: 'bad sector' })
   fail = false
   await t.rejects(digest.finish(), { message: 'bad sector' }, 'half of it may be in the digest already')
+})
+
+t.test('a payload that is closed while its digest is taken has not failed', async (t) => {
+  const reading = Promise.withResolvers<void>()
+  const closed = Promise.withResolvers<void>()
+  const { spec, bytes } = payloadFrom('closed at its end', { size: 4 * 1024, pieceLength: 1024 })
+  const { infoHash, sha256, size, pieceLength } = spec.payload
+  const never = () => t.fail('nothing is told of it')
+  const completion = startCompletion({
+    opening: {
+      ...{ infoHash, sha256, size, pieceLength, metainfo: spec.metainfo, folder: '/nowhere', bits: new Uint8Array() },
+      ...{ state: 'incoming', look: false, meetings: [], background: false },
+    },
+    file: {
+      ...{ seal: () => {}, settle: async () => {}, exchange: async () => {} },
+      readDisk: async (into: Uint8Array, position: number) => {
+        reading.resolve()
+        await closed.promise
+        return bytes.copy(into, 0, position, position + into.length)
+      },
+    },
+    ...{ isChecked: false, has: () => true, clock: systemClock },
+    ...{ onDigest: never, onRight: never, onDamaged: never, onForged: never },
+  })
+  const finished = completion.finish()
+  await reading.promise
+  completion.stop()
+  closed.resolve()
+  await t.resolves(finished)
 })
 
 async function fileOf(t: Test, content: Uint8Array): Promise<string> {

@@ -27,11 +27,11 @@ for (const seed of seeds) {
     const bytes = Buffer.from(payload.bytes)
     bytes[draw(bytes.length)] = 7
     const rates = { upload: MiB / 8, download: null }
-    const root = await nodes.seed('root', payload, { engine: engineHere(clock), rates })
-    const mallory = await nodes.seed('mallory', { ...payload, bytes }, { engine: engineHere(clock) })
+    const root = await nodes.seed('root', payload, { clock, engine: engineHere(clock), rates })
+    const mallory = await nodes.seed('mallory', { ...payload, bytes }, { clock, engine: engineHere(clock) })
     const clients: TestNode[] = []
     for (const name of ['a', 'm', 's', 'z']) {
-      const client = await nodes.start(name, { engine: engineHere(clock) })
+      const client = await nodes.start(name, { clock, engine: engineHere(clock) })
       client.swarm.setWanted([payload.spec])
       clients.push(client)
     }
@@ -68,6 +68,14 @@ for (const seed of seeds) {
     t.equal(await Promise.race([all, passes(withinMs).then(() => 'not all')]), 'all')
     const anew = clients.flatMap(({ lines }) => lines.filter((line) => line.includes('counted anew')))
     t.same(anew, [], 'and nobody lost count')
-    if (!t.passing()) t.comment(lineOf('swarm', seed))
+    if (!t.passing()) {
+      t.comment(lineOf('swarm', seed))
+      for (const { name, events, lines, transfer } of clients) {
+        if (events.some((event) => event.kind === 'completed')) continue
+        t.comment(name, JSON.stringify({ transfer: transfer(payload), events }))
+        for (const line of lines.slice(-40)) t.comment(line)
+      }
+      for (const line of root.lines.slice(-20)) t.comment('root', line)
+    }
   })
 }

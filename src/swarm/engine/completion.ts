@@ -19,12 +19,13 @@ export interface Completion {
    * disk throws.
    */
   finish(): Promise<void>
+  /** A `finish` that is under way ends early, and does not throw. */
   stop(): void
 }
 
 export function startCompletion(parts: {
   opening: Opening
-  file: PayloadFile
+  file: Pick<PayloadFile, 'seal' | 'settle' | 'readDisk' | 'exchange'>
   /** Whether it was checked before. */
   isChecked: boolean
   has: (piece: number) => boolean
@@ -44,6 +45,27 @@ export function startCompletion(parts: {
   let digest = newDigest()
   let { isChecked } = parts
   let isStopped = false
+  const finish = async () => {
+    file.seal()
+    await file.settle()
+    // What was read long ago may have changed on the disk since.
+    if (clock.monotonicMs() - sinceMs > limits.digestFreshMs) digest = newDigest()
+    const found = await digestOf(digest)
+    if (isStopped) return
+    if (found !== undefined) parts.onDigest(found)
+    if (found === opening.sha256) {
+      await file.exchange((fd) => finishPayload(opening, fd))
+      isChecked = true
+      parts.onRight()
+      return
+    }
+    const damaged = await damagedPieces(opening, file)
+    if (isStopped) return
+    if (damaged.length > 0) return parts.onDamaged(damaged)
+    if (found === undefined) throw new Error('the disk cannot read the payload')
+    await removePart(opening)
+    parts.onForged(found)
+  }
   return {
     isChecked: () => isChecked,
     advance: () => {
@@ -51,25 +73,13 @@ export function startCompletion(parts: {
     },
     finish: async () => {
       if (isChecked) return
-      file.seal()
-      await file.settle()
-      // What was read long ago may have changed on the disk since.
-      if (clock.monotonicMs() - sinceMs > limits.digestFreshMs) digest = newDigest()
-      const found = await digestOf(digest)
-      if (isStopped) return
-      if (found !== undefined) parts.onDigest(found)
-      if (found === opening.sha256) {
-        await file.exchange((fd) => finishPayload(opening, fd))
-        isChecked = true
-        parts.onRight()
-        return
+      try {
+        await finish()
+      } catch (error) {
+        // The digest ends early and the file closes: the holding has not failed. When it is opened
+        // again, it finishes.
+        if (!isStopped) throw error
       }
-      const damaged = await damagedPieces(opening, file)
-      if (isStopped) return
-      if (damaged.length > 0) return parts.onDamaged(damaged)
-      if (found === undefined) throw new Error('the disk cannot read the payload')
-      await removePart(opening)
-      parts.onForged(found)
     },
     stop: () => {
       isStopped = true
