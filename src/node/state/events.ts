@@ -70,6 +70,8 @@ export type Event =
       accepted: NodeName[]
       refused: { node: NodeName; reason: string }[]
       clockAheadMs?: number
+      /** See `ReportsAnswer`. */
+      memory?: string
     }
   /**
    * The result of a look at the machine. `rollouts` is the digest of the rollout state that the
@@ -109,6 +111,8 @@ export type Event =
   | { kind: 'disk-looked'; problem: string | null }
   /** The children whose word does not hold; null if there are none. */
   | { kind: 'children-judged'; problem: string | null }
+  /** What happened to the database lately, in words for a person; null if nothing. */
+  | { kind: 'database-looked'; problem: string | null }
   /** Why payloads do not come from siblings, in words for a person; null if siblings can be reached. */
   | { kind: 'siblings-looked'; problem: string | null }
   /** A new certificate is saved. */

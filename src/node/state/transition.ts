@@ -100,6 +100,8 @@ export function transition(state: State, event: Event): Next {
       return looked(state, 'disk', event)
     case 'children-judged':
       return looked(state, 'children', event)
+    case 'database-looked':
+      return looked(state, 'database', event)
     case 'siblings-looked':
       return looked(state, 'siblings', event)
     case 'store-failed':
@@ -123,7 +125,7 @@ export function transition(state: State, event: Event): Next {
 }
 
 function started(state: State, event: Extract<Event, { kind: 'started' }>): Next {
-  const { site, facts, reportedTo, acknowledged = {} } = event.remembered
+  const { site, facts, reportedTo, reportedMemory = null, acknowledged = {} } = event.remembered
   return [
     {
       ...state,
@@ -136,6 +138,7 @@ function started(state: State, event: Extract<Event, { kind: 'started' }>): Next
       siteSeen: site,
       facts,
       reportedTo,
+      reportedMemory,
       acknowledged,
     },
     [{ kind: 'refresh' }, { kind: 'look-later', ms: state.checkIntervalMs }],
