@@ -21,8 +21,8 @@ export interface Table extends Pick<Memberships, 'swarm' | 'wanted' | 'wantedEdi
   /**
    * Replaces all of a node's swarms; the node leaves those that it does not announce. A node or a
    * membership beyond the limits is not remembered: nobody is sent there, yet the node itself can
-   * be answered. `isWish` tells what this node is to want for the child. `parentSite` is the site of the parent as the node sees it; `draw` becomes
-   * the draw of a node that is new here.
+   * be answered. `isWish` tells what this node is to want for the child. `parentSite` is the site of
+   * the parent as the node sees it; `draw` becomes the draw of a node that is new here.
    */
   put(
     arrival: Arrival,

@@ -1,9 +1,9 @@
 // Whether a revision lets a node want a package, by what the node has signed about itself. Pure.
 
-import { limits } from './limits.ts'
-import { type Arch, archInName, type Labels, type NodeName, type Sha256 } from './names.ts'
-import { own } from './packages/records.ts'
-import { eachBuildOf, type Revision, type Rule, type Selector } from './revision.ts'
+import { limits } from '../limits.ts'
+import { type Arch, archInName, type Labels, type NodeName, type Sha256 } from '../names.ts'
+import { eachBuildOf, type Revision, type Rule, type Selector } from '../revision.ts'
+import { own } from './records.ts'
 
 /** What the newest report of a node says of it. */
 export interface SignedTraits {

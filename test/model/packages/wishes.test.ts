@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
 import t from 'tap'
-import { desiredFor } from '../../src/model/desired.ts'
-import type { Revision, Rule } from '../../src/model/revision.ts'
-import { mayWant, type SignedTraits, wishesIn } from '../../src/model/wishes.ts'
+import { desiredFor } from '../../../src/model/desired.ts'
+import { mayWant, type SignedTraits, wishesIn } from '../../../src/model/packages/wishes.ts'
+import type { Revision, Rule } from '../../../src/model/revision.ts'
 
 const manifestOf = (letter: string) => letter.repeat(64)
 const site = fc.constantFrom('berlin', 'oslo')
