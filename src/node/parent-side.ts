@@ -10,7 +10,6 @@ import { type Reports, startReports } from './parent/reports.ts'
 import type { Uplink } from './parent/uplink.ts'
 import { startWatcher } from './parent/watcher.ts'
 import type { Self } from './self.ts'
-import { swarmSiteOf } from './state/in-force.ts'
 import { reportFrom } from './state/report-from.ts'
 
 export interface ParentSide {
@@ -50,7 +49,7 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
           swarmPort: () => swarm.port,
           ownAddresses: parts.ownAddresses ?? (() => []),
         }).mayDial,
-        needsSite: () => swarmSiteOf(state()) === null,
+        controlPort: () => self.ports.control,
         onSite: (seen) => {
           if (site === null) dispatch({ kind: 'site-seen', site: seen })
         },
@@ -65,7 +64,7 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
 }
 
 /** A root has nobody to announce to. */
-const noAnnouncer: Announcer = { soon() {}, async stop() {} }
+const noAnnouncer: Announcer = { soon() {}, soonIfNews() {}, async stop() {} }
 
 /**
  * The last stage: what comes down from the parent. News of the policy and a certificate's renewal.

@@ -9,6 +9,7 @@ import { type Announce, type Handout, parseHandout } from '../../model/wire/anno
 import type { Found } from '../../model/wire/object-frames.ts'
 import { parseReportsAnswer, type ReportsAnswer } from '../../model/wire/reports-answer.ts'
 import type { TufFetch } from '../../trust/tuf-client.ts'
+import { createNearObjects, type NearNode } from './near-objects.ts'
 import { createObjectCalls } from './object-calls.ts'
 import { accepted, createParentCalls, type ParentCallsParts } from './parent-calls.ts'
 
@@ -25,6 +26,11 @@ export interface Uplink {
    * the caller does.
    */
   objects(digests: readonly Sha256[], bytes: number): Promise<Found[]>
+  /**
+   * Asks this sibling for objects from now on, as long as it answers; null: the parent. `onFailed`
+   * is called if the sibling does not answer, or not with what was asked for.
+   */
+  takeObjectsFrom(sibling: NearNode | null, onFailed?: () => void): void
   announce(announce: Announce): Promise<Handout>
   /** Which of the reports the parent refused, and what its clock says. */
   reports(batch: ReportBatch): Promise<ReportsAnswer>
@@ -55,12 +61,14 @@ export function createUplink(parts: ParentCallsParts & { now: () => Instant }): 
   const calls = createParentCalls(parts)
   const { ask } = calls
   let said: { parent: NodeName | undefined; cutOff: boolean } | undefined
+  const near = createNearObjects(parts)
   return {
     async tufFile(file, maxBytes) {
       const reply = await ask({ method: 'GET', path: `/v1/tuf/${file}`, responseMaxBytes: maxBytes })
       return reply.status === 404 ? undefined : accepted(reply, file).body
     },
-    objects: createObjectCalls(ask),
+    objects: createObjectCalls({ ask, near }),
+    takeObjectsFrom: near.set,
     async announce(announce) {
       const body = JSON.stringify(announce)
       const reply = await ask({ ...post('/v1/announce', body), responseMaxBytes: limits.announceMaxBytes })
