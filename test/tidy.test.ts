@@ -23,6 +23,7 @@ import {
   nounsOf,
   outsideLookups,
   tooLongFunctions,
+  wildOutput,
   wrongWork,
 } from './tidy/structure.ts'
 
@@ -49,6 +50,7 @@ t.test('no folder of src has more than 25 files', async (t) => check(t, fullFold
 t.test('no comment is wider than 110 columns', async (t) => check(t, longComments(files)))
 t.test('disk, network and programs come in through world', async (t) => check(t, ambientDisk(files)))
 t.test('names from outside are no keys of plain objects', async (t) => check(t, outsideLookups(files)))
+t.test('foreign text reaches a person in one way', async (t) => check(t, wildOutput(files)))
 t.test('src/work knows no noun of the project', async (t) => check(t, wrongWork(files, nounsOf(glossary))))
 t.test('code points to documents of the repository', async (t) => {
   check(t, foreignReferences(code.filter(({ path }) => !path.startsWith('test/tidy'))))
@@ -99,6 +101,7 @@ t.test('the rules see what they are for', async (t) => {
     ['the disk', ambientDisk(file('src/swarm/a.ts', "import * as fs from 'node:fs'"))],
     ['a socket', ambientDisk(file('src/swarm/a.ts', "import { connect, isIP } from 'node:net'"))],
     ['a lookup by a name from outside', outsideLookups(file('src/node/a.ts', 'const x = facts?.[name]'))],
+    ['a terminal', wildOutput(file('src/node/a.ts', 'process.stderr.write(name)'))],
     ['much work', wrongWork(file('src/work/a.ts', ...lines(401)), [])],
     [
       'a noun in work',

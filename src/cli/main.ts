@@ -1,6 +1,8 @@
 // The command line, from its arguments to its exit code and the error message.
 
 import { Failure, messageOf } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
+import { lineOf } from '../model/line.ts'
 import { type ExitCode, exitCodes, UsageError } from './command.ts'
 import { commands } from './commands.ts'
 import { endQuietlyWithReader, note } from './output.ts'
@@ -24,9 +26,10 @@ async function exitCodeOf(args: readonly string[]): Promise<ExitCode> {
 }
 
 async function explain(error: unknown): Promise<void> {
-  await note(`error: ${messageOf(error)}`)
+  // What another machine answered may be in the message and in the hint.
+  await note(`error: ${lineOf(messageOf(error), limits.shownLineMaxChars)}`)
   if ((error instanceof Failure || error instanceof UsageError) && error.hint !== undefined) {
-    await note(`hint: ${error.hint}`)
+    await note(`hint: ${lineOf(error.hint, limits.shownLineMaxChars)}`)
   }
   if (process.env['BANYAN_DEBUG'] && error instanceof Error) await note(error.stack ?? '')
 }

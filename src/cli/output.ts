@@ -1,14 +1,15 @@
 // Standard output and standard error, each written to the end before the process ends.
 
+import { shownJson, shownOf } from '../model/line.ts'
 import type { Readable } from '../model/local-api/readable.ts'
 import type { Answer } from './daemon.ts'
 
 export function print(text: string): Promise<void> {
-  return written(process.stdout, `${harmless(text)}\n`)
+  return written(process.stdout, `${shownOf(text)}\n`)
 }
 
 export function printJson(value: unknown): Promise<void> {
-  return written(process.stdout, `${JSON.stringify(value, null, 2).replace(hidden, escaped)}\n`)
+  return written(process.stdout, `${shownJson(JSON.stringify(value, null, 2))}\n`)
 }
 
 /** Prints what the daemon answered: as it came with `--json`, otherwise as text for a person. */
@@ -21,7 +22,7 @@ export function show<T>(
 }
 
 export function note(text: string): Promise<void> {
-  return written(process.stderr, `${harmless(text)}\n`)
+  return written(process.stderr, `${shownOf(text)}\n`)
 }
 
 /** Ends the process once the reader of its output has closed the pipe, as `head` does. */
@@ -32,18 +33,6 @@ export function endQuietlyWithReader(): void {
       process.exit()
     })
   }
-}
-
-// Names and sentences in reports come from other machines, and a terminal obeys control characters.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the point.
-const hidden = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g
-
-function harmless(text: string): string {
-  return text.replace(hidden, '\ufffd')
-}
-
-function escaped(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
 
 function written(stream: NodeJS.WriteStream, text: string): Promise<void> {

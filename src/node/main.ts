@@ -3,6 +3,7 @@
 
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
+import { shownOf } from '../model/line.ts'
 import { openWorld } from '../world/real-world.ts'
 import { startRealNode } from './real-node.ts'
 import { homeAt } from './setup/home.ts'
@@ -56,8 +57,8 @@ try {
   await supervisor.ready(`node ${node.name}, control ${node.controlPort}, swarm ${node.swarmPort}`)
   process.stdout.write(`ready ${node.name} control ${node.controlPort} swarm ${node.swarmPort}\n`)
 } catch (error) {
-  process.stderr.write(`error: ${messageOf(error)}\n`)
-  if (error instanceof Failure && error.hint !== undefined) process.stderr.write(`hint: ${error.hint}\n`)
-  if (!(error instanceof Failure) && error instanceof Error) process.stderr.write(`${error.stack}\n`)
+  process.stderr.write(`error: ${shownOf(messageOf(error))}\n`)
+  if (error instanceof Failure && error.hint !== undefined) process.stderr.write(`hint: ${shownOf(error.hint)}\n`)
+  if (!(error instanceof Failure) && error instanceof Error) process.stderr.write(`${shownOf(error.stack ?? '')}\n`)
   process.exit(1)
 }

@@ -33,6 +33,8 @@ export interface NodeParts {
   uploadFacts?: () => Promise<UploadFacts>
   /** This machine's addresses that others can reach. Unknown without this function. */
   ownAddresses?: () => readonly string[]
+  /** Connects to a port and hangs up. Null if the connection was taken, otherwise why not. */
+  connect?: (address: string, port: number) => Promise<string | null>
   openSwarm: (
     options: Pick<SwarmParts, 'onEvent' | 'site' | 'linkRate' | 'scrubEveryMs' | 'onDamage'>,
   ) => Promise<Swarm>

@@ -11,6 +11,7 @@ import type { Uplink } from './parent/uplink.ts'
 import { startWatcher } from './parent/watcher.ts'
 import type { Self } from './self.ts'
 import { reportFrom } from './state/report-from.ts'
+import { siblingsProblemOf } from './state/siblings-problem.ts'
 
 export interface ParentSide {
   announcer: Announcer
@@ -39,17 +40,14 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
     onAnswered: (answered) => dispatch({ kind: 'reports-answered', ...answered }),
   })
   const { site = null } = parts.settings
+  const { ownAddresses = () => [] } = parts
   const announcer = parts.root
     ? noAnnouncer
     : startAnnouncer({
         ...{ uplink, swarm, clock, random, log },
-        site: () => site,
-        mayDial: createDialGuard({
-          monotonicMs: clock.monotonicMs,
-          swarmPort: () => swarm.port,
-          ownAddresses: parts.ownAddresses ?? (() => []),
-        }).mayDial,
-        controlPort: () => self.ports.control,
+        ...{ site: () => site, ownAddresses, controlPort: () => self.ports.control },
+        mayDial: createDialGuard({ monotonicMs: clock.monotonicMs, swarmPort: () => swarm.port, ownAddresses }).mayDial,
+        onSiblings: (reach) => dispatch({ kind: 'siblings-looked', problem: siblingsProblemOf(reach) }),
         onSite: (seen) => {
           if (site === null) dispatch({ kind: 'site-seen', site: seen })
         },
@@ -84,6 +82,7 @@ export function startNews(
       await parts.setIdentity(next)
       dispatch({ kind: 'certificate-renewed' })
     },
+    onRefused: (failure) => dispatch({ kind: 'renewal-refused', failure }),
   })
   const watcher = parts.root
     ? null

@@ -16,6 +16,7 @@ import { openTrust } from '../trust/trust-store.ts'
 import { type LocalServer, serveLocal } from '../world/local.ts'
 import { type Objects, openObjects } from '../world/objects.ts'
 import { ownAddresses } from '../world/own-addresses.ts'
+import { connectOnce } from '../world/tcp-connect.ts'
 import { readUploadFacts } from '../world/upload-facts.ts'
 import type { OpenStore, World } from '../world/world.ts'
 import { type RunningNode, startNode } from './daemon.ts'
@@ -25,6 +26,7 @@ import type { PlainEndpoint } from './plain.ts'
 import type { Reloaded } from './reload.ts'
 import { controlUrlOf } from './setup/control-url.ts'
 import type { Home } from './setup/home.ts'
+import { closeHome } from './setup/private-home.ts'
 import { loadSettings } from './setup/settings-file.ts'
 import { programVersion } from './version.ts'
 
@@ -51,6 +53,7 @@ export async function startRealNode({ world, home }: { world: World; home: Home 
       { hint: 'a node keeps the name that it joined with' },
     )
   }
+  for (const told of await closeHome(home.dir)) world.log.warn('home open to others', { told })
   await world.disk.makeFolder(home.run, { mode: 0o700 })
   const store = await world.openStore(home.state)
   let node: RunningNode | undefined
@@ -99,6 +102,7 @@ async function nodePartsFrom({
     trust: await openTrust({ dir: home.tuf, clock: root?.fleet ?? clock, disk, log }),
     uploadFacts: () => readUploadFacts(),
     ownAddresses,
+    connect: connectOnce,
     machine: openLocalMachine({ ...world, home: home.dir, targetRoot: settings.targetRoot, asUnit }),
     openSwarm: (wanted) =>
       openSwarm({

@@ -4,6 +4,7 @@
 import { BoundedMap } from '../model/bounded-map.ts'
 import { limits } from '../model/limits.ts'
 import type { NodeName } from '../model/names.ts'
+import { areApart } from './circles.ts'
 import type { Member } from './memberships.ts'
 import type { Table } from './table.ts'
 
@@ -11,6 +12,7 @@ export interface ObjectGateways {
   /**
    * The sibling that the child is to ask for objects; undefined if the child asks its parent. Elects
    * the child itself where the site has nobody: so whoever is named to others knows it already.
+   * Children that have dialled each other in vain ask the parent.
    */
   gatewayFor(caller: Member, nowMs: number): Member | undefined
   /**
@@ -36,7 +38,7 @@ export function createObjectGateways({ table }: { table: Pick<Table, 'get'> }): 
         if (isFit(caller, caller.site, nowMs)) bySite.set(caller.site, caller.node)
         return undefined
       }
-      return known.node === caller.node ? undefined : known
+      return known.node === caller.node || areApart(caller, known) ? undefined : known
     },
     failed: (caller, name, nowMs) => {
       if (bySite.get(caller.site) !== name || name === caller.node) return

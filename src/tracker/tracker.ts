@@ -11,6 +11,7 @@ import { createElections, type Elections, type ElectionsParts } from './election
 import { handoutFor, type Self } from './handout.ts'
 import type { Member, Wanted } from './memberships.ts'
 import { createObjectGateways } from './object-gateways.ts'
+import { placesFor } from './places.ts'
 import { type Arrival, createTable } from './table.ts'
 import { createWholeMembers } from './whole-members.ts'
 import { createWholes } from './wholes.ts'
@@ -100,7 +101,7 @@ export function startTracker(parts: TrackerParts): Tracker {
       table.noteInterval(node, handout.intervalMs)
       if (announce.objectsFailed !== undefined) objectGateways.failed(caller, announce.objectsFailed, nowMs)
       const gateway = objectGateways.gatewayFor(caller, nowMs)
-      return { ...handout, ...(gateway && { objects: placeOf(gateway) }), ...(!isKnown && { tellAll: true }) }
+      return { ...handout, ...(gateway && { objects: placeOf(caller, gateway) }), ...(!isKnown && { tellAll: true }) }
     },
     mayTake: elections.mayTake,
     parted: (infoHash, node) => elections.parted(infoHash, node, clock.monotonicMs()),
@@ -109,8 +110,9 @@ export function startTracker(parts: TrackerParts): Tracker {
   }
 }
 
-function placeOf({ node, address, controlPort }: Member): NonNullable<Handout['objects']> {
-  return { node, address, port: controlPort }
+function placeOf(caller: Member, gateway: Member): NonNullable<Handout['objects']> {
+  const { node, controlPort } = gateway
+  return { node, address: placesFor(caller, gateway)[0], port: controlPort }
 }
 
 function bytesHeldBy(self: Self, infoHash: InfoHash): number {

@@ -182,9 +182,10 @@ async function renew(
     payloadType: renewalPayloadType,
     certificates: { [carried]: certificate },
     ca: desk.authority.certificate,
-    // The root's own certificate may have ended, or may begin later, by whichever clock.
+    // The root's own certificate may have ended, or may begin later, by whichever clock. That of
+    // another node may have ended: the record of its key is what counts.
     now: isOwn ? null : now,
-    lateMs: 0,
+    lateMs: Number.POSITIVE_INFINITY,
   })
   const renewal = parseRenewal(parseJson(verified.payload, 'renewal', limits.messageMarksMax), 'renewal')
   if (renewal.node !== verified.node) {
@@ -195,28 +196,35 @@ async function renew(
   if (!isOwn && !isTimely) {
     throw new Failure('replayed', `renewal of ${verified.node} is of ${new Date(renewal.at).toISOString()}`)
   }
-  const node = (await desk.records.node(verified.node)) ?? (await readmitted(desk, verified, desk.isRestored()))
-  if (node?.keyId !== verified.keyId || node.revokedAt !== null) {
-    throw new Failure('refused', `${verified.node} with key ${verified.keyId} is no node of this fleet any more`)
-  }
+  const der = Buffer.from(certificate, 'base64')
+  const node = (await desk.records.node(verified.node)) ?? (await readmitted(desk, verified, der))
+  if (node?.keyId !== verified.keyId || node.revokedAt !== null) throw noNodeAnyMore(verified)
   const known = desk.renewed.get(verified.keyId)
   if (!isOwn && known !== undefined && Math.abs(now - known.at) < limits.renewalEveryMs) return known.reply
-  const { publicKey } = certificateOf(Buffer.from(certificate, 'base64'), 'certificate')
+  const { publicKey } = certificateOf(der, 'certificate')
   const reply = await replyFor(desk, verified.node, publicKey)
   desk.renewed.set(verified.keyId, { at: now, reply })
   return reply
 }
 
+function noNodeAnyMore({ node, keyId }: { node: NodeName; keyId: Sha256 }): Failure {
+  return new Failure('refused', `${node} with key ${keyId} is no node of this fleet any more`, {
+    hint: `banyan token create --replaces ${node} on the root, and with it banyan join --again here`,
+  })
+}
+
 /**
  * A node without a record at a restored root joined after the copy that the root was restored from:
- * its certificate says that it was let in. At any other root such a node is none.
+ * its certificate, as long as it holds, says that it was let in. At any other root such a node is
+ * none.
  */
 async function readmitted(
-  { records, clock }: Desk,
+  { records, clock, isRestored }: Desk,
   { node, keyId }: { node: NodeName; keyId: Sha256 },
-  isRestored: boolean,
+  certificate: Uint8Array,
 ): Promise<NodeRecord | undefined> {
-  if (!isRestored) return undefined
+  const endsAt = certificateOf(certificate, 'certificate').validToDate.getTime()
+  if (!isRestored() || clock.now() > endsAt) return undefined
   const record = { keyId, since: clock.now(), revokedAt: null }
   await records.putNode(node, record)
   return record

@@ -4,8 +4,9 @@
 
 import { createHmac, hash, type KeyObject } from 'node:crypto'
 import * as v from 'valibot'
-import { Failure } from '../model/failure.ts'
+import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
+import { lineOf } from '../model/line.ts'
 import { type Instant, instantSchema, type NodeName, nodeNameSchema } from '../model/names.ts'
 import { parserOf } from '../model/parse.ts'
 import { envelopeSchema } from '../model/report.ts'
@@ -115,6 +116,16 @@ export function acceptRenewal(input: unknown, identity: NodeIdentity): NodeIdent
     )
   }
   return renewed
+}
+
+/** Why the root, or a node on the way to it, answered no. */
+export function refusalOf(body: unknown, status: number, who: string): Failure {
+  const failure = typeof body === 'object' && body !== null && 'failure' in body ? body.failure : undefined
+  const { message, hint } = (failure ?? {}) as { message?: unknown; hint?: unknown }
+  return new Failure('refused', typeof message === 'string' ? lineOf(message) : `${who} answered ${status}`, {
+    ...(typeof hint === 'string' && { hint: lineOf(hint) }),
+    cause: messageOf(body),
+  })
 }
 
 export function enrolmentHmac(key: Uint8Array, csr: Uint8Array): Buffer {

@@ -2,6 +2,7 @@
 // time.
 
 import { limits } from '../model/limits.ts'
+import { writtenOut } from '../model/line.ts'
 import { systemClock } from './clock.ts'
 import type { Clock, Log, LogFields } from './world.ts'
 
@@ -25,7 +26,7 @@ export function createLog(options: {
   const at = (level: LogLevel) => (message: string, fields?: LogFields) => {
     if (weight[level] < weight[options.level]) return
     const start = options.journal ? journalPrefix[level] : `${new Date(clock.now()).toISOString()} ${level} `
-    options.write(`${start}${withoutControls(message)}${textOf(fields)}\n`)
+    options.write(`${start}${writtenOut(message)}${textOf(fields)}\n`)
   }
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
@@ -41,13 +42,5 @@ function textOf(fields: LogFields = {}): string {
 function valueText(value: NonNullable<LogFields[string]> | null): string {
   if (typeof value !== 'string') return String(value)
   const short = value.length > limits.logValueMaxChars ? `${value.slice(0, limits.logValueMaxChars)}...` : value
-  return /^[^\s"=\\\p{C}]+$/u.test(short) ? short : withoutControls(JSON.stringify(short))
-}
-
-/**
- * Other machines control the values. Without control characters, no value starts a line or commands
- * the reader's terminal.
- */
-function withoutControls(text: string): string {
-  return text.replace(/[\p{C}\u2028\u2029]/gu, (control) => `\\u{${control.codePointAt(0)?.toString(16)}}`)
+  return /^[^\s"=\\\p{C}]+$/u.test(short) ? short : writtenOut(JSON.stringify(short))
 }

@@ -171,6 +171,8 @@ export interface HttpPeer {
   address: string
   /** The server's address at which the caller connected. */
   reachedAt: string
+  /** Present for a certificate that is ours in everything, and has ended. */
+  isEnded?: true
 }
 
 export interface HttpRequest {
@@ -241,6 +243,11 @@ export interface Http {
     /** Whose connections, bodies and answers count together. By default: of one certificate. */
     nameOf?: (peer: HttpPeer) => string
     handler: (request: HttpRequest) => Promise<HttpResponse>
+    /**
+     * A caller whose certificate has ended may send requests with this path, and gets 403 for any
+     * other. Without `renewalPath` such a caller is a stranger.
+     */
+    renewalPath?: string
     /**
      * A caller did not speak TLS 1.3, or presented no valid certificate of our CA. The reason is a
      * code of OpenSSL or Node, such as `CERT_HAS_EXPIRED`. Not called for a connection that merely

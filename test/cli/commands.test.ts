@@ -101,6 +101,17 @@ t.test('names from other machines cannot steer the terminal', async (t) => {
   t.same(JSON.parse(asJson.stdout), [hostile])
 })
 
+t.test('names from other machines cannot forge a line', async (t) => {
+  const hostile = { ...node, site: 'berlin\nconverged  yes', labels: {}, parent: 'x\u2028y\rz' }
+  const { ended } = await ask(t, ['node-info', 'shop-7'], rawAnswer(hostile))
+  t.match(ended.stdout, /^site +berlin converged {2}yes$/m)
+  t.match(ended.stdout, /^parent +x y z$/m)
+  const { ended: refused } = await ask(t, ['nodes'], async () => {
+    throw new Failure('refused', 'no\nall is well', { hint: 'do\nthis' })
+  })
+  t.match(refused.stderr, /^error: no all is well\nhint: do this\n$/)
+})
+
 t.test('a plan says what changes where, what crosses the links, and what is not known', async (t) => {
   for (const command of [['plan'], ['release', '--dry-run']]) {
     const { ended, asked } = await ask(t, command, answerTo('GET /plan', plan))

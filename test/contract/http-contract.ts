@@ -159,6 +159,40 @@ export function httpContract(t: Test, open: (t: Test) => Promise<HttpWorld>): vo
     t.equal(stage.requests.length, 0)
   })
 
+  check(
+    t,
+    'a caller whose certificate has ended can renew it, where the server says how, and nothing else',
+    async (t, stage) => {
+      const issuedAt = stage.world.now - limits.certificateLifetimeMs - 60_000
+      const tls = await stage.fleet.node('child', { issuedAt })
+      const renewal = { tls, method: 'POST', path: '/v1/enrol', body: 'again' } as const
+      const reply = await stage.ask(renewal)
+      t.equal(reply.status, 200)
+      t.equal(Buffer.from(reply.body).toString(), 'ended')
+      const other = await stage.ask({ tls, path: '/v1/watch' })
+      t.equal(other.status, 403)
+      t.match(Buffer.from(other.body).toString(), /has ended/)
+      t.equal((await stage.ask({ tls, method: 'POST', path: '/v1/reports', body: 'more' })).status, 403)
+      t.equal(stage.requests.length, 1)
+      t.equal(stage.strangers.length, 0)
+
+      const foreign = await createTestFleet('other', stage.world.now)
+      const early = await stage.fleet.node('child', { issuedAt: stage.world.now + 60 * 60_000 })
+      const strangers: TlsIdentity[] = [
+        { ...(await foreign.node('child', { issuedAt })), ca: stage.childTls.ca },
+        { ...(await foreign.node('child')), ca: stage.childTls.ca },
+        early,
+      ]
+      for (const stranger of strangers) {
+        t.match(await failureCodeOf(stage.ask({ ...renewal, tls: stranger })), /^(unreachable|untrusted)$/)
+      }
+      t.equal(stage.requests.length, 1)
+      t.equal(stage.strangers.length, strangers.length)
+    },
+    async ({ peer }) => ({ status: 200, body: peer.isEnded === true ? 'ended' : 'holds' }),
+    '/v1/enrol',
+  )
+
   check(t, 'with a certificate for enrolling one can call, but not be called', async (t, stage) => {
     const tls = await stage.fleet.enrolment('0123456789abcdef')
     t.equal((await stage.ask({ tls })).status, 200)
@@ -240,6 +274,7 @@ export function httpContract(t: Test, open: (t: Test) => Promise<HttpWorld>): vo
     promise: string,
     body: (t: Test, stage: Stage) => Promise<void>,
     handler: (request: HttpRequest) => Promise<HttpResponse> = async () => ({ status: 200 }),
+    renewalPath?: string,
   ): void {
     t.test(promise, async (t) => {
       const world = await open(t)
@@ -260,6 +295,7 @@ export function httpContract(t: Test, open: (t: Test) => Promise<HttpWorld>): vo
             reached.resolve(request)
             return handler(request)
           },
+          ...(renewalPath !== undefined && { renewalPath }),
           onStranger: (address, reason) => strangers.push(`${address} ${reason}`),
         }),
       )

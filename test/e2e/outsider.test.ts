@@ -60,11 +60,6 @@ t.test('outsiders', { timeout: 90_000 }, async (t) => {
       /CERT|SIGNATURE/i,
     ],
     [
-      'with a certificate of the fleet that has expired',
-      () => certificateOf(scene, { authority: fleet, now: Date.now() - 2 * limits.certificateLifetimeMs }),
-      /CERT_HAS_EXPIRED/,
-    ],
-    [
       'with a certificate of the fleet that is not valid yet',
       () => certificateOf(scene, { authority: fleet, now: Date.now() + dayMs }),
       /CERT_NOT_YET_VALID/,
@@ -119,6 +114,26 @@ t.test('outsiders', { timeout: 90_000 }, async (t) => {
     t.match(got.toString(), '"code":"bad-input"')
     t.equal((await askSwarm(scene, enrolment, '127.0.0.20')).got.length, 0, 'the swarm port says not a byte')
     await logged(t, tree, '127.0.0.20', 'swarm port', /CERT|PURPOSE|enrol|token/i)
+  })
+
+  await t.test('somebody with a certificate of the fleet that has expired may ask for its renewal only', async (t) => {
+    const old = { authority: fleet, now: Date.now() - 2 * limits.certificateLifetimeMs }
+    const tls = await certificateOf(scene, old)
+    const calls: ['GET' | 'POST', string][] = [
+      ['GET', '/v1/tuf/timestamp.json'],
+      ['GET', '/v1/watch?timestamp=0'],
+      ['POST', '/v1/announce'],
+      ['GET', '/v1/enrol/../tuf/timestamp.json'],
+    ]
+    for (const [method, path] of calls) {
+      const { got } = await askControl(control, tls, '127.0.0.21', method, path)
+      t.match(got.toString(), /^HTTP\/1\.1 403 .*has ended/s, `${method} ${path}`)
+      t.notMatch(got.toString(), /signed|rules|timestamp\.json/)
+    }
+    const { got } = await askControl(control, tls, '127.0.0.21', 'POST', '/v1/enrol')
+    t.match(got.toString(), /^HTTP\/1\.1 403 .*"code":"bad-input"/s, 'what he asks there has to be a request')
+    t.equal((await askSwarm(scene, tls, '127.0.0.21')).got.length, 0, 'the swarm port says not a byte')
+    await logged(t, tree, '127.0.0.21', 'swarm port', /CERT_HAS_EXPIRED/)
   })
 
   await t.test('nobody answers in another protocol', async (t) => {

@@ -110,6 +110,16 @@ t.test('a package whose hook gives its folders to a service user is upgraded and
   await t.rejects(fs.lstat(opt), { code: 'ENOENT' })
 })
 
+t.test('a refused installation removes no empty folder of somebody else, through a link to it', async (t) => {
+  const { ensure, build, opt } = await treeWorld(t)
+  const elsewhere = path.join(opt, '../../../elsewhere')
+  await fs.mkdir(path.join(elsewhere, 'versions'), { recursive: true })
+  await fs.mkdir(path.dirname(opt), { recursive: true })
+  await fs.symlink(elsewhere, opt)
+  t.match(await ensure(stepOf('install', await build('1.0'))), { outcome: 'failed', detail: /is no folder/ })
+  t.same(await fs.readdir(elsewhere), ['versions'])
+})
+
 async function installed(t: Test) {
   const root = t.testdir({
     elsewhere: { a: 'precious' },

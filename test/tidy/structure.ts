@@ -111,6 +111,25 @@ export function outsideLookups(files: readonly SourceFile[]): string[] {
     )
 }
 
+/** Who writes to a terminal or a log: all others go through them, and so through src/model/line.ts. */
+const writers: Readonly<Record<string, string>> = {
+  'src/cli/output.ts': 'what commands print',
+  'src/cli/banyan.js': 'it starts the Node of the packages, before any of our own modules can be loaded',
+  'src/node/setup/process-log.ts': 'the log of a process',
+  'src/node/main.ts': 'what the daemon says before there is a log, and that it is ready',
+  'src/model/json-schema.ts': 'a program of its own, which prints our own schema',
+  'src/world/facts-main.ts': 'its output is read by the daemon',
+  'src/reconcile/apply/apply-process.ts': 'its output is a file of the daemon',
+  'src/reconcile/apply/left-behind.ts': 'its output is a file of the daemon',
+}
+
+/** One place says which characters of foreign text a person gets to see. */
+export function wildOutput(files: readonly SourceFile[]): string[] {
+  return sourcesOf(files)
+    .filter(({ path, text }) => /\bprocess\.std(out|err)\.write\(|\bconsole\.\w+\(/.test(text) && !(path in writers))
+    .map(({ path }) => `${path} writes to a terminal by itself: take src/cli/output.ts or a Log`)
+}
+
 /** Files whose keys all come from their own code. */
 const ownKeys: Readonly<Record<string, string>> = {
   'src/cli/': 'options and conditions are listed in the commands themselves',

@@ -17,6 +17,9 @@ function stage() {
       controlPort: 2,
       site: 's',
       isAcross: true,
+      ownAddresses: [],
+      unreached: new Set<string>(),
+      isAlone: false,
     } as const
     const member = { ...usual, intervalMs: 1000, lastSeenMs: nowMs, draw: 0, infoHashes: [], missing: 0, ...more }
     members.set(node, member)
@@ -35,6 +38,7 @@ t.test('the first of a site asks the parent, and the others ask the first', asyn
   t.equal(announces('b', 0), 'a')
   t.equal(announces('c', 0, { site: 'other' }), undefined, 'each site has its own')
   t.equal(announces('a', 500), undefined)
+  t.equal(announces('d', 500, { unreached: new Set(['a']) }), undefined, 'who cannot reach it asks the parent')
 })
 
 t.test('a child at the parent’s own site asks the parent', async (t) => {

@@ -230,8 +230,21 @@ t.test('a node renews its certificate, as often as it likes', async (t) => {
     t.equal(identity.notAfter, root.clock.at + limits.certificateLifetimeMs)
   }
   root.clock.at += limits.certificateLifetimeMs + 1000
-  const late = requestRenewal(identity, root.clock.at)
-  t.match(await failureOf(root.fleet.enrol(late)), { code: 'expired', message: /certificate of n1 ended at/ })
+})
+
+t.test('a node that was off for longer than its certificate gets a new one, unless it was revoked', async (t) => {
+  const root = await acme()
+  const [identity, revoked] = [await join(root, 'n1'), await join(root, 'n2')]
+  await root.fleet.revoke('n2')
+  root.clock.at += limits.certificateLifetimeMs + 500 * dayMs
+  const renewed = acceptRenewal(sent(await root.fleet.enrol(sent(requestRenewal(identity, root.clock.at)))), identity)
+  t.equal(renewed.notAfter, root.clock.at + limits.certificateLifetimeMs)
+  t.match(await failureOf(root.fleet.enrol(requestRenewal(revoked, root.clock.at))), {
+    code: 'refused',
+    hint: /token create --replaces n2/,
+  })
+  const old = requestRenewal(identity, root.clock.at - 3 * dayMs)
+  t.equal((await failureOf(root.fleet.enrol(old))).code, 'replayed', 'and not by a message of long ago')
 })
 
 t.test('a node that renews again and again gets the same certificate, until an hour has passed', async (t) => {
@@ -294,6 +307,10 @@ t.test('a node that joined after the copy of a restored root is known by its cer
   )
   const thief = await requestEnrolment(token, 'n1', newKey('thief'))
   t.equal((await failureOf(restored.enrol(thief))).code, 'already-exists', 'and has its name again')
+  const late = await join(root, 'n2')
+  root.clock.at += limits.certificateLifetimeMs + dayMs
+  const ended = restored.enrol(sent(requestRenewal(late, root.clock.at)))
+  t.equal((await failureOf(ended)).code, 'refused', 'but not by a certificate that has ended')
 })
 
 t.test('a renewal is for who signed it, and for now', async (t) => {

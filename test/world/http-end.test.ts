@@ -1,6 +1,7 @@
 // A connection ends with the certificate that it was made with, at both ends.
 
 import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
 import * as tls from 'node:tls'
 import t, { type Test } from 'tap'
 import { Failure } from '../../src/model/failure.ts'
@@ -55,3 +56,31 @@ async function scene(t: Test, { ofServer }: { ofServer: boolean }) {
   })
   return { port: server.port, fleet, ending }
 }
+
+t.test('a parent that for ever says that it will answer is given up', async (t) => {
+  const fleet = await createTestFleet('acme', Date.now())
+  const { key, certificate, ca } = await fleet.node('parent')
+  let said = 0
+  const server = tls.createServer({ key, cert: certificate, ca, requestCert: true }, (socket) => {
+    const promise = () => {
+      if (socket.destroyed) return
+      said += 1
+      socket.write('HTTP/1.1 103 Early Hints\r\n\r\n', promise)
+    }
+    socket.on('error', () => {}).once('data', promise)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const http = openHttp({ onError: () => {} })
+  t.teardown(() => {
+    http.close()
+    server.close()
+  })
+  const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const own = { tls: await fleet.node('child'), timeoutMs: 600_000, responseMaxBytes: 1000 }
+  await t.rejects(http.request({ url, method: 'GET', path: '/', ...own }), {
+    code: 'unreachable',
+    message: /only says that it will answer/,
+  })
+  t.ok(said > limits.informationMax)
+})

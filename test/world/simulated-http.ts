@@ -3,7 +3,8 @@
 
 import { Failure } from '../../src/model/failure.ts'
 import { limits } from '../../src/model/limits.ts'
-import type { Clock, Http, HttpReply, HttpResponse, HttpServer, TlsIdentity } from '../../src/world/world.ts'
+import { endedText } from '../../src/world/http/http-exchange.ts'
+import type { Clock, Http, HttpPeer, HttpReply, HttpResponse, HttpServer, TlsIdentity } from '../../src/world/world.ts'
 import { type Life, never } from './life.ts'
 import type { Wires } from './network.ts'
 import { derOf, distrustOf } from './simulated-tls.ts'
@@ -54,6 +55,7 @@ interface Exchange {
 interface Connection {
   server: Server
   serverCertificate: string
+  isEnded?: true
 }
 
 /** Roughly what TLS and HTTP add. */
@@ -198,24 +200,30 @@ export function simulatedHttp(parts: {
       function shakeHands(found: Server, shown: TlsIdentity): void {
         const distrust = distrustOf(options.tls, shown, 'serving', clock.now())
         const reason = distrustOf(shown, options.tls, 'calling', found.clock.now())
+        const isEnded = reason === 'CERT_HAS_EXPIRED' && found.options.renewalPath !== undefined
         if (distrust !== undefined) {
           fail('untrusted', `${options.url} has no certificate of this fleet: ${distrust}`)
-        } else if (reason !== undefined) {
+        } else if (reason !== undefined && !isEnded) {
           found.options.onStranger?.(address, reason)
           fail('unreachable', `cannot reach ${options.url}: connection closed`)
         } else {
-          call({ server: found, serverCertificate: shown.certificate })
+          call({ server: found, serverCertificate: shown.certificate, ...(isEnded && { isEnded }) })
         }
       }
 
       function call(connection: Connection): void {
         server = connection.server
         const { pathname, searchParams } = new URL(options.path, 'https://node')
-        const peer = { certificate: derOf(options.tls.certificate), address, reachedAt: server.address }
+        const { isEnded } = connection
+        const seen = wires.seenAs(address, server.address)
+        const known = { certificate: derOf(options.tls.certificate), address: seen, reachedAt: server.address }
+        const peer: HttpPeer = { ...known, ...(isEnded && { isEnded }) }
+        const isBarred = isEnded === true && pathname !== server.options.renewalPath
         const tooLarge = body.length > server.options.bodyMaxBytes(pathname, peer)
         send(headerBytes + (tooLarge ? 0 : body.length), () => {
           const { state } = connection.server
           if (state !== 'open') return fail('unreachable', `cannot reach ${options.url}: connection closed`)
+          if (isBarred) return answer(connection, { status: 403, body: endedText })
           if (tooLarge) return answer(connection, { status: 413 })
           exchange = {
             caller: new AbortController(),

@@ -19,10 +19,11 @@ export function distrustOf(
   const certificate = parsed(other.certificate)
   if (!isIssuedBy(other.certificate, viewer.ca)) return 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'
   if (now < Date.parse(certificate.validFrom)) return 'CERT_NOT_YET_VALID'
-  if (now > Date.parse(certificate.validTo)) return 'CERT_HAS_EXPIRED'
   // Node calls the extended usages `keyUsage`. A certificate without any serves for everything.
   const usages: readonly string[] | undefined = certificate.keyUsage
-  return usages === undefined || usages.includes(purposes[purpose]) ? undefined : 'INVALID_PURPOSE'
+  if (usages !== undefined && !usages.includes(purposes[purpose])) return 'INVALID_PURPOSE'
+  // The last reason: with it, nothing else is wrong.
+  return now > Date.parse(certificate.validTo) ? 'CERT_HAS_EXPIRED' : undefined
 }
 
 export function derOf(certificate: string): Uint8Array {

@@ -221,6 +221,7 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
           rates: unlimited,
           ...{ engine: swarms.engineFor(simulated), checker: simulatedChecker(world.disk) },
         }),
+      ownAddresses: () => [simulated.address],
       root:
         fleet === null
           ? null

@@ -1,7 +1,7 @@
 // `banyan init`: makes a root.
 
 import { type Command, exitCodes, newNodeOf, newNodeOptions } from '../command.ts'
-import { print } from '../output.ts'
+import { note, print } from '../output.ts'
 
 export const initCommand: Command = {
   command: 'init',
@@ -10,6 +10,7 @@ export const initCommand: Command = {
   run: async (args) => {
     const { initRoot } = await import('../../node/setup/init.ts')
     const made = await initRoot(newNodeOf(args))
+    for (const each of made.notes) await note(`note: ${each}`)
     await print(
       [
         `root ${made.name} is made in ${made.home}`,

@@ -11,7 +11,7 @@ import {
   textsOf,
   UsageError,
 } from '../command.ts'
-import { print } from '../output.ts'
+import { note, print } from '../output.ts'
 
 export const joinCommand: Command = {
   command: 'join <token>',
@@ -50,6 +50,7 @@ export const joinCommand: Command = {
     }
     const { joinTree } = await import('../../node/setup/join.ts')
     const joined = await joinTree(options)
+    for (const each of joined.notes) await note(`note: ${each}`)
     await print(
       [
         `${joined.name} joined below ${joined.parent}; its home is ${joined.home}`,

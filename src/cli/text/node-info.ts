@@ -1,5 +1,7 @@
 // Everything known of one node: the gist, and its newest report where that is here.
 
+import { limits } from '../../model/limits.ts'
+import { lineOf } from '../../model/line.ts'
 import type { AnswerOf } from '../../model/local-api/calls.ts'
 import type { MeasuredTransfer } from '../../model/local-api/nodes.ts'
 import type { Readable } from '../../model/local-api/readable.ts'
@@ -85,8 +87,8 @@ function serviceTexts({ restarts = [], needs }: Readable<Report>, now: Instant):
 /** What programs printed may hold control sequences for a terminal. */
 function printedLines(output: string): string[] {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: taking them out is the point.
-  const plain = output.replace(/\u001b\[[0-9;?]*[A-Za-z]|[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, ' ')
-  return plain.split('\n').filter((line) => line.trim() !== '')
+  const plain = output.replace(/\u001b\[[0-9;?]*[A-Za-z]/g, ' ').split('\n')
+  return plain.map((line) => lineOf(line, limits.shownLineMaxChars)).filter((line) => line.trim() !== '')
 }
 
 function transfersText(transfers: readonly Readable<Transfer>[]): string {

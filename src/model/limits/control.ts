@@ -26,6 +26,8 @@ export const controlLimits = {
    * of an answer that makes progress, as a megabyte takes an hour over a link that many share.
    */
   requestTimeoutMs: 30 * second,
+  /** Answers 1xx before the answer. Nodes send none; a program between them may send one or two. */
+  informationMax: 8,
   /**
    * The least that has to come within `requestTimeoutMs`. 32 kbit/s that 20 nodes share are 6 KiB for
    * each of them; less is a caller that takes its answer in drops.

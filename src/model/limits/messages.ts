@@ -65,6 +65,8 @@ export const messageLimits = {
   labelsMax: 64,
   /** A line of text in a message: a name, a summary, a reason. Longer lines fit no screen. */
   textMaxChars: 512,
+  /** One line of an answer that a command shows. A join string is the longest that is meant to be. */
+  shownLineMaxChars: 8 * KiB,
   /** The value of one field of a log line. What a program printed may end up in it. */
   logValueMaxChars: 2_048,
 }

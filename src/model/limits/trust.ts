@@ -24,8 +24,8 @@ export const trustLimits = {
    */
   rootLifetimeMs: 3650 * day,
   /**
-   * How long a node's certificate holds. It is renewed when a third is left: a node may be off for
-   * 20 days.
+   * How long a node's certificate holds. It is renewed when a third is left, so a node that is off for
+   * 20 days misses nothing. After its end it opens its own renewal, and nothing else.
    */
   certificateLifetimeMs: 60 * day,
   /** A certificate begins this much before it is made, for machines whose clocks are behind. */
@@ -65,6 +65,13 @@ export const trustLimits = {
   renewalSkewMs: 1 * day,
   /** A node that renews again within this time gets the same certificate. */
   renewalEveryMs: 1 * hour,
+  /**
+   * A connection of a node whose certificate has ended. One renewal through a chain of staging
+   * servers takes less.
+   */
+  renewalConnectionMs: 2 * minute,
+  /** Connections at once of a node whose certificate has ended: one renewal, and one that hangs. */
+  renewalConnectionsMax: 2,
   /** Renewals that the root remembers for that. A fleet of 100,000 makes a hundred in an hour. */
   renewalsKept: 1_024,
   /**

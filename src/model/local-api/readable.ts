@@ -4,6 +4,8 @@
 
 import * as v from 'valibot'
 import { Failure } from '../failure.ts'
+import { limits } from '../limits.ts'
+import { lineOf } from '../line.ts'
 
 /**
  * A `T` as a reader of any version may rely on it: every field may be absent, and a word may be one
@@ -17,7 +19,10 @@ export type Readable<T> = T extends string
       ? Readable<Item>[]
       : { readonly [Key in keyof T]?: Readable<T[Key]> | undefined }
 
-/** Throws a `bad-input` Failure if the answer as a whole is something else than `schema` says. */
+/**
+ * Throws a `bad-input` Failure if the answer as a whole is something else than `schema` says. Each
+ * text is one line, whatever other machines wrote into it, except for what programs printed.
+ */
 export function readAnswer<T>(schema: v.GenericSchema<unknown, T>, answer: unknown): Readable<T> {
   const read = v.safeParse(tolerant(schema), answer)
   if (!read.success) throw new Failure('bad-input', `the answer of the daemon: ${read.issues[0].message}`)
@@ -34,6 +39,14 @@ interface SchemaParts {
   pipe?: readonly { kind: string }[]
 }
 
+/** The fields with what programs printed, in lines. */
+const printed = new Set(['output'])
+
+const line = v.pipe(
+  v.string(),
+  v.transform((text) => lineOf(text, limits.shownLineMaxChars)),
+)
+
 /** The same shape without limits and patterns, and without the closed lists of words. */
 function tolerant(schema: unknown): v.GenericSchema {
   const parts = schema as SchemaParts
@@ -41,13 +54,14 @@ function tolerant(schema: unknown): v.GenericSchema {
   switch (parts.type) {
     case 'object':
     case 'strict_object': {
-      const fields = Object.entries(entries ?? {}).map(([key, entry]) => [key, orAbsent(tolerant(entry))] as const)
+      const read = (key: string, entry: unknown) => (printed.has(key) ? v.string() : tolerant(entry))
+      const fields = Object.entries(entries ?? {}).map(([key, entry]) => [key, orAbsent(read(key, entry))] as const)
       return v.object(Object.fromEntries(fields))
     }
     case 'array':
       return v.array(tolerant(item))
     case 'record':
-      return v.record(v.string(), orAbsent(tolerant(value)))
+      return v.record(line, orAbsent(tolerant(value)))
     case 'nullable':
       return v.nullable(tolerant(wrapped))
     case 'optional':
@@ -55,7 +69,7 @@ function tolerant(schema: unknown): v.GenericSchema {
       return tolerant(wrapped)
     case 'picklist':
     case 'string':
-      return v.string()
+      return line
     case 'number':
       return v.number()
     case 'boolean':
@@ -63,7 +77,7 @@ function tolerant(schema: unknown): v.GenericSchema {
     case 'union':
       return v.union(options.map(tolerant))
     case 'literal':
-      return v.union([v.string(), v.number(), v.boolean()])
+      return v.union([line, v.number(), v.boolean()])
     case 'custom':
       // A check that stands before the schema it guards.
       return tolerant(parts.pipe?.findLast(({ kind }) => kind === 'schema'))

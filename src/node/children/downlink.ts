@@ -1,6 +1,7 @@
 // A node's side towards its children: answers their requests. It keeps no list of children; every
 // request stands alone.
 
+import { plainAddress } from '../../model/address.ts'
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { Instant, NodeName, Sha256 } from '../../model/names.ts'
@@ -8,6 +9,7 @@ import { parseJson } from '../../model/parse.ts'
 import { parseReportBatch, type ReportBatch } from '../../model/report.ts'
 import { type Handout, parseAnnounce } from '../../model/wire/announce.ts'
 import { digestsIn, type Found, framesOf } from '../../model/wire/object-frames.ts'
+import type { ReachAnswer } from '../../model/wire/reach.ts'
 import type { ReportsAnswer } from '../../model/wire/reports-answer.ts'
 import { retryAfterS } from '../../model/wire/retry-after.ts'
 import { openMetricsType } from '../../report/open-metrics.ts'
@@ -35,6 +37,8 @@ export interface DownlinkParts {
   reports(node: NodeName, batch: ReportBatch): Promise<ReportsAnswer>
   enrol(body: Uint8Array): Promise<{ status: number; body: Uint8Array }>
   metrics(): Promise<string>
+  /** See `DialBack`. Undefined where this node cannot dial back. */
+  reach(asked: { node: NodeName; address: string; control: number; swarm: number }): Promise<ReachAnswer> | undefined
   /** The clock of a child that has just called. */
   clockHeard(node: NodeName, at: Instant): void
   /** The version of the timestamp that a child trusts. */
@@ -73,16 +77,21 @@ export function createDownlink(parts: DownlinkParts): Downlink {
     bodyMaxBytes(path, peer) {
       const role = identityIn(peer)?.role
       if (role === undefined || (role === 'enrol' && path !== '/v1/enrol')) return 0
+      if (peer.isEnded === true && (role !== 'node' || path !== '/v1/enrol')) return 0
       return bodiesMaxBytes.get(path) ?? 0
     },
     // Many machines join by one token, and all of them show the same certificate.
-    connectionsMax: (peer) =>
-      identityIn(peer)?.role === 'enrol' ? limits.connectionsPerAddressMax : limits.connectionsPerNodeMax,
+    connectionsMax(peer) {
+      if (peer.isEnded === true) return limits.renewalConnectionsMax
+      return identityIn(peer)?.role === 'enrol' ? limits.connectionsPerAddressMax : limits.connectionsPerNodeMax
+    },
     nameOf(peer) {
       const identity = identityIn(peer)
       if (identity === undefined) return 'unknown'
       // Many machines join by one token at once; what one of them sends must not hold up the others.
-      return identity.role === 'node' ? `node ${identity.name}` : `token ${identity.tokenId} at ${peer.address}`
+      if (identity.role === 'enrol') return `token ${identity.tokenId} at ${peer.address}`
+      // Whoever has an old certificate of a node takes no connection from that node.
+      return peer.isEnded === true ? `node ${identity.name}, ended, at ${peer.address}` : `node ${identity.name}`
     },
     answerWatchers: watchers.answerAll,
     hasWatchers: watchers.any,
@@ -150,6 +159,14 @@ function callsOf(parts: DownlinkParts, watchers: Watchers, turns: Turns): Readon
         return json(200, await turns.reports.run(node, taken))
       },
     ],
+    [
+      'GET /v1/reach',
+      async ({ query, peer: { address } }, node) => {
+        const [control, swarm] = [portIn(query['control']), portIn(query['swarm'])]
+        const found = await parts.reach({ node, address: plainAddress(address), control, swarm })
+        return found === undefined ? json(404, {}) : json(200, found)
+      },
+    ],
     ['GET /v1/metrics', async () => ({ status: 200, body: await parts.metrics(), contentType: openMetricsType })],
   ])
 }
@@ -161,6 +178,9 @@ async function answerTo(
 ): Promise<HttpResponse> {
   const caller = identityOf(request.peer.certificate)
   const name = `${request.method} ${request.path}`
+  if (request.peer.isEnded === true && (name !== 'POST /v1/enrol' || caller.role !== 'node')) {
+    throw new Failure('refused', 'a certificate that has ended is good for its own renewal only')
+  }
   if (name === 'POST /v1/enrol') {
     const reply = await parts.enrol(request.body)
     return { status: reply.status, body: reply.body, contentType: 'application/json' }
@@ -210,6 +230,12 @@ function json(status: number, value: unknown): HttpResponse {
 function bytesOrAbsent(bytes: Uint8Array | undefined): HttpResponse {
   if (bytes === undefined) return json(404, { failure: { code: 'not-found', message: 'not here' } })
   return { status: 200, body: bytes, contentType: 'application/octet-stream' }
+}
+
+function portIn(text: string | undefined): number {
+  const port = wholeNumber(text, 'reach: port')
+  if (port > 65_535) throw new Failure('bad-input', 'reach: expected a port')
+  return port
 }
 
 function wholeNumber(text: string | undefined, what: string): number {

@@ -61,8 +61,11 @@ export function createObjectCalls(parts: { ask: Ask; near: Pick<NearObjects, 'as
     if (first !== undefined && (digests.length === 1 || unfinished.of(first).length > 0)) return one(asked, first)
     return several(asked, digests, bytes)
   }
-  /** What the sibling has for the beginning of the list. Nothing if the parent is to be asked. */
-  const fromNear = async (ask: Ask, digests: readonly Sha256[], bytes: number): Promise<Found[]> => {
+  /**
+   * What the sibling has for the beginning of the list: nothing if it says that nobody above has the
+   * first object. Undefined if the sibling failed.
+   */
+  const fromNear = async (ask: Ask, digests: readonly Sha256[], bytes: number): Promise<Found[] | undefined> => {
     try {
       const found = await from({ ask, roundsMax: limits.nearRoundsMax }, digests, bytes)
       if (found.every((each, index) => isGenuine(each, digests[index]))) {
@@ -73,13 +76,16 @@ export function createObjectCalls(parts: { ask: Ask; near: Pick<NearObjects, 'as
       if (!(error instanceof Failure)) throw error
     }
     near.failed()
-    return []
+    return undefined
   }
   return async (digests, bytes) => {
     const sibling = near.ask()
-    const found = sibling === undefined ? [] : await fromNear(sibling, digests, bytes)
-    if (found.length > 0) return found
-    return await from({ ask: parts.ask, roundsMax: limits.onTheWayRoundsMax }, digests, bytes)
+    const found = sibling === undefined ? undefined : await fromNear(sibling, digests, bytes)
+    if (found !== undefined && found.length > 0) return found
+    const fromParent = await from({ ask: parts.ask, roundsMax: limits.onTheWayRoundsMax }, digests, bytes)
+    // The parent has what nobody has, in the sibling's words.
+    if (found !== undefined && fromParent[0] !== undefined) near.failed()
+    return fromParent
   }
 }
 

@@ -19,11 +19,13 @@ export interface RenewalParts {
   identity: () => NodeIdentity
   /** Saves the renewed identity and uses it from now on. */
   onRenewed: (identity: NodeIdentity) => Promise<void>
+  /** The root, or a node on the way to it, gives no certificate. */
+  onRefused: (why: Failure) => void
 }
 
 /**
  * Renews when a third of the certificate's life is left, and tries again with back-off until it
- * works.
+ * works: also after the end of the certificate, for a node that was off for long.
  */
 export function startRenewal(parts: RenewalParts): { stop(): void } {
   const { clock, random, log } = parts
@@ -46,6 +48,7 @@ export function startRenewal(parts: RenewalParts): { stop(): void } {
     } catch (error) {
       failures += 1
       log.warn('certificate not renewed', { error: messageOf(error) })
+      if (error instanceof Failure && error.code === 'refused') parts.onRefused(error)
       lookIn(retryDelayMs(failures, random.fraction(), error instanceof Failure ? error : undefined))
     }
   }
@@ -65,12 +68,10 @@ export function renewalDueAt(notAfter: Instant): Instant {
 
 async function renewed({ uplink, identity, clock }: RenewalParts): Promise<NodeIdentity> {
   // Needed every few weeks: loaded then, to save memory in between.
-  const { acceptRenewal, requestRenewal } = await import('../../trust/enrolment.ts')
+  const { acceptRenewal, refusalOf, requestRenewal } = await import('../../trust/enrolment.ts')
   const request = new TextEncoder().encode(JSON.stringify(requestRenewal(identity(), clock.now())))
   const { status, body } = await uplink.enrol(request)
-  if (status !== 200) {
-    const text = new TextDecoder().decode(body.subarray(0, limits.textMaxChars))
-    throw new Failure('refused', `the root answered ${status}: ${text}`, { retry: 'later' })
-  }
-  return acceptRenewal(parseJson(body, 'renewal reply', limits.messageMarksMax), identity())
+  const reply = parseJson(body, 'renewal reply', limits.messageMarksMax)
+  if (status !== 200) throw refusalOf(reply, status, 'the root')
+  return acceptRenewal(reply, identity())
 }

@@ -3,17 +3,9 @@
 
 import type { Instant } from '../../model/names.ts'
 import { controlPortDefault, swarmPortDefault } from '../../model/ports.ts'
-
-export interface Finding {
-  /** The subject, in one word. */
-  about: string
-  /** `warning`: it works, but not for long or not for everything. */
-  state: 'fine' | 'warning' | 'wrong'
-  /** What the doctor saw. */
-  found: string
-  /** What to do about it. */
-  hint?: string
-}
+import type { SiblingReach } from '../state/siblings-problem.ts'
+import type { Finding } from './finding.ts'
+import { type ParentReach, reachFindings, siblingFindings } from './reach-findings.ts'
 
 /** The message and the hint of the Failure that an examination ended in. */
 interface Failed {
@@ -35,6 +27,8 @@ export interface Examined {
         condition: string
         /** Absent if the daemon does not say. */
         scrub?: { oldest: Instant | null; mending: number; damagedPieces: number }
+        /** Absent if the daemon does not say. */
+        siblings?: SiblingReach
       }
     | Failed
   /**
@@ -45,7 +39,7 @@ export interface Examined {
    * The parents in order of preference. `failed` is null for a parent that answers; `hint` says
    * what to do about this failure in particular.
    */
-  parents: readonly { url: string; failed: string | null; hint?: string }[]
+  parents: readonly { url: string; failed: string | null; hint?: string; reach?: ParentReach }[]
   /** Why the home folder cannot be written; null if it can. */
   unwritable: string | null
   /** Null if the disk cannot be looked at. */
@@ -76,6 +70,8 @@ export function findingsOf(examined: Examined): Finding[] {
       ),
     ),
     ...parentFindings(examined),
+    ...reachFindings(examined.parents),
+    ...('failed' in examined.daemon ? [] : siblingFindings(examined.daemon.siblings)),
     ...diskFindings(examined, settings),
     ...contentFindings(examined),
     toolsFinding(examined),

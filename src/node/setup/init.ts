@@ -11,6 +11,7 @@ import { openWorld } from '../../world/real-world.ts'
 import { controlUrlOf } from './control-url.ts'
 import { homeAt } from './home.ts'
 import { checkNoNode, machineName, makeFolders } from './join.ts'
+import { claimHome } from './private-home.ts'
 import { processLog } from './process-log.ts'
 import { saveSettings } from './settings-file.ts'
 
@@ -28,17 +29,18 @@ const parseName = parserOf(nodeNameSchema)
 /**
  * Makes keys, TUF metadata, a policy to start from, and the settings. Throws `already-exists` if
  * the home is a node already. The settings are written last, so a run that failed has not made a
- * node and can be repeated.
+ * node and can be repeated. `notes` tells a person what was changed about the home beside that.
  */
 export async function initRoot(
   options: InitOptions,
-): Promise<{ home: string; name: string; controlUrl: string; policyFile: string }> {
+): Promise<{ home: string; name: string; controlUrl: string; policyFile: string; notes: string[] }> {
   const { clock, random, disk } = openWorld({ log: processLog('error') })
   const home = homeAt(options.home)
   const { home: _, name: given, ...rest } = options
   const name = parseName(given ?? machineName(), 'name')
   const settings = parseSettings({ name, ...rest }, 'init')
   await checkNoNode({ disk }, home)
+  const notes = await claimHome(home.dir)
   await makeFolders({ disk }, home, settings)
   await initFleet({ dir: home.dir, name, nodeName: name, clock, random, disk })
   if ((await disk.stat(home.policy)) === undefined) await disk.write(home.policy, policyTemplate())
@@ -49,5 +51,6 @@ export async function initRoot(
     name,
     controlUrl: controlUrlOf(settings, settings.controlPort, machineName()),
     policyFile: home.policy,
+    notes,
   }
 }

@@ -4,12 +4,12 @@
 import type { KeyObject } from 'node:crypto'
 import os from 'node:os'
 import path from 'node:path'
-import { Failure, messageOf } from '../../model/failure.ts'
+import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import { type NodeName, nodeNameSchema } from '../../model/names.ts'
 import { parseJson, parserOf } from '../../model/parse.ts'
 import { type ParentPlace, parentPlaceOf, parentTextOf, parseSettings, type Settings } from '../../model/settings.ts'
-import { acceptReply, requestEnrolment } from '../../trust/enrolment.ts'
+import { acceptReply, refusalOf, requestEnrolment } from '../../trust/enrolment.ts'
 import { identityOf, readPrivate, saveIdentity } from '../../trust/identity.ts'
 import { privateKeyFrom, privateKeyFromPem, privateKeyPem, seedBytes } from '../../trust/keys.ts'
 import { enrolmentTls, parseToken, type Token } from '../../trust/token.ts'
@@ -18,6 +18,7 @@ import { openWorld } from '../../world/real-world.ts'
 import type { HttpReply, World } from '../../world/world.ts'
 import { type Home, homeAt } from './home.ts'
 import { WrongParent } from './parent-names.ts'
+import { claimHome } from './private-home.ts'
 import { processLog } from './process-log.ts'
 import { saveSettings } from './settings-file.ts'
 
@@ -44,11 +45,13 @@ export interface Joined {
   home: string
 }
 
-/** `join` on this machine. */
-export async function joinTree(options: JoinOptions): Promise<Joined> {
+/** `join` on this machine. `notes` tells a person what was changed about the home beside that. */
+export async function joinTree(options: JoinOptions): Promise<Joined & { notes: string[] }> {
   const world = openWorld({ log: processLog('error') })
   try {
-    return await join(world, options)
+    await checkNoNode(world, homeAt(options.home))
+    const notes = await claimHome(options.home)
+    return { ...(await join(world, options)), notes }
   } finally {
     world.http.close()
   }
@@ -209,13 +212,4 @@ export function machineName(): string {
       ?.toLowerCase()
       .replace(/[^a-z0-9-]/g, '-') ?? ''
   return name.replace(/^-+|-+$/g, '').slice(0, 63) || 'node'
-}
-
-function refusalOf(body: unknown, status: number, url: string): Failure {
-  const failure = typeof body === 'object' && body !== null && 'failure' in body ? body.failure : undefined
-  const { message, hint } = (failure ?? {}) as { message?: unknown; hint?: unknown }
-  return new Failure('refused', typeof message === 'string' ? message : `${url} answered ${status}`, {
-    ...(typeof hint === 'string' && { hint }),
-    cause: messageOf(body),
-  })
 }

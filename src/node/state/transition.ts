@@ -2,6 +2,7 @@
 // files beside it.
 
 import { unreachable } from '../../model/failure.ts'
+import { lineOf } from '../../model/line.ts'
 import { attacksAfter } from './attacks.ts'
 import { diskProbed, probeFor } from './disk-events.ts'
 import type { Event, Next } from './events.ts'
@@ -97,12 +98,19 @@ export function transition(state: State, event: Event): Next {
       return looked(state, 'room', event)
     case 'disk-looked':
       return looked(state, 'disk', event)
+    case 'siblings-looked':
+      return looked(state, 'siblings', event)
     case 'store-failed':
       return [state, probeFor(event.failure)]
     case 'disk-probed':
       return diskProbed(state, event)
     case 'certificate-renewed':
-      return [state, [{ kind: 'use-certificate' }, { kind: 'refresh' }]]
+      return [withoutProblem(state, 'certificate'), [{ kind: 'use-certificate' }, { kind: 'refresh' }]]
+    case 'renewal-refused': {
+      const { message, hint } = event.failure
+      const text = `no new certificate: ${message}${hint === undefined ? '' : `: ${hint}`}`
+      return [withProblem(state, 'certificate', lineOf(text)), [{ kind: 'report' }]]
+    }
     case 'asked-to-apply':
       return askedToApply(state)
     case 'look-due':

@@ -1,6 +1,7 @@
 // Counts the connections to a control port, and bounds them: those of strangers before the
 // handshake (handshakes.ts), those of each node after it.
 
+import type { X509Certificate } from 'node:crypto'
 import type * as https from 'node:https'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
@@ -9,6 +10,7 @@ import { limits } from '../../model/limits.ts'
 import { endWithCertificate } from '../certificate-end.ts'
 import { createHandshakes } from '../handshakes.ts'
 import type { HttpPeer } from '../world.ts'
+import { authorityFrom, isOursButEnded } from './ended-certificate.ts'
 
 export interface Caller extends HttpPeer {
   /** Whose connections and bytes count together. */
@@ -25,6 +27,9 @@ export interface Callers {
 export interface CallersOptions {
   connectionsMax?: ((peer: HttpPeer) => number) | undefined
   nameOf?: ((peer: HttpPeer) => string) | undefined
+  renewalPath?: string | undefined
+  onStranger?: ((address: string, reason: string) => void) | undefined
+  tls: { ca: string }
 }
 
 export function watchCallers(server: https.Server, options: CallersOptions): Callers {
@@ -35,6 +40,9 @@ export function watchCallers(server: https.Server, options: CallersOptions): Cal
   const addresses = new WeakMap<Socket, string>()
   const callers = new WeakMap<Socket, Caller>()
   const known = createKnown()
+  const authority = authorityFrom(options.tls.ca)
+  const isEndedOnly = (certificate: X509Certificate | undefined) =>
+    options.renewalPath !== undefined && isOursButEnded(certificate, authority, Date.now())
 
   server.prependListener('connection', (socket: Socket) => {
     const address = addressOf(socket.remoteAddress)
@@ -54,16 +62,26 @@ export function watchCallers(server: https.Server, options: CallersOptions): Cal
 
   server.prependListener('secureConnection', (socket: TLSSocket) => {
     const certificate = socket.getPeerX509Certificate()
-    if (!socket.authorized || certificate === undefined) return
+    const isEnded = !socket.authorized && isEndedOnly(certificate)
+    if (certificate === undefined || (!socket.authorized && !isEnded)) {
+      // OpenSSL's own code for a caller without a certificate.
+      const none = 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE'
+      const reason = certificate === undefined ? none : String(socket.authorizationError)
+      options.onStranger?.(addressOf(socket.remoteAddress), reason)
+      socket.destroy()
+      return
+    }
     const peer: HttpPeer = {
       certificate: new Uint8Array(certificate.raw),
       address: addressOf(socket.remoteAddress),
       reachedAt: addressOf(socket.localAddress),
+      ...(isEnded && { isEnded }),
     }
     const caller: Caller = { ...peer, name: options.nameOf?.(peer) ?? certificate.fingerprint256 }
     callers.set(socket, caller)
     handshakes.known(below(socket), caller.address)
-    endWithCertificate(socket)
+    if (isEnded) endSoon(socket)
+    else endWithCertificate(socket)
     known.add(caller.name, socket, connectionsMax(caller))
   })
 
@@ -78,6 +96,13 @@ export function watchCallers(server: https.Server, options: CallersOptions): Cal
       for (const socket of open) socket.destroy()
     },
   }
+}
+
+/** Long enough for one renewal, which goes up to the root and comes back. */
+function endSoon(socket: TLSSocket): void {
+  const timer = setTimeout(() => socket.destroy(), limits.renewalConnectionMs)
+  timer.unref()
+  socket.once('close', () => clearTimeout(timer))
 }
 
 /** The connections of nodes, by name. */

@@ -49,6 +49,7 @@ class Attempt {
   #arrivedBytes = 0
   #connectTimer: NodeJS.Timeout | undefined
   #responded = false
+  #informed = 0
 
   constructor(
     pool: https.Agent,
@@ -75,6 +76,7 @@ class Attempt {
     this.#timeOutAfter(this.#options.timeoutMs + sendingMs(this.#body?.length ?? 0))
     this.#request.on('socket', (socket) => this.#awaitConnection(socket))
     this.#request.on('error', (error) => this.#broke(error))
+    this.#request.on('information', () => this.#inform())
     this.#request.on('response', (response) => this.#read(response))
     signal?.addEventListener('abort', this.#onAbort)
     if (signal?.aborted) this.#onAbort()
@@ -88,6 +90,14 @@ class Attempt {
       this.#fail(new Failure('unreachable', text, { retry: 'later' }))
     }, limits.connectTimeoutMs)
     socket.once('secureConnect', () => clearTimeout(this.#connectTimer))
+  }
+
+  /** An answer 1xx says that there is more to come, and is no progress (RFC 9110, 15.2). */
+  #inform(): void {
+    const { url } = this.#options
+    this.#informed += 1
+    if (this.#informed <= limits.informationMax) return
+    this.#fail(new Failure('unreachable', `${url} only says that it will answer`, { retry: 'later' }))
   }
 
   #read(response: IncomingMessage): void {

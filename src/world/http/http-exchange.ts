@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { limits } from '../../model/limits.ts'
 import { retryAfterS } from '../../model/wire/retry-after.ts'
 import { systemRandom } from '../random.ts'
-import type { Http, HttpPeer, HttpRequest, HttpResponse } from '../world.ts'
+import type { Http, HttpRequest, HttpResponse } from '../world.ts'
 import { type Bodies, bodyOf, noBody } from './http-bodies.ts'
 import type { Budget, Claim } from './http-budget.ts'
 import type { Caller } from './http-callers.ts'
@@ -38,9 +38,10 @@ export async function answer(exchange: Exchange): Promise<void> {
   const { options, message, response, caller, signal } = exchange
   const url = urlOf(message)
   if (url === undefined) return refuse(message, response, 400)
+  if (caller.isEnded === true && url.pathname !== options.renewalPath) return refuse(message, response, 403, endedText)
   const method = message.method
   if (method !== 'GET' && method !== 'POST') return refuse(message, response, 405)
-  const peer: HttpPeer = { certificate: caller.certificate, address: caller.address, reachedAt: caller.reachedAt }
+  const { name: _, ...peer } = caller
   const maxBytes = options.bodyMaxBytes(url.pathname, peer)
   const expected = expectedBytes(message, maxBytes)
   if (expected > maxBytes) return refuse(message, response, 413)
@@ -179,6 +180,11 @@ function bytesOf({ body }: HttpResponse): number {
 
 const nothingHeld: Claim = { release: () => {} }
 
+/** For a caller whose certificate has ended. */
+export const endedText = JSON.stringify({
+  failure: { code: 'expired', message: 'your certificate has ended: ask for a new one first' },
+})
+
 /** A body without a declared length counts as long as it may be. */
 function expectedBytes(message: IncomingMessage, maxBytes: number): number {
   return message.headers['transfer-encoding'] === undefined ? Number(message.headers['content-length'] ?? 0) : maxBytes
@@ -194,18 +200,19 @@ function urlOf(message: IncomingMessage): URL | undefined {
  * Answers without reading the rest of the request. Closing at once would reset the connection
  * before the caller has read the answer, so the caller gets a moment to read it and to close.
  */
-function refuse(message: IncomingMessage, response: ServerResponse, status: number): void {
+function refuse(message: IncomingMessage, response: ServerResponse, status: number, text = ''): void {
   if (response.destroyed) return
   response.writeHead(status, {
-    'content-length': 0,
+    'content-length': Buffer.byteLength(text),
     connection: 'close',
     ...(status === 503 && { 'retry-after': String(retryAfterS(systemRandom.fraction())) }),
   })
   if (message.complete) {
-    response.end()
+    response.end(text)
     return
   }
-  response.flushHeaders()
+  if (text === '') response.flushHeaders()
+  else response.write(text)
   const linger = setTimeout(() => message.socket.destroy(), limits.refusedBodyLingerMs)
   response.on('close', () => clearTimeout(linger))
 }
