@@ -10,7 +10,8 @@ import type { Fleet } from '../trust/fleet.ts'
 import type { NodeIdentity } from '../trust/identity.ts'
 import type { Trust } from '../trust/trust-store.ts'
 import type { Objects } from '../world/objects.ts'
-import type { OpenStore, World } from '../world/world.ts'
+import type { World } from '../world/world.ts'
+import type { KeptStore } from './disk/kept-store.ts'
 import type { Home } from './setup/home.ts'
 
 export interface NodeParts {
@@ -25,7 +26,7 @@ export interface NodeParts {
   identity: () => NodeIdentity
   /** Saves a renewed certificate. From then on `identity` returns it. */
   setIdentity: (identity: NodeIdentity) => Promise<void>
-  store: OpenStore
+  store: KeptStore
   objects: Objects
   trust: Trust
   machine: LocalMachine

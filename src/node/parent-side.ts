@@ -28,6 +28,7 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
   const reports = await startReports({
     ...{ clock, random, log, onAttack },
     store: parts.store,
+    memory: parts.store.stamp,
     isRoot: parts.root !== null,
     self: parts.settings.name,
     identity: parts.identity,

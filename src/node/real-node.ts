@@ -18,8 +18,9 @@ import { type Objects, openObjects } from '../world/objects.ts'
 import { ownAddresses } from '../world/own-addresses.ts'
 import { connectOnce } from '../world/tcp-connect.ts'
 import { readUploadFacts } from '../world/upload-facts.ts'
-import type { OpenStore, World } from '../world/world.ts'
+import type { World } from '../world/world.ts'
 import { type RunningNode, startNode } from './daemon.ts'
+import { type KeptStore, openKeptStore } from './disk/kept-store.ts'
 import { createLocalApi } from './local-api.ts'
 import type { NodeParts } from './node-parts.ts'
 import type { PlainEndpoint } from './plain.ts'
@@ -55,7 +56,7 @@ export async function startRealNode({ world, home }: { world: World; home: Home 
   }
   for (const told of await closeHome(home.dir)) world.log.warn('home open to others', { told })
   await world.disk.makeFolder(home.run, { mode: 0o700 })
-  const store = await world.openStore(home.state)
+  const store = await openKeptStore(world, { path: home.state, dir: home.kept })
   let node: RunningNode | undefined
   let plain: PlainEndpoint | null = null
   try {
@@ -83,7 +84,7 @@ async function nodePartsFrom({
   home: Home
   settings: Settings
   identity: NodeIdentity
-  store: OpenStore
+  store: KeptStore
 }): Promise<NodeParts> {
   const { clock, disk, log, random } = world
   let identity = loaded
