@@ -130,7 +130,7 @@ function placeToldOf(
   return {
     ...(addresses.length > 0 && { addresses }),
     ...(unreached.length > 0 && { unreached: unreached.map(({ node }) => node) }),
-    ...(reached === 0 && unreached.length >= limits.aloneAfter && { alone: true as const }),
+    ...(reached === 0 && unreached.length >= limits.aloneAfterNodes && { alone: true as const }),
   }
 }
 
