@@ -11,6 +11,7 @@ import { openLocalMachine } from '../reconcile/machine.ts'
 import { forkedChecker } from '../swarm/checking/check-process.ts'
 import { forkedEngine } from '../swarm/engine-process.ts'
 import { openSwarm } from '../swarm/swarm.ts'
+import { openRevocations, revokedFileIn } from '../trust/admission/revocations.ts'
 import { loadIdentity, type NodeIdentity, saveIdentity } from '../trust/identity.ts'
 import { openTrust } from '../trust/trust-store.ts'
 import { type LocalServer, serveLocal } from '../world/local.ts'
@@ -89,8 +90,10 @@ async function nodePartsFrom({
   const objects = openObjects({ disk, dir: home.objects })
   const asUnit = isService(process.env, process.pid)
   const root = settings.parents.length > 0 ? null : await openRootFolders({ world, home, settings, objects })
+  const revokedIn = { file: revokedFileIn(home.dir), ca: loaded.tls.ca, disk }
   return {
     ...{ world, home, settings, store, objects },
+    revocations: root?.fleet.revocations ?? (await openRevocations(revokedIn)),
     readSettings: () => loadSettings(disk, home.settings),
     version: programVersion(),
     identity: () => identity,
