@@ -3,12 +3,15 @@
 
 import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
+import { handClock } from '../tracker/hand-clock.ts'
+import { engineHere } from './engine-here.ts'
 import { MiB, nodesFor, payloadFrom } from './kit.ts'
 import { call, framed, greeted, interested, message, read } from './raw-peer.ts'
 
 const payload = payloadFrom('abused', { size: 2 * MiB })
 const { infoHash } = payload.spec.payload
 
+const allAndNone = Buffer.concat([message(14), message(15)])
 const attempts: [what: string, bytes: Buffer][] = [
   ['a message without end', Buffer.from([0x7f, 0xff, 0xff, 0xff, 7])],
   ['a request for too much', message(6, 0, 0, 4 * limits.blockBytes)],
@@ -26,6 +29,10 @@ const attempts: [what: string, bytes: Buffer][] = [
       Array<Buffer>(16).fill(framed(Buffer.concat([message(7, 1, 0).subarray(4), Buffer.alloc(limits.blockBytes)]))),
     ),
   ],
+  ['all of it and none of it, 200 kB of that', Buffer.concat(Array<Buffer>(20_000).fill(allAndNone))],
+  ['keep-alives without end', Buffer.alloc(200_000)],
+  ['refusals of what nobody asked for', Buffer.concat(Array<Buffer>(10_000).fill(message(16, 1, 0, 16)))],
+  ['a piece that is not there, again and again', Buffer.concat(Array<Buffer>(10_000).fill(message(4, 12_345_678)))],
   [
     'a block of a piece that is not there, and then nonsense',
     Buffer.concat([message(7, 999, 5), Buffer.alloc(9, 0x7f)]),
@@ -66,6 +73,25 @@ t.test('who asks for what is not here, and does not take the answers, is hung up
   socket.resume()
   await isOver
   t.equal(client.engineStarts(), 1)
+})
+
+t.test('a node that takes nothing of what is whole here does not keep the engine running', async (t) => {
+  const nodes = await nodesFor(t)
+  const clock = handClock()
+  const root = await nodes.seed('root', payload, { clock, engine: engineHere(clock) })
+  const socket = call({ port: root.swarm.port, as: await nodes.fleet.node('mallory'), infoHash })
+  const isOver = new Promise((resolve) => socket.once('close', resolve))
+  socket.setMaxListeners(0)
+  await greeted(socket, infoHash)
+  for (let minutes = 0; minutes < 10; minutes += 1) {
+    socket.write(Buffer.concat([interested, message(6, minutes % 8, 0, 16)]))
+    await read(socket, (got) => got.includes(message(7, minutes % 8, 0).subarray(4)))
+    clock.pass(limits.wireIdleMs - 1)
+  }
+  t.notOk(socket.destroyed, 'one that asks now and then stays')
+  socket.resume()
+  clock.pass(2 * limits.wireIdleMs)
+  await isOver
 })
 
 t.test('messages that nobody understands do no harm', async (t) => {

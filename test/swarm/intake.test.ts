@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { createIntake } from '../../src/swarm/engine/intake.ts'
+import { createIntake } from '../../src/swarm/engine/wire/intake.ts'
 
 t.test('however the input is cut, each part comes whole, in order, and is kept as it was', async () => {
   fc.assert(

@@ -211,20 +211,44 @@ t.test('a client of another network counts as beyond a link', async (t) => {
   for (const { socket } of [near, far]) socket.destroy()
 })
 
-t.test('one address has so many connections, and others have theirs', async (t) => {
+t.test('one address has so many connections, and those that ask for nothing go first', async (t) => {
   const { payload, port, trust } = await seed(t, 'many')
   trust()
-  const clients: Client[] = []
-  for (let count = 0; count < limits.plainWiresPerAddressMax; count += 1) clients.push(await greeted(port, payload))
-  await t.rejects(greeted(port, payload), /hung up after 0 bytes/)
-  clients[0]?.socket.destroy()
-  await clients[0]?.closed
-  for (;;) {
-    const next = await greeted(port, payload).catch(() => undefined)
-    if (next === undefined) continue
-    clients.push(next)
-    break
+  const idle: Client[] = []
+  for (let count = 0; count < limits.plainWiresPerAddressMax; count += 1) idle.push(await greeted(port, payload))
+  const busy: Client[] = []
+  for (const [count, former] of idle.slice(0, -1).entries()) {
+    const client = await greeted(port, payload)
+    await former.closed
+    client.socket.write(message(request, 0, 0, 16_384))
+    await client.bytes(greetingBytes + 13 + 16_384)
+    busy.push(client)
+    t.equal(busy.length, count + 1, 'each in the place of the one that came first')
   }
-  t.equal(clients.length, limits.plainWiresPerAddressMax + 1)
-  for (const { socket } of clients) socket.destroy()
+  const [before, after] = [busy.map(({ socket }) => socket.destroyed), busy.length]
+  t.same([before.includes(true), after], [false, limits.plainWiresPerAddressMax - 1])
+  for (const { socket } of busy) socket.destroy()
+})
+
+t.test('a flood of messages of no use ends its wire, and another client is served meanwhile', async (t) => {
+  const { payload, port, trust } = await seed(t, 'floods')
+  trust()
+  const floods = {
+    'keep-alives': Buffer.alloc(4),
+    'choke and unchoke': Buffer.concat([message(0), message(1)]),
+    'interested and not': Buffer.concat([message(2), message(3)]),
+    'a piece that it has, again': message(4, 1),
+    ports: Buffer.from([0, 0, 0, 3, 9, 1, 1]),
+    'nobody knows what': message(99),
+    'bit fields': message(5, Buffer.from([0x80])),
+  }
+  for (const [what, bytes] of Object.entries(floods)) {
+    const [rude, honest] = [await greeted(port, payload), await greeted(port, payload)]
+    rude.socket.write(Buffer.concat(Array<Buffer>(20_000).fill(bytes)))
+    honest.socket.write(message(request, 0, 0, 16_384))
+    await honest.bytes(greetingBytes + 13 + 16_384)
+    await rude.closed
+    t.notOk(honest.socket.destroyed, what)
+    honest.socket.destroy()
+  }
 })

@@ -3,9 +3,10 @@
 import t from 'tap'
 import type { Wire } from 'webtorrent'
 import { limits } from '../../src/model/limits.ts'
-import { tameWire } from '../../src/swarm/engine/wire.ts'
+import { tameWire } from '../../src/swarm/engine/wire/wire.ts'
 import { createOutputLog } from '../../src/swarm/engine-output.ts'
 import type { Log } from '../../src/world/world.ts'
+import { type HandClock, handClock } from '../tracker/hand-clock.ts'
 import { createSimulation } from '../world/simulation.ts'
 
 t.test('a message that makes the reader throw ends its wire, and nothing else', async (t) => {
@@ -100,12 +101,55 @@ t.test('one block more, another offset or another length is not what was asked f
   }
 })
 
+t.test('messages of no use are few, and come back with time', async (t) => {
+  for (const [name, cost] of [
+    ['_onKeepAlive', 1],
+    ['_onChoke', 1],
+    ['_onUninterested', 1],
+    ['_onHaveAll', 16],
+    ['_onHaveNone', 16],
+    ['_onBitField', 16],
+    ['_onReject', 1],
+    ['_onHave', 1],
+    ['_onCancel', 1 / 16],
+  ] as const) {
+    const clock = handClock()
+    const { wire, abuses } = tamed({ clock })
+    const say = (times: number) => {
+      for (let i = 0; i < times; i += 1) (wire as unknown as Record<string, (piece: number) => void>)[name]?.(999)
+      return settled()
+    }
+    await say(limits.wireIdleMessagesMax / cost)
+    t.same(abuses, [], `${name}: so many are none too many`)
+    clock.pass(60_000)
+    await say(limits.wireIdleMessagesPerMinute / 16 / cost)
+    t.same(abuses, [], `${name}: nor are a few each minute`)
+    await say(limits.wireIdleMessagesMax / cost)
+    t.same(abuses, ['it sends messages of no use'], name)
+  }
+})
+
+t.test('news of pieces, and refusals of what was asked for, are as many as there are', async (t) => {
+  const { wire, abuses } = tamed({})
+  for (let piece = 0; piece < 10_000; piece += 1) {
+    ;(wire as unknown as { _onHave(piece: number): void })._onHave(piece % 900 === 899 ? 0 : piece % 900)
+    wire.request(piece, 0, 4, () => {})
+    wire._onReject(piece, 0, 4)
+    if (piece === 899) break
+  }
+  await settled()
+  t.same(abuses, [])
+})
+
 const settled = () => new Promise((resolve) => setImmediate(resolve))
 
-function tamed({ parser = () => {} }: { parser?: () => void }) {
+function tamed({ parser = () => {}, clock = handClock() }: { parser?: () => void; clock?: HandClock }) {
   const state = { buffered: 0 }
   const blocks: string[] = []
+  const peerHas = new Set<number>()
   const wire = {
+    peerPieces: { get: (piece: number) => peerHas.has(piece) },
+    _onHave: (piece: number) => piece < 900 && peerHas.add(piece),
     ...{ _parserSize: 4, _readableState: state, _parser: parser },
     _parse: (size: number) => {
       wire._parserSize = size
@@ -121,7 +165,7 @@ function tamed({ parser = () => {} }: { parser?: () => void }) {
   const abuses: string[] = []
   const sites: string[] = []
   const told: number[] = []
-  tameWire(wire, {
+  tameWire(wire, clock, {
     site: (site) => sites.push(site),
     toldWrong: (piece) => told.push(piece),
     arrived: (_bytes, goOn) => goOn(),

@@ -41,6 +41,19 @@ export const swarmLimits = {
    */
   wireAskedKept: 8_192,
   /**
+   * Messages on one wire that bring nobody anything: keep-alives, chokes without end, answers to what
+   * was not asked. After more at once, the peer is hung up on. A client that ends a transfer cancels
+   * hundreds of requests, which count as a few.
+   */
+  wireIdleMessagesMax: 256,
+  /** So many more in each minute. Our own sign of life comes twelve times in a minute. */
+  wireIdleMessagesPerMinute: 60,
+  /**
+   * A node that takes nothing of a payload that is whole here is hung up on after this time; at the
+   * latest after twice as long. It costs the engine's memory, and a new call costs a handshake.
+   */
+  wireIdleMs: 2 * minute,
+  /**
    * An engine that takes more memory than this ends, and the next one starts. A transfer of a
    * gigabyte takes a fifth of it (docs/benchmarks.md); the machine has its own work.
    */
@@ -245,4 +258,6 @@ export const swarmLimits = {
    * keep-alive is two minutes.
    */
   plainIdleMs: 2 * minute,
+  /** One that rests for this long loses its place where there are no more places. */
+  plainRestMs: 5 * second,
 }

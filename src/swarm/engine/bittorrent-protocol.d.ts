@@ -7,7 +7,6 @@ declare module 'bittorrent-protocol' {
   export interface PlainWire extends Wire {
     /** Whether both ends speak BEP 6. Known once our own handshake was sent. */
     readonly hasFast: boolean
-    readonly peerPieces: { get(piece: number): boolean }
     /** Both in hex. */
     handshake(infoHash: string, peerId: string, extensions: { fast: true }): void
     haveAll(): void

@@ -6,12 +6,13 @@ import { limits } from '../../model/limits.ts'
 import type { NodeName } from '../../model/names.ts'
 import type { Clock } from '../../world/world.ts'
 import { type Counters, noCounters, type PeerToDial, survivorOf } from '../engine.ts'
+import { hangUpIfIdle } from './idle-links.ts'
 import { type Connection, type Link, linkOver } from './link.ts'
 import type { LinkEvents } from './link-events.ts'
 import type { Lane, Meters } from './meter.ts'
 import { gatherNews } from './news.ts'
 import { type Bans, createBans } from './verdicts/bans.ts'
-import { tameWire, tellSite, tellWrong } from './wire.ts'
+import { tameWire, tellSite, tellWrong } from './wire/wire.ts'
 
 export interface Links {
   all(): Iterable<Link>
@@ -186,7 +187,7 @@ class TorrentLinks implements Links {
     })
     this.#links.set(node, link)
     if (site !== null) tellSite(wire, site)
-    tameWire(wire, {
+    tameWire(wire, clock, {
       site: (theirs) => {
         link.site = theirs
         this.#events.onLane(link)
@@ -202,6 +203,7 @@ class TorrentLinks implements Links {
       },
       abuse: link.close,
     })
+    hangUpIfIdle(link, { clock, isWhole: () => this.#torrent.done })
     const news = gatherNews({ wire, clock, peerHas: (piece) => link.has[piece] === 1 })
     return link
   }

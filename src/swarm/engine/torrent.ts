@@ -7,7 +7,7 @@
 
 import type WebTorrent from 'webtorrent'
 import type { PieceStore, Torrent, Wire } from 'webtorrent'
-import { withoutExtensions } from './wire.ts'
+import { withoutExtensions } from './wire/wire.ts'
 
 /**
  * Resolves once the torrent can take connections. `bits` says which pieces are in the store;

@@ -34,7 +34,10 @@ declare module 'webtorrent' {
   export interface Wire extends EventEmitter {
     destroyed: boolean
     peerChoking: boolean
+    amChoking: boolean
     amInterested: boolean
+    /** What the peer has; a number beyond the last piece is never there. */
+    readonly peerPieces: { get(piece: number): boolean }
     /** Our own requests that are not answered. */
     readonly requests: readonly BlockRequest[]
     /** The peer's requests that are not answered. */
@@ -60,6 +63,7 @@ declare module 'webtorrent' {
       length: number,
       done: (error: Error | null, bytes?: Uint8Array) => void,
     ): void
+    _onRequest(piece: number, offset: number, length: number): void
     _onPiece(piece: number, offset: number, bytes: Uint8Array): void
     _onReject(piece: number, offset: number, length: number): void
     /** How long the next answer may take, in milliseconds; 0 means without end. */

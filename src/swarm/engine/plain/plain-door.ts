@@ -8,7 +8,8 @@ import { plainAddress, siteOf } from '../../../model/address.ts'
 import { limits } from '../../../model/limits.ts'
 import type { InfoHash } from '../../../model/names.ts'
 import type { Clock, Timer } from '../../../world/world.ts'
-import { tameWire, withoutExtensions } from '../wire.ts'
+import { tameWire, whenAsked, withoutExtensions } from '../wire/wire.ts'
+import { type Place, placeFor } from './plain-places.ts'
 
 export interface PlainCaller {
   wire: PlainWire
@@ -31,25 +32,34 @@ export interface PlainDoor {
 }
 
 export function startPlainDoor(parts: {
-  clock: Pick<Clock, 'after'>
+  clock: Pick<Clock, 'after' | 'monotonicMs'>
   /** A client wants this payload, and waits. */
   onCalled: (infoHash: InfoHash) => void
 }): PlainDoor {
-  const open = new Map<Socket, { address: string }>()
+  const { clock } = parts
+  const open = new Map<Socket, Seat>()
   const waiting = new Map<PlainCaller, { infoHash: InfoHash; timer: Timer }>()
 
   const accept = (socket: Socket) => {
-    const address = socket.remoteAddress ?? ''
-    const ofAddress = [...open.values()].filter((other) => other.address === address).length
     socket.on('error', () => socket.destroy())
-    if (open.size >= limits.plainWiresMax || ofAddress >= limits.plainWiresPerAddressMax) {
+    const seat = seatOf(socket, clock)
+    const place = placeFor([...open.values()], { address: seat.address, nowMs: seat.sinceMs })
+    if (place.kind === 'none') {
       socket.destroy()
       return
     }
-    open.set(socket, { address })
-    const patience = parts.clock.after(limits.swarmHandshakeMs, () => socket.destroy())
-    const caller = callerOn(socket)
+    if (place.kind === 'instead-of') {
+      open.delete(place.place.socket)
+      place.place.socket.destroy()
+    }
+    open.set(socket, seat)
+    const patience = clock.after(limits.swarmHandshakeMs, () => socket.destroy())
+    const caller = callerOn(socket, clock)
     const { wire } = caller
+    seat.wire = wire
+    whenAsked(wire, () => {
+      seat.askedAtMs = clock.monotonicMs()
+    })
     socket.once('close', () => {
       open.delete(socket)
       patience.cancel()
@@ -58,7 +68,7 @@ export function startPlainDoor(parts: {
     })
     wire.once('handshake', (infoHash: string) => {
       patience.cancel()
-      const timer = parts.clock.after(2 * limits.callerWaitMs, () => socket.destroy())
+      const timer = clock.after(2 * limits.callerWaitMs, () => socket.destroy())
       waiting.set(caller, { infoHash, timer })
       parts.onCalled(infoHash)
     })
@@ -83,12 +93,28 @@ export function startPlainDoor(parts: {
   }
 }
 
-function callerOn(socket: Socket): PlainCaller {
+/** A connection as `placeFor` sees it. */
+interface Seat extends Place {
+  socket: Socket
+  wire: PlainWire | undefined
+}
+
+function seatOf(socket: Socket, clock: Pick<Clock, 'monotonicMs'>): Seat {
+  const address = socket.remoteAddress ?? ''
+  return {
+    ...{ socket, address, sinceMs: clock.monotonicMs(), askedAtMs: undefined, wire: undefined },
+    get isServed() {
+      return (this.wire?.peerRequests.length ?? 0) > 0
+    },
+  }
+}
+
+function callerOn(socket: Socket, clock: Pick<Clock, 'monotonicMs'>): PlainCaller {
   const wire = new ProtocolWire('tcpIncoming')
   const listeners: (() => void)[] = []
   const hangUp = () => socket.destroy()
   withoutExtensions(wire)
-  tameWire(wire, { site: () => {}, toldWrong: () => {}, arrived: (_bytes, goOn) => goOn(), abuse: hangUp })
+  tameWire(wire, clock, { site: () => {}, toldWrong: () => {}, arrived: (_bytes, goOn) => goOn(), abuse: hangUp })
   wire.on('error', hangUp)
   wire.on('finish', hangUp)
   wire.on('data', (bytes: Uint8Array) => {

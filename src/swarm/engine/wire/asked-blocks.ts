@@ -2,14 +2,17 @@
 // costs its receiver more than its sender, so it ends the wire.
 
 import type { Wire } from 'webtorrent'
-import { BoundedMap } from '../../model/bounded-map.ts'
-import { limits } from '../../model/limits.ts'
+import { BoundedMap } from '../../../model/bounded-map.ts'
+import { limits } from '../../../model/limits.ts'
 
 /**
  * Overrides `request`, `_onPiece` and `_onReject` of the wire. A block that was cancelled meanwhile
- * may still come, once: it was on its way.
+ * may still come, once: it was on its way. `onRefusedInVain`: the peer refuses what nobody asked for.
  */
-export function takeAskedBlocks(wire: Wire, onUnasked: () => void): void {
+export function takeAskedBlocks(
+  wire: Wire,
+  { onUnasked, onRefusedInVain }: { onUnasked: () => void; onRefusedInVain: () => void },
+): void {
   const { request, _onPiece: onPiece, _onReject: onReject } = wire
   /** How often each block may come. */
   const asked = new BoundedMap<string, number>(limits.wireAskedKept)
@@ -31,7 +34,7 @@ export function takeAskedBlocks(wire: Wire, onUnasked: () => void): void {
     else onUnasked()
   }
   wire._onReject = (piece, offset, length) => {
-    came(piece, offset, length)
+    if (!came(piece, offset, length)) onRefusedInVain()
     onReject.call(wire, piece, offset, length)
   }
 }

@@ -2,11 +2,13 @@
 // no extensions, and no message can throw at the whole engine.
 
 import type { Wire } from 'webtorrent'
-import { messageOf } from '../../model/failure.ts'
-import { limits } from '../../model/limits.ts'
-import { parseBencoded } from '../bencode.ts'
+import { messageOf } from '../../../model/failure.ts'
+import { limits } from '../../../model/limits.ts'
+import type { Clock } from '../../../world/world.ts'
+import { parseBencoded } from '../../bencode.ts'
 import { takeAskedBlocks } from './asked-blocks.ts'
 import { createIntake } from './intake.ts'
+import { budgetMessages } from './message-budget.ts'
 
 /** The key for a site in the extended handshake (BEP 10). */
 const siteKey = 'banyan_site'
@@ -38,6 +40,15 @@ export function tellWrong(wire: Wire, piece: number): void {
   wire.extended(wrongPieceMessage, bytes)
 }
 
+/** Overrides `_onRequest`: the listeners of a request are replaced later on. */
+export function whenAsked(wire: Wire, listener: () => void): void {
+  const { _onRequest: onRequest } = wire
+  wire._onRequest = (piece, offset, length) => {
+    listener()
+    onRequest.call(wire, piece, offset, length)
+  }
+}
+
 export interface WireEvents {
   /** The site that the peer says it is at. */
   site: (site: string) => void
@@ -49,8 +60,11 @@ export interface WireEvents {
   abuse: (because: string) => void
 }
 
-/** Overrides `_parse`, `_write`, `_push`, `_onExtended` and what `takeAskedBlocks` does. */
-export function tameWire(wire: Wire, on: WireEvents): void {
+/**
+ * Overrides `_parse`, `_write`, `_push`, `_onExtended` and what `takeAskedBlocks` and
+ * `budgetMessages` do.
+ */
+export function tameWire(wire: Wire, clock: Pick<Clock, 'monotonicMs'>, on: WireEvents): void {
   const parse = wire._parse
   const push = wire._push
   let isOver = false
@@ -68,7 +82,6 @@ export function tameWire(wire: Wire, on: WireEvents): void {
     if (size <= limits.wireMessageMaxBytes || size === Number.MAX_VALUE) return parse.call(wire, size, parser)
     end('it sends too large a message')
   }
-  takeAskedBlocks(wire, () => end('it sends a block that nobody asked for'))
   const takeIn = createIntake({ size: () => wire._parserSize, parse: (part) => wire._parser(part) })
   wire._write = (data, done) => {
     if (!isOver) {
@@ -93,6 +106,8 @@ export function tameWire(wire: Wire, on: WireEvents): void {
     const site = extension === 0 ? siteIn(bytes) : undefined
     if (site !== undefined) on.site(site)
   }
+  const inVain = budgetMessages(wire, clock, () => end('it sends messages of no use'))
+  takeAskedBlocks(wire, { onUnasked: () => end('it sends a block that nobody asked for'), onRefusedInVain: inVain })
 }
 
 /** The site in an extended handshake; undefined if there is none, or no sound one. */
