@@ -84,6 +84,10 @@ export const trustLimits = {
   /** A message of that many, and the answer with all of them. */
   revocationsMaxBytes: 32 * KiB,
   revocationsAnswerMaxBytes: 512 * KiB,
+  /** How long `banyan join --again` waits for the daemon to come back with its new identity. */
+  identityTakenMs: 1 * minute,
+  /** And how often it asks. */
+  identityAskMs: 250,
   /** Renewals that the root remembers for that. A fleet of 100,000 makes a hundred in an hour. */
   renewalsKept: 1_024,
   /**
