@@ -41,6 +41,7 @@ export async function startChildrenSide(
   const serving = await startServing({
     ...{ world, settings, trust, uplink, swarm, source, onAttack },
     tls: parts.identity().tls,
+    connect: parts.connect,
     site: () => swarmSiteOf(live.state()),
     isCutOff: () => isCutOff(live.state(), clock.now()),
     takeReports: reports.take,

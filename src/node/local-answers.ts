@@ -17,6 +17,7 @@ import type { Rollouts } from '../release/rollouts/rollouts.ts'
 import { refusedIn } from '../report/refusals.ts'
 import { nodeInfoOf, subtreeStatusOf } from '../report/summary.ts'
 import type { Scrubbed } from '../swarm/checking/scrub.ts'
+import type { Reach } from '../swarm/siblings.ts'
 import { type AnswerHandlers, type LocalApiParts, rootOf } from './local-handlers.ts'
 import { rootProblems } from './root-problems.ts'
 import { problemsOf } from './state/report-from.ts'
@@ -166,6 +167,7 @@ function statusNow(parts: LocalApiParts): Status {
     problems: [...rootProblems(parts.root?.fleet ?? null), ...problemsOf(node.state(), node.swarm.transfers())],
     payloads: { whole: node.swarm.whole().size, unfinished: node.swarm.unfinished().length },
     scrub: scrubOf(node.swarm.scrubbed()),
+    siblings: siblingsOf(node.swarm.siblings()),
     transfers: node.swarm.transfers().map((each) => ({ ...each, distance: distanceOf(each) })),
     rates: node.rates(),
     heldBack: node.heldBack(),
@@ -174,6 +176,10 @@ function statusNow(parts: LocalApiParts): Status {
 
 function scrubOf({ oldest, mending, damagedPieces }: Scrubbed): NonNullable<Status['scrub']> {
   return { oldest, mending: mending.length, damagedPieces }
+}
+
+function siblingsOf({ reached, unreached }: Reach): NonNullable<Status['siblings']> {
+  return { reached, unreached: [...unreached] }
 }
 
 /** Of the transfers that completed last, the newest first, at most `limits.distancesShown`. */

@@ -11,7 +11,8 @@ import type { Fleet } from '../trust/fleet.ts'
 import type { NodeIdentity } from '../trust/identity.ts'
 import type { Trust } from '../trust/trust-store.ts'
 import type { Objects } from '../world/objects.ts'
-import type { OpenStore, World } from '../world/world.ts'
+import type { World } from '../world/world.ts'
+import type { KeptStore } from './disk/kept-store.ts'
 import type { Home } from './setup/home.ts'
 
 export interface NodeParts {
@@ -27,7 +28,7 @@ export interface NodeParts {
   /** Saves a renewed certificate. From then on `identity` returns it. */
   setIdentity: (identity: NodeIdentity) => Promise<void>
   revocations: Revocations
-  store: OpenStore
+  store: KeptStore
   objects: Objects
   trust: Trust
   machine: LocalMachine
@@ -35,6 +36,8 @@ export interface NodeParts {
   uploadFacts?: () => Promise<UploadFacts>
   /** This machine's addresses that others can reach. Unknown without this function. */
   ownAddresses?: () => readonly string[]
+  /** Connects to a port and hangs up. Null if the connection was taken, otherwise why not. */
+  connect?: (address: string, port: number) => Promise<string | null>
   openSwarm: (
     options: Pick<SwarmParts, 'onEvent' | 'site' | 'linkRate' | 'scrubEveryMs' | 'onDamage'>,
   ) => Promise<Swarm>

@@ -13,6 +13,7 @@ import { startWatcher } from './parent/watcher.ts'
 import type { Self } from './self.ts'
 import { swarmSiteOf } from './state/in-force.ts'
 import { reportFrom } from './state/report-from.ts'
+import { siblingsProblemOf } from './state/siblings-problem.ts'
 
 export interface ParentSide {
   announcer: Announcer
@@ -29,6 +30,7 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
   const reports = await startReports({
     ...{ clock, random, log, onAttack },
     store: parts.store,
+    memory: parts.store.stamp,
     isRoot: parts.root !== null,
     self: parts.settings.name,
     identity: parts.identity,
@@ -42,16 +44,14 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
     onAnswered: (answered) => dispatch({ kind: 'reports-answered', ...answered }),
   })
   const { site = null } = parts.settings
+  const { ownAddresses = () => [] } = parts
   const announcer = parts.root
     ? noAnnouncer
     : startAnnouncer({
         ...{ uplink, swarm, clock, random, log },
-        site: () => site,
-        mayDial: createDialGuard({
-          monotonicMs: clock.monotonicMs,
-          swarmPort: () => swarm.port,
-          ownAddresses: parts.ownAddresses ?? (() => []),
-        }).mayDial,
+        ...{ site: () => site, ownAddresses },
+        mayDial: createDialGuard({ monotonicMs: clock.monotonicMs, swarmPort: () => swarm.port, ownAddresses }).mayDial,
+        onSiblings: (reach) => dispatch({ kind: 'siblings-looked', problem: siblingsProblemOf(reach) }),
         needsSite: () => swarmSiteOf(state()) === null,
         onSite: (seen) => {
           if (site === null) dispatch({ kind: 'site-seen', site: seen })

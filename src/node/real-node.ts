@@ -18,9 +18,11 @@ import { openTrust } from '../trust/trust-store.ts'
 import { type LocalServer, serveLocal } from '../world/local.ts'
 import { type Objects, openObjects } from '../world/objects.ts'
 import { ownAddresses } from '../world/own-addresses.ts'
+import { connectOnce } from '../world/tcp-connect.ts'
 import { readUploadFacts } from '../world/upload-facts.ts'
-import type { OpenStore, World } from '../world/world.ts'
+import type { World } from '../world/world.ts'
 import { type RunningNode, startNode } from './daemon.ts'
+import { type KeptStore, openKeptStore } from './disk/kept-store.ts'
 import { createLocalApi } from './local-api.ts'
 import type { NodeParts } from './node-parts.ts'
 import type { PlainEndpoint } from './plain.ts'
@@ -67,7 +69,7 @@ export async function startRealNode({
   }
   for (const told of await closeHome(home.dir)) world.log.warn('home open to others', { told })
   await world.disk.makeFolder(home.run, { mode: 0o700 })
-  const store = await world.openStore(home.state)
+  const store = await openKeptStore(world, { path: home.state, dir: home.kept })
   let node: RunningNode | undefined
   let plain: PlainEndpoint | null = null
   try {
@@ -95,7 +97,7 @@ async function nodePartsFrom({
   home: Home
   settings: Settings
   identity: NodeIdentity
-  store: OpenStore
+  store: KeptStore
 }): Promise<NodeParts> {
   const { clock, disk, log, random } = world
   let identity = loaded
@@ -116,6 +118,7 @@ async function nodePartsFrom({
     trust: await openTrust({ dir: home.tuf, clock: root?.fleet ?? clock, disk, log }),
     uploadFacts: () => readUploadFacts(),
     ownAddresses,
+    connect: connectOnce,
     machine: openLocalMachine({ ...world, home: home.dir, targetRoot: settings.targetRoot, asUnit }),
     openSwarm: (wanted) =>
       openSwarm({

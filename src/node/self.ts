@@ -18,6 +18,7 @@ import type { Uplink } from './parent/uplink.ts'
 import type { Event } from './state/events.ts'
 import { swarmSiteOf } from './state/in-force.ts'
 import { createLiveState, type LiveState } from './state/live-state.ts'
+import { siblingsProblemOf } from './state/siblings-problem.ts'
 import { initialState, type State } from './state/state.ts'
 
 export interface Self {
@@ -56,8 +57,10 @@ export async function startSelf(parts: NodeParts, uplink: Uplink): Promise<Self>
   })
   const swarm = await parts.openSwarm({
     onEvent: (event) => {
-      if (event.kind === 'attack') onAttack(event.attack)
-      else dispatch(eventOf(event))
+      if (event.kind === 'attack') return onAttack(event.attack)
+      dispatch(eventOf(event))
+      // The tracker is to know at once, so that others dial instead.
+      if (event.kind === 'siblings') dispatch({ kind: 'holding-changed' })
     },
     site: () => swarmSiteOf(state()),
     linkRate: () => liveSettings.linkRate(),
@@ -104,6 +107,8 @@ function eventOf(event: Exclude<SwarmEvent, { kind: 'attack' }>): Event {
       return { kind: 'peer-met', infoHash: event.infoHash, node: event.node }
     case 'parted':
       return { kind: 'peer-parted', infoHash: event.infoHash, node: event.node }
+    case 'siblings':
+      return { kind: 'siblings-looked', problem: siblingsProblemOf(event.reach) }
     case 'damaged':
       return { kind: 'holding-changed' }
     case 'failed':

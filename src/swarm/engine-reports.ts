@@ -12,6 +12,7 @@ import type { HoldingEvent, SwarmEvent } from './holdings/holding.ts'
 import type { Holdings } from './holdings/holdings.ts'
 import type { OpeningEvent } from './openings/opening-events.ts'
 import type { PlainGiving } from './plain.ts'
+import type { Siblings } from './siblings.ts'
 
 export interface EngineReportsParts {
   clock: Pick<Clock, 'now' | 'monotonicMs'>
@@ -19,6 +20,7 @@ export interface EngineReportsParts {
   holdings: Holdings
   plain: PlainGiving
   suspects: SuspectAddresses
+  siblings: Siblings
   linkRate: () => number | null
   /** When a holding that fails now is tried again, in monotonic milliseconds. */
   retryAtMs: (infoHash: InfoHash) => number
@@ -65,7 +67,11 @@ export function reportReceiver(parts: EngineReportsParts): (report: EngineReport
         return plain.called(report.infoHash)
       case 'closed':
         return dispatch({ ...report, isAwaited: plain.isWaitedFor(report.infoHash) })
+      case 'dialled':
+        return parts.siblings.dialled(report.node, report.place, report.because)
       case 'met':
+        parts.siblings.met(report.node)
+        return parts.onEvent(report)
       case 'parted':
         return parts.onEvent(report)
       case 'poisoned':

@@ -4,7 +4,8 @@
 import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName } from '../model/names.ts'
 import type { Share } from '../model/wire/announce.ts'
-import { noState, type SiteMember, type SiteState, siteAfter, siteWithout } from './gateways.ts'
+import { type CircleState, circlesOf, inCircles, type Reaching } from './circles.ts'
+import { type Gateway, type SiteMember, siteAfter, siteWithout } from './gateways.ts'
 import type { Member, Membership } from './memberships.ts'
 import { createSiteLinks } from './site-links.ts'
 import type { Table } from './table.ts'
@@ -49,8 +50,8 @@ export function createElections(parts: ElectionsParts): Elections {
     return isAmong(states.of(infoHash, membership.member.site), node)
   }
   /**
-   * Returns by how many bytes the site's best member has grown since the last time; undefined
-   * without a gateway.
+   * Returns by how many bytes the best members of the site's circles have grown since the last time;
+   * undefined without a gateway.
    */
   const elect = (
     infoHash: InfoHash,
@@ -64,14 +65,23 @@ export function createElections(parts: ElectionsParts): Elections {
       return undefined
     }
     const wanted = links.gatewaysFor(site)
-    const after = siteAfter(before, { members, nowMs, wanted, parentBytes: parts.bytesOf(infoHash) })
+    const parentBytes = parts.bytesOf(infoHash)
+    const circles = circlesOf(members)
+    const began = inCircles(before, circles)
+    const after = began.map(({ nodes, state }, index) => {
+      return { nodes, state: siteAfter(state, { members: circles[index] ?? [], nowMs, wanted, parentBytes }) }
+    })
     states.set(infoHash, site, after)
-    for (const { node } of after.gateways) if (!isAmong(before, node)) parts.onElected(infoHash, node)
-    for (const { node } of before.gateways) {
+    for (const { node } of gatewaysIn(after)) if (!isAmong(before, node)) parts.onElected(infoHash, node)
+    for (const { node } of gatewaysIn(before)) {
       if (!isAmong(after, node) && !mayTake(infoHash, node)) parts.onRelieved(infoHash, node)
     }
-    if (after.gateways.length === 0) return undefined
-    return before.gateways.length === 0 ? 0 : Math.max(0, after.most - before.most)
+    const grown = after.flatMap(({ state }, index) => {
+      const former = began[index]?.state
+      if (state.gateways.length === 0) return []
+      return former === undefined || former.gateways.length === 0 ? [0] : [Math.max(0, state.most - former.most)]
+    })
+    return grown.length === 0 ? undefined : grown.reduce((sum, each) => sum + each, 0)
   }
   return {
     announced: (member, infoHashes, nowMs) => {
@@ -89,12 +99,17 @@ export function createElections(parts: ElectionsParts): Elections {
       const member = table.get(node)
       if (member === undefined) return
       const before = states.of(infoHash, member.site)
-      if (isAmong(before, node)) elect(infoHash, member.site, nowMs, siteWithout(before, node, nowMs))
+      if (!isAmong(before, node)) return
+      const without = before.map((circle) => {
+        return isAmong([circle], node) ? { ...circle, state: siteWithout(circle.state, node, nowMs) } : circle
+      })
+      elect(infoHash, member.site, nowMs, without)
     },
     mayTake,
     shareOf: (infoHash, node) => {
       const site = table.get(node)?.site
-      const { gateways } = site === undefined ? noState : states.of(infoHash, site)
+      // Gateways of different circles begin with different pieces, too: they may turn out to be one.
+      const gateways = site === undefined ? [] : gatewaysIn(states.of(infoHash, site))
       const which = gateways.findIndex((gateway) => gateway.node === node)
       return which === -1 || gateways.length === 1 ? undefined : { of: gateways.length, which }
     },
@@ -105,20 +120,20 @@ export function createElections(parts: ElectionsParts): Elections {
 }
 
 interface SiteStates {
-  of(infoHash: InfoHash, site: string): SiteState
-  set(infoHash: InfoHash, site: string, state: SiteState): void
+  of(infoHash: InfoHash, site: string): readonly CircleState[]
+  set(infoHash: InfoHash, site: string, circles: readonly CircleState[]): void
   delete(infoHash: InfoHash, site: string): void
   forget(infoHash: InfoHash): void
 }
 
 /** The last decision about each site of each swarm. */
 function createSiteStates(table: Pick<Table, 'swarm'>): SiteStates {
-  const swarms = new Map<InfoHash, Map<string, SiteState>>()
+  const swarms = new Map<InfoHash, Map<string, readonly CircleState[]>>()
   return {
-    of: (infoHash, site) => swarms.get(infoHash)?.get(site) ?? noState,
-    set: (infoHash, site, state) => {
-      const sites = swarms.get(infoHash) ?? new Map<string, SiteState>()
-      swarms.set(infoHash, sites.set(site, state))
+    of: (infoHash, site) => swarms.get(infoHash)?.get(site) ?? [],
+    set: (infoHash, site, circles) => {
+      const sites = swarms.get(infoHash) ?? new Map<string, readonly CircleState[]>()
+      swarms.set(infoHash, sites.set(site, circles))
       const members = table.swarm(infoHash)
       if (sites.size <= members.size) return
       // More sites than members: some sites have no members any longer.
@@ -134,17 +149,22 @@ function createSiteStates(table: Pick<Table, 'swarm'>): SiteStates {
   }
 }
 
-function isAmong({ gateways }: SiteState, node: NodeName): boolean {
-  return gateways.some((gateway) => gateway.node === node)
+function gatewaysIn(circles: readonly CircleState[]): Gateway[] {
+  return circles.flatMap(({ state }) => state.gateways)
 }
 
-/** The members of a site across a link, as the decider sees them. */
-function membersAt(swarm: ReadonlyMap<NodeName, Membership>, site: string, nowMs: number): SiteMember[] {
-  const members: SiteMember[] = []
+function isAmong(circles: readonly CircleState[], node: NodeName): boolean {
+  return circles.some(({ state }) => state.gateways.some((gateway) => gateway.node === node))
+}
+
+/** The members of a site across a link, as the deciders see them. */
+function membersAt(swarm: ReadonlyMap<NodeName, Membership>, site: string, nowMs: number): (SiteMember & Reaching)[] {
+  const members: (SiteMember & Reaching)[] = []
   for (const { member, have, bytes, grewMs, joined } of swarm.values()) {
     if (member.site !== site || !member.isAcross) continue
     const isLate = nowMs - member.lastSeenMs > member.intervalMs * limits.announceLateIntervals
-    members.push({ node: member.node, have, bytes, grewMs, joined, isOpen: member.port > 0, isLate })
+    const { node, unreached, isAlone } = member
+    members.push({ node, have, bytes, grewMs, joined, isOpen: member.port > 0, isLate, unreached, isAlone })
   }
   return members
 }

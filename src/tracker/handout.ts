@@ -6,6 +6,7 @@ import type { Announce, Handout, Peer, Share } from '../model/wire/announce.ts'
 import type { Random } from '../world/world.ts'
 import type { Elections } from './elections.ts'
 import type { Have, Member, Membership, Wanted } from './memberships.ts'
+import { placesFor } from './places.ts'
 import type { Table } from './table.ts'
 
 /** The parent, as a peer of its own children. */
@@ -45,8 +46,9 @@ export interface HandoutParts {
  * - If one of them has all, the other dials. So a seed needs no handout, and the others learn of it
  *   from the answer to their next announce.
  * - If both have all, neither dials.
- * - If the one that should dial cannot, the other one does: the sibling may have no port, or be
- *   seen at an address that has a meaning only on its own machine or link.
+ * - If the one that should dial cannot, the other one does: the sibling may have no port, be seen at
+ *   an address that has a meaning only on its own machine or link, or have been dialled in vain. If
+ *   both have dialled in vain, neither dials for a while.
  *
  * The child dials the parent while either of them lacks something. The parent is handed out even
  * while it has nothing yet but is fetching: then pieces flow through it from the first one on, and
@@ -159,13 +161,11 @@ function siblingsIn(swarm: ReadonlyMap<NodeName, Membership>, place: Place): Pee
     insert(isNear ? near : far, candidate, isNear ? nearMax : siblingsMax)
   }
   const best = [...near, ...far].sort((a, b) => a.rank - b.rank).slice(0, siblingsMax)
-  return best.map(({ member }) => ({
-    node: member.node,
-    address: member.address,
-    port: member.port,
-    relation: 'sibling',
-    site: member.site,
-  }))
+  return best.map(({ member }) => {
+    const [address, ...others] = placesFor(caller, member)
+    const peer: Peer = { node: member.node, address, port: member.port, relation: 'sibling', site: member.site }
+    return others.length === 0 ? peer : { ...peer, others }
+  })
 }
 
 /**
@@ -190,6 +190,7 @@ function dials(one: Membership, other: Membership): boolean {
 }
 
 function canReach(from: Member, to: Member): boolean {
+  if (from.unreached.has(to.node)) return false
   return to.port > 0 && (to.scope === 'wide' || to.scope === from.scope)
 }
 

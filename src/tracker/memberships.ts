@@ -26,6 +26,12 @@ export interface Member {
   readonly infoHashes: readonly InfoHash[]
   /** The number of swarms whose payload it does not have whole. */
   readonly missing: number
+  /** The addresses that it has told of itself, as far as they are of use (places.ts). */
+  readonly ownAddresses: readonly string[]
+  /** The siblings that it has dialled in vain. */
+  readonly unreached: ReadonlySet<NodeName>
+  /** Whether it has dialled several siblings in vain and met none. */
+  readonly isAlone: boolean
 }
 
 /** One child in one swarm. */

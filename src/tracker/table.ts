@@ -6,15 +6,13 @@ import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName } from '../model/names.ts'
 import type { Announce, AnnouncedSwarm } from '../model/wire/announce.ts'
 import { createMemberships, type Member, type Memberships } from './memberships.ts'
+import { usefulAddresses } from './places.ts'
 
 /** An announce, and the connection that it came by. */
 export interface Arrival {
   /** The node that the certificate names. */
   node: NodeName
-  /**
-   * Where the connection comes from. The announce carries no address: a hostile one could aim its
-   * siblings at others.
-   */
+  /** Where the connection comes from. What the announce says of addresses is another matter. */
   address: string
   announce: Announce
 }
@@ -97,6 +95,8 @@ export function createTable(): Table {
   }
 }
 
+const nobody: ReadonlySet<NodeName> = new Set()
+
 /**
  * A member of no swarm yet. What a node has for as long as it is remembered comes from `before`.
  */
@@ -119,5 +119,8 @@ function memberFrom(
     draw: before?.draw ?? draw,
     infoHashes: [],
     missing: announce.swarms.filter((swarm) => swarm.have !== 'all').length,
+    ownAddresses: usefulAddresses(announce.addresses ?? [], address),
+    unreached: announce.unreached === undefined ? nobody : new Set(announce.unreached),
+    isAlone: announce.alone === true,
   }
 }

@@ -83,7 +83,7 @@ t.test(
     await t.test('under another name, for a copy of a machine', async (t) => {
       const again = await run('join', '--again', await newToken(), '--name', 'till-2')
       t.match(again, { code: 0, stdout: /^till-2 has a new certificate/ })
-      t.match(await tree.ask('till', '/status'), { self: { node: 'till-2' } })
+      t.match(await tree.ask('till', '/identity'), { name: 'till-2' })
       await tree.release(policy('1.0'))
       await hasAtRoot(tree, '1.0', 'till-2')
       t.match(await readFile(path.join(till.home, 'node.yaml'), 'utf8'), /^name: "till-2"/m)

@@ -127,6 +127,20 @@ t.test('a node that answers in place of another one is not believed', async (t) 
   t.equal(client.transfer(payload).have, 0)
 })
 
+t.test('another node of the fleet at the address of a sibling is no attack', async (t) => {
+  const nodes = await nodesFor(t)
+  const other = await nodes.seed('other', payload)
+  const client = await nodes.start('client')
+  client.swarm.setWanted([payload.spec])
+  client.swarm.setPeers(infoHash, [{ ...other.as('sibling'), node: 'meant' }])
+  const { reach } = await client.event('siblings')
+  t.match(reach, { reached: 0, unreached: [{ node: 'meant', because: /is other, not meant/ }] })
+  t.same(
+    client.events.filter(({ kind }) => kind === 'attack'),
+    [],
+  )
+})
+
 t.test('the engine listens on nothing, while the swarm port is the only one', async (t) => {
   const nodes = await nodesFor(t)
   const client = await nodes.start('client')

@@ -179,3 +179,39 @@ t.test('a gateway that goes to another site is none there, and its site gets ano
   t.ok(takes('a'), 'whoever hops about is gateway nowhere')
   t.same(may('a', 'b', 'x'), [true, false, true])
 })
+
+t.test('siblings that cannot reach each other take from the parent, each with its own first pieces', async (t) => {
+  const { say, takes, tracker } = berlin()
+  const apart = (...unreached: string[]) => ({ ...ofSite('berlin'), unreached })
+  t.ok(takes('a'))
+  t.notOk(takes('b', apart()))
+  t.ok(takes('b', apart('a')), 'as soon as a dial was in vain')
+  t.notOk(takes('c', apart('a')), 'whoever reaches one of them gets it from that one')
+  t.ok(takes('d', apart('a', 'b', 'c')))
+  t.ok(tracker.mayTake(infoHashOf(1), 'a'), 'who was gateway stays gateway')
+  const shares = ['a', 'b', 'd'].map((node) => {
+    const lists: Record<string, string[]> = { a: [], b: ['a'], d: ['a', 'b', 'c'] }
+    return peersIn(say(node, apart(...(lists[node] ?? []))), 1, 'parent')[0]?.share
+  })
+  t.same(
+    shares,
+    [0, 1, 2].map((which) => ({ of: 3, which })),
+  )
+})
+
+t.test('a sibling that was dialled in vain dials itself, and neither dials when that is in vain too', async (t) => {
+  const { say } = berlin()
+  say('a')
+  t.same(siblingsIn(say('b'), 1), ['a'], 'the late-comer dials')
+  t.same(siblingsIn(say('b', { ...ofSite('berlin'), unreached: ['a'] }), 1), [])
+  t.same(siblingsIn(say('a'), 1), ['b'])
+  t.same(siblingsIn(say('a', { ...ofSite('berlin'), unreached: ['b'] }), 1), [])
+  t.same(siblingsIn(say('b', { ...ofSite('berlin'), unreached: ['a'] }), 1), [])
+})
+
+t.test('a node that meets nobody has a circle of its own, however many siblings there are', async (t) => {
+  const { takes } = berlin()
+  for (let index = 0; index < 100; index += 1) takes(`n${index}`)
+  t.ok(takes('alone', { ...ofSite('berlin'), unreached: ['n1', 'n2', 'n3'], alone: true }))
+  t.notOk(takes('other', { ...ofSite('berlin'), unreached: ['n1', 'n2', 'n3'] }))
+})

@@ -5,6 +5,7 @@ import { Failure } from '../../src/model/failure.ts'
 import { limits } from '../../src/model/limits.ts'
 import type { InfoHash, NodeName } from '../../src/model/names.ts'
 import { unlimited } from '../../src/model/units/rates.ts'
+import { dialPlaces } from '../../src/swarm/engine/dial-places.ts'
 import { createMeters } from '../../src/swarm/engine/meter.ts'
 import type { Caller, Command, Engine, EngineFactory, EngineReport, PeerToDial } from '../../src/swarm/engine.ts'
 import type { Clock, TlsIdentity } from '../../src/world/world.ts'
@@ -74,9 +75,10 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
       const refuse = (failure: Failure) => {
         wires.deliver(to.address, address, messageBytes, () => clock.after(0, () => settle(() => reject(failure))))
       }
-      const timeout = clock.after(limits.connectTimeoutMs, () => {
+      const isSibling = to.relation === 'sibling'
+      const timeout = clock.after(isSibling ? limits.siblingConnectMs : limits.connectTimeoutMs, () => {
         hasGivenUp = true
-        reject(new Failure('timed-out', 'no connection in time', { retry: 'later' }))
+        reject(new Failure('unreachable', `no answer from ${to.address}`, { retry: 'later' }))
       })
       const settle = (act: () => void) => {
         timeout.cancel()
@@ -92,7 +94,7 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
           const isOther = acceptor.node !== to.node
           if (distrusted !== undefined || isOther) {
             const because = isOther ? `${to.address}:${to.port} is ${acceptor.node}, not ${to.node}` : distrusted
-            refuse(new Failure('untrusted', because ?? '', { retry: 'later' }))
+            refuse(new Failure(isOther && isSibling ? 'unreachable' : 'untrusted', because ?? '', { retry: 'later' }))
             return undefined
           }
           if (distrust !== undefined) {
@@ -150,7 +152,12 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
         ...{ opening, self, clock, random, disk, report },
         part: parts.of(node, `${opening.folder}/${infoHash}`),
         isRevoked: (name) => revoked.has(name),
-        dial: (meeting) => dial(party(), infoHash, meeting),
+        dial: ({ others = [], ...meeting }) =>
+          dialPlaces({
+            ...{ addresses: [meeting.address, ...others], clock },
+            dial: (address) => dial(party(), infoHash, { ...meeting, address }),
+            discard: (end) => end.send({ kind: 'close' }),
+          }),
         meters,
         onBroken: () => inTurn(infoHash, () => close(infoHash)),
       })

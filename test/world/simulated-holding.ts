@@ -13,6 +13,7 @@ import {
   noCounters,
   type Opening,
   type PeerToDial,
+  placeOf,
   survivorOf,
 } from '../../src/swarm/engine.ts'
 import { hasBit, lengthOfPiece, piecesOf } from '../../src/swarm/holdings/bits.ts'
@@ -371,14 +372,22 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     if (found.length > 0) report({ kind: 'stored', infoHash, pieces: found })
   }
   report({ kind: 'opened', infoHash })
+  const dialled = (meeting: PeerToDial, because: string | null) => {
+    report({ kind: 'dialled', node: meeting.node, place: placeOf(meeting), because })
+  }
   const dialer = startDialer<LinkEnd>({
     ...{ clock, random: parts.random, dial: parts.dial },
     isSettled: (node) => links.has(node) || parts.isRevoked(node),
     bannedForMs,
-    onConnection: take,
+    onConnection: (linkEnd, meeting) => {
+      if (meeting.relation === 'sibling') dialled(meeting, null)
+      return take(linkEnd)
+    },
     discard: (linkEnd) => linkEnd.send({ kind: 'close' }),
-    onFailure: ({ address }, failure) => {
+    onFailure: (meeting, failure) => {
+      const { address, relation } = meeting
       if (failure.code === 'untrusted') report({ kind: 'stranger', address, because: failure.message })
+      if (relation === 'sibling' && failure.code === 'unreachable') dialled(meeting, failure.message)
     },
     onChange: () => tellBusy(),
   })

@@ -215,7 +215,8 @@ export function simulatedHttp(parts: {
         server = connection.server
         const { pathname, searchParams } = new URL(options.path, 'https://node')
         const { isEnded } = connection
-        const known = { certificate: derOf(options.tls.certificate), address, reachedAt: server.address }
+        const seen = wires.seenAs(address, server.address)
+        const known = { certificate: derOf(options.tls.certificate), address: seen, reachedAt: server.address }
         const peer: HttpPeer = { ...known, ...(isEnded && { isEnded }) }
         const isBarred = isEnded === true && pathname !== server.options.renewalPath
         const tooLarge = body.length > server.options.bodyMaxBytes(pathname, peer)

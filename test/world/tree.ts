@@ -7,6 +7,7 @@ import type { NodeName, PackageName, PackageVersion } from '../../src/model/name
 import { parseSettings, type Settings } from '../../src/model/settings.ts'
 import { unlimited } from '../../src/model/units/rates.ts'
 import { type RunningNode, startNode } from '../../src/node/daemon.ts'
+import { openKeptStore } from '../../src/node/disk/kept-store.ts'
 import { type Home, homeAt } from '../../src/node/setup/home.ts'
 import { join, makeFolders } from '../../src/node/setup/join.ts'
 import { loadSettings, saveSettings } from '../../src/node/setup/settings-file.ts'
@@ -212,7 +213,7 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
     const { world } = simulated
     const settings = await loadSettings(world.disk, home.settings)
     let identity = await loadIdentity(home.keys, world.disk)
-    const store = await world.openStore(home.state)
+    const store = await openKeptStore(world, { path: home.state, dir: home.kept })
     const objects = openObjects({ disk: world.disk, dir: home.objects })
     const fleet = settings.parents.length > 0 ? null : await openFleet({ dir: home.dir, ...world })
     onFleet(fleet)
@@ -238,6 +239,7 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
           rates: unlimited,
           ...{ engine: swarms.engineFor(simulated), checker: simulatedChecker(world.disk) },
         }),
+      ownAddresses: () => [simulated.address],
       root:
         fleet === null
           ? null

@@ -37,6 +37,24 @@ export const trackerLimits = {
   dialledNewEveryMs: 1 * second,
   /** Places that count as dialled before. A large site has a thousand nodes. */
   dialledPlacesKept: 4_096,
+  /** Addresses that a node tells of itself. Machines with more have them for their containers. */
+  ownAddressesMax: 8,
+  /** Addresses of one sibling in a handout. Each may cost a dial. */
+  placesPerPeerMax: 4,
+  /** Siblings dialled in vain that an announce names. More than a handout has for one swarm. */
+  unreachedMax: 64,
+  /** How often a child is dialled back because it asks whether it can be reached. A person waits. */
+  dialBackEveryMs: 5 * second,
+  /** Children whose last questions are remembered for that. */
+  dialBackNodesKept: 1_024,
+  /** Children dialled back at once; then one a second. */
+  dialBacksMax: 16,
+  /** A node that has met none of its siblings counts as alone after so many dials in vain. */
+  aloneAfter: 3,
+  /** A sibling that was dialled in vain is dialled again after this time, or when it has moved. */
+  unreachedKeptMs: 10 * minute,
+  /** Siblings that were reached and are remembered. */
+  reachedKept: 256,
   /** A change waits this long for further ones, so that many new swarms make one announce. */
   announceDebounceMs: 50,
   /**

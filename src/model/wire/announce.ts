@@ -35,17 +35,6 @@ const announcedWholeSchema = v.strictObject({
 })
 export type AnnouncedWhole = v.InferOutput<typeof announcedWholeSchema>
 
-const announceSchema = v.strictObject({
-  swarmPort: portSchema,
-  site: v.nullable(wordSchema),
-  swarms: v.pipe(v.array(announcedSwarmSchema), v.maxLength(limits.announcedUnfinishedMax)),
-  /** The payloads that the node has whole. */
-  whole: v.exactOptional(announcedWholeSchema),
-})
-/** All of a node's swarms at once: the node has left every swarm that is not in its announce. */
-export type Announce = v.InferOutput<typeof announceSchema>
-export const parseAnnounce = parserOf(announceSchema)
-
 /**
  * An IP address. Names are refused: a lookup would tell a server of somebody else, who could answer
  * differently each time.
@@ -57,6 +46,23 @@ const peerAddressSchema = v.pipe(
   v.excludes('%', 'expected an IP address without zone'),
 )
 
+const announceSchema = v.strictObject({
+  swarmPort: portSchema,
+  site: v.nullable(wordSchema),
+  swarms: v.pipe(v.array(announcedSwarmSchema), v.maxLength(limits.announcedUnfinishedMax)),
+  /** The payloads that the node has whole. */
+  whole: v.exactOptional(announcedWholeSchema),
+  /** Addresses of the node's own interfaces. Its siblings may reach it there and not where it is seen. */
+  addresses: v.exactOptional(v.pipe(v.array(peerAddressSchema), v.maxLength(limits.ownAddressesMax))),
+  /** Siblings that the node has dialled in vain lately, and has no wire with. */
+  unreached: v.exactOptional(v.pipe(v.array(nodeNameSchema), v.maxLength(limits.unreachedMax))),
+  /** Several siblings were dialled in vain, and none was met. There may be more than the list has. */
+  alone: v.exactOptional(v.literal(true)),
+})
+/** All of a node's swarms at once: the node has left every swarm that is not in its announce. */
+export type Announce = v.InferOutput<typeof announceSchema>
+export const parseAnnounce = parserOf(announceSchema)
+
 export const shareSchema = v.strictObject({
   of: v.pipe(countSchema, v.minValue(2, 'expected at least two')),
   which: countSchema,
@@ -67,10 +73,12 @@ export type Share = v.InferOutput<typeof shareSchema>
 const peerSchema = v.strictObject({
   node: nodeNameSchema,
   /**
-   * The address from which the tracker sees the peer call. Null for the parent: the child knows it
-   * already.
+   * The address from which the tracker sees the peer call, or one that the peer has told of itself.
+   * Null for the parent: the child knows it already.
    */
   address: v.nullable(peerAddressSchema),
+  /** Where the peer may be as well, the best first. */
+  others: v.exactOptional(v.pipe(v.array(peerAddressSchema), v.maxLength(limits.placesPerPeerMax - 1))),
   port: v.pipe(portSchema, v.minValue(1, 'expected a port that can be dialled')),
   relation: v.picklist(['parent', 'sibling']),
   /** Null if the tracker does not know the site. */

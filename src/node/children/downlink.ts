@@ -1,6 +1,7 @@
 // A node's side towards its children: answers their requests. It keeps no list of children; every
 // request stands alone.
 
+import { plainAddress } from '../../model/address.ts'
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { Instant, NodeName, Sha256 } from '../../model/names.ts'
@@ -8,6 +9,7 @@ import { parseJson } from '../../model/parse.ts'
 import { parseReportBatch, type ReportBatch } from '../../model/report.ts'
 import { type Handout, parseAnnounce } from '../../model/wire/announce.ts'
 import { digestsIn, type Found, framesOf } from '../../model/wire/object-frames.ts'
+import type { ReachAnswer } from '../../model/wire/reach.ts'
 import type { ReportsAnswer } from '../../model/wire/reports-answer.ts'
 import { retryAfterS } from '../../model/wire/retry-after.ts'
 import { openMetricsType } from '../../report/open-metrics.ts'
@@ -36,6 +38,8 @@ export interface DownlinkParts {
   reports(node: NodeName, batch: ReportBatch): Promise<ReportsAnswer>
   enrol(body: Uint8Array): Promise<{ status: number; body: Uint8Array }>
   metrics(): Promise<string>
+  /** See `DialBack`. Undefined where this node cannot dial back. */
+  reach(asked: { node: NodeName; address: string; control: number; swarm: number }): Promise<ReachAnswer> | undefined
   /** The clock of a child that has just called. */
   clockHeard(node: NodeName, at: Instant): void
   /** The version of the timestamp that a child trusts. */
@@ -170,6 +174,14 @@ function callsOf(parts: DownlinkParts, watchers: Watchers, turns: Turns): Readon
         return json(200, { added: (await parts.revocations.add(statements)).length })
       },
     ],
+    [
+      'GET /v1/reach',
+      async ({ query, peer: { address } }, node) => {
+        const [control, swarm] = [portIn(query['control']), portIn(query['swarm'])]
+        const found = await parts.reach({ node, address: plainAddress(address), control, swarm })
+        return found === undefined ? json(404, {}) : json(200, found)
+      },
+    ],
     ['GET /v1/metrics', async () => ({ status: 200, body: await parts.metrics(), contentType: openMetricsType })],
   ])
 }
@@ -237,6 +249,12 @@ function json(status: number, value: unknown): HttpResponse {
 function bytesOrAbsent(bytes: Uint8Array | undefined): HttpResponse {
   if (bytes === undefined) return json(404, { failure: { code: 'not-found', message: 'not here' } })
   return { status: 200, body: bytes, contentType: 'application/octet-stream' }
+}
+
+function portIn(text: string | undefined): number {
+  const port = wholeNumber(text, 'reach: port')
+  if (port > 65_535) throw new Failure('bad-input', 'reach: expected a port')
+  return port
 }
 
 function wholeNumber(text: string | undefined, what: string): number {

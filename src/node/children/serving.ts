@@ -13,8 +13,10 @@ import { type Announced, startTracker, type Tracker } from '../../tracker/tracke
 import type { Revocations } from '../../trust/admission/revocations.ts'
 import type { Trust } from '../../trust/trust-store.ts'
 import type { TlsIdentity, World } from '../../world/world.ts'
+import type { NodeParts } from '../node-parts.ts'
 import type { Uplink } from '../parent/uplink.ts'
 import type { WantedSwarm } from '../state/state.ts'
+import { createDialBack } from './dial-back.ts'
 import { createDownlink, type Downlink } from './downlink.ts'
 
 export interface Serving {
@@ -52,6 +54,8 @@ export interface ServingParts {
   held: () => Promise<void>
   /** OpenMetrics text. */
   metrics: () => Promise<string>
+  /** Null if the connection was taken, otherwise why not. Without it no child is dialled back. */
+  connect: NodeParts['connect']
   /** The clock of a child that has just called. */
   clockHeard: (node: NodeName, at: Instant) => void
   /** The version of the timestamp that a child trusts. */
@@ -112,7 +116,11 @@ function trackerFor({ world, settings, swarm, site, onWanted }: ServingParts): T
 }
 
 function downlinkFor(parts: ServingParts, tracker: Tracker): Downlink {
-  const { trust } = parts
+  const { trust, connect } = parts
+  const dialBack =
+    connect === undefined
+      ? undefined
+      : createDialBack({ connect, monotonicMs: parts.world.clock.monotonicMs, swarmPort: () => parts.swarm.port })
   return createDownlink({
     ...parts.world,
     tufFile: (name) => trust.file(name),
@@ -124,6 +132,7 @@ function downlinkFor(parts: ServingParts, tracker: Tracker): Downlink {
     reports: (node, batch) => parts.takeReports(batch, node),
     enrol: (body) => parts.uplink.enrol(body),
     metrics: parts.metrics,
+    reach: (asked) => dialBack?.reach(asked),
     clockHeard: parts.clockHeard,
     versionHeard: parts.versionHeard,
     revocations: parts.revocations,

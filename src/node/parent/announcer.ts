@@ -1,10 +1,12 @@
 // Announces all swarms of this node to the parent's tracker, and passes the peers of each handout
 // to the swarm.
 
+import { isReachable, plainAddress } from '../../model/address.ts'
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { InfoHash } from '../../model/names.ts'
-import type { AnnouncedSwarm, Handout, Peer } from '../../model/wire/announce.ts'
+import type { Announce, AnnouncedSwarm, Handout, Peer } from '../../model/wire/announce.ts'
+import type { Reach } from '../../swarm/siblings.ts'
 import type { Swarm } from '../../swarm/swarm.ts'
 import { retryDelayMs } from '../../work/back-off.ts'
 import { repeatable } from '../../work/background.ts'
@@ -21,7 +23,7 @@ export interface Announcer {
 
 export interface AnnouncerParts {
   uplink: Pick<Uplink, 'announce' | 'parent'>
-  swarm: Pick<Swarm, 'port' | 'unfinished' | 'whole' | 'setPeers'>
+  swarm: Pick<Swarm, 'port' | 'unfinished' | 'whole' | 'setPeers' | 'siblings'>
   clock: Clock
   random: Random
   log: Log
@@ -31,6 +33,10 @@ export interface AnnouncerParts {
   needsSite: () => boolean
   /** The site that the tracker counts this node to. */
   onSite: (site: string) => void
+  /** This machine's addresses, without those that only it can reach. */
+  ownAddresses: () => readonly string[]
+  /** Which siblings could be reached lately, as the announce says it. */
+  onSiblings: (reach: Reach) => void
   /** Whether a sibling may be dialled there. */
   mayDial: DialGuard['mayDial']
 }
@@ -69,7 +75,9 @@ export function startAnnouncer(parts: AnnouncerParts): Announcer {
     // A node without swarms announces once nevertheless: the handout says which site it is at.
     if (isEmpty && !isKnown && !parts.needsSite()) return announceIn(limits.announceIntervalMs)
     try {
-      const own = { swarmPort: swarm.port, site: parts.site(), swarms }
+      const reach = swarm.siblings()
+      parts.onSiblings(reach)
+      const own = { swarmPort: swarm.port, site: parts.site(), swarms, ...placeToldOf(reach, parts.ownAddresses()) }
       const toldWhole = wholes.next(whole)
       if (toldWhole.listed === 'all') toldAllMs = clock.monotonicMs()
       const handout = await uplink.announce({ ...own, whole: toldWhole })
@@ -99,6 +107,19 @@ export function startAnnouncer(parts: AnnouncerParts): Announcer {
   }
 }
 
+/** Where siblings can reach this node, and which siblings it has dialled in vain. */
+function placeToldOf(
+  { reached, unreached }: Reach,
+  ownAddresses: readonly string[],
+): Pick<Announce, 'addresses' | 'unreached' | 'alone'> {
+  const addresses = [...new Set(ownAddresses.map(plainAddress))].filter(isReachable).slice(0, limits.ownAddressesMax)
+  return {
+    ...(addresses.length > 0 && { addresses }),
+    ...(unreached.length > 0 && { unreached: unreached.map(({ node }) => node) }),
+    ...(reached === 0 && unreached.length >= limits.aloneAfter && { alone: true as const }),
+  }
+}
+
 /** The parent chooses the interval. It can neither have this node spin nor silence it. */
 function boundedIntervalMs(asked: number): number {
   return Math.min(Math.max(asked, limits.announceLeastMs), limits.announceMostMs)
@@ -108,7 +129,8 @@ function boundedIntervalMs(asked: number): number {
  * Returns a function that passes a handout to the swarm. A swarm loses its peers if the last
  * handout named it and this one does not.
  */
-function handoutTaker({ uplink, swarm, clock, onSite, mayDial }: AnnouncerParts): (handout: Handout) => void {
+function handoutTaker(parts: AnnouncerParts): (handout: Handout) => void {
+  const { uplink, swarm, clock, onSite } = parts
   let handedOut = new Set<InfoHash>()
   let seen: { site: string; atMs: number } | undefined
   return ({ swarms, site }) => {
@@ -118,7 +140,7 @@ function handoutTaker({ uplink, swarm, clock, onSite, mayDial }: AnnouncerParts)
     for (const [infoHash, peers] of Object.entries(swarms)) {
       swarm.setPeers(
         infoHash,
-        peers.flatMap((peer) => placeOf(peer, parentAddress, mayDial)),
+        peers.flatMap((peer) => placeOf(peer, parentAddress, parts)),
       )
     }
     const nowMs = clock.monotonicMs()
@@ -130,16 +152,22 @@ function handoutTaker({ uplink, swarm, clock, onSite, mayDial }: AnnouncerParts)
 }
 
 /**
- * The peer with the address to dial; nothing if that is not known or not to be dialled. A tracker
- * leaves out its own address: the child dials its parent where it announces.
+ * The peer with the addresses to dial; nothing if none is known that may be dialled. A tracker leaves
+ * out its own address: the child dials its parent where it announces. An address that this node has
+ * too is a bridge on its own machine.
  */
 function placeOf(
   peer: Peer,
   parentAddress: string | null,
-  mayDial: DialGuard['mayDial'],
+  { mayDial, ownAddresses }: Pick<AnnouncerParts, 'mayDial' | 'ownAddresses'>,
 ): (Peer & { address: string })[] {
   if (parentAddress === null) return []
   if (peer.relation === 'parent') return [{ ...peer, address: parentAddress }]
-  const { address, port } = peer
-  return address !== null && mayDial({ address, port }, parentAddress) ? [{ ...peer, address }] : []
+  const { address: seen, others: told = [], port, ...rest } = peer
+  const own = new Set(told.length === 0 ? [] : ownAddresses().map(plainAddress))
+  const [address, ...others] = [...(seen === null ? [] : [seen]), ...told].filter((each) => {
+    return !own.has(each) && mayDial({ address: each, port }, parentAddress)
+  })
+  if (address === undefined) return []
+  return [{ ...rest, address, port, ...(others.length > 0 && { others }) }]
 }

@@ -45,6 +45,8 @@ export interface ReportsParts {
   build: (counter: number, at: Instant) => Report
   send: (batch: ReportBatch) => Promise<ReportsAnswer>
   onAttack: (attack: Omit<Attack, 'at'>) => void
+  /** What the database that holds the reports is called; another one after damage. */
+  memory?: () => string
   /** The nodes whose newer reports are in the inbox now. */
   onAccepted?: (nodes: NodeName[]) => void
   /** Reports of these nodes were refused here. */
@@ -79,7 +81,8 @@ export async function startReports(given: ReportsParts): Promise<Reports> {
     }
     const told = refused.map(({ index, reason, retry }) => ({ index, reason, retry }))
     const moved = inbox.awayFrom(from)
-    return { accepted: accepted.length, refused: told, now: clock.now(), ...(moved.length > 0 && { moved }) }
+    const memory = parts.memory && { memory: parts.memory() }
+    return { accepted: accepted.length, refused: told, now: clock.now(), ...memory, ...(moved.length > 0 && { moved }) }
   }
   const takeOrRelay = async (batch: ReportBatch, from: NodeName): Promise<ReportsAnswer> => {
     try {
@@ -93,8 +96,9 @@ export async function startReports(given: ReportsParts): Promise<Reports> {
   const onAnswered = (answered: Answered) => {
     const own = answered.refused.some(({ node }) => node === parts.self)
     isOwnRefused = own || (isOwnRefused && !answered.accepted.includes(parts.self))
-    parts.onAnswered?.(answered)
+    parts.onAnswered?.(memories.bounded(answered))
   }
+  const memories = createMemories(clock)
   let isOwnRefused = false
   const sending = startReportSending({
     ...parts,
@@ -132,6 +136,20 @@ export async function startReports(given: ReportsParts): Promise<Reports> {
       sending.ask()
     },
     stop: async () => void (await Promise.all([reporter.stop(), sending.stop()])),
+  }
+}
+
+/** The parent controls its word, and each new one has this node send all reports again. */
+function createMemories(clock: Pick<Clock, 'monotonicMs'>) {
+  let taken: { memory: string | undefined; atMs: number } | undefined
+  return {
+    bounded({ memory, ...answered }: Answered): Answered {
+      const nowMs = clock.monotonicMs()
+      if (memory === undefined) return answered
+      if (taken !== undefined && taken.memory !== memory && nowMs - taken.atMs < limits.heartbeatMs) return answered
+      if (taken?.memory !== memory) taken = { memory, atMs: nowMs }
+      return { ...answered, memory }
+    },
   }
 }
 

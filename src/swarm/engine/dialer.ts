@@ -7,7 +7,7 @@ import { limits } from '../../model/limits.ts'
 import type { NodeName } from '../../model/names.ts'
 import { backOffMs } from '../../work/back-off.ts'
 import type { Clock, Random, Timer } from '../../world/world.ts'
-import type { PeerToDial } from '../engine.ts'
+import { type PeerToDial, placeOf } from '../engine.ts'
 
 export interface Dialer {
   /** The handed-out peers, all of them. Dials the ones that are new or have moved. */
@@ -31,7 +31,7 @@ interface DialerParts<Connection> {
   /** The milliseconds for which the node is to be left alone. */
   bannedForMs: (node: NodeName) => number
   /** Returns whether there is a link to the node now. */
-  onConnection: (connection: Connection) => boolean
+  onConnection: (connection: Connection, peer: PeerToDial) => boolean
   /** The connection is not wanted any longer. */
   discard: (connection: Connection) => void
   onFailure: (peer: PeerToDial, failure: Failure) => void
@@ -159,7 +159,7 @@ class RunningDialer<Connection> implements Dialer {
     }
     const { peer, attempts } = target
     this.#rest(peer, attempts)
-    if (!this.#parts.onConnection(connection)) this.#dialLater(peer, attempts + 1)
+    if (!this.#parts.onConnection(connection, peer)) this.#dialLater(peer, attempts + 1)
   }
 
   #failed(dialled: PeerToDial, error: unknown): void {
@@ -188,12 +188,12 @@ function cancelTimer(target: Target): void {
  * The parent's address is from this node's own settings and may be a name; the others' are from
  * somebody else.
  */
-function mayBeDialled({ address, relation }: PeerToDial): boolean {
-  return relation === 'parent' || isIP(address) !== 0
+function mayBeDialled({ address, others = [], relation }: PeerToDial): boolean {
+  return relation === 'parent' || [address, ...others].every((each) => isIP(each) !== 0)
 }
 
 function isSamePlace(a: PeerToDial, b: PeerToDial): boolean {
-  return a.address === b.address && a.port === b.port
+  return placeOf(a) === placeOf(b)
 }
 
 function isInVain(attempts: number): boolean {

@@ -16,6 +16,7 @@ import type { SwarmEvent } from '../holdings/holding.ts'
 import type { Holdings } from '../holdings/holdings.ts'
 import { startEngineKeeper } from '../keeper.ts'
 import { createPlainGiving, type PlainGiving } from '../plain.ts'
+import { createSiblings } from '../siblings.ts'
 import { createClosedWork } from './closed-work.ts'
 import { startOpeningEffects } from './opening-effects.ts'
 import type { OpeningEvent, Surroundings } from './opening-events.ts'
@@ -69,6 +70,7 @@ export function startOpenings(parts: OpeningsParts, holdings: Holdings): Opening
   const settings: EngineSettings = { rates: parts.rates, revoked: [] }
   const handouts = createHandouts()
   const suspects = createSuspectAddresses({ clock })
+  const siblings = createSiblings({ clock, onChange: () => parts.onEvent({ kind: 'siblings', reach: siblings.now() }) })
 
   const surroundings = (): Surroundings => ({
     ...{ nowMs: clock.monotonicMs(), engine: keeper.kind(), callersWaiting: keeper.callersWaiting() },
@@ -104,11 +106,14 @@ export function startOpenings(parts: OpeningsParts, holdings: Holdings): Opening
   const onCounted = (counters: Counters) => {
     moved = sumOf(moved, counters)
   }
-  const receive = reportReceiver({ ...shared, suspects, onCounted })
+  const receive = reportReceiver({ ...shared, suspects, siblings, onCounted })
   return {
     look: () => dispatch({ kind: 'look' }),
     plain,
-    control: createEngineControl({ keeper, settings, handouts, tls: parts.tls, moved: () => moved, dispatch }),
+    control: createEngineControl({
+      ...{ keeper, settings, handouts, siblings, dispatch },
+      ...{ tls: parts.tls, moved: () => moved },
+    }),
     whileClosed: closedWork.whileClosed,
     take: (caller, way) => {
       const isSuspect = way === 'swarm' && suspects.has(caller.remoteAddress ?? '')

@@ -41,6 +41,7 @@ function downlinkWith(parts: Partial<DownlinkParts> = {}) {
     announce: () => ({ handout: { intervalMs: 1000, site: 'berlin', swarms: {} }, isNew: false }),
     held: async () => {},
     reports: async () => ({ accepted: 0, refused: [] }),
+    reach: () => undefined,
     clockHeard: () => {},
     versionHeard: () => {},
     revocations: { has: () => false, digest: () => '', all: () => [], add: async () => [] },
