@@ -7,6 +7,7 @@ import { type Announcer, startAnnouncer } from './parent/announcer.ts'
 import { createDialGuard } from './parent/dial-guard.ts'
 import { startRenewal } from './parent/renewal.ts'
 import { type Reports, startReports } from './parent/reports.ts'
+import { createRevokedExchange } from './parent/revoked-exchange.ts'
 import type { Uplink } from './parent/uplink.ts'
 import { startWatcher } from './parent/watcher.ts'
 import type { Self } from './self.ts'
@@ -29,9 +30,11 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
   const reports = await startReports({
     ...{ clock, random, log, onAttack },
     store: parts.store,
+    memory: parts.store.stamp,
     isRoot: parts.root !== null,
     self: parts.settings.name,
     identity: parts.identity,
+    isRevoked: parts.revocations.has,
     build: (counter, at) =>
       reportFrom({ state: state(), counter, at, version: parts.version, transfers: swarm.transfers() }),
     send: (batch) => uplink.reports(batch),
@@ -77,6 +80,12 @@ export function startNews(
 ): { stop(): Promise<void> } {
   const { clock, random, log } = parts.world
   const { dispatch } = self.live
+  const exchange = createRevokedExchange({ uplink, revocations: parts.revocations, log })
+  parts.revocations.onAdded((added) => {
+    for (const { node } of added) log.info('a key was turned away', { node })
+    dispatch({ kind: 'revocations-learned' })
+    exchange.look()
+  })
   const renewal = startRenewal({
     ...{ clock, random, log, uplink },
     identity: parts.identity,
@@ -92,12 +101,16 @@ export function startNews(
         ...{ uplink, clock, random, log },
         timestampVersion: () => parts.trust.current()?.timestampVersion ?? 0,
         refresh: refreshed,
-        onAnswered: (parent) => dispatch({ kind: 'parent-answered', parent }),
+        onAnswered: (parent) => {
+          dispatch({ kind: 'parent-answered', parent })
+          exchange.look()
+        },
         onLost: (failure) => dispatch({ kind: 'parent-lost', failure, at: clock.now() }),
       })
   return {
     async stop() {
       await watcher?.stop()
+      await exchange.stop()
       renewal.stop()
     },
   }
