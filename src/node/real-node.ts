@@ -8,6 +8,7 @@ import { parentTextOf, type Settings } from '../model/settings.ts'
 import { msOfDuration } from '../model/units/durations.ts'
 import { unlimited } from '../model/units/rates.ts'
 import { isService } from '../reconcile/apply/apply-unit.ts'
+import { startCuttingLeftOutput } from '../reconcile/apply/left-output.ts'
 import { openLocalMachine } from '../reconcile/machine.ts'
 import { forkedChecker } from '../swarm/checking/check-process.ts'
 import { forkedEngine } from '../swarm/engine-process.ts'
@@ -77,7 +78,7 @@ export async function startRealNode({
     node = await startNode(parts)
     plain = await plainEndpointOf(world, settings, node)
     const local = await serveCommands(parts, { node, plain, onIdentity })
-    return realNode(settings.name, { node, plain, local })
+    return realNode(settings.name, { node, plain, local, cutting: startCuttingLeftOutput(world) })
   } catch (error) {
     await plain?.stop()
     if (node === undefined) await store.close()
@@ -200,7 +201,12 @@ function serveCommands(
 
 function realNode(
   name: string,
-  { node, plain, local }: { node: RunningNode; plain: PlainEndpoint | null; local: LocalServer },
+  {
+    node,
+    plain,
+    local,
+    cutting,
+  }: { node: RunningNode; plain: PlainEndpoint | null; local: LocalServer; cutting: { stop(): void } },
 ): RealNode {
   return {
     name,
@@ -208,6 +214,7 @@ function realNode(
     swarmPort: node.swarm.port,
     reload: node.reload,
     async stop() {
+      cutting.stop()
       await local.close()
       await plain?.stop()
       await node.stop()

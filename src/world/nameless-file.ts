@@ -44,6 +44,11 @@ export async function openNamelessFile(): Promise<NamelessFile> {
   }
 }
 
+/** Whether a link in /proc/PID/fd is to such a file. */
+export function isNamelessFile(target: string): boolean {
+  return /\/banyan-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12} \(deleted\)$/.test(target)
+}
+
 async function folder(): Promise<string> {
   const memory = '/dev/shm'
   return await fs.access(memory, constants.W_OK).then(
