@@ -113,6 +113,8 @@ export type Event =
   | { kind: 'database-looked'; problem: string | null }
   /** Why payloads do not come from siblings, in words for a person; null if siblings can be reached. */
   | { kind: 'siblings-looked'; problem: string | null }
+  /** Which nodes run on several machines at once, in words for a person; null if none does. */
+  | { kind: 'clones-looked'; problem: string | null }
   /** A new certificate is saved. */
   | { kind: 'certificate-renewed' }
   /** The root gives no new certificate. */
