@@ -17,6 +17,8 @@ const announcedSwarmSchema = v.strictObject({
   have: v.picklist(['none', 'some', 'all']),
   /** How many bytes of the payload the child has, where that is a part. */
   bytes: v.exactOptional(countSchema),
+  /** How many bytes have come over the link of the site for it, whole pieces or not. */
+  overLink: v.exactOptional(countSchema),
 })
 export type AnnouncedSwarm = v.InferOutput<typeof announcedSwarmSchema>
 
