@@ -93,6 +93,13 @@ export async function openInbox(parts: InboxParts): Promise<Inbox> {
     }
   }
 
+  /** A damaged database may have lost what counts as known. */
+  const storeLost = async (duplicates: Sorted['duplicates']) => {
+    for (const [node, signed] of duplicates) {
+      if ((await store.get(signedKey(node))) === undefined) await store.put(signedKey(node), signed)
+    }
+  }
+
   const forget = async (node: NodeName) => {
     await store.batch([
       { kind: 'delete', key: knowledgeKey(node) },
@@ -111,6 +118,7 @@ export async function openInbox(parts: InboxParts): Promise<Inbox> {
       inTurn(async () => {
         const sorted = await sortedBatch(batch, from, parts, known)
         await storeNewest(sorted.newest)
+        await storeLost(sorted.duplicates)
         return acceptedOf(sorted, from, clock.now())
       }),
 

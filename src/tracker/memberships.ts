@@ -14,6 +14,8 @@ export interface Member {
   readonly scope: Scope
   /** Where its siblings can dial it; 0 if they cannot. */
   readonly port: number
+  /** Where its siblings can ask it for small objects; 0 if they cannot. */
+  readonly controlPort: number
   readonly site: string
   /** Whether the parent is at another site. */
   readonly isAcross: boolean

@@ -1,7 +1,7 @@
 // A store in memory. Acknowledged changes outlast a crash; a batch does so as a whole.
 
 import { Failure } from '../../src/model/failure.ts'
-import { jsonOf, roomName } from '../../src/world/store.ts'
+import { jsonOf, roomName } from '../../src/world/store/store.ts'
 import type { OpenStore, Store, StoreChange } from '../../src/world/world.ts'
 import type { Life } from './life.ts'
 import { noSpace, type Platter } from './simulated-disk.ts'

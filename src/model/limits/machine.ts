@@ -1,6 +1,6 @@
 // The process itself and what it does with its machine: stopping, programs, disk.
 
-import { KiB, MiB, minute, second } from './multiples.ts'
+import { day, KiB, MiB, minute, second } from './multiples.ts'
 
 export const machineLimits = {
   /** Log lines of one kind that one node can cause within `linesEveryMs`. The first ones say it. */
@@ -41,6 +41,16 @@ export const machineLimits = {
    * new log.
    */
   storeRepairBytes: 4 * MiB,
+  /** Repairs of a database that may end the process before it counts as lost. */
+  storeRepairsMax: 3,
+  /** How often a running daemon rebuilds its database. More often, the disk itself fails. */
+  storeRebuildsMax: 3,
+  /** A database of at most so many bytes is read as a whole by the doctor: a second or two. */
+  storeExaminedBytes: 256 * MiB,
+  /** How long a node tells that its database was damaged: over a weekend and a few days. */
+  databaseToldMs: 7 * day,
+  /** A file of the second copy. Records of 10,000 packages have 4 MiB. */
+  keptFileMaxBytes: 64 * MiB,
   /**
    * Written to find out whether a disk takes anything: as much as a report and its counter need. A
    * single byte would fit on a disk where no report does.

@@ -59,6 +59,11 @@ export const reportLimits = {
    */
   heartbeatMs: 15 * minute,
   /**
+   * How far the bound in the copy of a report counter is above the counter. No counter is below the
+   * clock in milliseconds, so the copy is written once a day and not for each report.
+   */
+  counterAheadKept: 1 * day,
+  /**
    * Added to two heartbeats before a node counts as silent: reports pass several nodes on their
    * way.
    */

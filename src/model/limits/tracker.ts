@@ -50,7 +50,7 @@ export const trackerLimits = {
   /** Children dialled back at once; then one a second. */
   dialBacksMax: 16,
   /** A node that has met none of its siblings counts as alone after so many dials in vain. */
-  aloneAfter: 3,
+  aloneAfterNodes: 3,
   /** A sibling that was dialled in vain is dialled again after this time, or when it has moved. */
   unreachedKeptMs: 10 * minute,
   /** Siblings that were reached and are remembered. */

@@ -24,12 +24,14 @@ export interface Answered {
   refused: { node: NodeName; reason: string; retry: 'later' | 'never' }[]
   /** How far this machine's clock is ahead of the parent's; below zero if it is behind. */
   clockAheadMs?: number
+  /** See `ReportsAnswer`. */
+  memory?: string
 }
 
 /** The time on the way counts for neither clock: half of it lies before the parent's answer. Pure. */
 export function answeredOf(
   nodes: readonly NodeName[],
-  { refused, now: parentNow }: Pick<ReportsAnswer, 'refused' | 'now'>,
+  { refused, now: parentNow, memory }: Pick<ReportsAnswer, 'refused' | 'now' | 'memory'>,
   { askedAt, now }: { askedAt: Instant; now: Instant },
 ): Answered {
   const named = refused.flatMap(({ index, reason, retry }) => {
@@ -40,6 +42,7 @@ export function answeredOf(
   return {
     accepted: nodes.filter((node) => !out.has(node)),
     refused: named,
+    ...(memory !== undefined && { memory }),
     ...(parentNow !== undefined && { clockAheadMs: Math.round((askedAt + now) / 2) - parentNow }),
   }
 }

@@ -10,6 +10,7 @@ import { identityOf, loadIdentity, type NodeIdentity } from '../../trust/identit
 import { verifyOffline } from '../../trust/trust-store.ts'
 import { requestLocal } from '../../world/local.ts'
 import { openWorld } from '../../world/real-world.ts'
+import { damageOfDatabase } from '../../world/store/examining.ts'
 import { connectOnce } from '../../world/tcp-connect.ts'
 import type { World } from '../../world/world.ts'
 import { writeProblem } from '../disk/writable.ts'
@@ -39,7 +40,15 @@ export async function diagnose(homeDir: string): Promise<Finding[]> {
 async function examine(world: World, home: Home): Promise<Examined> {
   const { clock, disk } = world
   const settings = await orFailed(() => loadSettings(disk, home.settings))
-  const nothing = { identity: null, trusted: null, portsTaken: [], parents: [], freeBytes: null, hasTargetRoot: true }
+  const nothing = {
+    database: null,
+    identity: null,
+    trusted: null,
+    portsTaken: [],
+    parents: [],
+    freeBytes: null,
+    hasTargetRoot: true,
+  }
   const unwritable = await writeProblem(disk, home.dir)
   const about = { now: clock.now(), home: home.dir, unwritable }
   const daemon = await orFailed(() => askDaemon(home))
@@ -57,11 +66,21 @@ async function examine(world: World, home: Home): Promise<Examined> {
     trusted: await orFailed(() => verifyOffline(home.tuf, disk)),
     daemon,
     portsTaken: 'failed' in daemon && !('failed' in identity) ? await portsTaken(world, settings, identity) : [],
+    database: 'failed' in daemon ? await databaseExamined(world, home) : null,
     parents: 'failed' in identity ? [] : await parentsAsked(world, { settings, identity, names, runs }),
     freeBytes: 'failed' in free ? null : free.bytes,
     hasTargetRoot: (await disk.stat(targetRoot))?.kind === 'folder',
     tools: await toolsHere(world),
   }
+}
+
+/** Only while no daemon has it open. A node that was never started has none. */
+async function databaseExamined({ disk }: World, home: Home): Promise<Examined['database']> {
+  if ((await disk.stat(home.state)) === undefined) {
+    const isLost = (await disk.stat(home.kept)) !== undefined
+    return { damaged: isLost ? 'it is missing' : null }
+  }
+  return await orFailed(async () => ({ damaged: await damageOfDatabase(home.state) }))
 }
 
 async function askDaemon(home: Home): Promise<Exclude<Examined['daemon'], { failed: string }>> {

@@ -42,6 +42,8 @@ export interface Examined {
   parents: readonly { url: string; failed: string | null; hint?: string; reach?: ParentReach }[]
   /** Why the home folder cannot be written; null if it can. */
   unwritable: string | null
+  /** Null while the daemon runs, which tells of damage itself. */
+  database: { damaged: string | null } | Failed | null
   /** Null if the disk cannot be looked at. */
   freeBytes: number | null
   /** Whether `targetRoot`, the folder that packages are installed below, is there. */
@@ -73,6 +75,7 @@ export function findingsOf(examined: Examined): Finding[] {
     ...reachFindings(examined.parents),
     ...('failed' in examined.daemon ? [] : siblingFindings(examined.daemon.siblings)),
     ...diskFindings(examined, settings),
+    ...databaseFindings(examined),
     ...contentFindings(examined),
     toolsFinding(examined),
   ]
@@ -168,6 +171,15 @@ function diskFindings(
   if (freeBytes > reserveBytes) return [...findings, fine('disk', free)]
   const hint = 'make room, or set a smaller diskReserve; a storeQuota has banyan evict what is old'
   return [...findings, wrong('disk', `${free}, and ${Math.round(reserveBytes / 2 ** 20)} MiB are to stay so`, hint)]
+}
+
+function databaseFindings({ database, home }: Examined): Finding[] {
+  if (database === null) return []
+  if ('failed' in database) return [wrongBy('database', database)]
+  const { damaged } = database
+  if (damaged === null) return [fine('database', 'it can be read')]
+  const hint = `start the daemon: it repairs the database, or begins a new one with what ${home}/kept has`
+  return [wrong('database', `it is damaged: ${damaged}`, hint)]
 }
 
 /** What the daemon's checks of the stored payloads have found. */

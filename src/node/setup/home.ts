@@ -16,6 +16,8 @@ export interface Home {
   tuf: string
   /** The database of the daemon. */
   state: string
+  /** A second copy, in plain files, of what the database has and nobody else. */
+  kept: string
   /** Small objects by their SHA-256: revisions, manifests, metainfo, small payloads. */
   objects: string
   /** Payloads that travel as swarms. */
@@ -42,6 +44,7 @@ export function homeAt(dir: string): Home {
     parents: at('parents.json'),
     tuf: at('tuf'),
     state: at('state'),
+    kept: at('kept'),
     objects: at('objects'),
     store: at('store'),
     run: at('run'),

@@ -38,7 +38,15 @@ export function reportsAnswered(state: State, event: Extract<Event, { kind: 'rep
   const next = withClock(withRefused({ ...state, refusedAbove, clockAheadMs: ahead }), ahead)
   // The time that the clocks differ by is a little other with each answer.
   const isNews = next.problems.report !== state.problems.report || next.problems.clock !== state.problems.clock
-  return [next, isNews ? [{ kind: 'report' }] : []]
+  return withMemory([next, isNews ? [{ kind: 'report' }] : []], event)
+}
+
+/** A parent that has lost its database is told of the whole subtree again. */
+function withMemory([state, effects]: Next, { memory }: { memory?: string }): Next {
+  const before = state.reportedMemory
+  if (memory === undefined || memory === before) return [state, effects]
+  const again: Effect[] = before === null ? [] : [{ kind: 'report-again' }]
+  return [{ ...state, reportedMemory: memory }, [...effects, ...again, { kind: 'remember' }]]
 }
 
 function refusalsAfter(known: readonly Refusal[], one: { node: NodeName; reason: string; at: Instant }): Refusal[] {

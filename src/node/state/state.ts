@@ -41,6 +41,7 @@ export type ProblemSource =
   | 'transfer'
   | 'room'
   | 'disk'
+  | 'database'
   | 'siblings'
   | 'parent'
   | 'certificate'
@@ -64,6 +65,8 @@ export interface State {
   facts: Facts | null
   link: Link
   /** The parent that reports were last sent to. Another parent does not have them. */
+  /** What the parent's database is called; null while that is not known. */
+  reportedMemory: string | null
   reportedTo: NodeName | null
   /** The newest metadata that was verified; null before the first. */
   trusted: TrustedState | null
@@ -142,6 +145,7 @@ export function initialState(options: {
     siteSeen: null,
     facts: null,
     link: options.isRoot ? { kind: 'root' } : { kind: 'seeking' },
+    reportedMemory: null,
     reportedTo: null,
     trusted: null,
     refused: null,

@@ -98,6 +98,8 @@ export function transition(state: State, event: Event): Next {
       return looked(state, 'room', event)
     case 'disk-looked':
       return looked(state, 'disk', event)
+    case 'database-looked':
+      return looked(state, 'database', event)
     case 'siblings-looked':
       return looked(state, 'siblings', event)
     case 'store-failed':
@@ -111,6 +113,8 @@ export function transition(state: State, event: Event): Next {
       const text = `no new certificate: ${message}${hint === undefined ? '' : `: ${hint}`}`
       return [withProblem(state, 'certificate', lineOf(text)), [{ kind: 'report' }]]
     }
+    case 'revocations-learned':
+      return [state, [{ kind: 'tell-children' }]]
     case 'asked-to-apply':
       return askedToApply(state)
     case 'look-due':
@@ -121,7 +125,7 @@ export function transition(state: State, event: Event): Next {
 }
 
 function started(state: State, event: Extract<Event, { kind: 'started' }>): Next {
-  const { site, facts, reportedTo, acknowledged = {} } = event.remembered
+  const { site, facts, reportedTo, reportedMemory = null, acknowledged = {} } = event.remembered
   return [
     {
       ...state,
@@ -134,6 +138,7 @@ function started(state: State, event: Extract<Event, { kind: 'started' }>): Next
       siteSeen: site,
       facts,
       reportedTo,
+      reportedMemory,
       acknowledged,
     },
     [{ kind: 'refresh' }, { kind: 'look-later', ms: state.checkIntervalMs }],

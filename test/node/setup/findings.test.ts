@@ -15,6 +15,7 @@ const healthy: Examined = {
   portsTaken: [],
   parents: [{ url: 'https://a:7420', failed: null }],
   unwritable: null,
+  database: null,
   freeBytes: 2 ** 30,
   hasTargetRoot: true,
   tools: ['dpkg', 'apt-get', 'systemctl'],
@@ -129,6 +130,10 @@ const cases: Record<string, [Partial<Examined>, RegExp[]]> = {
   'a disk that takes nothing': [
     { unwritable: 'the disk below /home is read-only: nothing can be stored', freeBytes: 2 ** 20 },
     [/^wrong disk: the disk below \/home is read-only: .* -> make room .*or see why it is read-only/],
+  ],
+  'a damaged database': [
+    { database: { damaged: 'a file of it is missing' } },
+    [/^wrong database: it is damaged: a file of it is missing -> start the daemon: it repairs/],
   ],
   'a missing target root': [{ hasTargetRoot: false }, [/^wrong disk: \/ is not there/]],
   'nothing to install packages with': [
