@@ -6,6 +6,7 @@ import type { UploadFacts } from '../model/upload-guard.ts'
 import type { LocalMachine } from '../reconcile/machine.ts'
 import type { Repository } from '../repository/repository.ts'
 import type { Swarm, SwarmParts } from '../swarm/swarm.ts'
+import type { Revocations } from '../trust/admission/revocations.ts'
 import type { Fleet } from '../trust/fleet.ts'
 import type { NodeIdentity } from '../trust/identity.ts'
 import type { Trust } from '../trust/trust-store.ts'
@@ -27,6 +28,7 @@ export interface NodeParts {
   identity: () => NodeIdentity
   /** Saves a renewed certificate. From then on `identity` returns it. */
   setIdentity: (identity: NodeIdentity) => Promise<void>
+  revocations: Revocations
   store: KeptStore
   objects: Objects
   trust: Trust

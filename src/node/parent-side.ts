@@ -9,10 +9,10 @@ import { createClonesWatch } from './parent/clones.ts'
 import { createDialGuard } from './parent/dial-guard.ts'
 import { startRenewal } from './parent/renewal.ts'
 import { type Reports, startReports } from './parent/reports.ts'
+import { createRevokedExchange } from './parent/revoked-exchange.ts'
 import type { Uplink } from './parent/uplink.ts'
 import { startWatcher } from './parent/watcher.ts'
 import type { Self } from './self.ts'
-import { swarmSiteOf } from './state/in-force.ts'
 import { reportFrom } from './state/report-from.ts'
 import { siblingsProblemOf } from './state/siblings-problem.ts'
 
@@ -41,6 +41,7 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
     isRoot: parts.root !== null,
     self: parts.settings.name,
     identity: parts.identity,
+    isRevoked: parts.revocations.has,
     build: (counter, at) =>
       reportFrom({
         ...{ state: state(), counter, at, version: parts.version, transfers: swarm.transfers() },
@@ -64,10 +65,9 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
     ? noAnnouncer
     : startAnnouncer({
         ...{ uplink, swarm, clock, random, log },
-        ...{ site: () => site, ownAddresses },
+        ...{ site: () => site, ownAddresses, controlPort: () => self.ports.control },
         mayDial: createDialGuard({ monotonicMs: clock.monotonicMs, swarmPort: () => swarm.port, ownAddresses }).mayDial,
         onSiblings: (reach) => dispatch({ kind: 'siblings-looked', problem: siblingsProblemOf(reach) }),
-        needsSite: () => swarmSiteOf(state()) === null,
         onSite: (seen) => {
           if (site === null) dispatch({ kind: 'site-seen', site: seen })
         },
@@ -82,7 +82,7 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
 }
 
 /** A root has nobody to announce to. */
-const noAnnouncer: Announcer = { soon() {}, async stop() {} }
+const noAnnouncer: Announcer = { soon() {}, soonIfNews() {}, async stop() {} }
 
 /**
  * The last stage: what comes down from the parent. News of the policy and a certificate's renewal.
@@ -95,6 +95,12 @@ export function startNews(
 ): { stop(): Promise<void> } {
   const { clock, random, log } = parts.world
   const { dispatch } = self.live
+  const exchange = createRevokedExchange({ uplink, revocations: parts.revocations, log })
+  parts.revocations.onAdded((added) => {
+    for (const { node } of added) log.info('a key was turned away', { node })
+    dispatch({ kind: 'revocations-learned' })
+    exchange.look()
+  })
   const renewal = startRenewal({
     ...{ clock, random, log, uplink },
     identity: parts.identity,
@@ -110,12 +116,16 @@ export function startNews(
         ...{ uplink, clock, random, log },
         timestampVersion: () => parts.trust.current()?.timestampVersion ?? 0,
         refresh: refreshed,
-        onAnswered: (parent) => dispatch({ kind: 'parent-answered', parent }),
+        onAnswered: (parent) => {
+          dispatch({ kind: 'parent-answered', parent })
+          exchange.look()
+        },
         onLost: (failure) => dispatch({ kind: 'parent-lost', failure, at: clock.now() }),
       })
   return {
     async stop() {
       await watcher?.stop()
+      await exchange.stop()
       renewal.stop()
     },
   }

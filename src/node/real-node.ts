@@ -3,6 +3,7 @@
 
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
+import type { Sha256 } from '../model/names.ts'
 import { parentTextOf, type Settings } from '../model/settings.ts'
 import { msOfDuration } from '../model/units/durations.ts'
 import { unlimited } from '../model/units/rates.ts'
@@ -11,6 +12,7 @@ import { openLocalMachine } from '../reconcile/machine.ts'
 import { forkedChecker } from '../swarm/checking/check-process.ts'
 import { forkedEngine } from '../swarm/engine-process.ts'
 import { openSwarm } from '../swarm/swarm.ts'
+import { openRevocations, revokedFileIn } from '../trust/admission/revocations.ts'
 import { loadIdentity, type NodeIdentity, saveIdentity } from '../trust/identity.ts'
 import { openTrust } from '../trust/trust-store.ts'
 import { type LocalServer, serveLocal } from '../world/local.ts'
@@ -28,6 +30,7 @@ import type { PlainEndpoint } from './plain.ts'
 import type { Reloaded } from './reload.ts'
 import { controlUrlOf } from './setup/control-url.ts'
 import type { Home } from './setup/home.ts'
+import { loadNext, settleNext } from './setup/next-identity.ts'
 import { closeHome } from './setup/private-home.ts'
 import { loadSettings } from './setup/settings-file.ts'
 import { programVersion } from './version.ts'
@@ -45,14 +48,24 @@ export interface RealNode {
 }
 
 /** Throws a Failure that says what is missing or taken. Then nothing of the node runs. */
-export async function startRealNode({ world, home }: { world: World; home: Home }): Promise<RealNode> {
+export async function startRealNode({
+  world,
+  home,
+  onIdentity,
+}: {
+  world: World
+  home: Home
+  /** Another identity lies in the home: this node is to stop, and to be started with that. */
+  onIdentity: () => void
+}): Promise<RealNode> {
+  await settleNext(home, world.disk)
   const settings = await loadSettings(world.disk, home.settings)
   const identity = await loadIdentity(home.keys, world.disk)
   if (identity.name !== settings.name) {
     throw new Failure(
       'conflict',
       `${home.settings}: name is ${settings.name}, and the certificate is for ${identity.name}`,
-      { hint: 'a node keeps the name that it joined with' },
+      { hint: `set the name back in node.yaml; banyan join --again TOKEN --name ${settings.name} changes it` },
     )
   }
   for (const told of await closeHome(home.dir)) world.log.warn('home open to others', { told })
@@ -64,7 +77,7 @@ export async function startRealNode({ world, home }: { world: World; home: Home 
     const parts = await nodePartsFrom({ world, home, settings, identity, store })
     node = await startNode(parts)
     plain = await plainEndpointOf(world, settings, node)
-    const local = await serveCommands(parts, node, plain)
+    const local = await serveCommands(parts, { node, plain, onIdentity })
     return realNode(settings.name, { node, plain, local })
   } catch (error) {
     await plain?.stop()
@@ -92,8 +105,10 @@ async function nodePartsFrom({
   const objects = openObjects({ disk, dir: home.objects })
   const asUnit = isService(process.env, process.pid)
   const root = settings.parents.length > 0 ? null : await openRootFolders({ world, home, settings, objects })
+  const revokedIn = { file: revokedFileIn(home.dir), ca: loaded.tls.ca, disk }
   return {
     ...{ world, home, settings, store, objects },
+    revocations: root?.fleet.revocations ?? (await openRevocations(revokedIn)),
     readSettings: () => loadSettings(disk, home.settings),
     version: programVersion(),
     identity: () => identity,
@@ -161,15 +176,26 @@ async function plainEndpointOf(world: World, settings: Settings, node: RunningNo
 
 /** Answers the commands of `banyan` on this machine. */
 function serveCommands(
-  { world, home, settings, root }: NodeParts,
-  node: RunningNode,
-  plain: PlainEndpoint | null,
+  { world, home, settings, root, identity }: NodeParts,
+  { node, plain, onIdentity }: { node: RunningNode; plain: PlainEndpoint | null; onIdentity: () => void },
 ): Promise<LocalServer> {
   const { clock, log } = world
   const urls = () => [parentTextOf({ url: controlUrlOf(settings, node.controlPort), name: settings.name })]
+  const take = async (keyId: Sha256) => {
+    const next = await loadNext(home, world.disk)
+    if (next?.keyId !== keyId) {
+      throw new Failure('conflict', `the daemon that answers keeps ${home.dir}, and the new certificate is not there`, {
+        hint: 'give the home of that daemon with --home, or end that daemon',
+      })
+    }
+    onIdentity()
+  }
   return serveLocal({
     path: home.socket,
-    handler: createLocalApi({ clock, node, plain, root: root && { ...root, urls } }),
+    handler: createLocalApi({
+      ...{ clock, node, plain, root: root && { ...root, urls } },
+      identity: { keyId: () => identity().keyId, take },
+    }),
     onError: (error, url) => log.error('local request failed', { url, error: messageOf(error) }),
   })
 }

@@ -13,7 +13,8 @@ import { join, makeFolders } from '../../src/node/setup/join.ts'
 import { loadSettings, saveSettings } from '../../src/node/setup/settings-file.ts'
 import type { ReleasePlan } from '../../src/release/release-plan.ts'
 import { openSwarm } from '../../src/swarm/swarm.ts'
-import { openFleet } from '../../src/trust/fleet.ts'
+import { openRevocations, revokedFileIn } from '../../src/trust/admission/revocations.ts'
+import { type Fleet, openFleet } from '../../src/trust/fleet.ts'
 import { initFleet } from '../../src/trust/fleet-init.ts'
 import { loadIdentity, saveIdentity } from '../../src/trust/identity.ts'
 import { openTrust } from '../../src/trust/trust-store.ts'
@@ -51,6 +52,8 @@ export interface TreeNode {
   readonly home: Home
   /** Undefined while it is down. */
   readonly running: RunningNode | undefined
+  /** Of a root that runs or has run. */
+  readonly fleet: Fleet | null
   start(): Promise<void>
   /** Stops the node in order, as SIGTERM does. */
   stop(): Promise<void>
@@ -154,6 +157,7 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
     const machine = simulatedMachine(simulated)
     const home = homeAt('/var/lib/banyan')
     let running: RunningNode | undefined
+    let fleet: Fleet | null = null
     let hasRun = false
     const contentsOf = (path: string): { bytes: Uint8Array; replace(bytes: Uint8Array): void }[] => {
       const part = path.endsWith('.part') ? swarms.partAt(simulated, path) : undefined
@@ -170,10 +174,15 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
       get running() {
         return running
       },
+      get fleet() {
+        return fleet
+      },
       async start() {
         if (hasRun) simulated.restart()
         hasRun = true
-        const started = await startOn(simulated, machine, home)
+        const started = await startOn(simulated, machine, home, (opened) => {
+          fleet = opened
+        })
         running = started
         promises.watch(node, started)
       },
@@ -200,19 +209,27 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
     return node
   }
 
-  async function startOn(simulated: SimulatedNode, machine: SimulatedMachine, home: Home): Promise<RunningNode> {
+  async function startOn(
+    simulated: SimulatedNode,
+    machine: SimulatedMachine,
+    home: Home,
+    onFleet: (fleet: Fleet | null) => void,
+  ): Promise<RunningNode> {
     const { world } = simulated
     const settings = await loadSettings(world.disk, home.settings)
     let identity = await loadIdentity(home.keys, world.disk)
     const store = await openKeptStore(world, { path: home.state, dir: home.kept })
     const objects = openObjects({ disk: world.disk, dir: home.objects })
     const fleet = settings.parents.length > 0 ? null : await openFleet({ dir: home.dir, ...world })
+    onFleet(fleet)
+    const revokedIn = { file: revokedFileIn(home.dir), ca: identity.tls.ca, disk: world.disk }
     const prepare = () => Promise.reject(new Error('packages are simulated'))
     const repositoryParts = { ...world, dir: home.repository, payloads: home.store, objects, prepare }
     return await startNode({
       ...{ world, home, settings, store, objects, version: '0' },
       readSettings: () => loadSettings(world.disk, home.settings),
       identity: () => identity,
+      revocations: fleet?.revocations ?? (await openRevocations(revokedIn)),
       setIdentity: async (next) => {
         await saveIdentity(home.keys, next.tls, world.disk)
         identity = next

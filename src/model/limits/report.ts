@@ -62,7 +62,7 @@ export const reportLimits = {
    * How far the bound in the copy of a report counter is above the counter. No counter is below the
    * clock in milliseconds, so the copy is written once a day and not for each report.
    */
-  counterKeptAhead: 1 * day,
+  counterAheadKept: 1 * day,
   /**
    * Added to two heartbeats before a node counts as silent: reports pass several nodes on their
    * way.

@@ -10,6 +10,7 @@ import {
   nodeNameSchema,
   packageNameSchema,
   packageVersionSchema,
+  sha256Schema,
 } from '../names.ts'
 import { reportSchema } from '../report.ts'
 
@@ -75,5 +76,11 @@ export const nodeDetailsSchema = v.object({
 
 /** What a person has looked at, of what one node reports. */
 export const acknowledgedSchema = v.object({ node: nodeNameSchema, attacks: countSchema })
+
+/** The name that was revoked. */
+export const revokedSchema = v.strictObject({ node: nodeNameSchema })
+
+/** By which key the daemon is known. */
+export const identitySchema = v.strictObject({ name: nodeNameSchema, keyId: sha256Schema })
 
 export const tokenSchema = v.object({ token: v.string() })

@@ -119,6 +119,8 @@ export type Event =
   | { kind: 'certificate-renewed' }
   /** The root gives no new certificate. */
   | { kind: 'renewal-refused'; failure: Failure }
+  /** Keys have been turned away of which this node did not know. */
+  | { kind: 'revocations-learned' }
   /** A person has looked at the attacks that a node has seen up to then, by its clock. */
   | { kind: 'attacks-acknowledged'; node: NodeName; upTo: Instant }
   /** A person wants the differences removed now. */

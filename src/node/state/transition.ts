@@ -115,6 +115,8 @@ export function transition(state: State, event: Event): Next {
       const text = `no new certificate: ${message}${hint === undefined ? '' : `: ${hint}`}`
       return [withProblem(state, 'certificate', lineOf(text)), [{ kind: 'report' }]]
     }
+    case 'revocations-learned':
+      return [state, [{ kind: 'tell-children' }]]
     case 'asked-to-apply':
       return askedToApply(state)
     case 'look-due':
