@@ -70,6 +70,8 @@ export type Event =
       accepted: NodeName[]
       refused: { node: NodeName; reason: string }[]
       clockAheadMs?: number
+      /** Nodes whose reports go another way by now. */
+      moved?: NodeName[]
       /** See `ReportsAnswer`. */
       memory?: string
     }
