@@ -92,7 +92,7 @@ export const scenarios: readonly Scenario[] = [
     name: 'nat-apart',
     title: 'The same, and no node reaches another one: 10 copies have to come over the link, which is the ideal here',
     plan: { ...nat, isolated: ['at-berlin'] },
-    load: one(16),
+    load: one(32),
     systems: [behindNat],
     trouble: 'none',
     mbit: 5,
