@@ -402,7 +402,7 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
   }
   const dialer = startDialer<LinkEnd>({
     ...{ clock, random: parts.random, dial: parts.dial },
-    isSettled: (node) => links.has(node) || parts.isRevoked(node),
+    isSettled: (node, hasMoved) => (links.has(node) && !hasMoved) || parts.isRevoked(node),
     bannedForMs,
     onConnection: (linkEnd, meeting) => {
       if (meeting.relation === 'sibling') dialled(meeting, null)

@@ -20,7 +20,10 @@ export function nodeInfoText(info: NodeDetails, now: Instant): string {
   return sectionsText([
     gistText(info),
     listText('problems', report.problems ?? []),
-    listText('machines with copies of one home; banyan join --again on all but one', machineTexts(info)),
+    listText(
+      'machines with copies of one home; banyan join --again on all but one, with another --name',
+      machineTexts(info),
+    ),
     listText(
       'attacks',
       attacks.map((attack) => attackText(attack, now)),

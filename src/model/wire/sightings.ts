@@ -66,6 +66,6 @@ export function clonesText(node: NodeName, machines: readonly Pick<Sighting, 'ma
   const places = machines.map(({ machine: { addresses } }) => addresses.join(', ') || 'an unknown address')
   return (
     `${node} runs on ${machines.length} machines at once, with copies of one home: ${places.join(' and ')}. ` +
-    'On all of them but one: banyan join --again'
+    'On all of them but one: banyan join --again TOKEN --name NAME'
   )
 }
