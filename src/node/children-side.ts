@@ -55,6 +55,7 @@ export async function startChildrenSide(
     // Any node may ask, and the metrics of a large subtree are much work.
     metrics: keptFor({ clock, ms: limits.metricsKeptMs }, metrics),
   })
+  self.ports.control = serving.controlPort
   return { serving, metrics, stop: () => serving.stop() }
 }
 

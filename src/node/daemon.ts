@@ -181,6 +181,7 @@ function startOwnJobs(
     ...{ clock, log, store, trust, uplink, source, swarm, objects, machine, appliedOutcomes, diskLimits },
     ...{ state, dispatch, onAttack, disk, dir: home.dir },
     announce: parentSide.announcer.soon,
+    announceNews: parentSide.announcer.soonIfNews,
   })
   return {
     ...jobs,

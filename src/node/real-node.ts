@@ -17,6 +17,7 @@ import { openRevocations, revokedFileIn } from '../trust/admission/revocations.t
 import { loadIdentity, type NodeIdentity, saveIdentity } from '../trust/identity.ts'
 import { openTrust } from '../trust/trust-store.ts'
 import { type LocalServer, serveLocal } from '../world/local.ts'
+import { readMachineMarks } from '../world/machine-marks.ts'
 import { type Objects, openObjects } from '../world/objects.ts'
 import { ownAddresses } from '../world/own-addresses.ts'
 import { connectOnce } from '../world/tcp-connect.ts'
@@ -119,6 +120,7 @@ async function nodePartsFrom({
     trust: await openTrust({ dir: home.tuf, clock: root?.fleet ?? clock, disk, log }),
     uploadFacts: () => readUploadFacts(),
     ownAddresses,
+    machineMarks: await readMachineMarks(disk),
     connect: connectOnce,
     machine: openLocalMachine({ ...world, home: home.dir, targetRoot: settings.targetRoot, asUnit }),
     openSwarm: (wanted) =>

@@ -9,6 +9,7 @@ import { type Gateway, type SiteMember, siteAfter, siteWithout } from './gateway
 import type { Member, Membership } from './memberships.ts'
 import { createSiteLinks } from './site-links.ts'
 import type { Table } from './table.ts'
+import { createThinLinks } from './thin-links.ts'
 
 export interface Elections {
   /** A member has announced these swarms. */
@@ -25,6 +26,8 @@ export interface Elections {
    * and for other nodes.
    */
   shareOf(infoHash: InfoHash, node: NodeName): Share | undefined
+  /** How often this child announces while it lacks something: seldom behind a thin link. */
+  busyIntervalMs(member: Member): number
   /** Forgets those of these swarms that have no members any longer. */
   forgetEmpty(infoHashes: Iterable<InfoHash>): void
 }
@@ -42,6 +45,7 @@ export function createElections(parts: ElectionsParts): Elections {
   const { table } = parts
   const states = createSiteStates(table)
   const links = createSiteLinks()
+  const thin = createThinLinks()
 
   const mayTake = (infoHash: InfoHash, node: NodeName): boolean => {
     const membership = table.swarm(infoHash).get(node)
@@ -66,10 +70,15 @@ export function createElections(parts: ElectionsParts): Elections {
     }
     const wanted = links.gatewaysFor(site)
     const parentBytes = parts.bytesOf(infoHash)
+    const payloads = Math.max(1, ...members.map(({ missing }) => missing))
+    const patienceMs = thin.patienceMs(site, payloads)
     const circles = circlesOf(members)
     const began = inCircles(before, circles)
     const after = began.map(({ nodes, state }, index) => {
-      return { nodes, state: siteAfter(state, { members: circles[index] ?? [], nowMs, wanted, parentBytes }) }
+      return {
+        nodes,
+        state: siteAfter(state, { members: circles[index] ?? [], nowMs, wanted, parentBytes, patienceMs }),
+      }
     })
     states.set(infoHash, site, after)
     for (const { node } of gatewaysIn(after)) if (!isAmong(before, node)) parts.onElected(infoHash, node)
@@ -86,6 +95,9 @@ export function createElections(parts: ElectionsParts): Elections {
   return {
     announced: (member, infoHashes, nowMs) => {
       if (!member.isAcross) return
+      const { node, site } = member
+      const overLink = [...infoHashes].map((infoHash) => table.swarm(infoHash).get(node)?.overLinkGained ?? 0)
+      thin.announced({ site, node, nowMs, bytes: overLink.reduce((sum, each) => sum + each, 0) })
       const fromGateways = [...infoHashes].flatMap((infoHash) => {
         const grown = elect(infoHash, member.site, nowMs)
         const gained = table.swarm(infoHash).get(member.node)?.gained ?? 0
@@ -113,6 +125,7 @@ export function createElections(parts: ElectionsParts): Elections {
       const which = gateways.findIndex((gateway) => gateway.node === node)
       return which === -1 || gateways.length === 1 ? undefined : { of: gateways.length, which }
     },
+    busyIntervalMs: ({ isAcross, site }) => (isAcross ? thin.intervalMs(site) : limits.announceBusyIntervalMs),
     forgetEmpty: (infoHashes) => {
       for (const infoHash of infoHashes) if (table.swarm(infoHash).size === 0) states.forget(infoHash)
     },
@@ -157,14 +170,17 @@ function isAmong(circles: readonly CircleState[], node: NodeName): boolean {
   return circles.some(({ state }) => state.gateways.some((gateway) => gateway.node === node))
 }
 
-/** The members of a site across a link, as the deciders see them. */
-function membersAt(swarm: ReadonlyMap<NodeName, Membership>, site: string, nowMs: number): (SiteMember & Reaching)[] {
-  const members: (SiteMember & Reaching)[] = []
+/** A member, as the deciders see it, and how many payloads it lacks. */
+type Elector = SiteMember & Reaching & Pick<Member, 'missing'>
+
+/** The members of a site across a link. */
+function membersAt(swarm: ReadonlyMap<NodeName, Membership>, site: string, nowMs: number): Elector[] {
+  const members: Elector[] = []
   for (const { member, have, bytes, grewMs, joined } of swarm.values()) {
     if (member.site !== site || !member.isAcross) continue
     const isLate = nowMs - member.lastSeenMs > member.intervalMs * limits.announceLateIntervals
-    const { node, unreached, isAlone } = member
-    members.push({ node, have, bytes, grewMs, joined, isOpen: member.port > 0, isLate, unreached, isAlone })
+    const { node, unreached, isAlone, missing } = member
+    members.push({ node, have, bytes, grewMs, joined, isOpen: member.port > 0, isLate, unreached, isAlone, missing })
   }
   return members
 }

@@ -66,6 +66,8 @@ export interface SiteNow {
   readonly parentBytes: number
   /** The number of gateways that it takes to fill the site's link. */
   readonly wanted: number
+  /** How long a child may get nothing although others have more, before anybody was elected for that. */
+  readonly patienceMs: number
 }
 
 /**
@@ -80,11 +82,12 @@ export interface SiteNow {
  *   gateway as well, even if no further gateway is wanted. This happens at most once in that time,
  *   and the child then stays a gateway like any other.
  */
-export function siteAfter(before: SiteState, { members, nowMs, parentBytes, wanted }: SiteNow): SiteState {
+export function siteAfter(before: SiteState, now: SiteNow): SiteState {
+  const { members, nowMs, parentBytes, wanted } = now
   const inTime = members.filter(({ isLate }) => !isLate)
   const lacking = new Map(inTime.flatMap((member) => (member.have === 'all' ? [] : [[member.node, member]])))
   const hasWhole = inTime.length > lacking.size
-  const patienceMs = limits.gatewayPatienceMs * 2 ** Math.min(before.stalls, limits.gatewayPatienceDoublings)
+  const patienceMs = now.patienceMs * 2 ** Math.min(before.stalls, limits.gatewayPatienceDoublings)
   const stalls = ({ node, sinceMs }: Gateway): boolean => {
     const member = lacking.get(node)
     if (member === undefined || member.bytes >= parentBytes) return false

@@ -31,7 +31,7 @@ export interface HandoutParts {
   self: Self
   /** The site of this node, as the child sees it. */
   site: string
-  elections: Pick<Elections, 'mayTake' | 'shareOf'>
+  elections: Pick<Elections, 'mayTake' | 'shareOf' | 'busyIntervalMs'>
   random: Pick<Random, 'fraction'>
 }
 
@@ -98,15 +98,15 @@ export function handoutFor({ table, caller, announce, self, site, elections, ran
     ]
     if (peers.length > 0) swarms[infoHash] = peers
   }
-  return { intervalMs: intervalFor(caller, table.size()), site: caller.site, swarms }
+  return { intervalMs: intervalFor(caller, table.size(), elections.busyIntervalMs(caller)), site: caller.site, swarms }
 }
 
 /**
  * A child that lacks something announces often. All children together announce at most
  * limits.announcesPerSecondMax.
  */
-function intervalFor(caller: Member, members: number): number {
-  const usual = caller.missing > 0 ? limits.announceBusyIntervalMs : limits.announceIntervalMs
+function intervalFor(caller: Member, members: number, busyMs: number): number {
+  const usual = caller.missing > 0 ? busyMs : limits.announceIntervalMs
   const bearable = Math.ceil((members * 1000) / limits.announcesPerSecondMax)
   return Math.max(usual, Math.min(bearable, limits.peerForgottenAfterMs / 2))
 }
@@ -148,7 +148,15 @@ function siblingsIn(swarm: ReadonlyMap<NodeName, Membership>, place: Place): Pee
   const { infoHash, have, caller, siblingsMax, nearMax } = place
   // A child that is not remembered dials everybody, like a late-comer.
   const known = swarm.get(caller.node)
-  const own = known ?? { member: caller, have, bytes: 0, gained: 0, grewMs: 0, joined: Number.POSITIVE_INFINITY }
+  const own = known ?? {
+    member: caller,
+    have,
+    bytes: 0,
+    gained: 0,
+    overLinkGained: 0,
+    grewMs: 0,
+    joined: Number.POSITIVE_INFINITY,
+  }
   const isOwnFront = place.isFront(own)
   const lot = Number.parseInt(infoHash.slice(0, 8), 16)
   const near: Candidate[] = []

@@ -1,6 +1,7 @@
 // Which of this node's children are in which swarm, and what they lack there.
 
 import type { Scope } from '../model/address.ts'
+import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName, Sha256 } from '../model/names.ts'
 import type { AnnouncedSwarm } from '../model/wire/announce.ts'
 
@@ -13,6 +14,8 @@ export interface Member {
   readonly scope: Scope
   /** Where its siblings can dial it; 0 if they cannot. */
   readonly port: number
+  /** Where its siblings can ask it for small objects; 0 if they cannot. */
+  readonly controlPort: number
   readonly site: string
   /** Whether the parent is at another site. */
   readonly isAcross: boolean
@@ -45,7 +48,12 @@ export interface Membership {
    * along is not among them.
    */
   readonly gained: number
-  /** When it last had more bytes than before, or joined, on the monotonic clock. */
+  /** The bytes that came over the site's link for it since its last announce, as it says. */
+  readonly overLinkGained: number
+  /**
+   * When it last had more bytes than before, or more of a piece had come over the link, or it joined,
+   * on the monotonic clock.
+   */
   readonly grewMs: number
   /** The later a child joined the swarm, the greater its number. */
   readonly joined: number
@@ -92,6 +100,10 @@ interface Entry extends Membership {
   have: Have
   bytes: number
   gained: number
+  overLink: number
+  overLinkGained: number
+  /** `overLink` when `grewMs` was set last. */
+  overLinkMarked: number
   grewMs: number
   named: Named
 }
@@ -175,20 +187,27 @@ function namedIn({ manifests }: Swarm, manifest: Sha256): Named {
 
 function entryFor(
   member: Member,
-  { have, bytes = 0 }: AnnouncedSwarm,
+  { have, bytes = 0, overLink = 0 }: AnnouncedSwarm,
   { named, joined }: Pick<Entry, 'named' | 'joined'>,
 ): Entry {
-  return { member, have, bytes, gained: 0, grewMs: member.lastSeenMs, joined, named }
+  const link = { overLink, overLinkGained: 0, overLinkMarked: overLink }
+  return { member, have, bytes, gained: 0, ...link, grewMs: member.lastSeenMs, joined, named }
 }
 
 function updateOf(
   before: Entry,
   member: Member,
-  { have, bytes = 0 }: AnnouncedSwarm,
-): Pick<Entry, 'member' | 'have' | 'bytes' | 'gained' | 'grewMs'> {
-  const grewMs = bytes > before.bytes || have !== before.have ? member.lastSeenMs : before.grewMs
+  { have, bytes = 0, overLink = before.overLink }: AnnouncedSwarm,
+): Partial<Entry> {
+  // A peer that only keeps others waiting sends signs of life, which are bytes too.
+  const hasMoved = overLink >= before.overLinkMarked + limits.gatewayProgressBytes
+  const hasGrown = bytes > before.bytes || have !== before.have || hasMoved
   const gained = before.member.site === member.site ? Math.max(0, bytes - before.bytes) : 0
-  return { member, have, bytes, gained, grewMs }
+  return {
+    ...{ member, have, bytes, gained, overLink, overLinkGained: Math.max(0, overLink - before.overLink) },
+    overLinkMarked: hasGrown ? overLink : Math.min(before.overLinkMarked, overLink),
+    grewMs: hasGrown ? member.lastSeenMs : before.grewMs,
+  }
 }
 
 function wantedIn(swarms: Iterable<Swarm>): Wanted[] {

@@ -10,6 +10,7 @@ import type { Found } from '../../model/wire/object-frames.ts'
 import { parseReportsAnswer, type ReportsAnswer } from '../../model/wire/reports-answer.ts'
 import { parseRevocations, type Revocation } from '../../trust/admission/revocations.ts'
 import type { TufFetch } from '../../trust/tuf-client.ts'
+import { createNearObjects, type NearNode } from './near-objects.ts'
 import { createObjectCalls } from './object-calls.ts'
 import { accepted, createParentCalls, type ParentCallsParts } from './parent-calls.ts'
 
@@ -26,6 +27,11 @@ export interface Uplink {
    * the caller does.
    */
   objects(digests: readonly Sha256[], bytes: number): Promise<Found[]>
+  /**
+   * Asks this sibling for objects from now on, as long as it answers; null: the parent. `onFailed`
+   * is called if the sibling does not answer, or not with what was asked for.
+   */
+  takeObjectsFrom(sibling: NearNode | null, onFailed?: () => void): void
   announce(announce: Announce): Promise<Handout>
   /** Which of the reports the parent refused, and what its clock says. */
   reports(batch: ReportBatch): Promise<ReportsAnswer>
@@ -73,6 +79,7 @@ interface UplinkParts extends ParentCallsParts {
 export function createUplink(parts: UplinkParts): Uplink {
   const calls = createParentCalls(parts)
   const { ask } = calls
+  const near = createNearObjects(parts)
   let said: { parent: NodeName | undefined; cutOff: boolean; revoked: string | null } | undefined
   const isOfPresent = () => said !== undefined && said.parent === calls.parent()?.node
   return {
@@ -80,7 +87,8 @@ export function createUplink(parts: UplinkParts): Uplink {
       const reply = await ask({ method: 'GET', path: `/v1/tuf/${file}`, responseMaxBytes: maxBytes })
       return reply.status === 404 ? undefined : accepted(reply, file).body
     },
-    objects: createObjectCalls(ask),
+    objects: createObjectCalls({ ask, near }),
+    takeObjectsFrom: near.set,
     async announce(announce) {
       const body = JSON.stringify(announce)
       const reply = await ask({ ...post('/v1/announce', body), responseMaxBytes: limits.announceMaxBytes })

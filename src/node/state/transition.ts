@@ -102,6 +102,8 @@ export function transition(state: State, event: Event): Next {
       return looked(state, 'database', event)
     case 'siblings-looked':
       return looked(state, 'siblings', event)
+    case 'clones-looked':
+      return looked(state, 'clones', event)
     case 'store-failed':
       return [state, probeFor(event.failure)]
     case 'disk-probed':

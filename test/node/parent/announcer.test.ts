@@ -119,14 +119,14 @@ function stage(answer: (count: number, announce: Announce) => Promise<Handout>, 
     announced.push(next)
     return await answer(times.length, next)
   }
-  const uplink = { announce, parent: () => ({ address: '10.0.0.9' }) } as unknown as Uplink
+  const uplink = { announce, parent: () => ({ address: '10.0.0.9' }), takeObjectsFrom: () => {} } as unknown as Uplink
   const siblings = () => ({ reached: 0, unreached: [] })
   const nothing = { siblings, unfinished: () => [], whole: () => new Set(), port: 7421, setPeers: () => {} }
   const swarm = { ...nothing, ...swarmParts } as unknown as Swarm
   const announcer = startAnnouncer({
     ...{ uplink, swarm, clock, random, log },
     site: () => null,
-    needsSite: () => true,
+    controlPort: () => 0,
     onSite: (site) => sites.push(site),
     mayDial: () => true,
     ownAddresses: () => ownAddresses,
