@@ -2,7 +2,7 @@
 
 import { limits } from '../../model/limits.ts'
 import { background } from '../../work/background.ts'
-import { cutLeftOutput } from '../../world/left-output.ts'
+import { cutLeftOutput } from '../../world/programs/left-output.ts'
 import type { Clock, Log, Timer } from '../../world/world.ts'
 
 /** Looks at once, and then every `limits.leftOutputLookMs`. */

@@ -6,7 +6,7 @@ import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { limits } from '../model/limits.ts'
+import { limits } from '../../model/limits.ts'
 
 export interface NamelessFile {
   /** The descriptor that a program appends to. */

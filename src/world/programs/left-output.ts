@@ -3,8 +3,8 @@
 
 import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
-import { codeOf } from '../model/failure.ts'
-import { limits } from '../model/limits.ts'
+import { codeOf } from '../../model/failure.ts'
+import { limits } from '../../model/limits.ts'
 import { isNamelessFile } from './nameless-file.ts'
 
 /**
