@@ -61,9 +61,12 @@ export async function startChildrenSide(
     held: jobs.holding.held,
     clockHeard: (node, at) => parts.root?.fleet.clockHeard(node, at),
     versionHeard: versionsHeardBy(parts),
+    revocations: parts.revocations,
+    revokedHeard: (node, digest) => parts.root?.fleet.revokedHeard(node, digest),
     // Any node may ask, and the metrics of a large subtree are much work.
     metrics: keptFor({ clock, ms: limits.metricsKeptMs }, metrics),
   })
+  self.ports.control = serving.controlPort
   const stop = async () => {
     unkept.stop()
     await serving.stop()

@@ -138,7 +138,7 @@ async function startStages(parts: NodeParts, started: Started): Promise<Omit<Run
 
 /** A root answers the calls of its own uplink. */
 async function uplinkOf(
-  { world, home, root, settings, identity }: NodeParts,
+  { world, home, root, settings, identity, revocations }: NodeParts,
   refused: (failure: WrongParent) => void,
 ): Promise<Uplink> {
   const { clock, http, disk, log } = world
@@ -149,6 +149,8 @@ async function uplinkOf(
     tls: () => identity().tls,
     parents,
     names: await openKnownParents({ disk, log, file: home.parents, parents, refused }),
+    revokedDigest: revocations.digest,
+    isRevoked: revocations.has,
     monotonicMs: () => clock.monotonicMs(),
     now: () => clock.now(),
   })
@@ -179,6 +181,7 @@ function startOwnJobs(
     ...{ clock, log, store, trust, uplink, source, swarm, objects, machine, appliedOutcomes, diskLimits },
     ...{ state, dispatch, onAttack, disk, dir: home.dir },
     announce: parentSide.announcer.soon,
+    announceNews: parentSide.announcer.soonIfNews,
   })
   return {
     ...jobs,

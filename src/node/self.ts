@@ -28,6 +28,8 @@ export interface Self {
   source: ObjectSource
   swarm: Swarm
   bandwidth: Bandwidth
+  /** The port of the children side, once it is open; 0 before. */
+  ports: { control: number }
   /** Logs the attack, unless there are many such lines already, and notes it in the state. */
   onAttack(attack: Omit<Attack, 'at'>): void
   stop(): Promise<void>
@@ -70,7 +72,7 @@ export async function startSelf(parts: NodeParts, uplink: Uplink): Promise<Self>
   const { uploadFacts } = parts
   const bandwidth = startBandwidth({ clock, log, swarm, limits: liveSettings.limits, uploadFacts })
   return {
-    ...{ live, liveSettings, named, source, swarm, bandwidth, onAttack },
+    ...{ live, liveSettings, named, source, swarm, bandwidth, onAttack, ports: { control: 0 } },
     async stop() {
       bandwidth.stop()
       await swarm.close()

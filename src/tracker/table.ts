@@ -116,6 +116,7 @@ function memberFrom(
     address,
     scope: scopeOf(address),
     port: announce.swarmPort,
+    controlPort: announce.controlPort ?? 0,
     site,
     isAcross: site !== parentSite,
     intervalMs: before?.intervalMs ?? limits.announceBusyIntervalMs,

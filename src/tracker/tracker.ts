@@ -10,7 +10,9 @@ import type { Clock, Random, Timer } from '../world/world.ts'
 import { isContradiction } from './confirmations.ts'
 import { createElections, type Elections, type ElectionsParts } from './elections.ts'
 import { handoutFor, type Self } from './handout.ts'
-import type { Wanted } from './memberships.ts'
+import type { Member, Wanted } from './memberships.ts'
+import { createObjectGateways } from './object-gateways.ts'
+import { placesFor } from './places.ts'
 import { createStandings } from './standings.ts'
 import { type Arrival, createTable } from './table.ts'
 import { createWholeMembers } from './whole-members.ts'
@@ -82,6 +84,7 @@ export function startTracker(parts: TrackerParts): Tracker {
     onRelieved: (infoHash, node) => parts.onRelieved?.(infoHash, node),
     onElected: (infoHash, node) => parts.onElected?.(infoHash, node),
   })
+  const objectGateways = createObjectGateways({ table })
   let timer: Timer | undefined
 
   const changing = <T>(change: () => T): T => {
@@ -129,13 +132,20 @@ export function startTracker(parts: TrackerParts): Tracker {
       elections.announced(caller, new Set(completed.swarms.map(({ infoHash }) => infoHash)), nowMs)
       const handout = handoutFor({ table, caller, announce: completed, self, site, elections, random })
       table.noteInterval(node, handout.intervalMs)
-      return isKnown ? handout : { ...handout, tellAll: true }
+      if (announce.objectsFailed !== undefined) objectGateways.failed(caller, announce.objectsFailed, nowMs)
+      const gateway = objectGateways.gatewayFor(caller, nowMs)
+      return { ...handout, ...(gateway && { objects: placeOf(caller, gateway) }), ...(!isKnown && { tellAll: true }) }
     },
     mayTake: elections.mayTake,
     parted: (infoHash, node) => elections.parted(infoHash, node, clock.monotonicMs()),
     wanted: table.wanted,
     stop: () => timer?.cancel(),
   }
+}
+
+function placeOf(caller: Member, gateway: Member): NonNullable<Handout['objects']> {
+  const { node, controlPort } = gateway
+  return { node, address: placesFor(caller, gateway)[0], port: controlPort }
 }
 
 function bytesHeldBy(self: Self, infoHash: InfoHash): number {

@@ -142,6 +142,11 @@ export interface Run {
    * returns.
    */
   onStart?: (pid: number) => void
+  /**
+   * The program runs only once `onStart` has returned, and never if its starter ends before that.
+   * Until then, a shell is in its place.
+   */
+  gated?: boolean
 }
 
 export interface RunResult {

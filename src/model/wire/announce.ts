@@ -26,6 +26,8 @@ const announcedSwarmSchema = v.strictObject({
    * bytes. The tracker believes no node that says of itself what it has sent.
    */
   from: v.exactOptional(v.pipe(v.array(sentSchema), v.maxLength(limits.announcedSendersMax))),
+  /** How many bytes have come over the link of the site for it, whole pieces or not. */
+  overLink: v.exactOptional(countSchema),
 })
 export type AnnouncedSwarm = v.InferOutput<typeof announcedSwarmSchema>
 
@@ -57,6 +59,10 @@ const peerAddressSchema = v.pipe(
 
 const announceSchema = v.strictObject({
   swarmPort: portSchema,
+  /** Where siblings can ask for small objects. */
+  controlPort: v.exactOptional(portSchema),
+  /** The sibling that was named for small objects, and did not answer or sent something else. */
+  objectsFailed: v.exactOptional(nodeNameSchema),
   site: v.nullable(wordSchema),
   swarms: v.pipe(v.array(announcedSwarmSchema), v.maxLength(limits.announcedUnfinishedMax)),
   /** The payloads that the node has whole. */
@@ -104,6 +110,14 @@ const handoutSchema = v.strictObject({
   site: wordSchema,
   /** The tracker does not know which payloads the node has whole, and asks for all of them. */
   tellAll: v.exactOptional(v.literal(true)),
+  /** The sibling that brings small objects to this site. Absent: the parent is asked for them. */
+  objects: v.exactOptional(
+    v.strictObject({
+      node: nodeNameSchema,
+      address: peerAddressSchema,
+      port: v.pipe(portSchema, v.minValue(1, 'expected a port that can be dialled')),
+    }),
+  ),
   swarms: v.pipe(
     atMost(limits.handoutPeersMax, 'swarms'),
     v.record(infoHashSchema, v.pipe(v.array(peerSchema), v.maxLength(limits.peersPerHandoutMax + 1))),

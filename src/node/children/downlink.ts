@@ -14,6 +14,7 @@ import type { ReportsAnswer } from '../../model/wire/reports-answer.ts'
 import { retryAfterS } from '../../model/wire/retry-after.ts'
 import { openMetricsType } from '../../report/open-metrics.ts'
 import type { Announced } from '../../tracker/tracker.ts'
+import { parseRevocations, type Revocations } from '../../trust/admission/revocations.ts'
 import { type Identity, identityOf } from '../../trust/identity.ts'
 import { createFairTurns, type FairTurns } from '../../work/fair-turns.ts'
 import type { Clock, HttpPeer, HttpRequest, HttpResponse, Log, Random } from '../../world/world.ts'
@@ -43,6 +44,9 @@ export interface DownlinkParts {
   clockHeard(node: NodeName, at: Instant): void
   /** The version of the timestamp that a child trusts. */
   versionHeard(node: NodeName, version: number): void
+  revocations: Pick<Revocations, 'has' | 'digest' | 'all' | 'add'>
+  /** The digest of the revocations that a child knows. */
+  revokedHeard(node: NodeName, digest: string): void
 }
 
 export interface Downlink {
@@ -102,6 +106,7 @@ const bodiesMaxBytes: ReadonlyMap<string, number> = new Map([
   ['/v1/announce', limits.announceMaxBytes],
   ['/v1/reports', limits.reportsMaxBytes],
   ['/v1/enrol', limits.enrolMaxBytes],
+  ['/v1/revoked', limits.revocationsMaxBytes],
 ])
 
 type Call = (request: HttpRequest, caller: NodeName) => Promise<HttpResponse>
@@ -132,8 +137,10 @@ function callsOf(parts: DownlinkParts, watchers: Watchers, turns: Turns): Readon
         if (query['now'] !== undefined) parts.clockHeard(node, wholeNumber(query['now'], 'watch: now'))
         const version = wholeNumber(query['timestamp'], 'watch: timestamp')
         parts.versionHeard(node, version)
+        if (query['revoked'] !== undefined) parts.revokedHeard(node, query['revoked'])
         await watchers.hang(version, signal)
-        return json(200, { timestamp: parts.timestampVersion(), ...(parts.isCutOff() && { cutOff: true }) })
+        const revoked = parts.revocations.digest()
+        return json(200, { timestamp: parts.timestampVersion(), revoked, ...(parts.isCutOff() && { cutOff: true }) })
       },
     ],
     [
@@ -159,6 +166,14 @@ function callsOf(parts: DownlinkParts, watchers: Watchers, turns: Turns): Readon
         return json(200, await turns.reports.run(node, taken))
       },
     ],
+    ['GET /v1/revoked', async () => json(200, parts.revocations.all())],
+    [
+      'POST /v1/revoked',
+      async ({ body }, node) => {
+        const statements = parseRevocations(body, `revocations from ${node}`)
+        return json(200, { added: (await parts.revocations.add(statements)).length })
+      },
+    ],
     [
       'GET /v1/reach',
       async ({ query, peer: { address } }, node) => {
@@ -181,9 +196,13 @@ async function answerTo(
   if (request.peer.isEnded === true && (name !== 'POST /v1/enrol' || caller.role !== 'node')) {
     throw new Failure('refused', 'a certificate that has ended is good for its own renewal only')
   }
+  // The root has the last word on its own certificates, and a hint.
   if (name === 'POST /v1/enrol') {
     const reply = await parts.enrol(request.body)
     return { status: reply.status, body: reply.body, contentType: 'application/json' }
+  }
+  if (caller.role === 'node' && parts.revocations.has(caller.keyId)) {
+    throw new Failure('refused', `the key of ${caller.name} was revoked`)
   }
   if (caller.role !== 'node') throw new Failure('refused', 'an enrolment certificate is good for /v1/enrol only')
   const call = calls.get(name)

@@ -10,6 +10,7 @@ import type { ObjectSource } from '../../objects/object-source.ts'
 import { createStrangers } from '../../swarm/callers/strangers.ts'
 import type { Swarm } from '../../swarm/swarm.ts'
 import { type Announced, startTracker, type Tracker, type Unkept } from '../../tracker/tracker.ts'
+import type { Revocations } from '../../trust/admission/revocations.ts'
 import type { Trust } from '../../trust/trust-store.ts'
 import type { TlsIdentity, World } from '../../world/world.ts'
 import type { NodeParts } from '../node-parts.ts'
@@ -65,6 +66,9 @@ export interface ServingParts {
   clockHeard: (node: NodeName, at: Instant) => void
   /** The version of the timestamp that a child trusts. */
   versionHeard: (node: NodeName, version: number) => void
+  revocations: Revocations
+  /** The digest of the revocations that a child knows. */
+  revokedHeard: (node: NodeName, digest: string) => void
   /** A caller without a certificate of this fleet. */
   onAttack: (attack: Attack) => void
 }
@@ -138,6 +142,8 @@ function downlinkFor(parts: ServingParts, tracker: Tracker): Downlink {
     reach: (asked) => dialBack?.reach(asked),
     clockHeard: parts.clockHeard,
     versionHeard: parts.versionHeard,
+    revocations: parts.revocations,
+    revokedHeard: parts.revokedHeard,
   })
 }
 

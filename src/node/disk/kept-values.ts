@@ -41,7 +41,7 @@ export interface KeptCounter {
  */
 export function keptCounterAfter(copy: KeptCounter, value: number, now: Instant): KeptCounter {
   if (value > now) return value > copy.used ? { used: value, below: Math.max(value, copy.below) } : copy
-  return value > copy.below ? { used: value, below: value + limits.counterKeptAhead } : copy
+  return value > copy.below ? { used: value, below: value + limits.counterAheadKept } : copy
 }
 
 /**

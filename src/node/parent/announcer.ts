@@ -4,7 +4,7 @@
 import { isReachable, plainAddress } from '../../model/address.ts'
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
-import type { InfoHash } from '../../model/names.ts'
+import type { InfoHash, NodeName } from '../../model/names.ts'
 import type { Announce, AnnouncedSwarm, Handout, Peer } from '../../model/wire/announce.ts'
 import type { Reach } from '../../swarm/siblings.ts'
 import type { Swarm } from '../../swarm/swarm.ts'
@@ -18,19 +18,21 @@ import { createWholeAnnouncements } from './whole-announcements.ts'
 export interface Announcer {
   /** Something about the swarms changed: announces within `limits.announceDebounceMs`. */
   soon(): void
+  /** As `soon`, unless the tracker has been told already of everything as it is. */
+  soonIfNews(): void
   stop(): Promise<void>
 }
 
 export interface AnnouncerParts {
-  uplink: Pick<Uplink, 'announce' | 'parent'>
+  uplink: Pick<Uplink, 'announce' | 'parent' | 'takeObjectsFrom'>
   swarm: Pick<Swarm, 'port' | 'unfinished' | 'whole' | 'setPeers' | 'siblings' | 'received'>
   clock: Clock
   random: Random
   log: Log
   /** The site of the settings; null if the tracker is to find it. */
   site: () => string | null
-  /** Whether this node does not know its site yet. */
-  needsSite: () => boolean
+  /** The port at which siblings can ask for objects; 0 while it is not open. */
+  controlPort: () => number
   /** The site that the tracker counts this node to. */
   onSite: (site: string) => void
   /** This machine's addresses, without those that only it can reach. */
@@ -44,13 +46,17 @@ export interface AnnouncerParts {
 export function startAnnouncer(parts: AnnouncerParts): Announcer {
   const { uplink, swarm, clock, random, log } = parts
   const wholes = createWholeAnnouncements()
-  const takeHandout = handoutTaker(parts)
+  let objectsFailed: NodeName | undefined
+  const takeHandout = handoutTaker(parts, (node) => {
+    objectsFailed = node
+    announceIn(limits.announceDebounceMs)
+  })
   let timer: Timer | undefined
   let dueMs = 0
   let stopped = false
   let failures = 0
-  /** Whether the tracker knows of swarms of this node. */
-  let isKnown = false
+  /** What the tracker was told last, and has answered. */
+  let told: { swarms: string; whole: ReadonlySet<InfoHash> } | undefined
   let toldAllMs = Number.NEGATIVE_INFINITY
 
   /**
@@ -71,18 +77,20 @@ export function startAnnouncer(parts: AnnouncerParts): Announcer {
     if (stopped) return
     const swarms = swarm.unfinished().slice(0, limits.announcedUnfinishedMax).map(withSenders)
     const whole = swarm.whole()
-    const isEmpty = swarms.length === 0 && whole.size === 0
-    // A node without swarms announces once nevertheless: the handout says which site it is at.
-    if (isEmpty && !isKnown && !parts.needsSite()) return announceIn(limits.announceIntervalMs)
     try {
       const reach = swarm.siblings()
       parts.onSiblings(reach)
-      const own = { swarmPort: swarm.port, site: parts.site(), swarms, ...placeToldOf(reach, parts.ownAddresses()) }
+      const controlPort = parts.controlPort()
+      const ports = { swarmPort: swarm.port, ...(controlPort > 0 && { controlPort }) }
+      const failed = objectsFailed !== undefined && { objectsFailed }
+      const place = placeToldOf(reach, parts.ownAddresses())
+      const own = { ...ports, ...failed, site: parts.site(), swarms, ...place }
       const toldWhole = wholes.next(whole)
       if (toldWhole.listed === 'all') toldAllMs = clock.monotonicMs()
       const handout = await uplink.announce({ ...own, whole: toldWhole })
-      isKnown = !isEmpty
       failures = 0
+      if (failed) objectsFailed = undefined
+      told = { swarms: JSON.stringify(swarms), whole }
       const tellsAll = handout.tellAll === true && clock.monotonicMs() - toldAllMs >= limits.tellAllEveryMs
       wholes.answered(whole, tellsAll)
       takeHandout(handout)
@@ -91,6 +99,8 @@ export function startAnnouncer(parts: AnnouncerParts): Announcer {
       announceIn(tellsAll ? Math.min(spreadMs, intervalMs) : intervalMs)
     } catch (error) {
       if (!(error instanceof Failure)) throw error
+      // The sibling may have no parent either.
+      uplink.takeObjectsFrom(null)
       log.debug('announce failed', { error: error.message })
       failures += 1
       announceIn(retryDelayMs(failures, random.fraction(), error))
@@ -103,6 +113,10 @@ export function startAnnouncer(parts: AnnouncerParts): Announcer {
   announceIn(0)
   return {
     soon: () => announceIn(limits.announceDebounceMs),
+    soonIfNews: () => {
+      const swarms = JSON.stringify(swarm.unfinished().slice(0, limits.announcedUnfinishedMax))
+      if (told?.swarms !== swarms || told.whole !== swarm.whole()) announceIn(limits.announceDebounceMs)
+    },
     async stop() {
       stopped = true
       timer?.cancel()
@@ -120,7 +134,7 @@ function placeToldOf(
   return {
     ...(addresses.length > 0 && { addresses }),
     ...(unreached.length > 0 && { unreached: unreached.map(({ node }) => node) }),
-    ...(reached === 0 && unreached.length >= limits.aloneAfter && { alone: true as const }),
+    ...(reached === 0 && unreached.length >= limits.aloneAfterNodes && { alone: true as const }),
   }
 }
 
@@ -133,12 +147,14 @@ function boundedIntervalMs(asked: number): number {
  * Returns a function that passes a handout to the swarm. A swarm loses its peers if the last
  * handout named it and this one does not.
  */
-function handoutTaker(parts: AnnouncerParts): (handout: Handout) => void {
-  const { uplink, swarm, clock, onSite } = parts
+function handoutTaker(parts: AnnouncerParts, onObjectsFailed: (node: NodeName) => void): (handout: Handout) => void {
+  const { uplink, swarm, clock, onSite, mayDial } = parts
   let handedOut = new Set<InfoHash>()
   let seen: { site: string; atMs: number } | undefined
-  return ({ swarms, site }) => {
+  return ({ swarms, site, objects = null }) => {
     const parentAddress = uplink.parent()?.address ?? null
+    const near = objects !== null && parentAddress !== null && mayDial(objects, parentAddress) ? objects : null
+    uplink.takeObjectsFrom(near, near === null ? undefined : () => onObjectsFailed(near.node))
     for (const infoHash of handedOut) if (swarms[infoHash] === undefined) swarm.setPeers(infoHash, [])
     handedOut = new Set(Object.keys(swarms))
     for (const [infoHash, peers] of Object.entries(swarms)) {

@@ -3,7 +3,7 @@
 
 import { Failure, isOfDisk } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
-import type { Instant, NodeName } from '../../model/names.ts'
+import type { Instant, NodeName, Sha256 } from '../../model/names.ts'
 import type { Attack, Envelope, Report, ReportBatch } from '../../model/report.ts'
 import type { ReportsAnswer } from '../../model/wire/reports-answer.ts'
 import { type Accepted, type Inbox, openInbox } from '../../report/inbox.ts'
@@ -40,6 +40,8 @@ export interface ReportsParts {
   isRoot: boolean
   self: NodeName
   identity: () => NodeIdentity
+  /** Whether the fleet has turned this key away. */
+  isRevoked?: (keyId: Sha256) => boolean
   build: (counter: number, at: Instant) => Report
   send: (batch: ReportBatch) => Promise<ReportsAnswer>
   onAttack: (attack: Omit<Attack, 'at'>) => void
@@ -176,9 +178,13 @@ async function relayed(parts: Noting, inbox: Inbox, batch: ReportBatch, from: No
   return { accepted: accepted.length, refused: [...own, ...above], now: parts.clock.now() }
 }
 
-function verifierFor({ identity, clock }: Pick<ReportsParts, 'identity' | 'clock'>) {
-  return (envelope: Envelope, certificates: ReportBatch['certificates']) =>
-    verifyEnvelope(envelope, { payloadType: reportPayloadType, certificates, ca: identity().tls.ca, now: clock.now() })
+function verifierFor({ identity, clock, isRevoked }: Pick<ReportsParts, 'identity' | 'clock' | 'isRevoked'>) {
+  return (envelope: Envelope, certificates: ReportBatch['certificates']) => {
+    const checks = { payloadType: reportPayloadType, certificates, ca: identity().tls.ca, now: clock.now() }
+    const verified = verifyEnvelope(envelope, checks)
+    if (isRevoked?.(verified.keyId) !== true) return verified
+    throw new Failure('expired', `the key of ${verified.node} was revoked`)
+  }
 }
 
 /**

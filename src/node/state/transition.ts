@@ -104,6 +104,8 @@ export function transition(state: State, event: Event): Next {
       return looked(state, 'database', event)
     case 'siblings-looked':
       return looked(state, 'siblings', event)
+    case 'clones-looked':
+      return looked(state, 'clones', event)
     case 'store-failed':
       return [state, probeFor(event.failure)]
     case 'disk-probed':
@@ -115,6 +117,8 @@ export function transition(state: State, event: Event): Next {
       const text = `no new certificate: ${message}${hint === undefined ? '' : `: ${hint}`}`
       return [withProblem(state, 'certificate', lineOf(text)), [{ kind: 'report' }]]
     }
+    case 'revocations-learned':
+      return [state, [{ kind: 'tell-children' }]]
     case 'asked-to-apply':
       return askedToApply(state)
     case 'look-due':

@@ -119,7 +119,7 @@ function stage(answer: (count: number, announce: Announce) => Promise<Handout>, 
     announced.push(next)
     return await answer(times.length, next)
   }
-  const uplink = { announce, parent: () => ({ address: '10.0.0.9' }) } as unknown as Uplink
+  const uplink = { announce, parent: () => ({ address: '10.0.0.9' }), takeObjectsFrom: () => {} } as unknown as Uplink
   const siblings = () => ({ reached: 0, unreached: [] })
   const nothing = {
     siblings,
@@ -133,7 +133,7 @@ function stage(answer: (count: number, announce: Announce) => Promise<Handout>, 
   const announcer = startAnnouncer({
     ...{ uplink, swarm, clock, random, log },
     site: () => null,
-    needsSite: () => true,
+    controlPort: () => 0,
     onSite: (site) => sites.push(site),
     mayDial: () => true,
     ownAddresses: () => ownAddresses,
