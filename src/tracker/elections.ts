@@ -97,12 +97,7 @@ export function createElections(parts: ElectionsParts): Elections {
     for (const { node } of gatewaysIn(before)) {
       if (!isAmong(after, node) && !mayTake(infoHash, node)) parts.onRelieved(infoHash, node)
     }
-    const grown = after.flatMap(({ state }, index) => {
-      const former = began[index]?.state
-      if (state.gateways.length === 0) return []
-      return former === undefined || former.gateways.length === 0 ? [0] : [Math.max(0, state.most - former.most)]
-    })
-    return grown.length === 0 ? undefined : grown.reduce((sum, each) => sum + each, 0)
+    return growthOf(began, after)
   }
   return {
     announced: (member, infoHashes, nowMs) => {
@@ -152,6 +147,16 @@ export function createElections(parts: ElectionsParts): Elections {
       for (const infoHash of infoHashes) if (table.swarm(infoHash).size === 0) states.forget(infoHash)
     },
   }
+}
+
+/** See `elect`. */
+function growthOf(began: readonly CircleState[], after: readonly CircleState[]): number | undefined {
+  const grown = after.flatMap(({ state }, index) => {
+    const former = began[index]?.state
+    if (state.gateways.length === 0) return []
+    return former === undefined || former.gateways.length === 0 ? [0] : [Math.max(0, state.most - former.most)]
+  })
+  return grown.length === 0 ? undefined : grown.reduce((sum, each) => sum + each, 0)
 }
 
 interface SiteStates {
