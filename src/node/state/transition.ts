@@ -125,8 +125,12 @@ export function transition(state: State, event: Event): Next {
 
 /** The problem that each of these events is about. */
 const lookedAt = {
-  ...{ 'room-looked': 'room', 'disk-looked': 'disk', 'children-judged': 'children' },
-  ...{ 'database-looked': 'database', 'siblings-looked': 'siblings', 'clones-looked': 'clones' },
+  'room-looked': 'room',
+  'disk-looked': 'disk',
+  'children-judged': 'children',
+  'database-looked': 'database',
+  'siblings-looked': 'siblings',
+  'clones-looked': 'clones',
 } as const
 
 function started(state: State, event: Extract<Event, { kind: 'started' }>): Next {
