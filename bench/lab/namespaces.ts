@@ -89,7 +89,9 @@ export async function translate(port: Port, { inside, outside }: { inside: strin
 /** What leaves by this port. */
 export async function shape({ space, name }: Port, mbit: number): Promise<void> {
   // A burst of a whole segment as the sender's kernel builds it, so that none has to be cut.
-  const tbf = ['tbf', 'rate', `${mbit}mbit`, 'burst', '128kb', 'latency', '50ms']
+  // A slow line's router holds several packets, or else each connection would starve the others.
+  const latency = mbit < 1 ? '500ms' : '50ms'
+  const tbf = ['tbf', 'rate', `${mbit}mbit`, 'burst', '128kb', 'latency', latency]
   await run('tc', ['-n', space, 'qdisc', 'add', 'dev', name, 'root', ...tbf])
 }
 

@@ -43,6 +43,10 @@ const nat: Plan = {
   machines: [root, ...clients('berlin', 10).map((each) => ({ ...each, parent: 'root' }))],
   links: [{ above: 'headquarters', below: 'at-berlin', mbit: 50, isNat: true }],
 }
+const crawling: Plan = {
+  machines: [root, ...clients('berlin', 20).map((each) => ({ ...each, parent: 'root' }))],
+  links: [{ above: 'headquarters', below: 'at-berlin', mbit: 0.256 }],
+}
 const one = (mib: number): LoadPlan => ({ kind: 'one', mib })
 
 const behindNat: System = { ...banyan, needs: { nft: 'nftables' } }
@@ -92,11 +96,22 @@ export const scenarios: readonly Scenario[] = [
     name: 'nat-apart',
     title: 'The same, and no node reaches another one: 10 copies have to come over the link, which is the ideal here',
     plan: { ...nat, isolated: ['at-berlin'] },
-    load: one(16),
+    load: one(32),
     systems: [behindNat],
     trouble: 'none',
     mbit: 5,
     aims: { wan: 10.2, time: 1.2 },
+  },
+  {
+    name: 'crawl',
+    title:
+      'A site of 20 nodes without a staging server, behind 256 kbit/s; 50 small payloads (20 to 900 KiB), none of them a swarm',
+    plan: crawling,
+    load: { kind: 'many', files: 50, medianBytes: 130 * 1024 },
+    systems: [banyan],
+    trouble: 'none',
+    mbit: 0.256,
+    aims: { wan: 1.05, time: 1.5 },
   },
   {
     name: 'levels',

@@ -10,6 +10,7 @@ import type { Revocations } from '../trust/admission/revocations.ts'
 import type { Fleet } from '../trust/fleet.ts'
 import type { NodeIdentity } from '../trust/identity.ts'
 import type { Trust } from '../trust/trust-store.ts'
+import type { MachineMarks } from '../world/machine-marks.ts'
 import type { Objects } from '../world/objects.ts'
 import type { World } from '../world/world.ts'
 import type { KeptStore } from './disk/kept-store.ts'
@@ -34,6 +35,8 @@ export interface NodeParts {
   machine: LocalMachine
   /** Load and power supply of the machine. Without this function both stay unknown. */
   uploadFacts?: () => Promise<UploadFacts>
+  /** By what this machine is told from another one with a copy of its home. Unknown without them. */
+  machineMarks?: MachineMarks
   /** This machine's addresses that others can reach. Unknown without this function. */
   ownAddresses?: () => readonly string[]
   /** Connects to a port and hangs up. Null if the connection was taken, otherwise why not. */

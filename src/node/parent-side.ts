@@ -1,9 +1,11 @@
 // The second stage of a node: what goes up to its parent. Announces of its swarms, and reports of
 // itself and its subtree.
 
+import { limits } from '../model/limits.ts'
 import type { Inbox } from '../report/inbox.ts'
 import type { NodeParts } from './node-parts.ts'
 import { type Announcer, startAnnouncer } from './parent/announcer.ts'
+import { createClonesWatch } from './parent/clones.ts'
 import { createDialGuard } from './parent/dial-guard.ts'
 import { startRenewal } from './parent/renewal.ts'
 import { type Reports, startReports } from './parent/reports.ts'
@@ -26,6 +28,12 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
   const { clock, random, log } = parts.world
   const { swarm, live, onAttack } = self
   const { state, dispatch } = live
+  const { ownAddresses = () => [] } = parts
+  const run = Buffer.from(random.bytes(8)).toString('hex')
+  const clones = createClonesWatch({
+    now: () => clock.now(),
+    onChange: (problem) => dispatch({ kind: 'clones-looked', problem }),
+  })
   const reports = await startReports({
     ...{ clock, random, log, onAttack },
     store: parts.store,
@@ -35,15 +43,24 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
     identity: parts.identity,
     isRevoked: parts.revocations.has,
     build: (counter, at) =>
-      reportFrom({ state: state(), counter, at, version: parts.version, transfers: swarm.transfers() }),
+      reportFrom({
+        ...{ state: state(), counter, at, version: parts.version, transfers: swarm.transfers() },
+        machine: {
+          ...parts.machineMarks,
+          run,
+          addresses: [...new Set(ownAddresses())].slice(0, limits.machineAddressesMax),
+        },
+      }),
     send: (batch) => uplink.reports(batch),
-    onAccepted: (nodes) => dispatch({ kind: 'reports-accepted', nodes }),
+    onAccepted: (nodes) => {
+      dispatch({ kind: 'reports-accepted', nodes })
+      clones.look(nodes.flatMap((node) => reports.inbox.knowledgeOf(node) ?? []))
+    },
     onRefused: (refused) => dispatch({ kind: 'reports-refused', refused, at: clock.now() }),
     onUnsaved: (failure) => dispatch({ kind: 'store-failed', failure }),
     onAnswered: (answered) => dispatch({ kind: 'reports-answered', ...answered }),
   })
   const { site = null } = parts.settings
-  const { ownAddresses = () => [] } = parts
   const announcer = parts.root
     ? noAnnouncer
     : startAnnouncer({

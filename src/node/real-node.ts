@@ -8,6 +8,7 @@ import { parentTextOf, type Settings } from '../model/settings.ts'
 import { msOfDuration } from '../model/units/durations.ts'
 import { unlimited } from '../model/units/rates.ts'
 import { isService } from '../reconcile/apply/apply-unit.ts'
+import { startCuttingLeftOutput } from '../reconcile/apply/left-output.ts'
 import { openLocalMachine } from '../reconcile/machine.ts'
 import { forkedChecker } from '../swarm/checking/check-process.ts'
 import { forkedEngine } from '../swarm/engine-process.ts'
@@ -16,6 +17,7 @@ import { openRevocations, revokedFileIn } from '../trust/admission/revocations.t
 import { loadIdentity, type NodeIdentity, saveIdentity } from '../trust/identity.ts'
 import { openTrust } from '../trust/trust-store.ts'
 import { type LocalServer, serveLocal } from '../world/local.ts'
+import { readMachineMarks } from '../world/machine-marks.ts'
 import { type Objects, openObjects } from '../world/objects.ts'
 import { ownAddresses } from '../world/own-addresses.ts'
 import { connectOnce } from '../world/tcp-connect.ts'
@@ -77,7 +79,7 @@ export async function startRealNode({
     node = await startNode(parts)
     plain = await plainEndpointOf(world, settings, node)
     const local = await serveCommands(parts, { node, plain, onIdentity })
-    return realNode(settings.name, { node, plain, local })
+    return realNode(settings.name, { node, plain, local, cutting: startCuttingLeftOutput(world) })
   } catch (error) {
     await plain?.stop()
     if (node === undefined) await store.close()
@@ -118,6 +120,7 @@ async function nodePartsFrom({
     trust: await openTrust({ dir: home.tuf, clock: root?.fleet ?? clock, disk, log }),
     uploadFacts: () => readUploadFacts(),
     ownAddresses,
+    machineMarks: await readMachineMarks(disk),
     connect: connectOnce,
     machine: openLocalMachine({ ...world, home: home.dir, targetRoot: settings.targetRoot, asUnit }),
     openSwarm: (wanted) =>
@@ -200,7 +203,12 @@ function serveCommands(
 
 function realNode(
   name: string,
-  { node, plain, local }: { node: RunningNode; plain: PlainEndpoint | null; local: LocalServer },
+  {
+    node,
+    plain,
+    local,
+    cutting,
+  }: { node: RunningNode; plain: PlainEndpoint | null; local: LocalServer; cutting: { stop(): void } },
 ): RealNode {
   return {
     name,
@@ -208,6 +216,7 @@ function realNode(
     swarmPort: node.swarm.port,
     reload: node.reload,
     async stop() {
+      cutting.stop()
       await local.close()
       await plain?.stop()
       await node.stop()

@@ -95,6 +95,12 @@ export async function openInbox(parts: InboxParts): Promise<Inbox> {
     }
   }
 
+  const storeSighted = async (sighted: Sorted['sighted']) => {
+    if (sighted.size === 0) return
+    await store.batch([...sighted].map(([node, value]) => ({ kind: 'put', key: knowledgeKey(node), value })))
+    for (const [node, knowledge] of sighted) known.set(node, knowledge)
+  }
+
   /** A damaged database may have lost what counts as known. */
   const storeLost = async (duplicates: Sorted['duplicates']) => {
     for (const [node, signed] of duplicates) {
@@ -120,6 +126,7 @@ export async function openInbox(parts: InboxParts): Promise<Inbox> {
       inTurn(async () => {
         const sorted = await sortedBatch(batch, from, parts, known)
         await storeNewest(sorted.newest)
+        await storeSighted(sorted.sighted)
         await storeLost(sorted.duplicates)
         return acceptedOf(sorted, from, clock.now())
       }),

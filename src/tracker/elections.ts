@@ -11,6 +11,7 @@ import type { Member, Membership } from './memberships.ts'
 import { createSiteLinks } from './site-links.ts'
 import type { Standings } from './standings.ts'
 import type { Table } from './table.ts'
+import { createThinLinks } from './thin-links.ts'
 import { unkept } from './whole-claims.ts'
 
 export interface Elections {
@@ -30,6 +31,8 @@ export interface Elections {
   shareOf(infoHash: InfoHash, node: NodeName): Share | undefined
   /** Whether a node waits to see if a sibling that says that it has all gives something. */
   waits(infoHash: InfoHash, node: NodeName): boolean
+  /** How often this child announces while it lacks something: seldom behind a thin link. */
+  busyIntervalMs(member: Member): number
   /** Forgets those of these swarms that have no members any longer. */
   forgetEmpty(infoHashes: Iterable<InfoHash>): void
 }
@@ -50,6 +53,7 @@ export function createElections(parts: ElectionsParts): Elections {
   const { table, standings } = parts
   const states = createSiteStates(table)
   const links = createSiteLinks()
+  const thin = createThinLinks()
 
   const mayTake = (infoHash: InfoHash, node: NodeName): boolean => {
     const membership = table.swarm(infoHash).get(node)
@@ -74,10 +78,15 @@ export function createElections(parts: ElectionsParts): Elections {
     }
     const wanted = links.gatewaysFor(site)
     const parentBytes = parts.bytesOf(infoHash)
+    const payloads = Math.max(1, ...members.map(({ missing }) => missing))
+    const patienceMs = thin.patienceMs(site, payloads)
     const circles = circlesOf(members)
     const began = inCircles(before, circles)
     const after = began.map(({ nodes, state }, index) => {
-      return { nodes, state: siteAfter(state, { members: circles[index] ?? [], nowMs, wanted, parentBytes }) }
+      return {
+        nodes,
+        state: siteAfter(state, { members: circles[index] ?? [], nowMs, wanted, parentBytes, patienceMs }),
+      }
     })
     states.set(infoHash, site, after)
     for (const [index, { state }] of after.entries()) {
@@ -88,16 +97,14 @@ export function createElections(parts: ElectionsParts): Elections {
     for (const { node } of gatewaysIn(before)) {
       if (!isAmong(after, node) && !mayTake(infoHash, node)) parts.onRelieved(infoHash, node)
     }
-    const grown = after.flatMap(({ state }, index) => {
-      const former = began[index]?.state
-      if (state.gateways.length === 0) return []
-      return former === undefined || former.gateways.length === 0 ? [0] : [Math.max(0, state.most - former.most)]
-    })
-    return grown.length === 0 ? undefined : grown.reduce((sum, each) => sum + each, 0)
+    return growthOf(began, after)
   }
   return {
     announced: (member, infoHashes, nowMs) => {
       if (!member.isAcross) return
+      const { node, site } = member
+      const overLink = [...infoHashes].map((infoHash) => table.swarm(infoHash).get(node)?.overLinkGained ?? 0)
+      thin.announced({ site, node, nowMs, bytes: overLink.reduce((sum, each) => sum + each, 0) })
       const fromGateways = [...infoHashes].flatMap((infoHash) => {
         for (const sender of newlyConfirmed(table.swarm(infoHash), member.node)) standings.confirmed(sender)
         const grown = elect(infoHash, member.site, nowMs)
@@ -135,10 +142,21 @@ export function createElections(parts: ElectionsParts): Elections {
         return isHere && [...claims.values()].every(({ isKept }) => !isKept)
       })
     },
+    busyIntervalMs: ({ isAcross, site }) => (isAcross ? thin.intervalMs(site) : limits.announceBusyIntervalMs),
     forgetEmpty: (infoHashes) => {
       for (const infoHash of infoHashes) if (table.swarm(infoHash).size === 0) states.forget(infoHash)
     },
   }
+}
+
+/** See `elect`. */
+function growthOf(began: readonly CircleState[], after: readonly CircleState[]): number | undefined {
+  const grown = after.flatMap(({ state }, index) => {
+    const former = began[index]?.state
+    if (state.gateways.length === 0) return []
+    return former === undefined || former.gateways.length === 0 ? [0] : [Math.max(0, state.most - former.most)]
+  })
+  return grown.length === 0 ? undefined : grown.reduce((sum, each) => sum + each, 0)
 }
 
 interface SiteStates {
@@ -179,21 +197,24 @@ function isAmong(circles: readonly CircleState[], node: NodeName): boolean {
   return circles.some(({ state }) => state.gateways.some((gateway) => gateway.node === node))
 }
 
-/** The members of a site across a link, as the deciders see them. */
+/** A member, as the deciders see it, and how many payloads it lacks. */
+type Elector = SiteMember & Reaching & Pick<Member, 'missing'>
+
+/** The members of a site across a link. */
 function membersAt(
   swarm: ReadonlyMap<NodeName, Membership>,
   site: string,
   { standings, nowMs }: { standings: Standings; nowMs: number },
-): (SiteMember & Reaching)[] {
+): Elector[] {
   const there = [...swarm.values()].filter(({ member }) => member.site === site && member.isAcross)
   const { sentMs, senders, served } = confirmationsIn(there, nowMs)
   return there.map(({ member, have, bytes, grewMs, joined }) => {
-    const { node, unreached, isAlone } = member
+    const { node, unreached, isAlone, missing } = member
     const isLate = nowMs - member.lastSeenMs > member.intervalMs * limits.announceLateIntervals
     const word = {
       ...{ trust: standings.of(node, nowMs), isConfirmed: senders.has(node), isServed: served.has(node) },
       confirmedMs: sentMs.get(node) ?? Number.NEGATIVE_INFINITY,
     }
-    return { node, have, bytes, grewMs, joined, isOpen: member.port > 0, isLate, unreached, isAlone, ...word }
+    return { node, have, bytes, grewMs, joined, isOpen: member.port > 0, isLate, unreached, isAlone, missing, ...word }
   })
 }

@@ -81,6 +81,8 @@ export interface SiteNow {
   readonly parentBytes: number
   /** The number of gateways that it takes to fill the site's link. */
   readonly wanted: number
+  /** How long a child may get nothing although others have more, before anybody was elected for that. */
+  readonly patienceMs: number
 }
 
 /**
@@ -98,11 +100,12 @@ export interface SiteNow {
  *   gateway as well, even if no further gateway is wanted. This happens at most once in that time,
  *   and the child then stays a gateway like any other.
  */
-export function siteAfter(before: SiteState, { members, nowMs, parentBytes, wanted }: SiteNow): SiteState {
+export function siteAfter(before: SiteState, now: SiteNow): SiteState {
+  const { members, nowMs, parentBytes, wanted } = now
   const inTime = members.filter(({ isLate }) => !isLate)
   const lacking = new Map(inTime.flatMap((member) => (member.have === 'all' ? [] : [[member.node, member]])))
   const wholes = inTime.filter(({ have }) => have === 'all')
-  const patienceMs = limits.gatewayPatienceMs * 2 ** Math.min(before.stalls, limits.gatewayPatienceDoublings)
+  const patienceMs = now.patienceMs * 2 ** Math.min(before.stalls, limits.gatewayPatienceDoublings)
   const stalls = ({ node, sinceMs }: Gateway): boolean => {
     const member = lacking.get(node)
     if (member === undefined || member.bytes >= parentBytes) return false
@@ -110,7 +113,7 @@ export function siteAfter(before: SiteState, { members, nowMs, parentBytes, want
     return nowMs - Math.max(sinceMs, Math.min(member.grewMs, provenMs)) >= patienceMs
   }
   // Whoever gives blocks and never enough of them for a piece serves nobody.
-  const isServed = (member: SiteMember) => member.isServed && nowMs - member.grewMs < limits.gatewayPatienceMs
+  const isServed = (member: SiteMember) => member.isServed && nowMs - member.grewMs < now.patienceMs
   const isDistrusted = ({ trust, isConfirmed }: SiteMember) => trust === 'poor' && !isConfirmed
   const isTrustedHere = [...lacking.values()].some((member) => !isDistrusted(member))
   const there = before.gateways.filter(({ node }) => {

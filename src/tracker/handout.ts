@@ -31,7 +31,7 @@ export interface HandoutParts {
   self: Self
   /** The site of this node, as the child sees it. */
   site: string
-  elections: Pick<Elections, 'mayTake' | 'shareOf' | 'waits'>
+  elections: Pick<Elections, 'mayTake' | 'shareOf' | 'waits' | 'busyIntervalMs'>
   random: Pick<Random, 'fraction'>
 }
 
@@ -99,7 +99,7 @@ export function handoutFor({ table, caller, announce, self, site, elections, ran
     if (peers.length > 0) swarms[infoHash] = peers
   }
   const isWaiting = served.some(({ infoHash, have }) => have !== 'all' && elections.waits(infoHash, caller.node))
-  const usual = intervalFor(caller, table.size())
+  const usual = intervalFor(caller, table.size(), elections.busyIntervalMs(caller))
   return { intervalMs: isWaiting ? Math.min(usual, limits.wholeTrialMs) : usual, site: caller.site, swarms }
 }
 
@@ -107,8 +107,8 @@ export function handoutFor({ table, caller, announce, self, site, elections, ran
  * A child that lacks something announces often. All children together announce at most
  * limits.announcesPerSecondMax.
  */
-function intervalFor(caller: Member, members: number): number {
-  const usual = caller.missing > 0 ? limits.announceBusyIntervalMs : limits.announceIntervalMs
+function intervalFor(caller: Member, members: number, busyMs: number): number {
+  const usual = caller.missing > 0 ? busyMs : limits.announceIntervalMs
   const bearable = Math.ceil((members * 1000) / limits.announcesPerSecondMax)
   return Math.max(usual, Math.min(bearable, limits.peerForgottenAfterMs / 2))
 }
@@ -155,6 +155,7 @@ function siblingsIn(swarm: ReadonlyMap<NodeName, Membership>, place: Place): Pee
     have,
     bytes: 0,
     gained: 0,
+    overLinkGained: 0,
     grewMs: 0,
     from: new Map(),
     joined: Number.POSITIVE_INFINITY,

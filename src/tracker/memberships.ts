@@ -48,7 +48,12 @@ export interface Membership {
    * along is not among them.
    */
   readonly gained: number
-  /** When it last had more bytes than before, or joined, on the monotonic clock. */
+  /** The bytes that came over the site's link for it since its last announce, as it says. */
+  readonly overLinkGained: number
+  /**
+   * When it last had more bytes than before, or more of a piece had come over the link, or it joined,
+   * on the monotonic clock.
+   */
   readonly grewMs: number
   /** The siblings that have sent it bytes of the payload, as it says. */
   readonly from: ReadonlyMap<NodeName, Received>
@@ -107,6 +112,10 @@ interface Entry extends Membership {
   have: Have
   bytes: number
   gained: number
+  overLink: number
+  overLinkGained: number
+  /** `overLink` when `grewMs` was set last. */
+  overLinkMarked: number
   grewMs: number
   from: ReadonlyMap<NodeName, Received>
   isWish: boolean
@@ -192,21 +201,30 @@ function namedIn({ manifests }: Swarm, manifest: Sha256): Named {
 
 function entryFor(
   member: Member,
-  { have, bytes = 0, from }: AnnouncedSwarm,
+  { have, bytes = 0, overLink = 0, from }: AnnouncedSwarm,
   rest: Pick<Entry, 'named' | 'isWish' | 'joined'>,
 ): Entry {
   const { lastSeenMs } = member
-  return { member, have, bytes, gained: 0, grewMs: lastSeenMs, from: receivedAfter(none, from, lastSeenMs), ...rest }
+  const link = { overLink, overLinkGained: 0, overLinkMarked: overLink }
+  const received = receivedAfter(none, from, lastSeenMs)
+  return { member, have, bytes, gained: 0, ...link, grewMs: lastSeenMs, from: received, ...rest }
 }
 
 function updateOf(
   before: Entry,
   member: Member,
-  { have, bytes = 0, from }: AnnouncedSwarm,
-): Pick<Entry, 'member' | 'have' | 'bytes' | 'gained' | 'grewMs' | 'from'> {
-  const grewMs = bytes > before.bytes || have !== before.have ? member.lastSeenMs : before.grewMs
+  { have, bytes = 0, overLink = before.overLink, from }: AnnouncedSwarm,
+): Partial<Entry> {
+  // A peer that only keeps others waiting sends signs of life, which are bytes too.
+  const hasMoved = overLink >= before.overLinkMarked + limits.gatewayProgressBytes
+  const hasGrown = bytes > before.bytes || have !== before.have || hasMoved
   const gained = before.member.site === member.site ? Math.max(0, bytes - before.bytes) : 0
-  return { member, have, bytes, gained, grewMs, from: receivedAfter(before.from, from, member.lastSeenMs) }
+  return {
+    ...{ member, have, bytes, gained, overLink, overLinkGained: Math.max(0, overLink - before.overLink) },
+    overLinkMarked: hasGrown ? overLink : Math.min(before.overLinkMarked, overLink),
+    grewMs: hasGrown ? member.lastSeenMs : before.grewMs,
+    from: receivedAfter(before.from, from, member.lastSeenMs),
+  }
 }
 
 const none: ReadonlyMap<NodeName, Received> = new Map()

@@ -10,8 +10,8 @@ import type { Readable, Writable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import { codeOf, Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import { canBeGated, gatedCall, gateFd } from './gated-start.ts'
-import { type NamelessFile, openNamelessFile } from './nameless-file.ts'
+import { canBeGated, gatedCall, gateFd } from './programs/gated-start.ts'
+import { type NamelessFile, openNamelessFile } from './programs/nameless-file.ts'
 import type { Exec, Run, RunResult } from './world.ts'
 
 /**

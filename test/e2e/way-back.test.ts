@@ -1,6 +1,8 @@
 // Machines that come back, as a person brings them back: real daemons, below a staging server.
 
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
 import { loadIdentity } from '../../src/trust/identity.ts'
@@ -89,6 +91,51 @@ t.test(
       t.match(await readFile(path.join(till.home, 'node.yaml'), 'utf8'), /^name: "till-2"/m)
     })
 
+    await t.test('a token that is used up, one that is over, and a parent that does not answer', async (t) => {
+      const [home, targetRoot] = [path.join(tree.folder, 'new', 'home'), path.join(tree.folder, 'new', 'machine')]
+      const middle = tree.nodes.get('middle')?.controlUrl ?? ''
+      const join = (given: string, parent = middle) =>
+        tree.banyan(['join', given, '--home', home, '--name', 'new', '--target-root', targetRoot, '--parent', parent])
+      t.match(await join(token), { code: 1, stderr: /used up.*\nhint: .*banyan token create/ })
+      const short = await newToken('--ttl', '1s')
+      const late = await until('the token is over', async () => {
+        const tried = await tree.banyan([
+          'join',
+          short,
+          '--home',
+          `${home}-2`,
+          '--name',
+          'till',
+          '--target-root',
+          targetRoot,
+        ])
+        return /expired/.test(tried.stderr) ? tried : undefined
+      })
+      t.match(late, { code: 1, stderr: /expired at.*\nhint: .*banyan token create/ })
+      const nobody = await join(await newToken(), 'https://127.0.0.1:9')
+      t.match(nobody, { code: 1, stderr: /no parent answered.*\nhint: .*--parent/ })
+      t.match(await join(await newToken()), { code: 0, stdout: /^new joined below/ })
+    })
+
+    await t.test('a daemon that does not run, that runs already, or that is of another user', async (t) => {
+      const second = await run('node')
+      t.match(second, { code: 1, stderr: /\nhint: .*runs? already/ })
+      const stranger = await asStranger(till.home)
+      t.match(stranger, { code: 1, stderr: /no permission.*\nhint: run this as the user of the daemon/ })
+      await tree.stop('till', 'SIGTERM')
+      t.match(await run('status'), { code: 1, stderr: /no daemon answers.*\nhint: .*banyan node/ })
+      const file = path.join(till.home, 'node.yaml')
+      const text = await readFile(file, 'utf8')
+      await writeFile(file, text.replace('till-2', 'till-3'))
+      t.match(await run('node'), { code: 1, stderr: /certificate is for till-2\nhint: set the name back/ })
+      t.match(await run('join', '--again', await newToken(), '--name', 'till-3'), {
+        code: 0,
+        stdout: /^till-3 has a new/,
+      })
+      await tree.start('till')
+      t.match(await tree.ask('till', '/identity'), { name: 'till-3' })
+    })
+
     await t.test('and what cannot be is refused with words', async (t) => {
       const again = await newToken()
       t.match(await run('join', again), { code: 1, stderr: /is a node already\nhint: banyan join --again/ })
@@ -114,6 +161,25 @@ function hasAtRoot(tree: RealTree, version: string, name = 'till'): Promise<unkn
     const { state, packages } = await tree.report(name, 'root')
     return state === 'converged' && packages.some((each) => each.version === version)
   })
+}
+
+/** Runs `banyan status` as a user who may not open this home. */
+async function asStranger(home: string): Promise<{ code: number | null; stderr: string }> {
+  const isRoot = process.getuid?.() === 0
+  const run = path.join(home, 'run')
+  if (!isRoot) await chmod(run, 0)
+  const program = path.join(import.meta.dirname, '..', '..', 'src', 'cli', 'banyan.js')
+  const child = spawn(process.execPath, [program, 'status', '--home', home], {
+    ...(isRoot && { uid: 65534, gid: 65534 }),
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let stderr = ''
+  child.stderr.on('data', (part) => {
+    stderr += part
+  })
+  const [code] = await once(child, 'close')
+  if (!isRoot) await chmod(run, 0o700)
+  return { code, stderr }
 }
 
 async function attacksOf(tree: RealTree): Promise<unknown[]> {

@@ -15,10 +15,14 @@ await scenario(
   async (check, stage) => {
     const { tree, copies } = await behindNat(stage)
     await tree.publish('tool', '1.0', { size: payloadBytes })
+    const releasedAt = stage.simulation.now()
     await tree.release({ tool: '1.0' })
     await settles(check, tree, { withinMs: 5 * minuteMs })
     check.ok(copies() <= 1.1, `${copies().toFixed(3)} copies came over the link`)
-    check.ok(lastMs(tree) < copyMs * 1.5, `the last one had it after ${lastMs(tree)} ms, one copy takes ${copyMs}`)
+    check.ok(
+      lastMs(tree, releasedAt) < copyMs * 1.5,
+      `the last one had it after ${lastMs(tree, releasedAt)} ms, one copy takes ${copyMs}`,
+    )
     check.same(tree.below('root').flatMap(problemsAt), [], 'and nobody has a problem')
   },
 )
@@ -26,21 +30,28 @@ await scenario(
 await scenario(
   'ten nodes behind NAT that cannot reach each other are served at once, and say so',
   async (check, stage) => {
-    const { tree, copies } = await behindNat(stage)
     stage.simulation.network.isolate('site-1')
+    const { tree, copies } = await behindNat(stage)
+    // By then who brings small objects to the site was asked in vain.
+    await tree.publish('first', '1.0', { size: MiB / 4 })
+    await tree.release({ first: '1.0' })
+    await settles(check, tree, { withinMs: 5 * minuteMs })
+    const before = copies()
     await tree.publish('tool', '1.0', { size: payloadBytes })
-    await tree.release({ tool: '1.0' })
+    const releasedAt = stage.simulation.now()
+    await tree.release({ first: '1.0', tool: '1.0' })
     const all = tree.below('root')
-    await stage.simulation.until(() => all.some(isWhole))
-    check.same(all.filter((node) => !isWhole(node)).flatMap(problemsAt), [], 'nothing is known yet')
     await stage.simulation.until(() => all.every(isWhole), { withinMs: 10 * minuteMs })
     const told = all.flatMap(problemsAt).filter((text) => /none of \d siblings can be reached/.test(text))
     check.ok(told.length >= nodes - 1, `${told.length} say that they reach nobody; the first had all before it dialled`)
     check.comment(told[0] ?? '')
     await settles(check, tree, { withinMs: 5 * minuteMs })
     const ideal = nodes * copyMs
-    check.ok(lastMs(tree) <= ideal * 1.2, `the last one had it after ${lastMs(tree)} ms; ten copies take ${ideal}`)
-    check.ok(copies() < nodes * 1.02, `${copies().toFixed(2)} copies came over the link`)
+    check.ok(
+      lastMs(tree, releasedAt) <= ideal * 1.2,
+      `the last one had it after ${lastMs(tree, releasedAt)} ms; ten copies take ${ideal}`,
+    )
+    check.ok(copies() - before < nodes * 1.02, `${(copies() - before).toFixed(2)} copies came over the link`)
   },
 )
 
@@ -70,11 +81,9 @@ function problemsAt({ running }: TreeNode): string[] {
   return running === undefined ? [] : problemsOf(running.state(), running.swarm.transfers())
 }
 
-function lastMs(tree: Tree): number {
+/** From the release on. */
+function lastMs(tree: Tree, releasedAt: number): number {
   return Math.max(
-    ...tree.below('root').map((node) => {
-      const { startedAt, completedAt } = transferOf(node) ?? { startedAt: null, completedAt: null }
-      return (completedAt ?? Number.POSITIVE_INFINITY) - (startedAt ?? 0)
-    }),
+    ...tree.below('root').map((node) => (transferOf(node)?.completedAt ?? Number.POSITIVE_INFINITY) - releasedAt),
   )
 }

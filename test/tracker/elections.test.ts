@@ -140,13 +140,13 @@ t.test('a site whose link waits for its gateway gets one more, and each is told 
     }
     return told
   }
-  t.same(comes(1, 20, 1000), ['all', null, null])
+  t.same(comes(1, 20, 1_000_000), ['all', null, null])
   clock.pass(limits.gatewayMeasureMs * 2)
-  t.same(comes(2, 8, 400), ['all', null, null])
-  t.same(comes(2, 2, 400), [{ of: 2, which: 0 }, { of: 2, which: 1 }, null])
-  t.same(comes(2, 10, 410), [{ of: 2, which: 0 }, { of: 2, which: 1 }, null], 'which stay, although it was in vain')
+  t.same(comes(2, 8, 400_000), ['all', null, null])
+  t.same(comes(2, 2, 400_000), [{ of: 2, which: 0 }, { of: 2, which: 1 }, null])
+  t.same(comes(2, 10, 410_000), [{ of: 2, which: 0 }, { of: 2, which: 1 }, null], 'which stay, although it was in vain')
   clock.pass(limits.gatewayMeasureMs * 2)
-  t.same(comes(3, 20, 400), ['all', null, null], 'and for the next payload it is known')
+  t.same(comes(3, 20, 400_000), ['all', null, null], 'and for the next payload it is known')
 })
 
 t.test('what a child brings along when it joins or comes from another site says nothing of the link', async (t) => {
@@ -272,4 +272,30 @@ t.test('what a child may not want its parent does not want for it', async (t) =>
   )
   say('honest', ofSite('berlin', 'all'))
   t.same(tracker.wanted(), [])
+})
+
+t.test('slow is not stuck: a gateway stays while bytes come, also before the first piece is whole', async (t) => {
+  const { clock, say, takes, tracker } = berlin()
+  const coming = (overLink: number) => announceOf([{ ...swarmOf(1, 'none'), overLink }], { site: 'berlin' })
+  t.ok(takes('a'))
+  t.notOk(takes('b'))
+  for (let second = 1; second <= 120; second += 1) {
+    clock.pass(1000)
+    say('a', coming(second * 2_000))
+    say('b')
+  }
+  t.same(
+    ['a', 'b'].map((node) => tracker.mayTake(infoHashOf(1), node)),
+    [true, false],
+  )
+  // A parent that only keeps it waiting sends signs of life.
+  for (let second = 1; second <= 120; second += 1) {
+    clock.pass(1000)
+    say('a', coming(240_000 + second * 5))
+    say('b')
+  }
+  t.same(
+    ['a', 'b'].map((node) => tracker.mayTake(infoHashOf(1), node)),
+    [false, true],
+  )
 })

@@ -11,7 +11,7 @@ const memberOf = (node: string, rest: Partial<SiteMember> = {}): SiteMember => (
 })
 const parentBytes = 100
 const after = (before: SiteState, nowMs: number, ...members: SiteMember[]) =>
-  siteAfter(before, { members, nowMs, parentBytes, wanted: 1 })
+  siteAfter(before, { members, nowMs, parentBytes, wanted: 1, patienceMs: patience })
 const namesIn = ({ gateways }: SiteState) => gateways.map(({ node }) => node)
 const patience = limits.gatewayPatienceMs
 
@@ -69,7 +69,7 @@ function play(
     const before = state
     const hasWhole = [...members.values()].some(({ have, isLate }) => have === 'all' && !isLate)
     const now = [...members.values()].map((member) => ({ ...member, confirmedMs: member.grewMs, isServed: hasWhole }))
-    state = siteAfter(before, { members: now, nowMs, parentBytes, wanted: 1 })
+    state = siteAfter(before, { members: now, nowMs, parentBytes, wanted: 1, patienceMs: patience })
     look({ before, after: state, members: now, nowMs, step })
   }
 }
@@ -97,7 +97,7 @@ t.test('deciding twice is deciding once', async () => {
   fc.assert(
     fc.property(steps, (steps) => {
       play(steps, ({ after, members, nowMs }) => {
-        assert.deepEqual(siteAfter(after, { members, nowMs, parentBytes, wanted: 1 }), after)
+        assert.deepEqual(siteAfter(after, { members, nowMs, parentBytes, wanted: 1, patienceMs: patience }), after)
       })
     }),
   )
@@ -131,7 +131,7 @@ t.test('whoever announces, a gateway that gets on stays the only one', async () 
           members: [...members.values()],
           nowMs,
           parentBytes: Number.POSITIVE_INFINITY,
-          wanted: 1,
+          ...{ wanted: 1, patienceMs: patience },
         })
         assert.deepEqual(namesIn(state), [`n${announces[0]?.[0]}`])
       }
@@ -194,7 +194,13 @@ t.test('a gateway that gets nothing although the parent has more is replaced, ea
     state = next
   }
   t.same(waits, [1, 2, 4])
-  const poor = siteAfter(after(noState, 0, ...members), { members, nowMs: patience * 2, parentBytes: 1, wanted: 1 })
+  const poor = siteAfter(after(noState, 0, ...members), {
+    members,
+    nowMs: patience * 2,
+    parentBytes: 1,
+    ...{ wanted: 1, patienceMs: patience },
+    patienceMs: patience,
+  })
   t.same(namesIn(poor), ['a'], 'a parent that has no more is not its fault')
 })
 
@@ -225,7 +231,7 @@ t.test('one who gets nothing from the others takes from the parent, one at a tim
 t.test('where several are wanted, all of them are elected at once, as far as there are so many', async (t) => {
   const [a, b, c] = [memberOf('a'), memberOf('b', { joined: 2 }), memberOf('c', { joined: 3 })]
   const one = after(noState, 0, a, b, c)
-  const now = { nowMs: 1, parentBytes, wanted: 2 }
+  const now = { nowMs: 1, parentBytes, wanted: 2, patienceMs: patience }
   const two = siteAfter(one, { ...now, members: [a, b, c] })
   t.same(namesIn(two), ['a', 'b'])
   t.same(siteAfter(two, { ...now, members: [a, b, c] }), two)

@@ -32,6 +32,8 @@ export interface Wires extends Network {
   place(address: string, site: string): void
   /** The address of a node as another one sees it. */
   seenAs(address: string, by: string): string
+  /** Whether a piece takes many seconds from one to the other. */
+  isThin(one: string, other: string): boolean
   /** Marks a node as without power: everything on its way to or from it is lost. */
   silence(address: string): void
   unsilence(address: string): void
@@ -44,6 +46,9 @@ export interface Wires extends Network {
 
 const insideSite: SiteLink = { latencyMs: 0.2, bytesPerSecond: 125_000_000 }
 const betweenSites: SiteLink = { latencyMs: 10, bytesPerSecond: 6_250_000 }
+
+/** A second on a link that carries less is a small part of a piece. */
+const thinBytes = 64 * 1024
 
 export function createWires(timeline: Timeline): Wires {
   const sites = new Map<string, string>()
@@ -121,6 +126,10 @@ export function createWires(timeline: Timeline): Wires {
       sites.set(outside, site)
     },
     isolate: (site) => isolated.add(site),
+    isThin: (one, other) => {
+      const [here, there] = [siteOf(one), siteOf(other)]
+      return here !== there && Math.min(linkOf(here).bytesPerSecond, linkOf(there).bytesPerSecond) < thinBytes
+    },
     seenAs: (address, by) => (siteOf(address) === siteOf(by) ? address : (outsides.get(siteOf(address)) ?? address)),
     crossed: (site) => ({ ...countOf(site) }),
     place: (address, site) => sites.set(address, site),

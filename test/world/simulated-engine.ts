@@ -61,10 +61,11 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
 
   /** Both ends of a connection. `clock.after` keeps a life that is over from taking part. */
   const join = (dialler: Party, acceptor: Party): [outgoing: LinkEnd, incoming: LinkEnd] => {
-    const [outgoing, toOutgoing] = endOf(acceptor.node, 'outgoing', (message) => {
+    const isThin = wires.isThin(dialler.address, acceptor.address)
+    const [outgoing, toOutgoing] = endOf({ node: acceptor.node, direction: 'outgoing', isThin }, (message) => {
       wires.deliver(dialler.address, acceptor.address, sizeOf(message), toIncoming(acceptor.clock, message))
     })
-    const [incoming, toIncoming] = endOf(dialler.node, 'incoming', (message) => {
+    const [incoming, toIncoming] = endOf({ node: dialler.node, direction: 'incoming', isThin }, (message) => {
       wires.deliver(acceptor.address, dialler.address, sizeOf(message), toOutgoing(dialler.clock, message))
     })
     return [outgoing, incoming]
@@ -318,8 +319,7 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
  * function to call when it arrives.
  */
 function endOf(
-  node: NodeName,
-  direction: LinkEnd['direction'],
+  about: Pick<LinkEnd, 'node' | 'direction' | 'isThin'>,
   send: LinkEnd['send'],
 ): [LinkEnd, (clock: Clock, message: LinkMessage) => () => void] {
   const underWay: { message: LinkMessage; isHere: boolean }[] = []
@@ -331,7 +331,7 @@ function endOf(
     }
   }
   const end: LinkEnd = {
-    ...{ node, direction, send },
+    ...{ ...about, send },
     listen: (next) => {
       listener = next
       read()

@@ -97,7 +97,7 @@ export function simulatedHttp(parts: {
     if (options.port === 0) ports.nextFreePort += 1
     const name = `${address}:${port}`
     if (ports.servers.has(name)) {
-      throw new Failure('conflict', `port ${port} at ${address} is taken`, { hint: 'is banyan already running?' })
+      throw new Failure('conflict', `port ${port} at ${address} is taken`, { hint: 'does its daemon run already?' })
     }
     const server: Server = {
       options,

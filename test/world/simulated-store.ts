@@ -18,7 +18,7 @@ export async function openSimulatedStore(
   const data = await life.lasting(platter.delayMs(), () => {
     platter.check('store', path)
     if (open.has(path)) {
-      throw new Failure('locked', `${path} is open in another process`, { hint: 'is banyan already running?' })
+      throw new Failure('locked', `${path} is open in another process`, { hint: 'does its daemon run already?' })
     }
     open.add(path)
     const there = platter.stores.get(path) ?? new Map<string, string>()

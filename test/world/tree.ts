@@ -105,6 +105,11 @@ export interface Tree {
   /** What releasing this policy would change. */
   plan(policy: Policy): Promise<ReleasePlan>
   /**
+   * Another machine at the same site, with a copy of the disk of this node, which is not running.
+   * It is started with `start`.
+   */
+  copyOf(name: NodeName): TreeNode
+  /**
    * What is still missing on the running nodes, and in the knowledge of the root, from the newest
    * revision.
    */
@@ -150,7 +155,7 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
 
   function place({ name, site }: Pick<Planting, 'name' | 'site'>): TreeNode {
     const net = sites.indexOf(site)
-    const last = [...nodes.values()].filter((node) => node.simulated.site === site).length + 1
+    const last = [...nodes.values(), ...copies].filter((node) => node.simulated.site === site).length + 1
     const simulated = simulation.node({ address: `10.${net}.${last >> 8}.${last & 255}`, site })
     const machine = simulatedMachine(simulated)
     const home = homeAt('/var/lib/banyan')
@@ -263,6 +268,8 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
   }
 
   const nodes = new Map<NodeName, TreeNode>()
+  /** Machines with the disk of another one. */
+  const copies: TreeNode[] = []
   const root = place({ name: 'root', site: 'main' })
   nodes.set('root', root)
   const nodeNamed = (name: NodeName): TreeNode => {
@@ -324,6 +331,15 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
       sources.set(path, { name, version, bytes })
       await simulation.until(releasingOf(root).publish(path, {}))
       promises.published(name, version, createHash('sha256').update(bytes).digest('hex'))
+    },
+    copyOf(name) {
+      const original = nodeNamed(name)
+      const copy = place({ name: `${name}-copy`, site: original.simulated.site })
+      const [from, to] = [original.simulated.storage as Platter, copy.simulated.storage as Platter]
+      for (const [path, entry] of from.entries) to.entries.set(path, entry)
+      for (const [path, store] of from.stores) to.stores.set(path, new Map(store))
+      copies.push(copy)
+      return copy
     },
     async plan(policy) {
       await simulation.until(root.simulated.world.disk.write(root.home.policy, yamlOf(policy)))

@@ -34,6 +34,11 @@ export const machineLimits = {
   outputFileMaxBytes: 64 * MiB,
   /** How often the size of that file is looked at. */
   outputFileLookMs: 1 * second,
+  /**
+   * How often the daemon looks for such files that services hold after their starter has ended. The
+   * look reads two links for each process.
+   */
+  leftOutputLookMs: 30 * second,
   /** The program that collects facts. It asks hardware, which may hang. */
   factsTimeoutMs: 15 * second,
   /**

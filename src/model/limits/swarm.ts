@@ -107,7 +107,7 @@ export const swarmLimits = {
    * A sibling's machine has to take the connection within this time. Siblings are near, and others
    * wait for what becomes of the dial; a lost packet is sent again after one second.
    */
-  siblingConnectMs: 3 * second,
+  siblingConnectMs: 2 * second,
   /** The next address of a peer is dialled this long after the one before, unless that has failed. */
   nextPlaceMs: 250,
   /** Dials under way in the whole engine. More handshakes at once make each of them slower. */

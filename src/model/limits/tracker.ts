@@ -1,6 +1,6 @@
 // Announces, handouts, the election of gateways, and the tracker for ordinary clients.
 
-import { hour, minute, second } from './multiples.ts'
+import { hour, KiB, MiB, minute, second } from './multiples.ts'
 
 export const trackerLimits = {
   /**
@@ -107,6 +107,20 @@ export const trackerLimits = {
    * waits for a dead gateway.
    */
   gatewayPatienceMs: 15 * second,
+  /** Less that came over the link in that time is no progress, but a peer's signs of life. */
+  gatewayProgressBytes: 1 * KiB,
+  /** The patience lasts for so many bytes of each payload under way, at the pace of the site's link. */
+  gatewayPatienceBytes: 128 * KiB,
+  /** The patience lasts for this many intervals between announces: what is known is as old as that. */
+  gatewayPatienceIntervals: 3,
+  /** The longest patience with a link that moves at all. */
+  gatewayPatienceMostMs: 5 * minute,
+  /** What an announce and its handout take of a link, with headers. */
+  announceLinkBytes: 1_500,
+  /** The part of a site's link that its announces may take. They get rarer on a thin link. */
+  announceLinkShare: 0.02,
+  /** The pace of a link is measured over this time at least: blocks come in bursts. */
+  linkPaceMs: 10 * second,
   /** The patience doubles with each replacement, this many times at most. */
   gatewayPatienceDoublings: 6,
   /** Gateways for one payload at one site, where one node is slower than the site's link. */
@@ -116,6 +130,10 @@ export const trackerLimits = {
    * only.
    */
   gatewayMeasureMs: 8 * second,
+  /** The measure goes on until so many bytes have come. Less is a few pieces, which come in bursts. */
+  gatewayMeasureBytes: 2 * MiB,
+  /** It ends at last after this time, or a link that brings nothing would never be found out. */
+  gatewayMeasureMostMs: 1 * minute,
   /**
    * One gateway more has to bring this many times the bytes, or the link is the limit and it was in
    * vain.

@@ -81,8 +81,9 @@ export const trustLimits = {
   revocationMarksMax: 16_384,
   /** Statements that a node sends in one message: that of a day with many reinstalled machines. */
   revocationsSentMax: 64,
-  /** A message of that many, and the answer with all of them. */
+  /** A message of that many. */
   revocationsMaxBytes: 32 * KiB,
+  /** The answer with all of them. */
   revocationsAnswerMaxBytes: 512 * KiB,
   /** How long `banyan join --again` waits for the daemon to come back with its new identity. */
   identityTakenMs: 1 * minute,

@@ -6,6 +6,7 @@ import {
   countSchema,
   infoHashSchema,
   instantSchema,
+  lineSchema,
   nodeNameSchema,
   packageNameSchema,
   packageVersionSchema,
@@ -26,6 +27,17 @@ export const nodeInfoSchema = v.object({
   condition: conditionSchema,
   /** How old this knowledge is. */
   ageMs: countSchema,
+  /** The machines that report as this node at once; absent if there is one, as there should be. */
+  machines: v.optional(
+    v.array(
+      v.object({
+        addresses: v.array(lineSchema),
+        state: lineSchema,
+        converged: v.nullable(countSchema),
+        ageMs: countSchema,
+      }),
+    ),
+  ),
 })
 export type NodeInfo = v.InferOutput<typeof nodeInfoSchema>
 

@@ -26,6 +26,8 @@ const announcedSwarmSchema = v.strictObject({
    * bytes. The tracker believes no node that says of itself what it has sent.
    */
   from: v.exactOptional(v.pipe(v.array(sentSchema), v.maxLength(limits.announcedSendersMax))),
+  /** How many bytes have come over the link of the site for it, whole pieces or not. */
+  overLink: v.exactOptional(countSchema),
 })
 export type AnnouncedSwarm = v.InferOutput<typeof announcedSwarmSchema>
 

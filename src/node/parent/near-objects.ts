@@ -1,6 +1,7 @@
 // The sibling that brings small objects to this site: asked in place of the parent, as long as it
 // answers. What it sends is worth as much as what anybody sends: its digest decides.
 
+import { BoundedMap } from '../../model/bounded-map.ts'
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { NodeName } from '../../model/names.ts'
@@ -21,8 +22,12 @@ export interface NearObjects {
    * fails.
    */
   set(near: NearNode | null, onFailed?: () => void): void
-  /** How to ask the sibling; undefined if the parent is to be asked. */
-  ask(): ParentCalls['ask'] | undefined
+  /** The sibling to ask; undefined if the parent is to be asked. */
+  sibling(): NearSibling | undefined
+}
+
+export interface NearSibling {
+  ask: ParentCalls['ask']
   /** The sibling does not answer, or not with what was asked for: it is left alone for a while. */
   failed(): void
 }
@@ -34,17 +39,24 @@ export function createNearObjects(parts: {
 }): NearObjects {
   let near: NearNode | null = null
   let told: (() => void) | undefined
-  let restsUntilMs = Number.NEGATIVE_INFINITY
+  /** When siblings failed last, by place. */
+  const failedAtMs = new BoundedMap<string, number>(siblingsTried)
+  /** Whoever has met none of several siblings may be cut off from all of them. */
+  const isLeftAlone = (place: string) => {
+    const sinceMs = parts.monotonicMs() - limits.nearObjectsRestMs
+    const fresh = [...failedAtMs.entries()].filter(([, atMs]) => atMs > sinceMs)
+    return fresh.length === siblingsTried || fresh.some(([failed]) => failed === place)
+  }
   return {
     set: (next, onFailed) => {
-      if (next?.node !== near?.node || next?.address !== near?.address) restsUntilMs = Number.NEGATIVE_INFINITY
       near = next
       told = onFailed
     },
-    ask: () => {
+    sibling: () => {
       const asked = near
-      if (asked === null || parts.monotonicMs() < restsUntilMs) return undefined
-      return async (call) => {
+      const onFailed = told
+      if (asked === null || isLeftAlone(placeOf(asked))) return undefined
+      const ask: NearSibling['ask'] = async (call) => {
         const { node, address, port } = asked
         const url = `https://${address.includes(':') ? `[${address}]` : address}:${port}`
         const bounds = { timeoutMs: limits.requestTimeoutMs, tls: parts.tls() }
@@ -53,11 +65,19 @@ export function createNearObjects(parts: {
         if (identity.role === 'node' && identity.name === node && reply.status < 500) return reply
         throw new Failure('refused', `${url} does not answer as ${node}`, { retry: 'later' })
       }
-    },
-    failed: () => {
-      if (parts.monotonicMs() < restsUntilMs) return
-      restsUntilMs = parts.monotonicMs() + limits.nearObjectsRestMs
-      told?.()
+      const failed = () => {
+        if (isLeftAlone(placeOf(asked))) return
+        failedAtMs.set(placeOf(asked), parts.monotonicMs())
+        onFailed?.()
+      }
+      return { ask, failed }
     },
   }
+}
+
+/** So many siblings are tried before the parent is asked for everything. */
+const siblingsTried = 2
+
+function placeOf({ node, address }: NearNode): string {
+  return `${node} ${address}`
 }

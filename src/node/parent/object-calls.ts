@@ -8,13 +8,13 @@ import type { Sha256 } from '../../model/names.ts'
 import { cutFrames, type Found, objectsPath, parseFrames, restPath } from '../../model/wire/object-frames.ts'
 import { sha256Of } from '../../world/objects.ts'
 import type { HttpReply } from '../../world/world.ts'
-import type { NearObjects } from './near-objects.ts'
+import type { NearObjects, NearSibling } from './near-objects.ts'
 import { accepted, type ParentCalls } from './parent-calls.ts'
 
 /** See `Uplink.objects`. */
 export type ObjectCalls = (digests: readonly Sha256[], bytes: number) => Promise<Found[]>
 
-export function createObjectCalls(parts: { ask: Ask; near: Pick<NearObjects, 'ask' | 'failed'> }): ObjectCalls {
+export function createObjectCalls(parts: { ask: Ask; near: Pick<NearObjects, 'sibling'> }): ObjectCalls {
   const { near } = parts
   const unfinished = createUnfinished()
 
@@ -65,7 +65,11 @@ export function createObjectCalls(parts: { ask: Ask; near: Pick<NearObjects, 'as
    * What the sibling has for the beginning of the list: nothing if it says that nobody above has the
    * first object. Undefined if the sibling failed.
    */
-  const fromNear = async (ask: Ask, digests: readonly Sha256[], bytes: number): Promise<Found[] | undefined> => {
+  const fromNear = async (
+    { ask, failed }: NearSibling,
+    digests: readonly Sha256[],
+    bytes: number,
+  ): Promise<Found[] | undefined> => {
     try {
       const found = await from({ ask, roundsMax: limits.nearRoundsMax }, digests, bytes)
       if (found.every((each, index) => isGenuine(each, digests[index]))) {
@@ -75,16 +79,16 @@ export function createObjectCalls(parts: { ask: Ask; near: Pick<NearObjects, 'as
     } catch (error) {
       if (!(error instanceof Failure)) throw error
     }
-    near.failed()
+    failed()
     return undefined
   }
   return async (digests, bytes) => {
-    const sibling = near.ask()
+    const sibling = near.sibling()
     const found = sibling === undefined ? undefined : await fromNear(sibling, digests, bytes)
     if (found !== undefined && found.length > 0) return found
     const fromParent = await from({ ask: parts.ask, roundsMax: limits.onTheWayRoundsMax }, digests, bytes)
     // The parent has what nobody has, in the sibling's words.
-    if (found !== undefined && fromParent[0] !== undefined) near.failed()
+    if (found !== undefined && fromParent[0] !== undefined) sibling?.failed()
     return fromParent
   }
 }

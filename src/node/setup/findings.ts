@@ -96,11 +96,12 @@ const clockSlackMs = 5 * 60_000
 function certificateFindings({ identity, now }: Examined, name: string): Finding[] {
   if (identity === null) return []
   if ('failed' in identity) return [wrongBy('certificate', identity)]
-  const again = 'join again with a new token: banyan token create on the root, banyan join here'
+  const again =
+    'the daemon has it renewed as soon as a parent answers; if the root refuses, banyan status says why, and ' +
+    `banyan token create --replaces ${name} on the root makes a token for banyan join --again here`
+  const renamed = `set the name back in node.yaml; banyan join --again TOKEN --name ${name} changes it`
   if (identity.name !== name) {
-    return [
-      wrong('certificate', `it is for ${identity.name}, and the settings call this node ${name}`, 'set the name back'),
-    ]
+    return [wrong('certificate', `it is for ${identity.name}, and the settings call this node ${name}`, renamed)]
   }
   const leftMs = identity.notAfter - now
   const until = new Date(identity.notAfter).toISOString()
@@ -169,7 +170,7 @@ function diskFindings(
   if (freeBytes === null) return [...findings, wrong('disk', `${home} cannot be looked at`)]
   const free = `${Math.round(freeBytes / 2 ** 20)} MiB are free below ${home}`
   if (freeBytes > reserveBytes) return [...findings, fine('disk', free)]
-  const hint = 'make room, or set a smaller diskReserve; a storeQuota has banyan evict what is old'
+  const hint = 'make room, or set a smaller diskReserve; a storeQuota has the daemon evict what is old'
   return [...findings, wrong('disk', `${free}, and ${Math.round(reserveBytes / 2 ** 20)} MiB are to stay so`, hint)]
 }
 
@@ -192,7 +193,7 @@ function contentFindings({ daemon }: Examined): Finding[] {
   if (mending === 0 && damagedPieces === 0) return [fine('content', read)]
   const count = damagedPieces === 1 ? '1 piece was' : `${damagedPieces} pieces were`
   const rest = mending === 0 ? 'all of it is well again' : `${mending} payloads are being mended`
-  const hint = 'banyan mends them by itself; see whether the disk fails: dmesg, smartctl -a'
+  const hint = 'the daemon mends them by itself; see whether the disk fails: dmesg, smartctl -a'
   return [{ about: 'content', state: mending === 0 ? 'warning' : 'wrong', found: `${count} damaged: ${rest}`, hint }]
 }
 

@@ -70,6 +70,8 @@ export type Event =
       accepted: NodeName[]
       refused: { node: NodeName; reason: string }[]
       clockAheadMs?: number
+      /** Nodes whose reports go another way by now. */
+      moved?: NodeName[]
       /** See `ReportsAnswer`. */
       memory?: string
     }
@@ -115,6 +117,8 @@ export type Event =
   | { kind: 'database-looked'; problem: string | null }
   /** Why payloads do not come from siblings, in words for a person; null if siblings can be reached. */
   | { kind: 'siblings-looked'; problem: string | null }
+  /** Which nodes run on several machines at once, in words for a person; null if none does. */
+  | { kind: 'clones-looked'; problem: string | null }
   /** A new certificate is saved. */
   | { kind: 'certificate-renewed' }
   /** The root gives no new certificate. */

@@ -95,15 +95,12 @@ export function transition(state: State, event: Event): Next {
     case 'transfer-failed':
       return [withProblem(state, 'transfer', `${event.name}: ${event.because}`), [{ kind: 'report' }]]
     case 'room-looked':
-      return looked(state, 'room', event)
     case 'disk-looked':
-      return looked(state, 'disk', event)
     case 'children-judged':
-      return looked(state, 'children', event)
     case 'database-looked':
-      return looked(state, 'database', event)
     case 'siblings-looked':
-      return looked(state, 'siblings', event)
+    case 'clones-looked':
+      return looked(state, lookedAt[event.kind], event)
     case 'store-failed':
       return [state, probeFor(event.failure)]
     case 'disk-probed':
@@ -125,6 +122,16 @@ export function transition(state: State, event: Event): Next {
       return unreachable(event)
   }
 }
+
+/** The problem that each of these events is about. */
+const lookedAt = {
+  'room-looked': 'room',
+  'disk-looked': 'disk',
+  'children-judged': 'children',
+  'database-looked': 'database',
+  'siblings-looked': 'siblings',
+  'clones-looked': 'clones',
+} as const
 
 function started(state: State, event: Extract<Event, { kind: 'started' }>): Next {
   const { site, facts, reportedTo, reportedMemory = null, acknowledged = {} } = event.remembered

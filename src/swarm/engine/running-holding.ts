@@ -115,7 +115,7 @@ export class RunningHolding implements OpenHolding {
     })
     this.#dialer = startDialer({
       ...{ clock, random, dial: parts.dial },
-      isSettled: (node) => this.#links.has(node) || parts.isRevoked(node),
+      isSettled: (node, hasMoved) => (this.#links.has(node) && !hasMoved) || parts.isRevoked(node),
       bannedForMs: (node) => this.#links.bannedForMs(node),
       onConnection: (connection, peer) => this.#reached(peer, connection),
       discard: ({ socket }) => socket.destroy(),

@@ -242,7 +242,11 @@ function connected({ raw, socket, address, connectMs, clock }: Connecting): Prom
     const connectTimer = clock.after(connectMs, () => {
       socket.destroy(new Failure('unreachable', `no answer from ${address}`, { retry: 'later' }))
     })
-    raw.once('connect', () => connectTimer.cancel())
+    let isTaken = false
+    raw.once('connect', () => {
+      isTaken = true
+      connectTimer.cancel()
+    })
     const timer = clock.after(limits.connectTimeoutMs, () => {
       socket.destroy(new Failure('timed-out', 'no connection in time', { retry: 'later' }))
     })
@@ -255,7 +259,12 @@ function connected({ raw, socket, address, connectMs, clock }: Connecting): Prom
     }
     raw.once('error', failed)
     socket.once('error', failed)
-    socket.once('close', () => failed(new Failure('refused', 'the connection was closed', { retry: 'later' })))
+    // TLS closes its side before the TCP connection says that it failed.
+    const closed = () =>
+      isTaken
+        ? new Failure('refused', 'the connection was closed', { retry: 'later' })
+        : new Failure('unreachable', `${address} refuses connections`, { retry: 'later' })
+    socket.once('close', () => failed(closed()))
     socket.once('secureConnect', () => {
       timer.cancel()
       socket.on('error', () => socket.destroy())

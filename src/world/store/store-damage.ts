@@ -29,7 +29,7 @@ export function storeErrorOf(error: unknown, path: string): unknown {
   if (code === '' || code.startsWith('ERR_')) return error
   if (code === 'LEVEL_LOCKED') {
     return new Failure('locked', `${path} is open in another process`, {
-      hint: 'is banyan already running with this folder?',
+      hint: 'does its daemon run already with this folder?',
       cause: error,
     })
   }

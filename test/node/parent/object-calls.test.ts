@@ -25,7 +25,7 @@ function parentThat(answers: readonly { body: Uint8Array; cutAfter?: number; sta
     if (cutAfter !== undefined) throw new Failure('timed-out', 'cut', { retry: 'later' })
     return { status, body, certificate: new Uint8Array() }
   }
-  return { calls: createObjectCalls({ ask, near: { ask: () => undefined, failed: () => {} } }), paths }
+  return { calls: createObjectCalls({ ask, near: { sibling: () => undefined } }), paths }
 }
 
 t.test('what came of an object that was cut off is not fetched again', async (t) => {
@@ -95,7 +95,7 @@ t.test('objects come from the sibling that brings them, and from the parent if t
   const failed = () => {
     failures += 1
   }
-  const calls = createObjectCalls({ ask, near: { ask: () => near, failed } })
+  const calls = createObjectCalls({ ask, near: { sibling: () => ({ ask: near, failed }) } })
   const come = async () => [await calls([largeSha], 1), paths.length, failures]
   t.same(await come(), [[large], 0, 0])
   t.same(await come(), [[large], 1, 1], 'not what was asked for')

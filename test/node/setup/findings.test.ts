@@ -71,7 +71,7 @@ const cases: Record<string, [Partial<Examined>, RegExp[]]> = {
   ],
   'a certificate that ended': [
     { identity: { name: 'shop-1', notAfter: now - 1 } },
-    [/^wrong certificate: it ended at 2026-11-24T11:59.* -> join again/],
+    [/^wrong certificate: it ended at 2026-11-24T11:59.* -> the daemon has it renewed .* --replaces shop-1/],
   ],
   'a certificate that nobody renews': [
     { identity: { name: 'shop-1', notAfter: now + 24 * hourMs } },

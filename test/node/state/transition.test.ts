@@ -542,3 +542,13 @@ t.test('a parent whose database was damaged is told of the whole subtree again, 
   t.same(transition(other, answered('b'.repeat(16)))[1], [])
   t.end()
 })
+
+t.test('a child whose reports were refused above, and that moved away, is told no more', (t) => {
+  const refused = [{ node: 'till', reason: 'its clock is ahead' }]
+  const [told] = transition(newState(), { kind: 'reports-answered', accepted: [], refused })
+  t.match(told.problems.report, /the parent refuses the reports of till/)
+  const [after] = transition(told, { kind: 'reports-answered', accepted: ['shop-1'], refused: [], moved: ['till'] })
+  t.same(after.problems, {})
+  t.same(after.refusedAbove, {})
+  t.end()
+})

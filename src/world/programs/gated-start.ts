@@ -3,7 +3,7 @@
 
 import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
-import { codeOf } from '../model/failure.ts'
+import { codeOf } from '../../model/failure.ts'
 
 const shell = '/bin/sh'
 
