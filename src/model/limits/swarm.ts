@@ -49,6 +49,11 @@ export const swarmLimits = {
   /** So many more in each minute. Our own sign of life comes twelve times in a minute. */
   wireIdleMessagesPerMinute: 60,
   /**
+   * One more for so many bytes of blocks, either way. One of the ordinary clients says with each
+   * block that it chokes us and wants nothing.
+   */
+  wireIdleMessageEarnedBytes: 4 * KiB,
+  /**
    * A node that takes nothing of a payload that is whole here is hung up on after this time; at the
    * latest after twice as long. It costs the engine's memory, and a new call costs a handshake.
    */
