@@ -99,10 +99,11 @@ export function startAnnouncer(parts: AnnouncerParts): Announcer {
       announceIn(tellsAll ? Math.min(spreadMs, intervalMs) : intervalMs)
     } catch (error) {
       if (!(error instanceof Failure)) throw error
-      // The sibling may have no parent either.
-      uplink.takeObjectsFrom(null)
       log.debug('announce failed', { error: error.message })
       failures += 1
+      // One may be late behind what the sibling brings over the link. After more, the sibling may have
+      // no parent either.
+      if (failures >= limits.announceLateIntervals) uplink.takeObjectsFrom(null)
       announceIn(retryDelayMs(failures, random.fraction(), error))
     }
   })
