@@ -10,7 +10,7 @@ import { openHoldings } from '../src/swarm/holdings/holdings.ts'
 import { systemClock } from '../src/world/clock.ts'
 import { systemDisk } from '../src/world/disk.ts'
 import { createLog } from '../src/world/log.ts'
-import { openLevelStore } from '../src/world/store.ts'
+import { openLevelStore } from '../src/world/store/store.ts'
 
 const pieceLength = 256 * 1024
 

@@ -9,7 +9,7 @@ import type { Outcome, Report } from '../src/model/report.ts'
 import type { Revision } from '../src/model/revision.ts'
 import { createReleasePlanner } from '../src/release/release-plan.ts'
 import { openInbox } from '../src/report/inbox.ts'
-import { openLevelStore } from '../src/world/store.ts'
+import { openLevelStore } from '../src/world/store/store.ts'
 
 const nodes = Number(process.argv[2] ?? 10_000)
 const packagesEach = Number(process.argv[3] ?? 50)

@@ -36,6 +36,7 @@ const longest = [
   'test/swarm/outsider.test.ts',
   'test/scenario/release.test.ts',
   'test/repository/publish-crash.test.ts',
+  'test/world/store-damage.test.ts',
   'test/scenario/windows.test.ts',
   'test/reconcile/apply/apply-kill.test.ts',
   'test/swarm/poison.test.ts',

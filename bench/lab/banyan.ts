@@ -15,7 +15,7 @@ import { type Details, type Options, type Prepared, rootOf, type System, takersO
  */
 const lookEveryMs = 200
 const statusEveryMs = 1_000
-const timeoutMs = 300_000
+const timeoutMs = 1_200_000
 
 interface Transfer {
   size: number

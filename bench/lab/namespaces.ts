@@ -60,10 +60,38 @@ export async function address({ space, name }: Port, value: string): Promise<voi
   await run('ip', ['-n', space, 'link', 'set', name, 'up'])
 }
 
+/** What is not for its own network leaves by this router. */
+export async function routeBy(space: string, router: string): Promise<void> {
+  await run('ip', ['-n', space, 'route', 'add', 'default', 'via', router])
+}
+
+/** What comes in by this port of a bridge reaches the bridge's own address, and no other such port. */
+export async function isolate({ space, name }: Port): Promise<void> {
+  await run('ip', ['-n', space, 'link', 'set', name, 'type', 'bridge_slave', 'isolated', 'on'])
+}
+
+/**
+ * Makes the namespace of a bridge the router of its site: `inside` is its address at the bridge, and
+ * everybody behind it is seen at `outside`, at this port. Both with the length of their network.
+ */
+export async function translate(port: Port, { inside, outside }: { inside: string; outside: string }): Promise<void> {
+  const { space, name } = port
+  await address({ space, name: 'bridge' }, inside)
+  await address(port, outside)
+  const within = ['netns', 'exec', space]
+  await run('ip', [...within, 'sysctl', '-qw', 'net.ipv4.ip_forward=1'])
+  const rules = `table ip lab {
+    chain out { type nat hook postrouting priority 100; oifname "${name}" masquerade; }
+  }`
+  await run('ip', [...within, 'nft', rules])
+}
+
 /** What leaves by this port. */
 export async function shape({ space, name }: Port, mbit: number): Promise<void> {
   // A burst of a whole segment as the sender's kernel builds it, so that none has to be cut.
-  const tbf = ['tbf', 'rate', `${mbit}mbit`, 'burst', '128kb', 'latency', '50ms']
+  // A slow line's router holds several packets, or else each connection would starve the others.
+  const latency = mbit < 1 ? '500ms' : '50ms'
+  const tbf = ['tbf', 'rate', `${mbit}mbit`, 'burst', '128kb', 'latency', latency]
   await run('tc', ['-n', space, 'qdisc', 'add', 'dev', name, 'root', ...tbf])
 }
 

@@ -10,7 +10,7 @@ import type { System } from './system.ts'
 /** For what was started to come to rest. */
 const restMs = 2_000
 /** One that needs longer has failed. */
-const giveUpMs = 240_000
+const giveUpMs = 1_200_000
 
 export async function measure(
   lab: Lab,

@@ -38,7 +38,18 @@ const open: Plan = {
   machines: [root, ...clients('berlin', 8).map((each) => ({ ...each, parent: 'root' }))],
   links: [{ above: 'headquarters', below: 'at-berlin', mbit: 50 }],
 }
+/** The same with 10 nodes, behind a router that translates their addresses into one. */
+const nat: Plan = {
+  machines: [root, ...clients('berlin', 10).map((each) => ({ ...each, parent: 'root' }))],
+  links: [{ above: 'headquarters', below: 'at-berlin', mbit: 50, isNat: true }],
+}
+const crawling: Plan = {
+  machines: [root, ...clients('berlin', 20).map((each) => ({ ...each, parent: 'root' }))],
+  links: [{ above: 'headquarters', below: 'at-berlin', mbit: 0.256 }],
+}
 const one = (mib: number): LoadPlan => ({ kind: 'one', mib })
+
+const behindNat: System = { ...banyan, needs: { nft: 'nftables' } }
 
 export const scenarios: readonly Scenario[] = [
   {
@@ -70,6 +81,37 @@ export const scenarios: readonly Scenario[] = [
     trouble: 'kill-taker',
     mbit: 50,
     aims: { wan: 1.1, time: 1.5 },
+  },
+  {
+    name: 'nat',
+    title: 'A site of 10 nodes behind address translation and 50 Mbit/s, which reach each other at their own addresses',
+    plan: nat,
+    load: one(64),
+    systems: [behindNat],
+    trouble: 'none',
+    mbit: 50,
+    aims: { wan: 1.1, time: 1.5 },
+  },
+  {
+    name: 'nat-apart',
+    title: 'The same, and no node reaches another one: 10 copies have to come over the link, which is the ideal here',
+    plan: { ...nat, isolated: ['at-berlin'] },
+    load: one(32),
+    systems: [behindNat],
+    trouble: 'none',
+    mbit: 5,
+    aims: { wan: 10.2, time: 1.2 },
+  },
+  {
+    name: 'crawl',
+    title:
+      'A site of 20 nodes without a staging server, behind 256 kbit/s; 50 small payloads (20 to 900 KiB), none of them a swarm',
+    plan: crawling,
+    load: { kind: 'many', files: 50, medianBytes: 130 * 1024 },
+    systems: [banyan],
+    trouble: 'none',
+    mbit: 0.256,
+    aims: { wan: 1.05, time: 1.5 },
   },
   {
     name: 'levels',

@@ -18,7 +18,15 @@ export interface Machine {
 export interface Plan {
   machines: readonly Machine[]
   /** `below` hangs at `above` by a link of so many Mbit/s in each direction. */
-  links: readonly { above: string; below: string; mbit: number }[]
+  links: readonly {
+    above: string
+    below: string
+    mbit: number
+    /** The site below has addresses of its own, which a router translates into one of the site above. */
+    isNat?: boolean
+  }[]
+  /** The machines of these sites reach their router and nobody else of their site. */
+  isolated?: readonly string[]
   /** What every machine but the root has at its own site, in each direction; unlimited without. */
   lanMbit?: number
   /** All machines in one namespace, at loopback addresses of their own. */
@@ -64,8 +72,12 @@ export async function openLab(plan: Plan, parent: string): Promise<Lab> {
     const at = plan.machines.findIndex((machine) => machine.name === name)
     const site = sites.indexOf(plan.machines[at]?.site ?? '')
     if (at === -1) throw new Error(`no machine ${name}`)
-    return isLoopback ? `127.0.0.${at + 1}` : `10.77.${site + 1}.${at + 1}`
+    if (isLoopback) return `127.0.0.${at + 1}`
+    return `${networkOf(sites[site] ?? '')}.${at + 1}`
   }
+  const isBehindNat = (site: string) => plan.links.some(({ below, isNat }) => below === site && isNat === true)
+  const networkOf = (site: string) => `${isBehindNat(site) ? '192.168' : '10.77'}.${sites.indexOf(site) + 1}`
+  const outsideOf = ({ above, below }: Plan['links'][number]) => `${networkOf(above)}.${200 + sites.indexOf(below)}/16`
   const isLeaf = (name: string) => plan.machines.every(({ parent }) => parent !== name)
   const add = async (name: string) => {
     spaces.push(space(name))
@@ -95,7 +107,9 @@ export async function openLab(plan: Plan, parent: string): Promise<Lab> {
       ]
       await net.join(own, port)
       await net.plug(port)
-      await net.address(own, `${addressOf(name)}/16`)
+      await net.address(own, `${addressOf(name)}/${isBehindNat(site) ? 24 : 16}`)
+      if (isBehindNat(site)) await net.routeBy(own.space, `${networkOf(site)}.254`)
+      if (plan.isolated?.includes(site) === true) await net.isolate(port)
       if (plan.lanMbit === undefined || parent === null) continue
       await net.shape(own, plan.lanMbit)
       await net.shape(port, plan.lanMbit)
@@ -103,10 +117,10 @@ export async function openLab(plan: Plan, parent: string): Promise<Lab> {
     for (const link of plan.links) {
       const { upper, lower } = linkAt(link)
       await net.join(upper, lower)
-      for (const port of [upper, lower]) {
-        await net.plug(port)
-        await net.shape(port, link.mbit)
-      }
+      await net.plug(upper)
+      if (link.isNat !== true) await net.plug(lower)
+      else await net.translate(lower, { inside: `${networkOf(link.below)}.254/24`, outside: outsideOf(link) })
+      for (const port of [upper, lower]) await net.shape(port, link.mbit)
     }
   }
 

@@ -22,7 +22,7 @@ import { reloadCommand } from './commands/reload.ts'
 import { rollbackCommand } from './commands/rollback.ts'
 import { rolloutCommand } from './commands/rollout.ts'
 import { statusCommand } from './commands/status.ts'
-import { tokenCommand } from './commands/token.ts'
+import { revokeCommand, tokenCommand } from './commands/token.ts'
 import { torrentCommand } from './commands/torrent.ts'
 import { whyCommand } from './commands/why.ts'
 
@@ -31,6 +31,7 @@ export const commands: readonly Command[] = [
   nodeCommand,
   tokenCommand,
   joinCommand,
+  revokeCommand,
   publishCommand,
   packagesCommand,
   packageCommand,

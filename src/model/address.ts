@@ -41,6 +41,24 @@ export function scopeOf(address: string): Scope {
   return /^fe[89ab]/.test(network[0] ?? '') ? 'link' : 'wide'
 }
 
+/**
+ * Whether the address is one that many networks have, each for itself (RFC 1918, RFC 6598, RFC 4193).
+ * Takes a plain address.
+ */
+export function isPrivate(address: string): boolean {
+  if (isIP(address) !== 4) return /^f[cd]/.test((networkOf(address)[0] ?? '').padStart(4, '0'))
+  const [a = 0, b = 0] = address.split('.').map(Number)
+  return a === 10 || (a === 172 && b >= 16 && b < 32) || (a === 192 && b === 168) || (a === 100 && b >= 64 && b < 128)
+}
+
+/** Whether one machine can have the address and others can reach it there. Takes a plain address. */
+export function isReachable(address: string): boolean {
+  if (scopeOf(address) !== 'wide') return false
+  if (isIP(address) !== 4) return !/^ff/.test((networkOf(address)[0] ?? '').padStart(4, '0'))
+  const first = Number(address.split('.', 1)[0])
+  return first > 0 && first < 224
+}
+
 /** The first four groups of an IPv6 address, without leading zeros. */
 function networkOf(address: string): string[] {
   const [head = '', tail] = address.toLowerCase().split('::')

@@ -6,6 +6,7 @@ import { limits } from './limits.ts'
 import { countSchema, infoHashSchema, instantSchema, lineSchema, nodeNameSchema, wordSchema } from './names.ts'
 import { parserOf } from './parse.ts'
 import { reportSchema } from './report.ts'
+import { sightingsSchema } from './wire/sightings.ts'
 
 const { arch, state } = reportSchema.entries
 
@@ -56,6 +57,8 @@ export const knowledgeSchema = v.strictObject({
   ),
   /** How far the node's clock is ahead of that of its parent; below zero if it is behind. */
   clockAheadMs: v.optional(v.pipe(v.number(), v.safeInteger()), 0),
+  /** Which machines reported as this node. */
+  sightings: v.exactOptional(sightingsSchema),
   /** How many attacks the report lists. */
   attacks: countSchema,
   /** When the newest of them was seen, by the node's clock; 0 if there is none. */

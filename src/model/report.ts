@@ -18,6 +18,7 @@ import {
 } from './names.ts'
 import { parserOf } from './parse.ts'
 import { machineNeedsSchema, restartSchema } from './restarts.ts'
+import { machineSchema } from './wire/sightings.ts'
 
 /** The state of one package after the last look at the machine. */
 export const outcomeSchema = v.strictObject({
@@ -156,6 +157,8 @@ export const reportSchema = v.strictObject({
   restarts: v.exactOptional(v.pipe(v.array(restartSchema), v.maxLength(limits.restartsKept))),
   /** The end of what programs printed in the last apply, if something failed in it. */
   output: v.exactOptional(v.pipe(v.string(), v.maxLength(limits.reportOutputMaxChars))),
+  /** What machine the node runs on. */
+  machine: v.exactOptional(machineSchema),
   /** The node could not store this report, and sent it from memory. Its parent may know no other. */
   unsaved: v.exactOptional(v.literal(true)),
   /** What is wrong right now, in sentences for a person. */

@@ -2,10 +2,12 @@
 // children may ask for.
 
 import { limits } from '../model/limits.ts'
-import type { NodeName } from '../model/names.ts'
+import type { InfoHash, NodeName } from '../model/names.ts'
 import { aheadText } from '../trust/versions-heard.ts'
 import { keptFor } from '../work/kept-for.ts'
+import { createChildWants } from './children/child-wants.ts'
 import { type Serving, startServing } from './children/serving.ts'
+import { startUnkeptWords } from './children/unkept-words.ts'
 import type { Jobs } from './effects/jobs.ts'
 import type { NodeParts } from './node-parts.ts'
 import type { Uplink } from './parent/uplink.ts'
@@ -38,21 +40,43 @@ export async function startChildrenSide(
       linkRate: liveSettings.linkRate,
     })
   }
+  const unkept = startUnkeptWords({
+    ...{ clock, log: world.log, nameOf: (infoHash) => nameIn(swarm, infoHash) },
+    onProblem: (problem) => live.dispatch({ kind: 'children-judged', problem }),
+  })
+  const wants = createChildWants({
+    ...{ clock, log: world.log, inbox, revision: () => live.state().revision },
+    onRefused: (node, infoHash) => unkept.add({ kind: 'not-wanted', node, infoHash }),
+  })
   const serving = await startServing({
     ...{ world, settings, trust, uplink, swarm, source, onAttack },
     tls: parts.identity().tls,
+    connect: parts.connect,
     site: () => swarmSiteOf(live.state()),
     isCutOff: () => isCutOff(live.state(), clock.now()),
     takeReports: reports.take,
     onWanted: (wanted) => live.dispatch({ kind: 'children-wanted', wanted }),
+    ...{ mayWant: wants.may, onUnkept: unkept.add, signedSite: (node) => inbox.knowledgeOf(node)?.site },
     isNamed: (manifest) => live.state().revision?.named.has(manifest) === true,
     held: jobs.holding.held,
     clockHeard: (node, at) => parts.root?.fleet.clockHeard(node, at),
     versionHeard: versionsHeardBy(parts),
+    revocations: parts.revocations,
+    revokedHeard: (node, digest) => parts.root?.fleet.revokedHeard(node, digest),
     // Any node may ask, and the metrics of a large subtree are much work.
     metrics: keptFor({ clock, ms: limits.metricsKeptMs }, metrics),
   })
-  return { serving, metrics, stop: () => serving.stop() }
+  self.ports.control = serving.controlPort
+  const stop = async () => {
+    unkept.stop()
+    await serving.stop()
+  }
+  return { serving, metrics, stop }
+}
+
+function nameIn({ transfer }: Self['swarm'], infoHash: InfoHash): string {
+  const known = transfer(infoHash)
+  return known === undefined ? `payload ${infoHash}` : `${known.name} ${known.version}`
 }
 
 /** Logs once that the children trust something newer than this root has signed. */

@@ -15,6 +15,7 @@ import type { Swarm } from '../swarm/swarm.ts'
 import { background } from '../work/background.ts'
 import { type ChildrenSide, startChildrenSide } from './children-side.ts'
 import { type AppliedOutcomes, createAppliedOutcomes } from './disk/applied-outcomes.ts'
+import { watchDatabase } from './disk/database-incident.ts'
 import { createDiskLimits } from './disk/disk-limits.ts'
 import { effectRunnerFor } from './effects/effects.ts'
 import { type Jobs, startJobs } from './effects/jobs.ts'
@@ -137,7 +138,7 @@ async function startStages(parts: NodeParts, started: Started): Promise<Omit<Run
 
 /** A root answers the calls of its own uplink. */
 async function uplinkOf(
-  { world, home, root, settings, identity }: NodeParts,
+  { world, home, root, settings, identity, revocations }: NodeParts,
   refused: (failure: WrongParent) => void,
 ): Promise<Uplink> {
   const { clock, http, disk, log } = world
@@ -148,6 +149,8 @@ async function uplinkOf(
     tls: () => identity().tls,
     parents,
     names: await openKnownParents({ disk, log, file: home.parents, parents, refused }),
+    revokedDigest: revocations.digest,
+    isRevoked: revocations.has,
     monotonicMs: () => clock.monotonicMs(),
     now: () => clock.now(),
   })
@@ -178,6 +181,7 @@ function startOwnJobs(
     ...{ clock, log, store, trust, uplink, source, swarm, objects, machine, appliedOutcomes, diskLimits },
     ...{ state, dispatch, onAttack, disk, dir: home.dir },
     announce: parentSide.announcer.soon,
+    announceNews: parentSide.announcer.soonIfNews,
   })
   return {
     ...jobs,
@@ -237,6 +241,7 @@ async function begin(
   const trusted = trust.current()
   if (trusted !== undefined) live.dispatch({ kind: 'refreshed', trusted })
   const collectFacts = async () => live.dispatch({ kind: 'facts-collected', facts: await facts.collect() })
+  watchDatabase(store, { clock, dispatch: live.dispatch })
   background('finish earlier applies', log, appliedOutcomes.finishEarlier())
   background('collect facts', log, collectFacts())
 }

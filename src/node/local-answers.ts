@@ -9,12 +9,15 @@ import type { MeasuredTransfer, NodeInfo } from '../model/local-api/nodes.ts'
 import type { BodyOf } from '../model/local-api/requests.ts'
 import type { RolloutInfo } from '../model/local-api/rollouts.ts'
 import type { Status } from '../model/local-api/status.ts'
+import { nodeNameSchema } from '../model/names.ts'
 import { own } from '../model/packages/records.ts'
+import { parserOf } from '../model/parse.ts'
 import type { Transfer } from '../model/report.ts'
 import type { Rollouts } from '../release/rollouts/rollouts.ts'
 import { refusedIn } from '../report/refusals.ts'
 import { nodeInfoOf, subtreeStatusOf } from '../report/summary.ts'
 import type { Scrubbed } from '../swarm/checking/scrub.ts'
+import type { Reach } from '../swarm/siblings.ts'
 import { type AnswerHandlers, type LocalApiParts, rootOf } from './local-handlers.ts'
 import { rootProblems } from './root-problems.ts'
 import { problemsOf } from './state/report-from.ts'
@@ -52,8 +55,23 @@ export function answerHandlers(parts: LocalApiParts): AnswerHandlers {
     },
     'POST /tokens': async ({ body }) => {
       const { fleet, urls } = rootOf(parts)
-      const { ttlMs, uses, parents } = body('POST /tokens')
-      return { token: await fleet.createToken({ ttlMs, uses, parents: parents ?? urls() }) }
+      const { ttlMs, uses, parents, replaces } = body('POST /tokens')
+      if (replaces !== undefined) refuseForRoot(parts, replaces, 'replaced')
+      const wish = { ttlMs, uses, parents: parents ?? urls(), ...(replaces !== undefined && { replaces }) }
+      return { token: await fleet.createToken(wish) }
+    },
+    'POST /revoke/:name': async ({ name }) => {
+      const { fleet } = rootOf(parts)
+      const node = parseNodeName(name, 'revoke')
+      refuseForRoot(parts, node, 'revoked')
+      await fleet.revoke(node)
+      return { node }
+    },
+    'GET /identity': () => ({ name: node.state().name, keyId: parts.identity.keyId() }),
+    'POST /identity': async ({ body }) => {
+      const { keyId } = body('POST /identity')
+      await parts.identity.take(keyId)
+      return { name: node.state().name, keyId }
     },
     'POST /recover': async () => ({ recovered: await rootOf(parts).fleet.recover() }),
     'POST /clock/confirm': async () => {
@@ -68,6 +86,15 @@ export function answerHandlers(parts: LocalApiParts): AnswerHandlers {
       return steered(rollouts, body('POST /rollouts'))
     },
   }
+}
+
+const parseNodeName = parserOf(nodeNameSchema)
+
+function refuseForRoot({ node }: LocalApiParts, name: string, done: string): void {
+  if (node.state().name !== name) return
+  throw new Failure('conflict', `${name} is this root: it cannot be ${done}`, {
+    hint: 'banyan nodes lists the other names',
+  })
 }
 
 function steered(rollouts: Rollouts, steering: BodyOf<'POST /rollouts'>): Promise<RolloutInfo> {
@@ -140,6 +167,7 @@ function statusNow(parts: LocalApiParts): Status {
     problems: [...rootProblems(parts.root?.fleet ?? null), ...problemsOf(node.state(), node.swarm.transfers())],
     payloads: { whole: node.swarm.whole().size, unfinished: node.swarm.unfinished().length },
     scrub: scrubOf(node.swarm.scrubbed()),
+    siblings: siblingsOf(node.swarm.siblings()),
     transfers: node.swarm.transfers().map((each) => ({ ...each, distance: distanceOf(each) })),
     rates: node.rates(),
     heldBack: node.heldBack(),
@@ -148,6 +176,10 @@ function statusNow(parts: LocalApiParts): Status {
 
 function scrubOf({ oldest, mending, damagedPieces }: Scrubbed): NonNullable<Status['scrub']> {
   return { oldest, mending: mending.length, damagedPieces }
+}
+
+function siblingsOf({ reached, unreached }: Reach): NonNullable<Status['siblings']> {
+  return { reached, unreached: [...unreached] }
 }
 
 /** Of the transfers that completed last, the newest first, at most `limits.distancesShown`. */

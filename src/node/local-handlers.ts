@@ -3,6 +3,7 @@
 import { Failure } from '../model/failure.ts'
 import type { AnswerCall, AnswerOf, LineCall, LineOf } from '../model/local-api/calls.ts'
 import type { BodyOf, CallWithBody } from '../model/local-api/requests.ts'
+import type { Sha256 } from '../model/names.ts'
 import type { Repository } from '../repository/repository.ts'
 import type { Fleet } from '../trust/fleet.ts'
 import type { Clock } from '../world/world.ts'
@@ -14,6 +15,8 @@ export interface LocalApiParts {
   node: RunningNode
   /** Null where ordinary clients are not let in. */
   plain: PlainEndpoint | null
+  /** The key that this node has, and how it takes the identity that lies in its home. */
+  identity: { keyId(): Sha256; take(keyId: Sha256): Promise<void> }
   /** Null unless this node is the root. `urls` are those that children may reach it at. */
   root: { fleet: Fleet; repository: Repository; urls: () => string[] } | null
 }

@@ -25,7 +25,19 @@ process.on('unhandledRejection', (reason) => {
 })
 
 try {
-  const node = await startRealNode({ world, home: homeAt(dir) })
+  const home = homeAt(dir)
+  const restart = () => {
+    log.info('starting anew', { because: 'the node has another identity' })
+    node = node
+      .then((running) => running.stop())
+      .then(() => startRealNode({ world, home, onIdentity: restart }))
+      .catch((error) => {
+        log.error('did not start anew', { error: messageOf(error) })
+        process.exit(1)
+      })
+  }
+  let node = startRealNode({ world, home, onIdentity: restart })
+  const first = await node
   let stopping = false
   const stop = (signal: string) => {
     if (stopping) return
@@ -38,7 +50,7 @@ try {
       // An ordinary exit waits for reads that never return.
       process.kill(process.pid, 'SIGKILL')
     }, limits.stopMs - 500)
-    Promise.all([node.stop(), supervisor.stopping()]).then(
+    Promise.all([node.then((running) => running.stop()), supervisor.stopping()]).then(
       () => {
         clearTimeout(patience)
         process.exit(0)
@@ -50,12 +62,14 @@ try {
     )
   }
   process.on('SIGHUP', () => {
-    node.reload().catch((error) => log.error('settings not reloaded', { error: messageOf(error) }))
+    node
+      .then((running) => running.reload())
+      .catch((error) => log.error('settings not reloaded', { error: messageOf(error) }))
   })
   process.on('SIGTERM', () => stop('SIGTERM'))
   process.on('SIGINT', () => stop('SIGINT'))
-  await supervisor.ready(`node ${node.name}, control ${node.controlPort}, swarm ${node.swarmPort}`)
-  process.stdout.write(`ready ${node.name} control ${node.controlPort} swarm ${node.swarmPort}\n`)
+  await supervisor.ready(`node ${first.name}, control ${first.controlPort}, swarm ${first.swarmPort}`)
+  process.stdout.write(`ready ${first.name} control ${first.controlPort} swarm ${first.swarmPort}\n`)
 } catch (error) {
   process.stderr.write(`error: ${shownOf(messageOf(error))}\n`)
   if (error instanceof Failure && error.hint !== undefined) process.stderr.write(`hint: ${shownOf(error.hint)}\n`)

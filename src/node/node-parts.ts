@@ -6,11 +6,14 @@ import type { UploadFacts } from '../model/upload-guard.ts'
 import type { LocalMachine } from '../reconcile/machine.ts'
 import type { Repository } from '../repository/repository.ts'
 import type { Swarm, SwarmParts } from '../swarm/swarm.ts'
+import type { Revocations } from '../trust/admission/revocations.ts'
 import type { Fleet } from '../trust/fleet.ts'
 import type { NodeIdentity } from '../trust/identity.ts'
 import type { Trust } from '../trust/trust-store.ts'
+import type { MachineMarks } from '../world/machine-marks.ts'
 import type { Objects } from '../world/objects.ts'
-import type { OpenStore, World } from '../world/world.ts'
+import type { World } from '../world/world.ts'
+import type { KeptStore } from './disk/kept-store.ts'
 import type { Home } from './setup/home.ts'
 
 export interface NodeParts {
@@ -25,14 +28,19 @@ export interface NodeParts {
   identity: () => NodeIdentity
   /** Saves a renewed certificate. From then on `identity` returns it. */
   setIdentity: (identity: NodeIdentity) => Promise<void>
-  store: OpenStore
+  revocations: Revocations
+  store: KeptStore
   objects: Objects
   trust: Trust
   machine: LocalMachine
   /** Load and power supply of the machine. Without this function both stay unknown. */
   uploadFacts?: () => Promise<UploadFacts>
+  /** By what this machine is told from another one with a copy of its home. Unknown without them. */
+  machineMarks?: MachineMarks
   /** This machine's addresses that others can reach. Unknown without this function. */
   ownAddresses?: () => readonly string[]
+  /** Connects to a port and hangs up. Null if the connection was taken, otherwise why not. */
+  connect?: (address: string, port: number) => Promise<string | null>
   openSwarm: (
     options: Pick<SwarmParts, 'onEvent' | 'site' | 'linkRate' | 'scrubEveryMs' | 'onDamage'>,
   ) => Promise<Swarm>

@@ -1,17 +1,20 @@
 // The second stage of a node: what goes up to its parent. Announces of its swarms, and reports of
 // itself and its subtree.
 
+import { limits } from '../model/limits.ts'
 import type { Inbox } from '../report/inbox.ts'
 import type { NodeParts } from './node-parts.ts'
 import { type Announcer, startAnnouncer } from './parent/announcer.ts'
+import { createClonesWatch } from './parent/clones.ts'
 import { createDialGuard } from './parent/dial-guard.ts'
 import { startRenewal } from './parent/renewal.ts'
 import { type Reports, startReports } from './parent/reports.ts'
+import { createRevokedExchange } from './parent/revoked-exchange.ts'
 import type { Uplink } from './parent/uplink.ts'
 import { startWatcher } from './parent/watcher.ts'
 import type { Self } from './self.ts'
-import { swarmSiteOf } from './state/in-force.ts'
 import { reportFrom } from './state/report-from.ts'
+import { siblingsProblemOf } from './state/siblings-problem.ts'
 
 export interface ParentSide {
   announcer: Announcer
@@ -25,16 +28,34 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
   const { clock, random, log } = parts.world
   const { swarm, live, onAttack } = self
   const { state, dispatch } = live
+  const { ownAddresses = () => [] } = parts
+  const run = Buffer.from(random.bytes(8)).toString('hex')
+  const clones = createClonesWatch({
+    now: () => clock.now(),
+    onChange: (problem) => dispatch({ kind: 'clones-looked', problem }),
+  })
   const reports = await startReports({
     ...{ clock, random, log, onAttack },
     store: parts.store,
+    memory: parts.store.stamp,
     isRoot: parts.root !== null,
     self: parts.settings.name,
     identity: parts.identity,
+    isRevoked: parts.revocations.has,
     build: (counter, at) =>
-      reportFrom({ state: state(), counter, at, version: parts.version, transfers: swarm.transfers() }),
+      reportFrom({
+        ...{ state: state(), counter, at, version: parts.version, transfers: swarm.transfers() },
+        machine: {
+          ...parts.machineMarks,
+          run,
+          addresses: [...new Set(ownAddresses())].slice(0, limits.machineAddressesMax),
+        },
+      }),
     send: (batch) => uplink.reports(batch),
-    onAccepted: (nodes) => dispatch({ kind: 'reports-accepted', nodes }),
+    onAccepted: (nodes) => {
+      dispatch({ kind: 'reports-accepted', nodes })
+      clones.look(nodes.flatMap((node) => reports.inbox.knowledgeOf(node) ?? []))
+    },
     onRefused: (refused) => dispatch({ kind: 'reports-refused', refused, at: clock.now() }),
     onUnsaved: (failure) => dispatch({ kind: 'store-failed', failure }),
     onAnswered: (answered) => dispatch({ kind: 'reports-answered', ...answered }),
@@ -44,13 +65,9 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
     ? noAnnouncer
     : startAnnouncer({
         ...{ uplink, swarm, clock, random, log },
-        site: () => site,
-        mayDial: createDialGuard({
-          monotonicMs: clock.monotonicMs,
-          swarmPort: () => swarm.port,
-          ownAddresses: parts.ownAddresses ?? (() => []),
-        }).mayDial,
-        needsSite: () => swarmSiteOf(state()) === null,
+        ...{ site: () => site, ownAddresses, controlPort: () => self.ports.control },
+        mayDial: createDialGuard({ monotonicMs: clock.monotonicMs, swarmPort: () => swarm.port, ownAddresses }).mayDial,
+        onSiblings: (reach) => dispatch({ kind: 'siblings-looked', problem: siblingsProblemOf(reach) }),
         onSite: (seen) => {
           if (site === null) dispatch({ kind: 'site-seen', site: seen })
         },
@@ -65,7 +82,7 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
 }
 
 /** A root has nobody to announce to. */
-const noAnnouncer: Announcer = { soon() {}, async stop() {} }
+const noAnnouncer: Announcer = { soon() {}, soonIfNews() {}, async stop() {} }
 
 /**
  * The last stage: what comes down from the parent. News of the policy and a certificate's renewal.
@@ -78,6 +95,12 @@ export function startNews(
 ): { stop(): Promise<void> } {
   const { clock, random, log } = parts.world
   const { dispatch } = self.live
+  const exchange = createRevokedExchange({ uplink, revocations: parts.revocations, log })
+  parts.revocations.onAdded((added) => {
+    for (const { node } of added) log.info('a key was turned away', { node })
+    dispatch({ kind: 'revocations-learned' })
+    exchange.look()
+  })
   const renewal = startRenewal({
     ...{ clock, random, log, uplink },
     identity: parts.identity,
@@ -93,12 +116,16 @@ export function startNews(
         ...{ uplink, clock, random, log },
         timestampVersion: () => parts.trust.current()?.timestampVersion ?? 0,
         refresh: refreshed,
-        onAnswered: (parent) => dispatch({ kind: 'parent-answered', parent }),
+        onAnswered: (parent) => {
+          dispatch({ kind: 'parent-answered', parent })
+          exchange.look()
+        },
         onLost: (failure) => dispatch({ kind: 'parent-lost', failure, at: clock.now() }),
       })
   return {
     async stop() {
       await watcher?.stop()
+      await exchange.stop()
       renewal.stop()
     },
   }

@@ -18,6 +18,7 @@ import type { Uplink } from './parent/uplink.ts'
 import type { Event } from './state/events.ts'
 import { swarmSiteOf } from './state/in-force.ts'
 import { createLiveState, type LiveState } from './state/live-state.ts'
+import { siblingsProblemOf } from './state/siblings-problem.ts'
 import { initialState, type State } from './state/state.ts'
 
 export interface Self {
@@ -27,6 +28,8 @@ export interface Self {
   source: ObjectSource
   swarm: Swarm
   bandwidth: Bandwidth
+  /** The port of the children side, once it is open; 0 before. */
+  ports: { control: number }
   /** Logs the attack, unless there are many such lines already, and notes it in the state. */
   onAttack(attack: Omit<Attack, 'at'>): void
   stop(): Promise<void>
@@ -56,8 +59,10 @@ export async function startSelf(parts: NodeParts, uplink: Uplink): Promise<Self>
   })
   const swarm = await parts.openSwarm({
     onEvent: (event) => {
-      if (event.kind === 'attack') onAttack(event.attack)
-      else dispatch(eventOf(event))
+      if (event.kind === 'attack') return onAttack(event.attack)
+      dispatch(eventOf(event))
+      // The tracker is to know at once, so that others dial instead.
+      if (event.kind === 'siblings') dispatch({ kind: 'holding-changed' })
     },
     site: () => swarmSiteOf(state()),
     linkRate: () => liveSettings.linkRate(),
@@ -67,7 +72,7 @@ export async function startSelf(parts: NodeParts, uplink: Uplink): Promise<Self>
   const { uploadFacts } = parts
   const bandwidth = startBandwidth({ clock, log, swarm, limits: liveSettings.limits, uploadFacts })
   return {
-    ...{ live, liveSettings, named, source, swarm, bandwidth, onAttack },
+    ...{ live, liveSettings, named, source, swarm, bandwidth, onAttack, ports: { control: 0 } },
     async stop() {
       bandwidth.stop()
       await swarm.close()
@@ -104,6 +109,8 @@ function eventOf(event: Exclude<SwarmEvent, { kind: 'attack' }>): Event {
       return { kind: 'peer-met', infoHash: event.infoHash, node: event.node }
     case 'parted':
       return { kind: 'peer-parted', infoHash: event.infoHash, node: event.node }
+    case 'siblings':
+      return { kind: 'siblings-looked', problem: siblingsProblemOf(event.reach) }
     case 'damaged':
       return { kind: 'holding-changed' }
     case 'failed':

@@ -1,6 +1,8 @@
 // The small objects of this node: those in memory, those in its folder, and which arrivals it
 // keeps.
 
+import { BoundedMap } from '../model/bounded-map.ts'
+import { limits } from '../model/limits.ts'
 import type { Sha256 } from '../model/names.ts'
 import type { Objects } from '../world/objects.ts'
 import type { Clock } from '../world/world.ts'
@@ -8,8 +10,11 @@ import { createRecentObjects } from './recent-objects.ts'
 import type { RevisionObjects } from './revision-objects.ts'
 
 export interface LocalObjects {
-  /** The object if it arrived or was read a moment ago. */
-  inMemory(digest: Sha256): Uint8Array | undefined
+  /**
+   * The object if it arrived or was read a moment ago. One that was only passed on then, and that the
+   * revision leads to by now, is stored first: what is needed is in the folder.
+   */
+  fromMemory(digest: Sha256): Promise<Uint8Array | undefined>
   /**
    * The object from the folder. Callers that read the same object at the same time share one read.
    */
@@ -38,11 +43,19 @@ export function createLocalObjects(parts: {
     recent.add(digest, bytes)
     return bytes
   }
+  /** Arrivals that are in memory, and were not stored. */
+  const passedOn = new BoundedMap<Sha256, true>(limits.objectsWaitingMax)
+
   return {
-    inMemory(digest) {
+    async fromMemory(digest) {
       const bytes = recent.get(digest)
+      if (bytes === undefined) return undefined
       // Another revision may be in force by now, and its manifests have to be learned again.
-      if (bytes !== undefined) named.learn(digest, bytes)
+      named.learn(digest, bytes)
+      if (passedOn.has(digest) && named.has(digest)) {
+        await objects.putAll(new Map([[digest, bytes]]))
+        passedOn.delete(digest)
+      }
       return bytes
     },
     read(digest) {
@@ -61,7 +74,11 @@ export function createLocalObjects(parts: {
       // it again.
       if (manifests.size > 0) await objects.putAll(manifests, { isDurable: false })
       if (others.size > 0) await objects.putAll(others)
-      for (const [digest, bytes] of kept) recent.add(digest, bytes)
+      // Those that are passed on as well: more children will ask for the same in a moment.
+      for (const [digest, bytes] of arrived) {
+        if (!named.has(digest)) passedOn.set(digest, true)
+        recent.add(digest, bytes)
+      }
     },
   }
 }

@@ -77,10 +77,10 @@ export function createObjectSource(parts: ObjectSourceParts): ObjectSource {
   })
 
   /** The object if it is here. One that is under way is not looked for in the folder. */
-  const here = (digest: Sha256): Promise<Uint8Array | undefined> => {
-    const known = local.inMemory(digest)
-    if (known !== undefined || fetches.isUnderway(digest)) return Promise.resolve(known)
-    return local.read(digest)
+  const here = async (digest: Sha256): Promise<Uint8Array | undefined> => {
+    const known = await local.fromMemory(digest)
+    if (known !== undefined || fetches.isUnderway(digest)) return known
+    return await local.read(digest)
   }
   /**
    * Fetches absent objects before the child requests them; objects that would not be kept are left
@@ -97,7 +97,7 @@ export function createObjectSource(parts: ObjectSourceParts): ObjectSource {
 
   return {
     async need(digest, what, { bytes, isAbsent = false } = {}) {
-      const known = isAbsent ? local.inMemory(digest) : await here(digest)
+      const known = await (isAbsent ? local.fromMemory(digest) : here(digest))
       const line = bytes === undefined ? 'leading' : 'payload'
       const found = known ?? (await fetches.fetch(digest, { line, bytes }))
       if (found !== undefined) return found

@@ -14,10 +14,12 @@ import {
 import { parserOf } from '../model/parse.ts'
 import { globSchema } from '../model/units/globs.ts'
 import type { InstalledRecord } from './actual.ts'
-import { compareText, type Difference, keyOf } from './differences.ts'
+import { type Difference, keyOf } from './differences.ts'
+import { inOrder } from './order.ts'
 import { plannedRestartSchema } from './planned-restart.ts'
-import { namesTied, type PlanParts, tiesOf, type WaitingPackage, waitingOf, waitingPackageSchema } from './waiting.ts'
+import { keysTied, type PlanParts, tiesOf, type WaitingPackage, waitingOf, waitingPackageSchema } from './waiting.ts'
 
+const packageKeySchema = v.pipe(v.string(), v.regex(/^(deb|rpm|tree)\/\S+$/), v.maxLength(512))
 const pathSchema = v.pipe(v.string(), v.startsWith('/'), v.maxLength(4096))
 
 export const actionSchema = v.strictObject({
@@ -37,16 +39,24 @@ export const actionSchema = v.strictObject({
    * The version that banyan installed before, if its payload is still here. It goes back when the
    * new version fails, or what was to take the place of a package that goes.
    */
-  previous: v.nullable(v.strictObject({ version: packageVersionSchema, payload: sha256Schema, path: pathSchema })),
+  previous: v.nullable(
+    v.strictObject({
+      version: packageVersionSchema,
+      payload: sha256Schema,
+      path: pathSchema,
+      /** Absent in plans of earlier versions of banyan. */
+      manifest: v.exactOptional(sha256Schema),
+    }),
+  ),
   /** Patterns of absolute paths that are left as they are. */
   ignore: v.exactOptional(v.array(globSchema)),
   /** How long each hook may take, if a rule says so. */
   hookTimeoutMs: v.exactOptional(hookTimeoutMsSchema),
   /**
-   * The packages of other actions without which this action is not carried out. Each of them is
-   * tied to it (ties.ts).
+   * The packages of other actions without which this action is not carried out, by `keyOf`. Each of
+   * them is tied to it (ties.ts).
    */
-  together: v.exactOptional(v.array(packageNameSchema)),
+  together: v.exactOptional(v.array(packageKeySchema)),
   /** How many versions stay of a package that is installed side by side. See the revision's `keep`. */
   keep: v.exactOptional(countSchema),
   /**
@@ -92,13 +102,12 @@ export function planFor(differences: readonly Difference[], parts: PlanParts): P
     const terms = { ...(least !== undefined && { least }), ...(keep !== undefined && { keep }) }
     actions.push({ name, kind, what, cause, from, to, found, source, previous, ...terms })
   }
-  actions.sort((a, b) => rankOf(a) - rankOf(b) || compareText(a.name, b.name))
   const { number, digest } = parts.revision
-  return { schema: 1, revision: number, digest, actions: actions.map(together), waiting }
+  return { schema: 1, revision: number, digest, actions: inOrder(actions.map(together), parts.manifests), waiting }
 
   function together(action: Action): Action {
-    const names = namesTied(action, actions, ties)
-    if (names.length > 0) return { ...action, together: names }
+    const keys = keysTied(action, actions, ties)
+    if (keys.length > 0) return { ...action, together: keys }
     // What goes alone is not put back.
     return action.what === 'remove' ? { ...action, previous: null } : action
   }
@@ -148,14 +157,6 @@ export function nextLookAt({ waiting }: Pick<Plan, 'waiting'>): Instant | undefi
   return times.length === 0 ? undefined : Math.min(...times)
 }
 
-// A tree's hooks may need what debs and rpms bring, so trees are removed first and installed last.
-// The debs are one transaction, removals and installations together, so that a package may take the
-// place of one that goes.
-function rankOf(action: Action): number {
-  if (action.what === 'remove') return { tree: 0, deb: 1, rpm: 3 }[action.kind]
-  return { deb: 2, rpm: 4, tree: 5 }[action.kind]
-}
-
 function previousOf(
   record: InstalledRecord | undefined,
   from: string | null,
@@ -163,5 +164,7 @@ function previousOf(
 ): Action['previous'] {
   if (record === undefined || record.state !== 'installed' || record.version !== from) return null
   const path = payloadsHere.get(record.payload)
-  return path === undefined ? null : { version: record.version, payload: record.payload, path }
+  return path === undefined
+    ? null
+    : { version: record.version, payload: record.payload, path, manifest: record.manifest }
 }

@@ -82,7 +82,8 @@ export function quarantineAfter(
     if (outcome === undefined || outcome.outcome === 'skipped') continue
     const key = keyOf(action)
     const known = after.get(key)
-    if (outcome.outcome !== 'failed') {
+    // What cannot be looked at now is tried again later, as what failed.
+    if (outcome.outcome !== 'failed' && outcome.outcome !== 'unread') {
       after.delete(key)
       continue
     }

@@ -150,14 +150,14 @@ function isSameManager(late: Kind | null, own: Kind | null): boolean {
   return late === null || late === own
 }
 
-/** The names that an action is not carried out without, sorted. */
-export function namesTied(
+/** The keys of the actions that an action is not carried out without, sorted. */
+export function keysTied(
   action: { kind: Kind; name: PackageName },
   actions: readonly { kind: Kind; name: PackageName }[],
   ties: Ties,
-): PackageName[] {
+): string[] {
   const without = ties.get(keyOf(action.kind, action.name))
   if (without === undefined) return []
-  const names = actions.filter(({ kind, name }) => without.has(keyOf(kind, name))).map(({ name }) => name)
-  return [...new Set(names)].sort(compareText)
+  const keys = actions.map(({ kind, name }) => keyOf(kind, name)).filter((key) => without.has(key))
+  return [...new Set(keys)].sort(compareText)
 }

@@ -82,7 +82,8 @@ function gistOf(report: Report): unknown {
   }))
   // Each retry of a child counts, and a difference between clocks is never twice the same.
   const refusals = report.refusals?.map(({ node, reason }) => ({ node, reason }))
-  return { ...report, counter: 0, at: 0, clockAheadMs: 0, transfers, refusals }
+  // Addresses come and go; another machine or start has its first report anyway.
+  return { ...report, counter: 0, at: 0, clockAheadMs: 0, machine: undefined, transfers, refusals }
 }
 
 const urgencies: readonly Outcome['outcome'][] = ['failed', 'unread', 'held', 'changed', 'newer', 'skipped', 'kept']

@@ -58,6 +58,8 @@ export interface Inbox {
   /** Sorted by name. */
   knowledge(): Knowledge[]
   knowledgeOf(node: NodeName): Knowledge | undefined
+  /** Whether reports of other nodes came through this child. */
+  hasBelow(child: NodeName): boolean
   /** The newest report of a node. */
   report(node: NodeName): Promise<Report | undefined>
   /** The newest report of every node, read one after the other. */
@@ -93,6 +95,19 @@ export async function openInbox(parts: InboxParts): Promise<Inbox> {
     }
   }
 
+  const storeSighted = async (sighted: Sorted['sighted']) => {
+    if (sighted.size === 0) return
+    await store.batch([...sighted].map(([node, value]) => ({ kind: 'put', key: knowledgeKey(node), value })))
+    for (const [node, knowledge] of sighted) known.set(node, knowledge)
+  }
+
+  /** A damaged database may have lost what counts as known. */
+  const storeLost = async (duplicates: Sorted['duplicates']) => {
+    for (const [node, signed] of duplicates) {
+      if ((await store.get(signedKey(node))) === undefined) await store.put(signedKey(node), signed)
+    }
+  }
+
   const forget = async (node: NodeName) => {
     await store.batch([
       { kind: 'delete', key: knowledgeKey(node) },
@@ -111,6 +126,8 @@ export async function openInbox(parts: InboxParts): Promise<Inbox> {
       inTurn(async () => {
         const sorted = await sortedBatch(batch, from, parts, known)
         await storeNewest(sorted.newest)
+        await storeSighted(sorted.sighted)
+        await storeLost(sorted.duplicates)
         return acceptedOf(sorted, from, clock.now())
       }),
 
@@ -123,6 +140,7 @@ export async function openInbox(parts: InboxParts): Promise<Inbox> {
 
     knowledge: () => [...known.values()].sort((a, b) => (a.node < b.node ? -1 : 1)),
     knowledgeOf: (node) => known.get(node),
+    hasBelow: (child) => known.hasBelow(child),
 
     async report(node) {
       const signed = await signedReport(node)
@@ -164,8 +182,35 @@ function acceptedOf(sorted: Sorted, from: NodeName, now: Instant): Accepted {
   }
 }
 
-async function storedKnowledge(store: Store): Promise<Map<NodeName, Knowledge>> {
-  const known = new Map<NodeName, Knowledge>()
+/** The gist of every node's newest report, and how many nodes report through each child. */
+class Known extends Map<NodeName, Knowledge> {
+  readonly #below = new Map<NodeName, number>()
+
+  override set(node: NodeName, knowledge: Knowledge): this {
+    this.#count(this.get(node), -1)
+    this.#count(knowledge, 1)
+    return super.set(node, knowledge)
+  }
+
+  override delete(node: NodeName): boolean {
+    this.#count(this.get(node), -1)
+    return super.delete(node)
+  }
+
+  hasBelow(child: NodeName): boolean {
+    return (this.#below.get(child) ?? 0) > 0
+  }
+
+  #count(knowledge: Knowledge | undefined, step: 1 | -1): void {
+    if (knowledge === undefined || knowledge.via === knowledge.node) return
+    const count = (this.#below.get(knowledge.via) ?? 0) + step
+    if (count > 0) this.#below.set(knowledge.via, count)
+    else this.#below.delete(knowledge.via)
+  }
+}
+
+async function storedKnowledge(store: Store): Promise<Known> {
+  const known = new Known()
   for await (const [key, value] of store.entries(knowledgeKey(''))) {
     const knowledge = parseKnowledge(value, `inbox, ${key}`)
     known.set(knowledge.node, knowledge)

@@ -2,6 +2,7 @@
 // Nothing is stored here.
 
 import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { Failure, unreachable } from '../model/failure.ts'
 import type { Knowledge } from '../model/knowledge.ts'
 import { limits } from '../model/limits.ts'
@@ -10,8 +11,10 @@ import type { Instant, NodeName } from '../model/names.ts'
 import { parseJson } from '../model/parse.ts'
 import { type Attack, type Envelope, parseReport, type Report, type ReportBatch } from '../model/report.ts'
 import { roughly } from '../model/units/durations.ts'
+import { machinesAt } from '../model/wire/sightings.ts'
 import { knowledgeOf } from './knowledge.ts'
 import { verdictOn } from './merge.ts'
+import { sightingsAfter } from './sightings.ts'
 import { keyIdOf, type SignedReport } from './signed-report.ts'
 
 /**
@@ -51,6 +54,8 @@ type Checked =
 export interface Sorted {
   /** The newest report of each node of which something newer than before is known now. */
   newest: Map<NodeName, { knowledge: Knowledge; signed: SignedReport }>
+  /** Nodes of which only another run was seen: no report of theirs is newer than the known one. */
+  sighted: Map<NodeName, Knowledge>
   /** Reports that are known already. */
   duplicates: Map<NodeName, SignedReport>
   /** The first attack of each kind, and how many more of that kind the batch holds. */
@@ -75,7 +80,7 @@ export interface SortParts {
 }
 
 export function emptySorted(): Sorted {
-  return { newest: new Map(), duplicates: new Map(), attacks: new Map(), refused: [] }
+  return { newest: new Map(), sighted: new Map(), duplicates: new Map(), attacks: new Map(), refused: [] }
 }
 
 /**
@@ -135,9 +140,12 @@ function sortGenuine(
 ): void {
   const { node, counter } = report
   const signed = { node, counter, envelope, certificate: certificates[keyIdOf(envelope)] ?? null }
-  const knowledgeNow = (name: NodeName) => sorted.newest.get(name)?.knowledge ?? known.get(name)
+  const knowledgeNow = (name: NodeName) =>
+    sorted.newest.get(name)?.knowledge ?? sorted.sighted.get(name) ?? known.get(name)
   const key = keyId?.slice(0, 16)
+  const before = knowledgeNow(node)
   const verdict = verdictOn({ report, digest, from, key, certifiedAt }, knowledgeNow)
+  if (verdict === 'late' || verdict === 'replayed') noteSighting(sorted, before, report, now)
   switch (verdict) {
     case 'newer':
       // Only news count: replays of a node's reports must not use up what the node itself may send.
@@ -150,8 +158,13 @@ function sortGenuine(
         refuse(sorted, { index, node, reason, retry: 'later', isAttack: false })
         break
       }
+      sorted.sighted.delete(node)
       sorted.newest.set(node, {
-        knowledge: knowledgeOf(report, { digest, receivedAt: now, via: from, key, certifiedAt }),
+        knowledge: knowledgeOf(report, {
+          ...{ digest, receivedAt: now, via: from, key, certifiedAt },
+          // Runs under a former key have a home of their own by now, or are those of a thief.
+          sightings: sightingsAfter(key === before?.key ? before?.sightings : undefined, report, now),
+        }),
         signed,
       })
       break
@@ -167,6 +180,8 @@ function sortGenuine(
       })
       break
     case 'replayed': {
+      // Of two machines with one home, the one whose clock is behind has the lower counters.
+      if (machinesAt(knowledgeNow(node)?.sightings, now).length > 0) break
       const newest = knowledgeNow(node)?.counter
       const reason = `report ${counter} of ${node} is not newer than ${newest}`
       addAttack(sorted, 'report-replayed', reason)
@@ -176,6 +191,16 @@ function sortGenuine(
     default:
       unreachable(verdict)
   }
+}
+
+/** An older report says nothing of its node but this: which machine made it. */
+function noteSighting(sorted: Sorted, before: Knowledge | undefined, report: Report, now: Instant): void {
+  if (before === undefined) return
+  const sightings = sightingsAfter(before.sightings, report, now)
+  if (sightings === undefined || isDeepStrictEqual(sightings, before.sightings)) return
+  const newest = sorted.newest.get(before.node)
+  if (newest === undefined) sorted.sighted.set(before.node, { ...before, sightings })
+  else newest.knowledge = { ...before, sightings }
 }
 
 function refuse({ refused }: Sorted, one: Refused): void {

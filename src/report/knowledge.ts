@@ -3,6 +3,7 @@
 import type { Knowledge } from '../model/knowledge.ts'
 import type { Instant, NodeName } from '../model/names.ts'
 import type { Report } from '../model/report.ts'
+import type { Sightings } from '../model/wire/sightings.ts'
 import { crossingsOf } from './link-distance.ts'
 
 /** How a report came here. */
@@ -12,9 +13,13 @@ interface Arrival {
   via: NodeName
   key?: string | undefined
   certifiedAt?: Instant | undefined
+  sightings?: Sightings | undefined
 }
 
-export function knowledgeOf(report: Report, { digest, receivedAt, via, key, certifiedAt }: Arrival): Knowledge {
+export function knowledgeOf(
+  report: Report,
+  { digest, receivedAt, via, key, certifiedAt, sightings }: Arrival,
+): Knowledge {
   return {
     node: report.node,
     counter: report.counter,
@@ -36,6 +41,7 @@ export function knowledgeOf(report: Report, { digest, receivedAt, via, key, cert
     newer: report.packages.filter((each) => each.outcome === 'newer').length,
     refusals: (report.refusals ?? []).map(({ node, reason, first }) => ({ node, reason, first })),
     clockAheadMs: report.clockAheadMs ?? 0,
+    ...(sightings !== undefined && { sightings }),
     attacks: report.attacks.length,
     attackedAt: Math.max(0, ...report.attacks.map(({ at }) => at)),
     problems: report.problems.length,

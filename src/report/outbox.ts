@@ -105,7 +105,11 @@ export async function openOutbox({ store }: OutboxParts): Promise<Outbox> {
     take: () =>
       inTurn(async () => {
         const ready = new Map([...waiting].filter(([node, { counter }]) => aside.get(node) !== counter))
-        const { batch, counters } = await batchFrom(store, ready)
+        const { batch, counters, lost } = await batchFrom(store, ready)
+        for (const node of lost) {
+          await store.delete(waitingKey(node))
+          waiting.delete(node)
+        }
         if (counters.size === 0) return undefined
         const acknowledge = (refused: ReadonlySet<NodeName> = new Set()) => acknowledged(counters, refused)
         return { batch, nodes: [...counters.keys()], acknowledge }
@@ -136,18 +140,27 @@ function refuseIfFull(waiting: AllWaiting, nodes: Iterable<NodeName>): void {
   throw new Failure('no-space', `reports of ${waiting.size} nodes wait for the parent already`, { retry: 'later' })
 }
 
-/** As many reports as one batch may have, and their counters by node. */
+/**
+ * As many reports as one batch may have, and their counters by node. `lost`: a damaged database has
+ * lost their reports; the next one of each node takes its place.
+ */
 async function batchFrom(
   store: Store,
   waiting: AllWaiting,
-): Promise<{ batch: ReportBatch; counters: Map<NodeName, number> }> {
+): Promise<{ batch: ReportBatch; counters: Map<NodeName, number>; lost: NodeName[] }> {
+  const lost: NodeName[] = []
   const reports: ReportBatch['reports'] = []
   const certificates = new Map<string, string>()
   const counters = new Map<NodeName, number>()
   let bytes = emptyBatchBytes
   for (const [node, waits] of waiting) {
     if (reports.length === limits.reportBatchMax || bytes + waits.bytes > limits.reportsMaxBytes) break
-    const report = parseSignedReport(await store.get(signedKey(node)), `outbox, report of ${node}`)
+    const stored = await store.get(signedKey(node))
+    if (stored === undefined) {
+      lost.push(node)
+      continue
+    }
+    const report = parseSignedReport(stored, `outbox, report of ${node}`)
     const keyId = keyIdOf(report.envelope)
     if (report.certificate !== null) {
       // A batch has room for one certificate per key; a report with another one for the same key
@@ -159,7 +172,7 @@ async function batchFrom(
     counters.set(node, waits.counter)
     bytes += waits.bytes
   }
-  return { batch: { reports, certificates: Object.fromEntries(certificates) }, counters }
+  return { batch: { reports, certificates: Object.fromEntries(certificates) }, counters, lost }
 }
 
 /**

@@ -6,6 +6,7 @@ import { limits } from '../model/limits.ts'
 import type { Condition, NodeInfo } from '../model/local-api/nodes.ts'
 import type { Counts, RefusedNode, SubtreeStatus, Summary } from '../model/local-api/status.ts'
 import type { Instant, NodeName } from '../model/names.ts'
+import { machinesAt } from '../model/wire/sightings.ts'
 import { linkDistanceOf } from './link-distance.ts'
 import { refusedIn } from './refusals.ts'
 
@@ -67,7 +68,10 @@ export function nodeInfoOf(
   refused: ReadonlyMap<NodeName, RefusedNode> = new Map(),
 ): NodeInfo {
   const condition = refused.has(knowledge.node) ? 'refused' : conditionOf(knowledge, now, revision)
-  return { ...knowledge, condition, ageMs: ageOf(knowledge, now) }
+  const machines = machinesAt(knowledge.sightings, now).map(({ machine: { addresses }, state, converged, at }) => ({
+    ...{ addresses, state, converged, ageMs: Math.max(0, now - at) },
+  }))
+  return { ...knowledge, condition, ageMs: ageOf(knowledge, now), ...(machines.length > 0 && { machines }) }
 }
 
 export function subtreeStatusOf({ self, revision, knowledge, now }: StatusParts): SubtreeStatus {
@@ -109,7 +113,8 @@ function ageOf({ at, receivedAt, clockAheadMs }: Knowledge, now: Instant): numbe
   return Math.max(0, now - Math.min(at - Math.min(0, clockAheadMs), receivedAt))
 }
 
-function needsAttention({ condition, attacks, problems, failed }: NodeInfo): boolean {
+function needsAttention({ condition, attacks, problems, failed, machines }: NodeInfo): boolean {
+  if (machines !== undefined) return true
   return ['failed', 'refused', 'silent', 'stale'].includes(condition) || attacks + problems + failed > 0
 }
 

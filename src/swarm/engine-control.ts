@@ -3,10 +3,11 @@
 import type { InfoHash, NodeName, Sha256 } from '../model/names.ts'
 import type { Rates } from '../model/units/rates.ts'
 import type { TlsIdentity } from '../world/world.ts'
-import type { Counters } from './engine.ts'
+import { type Counters, placeOf } from './engine.ts'
 import type { EngineKeeper } from './keeper.ts'
 import type { OpeningEvent } from './openings/opening-events.ts'
 import type { HandoutPeer, Handouts } from './openings/peers-to-dial.ts'
+import type { Reach, Siblings } from './siblings.ts'
 
 /** Bytes moved, and engines started, since the daemon started. */
 export interface Moved extends Counters {
@@ -32,6 +33,8 @@ export interface EngineControl {
   /** Starts an engine, because a transfer is likely to start soon. */
   warmUp(): void
   moved(): Moved
+  /** Which siblings could be reached lately. */
+  siblings(): Reach
 }
 
 /** What every engine is told when it starts. The engine control writes it. */
@@ -44,13 +47,15 @@ export function createEngineControl(parts: {
   keeper: EngineKeeper
   settings: EngineSettings
   handouts: Handouts
+  siblings: Siblings
   tls: () => TlsIdentity
   moved: () => Counters
   dispatch: (event: OpeningEvent) => void
 }): EngineControl {
-  const { keeper, settings, handouts, dispatch } = parts
+  const { keeper, settings, handouts, siblings, dispatch } = parts
   return {
     setPeers: (infoHash, peers) => {
+      for (const peer of peers) if (peer.relation === 'sibling') siblings.handedOut(peer.node, placeOf(peer))
       if (handouts.take(infoHash, peers)) dispatch({ kind: 'handed-out', infoHash, peers })
     },
     part: (infoHash, node) => dispatch({ kind: 'part', infoHash, node }),
@@ -69,5 +74,6 @@ export function createEngineControl(parts: {
       keeper.need()
     },
     moved: () => ({ ...parts.moved(), engineStarts: keeper.starts() }),
+    siblings: siblings.now,
   }
 }

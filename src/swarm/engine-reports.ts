@@ -4,6 +4,7 @@
 import { unreachable } from '../model/failure.ts'
 import type { InfoHash } from '../model/names.ts'
 import type { Attack } from '../model/report.ts'
+import type { Sent } from '../model/wire/announce.ts'
 import type { Clock, Log } from '../world/world.ts'
 import { createStrangers } from './callers/strangers.ts'
 import type { SuspectAddresses } from './callers/suspect-addresses.ts'
@@ -12,6 +13,7 @@ import type { HoldingEvent, SwarmEvent } from './holdings/holding.ts'
 import type { Holdings } from './holdings/holdings.ts'
 import type { OpeningEvent } from './openings/opening-events.ts'
 import type { PlainGiving } from './plain.ts'
+import type { Siblings } from './siblings.ts'
 
 export interface EngineReportsParts {
   clock: Pick<Clock, 'now' | 'monotonicMs'>
@@ -19,6 +21,7 @@ export interface EngineReportsParts {
   holdings: Holdings
   plain: PlainGiving
   suspects: SuspectAddresses
+  siblings: Siblings
   linkRate: () => number | null
   /** When a holding that fails now is tried again, in monotonic milliseconds. */
   retryAtMs: (infoHash: InfoHash) => number
@@ -26,6 +29,7 @@ export interface EngineReportsParts {
   /** The disk no longer has these pieces, or the file of a whole payload has another size. */
   onDamaged: (infoHash: InfoHash, pieces: readonly number[] | 'unknown') => void
   onCounted: (counters: Counters) => void
+  onReceived: (infoHash: InfoHash, from: readonly Sent[]) => void
   onEvent: (event: SwarmEvent) => void
 }
 
@@ -43,6 +47,8 @@ export function reportReceiver(parts: EngineReportsParts): (report: EngineReport
       case 'counted':
         parts.onCounted(report.counters)
         return holdings.note(report.infoHash, holdingEventOf(report, parts))
+      case 'received':
+        return parts.onReceived(report.infoHash, report.from)
       case 'damaged':
         return parts.onDamaged(report.infoHash, report.pieces)
       case 'lost':
@@ -65,7 +71,11 @@ export function reportReceiver(parts: EngineReportsParts): (report: EngineReport
         return plain.called(report.infoHash)
       case 'closed':
         return dispatch({ ...report, isAwaited: plain.isWaitedFor(report.infoHash) })
+      case 'dialled':
+        return parts.siblings.dialled(report.node, report.place, report.because)
       case 'met':
+        parts.siblings.met(report.node)
+        return parts.onEvent(report)
       case 'parted':
         return parts.onEvent(report)
       case 'poisoned':

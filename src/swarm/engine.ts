@@ -15,11 +15,13 @@ import {
 } from '../model/names.ts'
 import { parserOf } from '../model/parse.ts'
 import { ratesSchema } from '../model/units/rates.ts'
-import { shareSchema } from '../model/wire/announce.ts'
+import { sentSchema, shareSchema } from '../model/wire/announce.ts'
 
 export const peerToDialSchema = v.strictObject({
   node: nodeNameSchema,
   address: lineSchema,
+  /** Where the peer may be as well, the best first. */
+  others: v.exactOptional(v.array(lineSchema)),
   port: portSchema,
   relation: v.picklist(['parent', 'sibling']),
   /**
@@ -122,6 +124,16 @@ export const engineReportSchema = v.variant('kind', [
   v.strictObject({ kind: v.literal('stored'), infoHash: infoHashSchema, pieces: v.array(countSchema) }),
   /** The bytes since the last such report. */
   v.strictObject({ kind: v.literal('counted'), infoHash: infoHashSchema, counters: countersSchema }),
+  /** The bytes of blocks that siblings have sent since the last such report. */
+  v.strictObject({ kind: v.literal('received'), infoHash: infoHashSchema, from: v.array(sentSchema) }),
+  /**
+   * A sibling was dialled at these addresses. `because` says why that was in vain: no machine took the
+   * connection, or that of another node. Null if the sibling was reached.
+   */
+  v.strictObject({
+    ...{ kind: v.literal('dialled'), node: nodeNameSchema, place: v.string() },
+    because: v.nullable(v.string()),
+  }),
   /** A node has dialled this one for the payload. */
   v.strictObject({ kind: v.literal('met'), infoHash: infoHashSchema, node: nodeNameSchema }),
   /** The wire to a node ended although one of the two still lacks something. */
@@ -164,6 +176,19 @@ export const engineReportSchema = v.variant('kind', [
 ])
 export type EngineReport = v.InferOutput<typeof engineReportSchema>
 export const parseEngineReport = parserOf(engineReportSchema)
+
+/** Where the engine dials a peer: its addresses in the order in which they are dialled, and the port. */
+export function placeOf({
+  address,
+  others = [],
+  port,
+}: {
+  address: string
+  others?: readonly string[]
+  port: number
+}): string {
+  return `${[address, ...others].join(' ')} port ${port}`
+}
 
 /** The port by which a caller came: that for nodes of the fleet, or that for ordinary clients. */
 export type Way = 'swarm' | 'plain'

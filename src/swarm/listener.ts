@@ -25,7 +25,7 @@ export async function listenForCallers(options: {
     address,
     port,
     what: 'swarm port',
-    takenHint: 'is banyan already running? choose another swarmPort in node.yaml otherwise',
+    takenHint: 'does its daemon run already? choose another swarmPort in node.yaml otherwise',
     otherwise: 'bad-input',
   })
   const bound = server.address()

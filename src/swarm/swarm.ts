@@ -5,6 +5,7 @@ import { messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { HoldingSpec } from '../model/manifest.ts'
 import type { InfoHash, Sha256 } from '../model/names.ts'
+import type { Sent } from '../model/wire/announce.ts'
 import type { Disk, Store } from '../world/world.ts'
 import { type Scrubbed, type ScrubParts, startScrub } from './checking/scrub.ts'
 import type { SwarmPort } from './engine.ts'
@@ -47,6 +48,8 @@ export interface Swarm extends EngineControl, HoldingViews {
    * being fetched again.
    */
   recheck(sha256: Sha256): Promise<void>
+  /** See `Receipts.take`. */
+  received(infoHash: InfoHash): Sent[]
   /** What the checks of the stored payloads have found. */
   scrubbed(): Scrubbed
   /** Removes the payload and its record. */
@@ -115,6 +118,7 @@ export async function openSwarm(parts: SwarmParts): Promise<Swarm> {
       metainfo: holdings.metainfo,
     },
     payloadPath: holdings.payloadPath,
+    received: openings.received,
     recheck: scrub.recheck,
     scrubbed: scrub.now,
     forget: async (infoHash) => {

@@ -4,10 +4,15 @@
 import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName } from '../model/names.ts'
 import type { Share } from '../model/wire/announce.ts'
-import { noState, type SiteMember, type SiteState, siteAfter, siteWithout } from './gateways.ts'
+import { type CircleState, circlesOf, inCircles, type Reaching } from './circles.ts'
+import { confirmationsIn, newlyConfirmed } from './confirmations.ts'
+import { type Gateway, type SiteMember, siteAfter, siteWithout } from './gateways.ts'
 import type { Member, Membership } from './memberships.ts'
 import { createSiteLinks } from './site-links.ts'
+import type { Standings } from './standings.ts'
 import type { Table } from './table.ts'
+import { createThinLinks } from './thin-links.ts'
+import { unkept } from './whole-claims.ts'
 
 export interface Elections {
   /** A member has announced these swarms. */
@@ -24,12 +29,19 @@ export interface Elections {
    * and for other nodes.
    */
   shareOf(infoHash: InfoHash, node: NodeName): Share | undefined
+  /** Whether a node waits to see if a sibling that says that it has all gives something. */
+  waits(infoHash: InfoHash, node: NodeName): boolean
+  /** How often this child announces while it lacks something: seldom behind a thin link. */
+  busyIntervalMs(member: Member): number
   /** Forgets those of these swarms that have no members any longer. */
   forgetEmpty(infoHashes: Iterable<InfoHash>): void
 }
 
 export interface ElectionsParts {
   table: Pick<Table, 'get' | 'swarm'>
+  standings: Standings
+  /** These nodes of a site said that they have a payload whole, and gave nothing. */
+  onUnkept: (infoHash: InfoHash, nodes: NodeName[]) => void
   /** How many bytes of the payload this node has; infinity if it has the payload whole. */
   bytesOf: (infoHash: InfoHash) => number
   /** A node is gateway no longer, and still lacks something. */
@@ -38,9 +50,10 @@ export interface ElectionsParts {
 }
 
 export function createElections(parts: ElectionsParts): Elections {
-  const { table } = parts
+  const { table, standings } = parts
   const states = createSiteStates(table)
   const links = createSiteLinks()
+  const thin = createThinLinks()
 
   const mayTake = (infoHash: InfoHash, node: NodeName): boolean => {
     const membership = table.swarm(infoHash).get(node)
@@ -49,8 +62,8 @@ export function createElections(parts: ElectionsParts): Elections {
     return isAmong(states.of(infoHash, membership.member.site), node)
   }
   /**
-   * Returns by how many bytes the site's best member has grown since the last time; undefined
-   * without a gateway.
+   * Returns by how many bytes the best members of the site's circles have grown since the last time;
+   * undefined without a gateway.
    */
   const elect = (
     infoHash: InfoHash,
@@ -58,30 +71,48 @@ export function createElections(parts: ElectionsParts): Elections {
     nowMs: number,
     before = states.of(infoHash, site),
   ): number | undefined => {
-    const members = membersAt(table.swarm(infoHash), site, nowMs)
+    const members = membersAt(table.swarm(infoHash), site, { standings, nowMs })
     if (members.every(({ have }) => have === 'all')) {
       states.delete(infoHash, site)
       return undefined
     }
     const wanted = links.gatewaysFor(site)
-    const after = siteAfter(before, { members, nowMs, wanted, parentBytes: parts.bytesOf(infoHash) })
+    const parentBytes = parts.bytesOf(infoHash)
+    const payloads = Math.max(1, ...members.map(({ missing }) => missing))
+    const patienceMs = thin.patienceMs(site, payloads)
+    const circles = circlesOf(members)
+    const began = inCircles(before, circles)
+    const after = began.map(({ nodes, state }, index) => {
+      return {
+        nodes,
+        state: siteAfter(state, { members: circles[index] ?? [], nowMs, wanted, parentBytes, patienceMs }),
+      }
+    })
     states.set(infoHash, site, after)
-    for (const { node } of after.gateways) if (!isAmong(before, node)) parts.onElected(infoHash, node)
-    for (const { node } of before.gateways) {
+    for (const [index, { state }] of after.entries()) {
+      const lacking = circles[index]?.filter(({ have }) => have !== 'all').length ?? 0
+      parts.onUnkept(infoHash, unkept(state.claims, lacking, nowMs))
+    }
+    for (const { node } of gatewaysIn(after)) if (!isAmong(before, node)) parts.onElected(infoHash, node)
+    for (const { node } of gatewaysIn(before)) {
       if (!isAmong(after, node) && !mayTake(infoHash, node)) parts.onRelieved(infoHash, node)
     }
-    if (after.gateways.length === 0) return undefined
-    return before.gateways.length === 0 ? 0 : Math.max(0, after.most - before.most)
+    return growthOf(began, after)
   }
   return {
     announced: (member, infoHashes, nowMs) => {
       if (!member.isAcross) return
+      const { node, site } = member
+      const overLink = [...infoHashes].map((infoHash) => table.swarm(infoHash).get(node)?.overLinkGained ?? 0)
+      thin.announced({ site, node, nowMs, bytes: overLink.reduce((sum, each) => sum + each, 0) })
       const fromGateways = [...infoHashes].flatMap((infoHash) => {
+        for (const sender of newlyConfirmed(table.swarm(infoHash), member.node)) standings.confirmed(sender)
         const grown = elect(infoHash, member.site, nowMs)
         const gained = table.swarm(infoHash).get(member.node)?.gained ?? 0
         return grown === undefined ? [] : [Math.min(grown, gained)]
       })
-      if (fromGateways.length === 0) return
+      // Only of a child that gave something is it known that it got something.
+      if (fromGateways.length === 0 || standings.of(member.node, nowMs) !== 'proven') return
       const bytes = fromGateways.reduce((sum, each) => sum + each, 0)
       links.measured(member.site, bytes, nowMs)
     },
@@ -89,36 +120,60 @@ export function createElections(parts: ElectionsParts): Elections {
       const member = table.get(node)
       if (member === undefined) return
       const before = states.of(infoHash, member.site)
-      if (isAmong(before, node)) elect(infoHash, member.site, nowMs, siteWithout(before, node, nowMs))
+      if (!isAmong(before, node)) return
+      const without = before.map((circle) => {
+        return isAmong([circle], node) ? { ...circle, state: siteWithout(circle.state, node, nowMs) } : circle
+      })
+      elect(infoHash, member.site, nowMs, without)
     },
     mayTake,
     shareOf: (infoHash, node) => {
       const site = table.get(node)?.site
-      const { gateways } = site === undefined ? noState : states.of(infoHash, site)
+      // Gateways of different circles begin with different pieces, too: they may turn out to be one.
+      const gateways = site === undefined ? [] : gatewaysIn(states.of(infoHash, site))
       const which = gateways.findIndex((gateway) => gateway.node === node)
       return which === -1 || gateways.length === 1 ? undefined : { of: gateways.length, which }
     },
+    waits: (infoHash, node) => {
+      const site = table.get(node)?.site
+      const circles = site === undefined ? [] : states.of(infoHash, site)
+      return circles.some(({ nodes, state: { gateways, hasWhole, claims } }) => {
+        const isHere = nodes.has(node) && hasWhole && gateways.length === 0
+        return isHere && [...claims.values()].every(({ isKept }) => !isKept)
+      })
+    },
+    busyIntervalMs: ({ isAcross, site }) => (isAcross ? thin.intervalMs(site) : limits.announceBusyIntervalMs),
     forgetEmpty: (infoHashes) => {
       for (const infoHash of infoHashes) if (table.swarm(infoHash).size === 0) states.forget(infoHash)
     },
   }
 }
 
+/** See `elect`. */
+function growthOf(began: readonly CircleState[], after: readonly CircleState[]): number | undefined {
+  const grown = after.flatMap(({ state }, index) => {
+    const former = began[index]?.state
+    if (state.gateways.length === 0) return []
+    return former === undefined || former.gateways.length === 0 ? [0] : [Math.max(0, state.most - former.most)]
+  })
+  return grown.length === 0 ? undefined : grown.reduce((sum, each) => sum + each, 0)
+}
+
 interface SiteStates {
-  of(infoHash: InfoHash, site: string): SiteState
-  set(infoHash: InfoHash, site: string, state: SiteState): void
+  of(infoHash: InfoHash, site: string): readonly CircleState[]
+  set(infoHash: InfoHash, site: string, circles: readonly CircleState[]): void
   delete(infoHash: InfoHash, site: string): void
   forget(infoHash: InfoHash): void
 }
 
 /** The last decision about each site of each swarm. */
 function createSiteStates(table: Pick<Table, 'swarm'>): SiteStates {
-  const swarms = new Map<InfoHash, Map<string, SiteState>>()
+  const swarms = new Map<InfoHash, Map<string, readonly CircleState[]>>()
   return {
-    of: (infoHash, site) => swarms.get(infoHash)?.get(site) ?? noState,
-    set: (infoHash, site, state) => {
-      const sites = swarms.get(infoHash) ?? new Map<string, SiteState>()
-      swarms.set(infoHash, sites.set(site, state))
+    of: (infoHash, site) => swarms.get(infoHash)?.get(site) ?? [],
+    set: (infoHash, site, circles) => {
+      const sites = swarms.get(infoHash) ?? new Map<string, readonly CircleState[]>()
+      swarms.set(infoHash, sites.set(site, circles))
       const members = table.swarm(infoHash)
       if (sites.size <= members.size) return
       // More sites than members: some sites have no members any longer.
@@ -134,17 +189,32 @@ function createSiteStates(table: Pick<Table, 'swarm'>): SiteStates {
   }
 }
 
-function isAmong({ gateways }: SiteState, node: NodeName): boolean {
-  return gateways.some((gateway) => gateway.node === node)
+function gatewaysIn(circles: readonly CircleState[]): Gateway[] {
+  return circles.flatMap(({ state }) => state.gateways)
 }
 
-/** The members of a site across a link, as the decider sees them. */
-function membersAt(swarm: ReadonlyMap<NodeName, Membership>, site: string, nowMs: number): SiteMember[] {
-  const members: SiteMember[] = []
-  for (const { member, have, bytes, grewMs, joined } of swarm.values()) {
-    if (member.site !== site || !member.isAcross) continue
+function isAmong(circles: readonly CircleState[], node: NodeName): boolean {
+  return circles.some(({ state }) => state.gateways.some((gateway) => gateway.node === node))
+}
+
+/** A member, as the deciders see it, and how many payloads it lacks. */
+type Elector = SiteMember & Reaching & Pick<Member, 'missing'>
+
+/** The members of a site across a link. */
+function membersAt(
+  swarm: ReadonlyMap<NodeName, Membership>,
+  site: string,
+  { standings, nowMs }: { standings: Standings; nowMs: number },
+): Elector[] {
+  const there = [...swarm.values()].filter(({ member }) => member.site === site && member.isAcross)
+  const { sentMs, senders, served } = confirmationsIn(there, nowMs)
+  return there.map(({ member, have, bytes, grewMs, joined }) => {
+    const { node, unreached, isAlone, missing } = member
     const isLate = nowMs - member.lastSeenMs > member.intervalMs * limits.announceLateIntervals
-    members.push({ node: member.node, have, bytes, grewMs, joined, isOpen: member.port > 0, isLate })
-  }
-  return members
+    const word = {
+      ...{ trust: standings.of(node, nowMs), isConfirmed: senders.has(node), isServed: served.has(node) },
+      confirmedMs: sentMs.get(node) ?? Number.NEGATIVE_INFINITY,
+    }
+    return { node, have, bytes, grewMs, joined, isOpen: member.port > 0, isLate, unreached, isAlone, missing, ...word }
+  })
 }

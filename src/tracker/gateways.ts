@@ -3,6 +3,8 @@
 import { limits } from '../model/limits.ts'
 import type { NodeName } from '../model/names.ts'
 import type { Have } from './memberships.ts'
+import type { Trust } from './standings.ts'
+import { claimsAfter, isBelieved, type WholeClaims } from './whole-claims.ts'
 
 /** One child of the site in the swarm. Times are of the monotonic clock. */
 export interface SiteMember {
@@ -18,6 +20,13 @@ export interface SiteMember {
   readonly isOpen: boolean
   /** Whether its next announce is overdue. */
   readonly isLate: boolean
+  readonly trust: Trust
+  /** Whether a sibling that lacks the payload has received bytes from it just now. */
+  readonly isConfirmed: boolean
+  /** When a sibling last received bytes from it, on the monotonic clock; minus infinity if none did. */
+  readonly confirmedMs: number
+  /** Whether what it gets comes from siblings that have the payload whole. */
+  readonly isServed: boolean
 }
 
 export interface Gateway {
@@ -39,9 +48,14 @@ export interface SiteState {
    * The children that have less than others of the site, and since when each has had so many bytes.
    */
   readonly behind: ReadonlyMap<NodeName, { readonly bytes: number; readonly sinceMs: number }>
-  /** The bytes of the child that had most, while nobody had all. */
+  /**
+   * The bytes of the gateway, or of the child known to give some, that had most, while nobody had
+   * all.
+   */
   readonly most: number
-  /** Whether a child of the site had the whole payload. */
+  /** The children that say that they have the whole payload. */
+  readonly claims: WholeClaims
+  /** Whether the site takes the payload from one of them, for all that is known. */
   readonly hasWhole: boolean
   /** How often a child was elected because nothing moved. Each time the wait doubles. */
   readonly stalls: number
@@ -54,6 +68,7 @@ export const noState: SiteState = {
   resting: [],
   behind: new Map(),
   most: 0,
+  claims: new Map(),
   hasWhole: false,
   stalls: 0,
   electedMs: Number.NEGATIVE_INFINITY,
@@ -66,6 +81,8 @@ export interface SiteNow {
   readonly parentBytes: number
   /** The number of gateways that it takes to fill the site's link. */
   readonly wanted: number
+  /** How long a child may get nothing although others have more, before anybody was elected for that. */
+  readonly patienceMs: number
 }
 
 /**
@@ -74,24 +91,38 @@ export interface SiteNow {
  * - While a child of the site lacks something and none has all, there are as many gateways as are
  *   wanted: of the children that announce in time, those that have most of the payload.
  * - A gateway is replaced when its announce is overdue, or when it has received nothing for a while
- *   although the parent has more.
- * - Once a child has all, the others take the payload from it, and nobody takes it from the parent.
+ *   although the parent has more. That it receives something has to be
+ *   seen by its siblings too, a little later.
+ * - Once a child has all and is believed (whole-claims.ts), nobody is elected. A gateway ends when
+ *   it says itself that what it gets comes from such children. So no word of another child ends it.
+ * - A child whose word did not hold is elected if there is nobody else.
  * - A child that has received nothing for a while, although others of its site have more, becomes a
  *   gateway as well, even if no further gateway is wanted. This happens at most once in that time,
  *   and the child then stays a gateway like any other.
  */
-export function siteAfter(before: SiteState, { members, nowMs, parentBytes, wanted }: SiteNow): SiteState {
+export function siteAfter(before: SiteState, now: SiteNow): SiteState {
+  const { members, nowMs, parentBytes, wanted } = now
   const inTime = members.filter(({ isLate }) => !isLate)
   const lacking = new Map(inTime.flatMap((member) => (member.have === 'all' ? [] : [[member.node, member]])))
-  const hasWhole = inTime.length > lacking.size
-  const patienceMs = limits.gatewayPatienceMs * 2 ** Math.min(before.stalls, limits.gatewayPatienceDoublings)
+  const wholes = inTime.filter(({ have }) => have === 'all')
+  const patienceMs = now.patienceMs * 2 ** Math.min(before.stalls, limits.gatewayPatienceDoublings)
   const stalls = ({ node, sinceMs }: Gateway): boolean => {
     const member = lacking.get(node)
     if (member === undefined || member.bytes >= parentBytes) return false
-    return nowMs - Math.max(sinceMs, member.grewMs) >= patienceMs
+    const provenMs = lacking.size > 1 ? Math.max(sinceMs, member.confirmedMs) + patienceMs : member.grewMs
+    return nowMs - Math.max(sinceMs, Math.min(member.grewMs, provenMs)) >= patienceMs
   }
-  const isEnded = hasWhole && !before.hasWhole
-  const there = isEnded ? [] : before.gateways.filter(({ node }) => lacking.has(node))
+  // Whoever gives blocks and never enough of them for a piece serves nobody.
+  const isServed = (member: SiteMember) => member.isServed && nowMs - member.grewMs < now.patienceMs
+  const isDistrusted = ({ trust, isConfirmed }: SiteMember) => trust === 'poor' && !isConfirmed
+  const isTrustedHere = [...lacking.values()].some((member) => !isDistrusted(member))
+  const there = before.gateways.filter(({ node }) => {
+    const member = lacking.get(node)
+    return member !== undefined && !isServed(member) && !(isTrustedHere && isDistrusted(member))
+  })
+  const claims = claimsAfter(before.claims, lacking.size > 0 ? wholes : [], nowMs)
+  // While a gateway takes from the parent, a mere word changes nothing.
+  const hasWhole = wholes.some((whole) => (there.length === 0 || whole.isConfirmed) && isBelieved(whole, claims, nowMs))
   // A gateway that receives nothing stays if there is nobody to take its place.
   const stalled = lacking.size > there.length ? there.filter(stalls) : []
   const kept = there.filter((gateway) => !stalled.includes(gateway))
@@ -99,7 +130,11 @@ export function siteAfter(before: SiteState, { members, nowMs, parentBytes, want
     ...before.resting.filter(({ untilMs }) => untilMs > nowMs),
     ...stalled.map(({ node }) => ({ node, untilMs: nowMs + limits.gatewayRestMs })),
   ]
-  const most = hasWhole ? before.most : Math.max(0, ...[...lacking.values()].map(({ bytes }) => bytes))
+  // Bytes that nobody has seen are none.
+  const seen = [...lacking.values()].filter(
+    ({ node, isConfirmed }) => isConfirmed || kept.some((gateway) => gateway.node === node),
+  )
+  const most = hasWhole ? before.most : Math.max(0, ...seen.map(({ bytes }) => bytes))
   const behind = behindAfter(before.behind, { lacking, most: hasWhole ? Number.POSITIVE_INFINITY : most, nowMs })
   const candidates = [...lacking.values()].filter(({ node }) => kept.every((gateway) => gateway.node !== node))
   const elected: SiteMember[] = []
@@ -118,7 +153,7 @@ export function siteAfter(before: SiteState, { members, nowMs, parentBytes, want
   }
   return {
     gateways: [...kept, ...elected.map(({ node }) => ({ node, sinceMs: nowMs }))],
-    ...{ resting, behind, most, hasWhole },
+    ...{ resting, behind, most, claims, hasWhole },
     stalls: before.stalls + (stalled.length > 0 || (elected.length > 0 && !isNeeded) ? 1 : 0),
     electedMs: elected.length > 0 ? nowMs : before.electedMs,
   }
@@ -150,17 +185,19 @@ function behindAfter(
 }
 
 /**
- * Prefers children that do not rest, then those that can be dialled, then those that have most,
+ * Prefers children whose word holds, then those that do not rest, then those that have proved
+ * themselves, then those that can be dialled, then those that have most,
  * then the oldest.
  */
 function bestOf(candidates: readonly SiteMember[], resting: SiteState['resting']): SiteMember | undefined {
-  const isResting = ({ node }: SiteMember) => Number(resting.some((each) => each.node === node))
+  const burdenOf = ({ node, trust }: SiteMember) =>
+    2 * Number(resting.some((each) => each.node === node)) + { proven: 0, new: 1, poor: 4 }[trust]
   let best: SiteMember | undefined
   for (const candidate of candidates) {
     const order =
       best === undefined
         ? -1
-        : isResting(candidate) - isResting(best) ||
+        : burdenOf(candidate) - burdenOf(best) ||
           Number(best.isOpen) - Number(candidate.isOpen) ||
           best.bytes - candidate.bytes ||
           candidate.joined - best.joined

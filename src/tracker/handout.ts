@@ -6,6 +6,7 @@ import type { Announce, Handout, Peer, Share } from '../model/wire/announce.ts'
 import type { Random } from '../world/world.ts'
 import type { Elections } from './elections.ts'
 import type { Have, Member, Membership, Wanted } from './memberships.ts'
+import { placesFor } from './places.ts'
 import type { Table } from './table.ts'
 
 /** The parent, as a peer of its own children. */
@@ -30,7 +31,7 @@ export interface HandoutParts {
   self: Self
   /** The site of this node, as the child sees it. */
   site: string
-  elections: Pick<Elections, 'mayTake' | 'shareOf'>
+  elections: Pick<Elections, 'mayTake' | 'shareOf' | 'waits' | 'busyIntervalMs'>
   random: Pick<Random, 'fraction'>
 }
 
@@ -45,8 +46,9 @@ export interface HandoutParts {
  * - If one of them has all, the other dials. So a seed needs no handout, and the others learn of it
  *   from the answer to their next announce.
  * - If both have all, neither dials.
- * - If the one that should dial cannot, the other one does: the sibling may have no port, or be
- *   seen at an address that has a meaning only on its own machine or link.
+ * - If the one that should dial cannot, the other one does: the sibling may have no port, be seen at
+ *   an address that has a meaning only on its own machine or link, or have been dialled in vain. If
+ *   both have dialled in vain, neither dials for a while.
  *
  * The child dials the parent while either of them lacks something. The parent is handed out even
  * while it has nothing yet but is fetching: then pieces flow through it from the first one on, and
@@ -96,15 +98,17 @@ export function handoutFor({ table, caller, announce, self, site, elections, ran
     ]
     if (peers.length > 0) swarms[infoHash] = peers
   }
-  return { intervalMs: intervalFor(caller, table.size()), site: caller.site, swarms }
+  const isWaiting = served.some(({ infoHash, have }) => have !== 'all' && elections.waits(infoHash, caller.node))
+  const usual = intervalFor(caller, table.size(), elections.busyIntervalMs(caller))
+  return { intervalMs: isWaiting ? Math.min(usual, limits.wholeTrialMs) : usual, site: caller.site, swarms }
 }
 
 /**
  * A child that lacks something announces often. All children together announce at most
  * limits.announcesPerSecondMax.
  */
-function intervalFor(caller: Member, members: number): number {
-  const usual = caller.missing > 0 ? limits.announceBusyIntervalMs : limits.announceIntervalMs
+function intervalFor(caller: Member, members: number, busyMs: number): number {
+  const usual = caller.missing > 0 ? busyMs : limits.announceIntervalMs
   const bearable = Math.ceil((members * 1000) / limits.announcesPerSecondMax)
   return Math.max(usual, Math.min(bearable, limits.peerForgottenAfterMs / 2))
 }
@@ -146,7 +150,16 @@ function siblingsIn(swarm: ReadonlyMap<NodeName, Membership>, place: Place): Pee
   const { infoHash, have, caller, siblingsMax, nearMax } = place
   // A child that is not remembered dials everybody, like a late-comer.
   const known = swarm.get(caller.node)
-  const own = known ?? { member: caller, have, bytes: 0, gained: 0, grewMs: 0, joined: Number.POSITIVE_INFINITY }
+  const own = known ?? {
+    member: caller,
+    have,
+    bytes: 0,
+    gained: 0,
+    overLinkGained: 0,
+    grewMs: 0,
+    from: new Map(),
+    joined: Number.POSITIVE_INFINITY,
+  }
   const isOwnFront = place.isFront(own)
   const lot = Number.parseInt(infoHash.slice(0, 8), 16)
   const near: Candidate[] = []
@@ -159,13 +172,11 @@ function siblingsIn(swarm: ReadonlyMap<NodeName, Membership>, place: Place): Pee
     insert(isNear ? near : far, candidate, isNear ? nearMax : siblingsMax)
   }
   const best = [...near, ...far].sort((a, b) => a.rank - b.rank).slice(0, siblingsMax)
-  return best.map(({ member }) => ({
-    node: member.node,
-    address: member.address,
-    port: member.port,
-    relation: 'sibling',
-    site: member.site,
-  }))
+  return best.map(({ member }) => {
+    const [address, ...others] = placesFor(caller, member)
+    const peer: Peer = { node: member.node, address, port: member.port, relation: 'sibling', site: member.site }
+    return others.length === 0 ? peer : { ...peer, others }
+  })
 }
 
 /**
@@ -190,6 +201,7 @@ function dials(one: Membership, other: Membership): boolean {
 }
 
 function canReach(from: Member, to: Member): boolean {
+  if (from.unreached.has(to.node)) return false
   return to.port > 0 && (to.scope === 'wide' || to.scope === from.scope)
 }
 

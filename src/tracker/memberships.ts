@@ -1,8 +1,9 @@
 // Which of this node's children are in which swarm, and what they lack there.
 
 import type { Scope } from '../model/address.ts'
+import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName, Sha256 } from '../model/names.ts'
-import type { AnnouncedSwarm } from '../model/wire/announce.ts'
+import type { AnnouncedSwarm, Sent } from '../model/wire/announce.ts'
 
 export type Have = AnnouncedSwarm['have']
 
@@ -13,6 +14,8 @@ export interface Member {
   readonly scope: Scope
   /** Where its siblings can dial it; 0 if they cannot. */
   readonly port: number
+  /** Where its siblings can ask it for small objects; 0 if they cannot. */
+  readonly controlPort: number
   readonly site: string
   /** Whether the parent is at another site. */
   readonly isAcross: boolean
@@ -26,6 +29,12 @@ export interface Member {
   readonly infoHashes: readonly InfoHash[]
   /** The number of swarms whose payload it does not have whole. */
   readonly missing: number
+  /** The addresses that it has told of itself, as far as they are of use (places.ts). */
+  readonly ownAddresses: readonly string[]
+  /** The siblings that it has dialled in vain. */
+  readonly unreached: ReadonlySet<NodeName>
+  /** Whether it has dialled several siblings in vain and met none. */
+  readonly isAlone: boolean
 }
 
 /** One child in one swarm. */
@@ -39,10 +48,27 @@ export interface Membership {
    * along is not among them.
    */
   readonly gained: number
-  /** When it last had more bytes than before, or joined, on the monotonic clock. */
+  /** The bytes that came over the site's link for it since its last announce, as it says. */
+  readonly overLinkGained: number
+  /**
+   * When it last had more bytes than before, or more of a piece had come over the link, or it joined,
+   * on the monotonic clock.
+   */
   readonly grewMs: number
+  /** The siblings that have sent it bytes of the payload, as it says. */
+  readonly from: ReadonlyMap<NodeName, Received>
   /** The later a child joined the swarm, the greater its number. */
   readonly joined: number
+}
+
+/** What a child has received from one sibling, as the child says. */
+export interface Received {
+  /** Since the child opened the payload. */
+  readonly bytes: number
+  /** Of them, those of the last announce that told of more. */
+  readonly gained: number
+  /** When that was, on the monotonic clock. */
+  readonly grewMs: number
 }
 
 /** A payload that some child lacks. */
@@ -54,9 +80,9 @@ export interface Wanted {
 export interface Memberships {
   /**
    * Puts a child into a swarm, or updates what it has there. Returns the info hash as the one text
-   * that all share.
+   * that all share. `isWish`: whether this node is to want what the child lacks.
    */
-  join(member: Member, announced: AnnouncedSwarm): InfoHash
+  join(member: Member, announced: AnnouncedSwarm, isWish: boolean): InfoHash
   /** Takes a child out of a swarm that it may be in. */
   leave(node: NodeName, infoHash: InfoHash): void
   has(node: NodeName, infoHash: InfoHash): boolean
@@ -86,7 +112,13 @@ interface Entry extends Membership {
   have: Have
   bytes: number
   gained: number
+  overLink: number
+  overLinkGained: number
+  /** `overLink` when `grewMs` was set last. */
+  overLinkMarked: number
   grewMs: number
+  from: ReadonlyMap<NodeName, Received>
+  isWish: boolean
   named: Named
 }
 
@@ -105,32 +137,32 @@ export function createMemberships(): Memberships {
   let joins = 0
   let edition = 0
 
-  const count = (named: Named, have: Have, step: 1 | -1) => {
+  const count = (named: Named, { have, isWish }: Pick<Entry, 'have' | 'isWish'>, step: 1 | -1) => {
     named.members += step
-    if (have === 'all') return
+    if (have === 'all' || !isWish) return
     const before = named.lacking
     named.lacking += step
     if (before === 0 || named.lacking === 0) edition += 1
   }
   const uncount = (swarm: Swarm, entry: Entry) => {
-    count(entry.named, entry.have, -1)
+    count(entry.named, entry, -1)
     if (entry.named.members === 0) swarm.manifests.delete(entry.named.manifest)
   }
   return {
-    join: (member, announced) => {
+    join: (member, announced, isWish) => {
       const swarm = swarmIn(swarms, announced.infoHash)
       const entry = swarm.members.get(member.node)
       const named = namedIn(swarm, announced.manifest)
       // The new state is counted before the old one is taken away, so that a payload that stays
       // wanted is no change.
-      count(named, announced.have, 1)
+      count(named, { have: announced.have, isWish }, 1)
       if (entry === undefined) {
         joins += 1
         size += 1
-        swarm.members.set(member.node, entryFor(member, announced, { named, joined: joins }))
+        swarm.members.set(member.node, entryFor(member, announced, { named, isWish, joined: joins }))
       } else {
         uncount(swarm, entry)
-        Object.assign(entry, updateOf(entry, member, announced), { named })
+        Object.assign(entry, updateOf(entry, member, announced), { named, isWish })
       }
       return swarm.infoHash
     },
@@ -169,20 +201,50 @@ function namedIn({ manifests }: Swarm, manifest: Sha256): Named {
 
 function entryFor(
   member: Member,
-  { have, bytes = 0 }: AnnouncedSwarm,
-  { named, joined }: Pick<Entry, 'named' | 'joined'>,
+  { have, bytes = 0, overLink = 0, from }: AnnouncedSwarm,
+  rest: Pick<Entry, 'named' | 'isWish' | 'joined'>,
 ): Entry {
-  return { member, have, bytes, gained: 0, grewMs: member.lastSeenMs, joined, named }
+  const { lastSeenMs } = member
+  const link = { overLink, overLinkGained: 0, overLinkMarked: overLink }
+  const received = receivedAfter(none, from, lastSeenMs)
+  return { member, have, bytes, gained: 0, ...link, grewMs: lastSeenMs, from: received, ...rest }
 }
 
 function updateOf(
   before: Entry,
   member: Member,
-  { have, bytes = 0 }: AnnouncedSwarm,
-): Pick<Entry, 'member' | 'have' | 'bytes' | 'gained' | 'grewMs'> {
-  const grewMs = bytes > before.bytes || have !== before.have ? member.lastSeenMs : before.grewMs
+  { have, bytes = 0, overLink = before.overLink, from }: AnnouncedSwarm,
+): Partial<Entry> {
+  // A peer that only keeps others waiting sends signs of life, which are bytes too.
+  const hasMoved = overLink >= before.overLinkMarked + limits.gatewayProgressBytes
+  const hasGrown = bytes > before.bytes || have !== before.have || hasMoved
   const gained = before.member.site === member.site ? Math.max(0, bytes - before.bytes) : 0
-  return { member, have, bytes, gained, grewMs }
+  return {
+    ...{ member, have, bytes, gained, overLink, overLinkGained: Math.max(0, overLink - before.overLink) },
+    overLinkMarked: hasGrown ? overLink : Math.min(before.overLinkMarked, overLink),
+    grewMs: hasGrown ? member.lastSeenMs : before.grewMs,
+    from: receivedAfter(before.from, from, member.lastSeenMs),
+  }
+}
+
+const none: ReadonlyMap<NodeName, Received> = new Map()
+
+/** Fewer bytes than before: the child has opened the payload anew, and counts from there. */
+function receivedAfter(
+  before: ReadonlyMap<NodeName, Received>,
+  announced: readonly Sent[] | undefined,
+  nowMs: number,
+): ReadonlyMap<NodeName, Received> {
+  if (announced === undefined || announced.length === 0) return before
+  // The senders of the last announces are kept too: each announce names only some.
+  const kept = [...before].filter(([, { grewMs }]) => nowMs - grewMs < limits.gatewayPatienceMs)
+  const after = new Map(kept.slice(-limits.peersPerHandoutMax))
+  for (const { node, bytes } of announced) {
+    const known = before.get(node)
+    const gained = bytes - (known?.bytes ?? 0)
+    after.set(node, gained > 0 || known === undefined ? { bytes, gained, grewMs: nowMs } : { ...known, bytes })
+  }
+  return after
 }
 
 function wantedIn(swarms: Iterable<Swarm>): Wanted[] {

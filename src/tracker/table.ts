@@ -6,15 +6,13 @@ import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName } from '../model/names.ts'
 import type { Announce, AnnouncedSwarm } from '../model/wire/announce.ts'
 import { createMemberships, type Member, type Memberships } from './memberships.ts'
+import { usefulAddresses } from './places.ts'
 
 /** An announce, and the connection that it came by. */
 export interface Arrival {
   /** The node that the certificate names. */
   node: NodeName
-  /**
-   * Where the connection comes from. The announce carries no address: a hostile one could aim its
-   * siblings at others.
-   */
+  /** Where the connection comes from. What the announce says of addresses is another matter. */
   address: string
   announce: Announce
 }
@@ -23,10 +21,13 @@ export interface Table extends Pick<Memberships, 'swarm' | 'wanted' | 'wantedEdi
   /**
    * Replaces all of a node's swarms; the node leaves those that it does not announce. A node or a
    * membership beyond the limits is not remembered: nobody is sent there, yet the node itself can
-   * be answered. `parentSite` is the site of the parent as the node sees it; `draw` becomes
-   * the draw of a node that is new here.
+   * be answered. `isWish` tells what this node is to want for the child. `parentSite` is the site of
+   * the parent as the node sees it; `draw` becomes the draw of a node that is new here.
    */
-  put(arrival: Arrival, now: { parentSite: string; nowMs: number; draw: number }): Member
+  put(
+    arrival: Arrival,
+    now: { parentSite: string; nowMs: number; draw: number; isWish?: (swarm: AnnouncedSwarm) => boolean },
+  ): Member
   /** Notes when the node was asked to announce again. */
   noteInterval(node: NodeName, intervalMs: number): void
   /** Adds a swarm to those of a node that is remembered. */
@@ -62,7 +63,8 @@ export function createTable(): Table {
       const isRoom = before !== undefined || members.size < limits.trackerMembersMax
       const member = memberFrom(arrival, now, before)
       for (const swarm of announced.values()) {
-        if (isRoom && isRoomIn(node, swarm.infoHash)) member.infoHashes.push(memberships.join(member, swarm))
+        if (!isRoom || !isRoomIn(node, swarm.infoHash)) continue
+        member.infoHashes.push(memberships.join(member, swarm, now.isWish?.(swarm) ?? true))
       }
       members.delete(node)
       if (isRoom) members.set(node, member)
@@ -76,7 +78,7 @@ export function createTable(): Table {
       const member = members.get(node)
       const isMember = memberships.has(node, swarm.infoHash)
       if (member === undefined || isMember || !isRoomIn(node, swarm.infoHash)) return
-      member.infoHashes.push(memberships.join(member, swarm))
+      member.infoHashes.push(memberships.join(member, swarm, true))
     },
     forget: (nowMs) => {
       const forgotten: Member[] = []
@@ -97,6 +99,8 @@ export function createTable(): Table {
   }
 }
 
+const nobody: ReadonlySet<NodeName> = new Set()
+
 /**
  * A member of no swarm yet. What a node has for as long as it is remembered comes from `before`.
  */
@@ -112,6 +116,7 @@ function memberFrom(
     address,
     scope: scopeOf(address),
     port: announce.swarmPort,
+    controlPort: announce.controlPort ?? 0,
     site,
     isAcross: site !== parentSite,
     intervalMs: before?.intervalMs ?? limits.announceBusyIntervalMs,
@@ -119,5 +124,8 @@ function memberFrom(
     draw: before?.draw ?? draw,
     infoHashes: [],
     missing: announce.swarms.filter((swarm) => swarm.have !== 'all').length,
+    ownAddresses: usefulAddresses(announce.addresses ?? [], address),
+    unreached: announce.unreached === undefined ? nobody : new Set(announce.unreached),
+    isAlone: announce.alone === true,
   }
 }

@@ -16,6 +16,8 @@ export interface Wholes {
   take(node: NodeName, whole: AnnouncedWhole): boolean
   has(node: NodeName, infoHash: InfoHash): boolean
   nodesWith(infoHash: InfoHash): NodeName[]
+  /** Whether the node has announced more payloads than are remembered of one node. */
+  isOverRoom(node: NodeName): boolean
   forget(node: NodeName): void
 }
 
@@ -24,6 +26,9 @@ interface Known {
   digest: string
   /** One bit for each payload number. */
   bits: Uint8Array
+  /** How many of the bits are set. */
+  count: number
+  isOverRoom: boolean
 }
 
 /** The digest of no payload. */
@@ -37,15 +42,17 @@ export function createWholes(): Wholes {
   const add = (known: Known, infoHash: InfoHash): boolean => {
     const before = numbers.of(infoHash)
     if (before !== undefined && isSet(known, before)) return false
-    const number = numbers.hold(infoHash)
+    // Others need room too, and an honest node seldom has so many.
+    known.isOverRoom = known.count >= limits.trackerWholesOfNodeMax
+    const number = known.isOverRoom ? undefined : numbers.hold(infoHash)
     if (number !== undefined) set(known, number)
     return true
   }
   /** Whether the payload was known before, or there was no room to know it. */
   const remove = (known: Known, infoHash: InfoHash): boolean => {
     const number = numbers.of(infoHash)
-    if (number === undefined) return numbers.isFull()
-    if (!isSet(known, number)) return false
+    if (number === undefined) return numbers.isFull() || known.isOverRoom
+    if (!isSet(known, number)) return known.isOverRoom
     clear(known, number)
     numbers.release(number)
     return true
@@ -59,7 +66,7 @@ export function createWholes(): Wholes {
   return {
     take: (node, { digest, listed, infoHashes, gone }) => {
       if (listed === 'all') forget(node)
-      const known = nodes.get(node) ?? { digest: nothing, bits: new Uint8Array() }
+      const known = nodes.get(node) ?? { digest: nothing, bits: new Uint8Array(), count: 0, isOverRoom: false }
       nodes.set(node, known)
       // Some of it may have come in before, with an announce whose answer was lost.
       const added = unpacked(infoHashes).filter((infoHash) => add(known, infoHash))
@@ -76,6 +83,7 @@ export function createWholes(): Wholes {
       if (number === undefined) return []
       return [...nodes].flatMap(([node, known]) => (isSet(known, number) ? [node] : []))
     },
+    isOverRoom: (node) => nodes.get(node)?.isOverRoom === true,
     forget,
   }
 }
@@ -85,6 +93,7 @@ function isSet({ bits }: Known, number: number): boolean {
 }
 
 function set(known: Known, number: number): void {
+  known.count += 1
   if (number >> 3 >= known.bits.length) {
     // Rounded up to 64 bytes, so that the bits are not copied for each payload more.
     const grown = new Uint8Array(((number >> 3) + 1 + 64) & ~63)
@@ -94,6 +103,8 @@ function set(known: Known, number: number): void {
   known.bits[number >> 3] = (known.bits[number >> 3] ?? 0) | (1 << (number & 7))
 }
 
-function clear({ bits }: Known, number: number): void {
+function clear(known: Known, number: number): void {
+  const { bits } = known
+  known.count -= 1
   bits[number >> 3] = (bits[number >> 3] ?? 0) & ~(1 << (number & 7))
 }

@@ -7,11 +7,18 @@ import * as v from 'valibot'
 import { Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { lineOf } from '../model/line.ts'
-import { type Instant, instantSchema, type NodeName, nodeNameSchema } from '../model/names.ts'
-import { parserOf } from '../model/parse.ts'
+import {
+  type Instant,
+  instantSchema,
+  type NodeName,
+  nodeNameSchema,
+  type Sha256,
+  sha256Schema,
+} from '../model/names.ts'
+import { parseJson, parserOf } from '../model/parse.ts'
 import { envelopeSchema } from '../model/report.ts'
 import { createRequest } from './certificates.ts'
-import { seal } from './envelope.ts'
+import { seal, verifyEnvelope } from './envelope.ts'
 import { certificateOf, type NodeIdentity, nodeIdentityFrom, tlsIdentityOf, tokenIdSchema } from './identity.ts'
 import { keysOfSecret, type Token } from './token.ts'
 
@@ -28,6 +35,8 @@ const enrolRequestSchema = v.union([
     csr: base64Schema,
     /** HMAC-SHA256 of that DER, with a key that only the token's holder and the root have. */
     hmac: base64Schema,
+    /** Signed by the key that the node has had: that node asks, and wants a new one. */
+    former: v.exactOptional(v.strictObject({ envelope: envelopeSchema, certificate: base64Schema })),
   }),
   v.strictObject({
     /** The envelope of a renewal. */
@@ -58,13 +67,51 @@ const parseEnrolReply = parserOf(enrolReplySchema)
  * The request of a machine that joins. Staging servers pass it on unchanged: the HMAC holds from
  * end to end.
  */
-export async function requestEnrolment(token: Token, name: NodeName, privateKey: KeyObject): Promise<EnrolRequest> {
+export async function requestEnrolment(
+  token: Token,
+  name: NodeName,
+  privateKey: KeyObject,
+  former?: NodeIdentity,
+): Promise<EnrolRequest> {
   const csr = await createRequest(name, privateKey)
   return {
     tokenId: token.id,
     csr: Buffer.from(csr).toString('base64'),
     hmac: enrolmentHmac(keysOfSecret(token.secret).hmac, csr).toString('base64'),
+    ...(former !== undefined && { former: provenBy(former, csr) }),
   }
+}
+
+const formerPayloadType = 'application/vnd.banyan.former-key.v1+json'
+const parseFormer = parserOf(v.strictObject({ csr: sha256Schema }))
+
+/** Says about one certificate request that the holder of this key made it. */
+function provenBy({ privateKey, keyId, certificateDer }: NodeIdentity, csr: Uint8Array) {
+  const payload = new TextEncoder().encode(JSON.stringify({ csr: hash('sha256', csr, 'hex') }))
+  return {
+    envelope: seal({ payloadType: formerPayloadType, payload, privateKey, keyId }),
+    certificate: Buffer.from(certificateDer).toString('base64'),
+  }
+}
+
+/**
+ * Who, by name and key, made the request; undefined if the request does not say. Throws `untrusted` for
+ * a proof that is for another request. The certificate may have ended: the caller knows which key has
+ * the name.
+ */
+export function formerKeyOf(
+  { csr, former }: Extract<EnrolRequest, { csr: string }>,
+  ca: Uint8Array,
+): { node: NodeName; keyId: Sha256 } | undefined {
+  if (former === undefined) return undefined
+  const { envelope, certificate } = former
+  const certificates = { [envelope.signatures[0]?.keyid ?? '']: certificate }
+  const { payload, node, keyId } = verifyEnvelope(envelope, {
+    ...{ payloadType: formerPayloadType, certificates, ca, now: null },
+  })
+  const said = parseFormer(parseJson(payload, 'former key', limits.messageMarksMax), 'former key')
+  if (said.csr === hash('sha256', Buffer.from(csr, 'base64'), 'hex')) return { node, keyId }
+  throw new Failure('untrusted', `the former key of ${node} signed another request`)
 }
 
 /**

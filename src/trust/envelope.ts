@@ -102,7 +102,7 @@ function bytesOf(base64: string, what: string): Buffer {
 }
 
 /** DSSE v1, protocol.md: `DSSEv1 <length> <type> <length> <body>`, lengths in bytes. */
-function preAuthenticationEncoding(payloadType: string, payload: Uint8Array): Buffer {
+export function preAuthenticationEncoding(payloadType: string, payload: Uint8Array): Buffer {
   const start = `DSSEv1 ${Buffer.byteLength(payloadType)} ${payloadType} ${payload.byteLength} `
   return Buffer.concat([Buffer.from(start), payload])
 }

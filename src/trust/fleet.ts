@@ -13,8 +13,10 @@ import { limits } from '../model/limits.ts'
 import type { Instant, NodeName } from '../model/names.ts'
 import { takingTurns } from '../work/turns.ts'
 import type { Clock, Random } from '../world/world.ts'
-import { openAdmissionRecords } from './admission-records.ts'
-import { openAdmissions, type TokenWish } from './admissions.ts'
+import { openAdmissionRecords } from './admission/admission-records.ts'
+import { openAdmissions, type TokenWish } from './admission/admissions.ts'
+import { openRevocations, type Revocations, revokedFileIn } from './admission/revocations.ts'
+import { createRevokedHeard } from './admission/revoked-heard.ts'
 import { type ClockDoubt, createAuthorityClock } from './authority-clock.ts'
 import type { EnrolReply } from './enrolment.ts'
 import { type FleetDisk, loadAuthority, loadOnlineKeys, settle, storedObject } from './fleet-folder.ts'
@@ -71,16 +73,19 @@ export interface Fleet {
    * token, used up, revoked), `expired`, `untrusted` (forged or changed on its way),
    * `already-exists` (the name has another key), `replayed`, or `bad-input`. The same request again
    * is answered again, and counts as one use. A renewal of the root itself, named by `root`, holds
-   * however long ago the certificate ended: the root has the authority's key.
+   * whatever the clocks say: the root has the authority's key.
    */
   enrol(request: unknown, root?: NodeName): Promise<EnrolReply>
   /** A join string. */
   createToken(wish: TokenWish): Promise<string>
   /**
-   * Refuses the node any further certificate. Its name stays taken, and its present certificate
-   * holds to its end.
+   * Refuses the node any further certificate, and turns its key away wherever that becomes known. Its
+   * name stays taken.
    */
   revoke(name: NodeName): Promise<void>
+  revocations: Revocations
+  /** The digest of the revocations that a child knows. */
+  revokedHeard(node: NodeName, digest: string): void
 }
 
 /** Opens the fleet in a home. `dir` is the home. Throws `not-found` if there is no fleet. */
@@ -113,7 +118,12 @@ export async function openFleet(parts: {
   const inTurn = takingTurns()
   const signing = await openSigning({ dir, folder, disk, clock, time, keys, timestampLifetimeMs, published })
   const isRestored = () => signing.numberFloor() > 0
-  const admissions = await openAdmissions({ authority, rootBytes, clock: time, random, records, isRestored })
+  const revocations = await openRevocations({ file: revokedFileIn(home), ca: authority.certificate, disk })
+  const revokedHeard = createRevokedHeard(clock, revocations)
+  const admissions = await openAdmissions({
+    ...{ authority, rootBytes, clock: time, random, records, isRestored },
+    ...{ revocations, revokedHeard },
+  })
 
   return {
     name: authority.fleet,
@@ -152,5 +162,7 @@ export async function openFleet(parts: {
     enrol: (request, root) => admissions.enrol(request, root),
     createToken: (wish) => admissions.createToken({ ...wish, timestampVersion: signing.timestamp().version }),
     revoke: (name) => admissions.revoke(name),
+    revocations,
+    revokedHeard: revokedHeard.heard,
   }
 }

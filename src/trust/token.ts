@@ -6,7 +6,15 @@ import { deflateSync, inflateSync } from 'node:zlib'
 import * as v from 'valibot'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import { countSchema, type Instant, instantSchema, type Sha256, sha256Schema } from '../model/names.ts'
+import {
+  countSchema,
+  type Instant,
+  instantSchema,
+  type NodeName,
+  nodeNameSchema,
+  type Sha256,
+  sha256Schema,
+} from '../model/names.ts'
 import { parseJson, parserOf } from '../model/parse.ts'
 import { parentUrlSchema } from '../model/settings.ts'
 import type { TlsIdentity } from '../world/world.ts'
@@ -26,6 +34,8 @@ export interface Token {
   /** For the joining node, a timestamp with a lower version is a rollback. */
   timestampVersion: number
   issuedAt: Instant
+  /** The name that the token is for; absent if it is for any free name. */
+  replaces?: NodeName
   expiresAt: Instant
   /** DER: the enrolment certificate, and the fleet's authority. */
   certificate: Uint8Array
@@ -55,6 +65,7 @@ const payloadSchema = v.strictObject({
   i: instantSchema,
   e: base64Schema,
   c: base64Schema,
+  n: v.exactOptional(nodeNameSchema),
 })
 const parsePayload = parserOf(payloadSchema)
 
@@ -69,6 +80,7 @@ export function formatToken(parts: TokenParts): string {
     i: parts.issuedAt,
     e: base64(parts.certificate),
     c: base64(parts.ca),
+    ...(parts.replaces !== undefined && { n: parts.replaces }),
   }
   return prefix + deflateSync(JSON.stringify(payload), { level: 9 }).toString('base64url')
 }
@@ -88,6 +100,7 @@ export function parseToken(text: string, now: Instant): Token {
     issuedAt: payload.i,
     certificate: bytes(payload.e),
     ca: bytes(payload.c),
+    ...(payload.n !== undefined && { replaces: payload.n }),
   }
   const token: Token = { ...parts, ...readCertificates(parts) }
   if (now >= token.expiresAt) {

@@ -6,11 +6,12 @@ import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { delimiter, join } from 'node:path'
-import type { Readable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import { codeOf, Failure, messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
-import { type NamelessFile, openNamelessFile } from './nameless-file.ts'
+import { canBeGated, gatedCall, gateFd } from './programs/gated-start.ts'
+import { type NamelessFile, openNamelessFile } from './programs/nameless-file.ts'
 import type { Exec, Run, RunResult } from './world.ts'
 
 /**
@@ -38,13 +39,16 @@ async function run(run: Run): Promise<RunResult> {
  */
 async function runChild(run: Run, files: readonly NamelessFile[]): Promise<RunResult> {
   const [out, err] = files
-  const child = spawn(run.program, run.args, {
+  const isGated = run.gated === true && (await canBeGated(await fileOf(run.program)))
+  const { program, args } = isGated ? gatedCall(run.program, run.args) : run
+  const child = spawn(program, args, {
     detached: true,
-    stdio: ['ignore', out?.fd ?? 'pipe', err?.fd ?? 'pipe'],
+    stdio: ['ignore', out?.fd ?? 'pipe', err?.fd ?? 'pipe', ...(isGated ? ['pipe' as const] : [])],
     env: { ...minimalEnvironment(), ...run.env },
     ...(run.cwd === undefined ? {} : { cwd: run.cwd }),
   })
   if (child.pid !== undefined) run.onStart?.(child.pid)
+  if (isGated) openGate(child)
   const keptBytes = run.outputMaxBytes ?? limits.outputKeptBytes
   const stdout = collectFrom(child.stdout, keptBytes, (line) => run.onLine?.('stdout', line))
   const stderr = collectFrom(child.stderr, keptBytes, (line) => run.onLine?.('stderr', line))
@@ -78,6 +82,17 @@ async function runChild(run: Run, files: readonly NamelessFile[]): Promise<RunRe
     clearTimeout(killTimer)
     run.signal?.removeEventListener('abort', end)
   }
+}
+
+/** A shell that has been ended meanwhile hears nothing. */
+function openGate(child: ChildProcess): void {
+  const gate = child.stdio[gateFd] as Writable | null | undefined
+  gate?.on('error', () => {})
+  gate?.end('go\n')
+}
+
+async function fileOf(program: string): Promise<string | undefined> {
+  return program.includes('/') ? program : await which(program)
 }
 
 async function detach(run: Parameters<Exec['detach']>[0]): Promise<{ pid: number }> {

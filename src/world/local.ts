@@ -238,7 +238,7 @@ function callFailure(error: unknown, options: { path: string; timeoutMs?: number
   if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR') return notRunning(options.path, error)
   if (code === 'EACCES' || code === 'EPERM') {
     return new Failure('refused', `no permission to open ${options.path}`, {
-      hint: 'run this as the user that banyan runs as',
+      hint: 'run this as the user of the daemon',
       cause: error,
     })
   }
@@ -260,7 +260,9 @@ async function listenOwnerOnly(server: Server, path: string, shownPath: string):
       throw new Failure('disk', `cannot listen at ${shownPath}: ${messageOf(error)}`, { cause: error })
     }
     if (await answers(path)) {
-      throw new Failure('locked', `another process listens at ${shownPath}`, { hint: 'banyan is already running here' })
+      throw new Failure('locked', `another process listens at ${shownPath}`, {
+        hint: 'the daemon of this home runs already',
+      })
     }
     await fs.rm(path, { force: true })
   }

@@ -7,7 +7,7 @@ import { systemExec } from './exec.ts'
 import { openFacts } from './facts.ts'
 import { openHttp } from './http/http.ts'
 import { systemRandom } from './random.ts'
-import { openLevelStore } from './store.ts'
+import { openLevelStore } from './store/store.ts'
 import type { Log, World } from './world.ts'
 
 export function openWorld({ log }: { log: Log }): World {

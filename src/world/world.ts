@@ -98,6 +98,23 @@ export interface OpenStore extends Store {
   close(): Promise<void>
 }
 
+/** A database that was damaged and is rebuilt. */
+export interface StoreDamage {
+  /** What was found, in words for a person. */
+  because: string
+  /** What the database said, for the log. */
+  detail: string
+  /** How many values were saved. */
+  saved: number
+  /** Where the damaged database is kept. */
+  aside: string
+}
+
+export interface StoreOptions {
+  /** Called after each rebuild, also while the store is being opened. */
+  onDamaged?: (damage: StoreDamage) => void
+}
+
 export interface Run {
   program: string
   args: readonly string[]
@@ -125,6 +142,11 @@ export interface Run {
    * returns.
    */
   onStart?: (pid: number) => void
+  /**
+   * The program runs only once `onStart` has returned, and never if its starter ends before that.
+   * Until then, a shell is in its place.
+   */
+  gated?: boolean
 }
 
 export interface RunResult {
@@ -309,5 +331,5 @@ export interface World {
   facts: FactSource
   log: Log
   /** Throws `locked` if another process has the store open. */
-  openStore(path: string): Promise<OpenStore>
+  openStore(path: string, options?: StoreOptions): Promise<OpenStore>
 }

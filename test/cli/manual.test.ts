@@ -3,9 +3,9 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import type { Argv } from 'yargs'
 import { commands } from '../../src/cli/commands.ts'
 import { completionCommand } from '../../src/cli/parser.ts'
+import { optionsOf } from './options.ts'
 
 const root = path.join(import.meta.dirname, '..', '..')
 const manual = fs.readFileSync(path.join(root, 'docs', 'banyan.1'), 'utf8').replaceAll('\\-', '-')
@@ -37,15 +37,3 @@ t.test('the manual page and the README call only commands that there are', async
     [],
   )
 })
-
-function optionsOf(builder: (argv: Argv) => Argv): string[] {
-  const options: string[] = []
-  const recorder: Argv = new Proxy({} as Argv, {
-    get: (_, method) => (name: string) => {
-      if (method === 'option') options.push(name)
-      return recorder
-    },
-  })
-  builder(recorder)
-  return options
-}

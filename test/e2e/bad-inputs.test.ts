@@ -281,7 +281,7 @@ async function allRefused(t: Test, scene: Scene, rows: readonly Row[]): Promise<
  * the root says of itself.
  */
 async function stateOf({ tree, root, spare }: Scene): Promise<unknown> {
-  const isLive = (relative: string) => /^(state|run)(\/|$)/.test(relative)
+  const isLive = (relative: string) => /^(state|kept|run)(\/|$)/.test(relative)
   const { packages } = (await tree.ask('root', '/packages')) as { packages: unknown }
   const { revision } = (await tree.ask('root', '/status')) as { revision: unknown }
   return {
@@ -703,13 +703,13 @@ function settingsRows(tree: RealTree): SettingsRow[] {
       what: 'a name that the certificate is not for',
       settings: set('name', '"other"'),
       says: /node\.yaml: name is other, and the certificate is for spare/,
-      hint: /keeps the name/,
+      hint: /set the name back in node\.yaml/,
     },
     {
       what: 'a port that is taken',
       settings: set('controlPort', taken),
       says: new RegExp(`error: port ${taken} at 127\\.0\\.0\\.1 is taken`),
-      hint: /already running\?.*another port/,
+      hint: /does its daemon run already\?.*another port/,
     },
     {
       what: 'a swarm port that is taken',

@@ -23,6 +23,7 @@ t.test('a doctor says what is wrong with a node, whether or not its daemon runs'
     /^fine +certificate +it holds until 20/m,
     /^fine +daemon +it runs: converged$/m,
     /^fine +parents +https:/m,
+    /^fine +reach +port \d+ at 127\.0\.0\.1 answers https:/m,
   ]) {
     t.match(healthy.stdout, line)
   }

@@ -28,7 +28,8 @@ t.test('every limit has a sentence of its own', async (t) => {
 })
 
 t.test('every limit names its unit last', async (t) => {
-  const units = /(Ms|S|Bytes|Chars|Max|Kept|Share|Aimed|BytesPerSecond|Nodes|Shown|Intervals|Doublings|Factor|AtOnce)$/
+  const units =
+    /(Ms|S|Bytes|Chars|Max|Kept|Share|Aimed|BytesPerSecond|Nodes|Shown|Intervals|Doublings|Factor|AtOnce|PerMinute)$/
   // Their unit stands before what sets them apart.
   const others = ['objectBytesUnknown', 'wiresKeptForDials', 'attacksKeptOfOne', 'attacksKeptOfKind']
   t.same(

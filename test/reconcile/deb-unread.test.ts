@@ -108,7 +108,7 @@ t.test('records of dpkg that a power cut took or emptied are made again by a rei
 })
 
 t.test('what keeps dpkg from working at all is told with package and file', async (t) => {
-  const { info, deb, ensure, database } = await machine(t)
+  const { info, deb, ensure } = await machine(t)
   const list = await fs.readFile(`${info}/two.list`, 'utf8')
   await fs.writeFile(`${info}/two.list`, '/.\n/\n/opt\n')
   const other = await deb({ name: 'other', version: '1' })
@@ -116,12 +116,50 @@ t.test('what keeps dpkg from working at all is told with package and file', asyn
     { outcome: 'failed', detail: /files list file for package 'two' contains empty filename/ },
   ])
   await fs.writeFile(`${info}/two.list`, list)
-  const status = await fs.readFile(`${database}/status`, 'utf8')
-  const half = status.replace(/(Package: two\nStatus: )install ok installed/, '$1install reinstreq half-installed')
-  await fs.writeFile(`${database}/status`, half)
-  t.match(await ensure(stepOf('install', other)), [
-    { outcome: 'failed', detail: /The package two needs to be reinstalled/ },
-  ])
+})
+
+t.test('a package that has to be installed again keeps no other from changing, and is named', async (t) => {
+  const { deb, ensure, database, states, built, journal } = await machine(t)
+  const spoil = async (how: string) => {
+    const status = await fs.readFile(`${database}/status`, 'utf8')
+    await fs.writeFile(`${database}/status`, status.replace(/(Package: two\nStatus: )install ok installed/, `$1${how}`))
+  }
+  const fields = ['Provides: mta', 'Conflicts: mta', 'Replaces: mta']
+  const base = await deb({ name: 'base', version: '1' })
+  const [old, fresh] = [
+    await deb({ name: 'oldmta', version: '1' }, ...fields),
+    await deb({ name: 'newmta', version: '1', depends: ['base'] }, ...fields),
+  ]
+  const unmet = await deb({ name: 'unmet', version: '1', depends: ['nothere'] })
+  const bad = await deb({ name: 'bad', version: '1', scripts: { postInstall: 'exit 3' } })
+  for (const how of ['install reinstreq installed', 'install reinstreq half-installed']) {
+    await spoil(how)
+    const hint = /while two needs to be reinstalled \(.*dpkg --remove --force-remove-reinstreq two\)/
+    t.match(await ensure(stepOf('install', old), stepOf('remove', built.get('one') as Built)), [
+      { outcome: 'changed', version: '1', detail: hint },
+      { outcome: 'changed', version: null },
+    ])
+    t.match(await ensure(stepOf('remove', old), stepOf('install', fresh), stepOf('install', base)), [
+      { outcome: 'changed', version: null },
+      { outcome: 'changed', version: '1' },
+      { outcome: 'changed', version: '1' },
+    ])
+    t.match(await ensure(stepOf('install', unmet), stepOf('install', bad)), [
+      { outcome: 'failed', version: null, detail: /unmet : Depends: nothere/ },
+      { outcome: 'failed', version: null, detail: /removed again/ },
+    ])
+    t.match(await ensure(stepOf('remove', fresh), stepOf('remove', base)), [{ version: null }, { version: null }])
+    t.same(await states('two', 'oldmta'), { two: 'broken' })
+    journal.length = 0
+    t.match(await ensure(stepOf('remove', built.get('two') as Built)), [{ outcome: 'changed', version: null }])
+    t.same(await states('two'), {})
+    const [one, two] = [built.get('one') as Built, built.get('two') as Built]
+    t.match(await ensure(stepOf('install', one), stepOf('install', two)), [{ version: '1' }, { version: '1' }])
+    t.notOk(
+      journal.some((step) => step.startsWith('dpkg ') && step.includes('--install')),
+      'apt works again',
+    )
+  }
 })
 
 t.test('lock files that nobody holds keep nothing back', async (t) => {

@@ -4,31 +4,12 @@ import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import t, { type Test } from 'tap'
 import { limits } from '../../src/model/limits.ts'
-import { debProvider } from '../../src/reconcile/providers/deb/deb.ts'
-import { debWaits } from '../../src/reconcile/providers/deb/deb-tools.ts'
-import type { Provider } from '../../src/reconcile/providers/provider.ts'
-import { rpmProvider } from '../../src/reconcile/providers/rpm/rpm.ts'
-import { rpmWaits } from '../../src/reconcile/providers/rpm/rpm-tools.ts'
-import { systemDisk } from '../../src/world/disk.ts'
-import { systemExec } from '../../src/world/exec.ts'
-import type { Exec } from '../../src/world/world.ts'
-import { type Built, buildDeb, buildRpm, stepOf, type Wanted } from './packages.ts'
-import { makeRpmMachine } from './rpm-machine.ts'
+import { debWorld, ensure, heal, look, rpmWorld } from './drift-world.ts'
 
 t.setTimeout(600_000)
+const machines = t.testdir()
 
-interface World {
-  provider: Provider
-  root: string
-  home: string
-  /** The programs that were run, with their arguments. */
-  calls: string[]
-  /** Where a script of a package reaches a file of the machine. */
-  inside(file: string): string
-  build(wanted: Wanted): Promise<Built>
-}
-
-const kinds = { deb: debWorld, rpm: rpmWorld }
+const kinds = { deb: debWorld, rpm: (t: Test) => rpmWorld(t, machines) }
 
 for (const [kind, open] of Object.entries(kinds)) {
   t.test(`${kind}: what a package's own script made of its files is no drift`, async (t) => {
@@ -140,56 +121,3 @@ t.test('deb: a link that a service user made is not followed when a file goes ba
   t.match(outcome?.detail, /db was not given back: shop is a link in a folder that can be written by anybody/)
   t.same(await fs.readdir(`${world.root}/etc`).then((names) => names.filter((name) => name === 'db')), [])
 })
-
-async function look(world: World, more: { ignored?: Map<string, string[]> } = {}) {
-  return await world.provider.inspect(['shop'], { owned: new Set(['shop']), depth: 'quick', ...more })
-}
-
-async function ensure(world: World, built: Built) {
-  return await world.provider.ensure([stepOf('install', built)], contextOf(world))
-}
-
-async function heal(world: World, built: Built, ignore: string[] = []) {
-  const [seen] = await look(world, { ignored: new Map([['shop', ignore]]) })
-  const step = stepOf('reinstall', built, { from: '1.0-1', cause: 'drift', found: seen?.found ?? '' })
-  return await world.provider.ensure([{ ...step, action: { ...step.action, ignore } }], contextOf(world))
-}
-
-function contextOf({ home }: World) {
-  return { workFolder: path.join(home, 'work'), journal: async () => {}, output: () => {} }
-}
-
-function notingExec(calls: string[]): Pick<Exec, 'run' | 'which'> {
-  return {
-    which: systemExec.which,
-    async run(run) {
-      calls.push([run.program, ...run.args].join(' '))
-      return await systemExec.run(run)
-    },
-  }
-}
-
-async function debWorld(t: Test): Promise<World> {
-  const folder = t.testdir({ root: {}, store: {}, home: { work: {} } })
-  const [root, home, calls] = [`${folder}/root`, `${folder}/home`, [] as string[]]
-  const provider = debProvider({ targetRoot: root, home, exec: notingExec(calls), disk: systemDisk, waits: debWaits })
-  return {
-    provider,
-    root,
-    home,
-    calls,
-    inside: (file) => root + file,
-    build: (wanted) => buildDeb(`${folder}/store`, wanted),
-  }
-}
-
-const machines = t.testdir()
-
-async function rpmWorld(t: Test): Promise<World> {
-  const folder = t.testdir({ root: {}, store: {}, home: { work: {} } })
-  const [root, home, calls] = [`${folder}/root`, `${folder}/home`, [] as string[]]
-  await makeRpmMachine(root, machines)
-  const exec = notingExec(calls)
-  const provider = rpmProvider({ targetRoot: root, home, exec, disk: systemDisk, waits: rpmWaits, frontEnd: 'rpm' })
-  return { provider, root, home, calls, inside: (file) => file, build: (wanted) => buildRpm(`${folder}/store`, wanted) }
-}

@@ -4,10 +4,13 @@ import { hash } from 'node:crypto'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import t, { type Test } from 'tap'
+import { Failure } from '../../src/model/failure.ts'
+import { limits } from '../../src/model/limits.ts'
 import type { Manifest } from '../../src/model/manifest.ts'
 import { treeProvider } from '../../src/reconcile/providers/tree/tree.ts'
 import { systemDisk } from '../../src/world/disk.ts'
 import { systemExec } from '../../src/world/exec.ts'
+import type { Disk } from '../../src/world/world.ts'
 import { type Built, buildTree, stepOf, type Wanted } from './packages.ts'
 import { type Entry, tarOf } from './tar-writer.ts'
 
@@ -56,6 +59,42 @@ t.test('tree: a file that its owner fills, or that a rule or the package leaves 
     t.equal(await fs.readFile(`${opt}/current/${file}`, 'utf8'), content, file)
   }
   t.match(await look('full', ignore), { state: 'whole', left: /keys/ })
+})
+
+t.test('tree: what is ignored counts for nothing: a large file is not copied, a removed one stays away', async (t) => {
+  const { ensure, heal, look, opt, build, home } = await treeWorld(t)
+  const built = await build({ files: { tool: 'tool', 'data/db': 'as shipped', 'data/demo/a': 'a', 'etc/own': 'o' } })
+  await ensure(stepOf('install', built))
+  await fs.truncate(`${opt}/current/data/db`, limits.replacedMaxBytes + 1)
+  await fs.rm(`${opt}/current/data/demo`, { recursive: true })
+  await fs.rm(`${opt}/current/etc`, { recursive: true })
+  await fs.writeFile(`${opt}/current/tool`, 'tampered')
+  const ignore = ['/opt/shop/current/data/**', '/opt/shop/current/etc']
+  const [gone, needed] = [`${opt}/current/data/demo`, `${opt}/current/etc/own`]
+  t.match(await heal(built, ignore), { outcome: 'changed' })
+  t.equal((await fs.stat(`${opt}/current/data/db`)).size, limits.replacedMaxBytes + 1)
+  await t.rejects(fs.stat(gone), { code: 'ENOENT' })
+  t.equal(await fs.readFile(needed, 'utf8'), 'o', 'what is not ignored needs its folder')
+  t.same(await fs.readdir(`${home}/replaced/tree-shop/1/opt/shop/versions/1.0`), ['tool'])
+  const seen = await look('quick', ignore)
+  t.match(seen, { state: 'whole', left: /missing data\/demo/ })
+})
+
+t.test('tree: what is kept of heals stays bounded, also if they do not end well', async (t) => {
+  const { ensure, heal, opt, build, home, stand } = await treeWorld(t)
+  const built = await build({ files: { tool: 'tool' } })
+  await ensure(stepOf('install', built))
+  for (let n = 0; n < limits.replacedKept + 3; n += 1) {
+    await fs.writeFile(`${opt}/current/tool`, `tampered ${n}`)
+    let links = 0
+    stand.pointLink = async (link, target) => {
+      links += 1
+      if (links === 2) throw new Failure('disk', 'the disk says no')
+      await systemDisk.pointLink(link, target)
+    }
+    t.match(await heal(built), { outcome: 'failed', detail: /the disk says no/ })
+  }
+  t.ok((await fs.readdir(`${home}/replaced/tree-shop`)).length <= limits.replacedKept)
 })
 
 t.test('tree: a folder that somebody put in the place of a file is kept aside too', async (t) => {
@@ -136,7 +175,9 @@ t.test('tree: files belong to the accounts that the package names, which its hoo
 async function treeWorld(t: Test) {
   const folder = t.testdir({ root: {}, store: {}, home: { work: {} } })
   const [targetRoot, home] = [`${folder}/root`, `${folder}/home`]
-  const provider = treeProvider({ targetRoot, home, exec: systemExec, disk: systemDisk })
+  const stand: Partial<Disk> = {}
+  const disk = new Proxy(systemDisk, { get: (real, key: keyof Disk) => stand[key] ?? real[key] })
+  const provider = treeProvider({ targetRoot, home, exec: systemExec, disk })
   const context = { workFolder: path.join(home, 'work'), journal: async () => {}, output: () => {} }
   const ensure = async (step: ReturnType<typeof stepOf>) => (await provider.ensure([step], context))[0]
   const look = async (depth: 'quick' | 'full' = 'quick', ignore: string[] = []) =>
@@ -145,6 +186,8 @@ async function treeWorld(t: Test) {
     opt: `${targetRoot}/opt/shop`,
     root: targetRoot,
     home,
+    /** What takes the place of functions of the disk. */
+    stand,
     /** A tree of exactly these entries. */
     async pack(entries: Entry[], more: Partial<Manifest> = {}): Promise<Built> {
       const { manifest, path: old } = await buildTree(`${folder}/store`, { name: 'shop', version: '1.0' })

@@ -7,6 +7,8 @@ import { withTerms } from '../../src/reconcile/ignored.ts'
 import { treeProvider } from '../../src/reconcile/providers/tree/tree.ts'
 import { systemDisk } from '../../src/world/disk.ts'
 import { systemExec } from '../../src/world/exec.ts'
+import { cutLeftOutput } from '../../src/world/programs/left-output.ts'
+import { isNamelessFile } from '../../src/world/programs/nameless-file.ts'
 import type { Run } from '../../src/world/world.ts'
 import { buildTree, stepOf } from './packages.ts'
 
@@ -57,6 +59,50 @@ t.test('what a hook leaves in the background goes on after the hook', async (t) 
   }
   t.equal(content, 'went-on\n', 'although it prints to the output that it was given')
 })
+
+t.test('what such a service prints stays bounded, and printing goes on', async (t) => {
+  const { ensure, build, folder } = await hookWorld(t)
+  const [go, cut, done] = [`${folder}/go`, `${folder}/cut`, `${folder}/done`]
+  const waitFor = (file: string) => `for n in $(seq 400); do test -e ${file} && break; sleep 0.05; done`
+  const size = 100_000
+  const program = `echo $$ > ${folder}/pid; ${waitFor(go)}; head -c ${size} /dev/zero; : > ${folder}/full; ${waitFor(cut)}; echo more; wc -c < /proc/$$/fd/1 > ${done}.new; mv ${done}.new ${done}`
+  const built = await build({ postInstall: `setsid sh -c '${program}' &` })
+  t.match(await ensure(stepOf('install', built)), { outcome: 'changed' })
+  await fs.writeFile(go, '')
+  await written(`${folder}/full`)
+  const output = `/proc/${(await written(`${folder}/pid`, /\d+\n/)).trim()}/fd/1`
+  t.equal((await fs.stat(output)).size, size)
+  await cutLeftOutput()
+  t.equal((await fs.stat(output)).size, size, 'it is not large')
+  await cutLeftOutput({ maxBytes: size - 1 })
+  t.equal((await fs.stat(output)).size, 0)
+  await fs.writeFile(cut, '')
+  t.equal((await written(done, /\n/)).trim(), '5')
+})
+
+t.test('only nameless files of ours are cut', async (t) => {
+  const folder = t.testdir({})
+  const uuid = '01234567-89ab-4cde-8f01-23456789abcd'
+  t.ok(isNamelessFile(`/dev/shm/banyan-${uuid} (deleted)`))
+  for (const other of [`/dev/shm/banyan-${uuid}`, '/etc/passwd', 'socket:[12]', `/x/banyan-${uuid}1 (deleted)`]) {
+    t.notOk(isNamelessFile(other))
+  }
+  // A process that shows one file and then another one.
+  await fs.mkdir(`${folder}/proc/12/fd`, { recursive: true })
+  await fs.writeFile(`${folder}/proc/12/fd/banyan-${uuid} (deleted)`, 'words')
+  await fs.symlink(`./banyan-${uuid} (deleted)`, `${folder}/proc/12/fd/1`)
+  await cutLeftOutput({ folder: `${folder}/proc`, maxBytes: 1 })
+  t.equal((await fs.stat(`${folder}/proc/12/fd/1`)).size, 5, 'it has a name')
+})
+
+/** The content of a file, once there is such a content. */
+async function written(file: string, content = /^/): Promise<string> {
+  for (;;) {
+    const text = await fs.readFile(file, 'utf8').catch(() => undefined)
+    if (text !== undefined && content.test(text)) return text
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
 
 async function hookWorld(t: Test) {
   const folder = t.testdir({ root: {}, store: {}, work: {} })

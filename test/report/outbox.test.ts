@@ -194,3 +194,20 @@ t.test('whenever it is killed, an outbox loses nothing that it took', async () =
     { numRuns: 100 },
   )
 })
+
+t.test(
+  'a report that a damaged database has lost holds up no other, and the next one of its node is sent',
+  async (t) => {
+    const store = await machine().store()
+    const outbox = await openOutbox({ store })
+    await outbox.put([signedOf('a', 1), signedOf('b', 1)])
+    await store.delete('signed/a')
+    t.same(countersIn(await outbox.take()), [['b', 1]])
+    t.equal(outbox.size(), 1)
+    await outbox.put([signedOf('a', 1)])
+    t.same(countersIn(await outbox.take()), [
+      ['b', 1],
+      ['a', 1],
+    ])
+  },
+)

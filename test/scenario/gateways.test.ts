@@ -21,7 +21,8 @@ await scenario('two sites without a staging server carry each payload once over 
     check.same(takers.length, 1, `one node of ${site} took from the parent`)
   }
   const slowest = Math.max(...tree.below('root').map(tookMs))
-  check.ok(slowest < idealMs + 1000, `the last one had it after ${slowest} ms, ideal are ${idealMs}`)
+  // Two gateways that begin in the same moment take turns at the same pieces for a while.
+  check.ok(slowest < idealMs * 1.35, `the last one had it after ${slowest} ms, ideal are ${idealMs}`)
 })
 
 for (const [how, power, most] of [

@@ -56,6 +56,27 @@ t.test('a peer that moved is dialled where it is now, whatever becomes of the ol
   t.same([connected, discarded], [['here'], []])
 })
 
+t.test(
+  'a peer that moved is dialled although there is a wire to where it was, and one that did not is not',
+  async (t) => {
+    const { dialer, dialled } = dialling(
+      async () => 'here',
+      new Map(),
+      (_, hasMoved) => !hasMoved,
+    )
+    const others = ['10.0.0.3']
+    dialer.setPeers([meeting('mover', '10.0.0.2')])
+    dialer.setPeers([{ ...meeting('mover', '10.0.0.2'), others }])
+    dialer.setPeers([meeting('mover', '10.0.0.3')])
+    t.same(dialled, [], 'it was told to be at this address, too')
+    dialer.setPeers([meeting('mover', '10.0.0.4')])
+    t.same(
+      dialled.map(({ address }) => address),
+      ['10.0.0.4'],
+    )
+  },
+)
+
 t.test('who is banned is dialled when that is over, and keeps nothing busy meanwhile', async (t) => {
   const bans = new Map([['mallory', Number.POSITIVE_INFINITY]])
   const { dialer, dialled, simulation } = dialling(async () => 'here', bans)
@@ -147,7 +168,11 @@ function meeting(node: string, address = '10.0.0.9'): PeerToDial {
   return { node, address, port: 7000, relation: 'sibling', elsewhere: null }
 }
 
-function dialling(dial?: (meeting: PeerToDial) => Promise<string>, bannedUntilMs = new Map<string, number>()) {
+function dialling(
+  dial?: (meeting: PeerToDial) => Promise<string>,
+  bannedUntilMs = new Map<string, number>(),
+  isSettled = (_node: string, _hasMoved: boolean) => false,
+) {
   const simulation = createSimulation()
   const { clock, random } = simulation.node({ address: '10.0.0.1' }).world
   const [dialled, connected, discarded]: [PeerToDial[], string[], string[]] = [[], [], []]
@@ -162,7 +187,7 @@ function dialling(dial?: (meeting: PeerToDial) => Promise<string>, bannedUntilMs
       if (dial !== undefined) return dial(meeting)
       throw new Failure('unreachable', 'nobody is there')
     },
-    isSettled: () => false,
+    isSettled,
     bannedForMs: (node) => Math.max(0, (bannedUntilMs.get(node) ?? 0) - simulation.now()),
     onConnection: (connection) => {
       connected.push(connection)

@@ -127,6 +127,30 @@ t.test('a node that answers in place of another one is not believed', async (t) 
   t.equal(client.transfer(payload).have, 0)
 })
 
+t.test('another node of the fleet at the address of a sibling is no attack', async (t) => {
+  const nodes = await nodesFor(t)
+  const other = await nodes.seed('other', payload)
+  const client = await nodes.start('client')
+  client.swarm.setWanted([payload.spec])
+  client.swarm.setPeers(infoHash, [{ ...other.as('sibling'), node: 'meant' }])
+  const { reach } = await client.event('siblings')
+  t.match(reach, { reached: 0, unreached: [{ node: 'meant', because: /is other, not meant/ }] })
+  t.same(
+    client.events.filter(({ kind }) => kind === 'attack'),
+    [],
+  )
+})
+
+t.test('a sibling whose machine takes no connection at any of its addresses counts as not reached', async (t) => {
+  const nodes = await nodesFor(t)
+  const client = await nodes.start('client')
+  client.swarm.setWanted([payload.spec])
+  const nowhere = { address: '127.0.0.2', others: ['127.0.0.3'], port: 1 }
+  client.swarm.setPeers(infoHash, [{ ...nowhere, node: 'gone', relation: 'sibling', site: null }])
+  const { reach } = await client.event('siblings')
+  t.match(reach, { reached: 0, unreached: [{ node: 'gone', place: '127.0.0.2 127.0.0.3 port 1' }] })
+})
+
 t.test('the engine listens on nothing, while the swarm port is the only one', async (t) => {
   const nodes = await nodesFor(t)
   const client = await nodes.start('client')

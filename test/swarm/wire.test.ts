@@ -1,5 +1,6 @@
 // A wire between its other end and bittorrent-protocol, and what the engine's process may say.
 
+import { EventEmitter } from 'node:events'
 import t from 'tap'
 import type { Wire } from 'webtorrent'
 import { limits } from '../../src/model/limits.ts'
@@ -129,6 +130,18 @@ t.test('messages of no use are few, and come back with time', async (t) => {
   }
 })
 
+t.test('a peer that takes blocks may say more, as some ordinary clients do with each of them', async (t) => {
+  const { wire, abuses, emitter } = tamed({})
+  const says = wire as unknown as Record<'_onChoke' | '_onUninterested', () => void>
+  for (let block = 0; block < 10_000; block += 1) {
+    emitter.emit('upload', 16 * 1024)
+    says._onChoke()
+    says._onUninterested()
+  }
+  await settled()
+  t.same(abuses, [])
+})
+
 t.test('news of pieces, and refusals of what was asked for, are as many as there are', async (t) => {
   const { wire, abuses } = tamed({})
   for (let piece = 0; piece < 10_000; piece += 1) {
@@ -147,7 +160,9 @@ function tamed({ parser = () => {}, clock = handClock() }: { parser?: () => void
   const state = { buffered: 0 }
   const blocks: string[] = []
   const peerHas = new Set<number>()
+  const emitter = new EventEmitter()
   const wire = {
+    on: (event: string, listener: (bytes: number) => void) => emitter.on(event, listener),
     peerPieces: { get: (piece: number) => peerHas.has(piece) },
     _onHave: (piece: number) => piece < 900 && peerHas.add(piece),
     ...{ _parserSize: 4, _readableState: state, _parser: parser },
@@ -171,5 +186,5 @@ function tamed({ parser = () => {}, clock = handClock() }: { parser?: () => void
     arrived: (_bytes, goOn) => goOn(),
     abuse: (because) => abuses.push(because),
   })
-  return { wire, blocks, abuses, sites, told, pushed: () => state.buffered }
+  return { wire, emitter, blocks, abuses, sites, told, pushed: () => state.buffered }
 }

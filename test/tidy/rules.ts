@@ -32,7 +32,7 @@ const mayImportTypes: Readonly<Record<string, readonly string[]>> = { release: [
  * Three commands work where there is no daemon
  * (docs/decisions/0001-cli-starts-without-a-daemon.md).
  */
-const cliMayLoad = ['node/setup/init.ts', 'node/setup/join.ts', 'node/setup/doctor.ts']
+const cliMayLoad = ['node/setup/init.ts', 'node/setup/join.ts', 'node/setup/join-again.ts', 'node/setup/doctor.ts']
 
 /** Packages that more than one folder may import, and why. */
 const sharedPackages: Readonly<Record<string, string>> = {

@@ -3,10 +3,14 @@
 import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
 import type { Announce } from '../../src/model/wire/announce.ts'
+import type { Unkept } from '../../src/tracker/tracker.ts'
 import { announceOf, type Have, infoHashOf, peersIn, siblingsIn, subtree, swarmOf } from './subtree.ts'
 
-const ofSite = (site: string | null, have: Have = 'none', bytes?: number): Announce =>
-  announceOf([bytes === undefined ? swarmOf(1, have) : { ...swarmOf(1, have), bytes }], { site })
+const ofSite = (site: string | null, have: Have = 'none', bytes?: number, from?: Record<string, number>): Announce => {
+  const sent = Object.entries(from ?? {}).map(([node, bytes]) => ({ node, bytes }))
+  const swarm = { ...swarmOf(1, have), ...(bytes !== undefined && { bytes }), ...(from && { from: sent }) }
+  return announceOf([swarm], { site })
+}
 
 function berlin(options: Parameters<typeof subtree>[0] = {}) {
   const tree = subtree({ holds: () => 'all', ...options })
@@ -92,9 +96,10 @@ t.test('when the gateway has all, the others are sent to it and not to the paren
   say('a', announceOf([], { site: 'berlin' }))
   t.ok(takes('b'), 'who has left it is no gateway')
   say('a', ofSite('berlin', 'all'))
-  t.notOk(takes('b'))
+  t.ok(takes('b'), 'anybody could say that')
+  t.notOk(takes('b', ofSite('berlin', 'some', 10, { a: 9 })), 'once it takes from there itself')
   t.same(relieved, ['b'])
-  t.same(siblingsIn(say('b'), 1), ['a'])
+  t.same(siblingsIn(say('b', ofSite('berlin', 'some', 20, { a: 19 })), 1), ['a'])
   t.notOk(takes('late'))
 })
 
@@ -127,20 +132,21 @@ t.test('a site whose link waits for its gateway gets one more, and each is told 
       clock.pass(step)
       now.bytes += (bytesPerSecond * step) / 1000
       told = ['a', 'b', 'c'].map((node) => {
-        const swarm = { ...swarmOf(payload, 'some'), bytes: now.bytes }
+        const sender = { node: node === 'a' ? 'b' : 'a', bytes: now.bytes / 2 }
+        const swarm = { ...swarmOf(payload, 'some'), bytes: now.bytes, from: [sender] }
         const [parent] = peersIn(say(node, announceOf([swarm], { site: 'berlin' })), payload, 'parent')
         return parent === undefined ? null : (parent.share ?? 'all')
       })
     }
     return told
   }
-  t.same(comes(1, 20, 1000), ['all', null, null])
+  t.same(comes(1, 20, 1_000_000), ['all', null, null])
   clock.pass(limits.gatewayMeasureMs * 2)
-  t.same(comes(2, 8, 400), ['all', null, null])
-  t.same(comes(2, 2, 400), [{ of: 2, which: 0 }, { of: 2, which: 1 }, null])
-  t.same(comes(2, 10, 410), [{ of: 2, which: 0 }, { of: 2, which: 1 }, null], 'which stay, although it was in vain')
+  t.same(comes(2, 8, 400_000), ['all', null, null])
+  t.same(comes(2, 2, 400_000), [{ of: 2, which: 0 }, { of: 2, which: 1 }, null])
+  t.same(comes(2, 10, 410_000), [{ of: 2, which: 0 }, { of: 2, which: 1 }, null], 'which stay, although it was in vain')
   clock.pass(limits.gatewayMeasureMs * 2)
-  t.same(comes(3, 20, 400), ['all', null, null], 'and for the next payload it is known')
+  t.same(comes(3, 20, 400_000), ['all', null, null], 'and for the next payload it is known')
 })
 
 t.test('what a child brings along when it joins or comes from another site says nothing of the link', async (t) => {
@@ -151,7 +157,12 @@ t.test('what a child brings along when it joins or comes from another site says 
     for (let passed = 0; passed < seconds; passed += 1) {
       clock.pass(1000)
       came += 1000
-      for (const node of ['a', 'b']) say(node, ofSite('berlin', 'some', came))
+      for (const [node, other] of [
+        ['a', 'b'],
+        ['b', 'a'],
+      ] as const) {
+        say(node, ofSite('berlin', 'some', came, { [other]: came / 2 }))
+      }
       if (guest !== undefined) say(guest, ofSite('berlin', 'some', brought + came))
     }
     // Of several gateways each is told its share.
@@ -178,4 +189,113 @@ t.test('a gateway that goes to another site is none there, and its site gets ano
   for (const site of ['oslo', 'rome', 'here', 'berlin', 'oslo']) say('b', ofSite(site))
   t.ok(takes('a'), 'whoever hops about is gateway nowhere')
   t.same(may('a', 'b', 'x'), [true, false, true])
+})
+
+t.test('siblings that cannot reach each other take from the parent, each with its own first pieces', async (t) => {
+  const { say, takes, tracker } = berlin()
+  const apart = (...unreached: string[]) => ({ ...ofSite('berlin'), unreached })
+  t.ok(takes('a'))
+  t.notOk(takes('b', apart()))
+  t.ok(takes('b', apart('a')), 'as soon as a dial was in vain')
+  t.notOk(takes('c', apart('a')), 'whoever reaches one of them gets it from that one')
+  t.ok(takes('d', apart('a', 'b', 'c')))
+  t.ok(tracker.mayTake(infoHashOf(1), 'a'), 'who was gateway stays gateway')
+  const shares = ['a', 'b', 'd'].map((node) => {
+    const lists: Record<string, string[]> = { a: [], b: ['a'], d: ['a', 'b', 'c'] }
+    return peersIn(say(node, apart(...(lists[node] ?? []))), 1, 'parent')[0]?.share
+  })
+  t.same(
+    shares,
+    [0, 1, 2].map((which) => ({ of: 3, which })),
+  )
+})
+
+t.test('a sibling that was dialled in vain dials itself, and neither dials when that is in vain too', async (t) => {
+  const { say } = berlin()
+  say('a')
+  t.same(siblingsIn(say('b'), 1), ['a'], 'the late-comer dials')
+  t.same(siblingsIn(say('b', { ...ofSite('berlin'), unreached: ['a'] }), 1), [])
+  t.same(siblingsIn(say('a'), 1), ['b'])
+  t.same(siblingsIn(say('a', { ...ofSite('berlin'), unreached: ['b'] }), 1), [])
+  t.same(siblingsIn(say('b', { ...ofSite('berlin'), unreached: ['a'] }), 1), [])
+})
+
+t.test('a node that meets nobody has a circle of its own, however many siblings there are', async (t) => {
+  const { takes } = berlin()
+  for (let index = 0; index < 100; index += 1) takes(`n${index}`)
+  t.ok(takes('alone', { ...ofSite('berlin'), unreached: ['n1', 'n2', 'n3'], alone: true }))
+  t.notOk(takes('other', { ...ofSite('berlin'), unreached: ['n1', 'n2', 'n3'] }))
+})
+
+t.test('who says that it has all and gives nothing is told of, once two of its siblings lack it', async (t) => {
+  const told: Unkept[] = []
+  const { say, clock } = berlin({ onUnkept: (unkept) => void told.push(unkept) })
+  const passes = (nodes: readonly string[], from?: Record<string, number>) => {
+    for (let second = 0; second * 1000 <= limits.wholeUnkeptMs; second += 1) {
+      say('w', ofSite('berlin', 'all'))
+      for (const node of nodes) say(node, ofSite('berlin', 'some', second, from))
+      clock.pass(1000)
+    }
+  }
+  passes(['a'])
+  t.same(told, [], 'one alone could say so of anybody')
+  passes(['a', 'b'])
+  t.same(new Set(told.map(({ kind, node }) => `${kind} ${node}`)), new Set(['gave-nothing w']))
+  const honest = berlin({ onUnkept: (unkept) => void told.push(unkept) })
+  told.length = 0
+  for (let second = 0; second * 1000 <= limits.wholeUnkeptMs * 2; second += 1) {
+    honest.say('w', ofSite('berlin', 'all'))
+    honest.say('a', ofSite('berlin', 'some', second, { w: second + 1 }))
+    honest.say('b', ofSite('berlin', 'some', second, { a: second + 1 }))
+    honest.clock.pass(1000)
+  }
+  t.same(told, [], 'who gave to one of them has kept its word')
+  honest.say('w', ofSite('berlin', 'none'))
+  t.match(told, [{ kind: 'took-back', node: 'w' }])
+})
+
+t.test('a child is counted to the site that its signed report names', async (t) => {
+  const { say } = berlin({ signedSite: (node) => (node === 'hopper' ? 'rome' : undefined) })
+  t.equal(say('hopper', ofSite('oslo')).site, 'rome')
+  t.equal(say('hopper', ofSite(null)).site, '10.0.0.0/24', 'unless it names none')
+  t.equal(say('unheard', ofSite('oslo')).site, 'oslo', 'or has not reported')
+})
+
+t.test('what a child may not want its parent does not want for it', async (t) => {
+  const { say, tracker } = berlin({ mayWant: (node) => node !== 'liar' })
+  say('liar', announceOf([swarmOf(1, 'none'), swarmOf(2, 'some')], { site: 'berlin' }))
+  t.same(tracker.wanted(), [])
+  t.same(siblingsIn(say('honest', ofSite('berlin')), 1), ['liar'], 'but meets its siblings')
+  t.same(
+    tracker.wanted().map(({ infoHash }) => infoHash),
+    [infoHashOf(1)],
+  )
+  say('honest', ofSite('berlin', 'all'))
+  t.same(tracker.wanted(), [])
+})
+
+t.test('slow is not stuck: a gateway stays while bytes come, also before the first piece is whole', async (t) => {
+  const { clock, say, takes, tracker } = berlin()
+  const coming = (overLink: number) => announceOf([{ ...swarmOf(1, 'none'), overLink }], { site: 'berlin' })
+  t.ok(takes('a'))
+  t.notOk(takes('b'))
+  for (let second = 1; second <= 120; second += 1) {
+    clock.pass(1000)
+    say('a', coming(second * 2_000))
+    say('b')
+  }
+  t.same(
+    ['a', 'b'].map((node) => tracker.mayTake(infoHashOf(1), node)),
+    [true, false],
+  )
+  // A parent that only keeps it waiting sends signs of life.
+  for (let second = 1; second <= 120; second += 1) {
+    clock.pass(1000)
+    say('a', coming(240_000 + second * 5))
+    say('b')
+  }
+  t.same(
+    ['a', 'b'].map((node) => tracker.mayTake(infoHashOf(1), node)),
+    [false, true],
+  )
 })

@@ -4,12 +4,14 @@ import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
 import { noState, type SiteMember, type SiteState, siteAfter, siteWithout } from '../../src/tracker/gateways.ts'
 
-const memberOf = (node: string, rest: Partial<SiteMember> = {}): SiteMember => {
-  return { node, have: 'some', bytes: 1, grewMs: 0, joined: 0, isOpen: true, isLate: false, ...rest }
-}
+/** Its siblings confirm what it says. */
+const memberOf = (node: string, rest: Partial<SiteMember> = {}): SiteMember => ({
+  ...{ node, have: 'some', bytes: 1, grewMs: 0, joined: 0, isOpen: true, isLate: false, trust: 'new' },
+  ...{ isConfirmed: true, confirmedMs: rest.grewMs ?? 0, isServed: false, ...rest },
+})
 const parentBytes = 100
 const after = (before: SiteState, nowMs: number, ...members: SiteMember[]) =>
-  siteAfter(before, { members, nowMs, parentBytes, wanted: 1 })
+  siteAfter(before, { members, nowMs, parentBytes, wanted: 1, patienceMs: patience })
 const namesIn = ({ gateways }: SiteState) => gateways.map(({ node }) => node)
 const patience = limits.gatewayPatienceMs
 
@@ -65,8 +67,9 @@ function play(
       if (step.kind === 'breaks off') state = siteWithout(state, node, nowMs)
     }
     const before = state
-    const now = [...members.values()]
-    state = siteAfter(before, { members: now, nowMs, parentBytes, wanted: 1 })
+    const hasWhole = [...members.values()].some(({ have, isLate }) => have === 'all' && !isLate)
+    const now = [...members.values()].map((member) => ({ ...member, confirmedMs: member.grewMs, isServed: hasWhole }))
+    state = siteAfter(before, { members: now, nowMs, parentBytes, wanted: 1, patienceMs: patience })
     look({ before, after: state, members: now, nowMs, step })
   }
 }
@@ -94,7 +97,7 @@ t.test('deciding twice is deciding once', async () => {
   fc.assert(
     fc.property(steps, (steps) => {
       play(steps, ({ after, members, nowMs }) => {
-        assert.deepEqual(siteAfter(after, { members, nowMs, parentBytes, wanted: 1 }), after)
+        assert.deepEqual(siteAfter(after, { members, nowMs, parentBytes, wanted: 1, patienceMs: patience }), after)
       })
     }),
   )
@@ -128,7 +131,7 @@ t.test('whoever announces, a gateway that gets on stays the only one', async () 
           members: [...members.values()],
           nowMs,
           parentBytes: Number.POSITIVE_INFINITY,
-          wanted: 1,
+          ...{ wanted: 1, patienceMs: patience },
         })
         assert.deepEqual(namesIn(state), [`n${announces[0]?.[0]}`])
       }
@@ -191,14 +194,20 @@ t.test('a gateway that gets nothing although the parent has more is replaced, ea
     state = next
   }
   t.same(waits, [1, 2, 4])
-  const poor = siteAfter(after(noState, 0, ...members), { members, nowMs: patience * 2, parentBytes: 1, wanted: 1 })
+  const poor = siteAfter(after(noState, 0, ...members), {
+    members,
+    nowMs: patience * 2,
+    parentBytes: 1,
+    ...{ wanted: 1, patienceMs: patience },
+    patienceMs: patience,
+  })
   t.same(namesIn(poor), ['a'], 'a parent that has no more is not its fault')
 })
 
 t.test('once somebody at the site has all, nobody takes from the parent', async (t) => {
   const [a, b] = [memberOf('a', { bytes: 90 }), memberOf('b', { bytes: 80 })]
   const elected = after(noState, 0, a, b)
-  const whole = after(elected, 10, { ...a, have: 'all' }, b)
+  const whole = after(elected, 10, { ...a, have: 'all' }, { ...b, isServed: true })
   t.same(namesIn(whole), [])
   t.same(namesIn(after(noState, 0, memberOf('w', { have: 'all' }), b)), [], 'nor where it was there before')
   t.same(namesIn(after(whole, 20, { ...a, have: 'all', isLate: true }, b)), ['b'], 'unless that one is gone')
@@ -222,11 +231,57 @@ t.test('one who gets nothing from the others takes from the parent, one at a tim
 t.test('where several are wanted, all of them are elected at once, as far as there are so many', async (t) => {
   const [a, b, c] = [memberOf('a'), memberOf('b', { joined: 2 }), memberOf('c', { joined: 3 })]
   const one = after(noState, 0, a, b, c)
-  const now = { nowMs: 1, parentBytes, wanted: 2 }
+  const now = { nowMs: 1, parentBytes, wanted: 2, patienceMs: patience }
   const two = siteAfter(one, { ...now, members: [a, b, c] })
   t.same(namesIn(two), ['a', 'b'])
   t.same(siteAfter(two, { ...now, members: [a, b, c] }), two)
   t.same(namesIn(after(two, 2, a, b, c)), ['a', 'b'], 'and stay so when one would do')
   t.same(namesIn(siteAfter(one, { ...now, wanted: 3, members: [a, b] })), ['a', 'b'])
-  t.same(namesIn(siteAfter(two, { ...now, members: [{ ...a, have: 'all' }, b, c] })), [])
+  const whole: SiteMember = { ...a, have: 'all' }
+  t.same(namesIn(siteAfter(two, { ...now, members: [whole, b, c] })), ['b'], 'who takes from the parent goes on')
+  t.same(namesIn(siteAfter(two, { ...now, members: [whole, { ...b, isServed: true }, c] })), [])
 })
+
+t.test('whatever other children say of themselves, a gateway that gives goes on', async () => {
+  const said = fc.record({
+    have: fc.constantFrom('none' as const, 'some' as const, 'all' as const),
+    bytes: fc.nat(1000),
+    trust: fc.constantFrom('new' as const, 'proven' as const, 'poor' as const),
+    passedMs: fc.nat(limits.gatewayPatienceMs),
+  })
+  fc.assert(
+    fc.property(fc.array(said, { maxLength: 40 }), (words) => {
+      const honest = ['a', 'b', 'c'].map((node, joined) => memberOf(node, { joined }))
+      const lie = (rest: Partial<SiteMember>) =>
+        memberOf('z', { joined: 9, isConfirmed: false, confirmedMs: Number.NEGATIVE_INFINITY, ...rest })
+      let nowMs = 0
+      let state = after(noState, nowMs, ...honest, lie({ have: 'none', bytes: 0 }))
+      for (const { passedMs, ...word } of words) {
+        nowMs += passedMs
+        const grown = honest.map((member) => ({ ...member, bytes: 1 + nowMs, grewMs: nowMs, confirmedMs: nowMs }))
+        state = after(state, nowMs, ...grown, lie({ ...word, grewMs: nowMs }))
+        assert.ok(namesIn(state).includes('a'), JSON.stringify(state.gateways))
+      }
+    }),
+    { numRuns: 300 },
+  )
+})
+
+t.test(
+  'a child that says that it has all holds up its site for a moment, and then only by what it gives',
+  async (t) => {
+    const lacking = [memberOf('a', { isConfirmed: false }), memberOf('b', { joined: 2, isConfirmed: false })]
+    const whole = memberOf('w', { have: 'all', isConfirmed: false })
+    const first = after(noState, 0, whole, ...lacking)
+    t.same(namesIn(first), [])
+    t.same(namesIn(after(first, limits.wholeTrialMs - 1, whole, ...lacking)), [])
+    t.same(namesIn(after(first, limits.wholeTrialMs, whole, ...lacking)), ['a'])
+    t.same(namesIn(after(first, limits.wholeTrialMs, { ...whole, isConfirmed: true }, ...lacking)), [], 'it gives')
+    t.same(namesIn(after(noState, 0, { ...whole, trust: 'poor' }, ...lacking)), ['a'], 'it was seen to lie')
+    const proven = after(noState, 0, { ...whole, trust: 'proven' }, ...lacking)
+    t.same(namesIn(after(proven, limits.wholeTrialMs, { ...whole, trust: 'proven' }, ...lacking)), [])
+    t.same(namesIn(after(proven, limits.wholeTrialProvenMs, { ...whole, trust: 'proven' }, ...lacking)), ['a'])
+    const twice = after(after(first, 500, ...lacking), 600, whole, ...lacking)
+    t.same(namesIn(twice), ['a'], 'who left and came back finds a gateway')
+  },
+)

@@ -5,7 +5,7 @@ import type { Announce, AnnouncedSwarm, Handout, Peer } from '../../src/model/wi
 import { parseHandout } from '../../src/model/wire/announce.ts'
 import type { Self } from '../../src/tracker/handout.ts'
 import type { Wanted } from '../../src/tracker/memberships.ts'
-import { startTracker, type Tracker } from '../../src/tracker/tracker.ts'
+import { startTracker, type Tracker, type TrackerParts } from '../../src/tracker/tracker.ts'
 import { seededRandom } from '../world/seeded-random.ts'
 import { type HandClock, handClock } from './hand-clock.ts'
 
@@ -38,7 +38,8 @@ export function subtree({
   lacks = () => [],
   onWantedChanged = () => {},
   onRelieved = () => {},
-}: {
+  ...rest
+}: Pick<TrackerParts, 'mayWant' | 'onUnkept' | 'signedSite'> & {
   holds?: Self['holds']
   bytesOf?: Self['bytesOf']
   site?: string | null
@@ -58,6 +59,7 @@ export function subtree({
       onWantedChanged(tracker.wanted())
     },
     onRelieved,
+    ...rest,
   })
   return {
     tracker,

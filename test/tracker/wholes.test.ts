@@ -80,3 +80,17 @@ t.test('of more payloads than there is room for nobody is asked again and again'
   t.equal(wholes.take('late', allOf(...many(limits.trackerWholesMax * 2))), true)
   t.equal(held('late', limits.trackerWholesMax * 2), limits.announceSwarmsMax, 'room that is given back is used again')
 })
+
+t.test('one child takes its own room and not that of others', async (t) => {
+  const wholes = createWholes()
+  const many = (from: number) => Array.from({ length: limits.announceSwarmsMax }, (_, index) => from + index)
+  t.ok(wholes.take('liar', allOf(...many(0))))
+  for (const from of [1, 2].map((part) => part * limits.announceSwarmsMax)) {
+    wholes.take('liar', { ...allOf(...many(from)), listed: 'changes' })
+  }
+  t.ok(wholes.isOverRoom('liar'))
+  t.notOk(wholes.has('liar', infoHashOf(limits.trackerWholesOfNodeMax)))
+  t.ok(wholes.take('honest', allOf(999_999)))
+  t.ok(wholes.has('honest', infoHashOf(999_999)))
+  t.notOk(wholes.isOverRoom('honest'))
+})

@@ -1,7 +1,7 @@
 // Changes two keys of a store together, again and again, and says which rounds were acknowledged.
 // Run by real-store.test.ts.
 
-import { openLevelStore } from '../../src/world/store.ts'
+import { openLevelStore } from '../../src/world/store/store.ts'
 
 const store = await openLevelStore(process.argv[2] ?? '')
 const before = (await store.get('a')) as { round: number } | undefined

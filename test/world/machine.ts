@@ -136,6 +136,7 @@ export function simulatedMachine(node: SimulatedNode): SimulatedMachine {
       const outcomes = await runApply({
         plan,
         home,
+        targetRoot: '/',
         providers,
         disk,
         copyFile: async (from, to) => await disk.write(to, await disk.read(from), { mode: 0o400 }),

@@ -15,6 +15,14 @@ export interface Network {
   /** Cuts the connection between two addresses or sites, or between one and all others. */
   cut(one: string, other?: string): void
   mend(one: string, other?: string): void
+  /**
+   * Puts a site behind address translation: others see all of its nodes at this address, and a call
+   * to that address ends there without an answer. The nodes of the site still reach each other at
+   * their own addresses.
+   */
+  translate(site: string, outside: string): void
+  /** Keeps the nodes of a site from each other, as an access point does that isolates its clients. */
+  isolate(site: string): void
   /** Bytes that have crossed the link of a site, including headers. */
   crossed(site: string): { inBytes: number; outBytes: number }
 }
@@ -22,6 +30,10 @@ export interface Network {
 /** For the other parts of the simulation. */
 export interface Wires extends Network {
   place(address: string, site: string): void
+  /** The address of a node as another one sees it. */
+  seenAs(address: string, by: string): string
+  /** Whether a piece takes many seconds from one to the other. */
+  isThin(one: string, other: string): boolean
   /** Marks a node as without power: everything on its way to or from it is lost. */
   silence(address: string): void
   unsilence(address: string): void
@@ -35,6 +47,9 @@ export interface Wires extends Network {
 const insideSite: SiteLink = { latencyMs: 0.2, bytesPerSecond: 125_000_000 }
 const betweenSites: SiteLink = { latencyMs: 10, bytesPerSecond: 6_250_000 }
 
+/** A second on a link that carries less is a small part of a piece. */
+const thinBytes = 64 * 1024
+
 export function createWires(timeline: Timeline): Wires {
   const sites = new Map<string, string>()
   const links = new Map<string, SiteLink>()
@@ -42,6 +57,8 @@ export function createWires(timeline: Timeline): Wires {
   const crossed = new Map<string, { inBytes: number; outBytes: number }>()
   const cuts = new Set<string>()
   const silent = new Set<string>()
+  const outsides = new Map<string, string>()
+  const isolated = new Set<string>()
   let held: (() => void)[] = []
 
   const siteOf = (address: string) => sites.get(address) ?? address
@@ -52,6 +69,8 @@ export function createWires(timeline: Timeline): Wires {
     crossed.set(site, count)
     return count
   }
+
+  const isOutside = (address: string) => [...outsides.values()].includes(address)
 
   /** A link carries one message after the other, in each direction. */
   function crossing(startMs: number, name: string, link: SiteLink, bytes: number): number {
@@ -66,6 +85,7 @@ export function createWires(timeline: Timeline): Wires {
       [to, siteOf(to)],
     ]
     if (from === to) return false
+    if (siteOf(from) === siteOf(to) && isolated.has(siteOf(from))) return true
     const alone = [from, to, ...(siteOf(from) === siteOf(to) ? [] : [siteOf(from), siteOf(to)])]
     return (
       alone.some((each) => cuts.has(cutName(each, '*'))) ||
@@ -85,7 +105,7 @@ export function createWires(timeline: Timeline): Wires {
       at = crossing(at, `${target} in`, linkOf(target), bytes)
     }
     const arrive = () => {
-      if (silent.has(from) || silent.has(to)) return
+      if (silent.has(from) || silent.has(to) || isOutside(to)) return
       if (isCut(from, to)) held.push(arrive)
       else arrived()
     }
@@ -101,6 +121,16 @@ export function createWires(timeline: Timeline): Wires {
       held = []
       for (const arrive of waiting) timeline.at(timeline.nowMs(), arrive)
     },
+    translate: (site, outside) => {
+      outsides.set(site, outside)
+      sites.set(outside, site)
+    },
+    isolate: (site) => isolated.add(site),
+    isThin: (one, other) => {
+      const [here, there] = [siteOf(one), siteOf(other)]
+      return here !== there && Math.min(linkOf(here).bytesPerSecond, linkOf(there).bytesPerSecond) < thinBytes
+    },
+    seenAs: (address, by) => (siteOf(address) === siteOf(by) ? address : (outsides.get(siteOf(address)) ?? address)),
     crossed: (site) => ({ ...countOf(site) }),
     place: (address, site) => sites.set(address, site),
     silence: (address) => silent.add(address),

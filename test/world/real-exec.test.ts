@@ -1,24 +1,40 @@
 import t from 'tap'
 import { systemDisk } from '../../src/world/disk.ts'
 import { systemExec } from '../../src/world/exec.ts'
+import type { Run } from '../../src/world/world.ts'
 import { failureCodeOf, realPassage } from '../contract/contract.ts'
 import { execContract } from '../contract/exec-contract.ts'
 
 const shell = (script: string) => ({ program: 'sh', args: ['-c', script] })
 
-execContract(t, async (t) => {
-  const folder = t.testdir({ echoes: '#!/bin/sh\necho "$1"\necho "$BANYAN_TEST"\n' })
-  await systemExec.run({ program: 'chmod', args: ['+x', `${folder}/echoes`], timeoutMs: 5000 })
-  return {
-    exec: systemExec,
-    passage: realPassage,
-    disk: systemDisk,
-    folder,
-    talks: shell('echo out; echo ü; echo err >&2; exit 3'),
-    echoes: `${folder}/echoes`,
-    hangs: shell('echo started; sleep 60 & wait'),
-    counts: shell('seq 10000'),
+// A program that waits for its start keeps all promises of one that does not.
+for (const exec of [systemExec, { ...systemExec, run: (run: Run) => systemExec.run({ ...run, gated: true }) }]) {
+  execContract(t, async (t) => {
+    const folder = t.testdir({ echoes: '#!/bin/sh\necho "$1"\necho "$BANYAN_TEST"\n' })
+    await systemExec.run({ program: 'chmod', args: ['+x', `${folder}/echoes`], timeoutMs: 5000 })
+    return {
+      exec,
+      passage: realPassage,
+      disk: systemDisk,
+      folder,
+      talks: shell('echo out; echo ü; echo err >&2; exit 3'),
+      echoes: `${folder}/echoes`,
+      hangs: shell('echo started; sleep 60 & wait'),
+      counts: shell('seq 10000'),
+    }
+  })
+}
+
+t.test('a program that waits for its start: what cannot be run fails as without, and fd 3 is not open', async (t) => {
+  const folder = t.testdir({ bare: 'echo hello\n', lost: '#!/no/such/interpreter\n' })
+  for (const name of ['bare', 'lost']) {
+    await systemExec.run({ program: 'chmod', args: ['+x', `${folder}/${name}`], timeoutMs: 5000 })
+    const run = { program: `${folder}/${name}`, args: [], timeoutMs: 5000 }
+    const plain = await failureCodeOf(systemExec.run(run))
+    t.equal(await failureCodeOf(systemExec.run({ ...run, gated: true })), plain)
+    t.not(plain, undefined)
   }
+  t.match(await systemExec.run({ ...shell('test -e /proc/$$/fd/3'), timeoutMs: 5000, gated: true }), { code: 1 })
 })
 
 t.test('the time limit ends the whole process group, also those who do not listen', async (t) => {

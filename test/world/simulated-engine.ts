@@ -5,6 +5,7 @@ import { Failure } from '../../src/model/failure.ts'
 import { limits } from '../../src/model/limits.ts'
 import type { InfoHash, NodeName } from '../../src/model/names.ts'
 import { unlimited } from '../../src/model/units/rates.ts'
+import { dialPlaces } from '../../src/swarm/engine/dial-places.ts'
 import { createMeters } from '../../src/swarm/engine/meter.ts'
 import type { Caller, Command, Engine, EngineFactory, EngineReport, PeerToDial } from '../../src/swarm/engine.ts'
 import type { Clock, TlsIdentity } from '../../src/world/world.ts'
@@ -19,6 +20,8 @@ export interface SimulatedSwarms {
   engineFor(node: SimulatedNode): EngineFactory
   /** Ends the engine of a node at once, as SIGKILL does. */
   kill(node: SimulatedNode): void
+  /** Takes calls in the name of a node whose keys were stolen, has nothing and gives nothing. */
+  pose(node: SimulatedNode, as: { node: NodeName; port: number; tls: TlsIdentity }): void
   /** The content of the part of this path below the folder of the payloads. */
   partAt(node: SimulatedNode, path: string): SimulatedPart
 }
@@ -58,10 +61,11 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
 
   /** Both ends of a connection. `clock.after` keeps a life that is over from taking part. */
   const join = (dialler: Party, acceptor: Party): [outgoing: LinkEnd, incoming: LinkEnd] => {
-    const [outgoing, toOutgoing] = endOf(acceptor.node, 'outgoing', (message) => {
+    const isThin = wires.isThin(dialler.address, acceptor.address)
+    const [outgoing, toOutgoing] = endOf({ node: acceptor.node, direction: 'outgoing', isThin }, (message) => {
       wires.deliver(dialler.address, acceptor.address, sizeOf(message), toIncoming(acceptor.clock, message))
     })
-    const [incoming, toIncoming] = endOf(dialler.node, 'incoming', (message) => {
+    const [incoming, toIncoming] = endOf({ node: dialler.node, direction: 'incoming', isThin }, (message) => {
       wires.deliver(acceptor.address, dialler.address, sizeOf(message), toOutgoing(dialler.clock, message))
     })
     return [outgoing, incoming]
@@ -74,9 +78,10 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
       const refuse = (failure: Failure) => {
         wires.deliver(to.address, address, messageBytes, () => clock.after(0, () => settle(() => reject(failure))))
       }
-      const timeout = clock.after(limits.connectTimeoutMs, () => {
+      const isSibling = to.relation === 'sibling'
+      const timeout = clock.after(isSibling ? limits.siblingConnectMs : limits.connectTimeoutMs, () => {
         hasGivenUp = true
-        reject(new Failure('timed-out', 'no connection in time', { retry: 'later' }))
+        reject(new Failure('unreachable', `no answer from ${to.address}`, { retry: 'later' }))
       })
       const settle = (act: () => void) => {
         timeout.cancel()
@@ -92,7 +97,7 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
           const isOther = acceptor.node !== to.node
           if (distrusted !== undefined || isOther) {
             const because = isOther ? `${to.address}:${to.port} is ${acceptor.node}, not ${to.node}` : distrusted
-            refuse(new Failure('untrusted', because ?? '', { retry: 'later' }))
+            refuse(new Failure(isOther && isSibling ? 'unreachable' : 'untrusted', because ?? '', { retry: 'later' }))
             return undefined
           }
           if (distrust !== undefined) {
@@ -150,7 +155,12 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
         ...{ opening, self, clock, random, disk, report },
         part: parts.of(node, `${opening.folder}/${infoHash}`),
         isRevoked: (name) => revoked.has(name),
-        dial: (meeting) => dial(party(), infoHash, meeting),
+        dial: ({ others = [], ...meeting }) =>
+          dialPlaces({
+            ...{ addresses: [meeting.address, ...others], clock },
+            dial: (address) => dial(party(), infoHash, { ...meeting, address }),
+            discard: (end) => end.send({ kind: 'close' }),
+          }),
         meters,
         onBroken: () => inTurn(infoHash, () => close(infoHash)),
       })
@@ -290,6 +300,15 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
       }
     },
     kill: (node) => running.get(node.address)?.die(),
+    pose: (node, { port, ...as }) => {
+      const { clock } = node.world
+      const onCaller = (caller: Caller) => {
+        const end = (caller as SimulatedCaller).accept({ ...as, address: node.address, clock }, () => {})
+        end?.listen(() => {})
+        end?.send({ kind: 'has', pieces: [] })
+      }
+      doors.set(`${node.address}:${port}`, { clock, onCaller })
+    },
     partAt: (node, path) => parts.of(node, path.replace(/\.part$/, '')),
   }
 }
@@ -300,8 +319,7 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
  * function to call when it arrives.
  */
 function endOf(
-  node: NodeName,
-  direction: LinkEnd['direction'],
+  about: Pick<LinkEnd, 'node' | 'direction' | 'isThin'>,
   send: LinkEnd['send'],
 ): [LinkEnd, (clock: Clock, message: LinkMessage) => () => void] {
   const underWay: { message: LinkMessage; isHere: boolean }[] = []
@@ -313,7 +331,7 @@ function endOf(
     }
   }
   const end: LinkEnd = {
-    ...{ node, direction, send },
+    ...{ ...about, send },
     listen: (next) => {
       listener = next
       read()

@@ -1,5 +1,5 @@
-// An open holding in a simulated engine. Bytes are real, pieces travel whole, and the real code
-// chooses whom to dial and what to request.
+// An open holding in a simulated engine. Bytes are real, and the real code chooses whom to dial and what
+// to request. Over a thin link pieces travel in parts.
 
 import { limits } from '../../src/model/limits.ts'
 import type { NodeName } from '../../src/model/names.ts'
@@ -13,6 +13,7 @@ import {
   noCounters,
   type Opening,
   type PeerToDial,
+  placeOf,
   survivorOf,
 } from '../../src/swarm/engine.ts'
 import { hasBit, lengthOfPiece, piecesOf } from '../../src/swarm/holdings/bits.ts'
@@ -27,8 +28,10 @@ export type LinkMessage =
   | { kind: 'has'; pieces: number[] }
   /** Whether anything is given at present. */
   | { kind: 'choke'; isOn: boolean }
-  | { kind: 'ask'; piece: number }
-  | { kind: 'piece'; piece: number; bytes: Uint8Array }
+  /** For so many bytes of the piece. */
+  | { kind: 'ask'; piece: number; from: number; length: number }
+  /** What was asked for. */
+  | { kind: 'piece'; piece: number; from: number; bytes: Uint8Array }
   /** `isAnswer` keeps two peers from pinging each other for ever. */
   | { kind: 'ping'; isAnswer: boolean }
   /** The piece came from the receiver and was wrong. */
@@ -39,6 +42,8 @@ export type LinkMessage =
 export interface LinkEnd {
   node: NodeName
   direction: 'incoming' | 'outgoing'
+  /** Whether a piece takes long. */
+  isThin: boolean
   send(message: LinkMessage): void
   /** Sets the receiver. Messages that arrived before wait for it. */
   listen(listener: (message: LinkMessage) => void): void
@@ -67,8 +72,10 @@ interface Link {
   isChoked: boolean
 }
 
-/** Pieces requested at once on one link. */
+/** Pieces requested at once, on a link that is not thin. */
 const askedMax = 2
+/** What is asked for at once on a thin one: so others get their turn on the link, as with TCP. */
+const partBytes = 16 * 1024
 /** How long libuv lets TCP probe a silent connection. */
 const probingMs = 10_000
 
@@ -94,6 +101,8 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
   const count = piecesOf(opening)
   const digests = pieceDigestsOf(opening.metainfo)
   const here = new Map<number, Uint8Array>()
+  /** What has come of pieces under way, and from whom. It outlives the links. */
+  const begun = new Map<number, { bytes: Uint8Array; from: Set<NodeName> }>()
   const links = new Map<NodeName, Link>()
   const suspicions = createSuspicions()
   const doubts = createDoubts({
@@ -199,7 +208,7 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
   }
   const ask = (link: Link) => {
     const isAsked = (piece: number) => [...links.values()].some(({ asked }) => asked.has(piece))
-    while (!isWhole && !link.isChoking && link.asked.size < askedMax) {
+    while (!isWhole && !link.isChoking && link.asked.size < (link.end.isThin ? 1 : askedMax)) {
       const others = [...links.keys()].filter((node) => meetings.get(node)?.relation !== 'parent').length
       const qualifies = (each: number) => link.has.has(each) && !here.has(each) && !isAsked(each)
       const choice = {
@@ -208,21 +217,40 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
       }
       const { of, which } = meetings.get(link.end.node)?.share ?? { of: 1, which: 0 }
       const own = nextPieceFor({ ...choice, qualifies: (each) => each % of === which && qualifies(each) })
-      const piece = own === -1 ? nextPieceFor({ ...choice, qualifies }) : own
+      const next = own === -1 ? nextPieceFor({ ...choice, qualifies }) : own
+      const piece = [...begun.keys()].find(qualifies) ?? next
       if (piece === -1) return
       // A peer that does not answer is hung up on, as in the real engine.
-      link.asked.set(
-        piece,
-        clock.after(30_000, () => hangUp(link)),
-      )
-      link.end.send({ kind: 'ask', piece })
+      const timer = clock.after(30_000, () => hangUp(link))
+      link.asked.set(piece, timer)
+      const from = begun.get(piece)?.bytes.length ?? 0
+      const rest = lengthOfPiece(opening, piece) - from
+      link.end.send({ kind: 'ask', piece, from, length: link.end.isThin ? Math.min(rest, partBytes) : rest })
     }
   }
-  const received = (link: Link, piece: number, bytes: Uint8Array) => {
+  const received = (link: Link, piece: number, from: number, block: Uint8Array) => {
     link.asked.delete(piece)
+    countBlock(link, block.length)
+    const before = begun.get(piece) ?? { bytes: new Uint8Array(), from: new Set() }
+    if (here.has(piece) || before.bytes.length !== from) return ask(link)
+    const bytes = from === 0 ? block : joined([before.bytes, block])
+    const authors = new Set([...before.from, link.end.node])
+    if (bytes.length < lengthOfPiece(opening, piece)) {
+      begun.set(piece, { bytes, from: authors })
+      return ask(link)
+    }
+    begun.delete(piece)
+    // Nobody knows which of several was wrong.
+    if (!fits(piece, bytes) && authors.size > 1) return ask(link)
+    arrived(link, piece, bytes)
+  }
+  const countBlock = (link: Link, length: number) => {
     const meeting = meetings.get(link.end.node)
     const from = meeting?.relation === 'parent' ? 'fromParent' : 'fromSiblings'
-    countBytes({ [from]: bytes.length, overLink: meeting?.elsewhere ? Math.ceil(bytes.length * 1.003) : 0 })
+    if (from === 'fromSiblings') report({ kind: 'received', infoHash, from: [{ node: link.end.node, bytes: length }] })
+    countBytes({ [from]: length, overLink: meeting?.elsewhere ? Math.ceil(length * 1.003) : 0 })
+  }
+  const arrived = (link: Link, piece: number, bytes: Uint8Array) => {
     if (!fits(piece, bytes) && !suspicions.isAttack(link.end.node, piece)) {
       link.end.send({ kind: 'wrong', piece })
       return ask(link)
@@ -233,7 +261,6 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
       hangUp(link)
       return
     }
-    if (here.has(piece)) return
     here.set(piece, bytes)
     part.write(piece, bytes)
     unstored.push(piece)
@@ -279,12 +306,12 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
       return askAll()
     }
     if (message.kind === 'piece') {
-      const { piece, bytes } = message
+      const { piece, from, bytes } = message
       link.asked.get(piece)?.cancel()
       // Like the connection, the end waits for what may still arrive.
       meters.download.pass(bytes.length, link.lane, () => {
         if (isOver(link)) return false
-        received(link, piece, bytes)
+        received(link, piece, from, bytes)
         return true
       })
       return
@@ -298,16 +325,16 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     }
     if (message.kind === 'wrong') return doubts.onTold(message.piece)
     const doubt = doubts.doubt(message.piece)
-    if (doubt === undefined) give(link, message.piece)
-    else void doubt.then((isRight) => isRight && !isOver(link) && give(link, message.piece))
+    if (doubt === undefined) give(link, message)
+    else void doubt.then((isRight) => isRight && !isOver(link) && give(link, message))
   }
-  const give = (link: Link, piece: number) => {
-    const bytes = here.get(piece)
+  const give = (link: Link, { piece, from, length }: Extract<LinkMessage, { kind: 'ask' }>) => {
+    const bytes = here.get(piece)?.subarray(from, from + length)
     if (bytes === undefined || link.isChoked) return
     meters.upload.pass(bytes.length, link.lane, () => {
       if (isOver(link) || link.isChoked) return false
       countBytes({ given: bytes.length })
-      link.end.send({ kind: 'piece', piece, bytes })
+      link.end.send({ kind: 'piece', piece, from, bytes })
       return true
     })
   }
@@ -371,14 +398,22 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     if (found.length > 0) report({ kind: 'stored', infoHash, pieces: found })
   }
   report({ kind: 'opened', infoHash })
+  const dialled = (meeting: PeerToDial, because: string | null) => {
+    report({ kind: 'dialled', node: meeting.node, place: placeOf(meeting), because })
+  }
   const dialer = startDialer<LinkEnd>({
     ...{ clock, random: parts.random, dial: parts.dial },
-    isSettled: (node) => links.has(node) || parts.isRevoked(node),
+    isSettled: (node, hasMoved) => (links.has(node) && !hasMoved) || parts.isRevoked(node),
     bannedForMs,
-    onConnection: take,
+    onConnection: (linkEnd, meeting) => {
+      if (meeting.relation === 'sibling') dialled(meeting, null)
+      return take(linkEnd)
+    },
     discard: (linkEnd) => linkEnd.send({ kind: 'close' }),
-    onFailure: ({ address }, failure) => {
+    onFailure: (meeting, failure) => {
+      const { address, relation } = meeting
       if (failure.code === 'untrusted') report({ kind: 'stranger', address, because: failure.message })
+      if (relation === 'sibling' && failure.code === 'unreachable') dialled(meeting, failure.message)
     },
     onChange: () => tellBusy(),
   })

@@ -97,7 +97,7 @@ export function simulatedHttp(parts: {
     if (options.port === 0) ports.nextFreePort += 1
     const name = `${address}:${port}`
     if (ports.servers.has(name)) {
-      throw new Failure('conflict', `port ${port} at ${address} is taken`, { hint: 'is banyan already running?' })
+      throw new Failure('conflict', `port ${port} at ${address} is taken`, { hint: 'does its daemon run already?' })
     }
     const server: Server = {
       options,
@@ -215,7 +215,8 @@ export function simulatedHttp(parts: {
         server = connection.server
         const { pathname, searchParams } = new URL(options.path, 'https://node')
         const { isEnded } = connection
-        const known = { certificate: derOf(options.tls.certificate), address, reachedAt: server.address }
+        const seen = wires.seenAs(address, server.address)
+        const known = { certificate: derOf(options.tls.certificate), address: seen, reachedAt: server.address }
         const peer: HttpPeer = { ...known, ...(isEnded && { isEnded }) }
         const isBarred = isEnded === true && pathname !== server.options.renewalPath
         const tooLarge = body.length > server.options.bodyMaxBytes(pathname, peer)

@@ -1,7 +1,7 @@
 // A store in memory. Acknowledged changes outlast a crash; a batch does so as a whole.
 
 import { Failure } from '../../src/model/failure.ts'
-import { jsonOf, roomName } from '../../src/world/store.ts'
+import { jsonOf, roomName } from '../../src/world/store/store.ts'
 import type { OpenStore, Store, StoreChange } from '../../src/world/world.ts'
 import type { Life } from './life.ts'
 import { noSpace, type Platter } from './simulated-disk.ts'
@@ -18,7 +18,7 @@ export async function openSimulatedStore(
   const data = await life.lasting(platter.delayMs(), () => {
     platter.check('store', path)
     if (open.has(path)) {
-      throw new Failure('locked', `${path} is open in another process`, { hint: 'is banyan already running?' })
+      throw new Failure('locked', `${path} is open in another process`, { hint: 'does its daemon run already?' })
     }
     open.add(path)
     const there = platter.stores.get(path) ?? new Map<string, string>()

@@ -7,16 +7,19 @@ import type { NodeName, PackageName, PackageVersion } from '../../src/model/name
 import { parseSettings, type Settings } from '../../src/model/settings.ts'
 import { unlimited } from '../../src/model/units/rates.ts'
 import { type RunningNode, startNode } from '../../src/node/daemon.ts'
+import { openKeptStore } from '../../src/node/disk/kept-store.ts'
 import { type Home, homeAt } from '../../src/node/setup/home.ts'
 import { join, makeFolders } from '../../src/node/setup/join.ts'
 import { loadSettings, saveSettings } from '../../src/node/setup/settings-file.ts'
 import type { ReleasePlan } from '../../src/release/release-plan.ts'
 import { openSwarm } from '../../src/swarm/swarm.ts'
-import { openFleet } from '../../src/trust/fleet.ts'
+import { openRevocations, revokedFileIn } from '../../src/trust/admission/revocations.ts'
+import { type Fleet, openFleet } from '../../src/trust/fleet.ts'
 import { initFleet } from '../../src/trust/fleet-init.ts'
 import { loadIdentity, saveIdentity } from '../../src/trust/identity.ts'
 import { openTrust } from '../../src/trust/trust-store.ts'
 import { openObjects } from '../../src/world/objects.ts'
+import type { TlsIdentity } from '../../src/world/world.ts'
 import { type SimulatedMachine, simulatedMachine } from './machine.ts'
 import type { SiteLink } from './network.ts'
 import { type Promises, watchPromises } from './promises.ts'
@@ -50,12 +53,16 @@ export interface TreeNode {
   readonly home: Home
   /** Undefined while it is down. */
   readonly running: RunningNode | undefined
+  /** Of a root that runs or has run. */
+  readonly fleet: Fleet | null
   start(): Promise<void>
   /** Stops the node in order, as SIGTERM does. */
   stop(): Promise<void>
   /** Ends the node as SIGKILL does, or a power cut. `start` starts it again. */
   crash(options?: { power?: boolean }): void
   crashEngine(): void
+  /** Somebody who has this node's keys answers at its swarm port. The node itself is down. */
+  pose(tls: TlsIdentity): void
   /**
    * Changes one byte of a file below the home folder, as a disk does that rots. Of a part, the byte
    * is counted within the pieces that are there.
@@ -97,6 +104,11 @@ export interface Tree {
   rollback(revision: number, policy: Policy): Promise<number>
   /** What releasing this policy would change. */
   plan(policy: Policy): Promise<ReleasePlan>
+  /**
+   * Another machine at the same site, with a copy of the disk of this node, which is not running.
+   * It is started with `start`.
+   */
+  copyOf(name: NodeName): TreeNode
   /**
    * What is still missing on the running nodes, and in the knowledge of the root, from the newest
    * revision.
@@ -143,11 +155,12 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
 
   function place({ name, site }: Pick<Planting, 'name' | 'site'>): TreeNode {
     const net = sites.indexOf(site)
-    const last = [...nodes.values()].filter((node) => node.simulated.site === site).length + 1
+    const last = [...nodes.values(), ...copies].filter((node) => node.simulated.site === site).length + 1
     const simulated = simulation.node({ address: `10.${net}.${last >> 8}.${last & 255}`, site })
     const machine = simulatedMachine(simulated)
     const home = homeAt('/var/lib/banyan')
     let running: RunningNode | undefined
+    let fleet: Fleet | null = null
     let hasRun = false
     const contentsOf = (path: string): { bytes: Uint8Array; replace(bytes: Uint8Array): void }[] => {
       const part = path.endsWith('.part') ? swarms.partAt(simulated, path) : undefined
@@ -164,10 +177,15 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
       get running() {
         return running
       },
+      get fleet() {
+        return fleet
+      },
       async start() {
         if (hasRun) simulated.restart()
         hasRun = true
-        const started = await startOn(simulated, machine, home)
+        const started = await startOn(simulated, machine, home, (opened) => {
+          fleet = opened
+        })
         running = started
         promises.watch(node, started)
       },
@@ -183,6 +201,7 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
         simulated.crash(options)
       },
       crashEngine: () => swarms.kill(simulated),
+      pose: (tls) => swarms.pose(simulated, { node: name, port: 7421, tls }),
       rot: (path, at) => rotAt(contentsOf(path), at),
       content: (path) => Buffer.concat(contentsOf(path).map(({ bytes }) => bytes)),
       stored: () =>
@@ -194,19 +213,27 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
     return node
   }
 
-  async function startOn(simulated: SimulatedNode, machine: SimulatedMachine, home: Home): Promise<RunningNode> {
+  async function startOn(
+    simulated: SimulatedNode,
+    machine: SimulatedMachine,
+    home: Home,
+    onFleet: (fleet: Fleet | null) => void,
+  ): Promise<RunningNode> {
     const { world } = simulated
     const settings = await loadSettings(world.disk, home.settings)
     let identity = await loadIdentity(home.keys, world.disk)
-    const store = await world.openStore(home.state)
+    const store = await openKeptStore(world, { path: home.state, dir: home.kept })
     const objects = openObjects({ disk: world.disk, dir: home.objects })
     const fleet = settings.parents.length > 0 ? null : await openFleet({ dir: home.dir, ...world })
+    onFleet(fleet)
+    const revokedIn = { file: revokedFileIn(home.dir), ca: identity.tls.ca, disk: world.disk }
     const prepare = () => Promise.reject(new Error('packages are simulated'))
     const repositoryParts = { ...world, dir: home.repository, payloads: home.store, objects, prepare }
     return await startNode({
       ...{ world, home, settings, store, objects, version: '0' },
       readSettings: () => loadSettings(world.disk, home.settings),
       identity: () => identity,
+      revocations: fleet?.revocations ?? (await openRevocations(revokedIn)),
       setIdentity: async (next) => {
         await saveIdentity(home.keys, next.tls, world.disk)
         identity = next
@@ -221,6 +248,7 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
           rates: unlimited,
           ...{ engine: swarms.engineFor(simulated), checker: simulatedChecker(world.disk) },
         }),
+      ownAddresses: () => [simulated.address],
       root:
         fleet === null
           ? null
@@ -240,6 +268,8 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
   }
 
   const nodes = new Map<NodeName, TreeNode>()
+  /** Machines with the disk of another one. */
+  const copies: TreeNode[] = []
   const root = place({ name: 'root', site: 'main' })
   nodes.set('root', root)
   const nodeNamed = (name: NodeName): TreeNode => {
@@ -301,6 +331,15 @@ export async function plantTree(simulation: Simulation, spec: TreeSpec): Promise
       sources.set(path, { name, version, bytes })
       await simulation.until(releasingOf(root).publish(path, {}))
       promises.published(name, version, createHash('sha256').update(bytes).digest('hex'))
+    },
+    copyOf(name) {
+      const original = nodeNamed(name)
+      const copy = place({ name: `${name}-copy`, site: original.simulated.site })
+      const [from, to] = [original.simulated.storage as Platter, copy.simulated.storage as Platter]
+      for (const [path, entry] of from.entries) to.entries.set(path, entry)
+      for (const [path, store] of from.stores) to.stores.set(path, new Map(store))
+      copies.push(copy)
+      return copy
     },
     async plan(policy) {
       await simulation.until(root.simulated.world.disk.write(root.home.policy, yamlOf(policy)))

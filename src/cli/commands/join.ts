@@ -1,9 +1,12 @@
-// `banyan join`: makes a node of a tree.
+// `banyan join`: makes a node of a tree, or gives a node of it another key and certificate.
 
 import { text } from 'node:stream/consumers'
 import {
+  type Arguments,
   type Command,
+  type ExitCode,
   exitCodes,
+  homeOf,
   newNodeOf,
   newNodeOptions,
   optionalTextOf,
@@ -35,10 +38,17 @@ export const joinCommand: Command = {
         requiresArg: true,
         describe: 'the place where the node is (default: its network)',
       })
+      .option('again', {
+        type: 'boolean',
+        default: false,
+        describe: 'this home is a node already: give it a new key and certificate, and keep what is installed',
+      })
       .option('label', { type: 'string', array: true, requiresArg: true, describe: 'KEY=VALUE; may be repeated' })
       .example('$0 join - --name shop-7 <token.txt', '')
+      .example('$0 join --again "$TOKEN"', '')
       .example('$0 join "$TOKEN" --name shop-7 --site berlin --label role=shop', ''),
   run: async (args) => {
+    if (args['again'] === true) return await joinAgain(args)
     const parents = textsOf(args, 'parent')
     const site = optionalTextOf(args, 'site')
     const options = {
@@ -59,6 +69,26 @@ export const joinCommand: Command = {
     )
     return exitCodes.done
   },
+}
+
+/** The settings stay, but for the name and the parents. */
+async function joinAgain(args: Arguments): Promise<ExitCode> {
+  for (const option of ['site', 'label', 'listen', 'control-port', 'swarm-port', 'target-root']) {
+    if (args[option] === undefined) continue
+    throw new UsageError(`--${option} is not taken together with --again`, 'change it in node.yaml, then banyan reload')
+  }
+  const parents = textsOf(args, 'parent')
+  const name = optionalTextOf(args, 'name')
+  const { joinTreeAgain } = await import('../../node/setup/join-again.ts')
+  const joined = await joinTreeAgain({
+    home: homeOf(args),
+    token: await tokenOf(positionalOf(args, 'token')),
+    ...(name !== undefined && { name }),
+    ...(parents.length > 0 && { parents }),
+  })
+  const next = joined.isTaken ? 'the daemon goes on with it' : `next: banyan node --home ${joined.home}`
+  await print(`${joined.name} has a new certificate by ${joined.parent}; what is installed stays\n${next}`)
+  return exitCodes.done
 }
 
 /**

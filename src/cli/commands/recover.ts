@@ -27,7 +27,7 @@ function recoverText({ recovered }: Readable<AnswerOf<'POST /recover'>>): string
     `the fleet trusts version ${version} of the metadata, this root had signed ${signed}: the next release goes above both`,
     '',
     'What was published and written into policy.yaml after the copy is not here: publish it again, compare with',
-    'banyan plan, then banyan release. Nodes that joined after the copy are known by their certificates; who was',
-    'revoked after the copy is not.',
+    'banyan plan, then banyan release. Nodes that joined after the copy are known by their certificates, and who was',
+    'revoked after the copy is known from the children.',
   ].join('\n')
 }

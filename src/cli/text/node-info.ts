@@ -21,6 +21,10 @@ export function nodeInfoText(info: NodeDetails, now: Instant): string {
     gistText(info),
     listText('problems', report.problems ?? []),
     listText(
+      'machines with copies of one home; banyan join --again on all but one, with another --name',
+      machineTexts(info),
+    ),
+    listText(
       'attacks',
       attacks.map((attack) => attackText(attack, now)),
     ),
@@ -34,6 +38,13 @@ export function nodeInfoText(info: NodeDetails, now: Instant): string {
     transfersText(transfers),
     distancesText(distances),
   ])
+}
+
+function machineTexts({ machines = [] }: NodeDetails): string[] {
+  return machines.map(({ addresses = [], state = '?', converged, ageMs }) => {
+    const heard = ageMs === undefined ? '' : `, heard of ${agoText(ageMs)}`
+    return `${addresses.join(', ') || 'address unknown'}: ${state}, converged to ${converged ?? 'nothing'}${heard}`
+  })
 }
 
 function gistText(info: NodeDetails): string {

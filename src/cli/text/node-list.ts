@@ -23,7 +23,7 @@ export function nodeListText(nodes: readonly Readable<NodeInfo>[]): string {
       each.node ?? '?',
       each.parent,
       each.site,
-      each.condition,
+      each.machines === undefined ? each.condition : `${each.condition ?? '?'}, on ${each.machines.length} machines`,
       each.revision,
       each.converged,
       each.packages,

@@ -45,6 +45,7 @@ function gistText(status: Readable<Status>, now: Instant): string {
     trouble: troubleText(summary),
     newer: newerText(summary),
     needed: neededText(summary),
+    siblings: siblingsText(status.siblings ?? {}),
     limits: limitsText(status.rates, status.heldBack),
   })
 }
@@ -99,6 +100,12 @@ function neededText({ withReboot, withRestarts }: Readable<Summary>): string {
   return Object.entries({ 'a reboot': withReboot, 'restarts of services': withRestarts })
     .flatMap(([what, count = 0]) => (count === 0 ? [] : [`${what} on ${countText(count, 'node')}`]))
     .join(', ')
+}
+
+/** Only where some were dialled in vain. */
+function siblingsText({ reached = 0, unreached = [] }: Readable<NonNullable<Status['siblings']>>): string | undefined {
+  if (unreached.length === 0) return undefined
+  return `${reached} reached, ${unreached.length} dialled in vain; banyan doctor names them`
 }
 
 /** The limits in force; a daemon of an older version does not send them. */

@@ -1,6 +1,6 @@
 // The process itself and what it does with its machine: stopping, programs, disk.
 
-import { KiB, MiB, minute, second } from './multiples.ts'
+import { day, KiB, MiB, minute, second } from './multiples.ts'
 
 export const machineLimits = {
   /** Log lines of one kind that one node can cause within `linesEveryMs`. The first ones say it. */
@@ -34,6 +34,11 @@ export const machineLimits = {
   outputFileMaxBytes: 64 * MiB,
   /** How often the size of that file is looked at. */
   outputFileLookMs: 1 * second,
+  /**
+   * How often the daemon looks for such files that services hold after their starter has ended. The
+   * look reads two links for each process.
+   */
+  leftOutputLookMs: 30 * second,
   /** The program that collects facts. It asks hardware, which may hang. */
   factsTimeoutMs: 15 * second,
   /**
@@ -41,6 +46,16 @@ export const machineLimits = {
    * new log.
    */
   storeRepairBytes: 4 * MiB,
+  /** Repairs of a database that may end the process before it counts as lost. */
+  storeRepairsMax: 3,
+  /** How often a running daemon rebuilds its database. More often, the disk itself fails. */
+  storeRebuildsMax: 3,
+  /** A database of at most so many bytes is read as a whole by the doctor: a second or two. */
+  storeExaminedBytes: 256 * MiB,
+  /** How long a node tells that its database was damaged: over a weekend and a few days. */
+  databaseToldMs: 7 * day,
+  /** A file of the second copy. Records of 10,000 packages have 4 MiB. */
+  keptFileMaxBytes: 64 * MiB,
   /**
    * Written to find out whether a disk takes anything: as much as a report and its counter need. A
    * single byte would fit on a disk where no report does.

@@ -51,6 +51,12 @@ export const objectLimits = {
    * the same time.
    */
   recentObjectsBytes: 12 * MiB,
+  /** A sibling that did not answer for objects is not asked again for this time. */
+  nearObjectsRestMs: 10 * minute,
+  /** How many siblings rest at a time, of all sites of one parent. */
+  objectGatewaysRestingMax: 1024,
+  /** One site's sibling for objects changes by complaint this often at most. */
+  objectGatewayChangesEveryMs: 1 * minute,
   /** How long they are kept. The children of one parent hear of a revision within a second. */
   recentObjectsMs: 5 * second,
   /**

@@ -53,6 +53,8 @@ export const reconcileLimits = {
    * The output of a package list or a simulation. A machine with 5,000 packages prints about 1 MiB.
    */
   packageListMaxBytes: 16 * MiB,
+  /** dpkg's database. One of 5,000 packages has about 6 MiB. */
+  dpkgStatusMaxBytes: 64 * MiB,
   /** What a tree's record takes for each of its files, twice while it is replaced. */
   treeRecordEntryBytes: 512,
   /** Up to this many free inodes, the files of a package are counted before it is installed. */

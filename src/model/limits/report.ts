@@ -1,6 +1,6 @@
 // What a node reports, what its ancestors keep of it, and how often it reports.
 
-import { day, KiB, MiB, minute, second } from './multiples.ts'
+import { day, hour, KiB, MiB, minute, second } from './multiples.ts'
 
 export const reportLimits = {
   /** Reports of one node that a parent takes at once. Many changes come together in an apply. */
@@ -59,6 +59,11 @@ export const reportLimits = {
    */
   heartbeatMs: 15 * minute,
   /**
+   * How far the bound in the copy of a report counter is above the counter. No counter is below the
+   * clock in milliseconds, so the copy is written once a day and not for each report.
+   */
+  counterAheadKept: 1 * day,
+  /**
    * Added to two heartbeats before a node counts as silent: reports pass several nodes on their
    * way.
    */
@@ -73,6 +78,15 @@ export const reportLimits = {
    * refuses all of them; the number says so.
    */
   refusalsKept: 50,
+  /** Addresses of its machine that a report has. */
+  machineAddressesMax: 4,
+  /** Runs of a node's daemon that are told from each other. Two are needed, and each restart is one. */
+  sightingsKept: 4,
+  /**
+   * How long two machines that report as one node count as two after their reports were seen to
+   * cross: each reports within a heartbeat, and four reports show it.
+   */
+  clonesToldMs: 1 * hour,
   /** A clock that differs this much from the parent's is told. Links and busy machines take less. */
   clockToldMs: 2 * minute,
   /** News waits this long for more news, so that one change of state makes one report. */

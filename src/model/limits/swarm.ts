@@ -49,6 +49,11 @@ export const swarmLimits = {
   /** So many more in each minute. Our own sign of life comes twelve times in a minute. */
   wireIdleMessagesPerMinute: 60,
   /**
+   * One more for so many bytes of blocks, either way. One of the ordinary clients says with each
+   * block that it chokes us and wants nothing.
+   */
+  wireIdleMessageEarnedBytes: 4 * KiB,
+  /**
    * A node that takes nothing of a payload that is whole here is hung up on after this time; at the
    * latest after twice as long. It costs the engine's memory, and a new call costs a handshake.
    */
@@ -107,6 +112,13 @@ export const swarmLimits = {
    * Addresses of which it is known who called last. Anybody can call, so there has to be an end.
    */
   callersKnownMax: 1_024,
+  /**
+   * A sibling's machine has to take the connection within this time. Siblings are near, and others
+   * wait for what becomes of the dial; a lost packet is sent again after one second.
+   */
+  siblingConnectMs: 2 * second,
+  /** The next address of a peer is dialled this long after the one before, unless that has failed. */
+  nextPlaceMs: 250,
   /** Dials under way in the whole engine. More handshakes at once make each of them slower. */
   dialsMax: 16,
   /**
@@ -160,6 +172,10 @@ export const swarmLimits = {
   pieceDurableEveryMs: 250,
   /** How often the engine reports the bytes that came and went. */
   countersEveryMs: 500,
+  /** Payloads of which it is known who sent their bytes. The engine has fewer open at once. */
+  receiptsKept: 1_000,
+  /** Senders of one payload that are known. Twice what a handout names. */
+  receiptsSendersKept: 100,
   /**
    * How often the choice of pieces is looked at without an event, for peers that have become slow.
    */

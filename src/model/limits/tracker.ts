@@ -1,6 +1,6 @@
 // Announces, handouts, the election of gateways, and the tracker for ordinary clients.
 
-import { minute, second } from './multiples.ts'
+import { hour, KiB, MiB, minute, second } from './multiples.ts'
 
 export const trackerLimits = {
   /**
@@ -37,6 +37,24 @@ export const trackerLimits = {
   dialledNewEveryMs: 1 * second,
   /** Places that count as dialled before. A large site has a thousand nodes. */
   dialledPlacesKept: 4_096,
+  /** Addresses that a node tells of itself. Machines with more have them for their containers. */
+  ownAddressesMax: 8,
+  /** Addresses of one sibling in a handout. Each may cost a dial. */
+  placesPerPeerMax: 4,
+  /** Siblings dialled in vain that an announce names. More than a handout has for one swarm. */
+  unreachedMax: 64,
+  /** How often a child is dialled back because it asks whether it can be reached. A person waits. */
+  dialBackEveryMs: 5 * second,
+  /** Children whose last questions are remembered for that. */
+  dialBackNodesKept: 1_024,
+  /** Children dialled back at once; then one a second. */
+  dialBacksMax: 16,
+  /** A node that has met none of its siblings counts as alone after so many dials in vain. */
+  aloneAfterNodes: 3,
+  /** A sibling that was dialled in vain is dialled again after this time, or when it has moved. */
+  unreachedKeptMs: 10 * minute,
+  /** Siblings that were reached and are remembered. */
+  reachedKept: 256,
   /** A change waits this long for further ones, so that many new swarms make one announce. */
   announceDebounceMs: 50,
   /**
@@ -89,6 +107,20 @@ export const trackerLimits = {
    * waits for a dead gateway.
    */
   gatewayPatienceMs: 15 * second,
+  /** Less that came over the link in that time is no progress, but a peer's signs of life. */
+  gatewayProgressBytes: 1 * KiB,
+  /** The patience lasts for so many bytes of each payload under way, at the pace of the site's link. */
+  gatewayPatienceBytes: 128 * KiB,
+  /** The patience lasts for this many intervals between announces: what is known is as old as that. */
+  gatewayPatienceIntervals: 3,
+  /** The longest patience with a link that moves at all. */
+  gatewayPatienceMostMs: 5 * minute,
+  /** What an announce and its handout take of a link, with headers. */
+  announceLinkBytes: 1_500,
+  /** The part of a site's link that its announces may take. They get rarer on a thin link. */
+  announceLinkShare: 0.02,
+  /** The pace of a link is measured over this time at least: blocks come in bursts. */
+  linkPaceMs: 10 * second,
   /** The patience doubles with each replacement, this many times at most. */
   gatewayPatienceDoublings: 6,
   /** Gateways for one payload at one site, where one node is slower than the site's link. */
@@ -98,6 +130,10 @@ export const trackerLimits = {
    * only.
    */
   gatewayMeasureMs: 8 * second,
+  /** The measure goes on until so many bytes have come. Less is a few pieces, which come in bursts. */
+  gatewayMeasureBytes: 2 * MiB,
+  /** It ends at last after this time, or a link that brings nothing would never be found out. */
+  gatewayMeasureMostMs: 1 * minute,
   /**
    * One gateway more has to bring this many times the bytes, or the link is the limit and it was in
    * vain.
@@ -108,6 +144,43 @@ export const trackerLimits = {
    * choose.
    */
   gatewayLinksKept: 10_000,
+  /**
+   * A node that says that it has a payload whole has its site wait for it this long, while no child
+   * there takes from the parent. Longer: a liar costs the site more. Shorter: pieces cross the link
+   * that a sibling has.
+   */
+  wholeTrialMs: 1 * second,
+  /** The same for a node of which siblings have received before. Its engine may wake slowly. */
+  wholeTrialProvenMs: 4 * second,
+  /**
+   * A sibling that received bytes confirms their sender for this many of its own announce
+   * intervals.
+   */
+  confirmedIntervals: 3,
+  /**
+   * A node that says that it has a payload whole, and of which none of its siblings has received
+   * a byte for this long although they lack it, does not keep its word.
+   */
+  wholeUnkeptMs: 10 * second,
+  /** How long such a node is believed nothing that no sibling confirms. */
+  distrustMs: 10 * minute,
+  /** Siblings named in an announce as senders, for one swarm. The others have their turn later. */
+  announcedSendersMax: 8,
+  /** Payloads that one child can have a tracker remember as whole, beside those of others. */
+  trackerWholesOfNodeMax: 20_000,
+  /** Payloads that a parent fetches for a child of which it has no report yet. */
+  wantsUnreportedMax: 16,
+  /** Children of which is known what they may want. Others are read again. */
+  childTraitsKept: 2_000,
+  /**
+   * A child that asks for what the policy does not let it have is told of after this time: its
+   * report with new labels may be on its way.
+   */
+  wantsRefusedToldMs: 30 * second,
+  /** How long a child that did not keep its word is told of. */
+  unkeptToldMs: 1 * hour,
+  /** Children that are told of at once. */
+  unkeptToldMax: 20,
   /** A gateway that was replaced is elected within this time only if there is nobody else. */
   gatewayRestMs: 30 * second,
 

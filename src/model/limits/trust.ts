@@ -72,6 +72,23 @@ export const trustLimits = {
   renewalConnectionMs: 2 * minute,
   /** Connections at once of a node whose certificate has ended: one renewal, and one that hangs. */
   renewalConnectionsMax: 2,
+  /**
+   * Keys that were turned away, of which nodes know: the newest. A certificate ends after 60 days, and a
+   * statement has 250 bytes.
+   */
+  revocationsKept: 1_024,
+  /** JSON marks in a message of so many. */
+  revocationMarksMax: 16_384,
+  /** Statements that a node sends in one message: that of a day with many reinstalled machines. */
+  revocationsSentMax: 64,
+  /** A message of that many. */
+  revocationsMaxBytes: 32 * KiB,
+  /** The answer with all of them. */
+  revocationsAnswerMaxBytes: 512 * KiB,
+  /** How long `banyan join --again` waits for the daemon to come back with its new identity. */
+  identityTakenMs: 1 * minute,
+  /** And how often it asks. */
+  identityAskMs: 250,
   /** Renewals that the root remembers for that. A fleet of 100,000 makes a hundred in an hour. */
   renewalsKept: 1_024,
   /**

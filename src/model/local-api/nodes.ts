@@ -6,9 +6,11 @@ import {
   countSchema,
   infoHashSchema,
   instantSchema,
+  lineSchema,
   nodeNameSchema,
   packageNameSchema,
   packageVersionSchema,
+  sha256Schema,
 } from '../names.ts'
 import { reportSchema } from '../report.ts'
 
@@ -25,6 +27,17 @@ export const nodeInfoSchema = v.object({
   condition: conditionSchema,
   /** How old this knowledge is. */
   ageMs: countSchema,
+  /** The machines that report as this node at once; absent if there is one, as there should be. */
+  machines: v.optional(
+    v.array(
+      v.object({
+        addresses: v.array(lineSchema),
+        state: lineSchema,
+        converged: v.nullable(countSchema),
+        ageMs: countSchema,
+      }),
+    ),
+  ),
 })
 export type NodeInfo = v.InferOutput<typeof nodeInfoSchema>
 
@@ -63,5 +76,11 @@ export const nodeDetailsSchema = v.object({
 
 /** What a person has looked at, of what one node reports. */
 export const acknowledgedSchema = v.object({ node: nodeNameSchema, attacks: countSchema })
+
+/** The name that was revoked. */
+export const revokedSchema = v.strictObject({ node: nodeNameSchema })
+
+/** By which key the daemon is known. */
+export const identitySchema = v.strictObject({ name: nodeNameSchema, keyId: sha256Schema })
 
 export const tokenSchema = v.object({ token: v.string() })

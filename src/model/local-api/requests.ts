@@ -2,7 +2,7 @@
 
 import * as v from 'valibot'
 import { limits } from '../limits.ts'
-import { lineSchema, packageVersionSchema, publishedNameSchema } from '../names.ts'
+import { lineSchema, nodeNameSchema, packageVersionSchema, publishedNameSchema, sha256Schema } from '../names.ts'
 import { targetSchema } from '../packages/target-schema.ts'
 import { parserOf } from '../parse.ts'
 import { parentUrlSchema } from '../settings.ts'
@@ -55,6 +55,13 @@ const tokenRequestSchema = v.strictObject({
   uses: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(limits.tokenUsesMax)),
   /** The parents to join below; the root if absent. */
   parents: v.exactOptional(v.pipe(v.array(parentUrlSchema), v.minLength(1), v.maxLength(16))),
+  /** The node whose name is for whoever joins with it. */
+  replaces: v.exactOptional(nodeNameSchema),
+})
+
+const identityRequestSchema = v.strictObject({
+  /** The key of the identity that lies in the home and is to be taken. */
+  keyId: sha256Schema,
 })
 
 /** By call. Each parser throws a `bad-input` Failure whose message begins with the command. */
@@ -66,6 +73,7 @@ export const bodyParsers = {
   'POST /diff': bodyParser('diff', diffSchema),
   'POST /rollouts': bodyParser('rollout', steeringSchema),
   'POST /tokens': bodyParser('token create', tokenRequestSchema),
+  'POST /identity': bodyParser('join --again', identityRequestSchema),
 }
 
 /** The calls that take a body. */

@@ -140,6 +140,13 @@ export const statusSchema = v.object({
       damagedPieces: countSchema,
     }),
   ),
+  /** The siblings that were dialled lately; those in vain with the place and the reason. */
+  siblings: v.exactOptional(
+    v.object({
+      reached: countSchema,
+      unreached: v.array(v.object({ node: nodeNameSchema, place: v.string(), because: v.string() })),
+    }),
+  ),
   transfers: v.array(v.object({ ...transferSchema.entries, distance: v.nullable(distanceSchema) })),
   /** The limits in force. */
   rates: ratesSchema,

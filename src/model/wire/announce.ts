@@ -7,6 +7,10 @@ import { atMost, countSchema, infoHashSchema, nodeNameSchema, portSchema, sha256
 import { parserOf } from '../parse.ts'
 import { packedSchema } from './packed.ts'
 
+export const sentSchema = v.strictObject({ node: nodeNameSchema, bytes: countSchema })
+/** A sibling, and the bytes of blocks that it has sent. */
+export type Sent = v.InferOutput<typeof sentSchema>
+
 const announcedSwarmSchema = v.strictObject({
   infoHash: infoHashSchema,
   /**
@@ -17,6 +21,13 @@ const announcedSwarmSchema = v.strictObject({
   have: v.picklist(['none', 'some', 'all']),
   /** How many bytes of the payload the child has, where that is a part. */
   bytes: v.exactOptional(countSchema),
+  /**
+   * The siblings that sent blocks of the payload since the engine opened it, each with all of its
+   * bytes. The tracker believes no node that says of itself what it has sent.
+   */
+  from: v.exactOptional(v.pipe(v.array(sentSchema), v.maxLength(limits.announcedSendersMax))),
+  /** How many bytes have come over the link of the site for it, whole pieces or not. */
+  overLink: v.exactOptional(countSchema),
 })
 export type AnnouncedSwarm = v.InferOutput<typeof announcedSwarmSchema>
 
@@ -35,17 +46,6 @@ const announcedWholeSchema = v.strictObject({
 })
 export type AnnouncedWhole = v.InferOutput<typeof announcedWholeSchema>
 
-const announceSchema = v.strictObject({
-  swarmPort: portSchema,
-  site: v.nullable(wordSchema),
-  swarms: v.pipe(v.array(announcedSwarmSchema), v.maxLength(limits.announcedUnfinishedMax)),
-  /** The payloads that the node has whole. */
-  whole: v.exactOptional(announcedWholeSchema),
-})
-/** All of a node's swarms at once: the node has left every swarm that is not in its announce. */
-export type Announce = v.InferOutput<typeof announceSchema>
-export const parseAnnounce = parserOf(announceSchema)
-
 /**
  * An IP address. Names are refused: a lookup would tell a server of somebody else, who could answer
  * differently each time.
@@ -57,6 +57,27 @@ const peerAddressSchema = v.pipe(
   v.excludes('%', 'expected an IP address without zone'),
 )
 
+const announceSchema = v.strictObject({
+  swarmPort: portSchema,
+  /** Where siblings can ask for small objects. */
+  controlPort: v.exactOptional(portSchema),
+  /** The sibling that was named for small objects, and did not answer or sent something else. */
+  objectsFailed: v.exactOptional(nodeNameSchema),
+  site: v.nullable(wordSchema),
+  swarms: v.pipe(v.array(announcedSwarmSchema), v.maxLength(limits.announcedUnfinishedMax)),
+  /** The payloads that the node has whole. */
+  whole: v.exactOptional(announcedWholeSchema),
+  /** Addresses of the node's own interfaces. Its siblings may reach it there and not where it is seen. */
+  addresses: v.exactOptional(v.pipe(v.array(peerAddressSchema), v.maxLength(limits.ownAddressesMax))),
+  /** Siblings that the node has dialled in vain lately, and has no wire with. */
+  unreached: v.exactOptional(v.pipe(v.array(nodeNameSchema), v.maxLength(limits.unreachedMax))),
+  /** Several siblings were dialled in vain, and none was met. There may be more than the list has. */
+  alone: v.exactOptional(v.literal(true)),
+})
+/** All of a node's swarms at once: the node has left every swarm that is not in its announce. */
+export type Announce = v.InferOutput<typeof announceSchema>
+export const parseAnnounce = parserOf(announceSchema)
+
 export const shareSchema = v.strictObject({
   of: v.pipe(countSchema, v.minValue(2, 'expected at least two')),
   which: countSchema,
@@ -67,10 +88,12 @@ export type Share = v.InferOutput<typeof shareSchema>
 const peerSchema = v.strictObject({
   node: nodeNameSchema,
   /**
-   * The address from which the tracker sees the peer call. Null for the parent: the child knows it
-   * already.
+   * The address from which the tracker sees the peer call, or one that the peer has told of itself.
+   * Null for the parent: the child knows it already.
    */
   address: v.nullable(peerAddressSchema),
+  /** Where the peer may be as well, the best first. */
+  others: v.exactOptional(v.pipe(v.array(peerAddressSchema), v.maxLength(limits.placesPerPeerMax - 1))),
   port: v.pipe(portSchema, v.minValue(1, 'expected a port that can be dialled')),
   relation: v.picklist(['parent', 'sibling']),
   /** Null if the tracker does not know the site. */
@@ -87,6 +110,14 @@ const handoutSchema = v.strictObject({
   site: wordSchema,
   /** The tracker does not know which payloads the node has whole, and asks for all of them. */
   tellAll: v.exactOptional(v.literal(true)),
+  /** The sibling that brings small objects to this site. Absent: the parent is asked for them. */
+  objects: v.exactOptional(
+    v.strictObject({
+      node: nodeNameSchema,
+      address: peerAddressSchema,
+      port: v.pipe(portSchema, v.minValue(1, 'expected a port that can be dialled')),
+    }),
+  ),
   swarms: v.pipe(
     atMost(limits.handoutPeersMax, 'swarms'),
     v.record(infoHashSchema, v.pipe(v.array(peerSchema), v.maxLength(limits.peersPerHandoutMax + 1))),

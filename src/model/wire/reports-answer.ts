@@ -13,6 +13,8 @@ const refusedReportSchema = v.object({
   retry: v.picklist(['later', 'never']),
 })
 
+export const memorySchema = v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/))
+
 /** A parent of an earlier version answers the first field alone. */
 export const reportsAnswerSchema = v.object({
   /** Of how many nodes the parent knows something newer now. */
@@ -22,6 +24,11 @@ export const reportsAnswerSchema = v.object({
   moved: v.exactOptional(
     v.pipe(v.array(v.object({ node: nodeNameSchema, counter: countSchema })), v.maxLength(limits.movedToldMax)),
   ),
+  /**
+   * Another word than before says that the parent's database was damaged: what the parent knew of
+   * the subtree may be gone.
+   */
+  memory: v.exactOptional(memorySchema),
   /** The parent's clock. */
   now: v.exactOptional(instantSchema),
 })

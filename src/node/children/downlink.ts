@@ -1,6 +1,7 @@
 // A node's side towards its children: answers their requests. It keeps no list of children; every
 // request stands alone.
 
+import { plainAddress } from '../../model/address.ts'
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { Instant, NodeName, Sha256 } from '../../model/names.ts'
@@ -8,10 +9,12 @@ import { parseJson } from '../../model/parse.ts'
 import { parseReportBatch, type ReportBatch } from '../../model/report.ts'
 import { type Handout, parseAnnounce } from '../../model/wire/announce.ts'
 import { digestsIn, type Found, framesOf } from '../../model/wire/object-frames.ts'
+import type { ReachAnswer } from '../../model/wire/reach.ts'
 import type { ReportsAnswer } from '../../model/wire/reports-answer.ts'
 import { retryAfterS } from '../../model/wire/retry-after.ts'
 import { openMetricsType } from '../../report/open-metrics.ts'
 import type { Announced } from '../../tracker/tracker.ts'
+import { parseRevocations, type Revocations } from '../../trust/admission/revocations.ts'
 import { type Identity, identityOf } from '../../trust/identity.ts'
 import { createFairTurns, type FairTurns } from '../../work/fair-turns.ts'
 import type { Clock, HttpPeer, HttpRequest, HttpResponse, Log, Random } from '../../world/world.ts'
@@ -35,10 +38,15 @@ export interface DownlinkParts {
   reports(node: NodeName, batch: ReportBatch): Promise<ReportsAnswer>
   enrol(body: Uint8Array): Promise<{ status: number; body: Uint8Array }>
   metrics(): Promise<string>
+  /** See `DialBack`. Undefined where this node cannot dial back. */
+  reach(asked: { node: NodeName; address: string; control: number; swarm: number }): Promise<ReachAnswer> | undefined
   /** The clock of a child that has just called. */
   clockHeard(node: NodeName, at: Instant): void
   /** The version of the timestamp that a child trusts. */
   versionHeard(node: NodeName, version: number): void
+  revocations: Pick<Revocations, 'has' | 'digest' | 'all' | 'add'>
+  /** The digest of the revocations that a child knows. */
+  revokedHeard(node: NodeName, digest: string): void
 }
 
 export interface Downlink {
@@ -98,6 +106,7 @@ const bodiesMaxBytes: ReadonlyMap<string, number> = new Map([
   ['/v1/announce', limits.announceMaxBytes],
   ['/v1/reports', limits.reportsMaxBytes],
   ['/v1/enrol', limits.enrolMaxBytes],
+  ['/v1/revoked', limits.revocationsMaxBytes],
 ])
 
 type Call = (request: HttpRequest, caller: NodeName) => Promise<HttpResponse>
@@ -128,8 +137,10 @@ function callsOf(parts: DownlinkParts, watchers: Watchers, turns: Turns): Readon
         if (query['now'] !== undefined) parts.clockHeard(node, wholeNumber(query['now'], 'watch: now'))
         const version = wholeNumber(query['timestamp'], 'watch: timestamp')
         parts.versionHeard(node, version)
+        if (query['revoked'] !== undefined) parts.revokedHeard(node, query['revoked'])
         await watchers.hang(version, signal)
-        return json(200, { timestamp: parts.timestampVersion(), ...(parts.isCutOff() && { cutOff: true }) })
+        const revoked = parts.revocations.digest()
+        return json(200, { timestamp: parts.timestampVersion(), revoked, ...(parts.isCutOff() && { cutOff: true }) })
       },
     ],
     [
@@ -155,6 +166,22 @@ function callsOf(parts: DownlinkParts, watchers: Watchers, turns: Turns): Readon
         return json(200, await turns.reports.run(node, taken))
       },
     ],
+    ['GET /v1/revoked', async () => json(200, parts.revocations.all())],
+    [
+      'POST /v1/revoked',
+      async ({ body }, node) => {
+        const statements = parseRevocations(body, `revocations from ${node}`)
+        return json(200, { added: (await parts.revocations.add(statements)).length })
+      },
+    ],
+    [
+      'GET /v1/reach',
+      async ({ query, peer: { address } }, node) => {
+        const [control, swarm] = [portIn(query['control']), portIn(query['swarm'])]
+        const found = await parts.reach({ node, address: plainAddress(address), control, swarm })
+        return found === undefined ? json(404, {}) : json(200, found)
+      },
+    ],
     ['GET /v1/metrics', async () => ({ status: 200, body: await parts.metrics(), contentType: openMetricsType })],
   ])
 }
@@ -169,9 +196,13 @@ async function answerTo(
   if (request.peer.isEnded === true && (name !== 'POST /v1/enrol' || caller.role !== 'node')) {
     throw new Failure('refused', 'a certificate that has ended is good for its own renewal only')
   }
+  // The root has the last word on its own certificates, and a hint.
   if (name === 'POST /v1/enrol') {
     const reply = await parts.enrol(request.body)
     return { status: reply.status, body: reply.body, contentType: 'application/json' }
+  }
+  if (caller.role === 'node' && parts.revocations.has(caller.keyId)) {
+    throw new Failure('refused', `the key of ${caller.name} was revoked`)
   }
   if (caller.role !== 'node') throw new Failure('refused', 'an enrolment certificate is good for /v1/enrol only')
   const call = calls.get(name)
@@ -218,6 +249,12 @@ function json(status: number, value: unknown): HttpResponse {
 function bytesOrAbsent(bytes: Uint8Array | undefined): HttpResponse {
   if (bytes === undefined) return json(404, { failure: { code: 'not-found', message: 'not here' } })
   return { status: 200, body: bytes, contentType: 'application/octet-stream' }
+}
+
+function portIn(text: string | undefined): number {
+  const port = wholeNumber(text, 'reach: port')
+  if (port > 65_535) throw new Failure('bad-input', 'reach: expected a port')
+  return port
 }
 
 function wholeNumber(text: string | undefined, what: string): number {

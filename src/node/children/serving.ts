@@ -9,11 +9,15 @@ import type { ReportsAnswer } from '../../model/wire/reports-answer.ts'
 import type { ObjectSource } from '../../objects/object-source.ts'
 import { createStrangers } from '../../swarm/callers/strangers.ts'
 import type { Swarm } from '../../swarm/swarm.ts'
-import { type Announced, startTracker, type Tracker } from '../../tracker/tracker.ts'
+import { type Announced, startTracker, type Tracker, type Unkept } from '../../tracker/tracker.ts'
+import type { Revocations } from '../../trust/admission/revocations.ts'
 import type { Trust } from '../../trust/trust-store.ts'
 import type { TlsIdentity, World } from '../../world/world.ts'
+import type { NodeParts } from '../node-parts.ts'
 import type { Uplink } from '../parent/uplink.ts'
 import type { WantedSwarm } from '../state/state.ts'
+import type { ChildWants } from './child-wants.ts'
+import { createDialBack } from './dial-back.ts'
 import { createDownlink, type Downlink } from './downlink.ts'
 
 export interface Serving {
@@ -45,16 +49,26 @@ export interface ServingParts {
   takeReports: (batch: ReportBatch, from: NodeName) => Promise<ReportsAnswer>
   /** The swarms that the children want have changed. */
   onWanted: (wanted: WantedSwarm[]) => void
+  /** Whether this node is to fetch a payload for a child. */
+  mayWant: ChildWants['may']
+  /** The site that the newest signed report of a node names. See `TrackerParts.signedSite`. */
+  signedSite: (node: NodeName) => string | null | undefined
+  onUnkept: (unkept: Unkept) => void
   /** Whether the revision in force names this manifest. Nothing else is ever held for a child. */
   isNamed: (manifest: Sha256) => boolean
   /** Resolves once the payloads that the children want are held here too. */
   held: () => Promise<void>
   /** OpenMetrics text. */
   metrics: () => Promise<string>
+  /** Null if the connection was taken, otherwise why not. Without it no child is dialled back. */
+  connect: NodeParts['connect']
   /** The clock of a child that has just called. */
   clockHeard: (node: NodeName, at: Instant) => void
   /** The version of the timestamp that a child trusts. */
   versionHeard: (node: NodeName, version: number) => void
+  revocations: Revocations
+  /** The digest of the revocations that a child knows. */
+  revokedHeard: (node: NodeName, digest: string) => void
   /** A caller without a certificate of this fleet. */
   onAttack: (attack: Attack) => void
 }
@@ -83,7 +97,7 @@ export async function startServing(parts: ServingParts): Promise<Serving> {
   }
 }
 
-function trackerFor({ world, settings, swarm, site, onWanted }: ServingParts): Tracker {
+function trackerFor({ world, settings, swarm, site, onWanted, ...parts }: ServingParts): Tracker {
   const { clock, random, log } = world
   const tracker = startTracker({
     clock,
@@ -100,6 +114,7 @@ function trackerFor({ world, settings, swarm, site, onWanted }: ServingParts): T
       bytesOf: (infoHash) => swarm.transfer(infoHash)?.have ?? 0,
       lacks: () => swarm.unfinished(),
     },
+    ...{ mayWant: parts.mayWant, signedSite: parts.signedSite, onUnkept: parts.onUnkept },
     onWantedChanged: () => onWanted(tracker.wanted()),
     onRelieved: (infoHash, node) => swarm.part(infoHash, node),
     onElected: (infoHash, node) => log.debug('gateway elected', { infoHash, node }),
@@ -108,7 +123,11 @@ function trackerFor({ world, settings, swarm, site, onWanted }: ServingParts): T
 }
 
 function downlinkFor(parts: ServingParts, tracker: Tracker): Downlink {
-  const { trust } = parts
+  const { trust, connect } = parts
+  const dialBack =
+    connect === undefined
+      ? undefined
+      : createDialBack({ connect, monotonicMs: parts.world.clock.monotonicMs, swarmPort: () => parts.swarm.port })
   return createDownlink({
     ...parts.world,
     tufFile: (name) => trust.file(name),
@@ -120,8 +139,11 @@ function downlinkFor(parts: ServingParts, tracker: Tracker): Downlink {
     reports: (node, batch) => parts.takeReports(batch, node),
     enrol: (body) => parts.uplink.enrol(body),
     metrics: parts.metrics,
+    reach: (asked) => dialBack?.reach(asked),
     clockHeard: parts.clockHeard,
     versionHeard: parts.versionHeard,
+    revocations: parts.revocations,
+    revokedHeard: parts.revokedHeard,
   })
 }
 
@@ -130,14 +152,16 @@ function downlinkFor(parts: ServingParts, tracker: Tracker): Downlink {
  * dial its parent at once.
  */
 function handoutOf(
-  { swarm, isNamed }: ServingParts,
+  { swarm, isNamed, mayWant }: ServingParts,
   tracker: Tracker,
   announced: Announced,
 ): { handout: Handout; isNew: boolean } {
   const handout = tracker.announce(announced)
-  const isNew = announced.announce.swarms.some(
-    ({ infoHash, manifest, have }) => have !== 'all' && swarm.have(infoHash) === undefined && isNamed(manifest),
-  )
+  const { node, announce } = announced
+  const isNew = announce.swarms.some((each) => {
+    const isUnknown = each.have !== 'all' && swarm.have(each.infoHash) === undefined
+    return isUnknown && isNamed(each.manifest) && mayWant(node, each)
+  })
   return { handout, isNew }
 }
 

@@ -28,6 +28,8 @@ export interface HoldingParts {
   state: () => State
   dispatch: (event: Event) => void
   announce: () => void
+  /** Announces unless the tracker knows all of it. */
+  announceNews: () => void
   lookWithin: (ms: number) => void
 }
 
@@ -54,7 +56,9 @@ export function startHolding(parts: HoldingParts): Holding {
     const wanted = { own, subtree: [...childSpecs.values()] }
     const specs = (await parts.diskLimits?.fitting(wanted)) ?? [...wanted.own, ...wanted.subtree]
     if (!stopped) swarm.setWanted(specs)
-    parts.announce()
+    // A swarm that is new is among the announced ones a moment later.
+    if (specs.length > 0) parts.announce()
+    else parts.announceNews()
   }
   const loadChildSpec = async (asked: WantedSwarm) => {
     try {

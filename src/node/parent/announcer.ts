@@ -1,10 +1,12 @@
 // Announces all swarms of this node to the parent's tracker, and passes the peers of each handout
 // to the swarm.
 
+import { isReachable, plainAddress } from '../../model/address.ts'
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
-import type { InfoHash } from '../../model/names.ts'
-import type { AnnouncedSwarm, Handout, Peer } from '../../model/wire/announce.ts'
+import type { InfoHash, NodeName } from '../../model/names.ts'
+import type { Announce, AnnouncedSwarm, Handout, Peer } from '../../model/wire/announce.ts'
+import type { Reach } from '../../swarm/siblings.ts'
 import type { Swarm } from '../../swarm/swarm.ts'
 import { retryDelayMs } from '../../work/back-off.ts'
 import { repeatable } from '../../work/background.ts'
@@ -16,21 +18,27 @@ import { createWholeAnnouncements } from './whole-announcements.ts'
 export interface Announcer {
   /** Something about the swarms changed: announces within `limits.announceDebounceMs`. */
   soon(): void
+  /** As `soon`, unless the tracker has been told already of everything as it is. */
+  soonIfNews(): void
   stop(): Promise<void>
 }
 
 export interface AnnouncerParts {
-  uplink: Pick<Uplink, 'announce' | 'parent'>
-  swarm: Pick<Swarm, 'port' | 'unfinished' | 'whole' | 'setPeers'>
+  uplink: Pick<Uplink, 'announce' | 'parent' | 'takeObjectsFrom'>
+  swarm: Pick<Swarm, 'port' | 'unfinished' | 'whole' | 'setPeers' | 'siblings' | 'received'>
   clock: Clock
   random: Random
   log: Log
   /** The site of the settings; null if the tracker is to find it. */
   site: () => string | null
-  /** Whether this node does not know its site yet. */
-  needsSite: () => boolean
+  /** The port at which siblings can ask for objects; 0 while it is not open. */
+  controlPort: () => number
   /** The site that the tracker counts this node to. */
   onSite: (site: string) => void
+  /** This machine's addresses, without those that only it can reach. */
+  ownAddresses: () => readonly string[]
+  /** Which siblings could be reached lately, as the announce says it. */
+  onSiblings: (reach: Reach) => void
   /** Whether a sibling may be dialled there. */
   mayDial: DialGuard['mayDial']
 }
@@ -38,13 +46,17 @@ export interface AnnouncerParts {
 export function startAnnouncer(parts: AnnouncerParts): Announcer {
   const { uplink, swarm, clock, random, log } = parts
   const wholes = createWholeAnnouncements()
-  const takeHandout = handoutTaker(parts)
+  let objectsFailed: NodeName | undefined
+  const takeHandout = handoutTaker(parts, (node) => {
+    objectsFailed = node
+    announceIn(limits.announceDebounceMs)
+  })
   let timer: Timer | undefined
   let dueMs = 0
   let stopped = false
   let failures = 0
-  /** Whether the tracker knows of swarms of this node. */
-  let isKnown = false
+  /** What the tracker was told last, and has answered. */
+  let told: { swarms: string; whole: ReadonlySet<InfoHash> } | undefined
   let toldAllMs = Number.NEGATIVE_INFINITY
 
   /**
@@ -63,18 +75,22 @@ export function startAnnouncer(parts: AnnouncerParts): Announcer {
   }
   const announcing = repeatable('announce', log, async () => {
     if (stopped) return
-    const swarms: AnnouncedSwarm[] = swarm.unfinished().slice(0, limits.announcedUnfinishedMax)
+    const swarms = swarm.unfinished().slice(0, limits.announcedUnfinishedMax).map(withSenders)
     const whole = swarm.whole()
-    const isEmpty = swarms.length === 0 && whole.size === 0
-    // A node without swarms announces once nevertheless: the handout says which site it is at.
-    if (isEmpty && !isKnown && !parts.needsSite()) return announceIn(limits.announceIntervalMs)
     try {
-      const own = { swarmPort: swarm.port, site: parts.site(), swarms }
+      const reach = swarm.siblings()
+      parts.onSiblings(reach)
+      const controlPort = parts.controlPort()
+      const ports = { swarmPort: swarm.port, ...(controlPort > 0 && { controlPort }) }
+      const failed = objectsFailed !== undefined && { objectsFailed }
+      const place = placeToldOf(reach, parts.ownAddresses())
+      const own = { ...ports, ...failed, site: parts.site(), swarms, ...place }
       const toldWhole = wholes.next(whole)
       if (toldWhole.listed === 'all') toldAllMs = clock.monotonicMs()
       const handout = await uplink.announce({ ...own, whole: toldWhole })
-      isKnown = !isEmpty
       failures = 0
+      if (failed) objectsFailed = undefined
+      told = { swarms: JSON.stringify(swarms), whole }
       const tellsAll = handout.tellAll === true && clock.monotonicMs() - toldAllMs >= limits.tellAllEveryMs
       wholes.answered(whole, tellsAll)
       takeHandout(handout)
@@ -85,17 +101,41 @@ export function startAnnouncer(parts: AnnouncerParts): Announcer {
       if (!(error instanceof Failure)) throw error
       log.debug('announce failed', { error: error.message })
       failures += 1
+      // One may be late behind what the sibling brings over the link. After more, the sibling may have
+      // no parent either.
+      if (failures >= limits.announceLateIntervals) uplink.takeObjectsFrom(null)
       announceIn(retryDelayMs(failures, random.fraction(), error))
     }
   })
+  const withSenders = (announced: AnnouncedSwarm): AnnouncedSwarm => {
+    const from = swarm.received(announced.infoHash)
+    return from.length === 0 ? announced : { ...announced, from }
+  }
   announceIn(0)
   return {
     soon: () => announceIn(limits.announceDebounceMs),
+    soonIfNews: () => {
+      const swarms = JSON.stringify(swarm.unfinished().slice(0, limits.announcedUnfinishedMax))
+      if (told?.swarms !== swarms || told.whole !== swarm.whole()) announceIn(limits.announceDebounceMs)
+    },
     async stop() {
       stopped = true
       timer?.cancel()
       await announcing.settled()
     },
+  }
+}
+
+/** Where siblings can reach this node, and which siblings it has dialled in vain. */
+function placeToldOf(
+  { reached, unreached }: Reach,
+  ownAddresses: readonly string[],
+): Pick<Announce, 'addresses' | 'unreached' | 'alone'> {
+  const addresses = [...new Set(ownAddresses.map(plainAddress))].filter(isReachable).slice(0, limits.ownAddressesMax)
+  return {
+    ...(addresses.length > 0 && { addresses }),
+    ...(unreached.length > 0 && { unreached: unreached.map(({ node }) => node) }),
+    ...(reached === 0 && unreached.length >= limits.aloneAfterNodes && { alone: true as const }),
   }
 }
 
@@ -108,17 +148,20 @@ function boundedIntervalMs(asked: number): number {
  * Returns a function that passes a handout to the swarm. A swarm loses its peers if the last
  * handout named it and this one does not.
  */
-function handoutTaker({ uplink, swarm, clock, onSite, mayDial }: AnnouncerParts): (handout: Handout) => void {
+function handoutTaker(parts: AnnouncerParts, onObjectsFailed: (node: NodeName) => void): (handout: Handout) => void {
+  const { uplink, swarm, clock, onSite, mayDial } = parts
   let handedOut = new Set<InfoHash>()
   let seen: { site: string; atMs: number } | undefined
-  return ({ swarms, site }) => {
+  return ({ swarms, site, objects = null }) => {
     const parentAddress = uplink.parent()?.address ?? null
+    const near = objects !== null && parentAddress !== null && mayDial(objects, parentAddress) ? objects : null
+    uplink.takeObjectsFrom(near, near === null ? undefined : () => onObjectsFailed(near.node))
     for (const infoHash of handedOut) if (swarms[infoHash] === undefined) swarm.setPeers(infoHash, [])
     handedOut = new Set(Object.keys(swarms))
     for (const [infoHash, peers] of Object.entries(swarms)) {
       swarm.setPeers(
         infoHash,
-        peers.flatMap((peer) => placeOf(peer, parentAddress, mayDial)),
+        peers.flatMap((peer) => placeOf(peer, parentAddress, parts)),
       )
     }
     const nowMs = clock.monotonicMs()
@@ -130,16 +173,22 @@ function handoutTaker({ uplink, swarm, clock, onSite, mayDial }: AnnouncerParts)
 }
 
 /**
- * The peer with the address to dial; nothing if that is not known or not to be dialled. A tracker
- * leaves out its own address: the child dials its parent where it announces.
+ * The peer with the addresses to dial; nothing if none is known that may be dialled. A tracker leaves
+ * out its own address: the child dials its parent where it announces. An address that this node has
+ * too is a bridge on its own machine.
  */
 function placeOf(
   peer: Peer,
   parentAddress: string | null,
-  mayDial: DialGuard['mayDial'],
+  { mayDial, ownAddresses }: Pick<AnnouncerParts, 'mayDial' | 'ownAddresses'>,
 ): (Peer & { address: string })[] {
   if (parentAddress === null) return []
   if (peer.relation === 'parent') return [{ ...peer, address: parentAddress }]
-  const { address, port } = peer
-  return address !== null && mayDial({ address, port }, parentAddress) ? [{ ...peer, address }] : []
+  const { address: seen, others: told = [], port, ...rest } = peer
+  const own = new Set(told.length === 0 ? [] : ownAddresses().map(plainAddress))
+  const [address, ...others] = [...(seen === null ? [] : [seen]), ...told].filter((each) => {
+    return !own.has(each) && mayDial({ address: each, port }, parentAddress)
+  })
+  if (address === undefined) return []
+  return [{ ...rest, address, port, ...(others.length > 0 && { others }) }]
 }

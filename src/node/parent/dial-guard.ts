@@ -5,7 +5,7 @@ import { isIP } from 'node:net'
 import { plainAddress, scopeOf, siteOf } from '../../model/address.ts'
 import { BoundedMap } from '../../model/bounded-map.ts'
 import { limits } from '../../model/limits.ts'
-import { swarmPortDefault } from '../../model/ports.ts'
+import { controlPortDefault, swarmPortDefault } from '../../model/ports.ts'
 import { createAllowances } from '../../work/allowances.ts'
 
 export interface DialGuard {
@@ -53,7 +53,7 @@ export function isPlausible(
   { parentAddress, swarmPort, own }: Here,
 ): boolean {
   const address = plainAddress(place.address)
-  const isFleetPort = place.port === swarmPortDefault || place.port === swarmPort
+  const isFleetPort = [swarmPortDefault, controlPortDefault, swarmPort].includes(place.port)
   if (place.port < userPortMin && !isFleetPort) return false
   const networks = [parentAddress, ...own].flatMap((each) => networkOf(each) ?? [])
   const isNear = networks.includes(siteOf(address))

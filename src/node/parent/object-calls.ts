@@ -1,5 +1,5 @@
-// Requests objects from the node above, and goes on where an answer was cut off: on a thin link most
-// of a megabyte is more than one connection lasts.
+// Requests objects from the sibling that brings them to this site, else from the parent, and goes on
+// where an answer was cut off: on a thin link most of a megabyte is more than one connection lasts.
 
 import { BoundedMap } from '../../model/bounded-map.ts'
 import { Failure } from '../../model/failure.ts'
@@ -8,21 +8,26 @@ import type { Sha256 } from '../../model/names.ts'
 import { cutFrames, type Found, objectsPath, parseFrames, restPath } from '../../model/wire/object-frames.ts'
 import { sha256Of } from '../../world/objects.ts'
 import type { HttpReply } from '../../world/world.ts'
+import type { NearObjects, NearSibling } from './near-objects.ts'
 import { accepted, type ParentCalls } from './parent-calls.ts'
 
 /** See `Uplink.objects`. */
 export type ObjectCalls = (digests: readonly Sha256[], bytes: number) => Promise<Found[]>
 
-export function createObjectCalls(ask: ParentCalls['ask']): ObjectCalls {
+export function createObjectCalls(parts: { ask: Ask; near: Pick<NearObjects, 'sibling'> }): ObjectCalls {
+  const { near } = parts
   const unfinished = createUnfinished()
 
-  const one = async (digest: Sha256): Promise<Found[]> => {
+  const one = async ({ ask, roundsMax }: Asked, digest: Sha256): Promise<Found[]> => {
     const begun = unfinished.of(digest)
     const path = begun.length === 0 ? objectsPath([digest], 0) : restPath(digest, begun.length)
     const came = gathered()
     let reply: HttpReply
     try {
-      reply = await whenThere(ask, { path, onPart: came.onPart, responseMaxBytes: limits.objectMaxBytes })
+      reply = await whenThere(
+        { ask, roundsMax },
+        { path, onPart: came.onPart, responseMaxBytes: limits.objectMaxBytes },
+      )
     } catch (error) {
       unfinished.keep(digest, joined(begun, came.bytes()))
       throw error
@@ -32,16 +37,16 @@ export function createObjectCalls(ask: ParentCalls['ask']): ObjectCalls {
     unfinished.drop(digest)
     return [begun.length === 0 ? body : wholeOf(digest, begun, body)]
   }
-  const several = async (digests: readonly Sha256[], bytes: number): Promise<Found[]> => {
+  const several = async (asked: Asked, digests: readonly Sha256[], bytes: number): Promise<Found[]> => {
     const came = gathered()
     // The parent may exceed `bytes` by one object; frames add the lengths of all.
     const responseMaxBytes = limits.objectMaxBytes + limits.objectsAnswerBytes + limits.objectsFramesBytes
     try {
       const path = objectsPath(digests, bytes)
-      const reply = await whenThere(ask, { path, onPart: came.onPart, responseMaxBytes })
+      const reply = await whenThere(asked, { path, onPart: came.onPart, responseMaxBytes })
       // A parent of an older version answers one object at a time.
       const [first] = digests
-      if (reply.status === 404 && first !== undefined) return await one(first)
+      if (reply.status === 404 && first !== undefined) return await one(asked, first)
       return parseFrames(accepted(reply, `${digests.length} objects`).body, digests.length)
     } catch (error) {
       const { found, begun } = cutFrames(came.bytes(), digests.length)
@@ -51,11 +56,65 @@ export function createObjectCalls(ask: ParentCalls['ask']): ObjectCalls {
       return found
     }
   }
-  return (digests, bytes) => {
+  const from = (asked: Asked, digests: readonly Sha256[], bytes: number): Promise<Found[]> => {
     const [first] = digests
-    if (first !== undefined && (digests.length === 1 || unfinished.of(first).length > 0)) return one(first)
-    return several(digests, bytes)
+    if (first !== undefined && (digests.length === 1 || unfinished.of(first).length > 0)) return one(asked, first)
+    return several(asked, digests, bytes)
   }
+  /**
+   * What the sibling has for the beginning of the list: nothing if it says that nobody above has the
+   * first object. Undefined if the sibling failed.
+   */
+  const fromNear = async (
+    { ask, failed }: NearSibling,
+    digests: readonly Sha256[],
+    bytes: number,
+  ): Promise<Found[] | undefined> => {
+    try {
+      const found = await from({ ask, roundsMax: limits.onTheWayRoundsMax }, digests, bytes)
+      if (found.every((each, index) => isGenuine(each, digests[index]))) {
+        const absent = found.indexOf(undefined)
+        return absent === -1 ? found : found.slice(0, absent)
+      }
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+    }
+    failed()
+    return undefined
+  }
+  return async (digests, bytes) => {
+    const sibling = near.sibling()
+    const found = sibling === undefined ? undefined : await fromNear(sibling, digests, bytes)
+    if (found !== undefined && found.length > 0) return found
+    const fromParent = await from({ ask: parts.ask, roundsMax: limits.onTheWayRoundsMax }, digests, bytes)
+    // The parent has what nobody has, in the sibling's words.
+    if (found !== undefined && fromParent[0] !== undefined) sibling?.failed()
+    return fromParent
+  }
+}
+
+type Ask = ParentCalls['ask']
+
+interface Asked {
+  ask: Ask
+  /** How often an object that is on its way there is asked for. */
+  roundsMax: number
+}
+
+/**
+ * Asks again for as long as the object is on its way to whoever is asked: to ask somebody else would
+ * bring it over the link again.
+ */
+async function whenThere({ ask, roundsMax }: Asked, call: Omit<Parameters<Ask>[0], 'method'>): Promise<HttpReply> {
+  for (let round = 1; round <= roundsMax; round += 1) {
+    const reply = await ask({ method: 'GET', ...call })
+    if (reply.status !== 202) return reply
+  }
+  throw new Failure('unreachable', `${call.path.slice(0, 100)} is on its way for too long`, { retry: 'later' })
+}
+
+function isGenuine(found: Found, digest: Sha256 | undefined): boolean {
+  return !(found instanceof Uint8Array) || sha256Of(found) === digest
 }
 
 interface Unfinished {
@@ -109,16 +168,4 @@ function wholeOf(digest: Sha256, begun: Uint8Array, body: Uint8Array): Uint8Arra
   if (sha256Of(whole) === digest) return whole
   if (sha256Of(body) === digest) return body
   throw new Failure('unreachable', `object ${digest} came in two parts that do not fit`, { retry: 'later' })
-}
-
-/** Asks again for as long as the object is on its way to the parent: that is its sign of life. */
-async function whenThere(
-  ask: ParentCalls['ask'],
-  call: Omit<Parameters<ParentCalls['ask']>[0], 'method'>,
-): Promise<HttpReply> {
-  for (let round = 1; round <= limits.onTheWayRoundsMax; round += 1) {
-    const reply = await ask({ method: 'GET', ...call })
-    if (reply.status !== 202) return reply
-  }
-  throw new Failure('unreachable', `${call.path.slice(0, 100)} is on its way for too long`, { retry: 'later' })
 }

@@ -3,7 +3,7 @@
 
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
-import type { NodeName } from '../../model/names.ts'
+import type { NodeName, Sha256 } from '../../model/names.ts'
 import { type ParentPlace, parentPlaceOf } from '../../model/settings.ts'
 import { identityOf } from '../../trust/identity.ts'
 import type { Http, HttpReply, TlsIdentity } from '../../world/world.ts'
@@ -53,6 +53,8 @@ export interface ParentCallsParts {
   /** As in the settings: the preferred one first. */
   parents: readonly string[]
   names: KnownParents
+  /** Whether the fleet has turned this key away. */
+  isRevoked?: (keyId: Sha256) => boolean
   /** Milliseconds on a clock that never goes back. */
   monotonicMs: () => number
 }
@@ -71,7 +73,7 @@ export function createParentCalls(parts: ParentCallsParts): ParentCalls {
       try {
         const reply = await parts.http.request({ timeoutMs: limits.requestTimeoutMs, ...call, url, tls: parts.tls() })
         answered = {
-          node: parentIn(reply, place, parts.names),
+          node: parentIn(reply, place, parts),
           address: new URL(url).hostname.replace(/^\[|\]$/g, ''),
           index,
         }
@@ -103,10 +105,17 @@ export function accepted(reply: HttpReply, what: string): HttpReply {
 }
 
 /** The name of the parent that answered. Throws `WrongParent` for any other node. */
-function parentIn({ certificate }: HttpReply, place: ParentPlace, names: KnownParents): NodeName {
+function parentIn(
+  { certificate }: HttpReply,
+  place: ParentPlace,
+  { names, isRevoked }: Pick<ParentCallsParts, 'names' | 'isRevoked'>,
+): NodeName {
   const { url } = place
   const identity = identityOf(certificate)
   if (identity.role !== 'node') throw new Failure('untrusted', `${url} does not answer as a node`, { retry: 'later' })
+  if (isRevoked?.(identity.keyId) === true) {
+    throw new Failure('untrusted', `${identity.name} at ${url} was revoked`, { retry: 'later' })
+  }
   const expected = names.nameAt(place)
   if (expected === undefined) names.answered(place, identity.name)
   if (expected === undefined || expected === identity.name) return identity.name

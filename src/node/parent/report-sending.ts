@@ -24,12 +24,16 @@ export interface Answered {
   refused: { node: NodeName; reason: string; retry: 'later' | 'never' }[]
   /** How far this machine's clock is ahead of the parent's; below zero if it is behind. */
   clockAheadMs?: number
+  /** Nodes whose reports go another way by now. */
+  moved?: NodeName[]
+  /** See `ReportsAnswer`. */
+  memory?: string
 }
 
 /** The time on the way counts for neither clock: half of it lies before the parent's answer. Pure. */
 export function answeredOf(
   nodes: readonly NodeName[],
-  { refused, now: parentNow }: Pick<ReportsAnswer, 'refused' | 'now'>,
+  { refused, now: parentNow, moved = [], memory }: Pick<ReportsAnswer, 'refused' | 'now' | 'moved' | 'memory'>,
   { askedAt, now }: { askedAt: Instant; now: Instant },
 ): Answered {
   const named = refused.flatMap(({ index, reason, retry }) => {
@@ -40,6 +44,8 @@ export function answeredOf(
   return {
     accepted: nodes.filter((node) => !out.has(node)),
     refused: named,
+    ...(moved.length > 0 && { moved: moved.map(({ node }) => node) }),
+    ...(memory !== undefined && { memory }),
     ...(parentNow !== undefined && { clockAheadMs: Math.round((askedAt + now) / 2) - parentNow }),
   }
 }
@@ -92,9 +98,10 @@ export function startReportSending(parts: {
       const answered = answeredOf(outgoing.nodes, answer, { askedAt, now: clock.now() })
       parts.onAnswered(answered)
       if (answer.moved !== undefined) parts.onMoved(answer.moved)
-      await outgoing.acknowledge(
-        new Set(answered.refused.flatMap(({ node, retry }) => (retry === 'later' ? node : []))),
-      )
+      // Of a node that moved away the parent gets newer reports another way.
+      const isOver = (node: NodeName) => answered.moved?.includes(node) === true
+      const waits = answered.refused.filter(({ node, retry }) => retry === 'later' && !isOver(node))
+      await outgoing.acknowledge(new Set(waits.map(({ node }) => node)))
       if (answered.refused.length > 0) retryLater()
     }
   })

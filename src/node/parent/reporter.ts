@@ -8,6 +8,7 @@ import { seal } from '../../trust/envelope.ts'
 import type { NodeIdentity } from '../../trust/identity.ts'
 import { repeatable } from '../../work/background.ts'
 import type { Clock, Log, Store, Timer } from '../../world/world.ts'
+import { counterKey } from '../disk/kept-values.ts'
 
 export const reportPayloadType = 'application/vnd.banyan.report+json'
 
@@ -98,8 +99,6 @@ async function sendFromMemory(parts: ReporterParts, report: Report, failure: Fai
     throw new Failure(failure.code, `${failure.message}; nor could it be sent: ${error.message}`, { cause: error })
   }
 }
-
-const counterKey = 'report-counter'
 
 /**
  * Never below the clock: a node that lost its state and joined again continues above the counters

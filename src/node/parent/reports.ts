@@ -3,7 +3,7 @@
 
 import { Failure, isOfDisk } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
-import type { Instant, NodeName } from '../../model/names.ts'
+import type { Instant, NodeName, Sha256 } from '../../model/names.ts'
 import type { Attack, Envelope, Report, ReportBatch } from '../../model/report.ts'
 import type { ReportsAnswer } from '../../model/wire/reports-answer.ts'
 import { type Accepted, type Inbox, openInbox } from '../../report/inbox.ts'
@@ -40,9 +40,13 @@ export interface ReportsParts {
   isRoot: boolean
   self: NodeName
   identity: () => NodeIdentity
+  /** Whether the fleet has turned this key away. */
+  isRevoked?: (keyId: Sha256) => boolean
   build: (counter: number, at: Instant) => Report
   send: (batch: ReportBatch) => Promise<ReportsAnswer>
   onAttack: (attack: Omit<Attack, 'at'>) => void
+  /** What the database that holds the reports is called; another one after damage. */
+  memory?: () => string
   /** The nodes whose newer reports are in the inbox now. */
   onAccepted?: (nodes: NodeName[]) => void
   /** Reports of these nodes were refused here. */
@@ -77,7 +81,8 @@ export async function startReports(given: ReportsParts): Promise<Reports> {
     }
     const told = refused.map(({ index, reason, retry }) => ({ index, reason, retry }))
     const moved = inbox.awayFrom(from)
-    return { accepted: accepted.length, refused: told, now: clock.now(), ...(moved.length > 0 && { moved }) }
+    const memory = parts.memory && { memory: parts.memory() }
+    return { accepted: accepted.length, refused: told, now: clock.now(), ...memory, ...(moved.length > 0 && { moved }) }
   }
   const takeOrRelay = async (batch: ReportBatch, from: NodeName): Promise<ReportsAnswer> => {
     try {
@@ -91,8 +96,9 @@ export async function startReports(given: ReportsParts): Promise<Reports> {
   const onAnswered = (answered: Answered) => {
     const own = answered.refused.some(({ node }) => node === parts.self)
     isOwnRefused = own || (isOwnRefused && !answered.accepted.includes(parts.self))
-    parts.onAnswered?.(answered)
+    parts.onAnswered?.(memories.bounded(answered))
   }
+  const memories = createMemories(clock)
   let isOwnRefused = false
   const sending = startReportSending({
     ...parts,
@@ -133,6 +139,20 @@ export async function startReports(given: ReportsParts): Promise<Reports> {
   }
 }
 
+/** The parent controls its word, and each new one has this node send all reports again. */
+function createMemories(clock: Pick<Clock, 'monotonicMs'>) {
+  let taken: { memory: string | undefined; atMs: number } | undefined
+  return {
+    bounded({ memory, ...answered }: Answered): Answered {
+      const nowMs = clock.monotonicMs()
+      if (memory === undefined) return answered
+      if (taken !== undefined && taken.memory !== memory && nowMs - taken.atMs < limits.heartbeatMs) return answered
+      if (taken?.memory !== memory) taken = { memory, atMs: nowMs }
+      return { ...answered, memory }
+    },
+  }
+}
+
 /** Tells everybody what became of a batch. */
 function note(parts: Noting, accepted: Accepted, from: NodeName): Accepted {
   for (const attack of accepted.attacks) parts.onAttack(attack)
@@ -158,9 +178,13 @@ async function relayed(parts: Noting, inbox: Inbox, batch: ReportBatch, from: No
   return { accepted: accepted.length, refused: [...own, ...above], now: parts.clock.now() }
 }
 
-function verifierFor({ identity, clock }: Pick<ReportsParts, 'identity' | 'clock'>) {
-  return (envelope: Envelope, certificates: ReportBatch['certificates']) =>
-    verifyEnvelope(envelope, { payloadType: reportPayloadType, certificates, ca: identity().tls.ca, now: clock.now() })
+function verifierFor({ identity, clock, isRevoked }: Pick<ReportsParts, 'identity' | 'clock' | 'isRevoked'>) {
+  return (envelope: Envelope, certificates: ReportBatch['certificates']) => {
+    const checks = { payloadType: reportPayloadType, certificates, ca: identity().tls.ca, now: clock.now() }
+    const verified = verifyEnvelope(envelope, checks)
+    if (isRevoked?.(verified.keyId) !== true) return verified
+    throw new Failure('expired', `the key of ${verified.node} was revoked`)
+  }
 }
 
 /**

@@ -10,6 +10,7 @@ import type { Uplink } from './uplink.ts'
 export function createRootUplink({ fleet, self }: { fleet: Pick<Fleet, 'file' | 'enrol'>; self: NodeName }): Uplink {
   return {
     tufFile: (file) => fleet.file(file),
+    takeObjectsFrom() {},
     objects: async (digests) => digests.map(() => undefined),
     announce: async () => {
       throw new Failure('unsupported', 'a root has nobody to announce to')
@@ -29,6 +30,7 @@ export function createRootUplink({ fleet, self }: { fleet: Pick<Fleet, 'file' | 
     watch: (_version, signal) =>
       new Promise((resolve) => signal.addEventListener('abort', () => resolve(0), { once: true })),
     saysCutOff: () => false,
+    revoked: { digest: () => null, fetch: async () => [], send: async () => {} },
     parent: () => null,
     turnAway() {},
   }

@@ -8,7 +8,9 @@ import type { ReportBatch } from '../../model/report.ts'
 import { type Announce, type Handout, parseHandout } from '../../model/wire/announce.ts'
 import type { Found } from '../../model/wire/object-frames.ts'
 import { parseReportsAnswer, type ReportsAnswer } from '../../model/wire/reports-answer.ts'
+import { parseRevocations, type Revocation } from '../../trust/admission/revocations.ts'
 import type { TufFetch } from '../../trust/tuf-client.ts'
+import { createNearObjects, type NearNode } from './near-objects.ts'
 import { createObjectCalls } from './object-calls.ts'
 import { accepted, createParentCalls, type ParentCallsParts } from './parent-calls.ts'
 
@@ -25,6 +27,11 @@ export interface Uplink {
    * the caller does.
    */
   objects(digests: readonly Sha256[], bytes: number): Promise<Found[]>
+  /**
+   * Asks this sibling for objects from now on, as long as it answers; null: the parent. `onFailed`
+   * is called if the sibling does not answer, or not with what was asked for.
+   */
+  takeObjectsFrom(sibling: NearNode | null, onFailed?: () => void): void
   announce(announce: Announce): Promise<Handout>
   /** Which of the reports the parent refused, and what its clock says. */
   reports(batch: ReportBatch): Promise<ReportsAnswer>
@@ -35,6 +42,12 @@ export interface Uplink {
    * `version`, or for `limits.watchHangMs`.
    */
   watch(version: number, signal: AbortSignal): Promise<number>
+  revoked: {
+    /** Of what the parent knew at its last answer to `watch`; null if it did not say. */
+    digest(): string | null
+    fetch(): Promise<Revocation[]>
+    send(statements: readonly Revocation[]): Promise<void>
+  }
   /** The parent that answered last. Its swarm port is at the same address. */
   parent(): { node: NodeName; address: string } | null
   /**
@@ -48,19 +61,34 @@ export interface Uplink {
   turnAway(): void
 }
 
-const parseNews = parserOf(v.object({ timestamp: countSchema, cutOff: v.optional(v.boolean(), false) }))
+const parseNews = parserOf(
+  v.object({
+    timestamp: countSchema,
+    cutOff: v.optional(v.boolean(), false),
+    revoked: v.optional(v.nullable(v.pipe(v.string(), v.maxLength(16))), null),
+  }),
+)
 
-/** `now` is this node's clock, which the parent compares with its own. */
-export function createUplink(parts: ParentCallsParts & { now: () => Instant }): Uplink {
+interface UplinkParts extends ParentCallsParts {
+  /** This node's clock, which the parent compares with its own. */
+  now: () => Instant
+  /** The digest of the revocations that this node knows. */
+  revokedDigest?: () => string
+}
+
+export function createUplink(parts: UplinkParts): Uplink {
   const calls = createParentCalls(parts)
   const { ask } = calls
-  let said: { parent: NodeName | undefined; cutOff: boolean } | undefined
+  const near = createNearObjects(parts)
+  let said: { parent: NodeName | undefined; cutOff: boolean; revoked: string | null } | undefined
+  const isOfPresent = () => said !== undefined && said.parent === calls.parent()?.node
   return {
     async tufFile(file, maxBytes) {
       const reply = await ask({ method: 'GET', path: `/v1/tuf/${file}`, responseMaxBytes: maxBytes })
       return reply.status === 404 ? undefined : accepted(reply, file).body
     },
-    objects: createObjectCalls(ask),
+    objects: createObjectCalls({ ask, near }),
+    takeObjectsFrom: near.set,
     async announce(announce) {
       const body = JSON.stringify(announce)
       const reply = await ask({ ...post('/v1/announce', body), responseMaxBytes: limits.announceMaxBytes })
@@ -82,16 +110,28 @@ export function createUplink(parts: ParentCallsParts & { now: () => Instant }): 
     async watch(version, signal) {
       const reply = await ask({
         method: 'GET',
-        path: `/v1/watch?timestamp=${version}&now=${parts.now()}`,
+        path: `/v1/watch?timestamp=${version}&now=${parts.now()}&revoked=${parts.revokedDigest?.() ?? ''}`,
         responseMaxBytes: 1024,
         timeoutMs: limits.watchHangMs + limits.requestTimeoutMs,
         signal,
       })
       const news = parseNews(parseJson(accepted(reply, 'watch').body, 'news', limits.messageMarksMax), 'news')
-      said = { parent: calls.parent()?.node, cutOff: news.cutOff }
+      said = { parent: calls.parent()?.node, cutOff: news.cutOff, revoked: news.revoked }
       return news.timestamp
     },
-    saysCutOff: () => said?.cutOff === true && said.parent === calls.parent()?.node,
+    saysCutOff: () => said?.cutOff === true && isOfPresent(),
+    revoked: {
+      digest: () => (isOfPresent() ? (said?.revoked ?? null) : null),
+      async fetch() {
+        const call = { method: 'GET', path: '/v1/revoked' } as const
+        const reply = await ask({ ...call, responseMaxBytes: limits.revocationsAnswerMaxBytes })
+        return parseRevocations(accepted(reply, 'revoked').body, 'revocations of the parent')
+      },
+      async send(statements) {
+        const body = JSON.stringify(statements)
+        accepted(await ask({ ...post('/v1/revoked', body), responseMaxBytes: 1024 }), 'revoked')
+      },
+    },
     parent: calls.parent,
     turnAway: calls.turnAway,
   }

@@ -3,18 +3,25 @@
 
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
+import { parseJson } from '../../model/parse.ts'
 import { parentPlaceOf, type Settings } from '../../model/settings.ts'
+import { parseReachAnswer } from '../../model/wire/reach.ts'
 import { identityOf, loadIdentity, type NodeIdentity } from '../../trust/identity.ts'
 import { verifyOffline } from '../../trust/trust-store.ts'
 import { requestLocal } from '../../world/local.ts'
 import { openWorld } from '../../world/real-world.ts'
+import { damageOfDatabase } from '../../world/store/examining.ts'
+import { connectOnce } from '../../world/tcp-connect.ts'
 import type { World } from '../../world/world.ts'
 import { writeProblem } from '../disk/writable.ts'
+import type { SiblingReach } from '../state/siblings-problem.ts'
 import { reserveBytesOf } from './disk-reserve.ts'
-import { type Examined, type Finding, findingsOf } from './findings.ts'
+import type { Finding } from './finding.ts'
+import { type Examined, findingsOf } from './findings.ts'
 import { type Home, homeAt } from './home.ts'
 import { loadParentNames, type ParentNames, parentNameAt, WrongParent } from './parent-names.ts'
 import { processLog } from './process-log.ts'
+import type { ParentReach } from './reach-findings.ts'
 import { loadSettings } from './settings-file.ts'
 
 /**
@@ -33,7 +40,15 @@ export async function diagnose(homeDir: string): Promise<Finding[]> {
 async function examine(world: World, home: Home): Promise<Examined> {
   const { clock, disk } = world
   const settings = await orFailed(() => loadSettings(disk, home.settings))
-  const nothing = { identity: null, trusted: null, portsTaken: [], parents: [], freeBytes: null, hasTargetRoot: true }
+  const nothing = {
+    database: null,
+    identity: null,
+    trusted: null,
+    portsTaken: [],
+    parents: [],
+    freeBytes: null,
+    hasTargetRoot: true,
+  }
   const unwritable = await writeProblem(disk, home.dir)
   const about = { now: clock.now(), home: home.dir, unwritable }
   const daemon = await orFailed(() => askDaemon(home))
@@ -42,6 +57,7 @@ async function examine(world: World, home: Home): Promise<Examined> {
   const { name, targetRoot } = settings
   const names = await orFailed(() => loadParentNames(disk, home.parents))
   const reserveBytes = reserveBytesOf(settings)
+  const runs = !('failed' in daemon)
   const free = await orFailed(async () => ({ bytes: await disk.freeBytes(home.dir) }))
   return {
     ...about,
@@ -50,11 +66,21 @@ async function examine(world: World, home: Home): Promise<Examined> {
     trusted: await orFailed(() => verifyOffline(home.tuf, disk)),
     daemon,
     portsTaken: 'failed' in daemon && !('failed' in identity) ? await portsTaken(world, settings, identity) : [],
-    parents: 'failed' in identity ? [] : await parentsAsked(world, { settings, identity, names }),
+    database: 'failed' in daemon ? await databaseExamined(world, home) : null,
+    parents: 'failed' in identity ? [] : await parentsAsked(world, { settings, identity, names, runs }),
     freeBytes: 'failed' in free ? null : free.bytes,
     hasTargetRoot: (await disk.stat(targetRoot))?.kind === 'folder',
     tools: await toolsHere(world),
   }
+}
+
+/** Only while no daemon has it open. A node that was never started has none. */
+async function databaseExamined({ disk }: World, home: Home): Promise<Examined['database']> {
+  if ((await disk.stat(home.state)) === undefined) {
+    const isLost = (await disk.stat(home.kept)) !== undefined
+    return { damaged: isLost ? 'it is missing' : null }
+  }
+  return await orFailed(async () => ({ damaged: await damageOfDatabase(home.state) }))
 }
 
 async function askDaemon(home: Home): Promise<Exclude<Examined['daemon'], { failed: string }>> {
@@ -65,6 +91,7 @@ async function askDaemon(home: Home): Promise<Exclude<Examined['daemon'], { fail
     link?: { kind?: string; because?: string }
     problems?: string[]
     self?: { condition?: string } | null
+    siblings?: SiblingReach
     scrub?: { oldest?: number | null; mending?: number; damagedPieces?: number }
   }
   return {
@@ -72,6 +99,7 @@ async function askDaemon(home: Home): Promise<Exclude<Examined['daemon'], { fail
     because: status.link?.because ?? null,
     problems: status.problems ?? [],
     condition: status.self?.condition ?? 'starting',
+    ...(status.siblings && { siblings: { ...status.siblings } }),
     ...(status.scrub && { scrub: { oldest: null, mending: 0, damagedPieces: 0, ...status.scrub } }),
   }
 }
@@ -97,7 +125,7 @@ async function portsTaken({ http }: World, settings: Settings, { tls }: NodeIden
 
 async function parentsAsked(
   { http }: World,
-  asking: { settings: Settings; identity: NodeIdentity; names: ParentNames | { failed: string } },
+  asking: { settings: Settings; identity: NodeIdentity; names: ParentNames | { failed: string }; runs: boolean },
 ): Promise<Examined['parents'][number][]> {
   const { settings, identity, names } = asking
   return await Promise.all(
@@ -117,9 +145,30 @@ async function parentsAsked(
         return reply
       })
       if ('failed' in answer) return { url, ...answer }
-      return { url, failed: answer.status === 200 ? null : `it answers with ${answer.status}` }
+      if (answer.status !== 200) return { url, failed: `it answers with ${answer.status}` }
+      const reach = asking.runs ? await reachAsked(http, { url, settings, tls: identity.tls }) : undefined
+      return { url, failed: null, ...(reach !== undefined && { reach }) }
     }),
   )
+}
+
+/**
+ * Both ports, both ways: has the parent dial this node back, and dials the parent's swarm port. The
+ * control port was just used. Undefined if the parent cannot say, as an older version.
+ */
+async function reachAsked(
+  http: World['http'],
+  { url, settings, tls }: { url: string; settings: Settings; tls: NodeIdentity['tls'] },
+): Promise<ParentReach | undefined> {
+  const path = `/v1/reach?control=${settings.controlPort}&swarm=${settings.swarmPort}`
+  const bounds = { timeoutMs: limits.requestTimeoutMs, responseMaxBytes: limits.tufFileMaxBytes }
+  const reply = await orFailed(() => http.request({ url, method: 'GET', path, tls, ...bounds }))
+  if ('failed' in reply || reply.status !== 200) return undefined
+  const answer = await orFailed(async () => parseReachAnswer(parseJson(reply.body, 'reach'), 'reach'))
+  if ('failed' in answer) return undefined
+  const address = new URL(url).hostname.replace(/^\[|\]$/g, '')
+  const parentSwarm = answer.swarmPort === 0 ? null : await connectOnce(address, answer.swarmPort)
+  return { ...answer, parentSwarm, ports: { control: settings.controlPort, swarm: settings.swarmPort } }
 }
 
 async function toolsHere({ exec }: World): Promise<string[]> {

@@ -3,17 +3,9 @@
 
 import type { Instant } from '../../model/names.ts'
 import { controlPortDefault, swarmPortDefault } from '../../model/ports.ts'
-
-export interface Finding {
-  /** The subject, in one word. */
-  about: string
-  /** `warning`: it works, but not for long or not for everything. */
-  state: 'fine' | 'warning' | 'wrong'
-  /** What the doctor saw. */
-  found: string
-  /** What to do about it. */
-  hint?: string
-}
+import type { SiblingReach } from '../state/siblings-problem.ts'
+import type { Finding } from './finding.ts'
+import { type ParentReach, reachFindings, siblingFindings } from './reach-findings.ts'
 
 /** The message and the hint of the Failure that an examination ended in. */
 interface Failed {
@@ -35,6 +27,8 @@ export interface Examined {
         condition: string
         /** Absent if the daemon does not say. */
         scrub?: { oldest: Instant | null; mending: number; damagedPieces: number }
+        /** Absent if the daemon does not say. */
+        siblings?: SiblingReach
       }
     | Failed
   /**
@@ -45,9 +39,11 @@ export interface Examined {
    * The parents in order of preference. `failed` is null for a parent that answers; `hint` says
    * what to do about this failure in particular.
    */
-  parents: readonly { url: string; failed: string | null; hint?: string }[]
+  parents: readonly { url: string; failed: string | null; hint?: string; reach?: ParentReach }[]
   /** Why the home folder cannot be written; null if it can. */
   unwritable: string | null
+  /** Null while the daemon runs, which tells of damage itself. */
+  database: { damaged: string | null } | Failed | null
   /** Null if the disk cannot be looked at. */
   freeBytes: number | null
   /** Whether `targetRoot`, the folder that packages are installed below, is there. */
@@ -76,7 +72,10 @@ export function findingsOf(examined: Examined): Finding[] {
       ),
     ),
     ...parentFindings(examined),
+    ...reachFindings(examined.parents),
+    ...('failed' in examined.daemon ? [] : siblingFindings(examined.daemon.siblings)),
     ...diskFindings(examined, settings),
+    ...databaseFindings(examined),
     ...contentFindings(examined),
     toolsFinding(examined),
   ]
@@ -97,11 +96,12 @@ const clockSlackMs = 5 * 60_000
 function certificateFindings({ identity, now }: Examined, name: string): Finding[] {
   if (identity === null) return []
   if ('failed' in identity) return [wrongBy('certificate', identity)]
-  const again = 'join again with a new token: banyan token create on the root, banyan join here'
+  const again =
+    'the daemon has it renewed as soon as a parent answers; if the root refuses, banyan status says why, and ' +
+    `banyan token create --replaces ${name} on the root makes a token for banyan join --again here`
+  const renamed = `set the name back in node.yaml; banyan join --again TOKEN --name ${name} changes it`
   if (identity.name !== name) {
-    return [
-      wrong('certificate', `it is for ${identity.name}, and the settings call this node ${name}`, 'set the name back'),
-    ]
+    return [wrong('certificate', `it is for ${identity.name}, and the settings call this node ${name}`, renamed)]
   }
   const leftMs = identity.notAfter - now
   const until = new Date(identity.notAfter).toISOString()
@@ -170,8 +170,17 @@ function diskFindings(
   if (freeBytes === null) return [...findings, wrong('disk', `${home} cannot be looked at`)]
   const free = `${Math.round(freeBytes / 2 ** 20)} MiB are free below ${home}`
   if (freeBytes > reserveBytes) return [...findings, fine('disk', free)]
-  const hint = 'make room, or set a smaller diskReserve; a storeQuota has banyan evict what is old'
+  const hint = 'make room, or set a smaller diskReserve; a storeQuota has the daemon evict what is old'
   return [...findings, wrong('disk', `${free}, and ${Math.round(reserveBytes / 2 ** 20)} MiB are to stay so`, hint)]
+}
+
+function databaseFindings({ database, home }: Examined): Finding[] {
+  if (database === null) return []
+  if ('failed' in database) return [wrongBy('database', database)]
+  const { damaged } = database
+  if (damaged === null) return [fine('database', 'it can be read')]
+  const hint = `start the daemon: it repairs the database, or begins a new one with what ${home}/kept has`
+  return [wrong('database', `it is damaged: ${damaged}`, hint)]
 }
 
 /** What the daemon's checks of the stored payloads have found. */
@@ -184,7 +193,7 @@ function contentFindings({ daemon }: Examined): Finding[] {
   if (mending === 0 && damagedPieces === 0) return [fine('content', read)]
   const count = damagedPieces === 1 ? '1 piece was' : `${damagedPieces} pieces were`
   const rest = mending === 0 ? 'all of it is well again' : `${mending} payloads are being mended`
-  const hint = 'banyan mends them by itself; see whether the disk fails: dmesg, smartctl -a'
+  const hint = 'the daemon mends them by itself; see whether the disk fails: dmesg, smartctl -a'
   return [{ about: 'content', state: mending === 0 ? 'warning' : 'wrong', found: `${count} damaged: ${rest}`, hint }]
 }
 

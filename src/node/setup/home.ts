@@ -16,6 +16,8 @@ export interface Home {
   tuf: string
   /** The database of the daemon. */
   state: string
+  /** A second copy, in plain files, of what the database has and nobody else. */
+  kept: string
   /** Small objects by their SHA-256: revisions, manifests, metainfo, small payloads. */
   objects: string
   /** Payloads that travel as swarms. */
@@ -44,6 +46,7 @@ export function homeAt(dir: string): Home {
     parents: at('parents.json'),
     tuf: at('tuf'),
     state: at('state'),
+    kept: at('kept'),
     objects: at('objects'),
     store: at('store'),
     engineCache: at('engine-cache'),

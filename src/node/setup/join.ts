@@ -5,19 +5,19 @@ import type { KeyObject } from 'node:crypto'
 import os from 'node:os'
 import path from 'node:path'
 import { Failure } from '../../model/failure.ts'
-import { limits } from '../../model/limits.ts'
-import { type NodeName, nodeNameSchema } from '../../model/names.ts'
-import { parseJson, parserOf } from '../../model/parse.ts'
-import { type ParentPlace, parentPlaceOf, parentTextOf, parseSettings, type Settings } from '../../model/settings.ts'
-import { acceptReply, refusalOf, requestEnrolment } from '../../trust/enrolment.ts'
-import { identityOf, readPrivate, saveIdentity } from '../../trust/identity.ts'
+import { nodeNameSchema } from '../../model/names.ts'
+import { parserOf } from '../../model/parse.ts'
+import { parseSettings, type Settings } from '../../model/settings.ts'
+import { acceptReply, requestEnrolment } from '../../trust/enrolment.ts'
+import { readPrivate, saveIdentity } from '../../trust/identity.ts'
 import { privateKeyFrom, privateKeyFromPem, privateKeyPem, seedBytes } from '../../trust/keys.ts'
-import { enrolmentTls, parseToken, type Token } from '../../trust/token.ts'
+import { parseToken, type Token } from '../../trust/token.ts'
 import { bootstrapTrust } from '../../trust/trust-store.ts'
+import { awake } from '../../world/awake.ts'
 import { openWorld } from '../../world/real-world.ts'
-import type { HttpReply, World } from '../../world/world.ts'
+import type { World } from '../../world/world.ts'
+import { askParents, checkTokenFor } from './asking-parents.ts'
 import { type Home, homeAt } from './home.ts'
-import { WrongParent } from './parent-names.ts'
 import { claimHome } from './private-home.ts'
 import { processLog } from './process-log.ts'
 import { saveSettings } from './settings-file.ts'
@@ -51,7 +51,7 @@ export async function joinTree(options: JoinOptions): Promise<Joined & { notes: 
   try {
     await checkNoNode(world, homeAt(options.home))
     const notes = await claimHome(options.home)
-    return { ...(await join(world, options)), notes }
+    return { ...(await awake(() => join(world, options))), notes }
   } finally {
     world.http.close()
   }
@@ -67,81 +67,27 @@ export async function join(world: World, options: JoinOptions): Promise<Joined> 
   const home = homeAt(options.home)
   const token = parseToken(options.token, world.clock.now())
   const { token: _, home: _home, parents, name: given, ...rest } = options
-  const name = parseName(given ?? machineName(), 'name')
+  const name = parseName(given ?? token.replaces ?? machineName(), 'name')
+  checkTokenFor(token, name)
   const settings = parseSettings({ name, parents: parents ?? token.parents, ...rest }, 'join')
   await checkNoNode(world, home)
 
   const { privateKey, isNew } = await keyFor(world, home)
   const request = JSON.stringify(await requestEnrolment(token, name, privateKey))
-  const silent: string[] = []
-  for (const text of settings.parents) {
-    const place = parentPlaceOf(text)
-    const { url } = place
-    const answer = await askParent(world, { place, token, request })
-    if (answer.kind === 'silent') {
-      silent.push(`${url}: ${answer.because}`)
-      continue
-    }
-    if (answer.kind === 'refused') {
-      // A silent parent, or one of an earlier run, may have passed the request on; then the root
-      // knows this key.
-      if (isNew && silent.length === 0) await world.disk.remove(home.keys)
-      throw answer.failure
-    }
-    // The node that let this one in is the parent there, and no other.
-    const named = parentTextOf({ url, name: answer.parent })
-    const parentsNamed = settings.parents.map((each) => (each === text ? named : each))
-    await saveNode(world, {
-      ...{ home, token, settings: { ...settings, parents: parentsNamed } },
-      reply: acceptReply(answer.body, { token, name, privateKey }),
-    })
-    return { name, parent: url, home: home.dir }
+  const answered = await askParents(world, { parents: settings.parents, token, request })
+  if (answered.kind === 'refused') {
+    // A parent of an earlier run may have passed the request on; then the root knows this key.
+    if (isNew && !answered.isRelayed) await world.disk.remove(home.keys)
+    throw answered.failure
   }
-  throw new Failure('unreachable', `no parent answered: ${silent.join('; ')}`, {
-    retry: 'later',
-    hint: 'check the address with --parent, and that the parent runs',
+  const { url } = answered
+  // The node that let this one in is the parent there, and no other.
+  const parentsNamed = settings.parents.map((each) => (each === answered.text ? answered.named : each))
+  await saveNode(world, {
+    ...{ home, token, settings: { ...settings, parents: parentsNamed } },
+    reply: acceptReply(answered.body, { token, name, privateKey }),
   })
-}
-
-type Answer =
-  | { kind: 'silent'; because: string }
-  | { kind: 'refused'; failure: Failure }
-  | { kind: 'granted'; body: unknown; parent: NodeName }
-
-async function askParent(
-  { http, clock }: Pick<World, 'http' | 'clock'>,
-  { place, token, request }: { place: ParentPlace; token: Token; request: string },
-  triesLeft: number = limits.joinTriesMax,
-): Promise<Answer> {
-  const { url } = place
-  let reply: HttpReply
-  try {
-    reply = await http.request({
-      ...{ url, method: 'POST', path: '/v1/enrol', body: request, tls: enrolmentTls(token) },
-      timeoutMs: limits.requestTimeoutMs,
-      responseMaxBytes: limits.tufFileMaxBytes,
-    })
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error
-    if (error.code === 'untrusted') return { kind: 'refused', failure: error }
-    return { kind: 'silent', because: error.message }
-  }
-  if (reply.status === 503) {
-    // Many machines join at once.
-    if (triesLeft <= 1) return { kind: 'silent', because: 'it is busy' }
-    await new Promise<void>((resolve) => clock.after(reply.retryAfterMs ?? 1000, resolve))
-    return await askParent({ http, clock }, { place, token, request }, triesLeft - 1)
-  }
-  const identity = identityOf(reply.certificate)
-  if (identity.role !== 'node') throw new Failure('untrusted', `${url} does not answer as a node`)
-  const { name } = identity
-  if (place.name !== undefined && place.name !== name) {
-    const { message } = new WrongParent({ url, expected: place.name, answered: name })
-    return { kind: 'silent', because: message }
-  }
-  const body = parseJson(reply.body, `answer of ${url}`, limits.messageMarksMax)
-  if (reply.status === 200) return { kind: 'granted', body, parent: name }
-  return { kind: 'refused', failure: refusalOf(body, reply.status, url) }
+  return { name, parent: url, home: home.dir }
 }
 
 async function saveNode(
@@ -162,18 +108,25 @@ async function saveNode(
   await saveSettings(disk, home.settings, settings)
 }
 
+async function keyFor(world: World, home: Home): Promise<{ privateKey: KeyObject; isNew: boolean }> {
+  await world.disk.makeFolder(home.dir, { mode: 0o700 })
+  return await keyIn(world, home.keys)
+}
+
 /**
- * The node's private key, saved before any parent is asked. An answer that gets lost has used up
+ * The private key in a folder, saved before any parent is asked. An answer that gets lost has used up
  * the name, and the root gives that name again to the same key only.
  */
-async function keyFor({ disk, random }: World, home: Home): Promise<{ privateKey: KeyObject; isNew: boolean }> {
-  const file = path.join(home.keys, 'node.key.pem')
+export async function keyIn(
+  { disk, random }: Pick<World, 'disk' | 'random'>,
+  folder: string,
+): Promise<{ privateKey: KeyObject; isNew: boolean }> {
+  const file = path.join(folder, 'node.key.pem')
   if ((await disk.stat(file)) !== undefined) {
     return { privateKey: privateKeyFromPem(await readPrivate(file, disk), file), isNew: false }
   }
   const privateKey = privateKeyFrom(random.bytes(seedBytes))
-  await disk.makeFolder(home.dir, { mode: 0o700 })
-  await disk.makeFolder(home.keys, { mode: 0o700 })
+  await disk.makeFolder(folder, { mode: 0o700 })
   await disk.write(file, privateKeyPem(privateKey), { mode: 0o600 })
   return { privateKey, isNew: true }
 }
@@ -196,7 +149,7 @@ export async function makeFolders(
 export async function checkNoNode(world: Pick<World, 'disk'>, home: Home): Promise<void> {
   if ((await world.disk.stat(home.settings)) === undefined) return
   throw new Failure('already-exists', `${home.dir} is a node already`, {
-    hint: 'choose another --home, or remove that folder to start over',
+    hint: 'banyan join --again has it join again and keeps what is installed; for another node, choose another --home',
   })
 }
 

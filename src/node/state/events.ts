@@ -70,6 +70,10 @@ export type Event =
       accepted: NodeName[]
       refused: { node: NodeName; reason: string }[]
       clockAheadMs?: number
+      /** Nodes whose reports go another way by now. */
+      moved?: NodeName[]
+      /** See `ReportsAnswer`. */
+      memory?: string
     }
   /**
    * The result of a look at the machine. `rollouts` is the digest of the rollout state that the
@@ -107,10 +111,20 @@ export type Event =
   | { kind: 'disk-probed'; problem: string | null }
   /** What the disk has damaged lately, in words for a person; null if nothing. */
   | { kind: 'disk-looked'; problem: string | null }
+  /** The children whose word does not hold; null if there are none. */
+  | { kind: 'children-judged'; problem: string | null }
+  /** What happened to the database lately, in words for a person; null if nothing. */
+  | { kind: 'database-looked'; problem: string | null }
+  /** Why payloads do not come from siblings, in words for a person; null if siblings can be reached. */
+  | { kind: 'siblings-looked'; problem: string | null }
+  /** Which nodes run on several machines at once, in words for a person; null if none does. */
+  | { kind: 'clones-looked'; problem: string | null }
   /** A new certificate is saved. */
   | { kind: 'certificate-renewed' }
   /** The root gives no new certificate. */
   | { kind: 'renewal-refused'; failure: Failure }
+  /** Keys have been turned away of which this node did not know. */
+  | { kind: 'revocations-learned' }
   /** A person has looked at the attacks that a node has seen up to then, by its clock. */
   | { kind: 'attacks-acknowledged'; node: NodeName; upTo: Instant }
   /** A person wants the differences removed now. */

@@ -7,9 +7,11 @@ import type { Link, State } from './state.ts'
 /** Changes nothing if the same parent has answered all along. */
 export function parentAnswered(state: State, { parent }: Extract<Event, { kind: 'parent-answered' }>): Next {
   if (state.link.kind === 'connected' && state.link.parent === parent) return [state, []]
-  const next: State = { ...withoutProblem(state, 'parent'), link: { kind: 'connected', parent }, reportedTo: parent }
-  const effects: Effect[] = [{ kind: 'refresh' }, { kind: 'hold' }, { kind: 'report' }]
   const isOther = state.reportedTo !== null && state.reportedTo !== parent
+  const link: Link = { kind: 'connected', parent }
+  const reported = { reportedTo: parent, ...(isOther && { reportedMemory: null }) }
+  const next: State = { ...withoutProblem(state, 'parent'), link, ...reported }
+  const effects: Effect[] = [{ kind: 'refresh' }, { kind: 'hold' }, { kind: 'report' }]
   return [next, [...effects, ...(isOther ? [{ kind: 'report-again' } as const] : []), { kind: 'remember' }]]
 }
 

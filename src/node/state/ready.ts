@@ -1,5 +1,6 @@
 // What the next apply would do to the machine. Pure.
 
+import { keyOf } from '../../reconcile/differences.ts'
 import type { Action, Plan } from '../../reconcile/plan.ts'
 import { isQuarantined } from '../../reconcile/quarantine.ts'
 import { restartsWithOwed } from '../../reconcile/restarts.ts'
@@ -15,8 +16,8 @@ export function actionsReady(state: Pick<State, 'seen' | 'quarantine' | 'applyNo
   let ready = planned.filter((action) => !isQuarantined(state.quarantine, action))
   for (let left = planned.length; left > ready.length; ) {
     left = ready.length
-    const names = new Set(ready.map(({ name }) => name))
-    ready = ready.filter(({ together = [] }) => together.every((name) => names.has(name)))
+    const keys = new Set(ready.map(({ kind, name }) => keyOf(kind, name)))
+    ready = ready.filter(({ together = [] }) => together.every((key) => keys.has(key)))
   }
   return ready
 }

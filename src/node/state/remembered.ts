@@ -6,6 +6,7 @@ import * as v from 'valibot'
 import { Failure } from '../../model/failure.ts'
 import { countSchema, instantSchema, lineSchema, nodeNameSchema, wordSchema } from '../../model/names.ts'
 import { parserOf } from '../../model/parse.ts'
+import { memorySchema } from '../../model/wire/reports-answer.ts'
 import { type InstalledRecord, parseInstalledRecords } from '../../reconcile/actual.ts'
 import {
   type Moment,
@@ -23,6 +24,7 @@ const rememberedSchema = v.object({
   site: v.nullable(wordSchema),
   facts: v.nullable(v.record(lineSchema, v.union([lineSchema, v.number(), v.boolean()]))),
   reportedTo: v.nullable(nodeNameSchema),
+  reportedMemory: v.exactOptional(memorySchema),
   /** Until when attacks were looked at, by node. */
   acknowledged: v.exactOptional(v.record(nodeNameSchema, instantSchema)),
 })
@@ -46,8 +48,9 @@ export async function loadRemembered(store: Pick<Store, 'get'>, log: Log): Promi
 
 /** Throws what the store throws. */
 export async function saveRemembered(store: Pick<Store, 'put'>, state: State): Promise<void> {
-  const { siteSeen: site, facts, reportedTo, acknowledged } = state
-  await store.put(key, { site, facts, reportedTo, acknowledged } satisfies Remembered)
+  const { siteSeen: site, facts, reportedTo, reportedMemory: memory, acknowledged } = state
+  const parent = { reportedTo, ...(memory !== null && { reportedMemory: memory }) }
+  await store.put(key, { site, facts, ...parent, acknowledged } satisfies Remembered)
 }
 
 /** Packages that failed before the restart stay in quarantine for the rest of their time. */

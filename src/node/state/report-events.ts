@@ -30,15 +30,26 @@ export function refusalsAt(refusals: readonly Refusal[], now: Instant): readonly
 }
 
 export function reportsAnswered(state: State, event: Extract<Event, { kind: 'reports-answered' }>): Next {
-  const { accepted, refused, clockAheadMs = 0 } = event
-  const kept = Object.entries(state.refusedAbove).filter(([node]) => !accepted.includes(node))
-  const all = [...kept, ...refused.map(({ node, reason }) => [node, reason] as const)]
+  const { accepted, refused, clockAheadMs = 0, moved = [] } = event
+  // Of a node that moved away nothing is sent from here any more, so nothing of it can be accepted.
+  const gone = new Set([...accepted, ...moved])
+  const kept = Object.entries(state.refusedAbove).filter(([node]) => !gone.has(node))
+  const still = refused.filter(({ node }) => !moved.includes(node))
+  const all = [...kept, ...still.map(({ node, reason }) => [node, reason] as const)]
   const refusedAbove: State['refusedAbove'] = Object.fromEntries(all.slice(-limits.refusalsKept))
   const ahead = Math.abs(clockAheadMs) < limits.clockToldMs ? 0 : clockAheadMs
   const next = withClock(withRefused({ ...state, refusedAbove, clockAheadMs: ahead }), ahead)
   // The time that the clocks differ by is a little other with each answer.
   const isNews = next.problems.report !== state.problems.report || next.problems.clock !== state.problems.clock
-  return [next, isNews ? [{ kind: 'report' }] : []]
+  return withMemory([next, isNews ? [{ kind: 'report' }] : []], event)
+}
+
+/** A parent that has lost its database is told of the whole subtree again. */
+function withMemory([state, effects]: Next, { memory }: { memory?: string }): Next {
+  const before = state.reportedMemory
+  if (memory === undefined || memory === before) return [state, effects]
+  const again: Effect[] = before === null ? [] : [{ kind: 'report-again' }]
+  return [{ ...state, reportedMemory: memory }, [...effects, ...again, { kind: 'remember' }]]
 }
 
 function refusalsAfter(known: readonly Refusal[], one: { node: NodeName; reason: string; at: Instant }): Refusal[] {

@@ -5,6 +5,7 @@ import type { Arch, Instant } from '../../model/names.ts'
 import { own } from '../../model/packages/records.ts'
 import type { Outcome, Report, Transfer } from '../../model/report.ts'
 import type { Restart } from '../../model/restarts.ts'
+import type { Machine } from '../../model/wire/sightings.ts'
 import { actionableDifferences } from '../../reconcile/plan.ts'
 import { buildReport } from '../../report/build.ts'
 import { attacksStanding } from './attacks.ts'
@@ -23,8 +24,9 @@ export function reportFrom(parts: {
   at: Instant
   version: string
   transfers: Transfer[]
+  machine?: Machine
 }): Report {
-  const { state, counter, at, version, transfers } = parts
+  const { state, counter, at, version, transfers, machine } = parts
   const refusals = refusalsAt(state.refusals, at)
   return buildReport({
     node: state.name,
@@ -43,6 +45,7 @@ export function reportFrom(parts: {
     attacks: attacksStanding(state.attacks, at, own(state.acknowledged, state.name) ?? 0),
     ...(refusals.length > 0 && { refusals: [...refusals] }),
     ...(state.clockAheadMs !== 0 && { clockAheadMs: state.clockAheadMs }),
+    ...(machine !== undefined && { machine }),
     arch: (state.facts?.['arch'] ?? 'all') as Arch,
     facts: state.facts ?? {},
     ...(state.needs !== null && { needs: state.needs }),

@@ -41,10 +41,14 @@ export type ProblemSource =
   | 'transfer'
   | 'room'
   | 'disk'
+  | 'database'
+  | 'clones'
+  | 'siblings'
   | 'parent'
   | 'certificate'
   | 'report'
   | 'clock'
+  | 'children'
   | 'unwritable'
 
 export interface State {
@@ -63,6 +67,8 @@ export interface State {
   facts: Facts | null
   link: Link
   /** The parent that reports were last sent to. Another parent does not have them. */
+  /** What the parent's database is called; null while that is not known. */
+  reportedMemory: string | null
   reportedTo: NodeName | null
   /** The newest metadata that was verified; null before the first. */
   trusted: TrustedState | null
@@ -141,6 +147,7 @@ export function initialState(options: {
     siteSeen: null,
     facts: null,
     link: options.isRoot ? { kind: 'root' } : { kind: 'seeking' },
+    reportedMemory: null,
     reportedTo: null,
     trusted: null,
     refused: null,

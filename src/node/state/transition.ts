@@ -95,9 +95,12 @@ export function transition(state: State, event: Event): Next {
     case 'transfer-failed':
       return [withProblem(state, 'transfer', `${event.name}: ${event.because}`), [{ kind: 'report' }]]
     case 'room-looked':
-      return looked(state, 'room', event)
     case 'disk-looked':
-      return looked(state, 'disk', event)
+    case 'children-judged':
+    case 'database-looked':
+    case 'siblings-looked':
+    case 'clones-looked':
+      return looked(state, lookedAt[event.kind], event)
     case 'store-failed':
       return [state, probeFor(event.failure)]
     case 'disk-probed':
@@ -109,6 +112,8 @@ export function transition(state: State, event: Event): Next {
       const text = `no new certificate: ${message}${hint === undefined ? '' : `: ${hint}`}`
       return [withProblem(state, 'certificate', lineOf(text)), [{ kind: 'report' }]]
     }
+    case 'revocations-learned':
+      return [state, [{ kind: 'tell-children' }]]
     case 'asked-to-apply':
       return askedToApply(state)
     case 'look-due':
@@ -118,8 +123,18 @@ export function transition(state: State, event: Event): Next {
   }
 }
 
+/** The problem that each of these events is about. */
+const lookedAt = {
+  'room-looked': 'room',
+  'disk-looked': 'disk',
+  'children-judged': 'children',
+  'database-looked': 'database',
+  'siblings-looked': 'siblings',
+  'clones-looked': 'clones',
+} as const
+
 function started(state: State, event: Extract<Event, { kind: 'started' }>): Next {
-  const { site, facts, reportedTo, acknowledged = {} } = event.remembered
+  const { site, facts, reportedTo, reportedMemory = null, acknowledged = {} } = event.remembered
   return [
     {
       ...state,
@@ -132,6 +147,7 @@ function started(state: State, event: Extract<Event, { kind: 'started' }>): Next
       siteSeen: site,
       facts,
       reportedTo,
+      reportedMemory,
       acknowledged,
     },
     [{ kind: 'refresh' }, { kind: 'look-later', ms: state.checkIntervalMs }],

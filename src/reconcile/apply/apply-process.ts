@@ -11,7 +11,8 @@ import { providersFor } from '../providers/providers.ts'
 import { unitsIn } from '../restarts.ts'
 import { type Applied, applyFolder, readApplied, readPlan } from './apply-folder.ts'
 import { takeApplyLock } from './apply-lock.ts'
-import { loadRevision, runApply } from './apply-run.ts'
+import { runApply } from './apply-run.ts'
+import { loadRevision } from './checked-action.ts'
 import { type Journal, openJournal, refusedStep } from './journal.ts'
 import { notingExec } from './left-behind.ts'
 import { copyFileOnDisk } from './payload-copies.ts'
@@ -56,6 +57,7 @@ export async function applyProcess(parts: ApplyProcessParts): Promise<boolean> {
     const outcomes = await runApply({
       plan,
       home,
+      targetRoot,
       disk,
       copyFile: copyFileOnDisk,
       providers: providersFor({ targetRoot, home, exec: notingExec(exec, folder.programs), disk }),

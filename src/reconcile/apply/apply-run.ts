@@ -3,39 +3,33 @@
 // network. What is installed is the very file that was hashed, a copy that only this transaction
 // has.
 
-import path from 'node:path'
-import { Failure, messageOf } from '../../model/failure.ts'
-import { type Manifest, manifestFrom } from '../../model/manifest.ts'
-import { archInName, type PackageName, publishedNameOf, type Sha256 } from '../../model/names.ts'
+import { Failure } from '../../model/failure.ts'
 import type { Outcome } from '../../model/report.ts'
-import { buildsOf, type Revision, revisionFrom } from '../../model/revision.ts'
-import { openObjects } from '../../world/objects.ts'
-import type { Disk } from '../../world/world.ts'
+import { keyOf } from '../differences.ts'
+import { kindsChangedBy } from '../order.ts'
 import type { Action, Plan } from '../plan.ts'
-import { tiedTo } from '../providers/groups.ts'
-import { type ApplyContext, type Providers, refusedOutcome, type Step } from '../providers/provider.ts'
+import { keysTiedTo, nameIn } from '../providers/groups.ts'
+import { type ApplyContext, type Providers, refusedOutcome, type Step, withRemark } from '../providers/provider.ts'
 import { payloadsFolder } from './apply-folder.ts'
+import { type CheckParts, checkAction, loadTrusted, skipped, type Trusted } from './checked-action.ts'
 import { actingStep } from './journal.ts'
+import { finishSwap, openSwaps } from './kind-swap.ts'
 import { type CopyFile, openPayloadCopies, type PayloadCopies } from './payload-copies.ts'
+import { keepShared } from './shared-paths.ts'
 
 /** One plan, and what is needed to check it and carry it out. */
-export interface ApplyRunParts {
+export interface ApplyRunParts extends CheckParts {
   plan: Plan
-  home: string
   providers: Providers
-  disk: Disk
-  /**
-   * The digest of the revision that the signed metadata on disk names. The signatures are checked
-   * by this call.
-   */
-  trustedRevision(): Promise<Sha256>
+  targetRoot: string
   copyFile: CopyFile
   context: ApplyContext
-  /** A payload of the store is not what was signed, or not there. */
-  onDamaged(payload: Sha256): void
   /** Once true, packages that have not begun are left for the next apply. */
   isStopping(): boolean
 }
+
+/** The outcomes so far, by `keyOf`. */
+export type Judged = Map<string, Outcome>
 
 /** One outcome for each action of the plan, in its order. */
 export async function runApply(parts: ApplyRunParts): Promise<Outcome[]> {
@@ -47,193 +41,109 @@ export async function runApply(parts: ApplyRunParts): Promise<Outcome[]> {
     if (!(error instanceof Failure)) throw error
     return plan.actions.map((action) => refusedOutcome(action, `not applied: ${error.message}`))
   }
-  const outcomes: Outcome[] = []
+  const judged: Judged = new Map()
   for (const batch of batchesOf(plan.actions)) {
+    const open = batch.filter((action) => !judged.has(keyIn(action)))
     if (parts.isStopping()) {
-      outcomes.push(...batch.map((action) => skipped(action, 'the apply was stopped before it')))
+      for (const action of open) judged.set(keyIn(action), skipped(action, 'the apply was stopped before it'))
       continue
     }
     const copies = openPayloadCopies({ ...parts, dir: payloadsFolder(context.workFolder) })
     try {
-      outcomes.push(...(await runBatch(parts, trusted, batch, copies)))
+      await runBatch(parts, { trusted, copies, judged }, open)
     } finally {
       await copies.remove()
     }
   }
-  return outcomes
+  return plan.actions.map((action) => judged.get(keyIn(action)) as Outcome)
 }
 
-async function runBatch(
-  parts: ApplyRunParts,
-  trusted: Trusted,
-  batch: readonly Action[],
-  copies: PayloadCopies,
-): Promise<Outcome[]> {
+/** What the batches of one run share. */
+export interface RunState {
+  trusted: Trusted
+  copies: PayloadCopies
+  judged: Judged
+}
+
+/** Judges each action of the batch, and those of other batches that go with them in one step. */
+async function runBatch(parts: ApplyRunParts, state: RunState, batch: readonly Action[]): Promise<void> {
   const { context } = parts
-  const judged = new Map<Action, Outcome>()
+  const { judged } = state
   const steps: Step[] = []
   for (const action of batch) {
-    const checked = await checkAction(parts, trusted, action, copies)
+    const checked = await checkAction(parts, state.trusted, action, state.copies)
     if (checked.kind === 'step') steps.push(checked.step)
-    else judged.set(action, checked.outcome)
+    else judged.set(keyIn(action), checked.outcome)
   }
-  const ready = withoutTied(batch, steps, judged)
+  const swaps = await openSwaps(parts, state, withoutTied(steps, judged))
+  const ready = withoutTied(
+    steps.filter(({ action }) => !judged.has(keyIn(action))),
+    judged,
+  )
   for (const { action } of ready) await context.journal(actingStep, action.name)
-  const done = ready.length === 0 ? [] : await ensure(parts.providers, ready, context)
-  ready.forEach(({ action }, index) => {
-    judged.set(originalOf(batch, action), done[index] ?? refusedOutcome(action, 'its provider said nothing of it'))
-  })
-  return batch.map((action) => judged.get(action) as Outcome)
+  const done = ready.length === 0 ? [] : await ensure(parts, ready)
+  for (const [index, { action }] of ready.entries()) {
+    judged.set(keyIn(action), done[index] ?? refusedOutcome(action, 'its provider said nothing of it'))
+  }
+  for (const swap of swaps) await finishSwap(parts, judged, swap)
 }
 
-/** The steps that can be carried out. What is tied to a refused action is added to `judged`. */
-function withoutTied(batch: readonly Action[], steps: readonly Step[], judged: Map<Action, Outcome>): Step[] {
-  const refused = new Map([...judged.values()].map((outcome) => [outcome.name, outcome]))
-  const tied = tiedTo(steps, refused.keys())
+/**
+ * The steps that can be carried out. What is tied to a refused action is added to `judged`, and so
+ * is what goes only for a package of another kind that has not come.
+ */
+function withoutTied(steps: readonly Step[], judged: Judged): Step[] {
+  const failed = [...judged].filter(([, { outcome }]) => !isDone(outcome)).map(([key]) => key)
+  const missing = steps.flatMap(({ action }) => kindsChangedBy(action)).filter((key) => !judged.has(key))
+  const tied = keysTiedTo(steps, [...failed, ...missing])
   for (const { action } of steps) {
-    const cause = tied.get(action.name)
+    const cause = tied.get(keyIn(action))
     if (cause === undefined) continue
-    const because = refused.get(cause)?.detail
-    const text = `not without ${cause}${because === undefined ? '' : `: ${because}`}`
-    judged.set(originalOf(batch, action), skipped(action, text))
+    const because = judged.has(cause) ? judged.get(cause)?.detail : 'it has not come yet'
+    const text = `not without ${nameFor(action, cause)}${because === undefined ? '' : `: ${because}`}`
+    judged.set(keyIn(action), skipped(action, text))
   }
-  return steps.filter(({ action }) => !tied.has(action.name))
+  return steps.filter(({ action }) => !tied.has(keyIn(action)))
 }
 
-interface Trusted {
-  digest: Sha256
-  number: number
-  builds: ReadonlySet<string>
+function isDone(outcome: Outcome['outcome']): boolean {
+  return outcome === 'changed' || outcome === 'kept' || outcome === 'newer'
 }
 
-async function loadTrusted(parts: ApplyRunParts): Promise<Trusted> {
-  const { digest, revision } = await loadRevision(parts)
-  const builds = buildsOf(revision).map(({ name, build }) => buildKey(name, build.version, build.manifest))
-  return { digest, number: revision.number, builds: new Set(builds) }
+/** Within one kind, the name says all. */
+function nameFor({ kind }: Action, key: string): string {
+  const name = nameIn(key)
+  return keyOf(kind, name) === key ? name : `the ${key.slice(0, key.indexOf('/'))} ${name}`
 }
 
 /**
- * The revision that the signed metadata on disk names. Throws `untrusted`, `not-found` or
- * `bad-input`.
+ * Carries steps of one kind out. What goes leaves behind what a package of its name and another kind
+ * holds as well.
  */
-export async function loadRevision(
-  parts: Pick<ApplyRunParts, 'trustedRevision' | 'disk' | 'home'>,
-): Promise<{ digest: Sha256; revision: Revision }> {
-  const digest = await parts.trustedRevision()
-  const bytes = await openObjects({ disk: parts.disk, dir: path.join(parts.home, 'objects') }).get(digest)
-  if (bytes === undefined) throw new Failure('not-found', `revision ${digest} is not here`, { retry: 'later' })
-  return { digest, revision: revisionFrom(bytes, digest) }
-}
-
-function buildKey(name: PackageName, version: string | null, manifest: Sha256): string {
-  return `${name} ${version} ${manifest}`
-}
-
-type Checked = { kind: 'step'; step: Step } | { kind: 'outcome'; outcome: Outcome }
-
-async function checkAction(
-  parts: ApplyRunParts,
-  trusted: Trusted,
-  action: Action,
-  copies: PayloadCopies,
-): Promise<Checked> {
-  const { plan } = parts
-  const { source } = action
-  const moved = trusted.digest !== plan.digest
-  const movedText = `revision ${trusted.number} took the place of ${plan.revision} meanwhile`
-  if (source === null) {
-    if (action.what !== 'remove') return refused(action, 'the plan names nothing to install')
-    // The newer revision may want the package kept.
-    if (moved) return { kind: 'outcome', outcome: skipped(action, movedText) }
-    try {
-      return step({ ...action, previous: await previousOf(parts, action, copies) }, null)
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error
-      return refused(action, messageOf(error))
-    }
-  }
-  if (action.what === 'remove') return refused(action, 'the plan both removes and installs')
-  if (!trusted.builds.has(buildKey(action.name, action.to, source.manifest))) {
-    if (moved) return { kind: 'outcome', outcome: skipped(action, movedText) }
-    return refused(action, `revision ${trusted.number} does not name manifest ${source.manifest} for it`)
-  }
-  try {
-    const manifest = await loadManifest(parts, source.manifest)
-    const { name, version, kind, payload } = manifest
-    const isOther = archInName(action.name) !== undefined && archInName(action.name) !== manifest.arch
-    if (
-      name !== publishedNameOf(action.name) ||
-      isOther ||
-      version !== action.to ||
-      kind !== action.kind ||
-      payload.sha256 !== source.payload
-    ) {
-      return refused(action, 'the plan and the signed manifest do not say the same')
-    }
-    const copy = await copyOf(parts, copies, { path: source.path, sha256: payload.sha256, size: payload.size })
-    if (copy === undefined) {
-      return refused(action, `the payload ${source.path} is not what was signed: its SHA-256 differs`)
-    }
-    const previous = await previousOf(parts, action, copies)
-    return step({ ...action, source: { ...source, path: copy }, previous }, manifest)
-  } catch (error) {
-    if (!(error instanceof Failure)) throw error
-    return refused(action, messageOf(error))
-  }
-}
-
-/** As `PayloadCopies.of`. */
-async function copyOf(
-  { onDamaged }: Pick<ApplyRunParts, 'onDamaged'>,
-  copies: PayloadCopies,
-  payload: Parameters<PayloadCopies['of']>[0],
-): Promise<string | undefined> {
-  try {
-    const copy = await copies.of(payload)
-    if (copy === undefined) onDamaged(payload.sha256)
-    return copy
-  } catch (error) {
-    if (error instanceof Failure && error.code === 'not-found') onDamaged(payload.sha256)
-    throw error
-  }
-}
-
-async function loadManifest(parts: ApplyRunParts, digest: Sha256): Promise<Manifest> {
-  const bytes = await openObjects({ disk: parts.disk, dir: path.join(parts.home, 'objects') }).get(digest)
-  if (bytes === undefined) throw new Failure('not-found', `manifest ${digest} is not here`, { retry: 'later' })
-  return manifestFrom(bytes, digest)
-}
-
-/**
- * The version that goes back if this one fails. No signed revision needs to name it: it was in
- * force here before, and its digest is our own record. A tree keeps the version before unpacked, so
- * it needs no payload.
- */
-async function previousOf(
-  parts: Pick<ApplyRunParts, 'onDamaged'>,
-  { kind, previous }: Action,
-  copies: PayloadCopies,
-): Promise<Action['previous']> {
-  if (previous === null || kind === 'tree') return null
-  try {
-    const copy = await copyOf(parts, copies, { path: previous.path, sha256: previous.payload })
-    return copy === undefined ? null : { ...previous, path: copy }
-  } catch (error) {
-    if (error instanceof Failure && error.code === 'not-found') return null
-    throw error
-  }
-}
-
-async function ensure(providers: Providers, steps: readonly Step[], context: ApplyContext): Promise<Outcome[]> {
+async function ensure(parts: ApplyRunParts, steps: readonly Step[]): Promise<Outcome[]> {
+  const { providers, targetRoot, context } = parts
   const kind = steps[0]?.action.kind
   const provider = kind === undefined ? undefined : providers.get(kind)
   if (provider === undefined) return steps.map(({ action }) => refusedOutcome(action, `unsupported kind: ${kind}`))
   try {
-    return await provider.ensure(steps, context)
+    const shared = await keepShared({ providers, targetRoot, workFolder: context.workFolder }, steps)
+    const outcomes = await provider.ensure(steps.map(withinKind), context)
+    const problems = await shared.giveBack()
+    return outcomes.map((outcome, index) => {
+      const problem = problems.get(keyIn((steps[index] as Step).action))
+      return problem === undefined ? outcome : withRemark(outcome, problem)
+    })
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     return steps.map(({ action }) => refusedOutcome(action, error.message))
   }
+}
+
+/** A provider knows only packages of its own kind. */
+function withinKind({ action, manifest }: Step): Step {
+  const { together = [], ...alone } = action
+  const own = together.filter((key) => key.startsWith(`${action.kind}/`))
+  return { action: own.length === 0 ? alone : { ...alone, together: own }, manifest }
 }
 
 /**
@@ -249,18 +159,6 @@ function batchesOf(actions: readonly Action[]): Action[][] {
   return batches
 }
 
-function originalOf(batch: readonly Action[], action: Action): Action {
-  return batch.find((one) => one.name === action.name && one.kind === action.kind) as Action
-}
-
-function step(action: Action, manifest: Manifest | null): Checked {
-  return { kind: 'step', step: { action, manifest } }
-}
-
-function refused(action: Action, because: string): Checked {
-  return { kind: 'outcome', outcome: refusedOutcome(action, because) }
-}
-
-function skipped(action: Action, because: string): Outcome {
-  return { ...refusedOutcome(action, because), outcome: 'skipped' }
+function keyIn({ kind, name }: Action): string {
+  return keyOf(kind, name)
 }

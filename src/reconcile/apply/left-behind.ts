@@ -8,7 +8,10 @@ import { limits } from '../../model/limits.ts'
 import { signalGroup } from '../../world/exec.ts'
 import type { Clock, Exec } from '../../world/world.ts'
 
-/** Runs programs, and notes the process of each in `file` as soon as it has started. */
+/**
+ * Runs programs, and notes the process of each in `file` before it becomes the program. So none runs
+ * that nobody knows of, whenever this process is killed.
+ */
 export function notingExec(exec: Exec, file: string): Exec {
   return {
     ...exec,
@@ -16,6 +19,7 @@ export function notingExec(exec: Exec, file: string): Exec {
       exec.run({
         ...run,
         outlives: true,
+        gated: true,
         onStart: (pid) => {
           note(file, pid)
           run.onStart?.(pid)

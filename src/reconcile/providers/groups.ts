@@ -3,6 +3,7 @@
 
 import type { PackageName } from '../../model/names.ts'
 import { namesNeededBy, namesOfferedBy } from '../../model/needs.ts'
+import { keyOf } from '../differences.ts'
 import type { Step } from './provider.ts'
 
 /**
@@ -33,23 +34,37 @@ export function dependentsOf(steps: readonly Step[], failed: ReadonlySet<Package
 
 /**
  * The steps that the plan ties to one of `names`, directly or through others, each with the package
- * that it is not carried out without.
+ * that it is not carried out without. All of one kind.
  */
 export function tiedTo(steps: readonly Step[], names: Iterable<PackageName>): Map<PackageName, PackageName> {
-  const tied = new Map<PackageName, PackageName>()
-  const without = new Set(names)
+  const [first] = steps
+  if (first === undefined) return new Map()
+  const keys = [...names].map((name) => keyOf(first.action.kind, name))
+  return new Map([...keysTiedTo(steps, keys)].map(([key, cause]) => [nameIn(key), nameIn(cause)]))
+}
+
+/** As `tiedTo`, for steps of several kinds. Packages are told by `keyOf`. */
+export function keysTiedTo(steps: readonly Step[], keys: Iterable<string>): Map<string, string> {
+  const tied = new Map<string, string>()
+  const without = new Set(keys)
   for (let isNew = true; isNew; ) {
     isNew = false
     for (const { action } of steps) {
-      if (without.has(action.name)) continue
-      const cause = action.together?.find((name) => without.has(name))
+      const key = keyOf(action.kind, action.name)
+      if (without.has(key)) continue
+      const cause = action.together?.find((one) => without.has(one))
       if (cause === undefined) continue
-      tied.set(action.name, cause)
-      without.add(action.name)
+      tied.set(key, cause)
+      without.add(key)
       isNew = true
     }
   }
   return tied
+}
+
+/** The name in a key of `keyOf`. */
+export function nameIn(key: string): PackageName {
+  return key.slice(key.indexOf('/') + 1)
 }
 
 /**
@@ -75,7 +90,7 @@ export function groupsOf(steps: readonly Step[]): Step[][] {
     for (const needed of manifest === null ? [] : namesNeededBy(manifest)) {
       for (const name of offering.get(needed) ?? []) leaders.set(leaderOf(name), leaderOf(action.name))
     }
-    for (const name of action.together ?? []) {
+    for (const name of (action.together ?? []).map(nameIn)) {
       if (leaders.has(name)) leaders.set(leaderOf(name), leaderOf(action.name))
     }
   }

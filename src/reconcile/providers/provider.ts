@@ -56,6 +56,11 @@ export interface Provider {
    */
   relations?(names: readonly PackageName[]): Promise<Relations[]>
   /**
+   * The absolute paths of what an installed package holds, or a payload. Empty if it is not
+   * installed. Changes nothing.
+   */
+  paths?(of: { name: PackageName } | { payload: string }): Promise<readonly string[]>
+  /**
    * Brings the machine where the steps want it. A step that is reached already is a success, and
    * nothing is touched for it. One outcome for each step, read back from the machine and never
    * taken from an exit code. Throws only for what stops all of the steps alike.
@@ -141,6 +146,12 @@ export function heldOutcome(action: Action, there: Actual): Outcome {
     version: there.version,
     before: there.version,
   }
+}
+
+/** The outcome of a heal of a package whose files cannot be checked: it would replace them unseen. */
+export function unreadOutcome(action: Action, there: Actual): Outcome {
+  const { version, found } = there
+  return { ...refusedOutcome(action, `not healed: ${found}`), outcome: 'unread', version, before: version }
 }
 
 /** Says that the administrator holds a package, and what lifts the hold. */

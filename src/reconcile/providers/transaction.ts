@@ -10,7 +10,15 @@ import { carryOut } from './carry-out.ts'
 import { installedBytes, lackOfSpace, type SpaceDisk } from './free-space.ts'
 import { tiedTo } from './groups.ts'
 import type { PackageSystem } from './package-system.ts'
-import { type ApplyContext, heldOutcome, isReached, outcomeOf, type Step, withRemark } from './provider.ts'
+import {
+  type ApplyContext,
+  heldOutcome,
+  isReached,
+  outcomeOf,
+  type Step,
+  unreadOutcome,
+  withRemark,
+} from './provider.ts'
 import type { Run } from './run.ts'
 
 /**
@@ -25,14 +33,16 @@ export async function ensureTogether(
   const look = lookAt(system, steps)
   const repaired = await system.prepare(context)
   const before = await look()
-  const { held, impossible, ready } = await sorted(system, target, steps, before)
+  const { held, unread, impossible, ready } = await sorted(system, target, steps, before)
   const run: Run = { system, context, look, before, problems: impossible, notes: new Map(), acted: new Set() }
   if (ready.length > 0) await carryOut(run, ready)
   await system.finish(context)
   const after = run.acted.size === 0 ? before : await look()
   const outcomes = steps.map((step) => {
     const there = before.get(step.action.name)
-    return there !== undefined && held.has(step) ? heldOutcome(step.action, there) : outcomeIn(run, step, after)
+    if (there !== undefined && held.has(step)) return heldOutcome(step.action, there)
+    if (there !== undefined && unread.has(step)) return unreadOutcome(step.action, there)
+    return outcomeIn(run, step, after)
   })
   // The repair concerns all of them, and one is enough to tell of it.
   const [first, ...others] = outcomes
@@ -57,6 +67,8 @@ function lookAt(system: PackageSystem, steps: readonly Step[]): Run['look'] {
 interface Sorted {
   /** The administrator of the machine wants no change of the package. */
   held: ReadonlySet<Step>
+  /** Nobody can say what a heal would replace. */
+  unread: ReadonlySet<Step>
   /** Why nothing is tried for a package. */
   impossible: Map<PackageName, string>
   ready: readonly Step[]
@@ -70,6 +82,7 @@ async function sorted(
   before: ReadonlyMap<PackageName, Actual>,
 ): Promise<Sorted> {
   const held = new Set<Step>()
+  const unread = new Set<Step>()
   const impossible = new Map<PackageName, string>()
   const ready: Step[] = []
   // apt does not check whether what it is about to unpack fits, so the packages before count as
@@ -95,7 +108,8 @@ async function sorted(
       held.add(step)
       continue
     }
-    const isUnread = there?.state === 'unread' && there.version === null
+    const isUnread = there?.state === 'unread' && (there.version === null || step.action.cause === 'drift')
+    if (isUnread && there.version !== null) unread.add(step)
     const problem = isUnread ? there.found : await problemOf(step)
     if (problem === undefined) ready.push(step)
     else impossible.set(step.action.name, problem)
@@ -106,7 +120,7 @@ async function sorted(
     const because = heldNames.has(cause) ? 'it is held' : impossible.get(cause)
     impossible.set(name, `not without ${cause}: ${because}`)
   }
-  return { held, impossible, ready: ready.filter(({ action }) => !tied.has(action.name)) }
+  return { held, unread, impossible, ready: ready.filter(({ action }) => !tied.has(action.name)) }
 }
 
 function outcomeIn(run: Run, { action }: Step, after: ReadonlyMap<PackageName, Actual>): Outcome {

@@ -11,6 +11,7 @@ import { takingTurnsByKey } from '../../work/turns.ts'
 import type { Clock, Random } from '../../world/world.ts'
 import type { Command, EngineReport, Opening, PeerToDial } from '../engine.ts'
 import { createClosedClient } from './client.ts'
+import { dialPlaces } from './dial-places.ts'
 import type { Connection } from './link.ts'
 import { createMeters, type Meters } from './meter.ts'
 import { openHolding } from './open-holding.ts'
@@ -219,11 +220,17 @@ class StartedCore {
 
   #dial(
     infoHash: InfoHash,
-    { node, address, port, relation }: PeerToDial,
+    { node, address, others = [], port, relation }: PeerToDial,
     isNeeded: () => boolean,
   ): Promise<Connection> {
     const first = relation === 'parent'
-    return this.#dials.run(() => this.#tls.dial({ node, address, port, infoHash }), { first, isNeeded })
+    const dial = () =>
+      dialPlaces({
+        ...{ addresses: [address, ...others], clock: this.#parts.clock },
+        dial: (place) => this.#tls.dial({ node, address: place, port, relation, infoHash }),
+        discard: ({ socket }) => socket.destroy(),
+      })
+    return this.#dials.run(dial, { first, isNeeded })
   }
 
   async #close(infoHash: InfoHash): Promise<void> {

@@ -7,7 +7,7 @@ import { limits } from '../../model/limits.ts'
 import type { NodeName } from '../../model/names.ts'
 import { backOffMs } from '../../work/back-off.ts'
 import type { Clock, Random, Timer } from '../../world/world.ts'
-import type { PeerToDial } from '../engine.ts'
+import { type PeerToDial, placeOf } from '../engine.ts'
 
 export interface Dialer {
   /** The handed-out peers, all of them. Dials the ones that are new or have moved. */
@@ -26,12 +26,15 @@ interface DialerParts<Connection> {
    * May wait for its turn; when it comes, `isNeeded` says whether the peer still has to be dialled.
    */
   dial: (peer: PeerToDial, isNeeded: () => boolean) => Promise<Connection>
-  /** Whether there is a link to the node already, or there must be none. */
-  isSettled: (node: NodeName) => boolean
+  /**
+   * Whether there is a link to the node already, or there must be none. A link to where the node was
+   * before, if it has moved, is none.
+   */
+  isSettled: (node: NodeName, hasMoved: boolean) => boolean
   /** The milliseconds for which the node is to be left alone. */
   bannedForMs: (node: NodeName) => number
   /** Returns whether there is a link to the node now. */
-  onConnection: (connection: Connection) => boolean
+  onConnection: (connection: Connection, peer: PeerToDial) => boolean
   /** The connection is not wanted any longer. */
   discard: (connection: Connection) => void
   onFailure: (peer: PeerToDial, failure: Failure) => void
@@ -79,7 +82,7 @@ class RunningDialer<Connection> implements Dialer {
         continue
       }
       this.#rest(peer, 0)
-      this.#dial(peer.node)
+      this.#dial(peer.node, known !== undefined && !isSameMachine(known.peer, peer))
     }
     this.#parts.onChange()
   }
@@ -116,12 +119,12 @@ class RunningDialer<Connection> implements Dialer {
     this.#set({ kind: 'resting', sinceMs: this.#parts.clock.monotonicMs(), peer, attempts })
   }
 
-  #dial(node: NodeName): void {
+  #dial(node: NodeName, hasMoved = false): void {
     const target = this.#targets.get(node)
     if (this.#isStopped || target === undefined || target.kind === 'dialling' || target.kind === 'done') return
     const { peer, attempts } = target
     const bannedMs = this.#parts.bannedForMs(node)
-    if (this.#parts.isSettled(node)) {
+    if (this.#parts.isSettled(node, hasMoved)) {
       this.#rest(peer, attempts)
     } else if (bannedMs > 0) {
       const timer = this.#parts.clock.after(bannedMs, () => this.#dial(node))
@@ -159,7 +162,7 @@ class RunningDialer<Connection> implements Dialer {
     }
     const { peer, attempts } = target
     this.#rest(peer, attempts)
-    if (!this.#parts.onConnection(connection)) this.#dialLater(peer, attempts + 1)
+    if (!this.#parts.onConnection(connection, peer)) this.#dialLater(peer, attempts + 1)
   }
 
   #failed(dialled: PeerToDial, error: unknown): void {
@@ -188,12 +191,18 @@ function cancelTimer(target: Target): void {
  * The parent's address is from this node's own settings and may be a name; the others' are from
  * somebody else.
  */
-function mayBeDialled({ address, relation }: PeerToDial): boolean {
-  return relation === 'parent' || isIP(address) !== 0
+function mayBeDialled({ address, others = [], relation }: PeerToDial): boolean {
+  return relation === 'parent' || [address, ...others].every((each) => isIP(each) !== 0)
 }
 
 function isSamePlace(a: PeerToDial, b: PeerToDial): boolean {
-  return a.address === b.address && a.port === b.port
+  return placeOf(a) === placeOf(b)
+}
+
+/** Whether the wire to one place may still be of use when the peer is said to be at the other. */
+function isSameMachine(a: PeerToDial, b: PeerToDial): boolean {
+  const before = [a.address, ...(a.others ?? [])]
+  return a.port === b.port && [b.address, ...(b.others ?? [])].some((address) => before.includes(address))
 }
 
 function isInVain(attempts: number): boolean {

@@ -3,6 +3,7 @@
 
 import { limits } from '../../model/limits.ts'
 import type { InfoHash } from '../../model/names.ts'
+import type { Sent } from '../../model/wire/announce.ts'
 import type { Clock, Timer } from '../../world/world.ts'
 import type { Counters, EngineReport } from '../engine.ts'
 
@@ -25,6 +26,8 @@ export function startHoldingReports(parts: {
   isInReach: () => boolean
   /** Bytes since it was last called. */
   counted: () => Counters
+  /** The bytes that siblings have sent since it was last called. */
+  received: () => Sent[]
 }): HoldingReports {
   const { infoHash, clock, report } = parts
   let wasBusy: boolean | undefined
@@ -42,6 +45,8 @@ export function startHoldingReports(parts: {
   const reportCounters = () => {
     const counters = parts.counted()
     if (Object.values(counters).some((bytes) => bytes > 0)) report({ kind: 'counted', infoHash, counters })
+    const from = parts.received()
+    if (from.length > 0) report({ kind: 'received', infoHash, from })
   }
   const reportReach = () => {
     const nowMs = clock.monotonicMs()

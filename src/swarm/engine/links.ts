@@ -4,6 +4,7 @@
 import type { Peer, PeerConnection, Torrent, Wire } from 'webtorrent'
 import { limits } from '../../model/limits.ts'
 import type { NodeName } from '../../model/names.ts'
+import type { Sent } from '../../model/wire/announce.ts'
 import type { Clock } from '../../world/world.ts'
 import { type Counters, noCounters, type PeerToDial, survivorOf } from '../engine.ts'
 import { hangUpIfIdle } from './idle-links.ts'
@@ -36,6 +37,8 @@ export interface Links {
   others(): number
   /** Bytes since it was last called. */
   counted(): Counters
+  /** The bytes that siblings have sent since it was last called. */
+  received(): Sent[]
 }
 
 interface LinksParts {
@@ -61,6 +64,7 @@ class TorrentLinks implements Links {
   readonly #bans: Bans
   readonly #links = new Map<NodeName, Link>()
   #peers: ReadonlyMap<NodeName, PeerToDial> = new Map()
+  #received = new Map<NodeName, number>()
   #counters: { -readonly [name in keyof Counters]: number } = { ...noCounters }
 
   constructor(parts: LinksParts) {
@@ -163,6 +167,12 @@ class TorrentLinks implements Links {
     return counted
   }
 
+  received(): Sent[] {
+    const received = [...this.#received].map(([node, bytes]) => ({ node, bytes }))
+    this.#received.clear()
+    return received
+  }
+
   #isWelcome({ node, direction }: Connection, existing: Link | undefined): boolean {
     const { self } = this.#parts
     if (node === self || this.#bans.leftMs(node) > 0 || this.#torrent.destroyed) return false
@@ -223,7 +233,9 @@ class TorrentLinks implements Links {
     })
     wire.on('piece', (piece: number, offset: number, bytes: Uint8Array) => {
       link.delivered += bytes.length
-      this.#counters[this.isParent(link.node) ? 'fromParent' : 'fromSiblings'] += bytes.length
+      const isParent = this.isParent(link.node)
+      this.#counters[isParent ? 'fromParent' : 'fromSiblings'] += bytes.length
+      if (!isParent) this.#received.set(link.node, (this.#received.get(link.node) ?? 0) + bytes.length)
       events.onBlock(link, piece, offset, bytes)
     })
     wire.on('upload', (bytes: number) => {

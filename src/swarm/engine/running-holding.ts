@@ -5,7 +5,7 @@ import type { Torrent, Wire } from 'webtorrent'
 import type { Failure } from '../../model/failure.ts'
 import type { NodeName } from '../../model/names.ts'
 import type { Clock, Random } from '../../world/world.ts'
-import type { EngineReport, Opening, PeerToDial } from '../engine.ts'
+import { type EngineReport, type Opening, type PeerToDial, placeOf } from '../engine.ts'
 import { lengthOfPiece, piecesOf } from '../holdings/bits.ts'
 import { strategyFor } from '../strategy.ts'
 import { type Completion, startCompletion } from './completion.ts'
@@ -115,9 +115,9 @@ export class RunningHolding implements OpenHolding {
     })
     this.#dialer = startDialer({
       ...{ clock, random, dial: parts.dial },
-      isSettled: (node) => this.#links.has(node) || parts.isRevoked(node),
+      isSettled: (node, hasMoved) => (this.#links.has(node) && !hasMoved) || parts.isRevoked(node),
       bannedForMs: (node) => this.#links.bannedForMs(node),
-      onConnection: (connection) => this.#links.add(connection),
+      onConnection: (connection, peer) => this.#reached(peer, connection),
       discard: ({ socket }) => socket.destroy(),
       onFailure: (peer, failure) => this.#notReached(peer, failure),
       onChange: () => this.#reports.reportBusy(),
@@ -142,6 +142,7 @@ export class RunningHolding implements OpenHolding {
       isBusy: () => this.#links.size() > 0 || this.#dialer.isBusy() || this.#plain.size() > 0,
       isInReach: () => torrent.done || this.#picker.isInReach(),
       counted: () => this.#counted(),
+      received: () => this.#links.received(),
     })
     this.#followTorrent()
     if (torrent.done) this.#done()
@@ -283,9 +284,19 @@ export class RunningHolding implements OpenHolding {
     return { ...counted, given: counted.given + this.#plain.given() }
   }
 
-  #notReached({ node, address, port }: PeerToDial, failure: Failure): void {
-    this.#note('peer not reached', `${node} ${address}:${port}: ${failure.message}`)
-    if (failure.code === 'untrusted') this.#parts.report({ kind: 'stranger', address, because: failure.message })
+  #reached(peer: PeerToDial, connection: Connection): boolean {
+    if (peer.relation === 'sibling') {
+      this.#parts.report({ kind: 'dialled', node: peer.node, place: placeOf(peer), because: null })
+    }
+    return this.#links.add(connection)
+  }
+
+  #notReached(peer: PeerToDial, failure: Failure): void {
+    const { report } = this.#parts
+    this.#note('peer not reached', `${peer.node} ${placeOf(peer)}: ${failure.message}`)
+    if (failure.code === 'untrusted') report({ kind: 'stranger', address: peer.address, because: failure.message })
+    if (peer.relation !== 'sibling' || failure.code !== 'unreachable') return
+    report({ kind: 'dialled', node: peer.node, place: placeOf(peer), because: failure.message })
   }
 
   #note(message: string, about: string): void {

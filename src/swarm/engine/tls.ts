@@ -18,7 +18,7 @@ import { identityOf } from '../../trust/identity.ts'
 import { endWithCertificate } from '../../world/certificate-end.ts'
 import { createHandshakes } from '../../world/handshakes.ts'
 import type { Clock, TlsIdentity } from '../../world/world.ts'
-import { infoHashFromServerName, serverNameOf } from '../engine.ts'
+import { infoHashFromServerName, type PeerToDial, serverNameOf } from '../engine.ts'
 import { createCallers } from './callers.ts'
 import type { Connection } from './link.ts'
 
@@ -29,8 +29,11 @@ export interface SwarmTls {
   renew(tls: TlsIdentity): void
   /** Takes an accepted connection through its handshake. */
   accept(raw: Socket): void
-  /** Throws a Failure: `unreachable`, `timed-out`, `untrusted`, `refused`, `too-large`. */
-  dial(to: { node: NodeName; address: string; port: number; infoHash: InfoHash }): Promise<Connection>
+  /**
+   * Throws a Failure: `unreachable` if no machine took the connection, or it broke, or a sibling's
+   * place is that of another node; `timed-out`, `untrusted`, `refused`, `too-large`.
+   */
+  dial(to: Pick<PeerToDial, 'node' | 'address' | 'port' | 'relation'> & { infoHash: InfoHash }): Promise<Connection>
   /** Destroys all connections. */
   stop(): void
 }
@@ -88,7 +91,7 @@ class RunningTls implements SwarmTls {
     this.#server.emit('connection', raw)
   }
 
-  async dial({ node, address, port, infoHash }: Parameters<SwarmTls['dial']>[0]): Promise<Connection> {
+  async dial({ node, address, port, infoHash, relation }: Parameters<SwarmTls['dial']>[0]): Promise<Connection> {
     const keeping = { noDelay: true, keepAlive: true, keepAliveInitialDelay: limits.keepAliveMs }
     const raw = connectTcp({ host: address, port, ...keeping })
     if (!this.#mayOpen(raw, limits.wiresMax)) throw new Failure('too-large', 'too many connections', { retry: 'later' })
@@ -101,10 +104,16 @@ class RunningTls implements SwarmTls {
       // The server name is a holding's. Who answers is checked below.
       checkServerIdentity: () => undefined,
     })
-    await connected(raw, socket, this.#parts.clock)
+    const isParent = relation === 'parent'
+    const connectMs = isParent ? limits.connectTimeoutMs : limits.siblingConnectMs
+    await connected({ raw, socket, address, connectMs, clock: this.#parts.clock })
     try {
       const found = nodeOf(socket)
-      if (found !== node) throw new Failure('untrusted', `${address}:${port} is ${found}, not ${node}`)
+      if (found !== node) {
+        // Address translation sends the call of one sibling to another one, and addresses move on.
+        const code = isParent ? 'untrusted' : 'unreachable'
+        throw new Failure(code, `${address}:${port} is ${found}, not ${node}`, { retry: 'later' })
+      }
       endWithCertificate(socket)
     } catch (error) {
       socket.destroy()
@@ -216,24 +225,46 @@ function nodeOf(socket: TLSSocket): NodeName {
   return identity.name
 }
 
+interface Connecting {
+  raw: Socket
+  socket: TLSSocket
+  address: string
+  connectMs: number
+  clock: Clock
+}
+
 /**
  * Resolves after the handshake. Throws a Failure, and destroys both sockets, if it fails or takes
  * too long.
  */
-function connected(raw: Socket, socket: TLSSocket, clock: Clock): Promise<void> {
+function connected({ raw, socket, address, connectMs, clock }: Connecting): Promise<void> {
   return new Promise((resolve, reject) => {
+    const connectTimer = clock.after(connectMs, () => {
+      socket.destroy(new Failure('unreachable', `no answer from ${address}`, { retry: 'later' }))
+    })
+    let isTaken = false
+    raw.once('connect', () => {
+      isTaken = true
+      connectTimer.cancel()
+    })
     const timer = clock.after(limits.connectTimeoutMs, () => {
       socket.destroy(new Failure('timed-out', 'no connection in time', { retry: 'later' }))
     })
     const failed = (error: Error) => {
       timer.cancel()
+      connectTimer.cancel()
       socket.destroy()
       raw.destroy()
       reject(error instanceof Failure ? error : failureOf(error))
     }
     raw.once('error', failed)
     socket.once('error', failed)
-    socket.once('close', () => failed(new Failure('refused', 'the connection was closed', { retry: 'later' })))
+    // TLS closes its side before the TCP connection says that it failed.
+    const closed = () =>
+      isTaken
+        ? new Failure('refused', 'the connection was closed', { retry: 'later' })
+        : new Failure('unreachable', `${address} refuses connections`, { retry: 'later' })
+    socket.once('close', () => failed(closed()))
     socket.once('secureConnect', () => {
       timer.cancel()
       socket.on('error', () => socket.destroy())

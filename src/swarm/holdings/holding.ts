@@ -6,6 +6,7 @@ import type { HoldingSpec } from '../../model/manifest.ts'
 import type { InfoHash, Instant, NodeName, PackageName, PackageVersion, Sha256 } from '../../model/names.ts'
 import type { Attack, Transfer } from '../../model/report.ts'
 import { type Counters, noCounters, sumOf } from '../engine.ts'
+import type { Reach } from '../siblings.ts'
 import { allBits, bitsFor, bytesOf, hasBit, piecesOf, withBits, withoutBits } from './bits.ts'
 
 /** The payload of a holding and its names. The metainfo stays on disk. */
@@ -66,6 +67,8 @@ export type SwarmEvent =
   | { kind: 'met'; infoHash: InfoHash; node: NodeName }
   /** The wire to a node ended although one of the two still lacks something. */
   | { kind: 'parted'; infoHash: InfoHash; node: NodeName }
+  /** A sibling that could be reached cannot be reached any longer, or the reverse. */
+  | { kind: 'siblings'; reach: Reach }
 
 export type HoldingEvent =
   | { kind: 'wanted'; at: Instant }

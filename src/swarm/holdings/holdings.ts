@@ -85,6 +85,12 @@ export async function openHoldings(parts: HoldingsParts): Promise<Holdings> {
     await happened(infoHash, isThere ? { kind: 'damaged', pieces, at } : { kind: 'lost', at })
     for (const { spec } of others) await happened(spec.payload.infoHash, { kind: 'lost', at })
   }
+  const forget = async (infoHash: InfoHash): Promise<void> => {
+    log.warn('holding is on record in part only', { infoHash })
+    await records.remove(infoHash)
+    index.delete(infoHash)
+    parts.onChange()
+  }
   const partPath = (infoHash: InfoHash): string => join(dir, `${infoHash}.part`)
   const payloadPath = (sha256: Sha256): string | undefined => {
     for (const { progress } of index.ofPayload(sha256)) if (progress.kind === 'complete') return join(dir, sha256)
@@ -100,7 +106,10 @@ export async function openHoldings(parts: HoldingsParts): Promise<Holdings> {
     add: adding.add,
     metainfo: async (infoHash) => {
       await adding.added(infoHash)
-      return records.metainfo(infoHash)
+      const metainfo = await records.metainfo(infoHash)
+      // A damaged database has lost a part of the record: what wants the payload adds it anew.
+      if (metainfo === undefined && index.get(infoHash) !== undefined) await forget(infoHash)
+      return metainfo
     },
     happened,
     note: (infoHash, event) => background('record holding', log, happened(infoHash, event)),

@@ -77,7 +77,8 @@ function isHeld(holding: Holding): boolean {
 function announcedOf(holding: Holding): AnnouncedSwarm {
   const { manifest, payload } = holding.spec
   const have = haveOf(holding)
-  const announced = { infoHash: payload.infoHash, manifest, have }
+  const { overLink } = holding.counters
+  const announced = { infoHash: payload.infoHash, manifest, have, ...(overLink > 0 && { overLink }) }
   return have === 'some' ? { ...announced, bytes: bytesOf(holding.bits, payload) } : announced
 }
 

@@ -14,8 +14,10 @@ import { createEngineControl, type EngineControl, type EngineSettings } from '..
 import { reportReceiver } from '../engine-reports.ts'
 import type { SwarmEvent } from '../holdings/holding.ts'
 import type { Holdings } from '../holdings/holdings.ts'
+import { createReceipts, type Receipts } from '../holdings/receipts.ts'
 import { startEngineKeeper } from '../keeper.ts'
 import { createPlainGiving, type PlainGiving } from '../plain.ts'
+import { createSiblings } from '../siblings.ts'
 import { createClosedWork } from './closed-work.ts'
 import { startOpeningEffects } from './opening-effects.ts'
 import type { OpeningEvent, Surroundings } from './opening-events.ts'
@@ -37,6 +39,8 @@ export interface Openings {
    */
   whileClosed(infoHash: InfoHash, work: () => Promise<void>): Promise<void>
   control: EngineControl
+  /** From whom the bytes of a payload came, for the announce. */
+  received: Receipts['take']
   /** Resolves when the engine has ended and its last reports are in. */
   stop(): Promise<void>
 }
@@ -69,6 +73,8 @@ export function startOpenings(parts: OpeningsParts, holdings: Holdings): Opening
   const settings: EngineSettings = { rates: parts.rates, revoked: [] }
   const handouts = createHandouts()
   const suspects = createSuspectAddresses({ clock })
+  const receipts = createReceipts()
+  const siblings = createSiblings({ clock, onChange: () => parts.onEvent({ kind: 'siblings', reach: siblings.now() }) })
 
   const surroundings = (): Surroundings => ({
     ...{ nowMs: clock.monotonicMs(), engine: keeper.kind(), callersWaiting: keeper.callersWaiting() },
@@ -104,12 +110,16 @@ export function startOpenings(parts: OpeningsParts, holdings: Holdings): Opening
   const onCounted = (counters: Counters) => {
     moved = sumOf(moved, counters)
   }
-  const receive = reportReceiver({ ...shared, suspects, onCounted })
+  const receive = reportReceiver({ ...shared, suspects, siblings, onCounted, onReceived: receipts.add })
   return {
     look: () => dispatch({ kind: 'look' }),
     plain,
-    control: createEngineControl({ keeper, settings, handouts, tls: parts.tls, moved: () => moved, dispatch }),
+    control: createEngineControl({
+      ...{ keeper, settings, handouts, siblings, dispatch },
+      ...{ tls: parts.tls, moved: () => moved },
+    }),
     whileClosed: closedWork.whileClosed,
+    received: receipts.take,
     take: (caller, way) => {
       const isSuspect = way === 'swarm' && suspects.has(caller.remoteAddress ?? '')
       const isAwake = keeper.kind() === 'running' || keeper.kind() === 'starting'

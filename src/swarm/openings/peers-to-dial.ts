@@ -8,6 +8,8 @@ import type { PeerToDial } from '../engine.ts'
 export interface HandoutPeer {
   node: NodeName
   address: string
+  /** Where the peer may be as well, the best first. */
+  others?: readonly string[]
   port: number
   relation: 'parent' | 'sibling'
   /** Null if the tracker does not know it. */
@@ -29,10 +31,13 @@ type Elsewhere = PeerToDial['elsewhere']
 export function peersToDial(peers: readonly HandoutPeer[], self: NodeName, site: string | null): PeerToDial[] {
   return peers
     .filter((peer) => peer.node !== self && peer.port > 0)
-    .map(({ node, address, port, relation, site: theirs, share }) => {
+    .map(({ node, address, others, port, relation, site: theirs, share }) => {
       const known: Elsewhere = theirs === null || site === null ? null : theirs !== site
-      const peer = { node, address, port, relation, elsewhere: known ?? (relation === 'parent' ? true : null) }
-      return share === undefined ? peer : { ...peer, share }
+      return {
+        ...{ node, address, port, relation, elsewhere: known ?? (relation === 'parent' ? true : null) },
+        ...(others !== undefined && { others: [...others] }),
+        ...(share !== undefined && { share }),
+      }
     })
 }
 
@@ -70,6 +75,7 @@ function isSamePeer(one: HandoutPeer, other: HandoutPeer | undefined): boolean {
   return (
     one.node === other?.node &&
     one.address === other.address &&
+    one.others?.join(' ') === other.others?.join(' ') &&
     one.port === other.port &&
     one.relation === other.relation &&
     one.site === other.site &&

@@ -27,7 +27,7 @@ export async function serveHttps(options: ServeOptions): Promise<HttpServer> {
   await listenAt(server, {
     address: options.address,
     port: options.port,
-    takenHint: 'is banyan already running? choose another port in node.yaml otherwise',
+    takenHint: 'does its daemon run already? choose another port in node.yaml otherwise',
     otherwise: 'refused',
   })
   return {

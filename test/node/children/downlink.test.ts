@@ -41,8 +41,11 @@ function downlinkWith(parts: Partial<DownlinkParts> = {}) {
     announce: () => ({ handout: { intervalMs: 1000, site: 'berlin', swarms: {} }, isNew: false }),
     held: async () => {},
     reports: async () => ({ accepted: 0, refused: [] }),
+    reach: () => undefined,
     clockHeard: () => {},
     versionHeard: () => {},
+    revocations: { has: () => false, digest: () => '', all: () => [], add: async () => [] },
+    revokedHeard: () => {},
     metrics: async () => '# EOF\n',
     enrol: async () => ({ status: 200, body: new TextEncoder().encode('{}') }),
     ...parts,
@@ -86,7 +89,7 @@ t.test(
     t.equal((await downlink.handle(call('GET', '/v1/watch?timestamp=3'))).status, 200)
     const hanging = downlink.handle(call('GET', '/v1/watch?timestamp=4'))
     downlink.answerWatchers()
-    t.strictSame(JSON.parse(String((await hanging).body)), { timestamp: 4 })
+    t.strictSame(JSON.parse(String((await hanging).body)), { timestamp: 4, revoked: '' })
   },
 )
 

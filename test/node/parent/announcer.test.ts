@@ -8,6 +8,9 @@ import { createSimulation } from '../../world/simulation.ts'
 
 const handout: Handout = { intervalMs: 30_000, site: 'berlin', swarms: {} }
 
+/** An address that no other machine can reach is not told. */
+const ownAddresses = ['10.0.0.1', '169.254.3.4', 'fe80::1%eth0', 'fd00::1']
+
 t.test('what is asked for again and again is not put off', async (t) => {
   const { announcer, times, simulation, clock } = stage(async () => handout)
   await simulation.run({ forMs: 1_000 })
@@ -84,6 +87,27 @@ t.test('a parent can neither have a child spin nor silence it', async (t) => {
   }
 })
 
+t.test('an announce tells where else the node is, and whom it dialled in vain', async (t) => {
+  const unreached = ['a', 'b', 'c'].map((node) => ({ node, place: '10.0.0.2 port 7421', because: 'no answer' }))
+  const siblings = () => ({ reached: 0, unreached })
+  const { announced, announcer, simulation } = stage(async () => handout, { siblings })
+  await simulation.until(() => announced.length === 1)
+  t.match(announced[0], { addresses: ['10.0.0.1', 'fd00::1'], unreached: ['a', 'b', 'c'], alone: true })
+  await simulation.until(announcer.stop())
+})
+
+t.test('a sibling is dialled at all of its addresses but those that this machine has itself', async (t) => {
+  const set: unknown[] = []
+  const peer = { node: 'a', port: 7421, relation: 'sibling', site: 'berlin', address: '172.17.0.1' } as const
+  const told = { ...peer, others: ['10.0.0.1', '10.0.0.2', '203.0.113.7'] }
+  const { announcer, simulation } = stage(async () => ({ ...handout, swarms: { ['a'.repeat(40)]: [told] } }), {
+    setPeers: (_, peers) => void set.push(...peers),
+  })
+  await simulation.until(() => set.length === 1)
+  t.match(set[0], { address: '172.17.0.1', others: ['10.0.0.2', '203.0.113.7'] })
+  await simulation.until(announcer.stop())
+})
+
 function stage(answer: (count: number, announce: Announce) => Promise<Handout>, swarmParts: Partial<Swarm> = {}) {
   const simulation = createSimulation({ seed: 'announcer' })
   const { clock, random, log } = simulation.node({ address: '10.0.0.1' }).world
@@ -95,15 +119,25 @@ function stage(answer: (count: number, announce: Announce) => Promise<Handout>, 
     announced.push(next)
     return await answer(times.length, next)
   }
-  const uplink = { announce, parent: () => ({ address: '10.0.0.9' }) } as unknown as Uplink
-  const nothing = { unfinished: () => [], whole: () => new Set(), port: 7421, setPeers: () => {} }
+  const uplink = { announce, parent: () => ({ address: '10.0.0.9' }), takeObjectsFrom: () => {} } as unknown as Uplink
+  const siblings = () => ({ reached: 0, unreached: [] })
+  const nothing = {
+    siblings,
+    unfinished: () => [],
+    whole: () => new Set(),
+    port: 7421,
+    setPeers: () => {},
+    received: () => [],
+  }
   const swarm = { ...nothing, ...swarmParts } as unknown as Swarm
   const announcer = startAnnouncer({
     ...{ uplink, swarm, clock, random, log },
     site: () => null,
-    needsSite: () => true,
+    controlPort: () => 0,
     onSite: (site) => sites.push(site),
     mayDial: () => true,
+    ownAddresses: () => ownAddresses,
+    onSiblings: () => {},
   })
   return { announcer, sites, announced, times, simulation, clock }
 }

@@ -25,7 +25,7 @@ function parentThat(answers: readonly { body: Uint8Array; cutAfter?: number; sta
     if (cutAfter !== undefined) throw new Failure('timed-out', 'cut', { retry: 'later' })
     return { status, body, certificate: new Uint8Array() }
   }
-  return { calls: createObjectCalls(ask), paths }
+  return { calls: createObjectCalls({ ask, near: { sibling: () => undefined } }), paths }
 }
 
 t.test('what came of an object that was cut off is not fetched again', async (t) => {
@@ -72,4 +72,33 @@ t.test('a parent that waits for the object itself is asked again', async (t) => 
   const { calls, paths } = parentThat([{ body: new Uint8Array(), status: 202 }, { body: large }])
   t.same(await calls([largeSha], 1), [large])
   t.equal(paths.length, 2)
+})
+
+t.test('objects come from the sibling that brings them, and from the parent if the sibling fails', async (t) => {
+  let failures = 0
+  const replies: { near: Uint8Array | Failure; status?: number }[] = [
+    { near: large },
+    { near: small },
+    { near: new Failure('timed-out', 'silent', { retry: 'later' }) },
+    { near: new Uint8Array(), status: 404 },
+  ]
+  const near: Ask = async () => {
+    const { near, status = 200 } = replies.shift() ?? { near: new Failure('timed-out', 'over') }
+    if (near instanceof Failure) throw near
+    return { status, body: near, certificate: new Uint8Array() }
+  }
+  const paths: string[] = []
+  const ask: Ask = async ({ path }) => {
+    paths.push(path)
+    return { status: 200, body: large, certificate: new Uint8Array() }
+  }
+  const failed = () => {
+    failures += 1
+  }
+  const calls = createObjectCalls({ ask, near: { sibling: () => ({ ask: near, failed }) } })
+  const come = async () => [await calls([largeSha], 1), paths.length, failures]
+  t.same(await come(), [[large], 0, 0])
+  t.same(await come(), [[large], 1, 1], 'not what was asked for')
+  t.same(await come(), [[large], 2, 2], 'no answer')
+  t.same(await come(), [[large], 3, 3], 'not there')
 })

@@ -15,6 +15,7 @@ const healthy: Examined = {
   portsTaken: [],
   parents: [{ url: 'https://a:7420', failed: null }],
   unwritable: null,
+  database: null,
   freeBytes: 2 ** 30,
   hasTargetRoot: true,
   tools: ['dpkg', 'apt-get', 'systemctl'],
@@ -44,6 +45,25 @@ t.test('what the checks of the stored payloads have found is said', async (t) =>
   t.match(told({ oldest: null, mending: 1, damagedPieces: 1 }), { state: 'wrong', hint: /smartctl/ })
 })
 
+t.test('both ports are looked at both ways, and siblings that cannot be reached are named', async (t) => {
+  const ports = { control: 7420, swarm: 7421 }
+  const reach = { address: '203.0.113.7', swarmPort: 7421, control: null, swarm: null, parentSwarm: null, ports }
+  const told = (found: Partial<typeof reach> | Record<string, string>) => {
+    const parents = [{ url: 'https://a:7420', failed: null, reach: { ...reach, ...found } }]
+    return findingsOf({ ...healthy, parents }).filter(({ about }) => about === 'reach')
+  }
+  t.match(told({}), [{ state: 'fine', found: /^port 7421 at 203\.0\.113\.7 answers https:\/\/a:7420$/ }])
+  t.match(told({ control: 'no answer' }), [{ state: 'fine', found: /port 7420.*does not: no answer/ }])
+  t.match(told({ swarm: 'no answer' }), [{ state: 'warning', found: /sees this node at 203.*no answer/ }])
+  t.match(told({ parentSwarm: 'ECONNREFUSED' }), [{ state: 'wrong', found: /ECONNREFUSED/ }, { state: 'fine' }])
+
+  const unreached = Array.from({ length: 7 }, (_, n) => ({ node: `n${n}`, place: 'x', because: 'no answer' }))
+  const daemon = { link: 'connected', because: null, problems: [], condition: 'converged' }
+  const of = (siblings: { reached: number; unreached: typeof unreached }) => ails({ daemon: { ...daemon, siblings } })
+  t.match(of({ reached: 2, unreached }), [/^warning siblings: 7 .* and 2 reached: n0 at x: no answer.*and 2 more -> /])
+  t.same(of({ reached: 2, unreached: [] }), [])
+})
+
 const cases: Record<string, [Partial<Examined>, RegExp[]]> = {
   'no node here': [
     { settings: { failed: 'node.yaml: no settings', hint: 'banyan join' } },
@@ -51,7 +71,7 @@ const cases: Record<string, [Partial<Examined>, RegExp[]]> = {
   ],
   'a certificate that ended': [
     { identity: { name: 'shop-1', notAfter: now - 1 } },
-    [/^wrong certificate: it ended at 2026-11-24T11:59.* -> join again/],
+    [/^wrong certificate: it ended at 2026-11-24T11:59.* -> the daemon has it renewed .* --replaces shop-1/],
   ],
   'a certificate that nobody renews': [
     { identity: { name: 'shop-1', notAfter: now + 24 * hourMs } },
@@ -110,6 +130,10 @@ const cases: Record<string, [Partial<Examined>, RegExp[]]> = {
   'a disk that takes nothing': [
     { unwritable: 'the disk below /home is read-only: nothing can be stored', freeBytes: 2 ** 20 },
     [/^wrong disk: the disk below \/home is read-only: .* -> make room .*or see why it is read-only/],
+  ],
+  'a damaged database': [
+    { database: { damaged: 'a file of it is missing' } },
+    [/^wrong database: it is damaged: a file of it is missing -> start the daemon: it repairs/],
   ],
   'a missing target root': [{ hasTargetRoot: false }, [/^wrong disk: \/ is not there/]],
   'nothing to install packages with': [

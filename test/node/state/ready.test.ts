@@ -23,9 +23,9 @@ const failed: Quarantined = {
 
 t.test('one change: while a package is in quarantine, what is tied to it stays as it is', async (t) => {
   const actions = [
-    action('oldmta', 'remove', ['newmta']),
-    action('newmta', 'install', ['oldmta']),
-    action('far', 'remove', ['oldmta']),
+    action('oldmta', 'remove', ['deb/newmta']),
+    action('newmta', 'install', ['deb/oldmta']),
+    action('far', 'remove', ['deb/oldmta']),
     action('other', 'remove'),
   ]
   const seen = { revision: 7, differences: [], plan: { schema: 1, revision: 7, digest, actions, waiting: [] } }

@@ -530,3 +530,25 @@ t.test('a look at the machine does not hide that the next revision could not be 
   ])
   t.match(state.problems, { load: /^revision: object came/ })
 })
+
+t.test('a parent whose database was damaged is told of the whole subtree again, once', (t) => {
+  const answered = (memory: string) => ({ kind: 'reports-answered' as const, accepted: [], refused: [], memory })
+  const [first, effects] = transition(newState(), answered('a'.repeat(16)))
+  t.notMatch(effects, [{ kind: 'report-again' }], 'a first answer says nothing')
+  const [same, none] = transition(first, answered('a'.repeat(16)))
+  t.same(none, [])
+  const [other, again] = transition(same, answered('b'.repeat(16)))
+  t.match(again, [{ kind: 'report-again' }, { kind: 'remember' }])
+  t.same(transition(other, answered('b'.repeat(16)))[1], [])
+  t.end()
+})
+
+t.test('a child whose reports were refused above, and that moved away, is told no more', (t) => {
+  const refused = [{ node: 'till', reason: 'its clock is ahead' }]
+  const [told] = transition(newState(), { kind: 'reports-answered', accepted: [], refused })
+  t.match(told.problems.report, /the parent refuses the reports of till/)
+  const [after] = transition(told, { kind: 'reports-answered', accepted: ['shop-1'], refused: [], moved: ['till'] })
+  t.same(after.problems, {})
+  t.same(after.refusedAbove, {})
+  t.end()
+})

@@ -393,6 +393,7 @@ async function runHere(
   return await runApply({
     plan,
     home,
+    targetRoot: world.targetRoot,
     disk,
     copyFile: copyFileOnDisk,
     providers: more.providers ?? providersFor(world.parts),
@@ -429,8 +430,8 @@ t.test('one change: what is tied to a payload that was altered stays as it is', 
   await world.release({ newmta: fresh })
   const { plan } = await world.look()
   t.match(plan.actions, [
-    { name: 'oldmta', what: 'remove', together: ['newmta'], previous: { version: '1' } },
-    { name: 'newmta', together: ['oldmta'] },
+    { name: 'oldmta', what: 'remove', together: ['deb/newmta'], previous: { version: '1' } },
+    { name: 'newmta', together: ['deb/oldmta'] },
   ])
   const signed = await fs.readFile(fresh.path)
   await fs.appendFile(fresh.path, 'x')

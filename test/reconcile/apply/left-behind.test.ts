@@ -1,3 +1,4 @@
+import { execFileSync, spawn } from 'node:child_process'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import t from 'tap'
@@ -6,6 +7,7 @@ import { leftBehindEnd, notingExec } from '../../../src/reconcile/apply/left-beh
 import { systemClock } from '../../../src/world/clock.ts'
 import { systemExec } from '../../../src/world/exec.ts'
 import type { Clock } from '../../../src/world/world.ts'
+import { until } from '../apply-world.ts'
 
 // Timers of the clock do not keep a process alive: a daemon has its server for that.
 const alive = setInterval(() => {}, 1000)
@@ -74,6 +76,28 @@ t.test('a disk that takes no note does not keep a program from running', async (
   const others = said().filter(({ args }) => !/^process \d+ is not noted: ENOENT/.test(String(args[0])))
   t.same(others, [], 'no other complaint')
 })
+
+t.test('killed between the start of a program and the note of it, the program never runs', async (t) => {
+  const folder = t.testdir({})
+  const [file, marker] = [path.join(folder, 'programs'), path.join(folder, 'ran')]
+  // Nobody reads the pipe: whoever notes something there waits for ever.
+  execFileSync('mkfifo', [file])
+  const starter = spawn(process.execPath, [path.join(import.meta.dirname, 'noting-run.ts')], {
+    env: { ...process.env, FILE: file, MARKER: marker },
+    stdio: 'ignore',
+  })
+  await until(async () => (await processesAbout(marker)) > 0)
+  starter.kill('SIGKILL')
+  await until(async () => (await processesAbout(marker)) === 0)
+  await t.rejects(fs.access(marker), { code: 'ENOENT' })
+})
+
+/** How many processes have the word among their arguments. */
+async function processesAbout(word: string): Promise<number> {
+  const pids = (await fs.readdir('/proc')).filter((name) => /^\d+$/.test(name))
+  const lines = await Promise.all(pids.map((pid) => fs.readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')))
+  return lines.filter((line) => line.includes(word)).length
+}
 
 /** The clock, and when it was asked for its second wait. */
 function clockThat(onWait: () => void): { clock: Clock; twice: Promise<void> } {

@@ -87,7 +87,7 @@ t.test('a package goes only once what takes its place is here', async (t) => {
   t.same(waiting(coming), ['newmta payload null', 'oldmta change newmta'])
   const ready = planBetween(swap)
   t.same(acting(ready), ['remove oldmta', 'install newmta'])
-  t.match(ready.actions, [{ together: ['newmta'] }, { together: ['oldmta'] }])
+  t.match(ready.actions, [{ together: ['deb/newmta'] }, { together: ['deb/oldmta'] }])
 })
 
 t.test(

@@ -34,18 +34,24 @@ t.test('excludes: by name, by pattern, by version and by architecture', async (t
   t.same(excludes(''), [])
 })
 
-t.test('versionlock: what is installed stays, what is not comes only as locked', async (t) => {
+t.test('versionlock: the locked version comes, whatever is installed, and no other one does', async (t) => {
   const text =
     '# Tue\nbash-0:5.1.8-6.el9.*\n!zsh-0:5-1.*\nkernel*\n1:yum-2-1.*\nshop-1-1.x86_64\nshop-2-1.*\nlib-0:1-1.i686\n'
   const holds = locks('etc/dnf/plugins/versionlock.list', text)
   t.ok(isHeld(holds, 'bash', '5.1.8-6.el9', '5.2-1'))
   t.ok(isHeld(holds, 'bash', '5.1.8-6.el9', null))
   t.ok(isHeld(holds, 'bash', undefined, '5.2-1'), 'not installed')
+  t.notOk(isHeld(holds, 'bash', '5.1-1', '5.1.8-6.el9'), 'an upgrade to the locked version')
+  t.notOk(isHeld(holds, 'bash', '5.2-1', '5.1.8-6.el9'), 'a downgrade to the locked version')
+  t.ok(isHeld(holds, 'bash', '5.1-1', '5.2-1'))
+  t.ok(isHeld(holds, 'bash', '5.1-1', null))
   t.notOk(isHeld(holds, 'bash', undefined, '5.1.8-6.el9'))
   t.notOk(isHeld(holds, 'bash-completion', undefined, '1-1'))
   t.ok(isHeld(holds, 'kernel-core', undefined, '1-1'))
   t.ok(isHeld(holds, 'zsh', undefined, '5-1'))
   t.notOk(isHeld(holds, 'zsh', '4-1', '6-1'))
+  t.notOk(isHeld(holds, 'zsh', '5-1', '6-1'), 'an excluded version may be left')
+  t.ok(isHeld(holds, 'zsh', '4-1', '5-1'))
   t.notOk(isHeld(holds, 'yum', undefined, '1:2-1'))
   t.ok(isHeld(holds, 'yum', undefined, '2-1'))
   for (const version of ['1-1', '2-1']) t.notOk(isHeld(holds, 'shop', undefined, version), 'locked to either')
@@ -71,6 +77,7 @@ t.test('versionlock of dnf 5: tables with conditions', async (t) => {
   t.notOk(isHeld(holds, 'shop', undefined, '1-1'))
   t.ok(isHeld(holds, 'shop', undefined, '2-1'))
   t.ok(isHeld(holds, 'shop', '1-1', '2-1'))
+  t.notOk(isHeld(holds, 'shop', '3-1', '1-1'), 'an installed version goes on to the locked one')
   t.ok(isHeld(holds, 'lib', undefined, '1-1'))
   t.notOk(isHeld(holds, 'lib', '2-1', '3-1'))
   t.ok(isHeld(holds, 'app', undefined, '5-1'), 'a range is not worked out')
@@ -84,6 +91,7 @@ t.test('locks of zypper: patterns, versions, kinds and repositories', async (t) 
     'type: package\nrepo: elsewhere\nsolvable_name: remote',
     'version: == 1-1\nsolvable_name: lib',
     'version: < 2\nsolvable_name: old',
+    'version: != 2-1\nsolvable_name: frozen',
     'match_type: exact\ncase_sensitive: off\nsolvable_name: Base',
     'match_type: regex\nsolvable_name: ^re.$',
   ].join('\n\n')
@@ -96,5 +104,8 @@ t.test('locks of zypper: patterns, versions, kinds and repositories', async (t) 
   t.ok(isHeld(holds, 'lib', '1-1', '2-1'), 'locked where it is')
   t.ok(isHeld(holds, 'lib', undefined, '1-1'))
   t.notOk(isHeld(holds, 'lib', undefined, '2-1'))
+  // Tried with the real zypper: such a lock freezes what is installed as well.
+  t.ok(isHeld(holds, 'frozen', '1-1', '2-1'))
+  t.notOk(isHeld(holds, 'frozen', undefined, '2-1'))
   t.equal(heldBy(holds, 'lib', '1-1')?.lift, "zypper removelock 'lib == 1-1'")
 })

@@ -24,8 +24,10 @@ export interface DebQueries {
   owners(files: readonly string[]): Promise<string>
   /** The digests of the package's files, as the package holds them; empty if it has no such list. */
   md5sums(name: PackageName): Promise<string>
-  /** How many files and folders a package file holds. Reads all of it. */
-  fileCount(file: string): Promise<number>
+  /** The list of a package file's files and folders, as tar has it. Reads all of the package. */
+  contents(file: string): Promise<string>
+  /** The paths of an installed package, one a line. Empty if it is not installed. */
+  paths(name: PackageName): Promise<string>
   /** dpkg's settings, in the order in which dpkg reads them. */
   settings(): Promise<string>
   nativeArch(): Promise<string>
@@ -66,9 +68,10 @@ export function debQueriesFor({ disk, waits, database, dpkgOptions, run, read }:
       return said.join('\n')
     },
 
-    async fileCount(file) {
-      const { stdout } = await run('dpkg-deb', ['--contents', file], waits.repairMs)
-      return stdout.split('\n').filter((line) => line !== '').length
+    contents: async (file) => (await run('dpkg-deb', ['--contents', file], waits.repairMs)).stdout,
+
+    async paths(name) {
+      return (await run('dpkg-query', [`--admindir=${database}`, '--listfiles', '--', name], waits.queryMs)).stdout
     },
 
     async md5sums(name) {

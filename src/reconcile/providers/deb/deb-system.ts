@@ -8,7 +8,7 @@ import type { PackageSystem } from '../package-system.ts'
 import { type ApplyContext, findingsText, type Provider } from '../provider.ts'
 import type { DebPrograms } from './deb-programs.ts'
 import { debPutBack } from './deb-put-back.ts'
-import { parseComplaints, parseControl, parseDpkgQuery } from './deb-text.ts'
+import { parseComplaints, parseControl, parseDpkgQuery, pathsInContents } from './deb-text.ts'
 import type { DebProgramParts } from './deb-tools.ts'
 import { debTransaction } from './deb-transaction.ts'
 
@@ -23,7 +23,7 @@ export function debSystemFor(parts: DebSystemParts): PackageSystem {
     inspect,
     prepare: (context) => repair(parts, context),
     problemOf: (manifest, payload) => problemOf(programs, manifest, payload),
-    filesIn: (payload) => programs.fileCount(payload),
+    filesIn: async (payload) => pathsInContents(await programs.contents(payload)).length,
     transact: (change, context) => (change.isBack ? debPutBack : debTransaction)({ programs, disk }, change, context),
 
     // Nothing on the machine tells the two contents apart. Before the transaction the plan is

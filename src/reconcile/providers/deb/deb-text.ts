@@ -178,6 +178,14 @@ export function emptyFilesIn(md5sums: string): Set<string> {
   )
 }
 
+/** Reads the lines of `dpkg-deb --contents`: mode, owner, size, day, time, path. Absolute paths. */
+export function pathsInContents(text: string): string[] {
+  return text.split('\n').flatMap((line) => {
+    const file = /^[-a-z]\S{9}\s+\S+\s+\S+\s+\S+\s+\S+ \.?(\/.*?)(?: -> .*| link to .*)?$/.exec(line)?.[1]
+    return file === undefined ? [] : [file === '/' ? file : file.replace(/\/$/, '')]
+  })
+}
+
 /** Reads `Field: value` lines of `dpkg-deb -f`. */
 export function parseControl(text: string): Map<string, string> {
   return new Map(

@@ -7,6 +7,7 @@ import type { PackageName } from '../../../model/names.ts'
 import type { RunResult } from '../../../world/world.ts'
 import type { Change, Ran, Refused, TransactionResult } from '../package-system.ts'
 import { type ApplyContext, findingsText } from '../provider.ts'
+import { asIfWhole, changeByDpkg, isStuck, stuckBeside, stuckText } from './deb-by-dpkg.ts'
 import type { DebPrograms } from './deb-programs.ts'
 import {
   parseComplaints,
@@ -21,7 +22,7 @@ import type { DebProgramParts } from './deb-tools.ts'
 
 export interface DebTransactionParts {
   programs: DebPrograms
-  disk: Pick<DebProgramParts['disk'], 'makeFolder' | 'pointLink'>
+  disk: Pick<DebProgramParts['disk'], 'makeFolder' | 'pointLink' | 'write'>
 }
 
 /** Simulates the change, refuses it if apt would do anything else, and then carries it out. */
@@ -30,37 +31,57 @@ export async function debTransaction(
   change: Change,
   context: ApplyContext,
 ): Promise<TransactionResult> {
-  const words = await wordsOf(disk, change, context.workFolder)
+  const files = await filesOf(disk, change, context.workFolder)
+  const words = [...files.values(), ...[...change.removes].map((name) => `${name}-`)]
   const call = { workFolder: context.workFolder, words, options: optionsOf(change) }
   // Without `--no-remove`, apt names what it would remove.
-  const asking = call.options.filter((option) => option !== '--no-remove')
-  const simulation = await programs.apt({ ...call, options: ['-s', ...asking] })
+  const asking = ['-s', ...call.options.filter((option) => option !== '--no-remove')]
+  let simulation = await programs.apt({ ...call, options: asking })
+  const stuck = isStuck(simulation) ? await stuckBeside(programs, change) : undefined
+  if (stuck !== undefined) {
+    const copy = path.join(context.workFolder, 'apt/status')
+    await disk.write(copy, asIfWhole(await programs.status()), { mode: 0o600 })
+    simulation = await programs.apt({ ...call, options: [...asking, '-o', `Dir::State::status=${copy}`] })
+  }
   const native = await programs.nativeArch()
   const refusal = refusalIn(simulation, change, native, context)
   if (refusal !== undefined) return refusal
-  await context.journal(`apt-get install ${words.map((word) => path.basename(word)).join(' ')}`)
-  const result = await programs.apt({ ...call, onWait: (line) => context.output(line) })
+  const result =
+    stuck === undefined
+      ? await runByApt(programs, call, context)
+      : await changeByDpkg(programs, { change, simulation, files }, context)
   const text = `${result.stdout}\n${result.stderr}`
   context.output(text)
   const culprits = culpritsOf(change, text, native)
-  return ranIn({ result, text, change, culprits }, await conffileNotes(programs, parseConffiles(text)))
+  const notes = await conffileNotes(programs, parseConffiles(text))
+  const told = stuckText(stuck ?? [])
+  return ranIn({ result, text, change, culprits }, told === undefined ? notes : withNote(notes, change, told))
+}
+
+async function runByApt(
+  programs: DebPrograms,
+  call: Parameters<DebPrograms['apt']>[0],
+  context: ApplyContext,
+): Promise<RunResult> {
+  await context.journal(`apt-get install ${call.words.map((word) => path.basename(word)).join(' ')}`)
+  return await programs.apt({ ...call, onWait: (line) => context.output(line) })
 }
 
 /** apt takes a file only by a name that ends in `.deb`; payloads are named by their digest. */
-async function wordsOf(
+async function filesOf(
   disk: DebTransactionParts['disk'],
-  { installs, removes }: Change,
+  { installs }: Change,
   workFolder: string,
-): Promise<string[]> {
+): Promise<Map<PackageName, string>> {
   const folder = path.join(workFolder, 'deb')
   await disk.makeFolder(folder, { mode: 0o700 })
-  const words: string[] = []
+  const files = new Map<PackageName, string>()
   for (const [name, payload] of installs) {
     const file = path.join(folder, fileNameOf(name))
     await disk.pointLink(file, payload)
-    words.push(file)
+    files.set(name, file)
   }
-  return [...words, ...[...removes].map((name) => `${name}-`)]
+  return files
 }
 
 /** apt would read what follows a colon as an architecture. */
@@ -110,16 +131,19 @@ function ranIn(
     failed: result.code !== 0 && !isWhole,
     timedOut: result.timedOut,
     culprits,
-    notes: hook === undefined ? notes : withHook(notes, change, hook),
+    notes: hook === undefined ? notes : withNote(notes, change, hookText(hook)),
     complaint: (name) => [tooLong, about(name)].filter((part) => part !== '').join('; '),
   }
 }
 
+function hookText(hook: string): string {
+  return `the hook DPkg::Post-Invoke ${hook} of this machine failed`
+}
+
 /** One of the packages tells of it. */
-function withHook(notes: Ran['notes'], { installs, removes }: Change, hook: string): Ran['notes'] {
+function withNote(notes: Ran['notes'], { installs, removes }: Change, text: string): Ran['notes'] {
   const [name] = [...installs.keys(), ...removes]
   if (name === undefined) return notes
-  const text = `the hook DPkg::Post-Invoke ${hook} of this machine failed`
   return new Map([...notes, [name, [notes.get(name), text].filter(Boolean).join('; ')]])
 }
 

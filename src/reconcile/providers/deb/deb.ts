@@ -7,6 +7,7 @@ import { type Actual, unreadActual } from '../../actual.ts'
 import { openBaselines } from '../drift/baselines.ts'
 import { type DriftParts, differingIn, type PackageFiles, withDiffering } from '../drift/drift.ts'
 import type { Finding } from '../drift/left-alone.ts'
+import { rememberedFiles } from '../drift/remembered-files.ts'
 import { withBaseline } from '../drift/with-baseline.ts'
 import { type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
 import { ensureTogether } from '../transaction.ts'
@@ -21,6 +22,7 @@ import {
   parseOwners,
   parseVerify,
   pathExcludedBy,
+  pathsInContents,
 } from './deb-text.ts'
 import type { DebProgramParts } from './deb-tools.ts'
 import { verifyEach } from './deb-verify.ts'
@@ -49,13 +51,21 @@ export function debProvider(parts: DebProgramParts): Provider {
         .map((one) => ({ ...one, name: ownName(one.name, native) }))
         .filter(({ name }) => names.includes(name))
     },
+    async paths(of) {
+      if ('payload' in of) return pathsInContents(await programs.contents(of.payload))
+      if (!(await programs.hasDatabase())) return []
+      return (await programs.paths(of.name)).split('\n').filter((line) => line.startsWith('/') && line !== '/.')
+    },
     async ensure(steps, context) {
       if ((await parts.exec.which('apt-get')) === undefined) {
         const problem = 'there is no apt here: name other packages for machines without dpkg'
         return steps.map(({ action }) => refusedOutcome(action, problem))
       }
-      const system = debSystemFor({ ...parts, programs, inspect: look })
-      const recording = withBaseline(system, { ...drift, home, kind: 'deb' }, steps)
+      const { files, forgettingIn } = rememberedFiles(drift.files)
+      const own = { ...drift, files }
+      const inspectHere: Provider['inspect'] = (names, look) => inspect({ programs, drift: own, words }, names, look)
+      const system = forgettingIn(debSystemFor({ ...parts, programs, inspect: inspectHere }))
+      const recording = withBaseline(system, { ...own, home, kind: 'deb' }, steps)
       return await ensureTogether(recording, parts, steps, context)
     },
   }
@@ -179,6 +189,17 @@ function debFiles(programs: DebPrograms, words: Words): PackageFiles {
         .map(({ path: file, missing }): Finding => ({ path: file, what: missing ? 'missing' : 'changed' }))
       return { findings, unread }
     },
+    async lost(names) {
+      const asked = new Map(names.map((name) => [wordOf(name), name]))
+      const isAsked = ({ name, arch }: DpkgEntry) => asked.get(name) ?? asked.get(`${name}:${arch}`)
+      const entries = parseDpkgQuery(await programs.query()).filter(
+        (entry) => isInstalled(entry.status) && isAsked(entry) !== undefined,
+      )
+      const damaged = await (await programs.info()).damaged(entries)
+      const lost = entries.filter((entry) => damaged.has(entry) || entry.needsReinstall)
+      return new Set(lost.flatMap((entry) => isAsked(entry) ?? []))
+    },
+    pathsIn: async (payload) => pathsInContents(await programs.contents(payload)),
     owners: async (paths) => parseOwners(await programs.owners(paths), await programs.nativeArch()),
     async shipped(name, paths) {
       const empty = emptyFilesIn(await programs.md5sums(wordOf(name)))

@@ -24,6 +24,10 @@ export interface PackageFiles {
   owners(paths: readonly string[]): Promise<ReadonlyMap<string, PackageName>>
   /** Those of the paths that the package holds empty, or names without holding them. */
   shipped(name: PackageName, paths: readonly string[]): Promise<ReadonlyMap<string, Shipped>>
+  /** Those of the packages about whose files the package manager has lost what it knew. */
+  lost?(names: readonly PackageName[]): Promise<ReadonlySet<PackageName>>
+  /** The absolute paths in a package file. */
+  pathsIn(payload: string): Promise<readonly string[]>
 }
 
 export interface DriftParts {
@@ -58,13 +62,13 @@ export async function differingIn(
   const { findings: found, unread } = await files.verify(names, depth)
   for (const [name, because] of unread) differing.set(name, { drift: [], left: [], unread: because })
   if (found.length === 0) return differing
-  const read = names.filter((name) => !unread.has(name))
   const known = await baselines.of([...new Set(names.map(nameOf))])
   const unexpected: Finding[] = []
   for (const finding of found) {
     if (!(await isAsRecorded(targetRoot, known, finding, depth))) unexpected.push(finding)
   }
-  for (const [name, own] of await byPackage(files, read, unexpected, depth)) {
+  for (const [name, own] of await byPackage(files, names, unexpected, depth)) {
+    if (unread.has(name)) continue
     const shipped = await files.shipped(
       name,
       own.map((finding) => finding.path),

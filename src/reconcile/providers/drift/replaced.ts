@@ -1,6 +1,7 @@
 // Puts aside what a heal is about to replace: copies below the home folder, for the administrator
 // alone, a bounded number and size of them.
 
+import type { Stats } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import path from 'node:path'
 import { codeOf, Failure } from '../../../model/failure.ts'
@@ -9,6 +10,7 @@ import type { Kind } from '../../../model/manifest.ts'
 import type { PackageName } from '../../../model/names.ts'
 import { diskFailureOf } from '../../../world/disk-failure.ts'
 import { lstatOf, openPlain } from './file-state.ts'
+import { linkFromPlace, type Placed } from './put-in-place.ts'
 
 /** What one heal replaces. */
 export interface Replaced {
@@ -17,6 +19,11 @@ export interface Replaced {
    * machine. Anything else is left out. Throws `refused` if it is too large, `no-space` or `disk`.
    */
   keep(source: string, shown: string): Promise<string | undefined>
+  /**
+   * The same for what goes back afterwards: a second name of the file, or a copy where that is not
+   * possible. It does not count as kept.
+   */
+  hold(root: string, shown: string): Promise<{ copy: string; was: Placed } | undefined>
   /** For the detail of an outcome. Undefined if nothing was kept. */
   note(): string | undefined
   /** The heal came to nothing: what was kept for it goes again. */
@@ -42,14 +49,19 @@ export function openReplaced(home: string, kind: Kind, name: PackageName): Repla
     return made
   }
 
+  async function placeFor(shown: string): Promise<string> {
+    folder ??= await makeFolder()
+    const target = path.join(folder, shown)
+    await fs.mkdir(path.dirname(target), { recursive: true, mode: 0o700 })
+    return target
+  }
+
   async function copy(source: string, shown: string): Promise<string | undefined> {
     const stat = await lstatOf(source)
     if (stat === undefined || !(stat.isFile() || stat.isSymbolicLink())) return undefined
     bytes += stat.isFile() ? stat.size : 0
     if (bytes > limits.replacedMaxBytes || kept.length >= limits.replacedFilesMax) throw tooMuch(shown)
-    folder ??= await makeFolder()
-    const target = path.join(folder, shown)
-    await fs.mkdir(path.dirname(target), { recursive: true, mode: 0o700 })
+    const target = await placeFor(shown)
     if (stat.isSymbolicLink()) await fs.symlink(await fs.readlink(source), target)
     else await copyFile(source, target)
     kept.push(shown)
@@ -64,6 +76,19 @@ export function openReplaced(home: string, kind: Kind, name: PackageName): Repla
         throw diskFailureOf(error, `keep ${shown} aside in ${all}`, 'later')
       }
     },
+    async hold(root, shown) {
+      const source = path.join(root, shown)
+      const stat = await lstatOf(source)
+      if (stat === undefined || !(stat.isFile() || stat.isSymbolicLink())) return undefined
+      try {
+        const target = await placeFor(shown)
+        const isSecondName = await isLinked(root, shown, target)
+        if (!isSecondName && stat.isFile()) await copyFile(source, target)
+        return { copy: target, was: await placedOf(source, stat, isSecondName) }
+      } catch (error) {
+        throw diskFailureOf(error, `keep ${shown} aside in ${all}`, 'later')
+      }
+    },
     note: () => (kept.length === 0 ? undefined : `what was there is kept in ${folder}`),
     async discard() {
       if (folder !== undefined) await fs.rm(folder, { recursive: true, force: true })
@@ -72,6 +97,24 @@ export function openReplaced(home: string, kind: Kind, name: PackageName): Repla
     },
     prune: () => pruneBelow(all, own),
   }
+}
+
+/** False where the disk of the file is another one, or knows no second names. */
+async function isLinked(root: string, shown: string, target: string): Promise<boolean> {
+  try {
+    await linkFromPlace(root, shown, target)
+    return true
+  } catch (error) {
+    if (!['EXDEV', 'EPERM', 'EMLINK', 'EOPNOTSUPP'].includes(codeOf(error))) throw error
+    return false
+  }
+}
+
+async function placedOf(source: string, stat: Stats, isSecondName: boolean): Promise<Placed> {
+  if (stat.isSymbolicLink()) return { kind: 'link', target: await fs.readlink(source) }
+  const { uid, gid, mtimeMs } = stat
+  const second = isSecondName ? { isSecondName } : {}
+  return { kind: 'file', mode: stat.mode & 0o7777, uid, gid, mtimeMs, ...second }
 }
 
 function tooMuch(shown: string): Failure {

@@ -8,12 +8,11 @@ import type { Kind } from '../../../model/manifest.ts'
 import type { PackageName } from '../../../model/names.ts'
 import type { Change, PackageSystem, Ran, TransactionResult } from '../package-system.ts'
 import type { Step } from '../provider.ts'
+import { type Aside, giveBack, putAside } from './aside.ts'
 import type { Baseline } from './baselines.ts'
 import { byPackage, type DriftParts } from './drift.ts'
 import { type FileState, fileStateOf, isStill, lstatOf } from './file-state.ts'
-import { type Finding, leftAloneIn } from './left-alone.ts'
-import { putInPlace } from './put-in-place.ts'
-import { openReplaced, type Replaced } from './replaced.ts'
+import type { Finding } from './left-alone.ts'
 
 export interface BaselineParts extends DriftParts {
   home: string
@@ -32,7 +31,7 @@ export function withBaseline(system: PackageSystem, parts: BaselineParts, steps:
       const again = names.filter((name) => reinstalled.has(name))
       const aside: Aside[] = []
       try {
-        const findings = await byName(parts, again)
+        const findings = await findingsBefore(parts, change, again)
         for (const [name, own] of findings) aside.push(await putAside(parts, name, own, reinstalled))
       } catch (error) {
         for (const { replaced } of aside) await replaced.discard()
@@ -42,20 +41,39 @@ export function withBaseline(system: PackageSystem, parts: BaselineParts, steps:
         if (!change.isBack) return { kind: 'refused', unmet: new Set(again), because: () => error.message }
       }
       const since = await momentIn(context.workFolder)
-      const result = await system.transact(change, context)
+      let result: TransactionResult
+      try {
+        result = await system.transact(change, context)
+      } catch (error) {
+        for (const one of aside) await giveBack(parts.targetRoot, one)
+        throw error
+      }
       return await settled(parts, change, { aside, since }, result)
     },
   }
 }
 
-/** What one package has that its reinstallation would replace. */
-interface Aside {
-  name: PackageName
-  replaced: Replaced
-  /** What goes back, by its path on the machine. */
-  left: Map<string, { copy: string; was: FileState }>
-  /** What was not there before. */
-  missing: Set<string>
+/**
+ * What differs in the packages that are put there again. Where nobody can say, everything that the
+ * package file holds may be replaced unseen.
+ */
+async function findingsBefore(
+  { files }: BaselineParts,
+  { installs }: Change,
+  again: readonly PackageName[],
+): Promise<Map<PackageName, Finding[]>> {
+  if (again.length === 0) return new Map()
+  const { findings, unread } = await files.verify(again, 'full')
+  const blind = new Set([...unread.keys(), ...((await files.lost?.(again)) ?? [])])
+  const found = await byPackage(files, again, findings, 'full')
+  for (const name of blind) {
+    const paths = await files.pathsIn(installs.get(name) as string)
+    found.set(
+      name,
+      paths.map((path) => ({ path, what: 'changed' })),
+    )
+  }
+  return found
 }
 
 /** Now, as the kernel dates changes of files, in milliseconds. */
@@ -73,35 +91,6 @@ async function byName(parts: BaselineParts, names: readonly PackageName[]): Prom
   return await byPackage(parts.files, names, (await parts.files.verify(names, 'full')).findings, 'full')
 }
 
-async function putAside(
-  { home, kind, targetRoot, files }: BaselineParts,
-  name: PackageName,
-  findings: readonly Finding[],
-  ignored: ReadonlyMap<PackageName, readonly string[]>,
-): Promise<Aside> {
-  const replaced = openReplaced(home, kind, name)
-  const shipped = await files.shipped(
-    name,
-    findings.map((finding) => finding.path),
-  )
-  const whyLeft = leftAloneIn(name, ignored)
-  const left: Aside['left'] = new Map()
-  const missing: Aside['missing'] = new Set()
-  try {
-    for (const finding of findings) {
-      const full = path.join(targetRoot, finding.path)
-      if ((await lstatOf(full)) === undefined) missing.add(finding.path)
-      const copy = await replaced.keep(full, finding.path)
-      if (copy === undefined || whyLeft(finding, shipped.get(finding.path)) === undefined) continue
-      left.set(finding.path, { copy, was: await fileStateOf(full) })
-    }
-  } catch (error) {
-    await replaced.discard()
-    throw error
-  }
-  return { name, replaced, left, missing }
-}
-
 async function settled(
   parts: BaselineParts,
   change: Change,
@@ -114,28 +103,12 @@ async function settled(
   }
   const notes = new Map(result.notes)
   for (const one of aside) {
-    const problems = await giveBack(parts.targetRoot, one)
-    const said = [notes.get(one.name), one.replaced.note(), ...problems].filter((part) => part !== undefined)
+    const said = [notes.get(one.name), ...(await giveBack(parts.targetRoot, one))].filter((part) => part !== undefined)
     if (said.length > 0) notes.set(one.name, said.join('; '))
-    await one.replaced.prune()
   }
   const asides = new Map(aside.map((one) => [one.name, one]))
   await recordBaselines(parts, change, { since, asides, isSure: !result.failed && !change.isBack })
   return { ...result, notes } satisfies Ran
-}
-
-/** What could not be given back, in words. It is still kept aside. */
-async function giveBack(targetRoot: string, { left }: Aside): Promise<string[]> {
-  const problems: string[] = []
-  for (const [shown, { copy, was }] of left) {
-    try {
-      await putInPlace(targetRoot, shown, copy, was)
-    } catch (error) {
-      if (!(error instanceof Error)) throw error
-      problems.push(`${shown} was not given back: ${error.message}`)
-    }
-  }
-  return problems
 }
 
 async function recordBaselines(

@@ -25,26 +25,34 @@ export function rpmFiles(programs: RpmPrograms, words: RpmWords): PackageFiles {
     }
     return known
   }
+  const verified = async (names: readonly PackageName[], depth: InspectOptions['depth']) => {
+    const nameOf = new Map(names.map((name) => [wordOf(name), name]))
+    const asked = [...nameOf.keys()]
+    const answer = await programs.verify(asked, depth)
+    const { findings, touched, unread: unchecked } = parseRpmVerify(answer.text)
+    const unread = new Map([...answer.unread].map(([word, because]) => [nameOf.get(word) ?? word, because]))
+    for (const [word, paths] of unchecked.length === 0 ? [] : await uncheckedBy(programs, asked, depth)) {
+      unread.set(nameOf.get(word) ?? word, `rpm could not check ${findingsText(paths)}`)
+    }
+    return { findings, touched, unread }
+  }
   return {
     async verify(names, depth) {
-      const nameOf = new Map(names.map((name) => [wordOf(name), name]))
-      const asked = [...nameOf.keys()]
-      const answer = await programs.verify(asked, depth)
-      const { findings, touched, unread: unchecked } = parseRpmVerify(answer.text)
-      const unread = new Map([...answer.unread].map(([word, because]) => [nameOf.get(word) ?? word, because]))
-      for (const [word, paths] of unchecked.length === 0 ? [] : await uncheckedBy(programs, asked, depth)) {
-        unread.set(nameOf.get(word) ?? word, `rpm could not check ${findingsText(paths)}`)
-      }
+      const { findings, touched, unread } = await verified(names, depth)
       if (depth === 'full' || touched.length === 0) return { findings, unread }
       // A file of which only the time has changed is read even in a quick look: it may have other
       // content of the same size.
       const known = await owners(touched)
       const isKnown = touched.every((file) => names.includes(known.get(file) ?? ''))
       const suspects = isKnown ? [...new Set(known.values())] : names
-      const read = parseRpmVerify((await programs.verify(suspects.map(wordOf), 'full')).text).findings
+      const read = await verified(suspects, 'full')
       const found = new Set(findings.map((finding) => finding.path))
-      return { findings: [...findings, ...read.filter((finding) => !found.has(finding.path))], unread }
+      return {
+        findings: [...findings, ...read.findings.filter((finding) => !found.has(finding.path))],
+        unread: new Map([...unread, ...read.unread]),
+      }
     },
+    pathsIn: async (payload) => (await programs.pathsIn([payload])).filter((line) => line.startsWith('/')),
     owners,
     async shipped(name, paths) {
       const wanted = new Set(paths)

@@ -16,8 +16,12 @@ export interface Hold {
   about(name: PackageName): 'all' | { versions: string; except: boolean } | undefined
   /** What lifts it. */
   lift(name: PackageName): string
-  /** An installed package is left as it is, whatever its version. */
-  holdsInstalled: boolean
+  /**
+   * What happens to an installed package. `stays`: it is left as it is if its version is one that the
+   * hold is about. `goes-on`: dnf's locks are only about what comes; a lock to a version keeps the
+   * package from being removed, too.
+   */
+  installed: 'stays' | 'goes-on'
 }
 
 /** What the administrator wants of one package. */
@@ -33,16 +37,16 @@ export const holdFiles: Readonly<Record<string, (text: string, native: string) =
 
 /** The packages that dnf's own settings leave out. */
 export function excludesIn({ dnf }: Pick<RpmSettings, 'dnf'>, native: string): Hold[] {
-  const excluded = wordsIn(dnf.get('excludepkgs')).map((pattern) => {
+  const excluded = wordsIn(dnf.get('excludepkgs')).map((pattern): Hold => {
     const lift = () => `take ${pattern} out of excludepkgs in /etc/dnf/dnf.conf`
-    return { about: (name: PackageName) => fittingIn(pattern, name, native), lift, holdsInstalled: true }
+    return { about: (name: PackageName) => fittingIn(pattern, name, native), lift, installed: 'stays' }
   })
   const included = wordsIn(dnf.get('includepkgs'))
   if (included.length === 0) return excluded
   const about = (name: PackageName) =>
     included.some((pattern) => fittingIn(pattern, name, native) !== undefined) ? undefined : ('all' as const)
   const lift = (name: PackageName) => `add ${name} to includepkgs in /etc/dnf/dnf.conf`
-  return [...excluded, { about, lift, holdsInstalled: true }]
+  return [...excluded, { about, lift, installed: 'stays' }]
 }
 
 /**
@@ -60,7 +64,8 @@ export function heldBy(
   })
   const firm = about.find(({ hold, what }) => {
     if (what === 'all') return true
-    return installed !== undefined && (hold.holdsInstalled || globFor(what.versions)(installed) !== what.except)
+    if (installed === undefined || hold.installed === 'goes-on') return false
+    return globFor(what.versions)(installed) !== what.except
   })
   if (firm !== undefined) return { held: true, lift: firm.hold.lift(name) }
   const barring = about.flatMap(({ hold, what }) => (what === 'all' ? [] : [{ hold, ...what }]))
@@ -71,7 +76,9 @@ export function heldBy(
   const versions = others.length === 0 ? first.versions : `{${[first, ...others].map((one) => one.versions).join(',')}}`
   const lift = first.hold.lift(name)
   // More locks than one pattern has room for are not told apart.
-  return versions.length > limits.globMaxChars ? { held: true, lift } : { held: false, bar: { versions, except }, lift }
+  if (versions.length > limits.globMaxChars) return { held: true, lift }
+  const isKept = except && first.hold.installed === 'goes-on'
+  return { held: false, bar: { versions, except, ...(isKept && { removal: true }) }, lift }
 }
 
 /** The same, of an installed package that dnf protects from removal. `by` is what says so. */
@@ -91,7 +98,7 @@ function locksOfDnf(text: string, native: string): Hold[] {
     // yum wrote the epoch first.
     const pattern = line.replace(/^!/, '').replace(/^(\d+):(.+)-([^-]+-[^-]+)$/, '$2-$1:$3')
     const lift = () => `dnf versionlock delete '${nameInNevra(pattern)}'`
-    if (isExclude) return { about: (name) => fittingIn(pattern, name, native), lift, holdsInstalled: false }
+    if (isExclude) return { about: (name) => fittingIn(pattern, name, native), lift, installed: 'goes-on' }
     const own = nameInNevra(pattern)
     const isFor = globFor(own)
     const evr = pattern.slice(own.length + 1)
@@ -99,7 +106,7 @@ function locksOfDnf(text: string, native: string): Hold[] {
       if (!isFor(name) || (evr !== '' && isForeign(evr, native))) return undefined
       return evr === '' ? 'all' : { versions: versionsFor(evr), except: true }
     }
-    return { about, lift, holdsInstalled: true }
+    return { about, lift, installed: 'goes-on' }
   })
 }
 
@@ -119,8 +126,7 @@ function locksOfDnf5(text: string): Hold[] {
       if (!isFor(one)) return undefined
       return isOne ? { versions: withoutEpoch0(evr), except: comparator === '=' } : 'all'
     }
-    const holdsInstalled = comparator !== '!='
-    return [{ about, lift: () => `dnf versionlock delete '${name}'`, holdsInstalled }]
+    return [{ about, lift: () => `dnf versionlock delete '${name}'`, installed: 'goes-on' }]
   })
 }
 
@@ -145,7 +151,7 @@ function locksOfZypper(text: string): Hold[] {
         return isOne ? { versions: withoutEpoch0(evr), except: sign === '!=' } : ('all' as const)
       }
       const word = version === undefined ? name : `${name} ${version}`
-      return { about, lift: () => `zypper removelock '${word}'`, holdsInstalled: false }
+      return { about, lift: () => `zypper removelock '${word}'`, installed: 'stays' }
     })
   })
 }

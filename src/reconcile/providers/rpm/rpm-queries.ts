@@ -30,6 +30,8 @@ export interface RpmQueries {
   relationsOfFiles(files: readonly string[]): Promise<string>
   /** The paths of the files in package files. */
   pathsIn(files: readonly string[]): Promise<string[]>
+  /** The paths of the files of an installed package. Empty if it is not installed. */
+  pathsOf(name: PackageName): Promise<string[]>
   /** The installed packages that provide one of these names, in the format `rpmRelationsFormat`. */
   providing(names: readonly string[]): Promise<string>
   /** The machine's own architecture, as rpm calls it. */
@@ -111,6 +113,11 @@ export function rpmQueriesFor(tools: RpmTools): RpmQueries {
 
     async pathsIn(files) {
       return (await run('rpm', ['-qpl', '--nosignature', ...files], waits.queryMs)).stdout.split('\n')
+    },
+
+    async pathsOf(name) {
+      const { stdout } = await ask(['-ql', '--', publishedNameOf(name)])
+      return stdout.split('\n').filter((line) => line.startsWith('/'))
     },
 
     providing: async (names) => (await ask(['-q', '--qf', rpmRelationsFormat, '--whatprovides', ...names])).stdout,

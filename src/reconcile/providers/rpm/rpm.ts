@@ -9,6 +9,7 @@ import { compareVersions } from '../../../model/versions.ts'
 import { type Actual, unreadActual } from '../../actual.ts'
 import { openBaselines } from '../drift/baselines.ts'
 import { type Differing, type DriftParts, differingIn, withDiffering } from '../drift/drift.ts'
+import { rememberedFiles } from '../drift/remembered-files.ts'
 import { withBaseline } from '../drift/with-baseline.ts'
 import type { PackageSystem } from '../package-system.ts'
 import { findingsText, type InspectOptions, type Provider, refusedOutcome } from '../provider.ts'
@@ -48,6 +49,11 @@ export function rpmProvider(parts: RpmProgramParts): Provider {
       const relations = parseRpmRelations(await programs.relations(names), await programs.arch())
       return relations.filter((one) => asked.has(one.name))
     },
+    async paths(of) {
+      if ((await programs.frontEnd()) === undefined) return []
+      if ('payload' in of) return (await programs.pathsIn([of.payload])).filter((line) => line.startsWith('/'))
+      return (await programs.hasDatabase()) ? await programs.pathsOf(of.name) : []
+    },
     async ensure(steps, context) {
       const frontEnd = await programs.frontEnd()
       if (frontEnd === undefined) {
@@ -55,7 +61,11 @@ export function rpmProvider(parts: RpmProgramParts): Provider {
         return steps.map(({ action }) => refusedOutcome(action, problem))
       }
       const settings = () => readRpmSettings(parts)
-      const plain = rpmSystemFor({ ...parts, frontEnd, programs, inspect: look, settings })
+      const { files, forgettingIn } = rememberedFiles(drift.files)
+      const own = { ...drift, files }
+      const inspectHere: Provider['inspect'] = (names, look) =>
+        inspect(parts, { programs, drift: own, words }, names, look)
+      const plain = forgettingIn(rpmSystemFor({ ...parts, frontEnd, programs, inspect: inspectHere, settings }))
       const system: PackageSystem = {
         ...plain,
         async transact(change, context) {
@@ -66,7 +76,7 @@ export function rpmProvider(parts: RpmProgramParts): Provider {
           return result
         },
       }
-      const recording = withBaseline(system, { ...drift, home, kind: 'rpm' }, steps)
+      const recording = withBaseline(system, { ...own, home, kind: 'rpm' }, steps)
       return await ensureTogether(recording, parts, steps, context)
     },
   }

@@ -7,11 +7,14 @@ import type { Manifest } from '../../../model/manifest.ts'
 import { lstatOf } from '../drift/file-state.ts'
 import { openReplaced, type Replaced } from '../drift/replaced.ts'
 import type { TreeEntry } from './tree-entries.ts'
-import { findingsOf, leftAloneInTree, type TreeFinding } from './tree-findings.ts'
+import { findingsOf, leftAloneInTree } from './tree-findings.ts'
 
 export interface TreeAside {
   replaced: Replaced
-  /** The entries that stay as they are, as they were recorded. */
+  /**
+   * The entries that stay as they are, as they were recorded. What somebody removed although it is
+   * ignored stays away.
+   */
   left: ReadonlyMap<string, TreeEntry>
 }
 
@@ -39,25 +42,23 @@ export async function putTreeAside(parts: {
   const shown = (below: string) => `/opt/${name}/versions/${version}/${below}`
   try {
     for (const finding of await findingsOf(own, [...former, ...strange], 'full')) {
-      if (finding.what === 'missing') continue
+      const { entry, what } = finding
+      const why = known.has(entry.path) ? whyLeft(finding) : undefined
+      if (why !== undefined && (what !== 'missing' || why === 'ignored')) left.set(entry.path, entry)
       // A folder loses nothing by getting its mode and owner back.
-      if (finding.entry.kind !== 'folder')
-        await keepWhole(replaced, path.join(own, finding.entry.path), shown(finding.entry.path))
-      if (isLeft(finding, known, whyLeft)) left.set(finding.entry.path, finding.entry)
+      else if (what !== 'missing' && entry.kind !== 'folder')
+        await keepWhole(replaced, path.join(own, entry.path), shown(entry.path))
+    }
+    for (const entry of left.values()) {
+      // What comes into a folder brings the folder back.
+      const isNeeded = entries.some((one) => one.path.startsWith(`${entry.path}/`) && !left.has(one.path))
+      if (entry.kind === 'folder' && isNeeded) left.delete(entry.path)
     }
   } catch (error) {
     await replaced.discard()
     throw error
   }
   return { replaced, left }
-}
-
-function isLeft(
-  finding: TreeFinding,
-  known: ReadonlySet<string>,
-  whyLeft: (finding: TreeFinding) => string | undefined,
-): boolean {
-  return known.has(finding.entry.path) && whyLeft(finding) !== undefined
 }
 
 /** A folder in the place of a file is kept with all that it holds. */

@@ -53,7 +53,8 @@ export async function renewTree(parts: {
       await renewEntry(sources, targets, entry, to)
     }
     for (const entry of entries) {
-      if (entry.kind === 'folder') await (await folderAt(targets, entry.path, to)).handle.sync()
+      if (entry.kind !== 'folder' || left.has(entry.path)) continue
+      await (await folderAt(targets, entry.path, to)).handle.sync()
     }
     await (await folderAt(targets, '.', to)).handle.sync()
   } finally {

@@ -72,8 +72,11 @@ export async function installTree(
     await aside.replaced.discard()
     return { problem }
   }
-  await settle(install, staged, aside)
-  await aside.replaced.prune()
+  try {
+    await settle(install, staged, aside)
+  } finally {
+    await aside.replaced.prune()
+  }
   return { note: aside.replaced.note() }
 }
 

@@ -64,12 +64,29 @@ export function treeProvider(parts: TreeParts): Provider {
   return {
     kind: 'tree',
     inspect: look,
+    paths: async (of) => ('payload' in of ? [] : await pathsOf(parts, of.name)),
     async ensure(steps, context) {
       const outcomes: Outcome[] = []
       for (const step of steps) outcomes.push(await ensureOne(step, context))
       return outcomes
     },
   }
+}
+
+/** Of the version in force, as far as its record can be read. */
+async function pathsOf({ targetRoot, disk }: TreeParts, name: PackageName): Promise<string[]> {
+  const place = treePlace(targetRoot, name)
+  const records = openTreeRecords(disk, place.records)
+  const folder = folderOfLink(await disk.readLink(place.current))
+  if (folder === undefined || (await records.header(folder)) === undefined) return []
+  const shown = treePlace('/', name)
+  const paths = [shown.base, shown.current, shown.versions, shown.folder(folder)]
+  try {
+    for await (const entry of records.entries(folder)) paths.push(path.join(shown.folder(folder), entry.path))
+  } catch (error) {
+    if (!(error instanceof Failure && error.code === 'bad-input')) throw error
+  }
+  return paths
 }
 
 /** A tree whose files the disk cannot read is unread, and the others are looked at. */

@@ -5,19 +5,28 @@ import type { Wire } from 'webtorrent'
 import { limits } from '../../../model/limits.ts'
 import type { Clock } from '../../../world/world.ts'
 
-/** Whether there is room for so many more messages of no use. */
-type Spend = (messages: number) => boolean
+interface Budget {
+  /** Whether there is room for so many more messages of no use. */
+  spend(messages: number): boolean
+  earn(messages: number): void
+}
 
-/** Refills with time, up to `limits.wireIdleMessagesMax`. */
-function createBudget(clock: Pick<Clock, 'monotonicMs'>): Spend {
+/** Refills with time and with what is earned, up to `limits.wireIdleMessagesMax`. */
+function createBudget(clock: Pick<Clock, 'monotonicMs'>): Budget {
   let left: number = limits.wireIdleMessagesMax
   let atMs = clock.monotonicMs()
-  return (messages) => {
-    const nowMs = clock.monotonicMs()
-    const filled = ((nowMs - atMs) / 60_000) * limits.wireIdleMessagesPerMinute
-    left = Math.min(limits.wireIdleMessagesMax, left + filled) - messages
-    atMs = nowMs
-    return left >= 0
+  const earn = (messages: number) => {
+    left = Math.min(limits.wireIdleMessagesMax, left + messages)
+  }
+  return {
+    earn,
+    spend: (messages) => {
+      const nowMs = clock.monotonicMs()
+      earn(((nowMs - atMs) / 60_000) * limits.wireIdleMessagesPerMinute)
+      left -= messages
+      atMs = nowMs
+      return left >= 0
+    },
   }
 }
 
@@ -49,7 +58,10 @@ type Handlers = Record<string, ((...args: number[]) => void) | undefined>
  * of no use. `onTooMany` is called with each message beyond the budget, which is not handled.
  */
 export function budgetMessages(wire: Wire, clock: Pick<Clock, 'monotonicMs'>, onTooMany: () => void): () => void {
-  const spend = createBudget(clock)
+  const { spend, earn } = createBudget(clock)
+  const moved = (bytes: number) => earn(bytes / limits.wireIdleMessageEarnedBytes)
+  wire.on?.('upload', moved)
+  wire.on?.('download', moved)
   const handlers = wire as unknown as Handlers
   for (const [message, cost] of Object.entries(costs)) {
     const handle = handlers[message]

@@ -10,11 +10,19 @@
 
 import { join } from 'node:path'
 import * as v from 'valibot'
-import { limits } from '../model/limits.ts'
-import { countSchema, type Instant, instantSchema, type NodeName, type Sha256, sha256Schema } from '../model/names.ts'
-import { parseJson, parserOf } from '../model/parse.ts'
-import { readIfThere } from '../world/read-if-there.ts'
-import type { Clock, Disk } from '../world/world.ts'
+import { limits } from '../../model/limits.ts'
+import {
+  countSchema,
+  type Instant,
+  instantSchema,
+  type NodeName,
+  nodeNameSchema,
+  type Sha256,
+  sha256Schema,
+} from '../../model/names.ts'
+import { parseJson, parserOf } from '../../model/parse.ts'
+import { readIfThere } from '../../world/read-if-there.ts'
+import type { Clock, Disk } from '../../world/world.ts'
 
 const tokenSchema = v.strictObject({
   /** 32 bytes in hex. */
@@ -24,6 +32,8 @@ const tokenSchema = v.strictObject({
   uses: countSchema,
   /** How many have. */
   used: countSchema,
+  /** The node that the token is for: who joins with it takes that name over. */
+  replaces: v.exactOptional(nodeNameSchema),
 })
 const nodeSchema = v.strictObject({ keyId: sha256Schema, since: instantSchema, revokedAt: v.nullable(instantSchema) })
 const parseToken = parserOf(tokenSchema)

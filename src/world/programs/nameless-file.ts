@@ -6,7 +6,7 @@ import { constants } from 'node:fs'
 import * as fs from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { limits } from '../model/limits.ts'
+import { limits } from '../../model/limits.ts'
 
 export interface NamelessFile {
   /** The descriptor that a program appends to. */
@@ -42,6 +42,11 @@ export async function openNamelessFile(): Promise<NamelessFile> {
       await file.close()
     },
   }
+}
+
+/** Whether a link in /proc/PID/fd is to such a file. */
+export function isNamelessFile(target: string): boolean {
+  return /\/banyan-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12} \(deleted\)$/.test(target)
 }
 
 async function folder(): Promise<string> {
