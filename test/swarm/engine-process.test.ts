@@ -27,7 +27,10 @@ t.test('one that dies while a connection is on its way to it has ended all the s
   }
   const log: Log = { debug, info: () => {}, warn: () => {}, error: () => {} }
   const ended = new Promise((resolve) => {
-    const engine = forkedEngine({ log, clock: systemClock, confinement, folders }).start({ onReport: () => {}, onEnd: resolve })
+    const engine = forkedEngine({ log, clock: systemClock, confinement, folders }).start({
+      onReport: () => {},
+      onEnd: resolve,
+    })
     // It is not yet there to take it.
     engine.take(caller, 'swarm')
     process.kill(pid, 'SIGKILL')

@@ -23,7 +23,12 @@ export type Confinement =
 export type Way = { kind: 'setpriv'; flags: readonly string[] } | { kind: 'call' }
 
 /** Ends with the exit code of a program that was started as `user`; throws if it cannot be started. */
-export type TryAs = (start: { program: string; args: readonly string[]; user?: User; timeoutMs: number }) => Promise<number>
+export type TryAs = (start: {
+  program: string
+  args: readonly string[]
+  user?: User
+  timeoutMs: number
+}) => Promise<number>
 
 /**
  * The account that a package may have made for the engine. Without it a number serves that neither

@@ -27,15 +27,19 @@ export interface EngineFolders {
   cache: string
 }
 
-/** The child's descriptors: errors are piped, messages and sockets go by IPC. */
-export function startEngineProcess(confinement: Confinement, { store, cache }: EngineFolders): ChildProcess {
+/** Errors are piped, messages and sockets go by IPC. `file` is the program of the engine. */
+export function startEngineProcess(
+  confinement: Confinement,
+  { store, cache }: EngineFolders,
+  file: string = main,
+): ChildProcess {
   const user = confinement.kind === 'other-user' ? confinement.user : undefined
   if (user !== undefined) handOver(store, user)
   const own = user === undefined ? undefined : ownFolder(cache, user)
   const folders = [fs.openSync(store, 'r'), ...(own === undefined ? [] : [fs.openSync(own, 'r')])]
   try {
     const way = confinement.kind === 'none' ? ({ kind: 'call' } as const) : confinement.way
-    const start = startedBy(way, process.execPath, [maxOldSpace, main])
+    const start = startedBy(way, process.execPath, [maxOldSpace, file])
     return spawn(start.program, start.args, {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc', ...folders],
