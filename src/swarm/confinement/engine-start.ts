@@ -106,9 +106,9 @@ const keptMemory = {
 function environment(cache: string | undefined, user: User | undefined): NodeJS.ProcessEnv {
   const env: NodeJS.ProcessEnv = { ...keptMemory, ...(cache !== undefined && { NODE_COMPILE_CACHE: cache }) }
   const names = user === undefined ? ['HOME', 'TMPDIR'] : []
-  for (const name of ['PATH', 'NODE_DISABLE_COMPILE_CACHE', ...names]) {
-    const value = process.env[name]
-    if (value !== undefined) env[name] = value
+  for (const variable of ['PATH', 'NODE_DISABLE_COMPILE_CACHE', ...names]) {
+    const value = process.env[variable]
+    if (value !== undefined) env[variable] = value
   }
   return env
 }
