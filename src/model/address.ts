@@ -59,6 +59,11 @@ export function isReachable(address: string): boolean {
   return first > 0 && first < 224
 }
 
+/** An address, or a name, as it stands in a URL. */
+export function addressInUrl(address: string): string {
+  return address.includes(':') ? `[${address}]` : address
+}
+
 /** The first four groups of an IPv6 address, without leading zeros. */
 function networkOf(address: string): string[] {
   const [head = '', tail] = address.toLowerCase().split('::')

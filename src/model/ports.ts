@@ -3,3 +3,6 @@
 
 export const controlPortDefault = 7420
 export const swarmPortDefault = 7421
+
+/** The lowest port that any user may listen at. Below it are the services of others. */
+export const userPortMin = 1024

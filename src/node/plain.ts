@@ -2,6 +2,7 @@
 // node, in the clear. A node has one only where its settings switch it on.
 
 import { hostname } from 'node:os'
+import { addressInUrl } from '../model/address.ts'
 import { Failure } from '../model/failure.ts'
 import type { Settings } from '../model/settings.ts'
 import { parsePlainAnnounce, plainRefusal } from '../tracker/plain-announce.ts'
@@ -71,5 +72,5 @@ export async function startPlainEndpoint(parts: {
 
 function hostOf(address: string): string {
   if (address === '0.0.0.0' || address === '::') return hostname()
-  return address.includes(':') ? `[${address}]` : address
+  return addressInUrl(address)
 }

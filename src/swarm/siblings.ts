@@ -42,7 +42,6 @@ export function createSiblings({
   const reached = new BoundedMap<NodeName, number>(limits.reachedKept)
   const isNew = (atMs: number) => clock.monotonicMs() - atMs < limits.unreachedKeptMs
   const met = (node: NodeName) => {
-    reached.delete(node)
     reached.set(node, clock.monotonicMs())
     if (unreached.delete(node)) onChange()
   }
@@ -51,7 +50,6 @@ export function createSiblings({
       if (because === null) return met(node)
       const isNews = !isNew(unreached.get(node)?.atMs ?? Number.NEGATIVE_INFINITY)
       reached.delete(node)
-      unreached.delete(node)
       unreached.set(node, { node, place, because, atMs: clock.monotonicMs() })
       if (isNews) onChange()
     },

@@ -23,6 +23,10 @@ interface Known {
   nodes: BoundedMap<NodeName, number>
 }
 
+function newlyKnown(nowMs: number): Known {
+  return { pace: null, sinceMs: nowMs, bytes: 0, nodes: new BoundedMap(limits.trackerMembersMax) }
+}
+
 export function createThinLinks(): ThinLinks {
   // The names of sites come from children.
   const links = new BoundedMap<string, Known>(limits.gatewayLinksKept)
@@ -32,8 +36,7 @@ export function createThinLinks(): ThinLinks {
   }
   return {
     announced: ({ site, node, bytes, nowMs }) => {
-      const nodes = new BoundedMap<NodeName, number>(limits.trackerMembersMax)
-      const known = links.get(site) ?? { pace: null, sinceMs: nowMs, bytes: 0, nodes }
+      const known = links.get(site) ?? newlyKnown(nowMs)
       links.set(site, known)
       known.nodes.set(node, nowMs)
       known.bytes += bytes

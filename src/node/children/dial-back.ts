@@ -5,6 +5,7 @@
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { NodeName } from '../../model/names.ts'
+import { userPortMin } from '../../model/ports.ts'
 import type { ReachAnswer } from '../../model/wire/reach.ts'
 import { createAllowances } from '../../work/allowances.ts'
 
@@ -19,9 +20,6 @@ export interface DialBackParts {
   connect: (address: string, port: number) => Promise<string | null>
   swarmPort: () => number
 }
-
-/** Below it are the services of others. Nodes listen there nowhere but in a test of root's. */
-const userPortMin = 1024
 
 export function createDialBack({ monotonicMs, connect, swarmPort }: DialBackParts): DialBack {
   const perNode = createAllowances({

@@ -5,7 +5,7 @@ import { isIP } from 'node:net'
 import { plainAddress, scopeOf, siteOf } from '../../model/address.ts'
 import { BoundedMap } from '../../model/bounded-map.ts'
 import { limits } from '../../model/limits.ts'
-import { controlPortDefault, swarmPortDefault } from '../../model/ports.ts'
+import { controlPortDefault, swarmPortDefault, userPortMin } from '../../model/ports.ts'
 import { createAllowances } from '../../work/allowances.ts'
 
 export interface DialGuard {
@@ -20,9 +20,6 @@ export interface DialGuardParts {
   /** The addresses of this machine, without those that only it can reach. */
   ownAddresses: () => readonly string[]
 }
-
-/** The lowest port that any user may listen at. Below it are the services of others. */
-const userPortMin = 1024
 
 export function createDialGuard({ monotonicMs, swarmPort, ownAddresses }: DialGuardParts): DialGuard {
   /** Places that were let through lately, in the order of their last handout. */

@@ -1,6 +1,7 @@
 // The sibling that brings small objects to this site: asked in place of the parent, as long as it
 // answers. What it sends is worth as much as what anybody sends: its digest decides.
 
+import { addressInUrl } from '../../model/address.ts'
 import { BoundedMap } from '../../model/bounded-map.ts'
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
@@ -58,7 +59,7 @@ export function createNearObjects(parts: {
       if (asked === null || isLeftAlone(placeOf(asked))) return undefined
       const ask: NearSibling['ask'] = async (call) => {
         const { node, address, port } = asked
-        const url = `https://${address.includes(':') ? `[${address}]` : address}:${port}`
+        const url = `https://${addressInUrl(address)}:${port}`
         const bounds = { timeoutMs: limits.requestTimeoutMs, tls: parts.tls() }
         const reply = await parts.http.request({ ...bounds, ...call, url })
         const identity = identityOf(reply.certificate)

@@ -1,5 +1,6 @@
 // The address of a node's control port, as its children write it.
 
+import { addressInUrl } from '../../model/address.ts'
 import type { Settings } from '../../model/settings.ts'
 
 /**
@@ -13,5 +14,5 @@ export function controlUrlOf(
   address: string = '127.0.0.1',
 ): string {
   const reachable = listen === '0.0.0.0' || listen === '::' ? address : listen
-  return `https://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`
+  return `https://${addressInUrl(reachable)}:${port}`
 }

@@ -6,6 +6,7 @@ import { limits } from '../../model/limits.ts'
 import { parseJson } from '../../model/parse.ts'
 import { parentPlaceOf, type Settings } from '../../model/settings.ts'
 import { parseReachAnswer } from '../../model/wire/reach.ts'
+import type { Reach } from '../../swarm/siblings.ts'
 import { identityOf, loadIdentity, type NodeIdentity } from '../../trust/identity.ts'
 import { verifyOffline } from '../../trust/trust-store.ts'
 import { requestLocal } from '../../world/local.ts'
@@ -14,7 +15,6 @@ import { damageOfDatabase } from '../../world/store/examining.ts'
 import { connectOnce } from '../../world/tcp-connect.ts'
 import type { World } from '../../world/world.ts'
 import { writeProblem } from '../disk/writable.ts'
-import type { SiblingReach } from '../state/siblings-problem.ts'
 import { reserveBytesOf } from './disk-reserve.ts'
 import type { Finding } from './finding.ts'
 import { type Examined, findingsOf } from './findings.ts'
@@ -91,7 +91,7 @@ async function askDaemon(home: Home): Promise<Exclude<Examined['daemon'], { fail
     link?: { kind?: string; because?: string }
     problems?: string[]
     self?: { condition?: string } | null
-    siblings?: SiblingReach
+    siblings?: Reach
     scrub?: { oldest?: number | null; mending?: number; damagedPieces?: number }
   }
   return {

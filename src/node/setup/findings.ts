@@ -3,7 +3,7 @@
 
 import type { Instant } from '../../model/names.ts'
 import { controlPortDefault, swarmPortDefault } from '../../model/ports.ts'
-import type { SiblingReach } from '../state/siblings-problem.ts'
+import type { Reach } from '../../swarm/siblings.ts'
 import type { Finding } from './finding.ts'
 import { type ParentReach, reachFindings, siblingFindings } from './reach-findings.ts'
 
@@ -28,7 +28,7 @@ export interface Examined {
         /** Absent if the daemon does not say. */
         scrub?: { oldest: Instant | null; mending: number; damagedPieces: number }
         /** Absent if the daemon does not say. */
-        siblings?: SiblingReach
+        siblings?: Reach
       }
     | Failed
   /**

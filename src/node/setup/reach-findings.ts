@@ -1,7 +1,7 @@
 // What `banyan doctor` says of the ways between this node, its parents and its siblings. Pure.
 
 import type { ReachAnswer } from '../../model/wire/reach.ts'
-import type { SiblingReach } from '../state/siblings-problem.ts'
+import type { Reach } from '../../swarm/siblings.ts'
 import type { Finding } from './finding.ts'
 
 /** What a parent found when it dialled this node back, and this node at the parent's swarm port. */
@@ -41,7 +41,7 @@ function findingsFor(url: string, reach: ParentReach): Finding[] {
 
 const named = 5
 
-export function siblingFindings(reach: SiblingReach | undefined): Finding[] {
+export function siblingFindings(reach: Reach | undefined): Finding[] {
   if (reach === undefined || reach.unreached.length === 0) return []
   const { reached, unreached } = reach
   const some = unreached.slice(0, named).map(({ node, place, because }) => `${node} at ${place}: ${because}`)

@@ -1,18 +1,12 @@
 // Why payloads come over the link although siblings have them. Pure.
 
-import type { NodeName } from '../../model/names.ts'
-
-/** What this node knows of its siblings. `place` is where each was dialled. */
-export interface SiblingReach {
-  reached: number
-  unreached: readonly { node: NodeName; place: string; because: string }[]
-}
+import type { Reach } from '../../swarm/siblings.ts'
 
 /** The siblings that are named in a problem. */
 const named = 2
 
 /** Null while most siblings can be reached: one that cannot may be off. */
-export function siblingsProblemOf({ reached, unreached }: SiblingReach): string | null {
+export function siblingsProblemOf({ reached, unreached }: Reach): string | null {
   if (unreached.length <= reached) return null
   const count = reached === 0 ? 'none' : `only ${reached}`
   const some = unreached.slice(0, named).map(({ node, because }) => `${node}: ${because}`)

@@ -16,9 +16,11 @@ export interface Receipts {
 }
 
 export function createReceipts(): Receipts {
-  const received = new BoundedMap<InfoHash, BoundedMap<NodeName, number>>(limits.receiptsKept)
   /** In the order in which they are to be told. */
   const untold = new Map<InfoHash, Set<NodeName>>()
+  const received = new BoundedMap<InfoHash, BoundedMap<NodeName, number>>(limits.receiptsKept, (_, infoHash) => {
+    untold.delete(infoHash)
+  })
   return {
     add: (infoHash, from) => {
       const known = received.get(infoHash) ?? new BoundedMap<NodeName, number>(limits.receiptsSendersKept)
@@ -29,7 +31,6 @@ export function createReceipts(): Receipts {
         known.set(node, (known.get(node) ?? 0) + bytes)
         waiting.add(node)
       }
-      for (const each of [...untold.keys()]) if (!received.has(each)) untold.delete(each)
     },
     take: (infoHash) => {
       const waiting = untold.get(infoHash)
