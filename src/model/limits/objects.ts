@@ -53,6 +53,11 @@ export const objectLimits = {
   recentObjectsBytes: 12 * MiB,
   /** A sibling that did not answer for objects is not asked again for this time. */
   nearObjectsRestMs: 10 * minute,
+  /**
+   * As `onTheWayRoundsMax`, of a sibling: six minutes, in which a link that 20 nodes share at
+   * 32 kbit/s brings the largest small payload. The parent is asked after that.
+   */
+  nearRoundsMax: 24,
   /** How many siblings rest at a time, of all sites of one parent. */
   objectGatewaysRestingMax: 1024,
   /** One site's sibling for objects changes by complaint this often at most. */

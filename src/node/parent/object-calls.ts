@@ -71,7 +71,7 @@ export function createObjectCalls(parts: { ask: Ask; near: Pick<NearObjects, 'si
     bytes: number,
   ): Promise<Found[] | undefined> => {
     try {
-      const found = await from({ ask, roundsMax: limits.onTheWayRoundsMax }, digests, bytes)
+      const found = await from({ ask, roundsMax: limits.nearRoundsMax }, digests, bytes)
       if (found.every((each, index) => isGenuine(each, digests[index]))) {
         const absent = found.indexOf(undefined)
         return absent === -1 ? found : found.slice(0, absent)
