@@ -64,10 +64,16 @@ async function sceneFor(t: Test, rootSettings: Record<string, unknown> = {}): Pr
   return { tree, hostile, releaseNext, converged }
 }
 
-t.test('a hostile staging server', { timeout: 90_000 }, async (t) => {
+t.test('a hostile staging server', { timeout: 270_000 }, async (t) => {
   const { tree, hostile, releaseNext, converged } = await sceneFor(t)
 
   t.afterEach(() => hostile.does(null))
+  /** What else is released may be on its way in: a whole listing would meet files that vanish. */
+  const isInstalled = (shown: string) => {
+    const folder = tree.nodes.get('child')?.targetRoot
+    if (folder === undefined) throw new Error('the child has no folder')
+    return existsSync(path.join(folder, shown))
+  }
 
   /**
    * Every attack ends the same: named in the log and in the report, at the child and as far up as
@@ -201,7 +207,7 @@ t.test('a hostile staging server', { timeout: 90_000 }, async (t) => {
     })
     const next = await releaseNext('atlas')
     await named(t, 'object-forged', new RegExp(`object ${metainfo} came with digest`))
-    t.notOk(tree.machine('child')['opt/atlas'], 'the child installs nothing of it')
+    t.notOk(isInstalled('opt/atlas'), 'the child installs nothing of it')
     t.same((await tree.report('child')).transfers, [], 'and asks nobody for pieces')
     hostile.does(null)
     const report = await converged(next)
@@ -231,7 +237,7 @@ t.test('a hostile staging server', { timeout: 90_000 }, async (t) => {
     })
     const next = await releaseNext('atlas', 'globe')
     const report = await named(t, 'piece-poisoned', /piece 2 of globe 1\.0/)
-    t.notOk(tree.machine('child')['opt/globe'], 'the child installs nothing of it')
+    t.notOk(isInstalled('opt/globe'), 'the child installs nothing of it')
     t.notOk(existsSync(path.join(homeOf(tree, 'child'), 'store', payload.sha256)), 'the payload gets no name')
     t.equal(report.converged, next.number - 1)
     hostile.does(null)
@@ -366,7 +372,12 @@ t.test('a staging server that holds fresh metadata back leaves its child stale, 
 
   await until('the root is told', async () => (await tree.report('child', 'root')).state === 'stale')
   t.pass('the root knows that the child is stale')
-  const report = await tree.reports('child', 'is stale', (report) => report.state === 'stale')
+  // The time is over before the next refresh finds that out, and a report may come in between.
+  const report = await tree.reports(
+    'child',
+    'is stale, and says why',
+    ({ state, problems }) => state === 'stale' && problems.length > 0,
+  )
   t.match(report.problems, [/timestamp\.json ended at .*, and nothing newer was offered/], 'with the reason')
   t.ok(report.at >= ends, 'not before the signed time was over')
   t.same(report.attacks, [], 'and accuses nobody: its parent could be cut off, too')
