@@ -7,6 +7,7 @@ import { parseJson } from '../model/parse.ts'
 import { type Attack, parseReport, type Report, type ReportBatch } from '../model/report.ts'
 import { takingTurns } from '../work/turns.ts'
 import type { Clock, Store, StoreChange } from '../world/world.ts'
+import { gistOf, missingFrom, nameOnly, type Recovery } from './inbox-recovery.ts'
 import { attacksIn, emptySorted, type Refused, type Sorted, sortInto, type VerifyEnvelope } from './incoming.ts'
 import { createMovements, type Moved } from './moved.ts'
 import { parseSignedReport, type SignedReport } from './signed-report.ts'
@@ -68,6 +69,11 @@ export interface Inbox {
   signed(node: NodeName): Promise<SignedReport | undefined>
   /** Removes what is known of a node that no longer belongs to this fleet. */
   forget(node: NodeName): Promise<void>
+  /**
+   * The database was damaged: stores again what is in memory, and knows what it can of the nodes
+   * whose gists are gone.
+   */
+  recover(recovery: Recovery): Promise<void>
 }
 
 /** How many signatures are checked before other work gets a turn. */
@@ -95,17 +101,34 @@ export async function openInbox(parts: InboxParts): Promise<Inbox> {
     }
   }
 
-  const storeSighted = async (sighted: Sorted['sighted']) => {
-    if (sighted.size === 0) return
-    await store.batch([...sighted].map(([node, value]) => ({ kind: 'put', key: knowledgeKey(node), value })))
-    for (const [node, knowledge] of sighted) known.set(node, knowledge)
+  const storeGists = async (gists: readonly Knowledge[]) => {
+    if (gists.length === 0) return
+    await store.batch(gists.map((value) => ({ kind: 'put', key: knowledgeKey(value.node), value })))
+    for (const each of gists) known.set(each.node, each)
   }
 
   /** A damaged database may have lost what counts as known. */
   const storeLost = async (duplicates: Sorted['duplicates']) => {
+    const changes: StoreChange[] = []
     for (const [node, signed] of duplicates) {
-      if ((await store.get(signedKey(node))) === undefined) await store.put(signedKey(node), signed)
+      if ((await store.get(signedKey(node))) !== undefined) continue
+      changes.push({ kind: 'put', key: signedKey(node), value: signed })
+      const knowledge = known.get(node)
+      if (knowledge !== undefined) changes.push({ kind: 'put', key: knowledgeKey(node), value: knowledge })
     }
+    if (changes.length > 0) await store.batch(changes)
+  }
+
+  const recover = async ({ now, admitted }: Recovery) => {
+    await storeGists(await missingFrom(store, knowledgeKey(''), known))
+    const gists: Knowledge[] = []
+    for await (const [key, value] of store.entries(signedKey(''))) {
+      if (!known.has(key.slice(signedKey('').length)))
+        gists.push(gistOf(parseSignedReport(value, `inbox, ${key}`), now))
+    }
+    await storeGists(gists)
+    const names = await admitted((node) => known.has(node))
+    await storeGists(names.map((node) => nameOnly(node, now)))
   }
 
   const forget = async (node: NodeName) => {
@@ -126,7 +149,7 @@ export async function openInbox(parts: InboxParts): Promise<Inbox> {
       inTurn(async () => {
         const sorted = await sortedBatch(batch, from, parts, known)
         await storeNewest(sorted.newest)
-        await storeSighted(sorted.sighted)
+        await storeGists([...sorted.sighted.values()])
         await storeLost(sorted.duplicates)
         return acceptedOf(sorted, from, clock.now())
       }),
@@ -156,6 +179,8 @@ export async function openInbox(parts: InboxParts): Promise<Inbox> {
     signed: signedReport,
 
     forget: (node) => inTurn(() => forget(node)),
+
+    recover: (recovery) => inTurn(() => recover(recovery)),
 
     awayFrom: (child) => movements.awayFrom(child, clock.now()),
 
