@@ -85,6 +85,8 @@ export const trustLimits = {
   revocationsMaxBytes: 32 * KiB,
   /** The answer with all of them. */
   revocationsAnswerMaxBytes: 512 * KiB,
+  /** Keys that a name's record keeps until they are turned away: as many tries may fail on a full disk. */
+  formerKeysMax: 8,
   /** How long `banyan join --again` waits for the daemon to come back with its new identity. */
   identityTakenMs: 1 * minute,
   /** And how often it asks. */

@@ -6,7 +6,7 @@ import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { InfoHash, NodeName } from '../../model/names.ts'
 import type { Announce, AnnouncedSwarm, Handout, Peer } from '../../model/wire/announce.ts'
-import type { Reach } from '../../swarm/siblings.ts'
+import { nearIn, type Reach } from '../../swarm/siblings.ts'
 import type { Swarm } from '../../swarm/swarm.ts'
 import { retryDelayMs } from '../../work/back-off.ts'
 import { repeatable } from '../../work/background.ts'
@@ -135,7 +135,7 @@ function placeToldOf(
   return {
     ...(addresses.length > 0 && { addresses }),
     ...(unreached.length > 0 && { unreached: unreached.map(({ node }) => node) }),
-    ...(reached === 0 && unreached.length >= limits.aloneAfterNodes && { alone: true as const }),
+    ...(reached === 0 && nearIn(unreached).length >= limits.aloneAfterNodes && { alone: true as const }),
   }
 }
 

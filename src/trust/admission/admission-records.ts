@@ -35,7 +35,13 @@ const tokenSchema = v.strictObject({
   /** The node that the token is for: who joins with it takes that name over. */
   replaces: v.exactOptional(nodeNameSchema),
 })
-const nodeSchema = v.strictObject({ keyId: sha256Schema, since: instantSchema, revokedAt: v.nullable(instantSchema) })
+const nodeSchema = v.strictObject({
+  keyId: sha256Schema,
+  since: instantSchema,
+  revokedAt: v.nullable(instantSchema),
+  /** Keys that had the name before, and are to be turned away yet. */
+  formerKeys: v.exactOptional(v.pipe(v.array(sha256Schema), v.maxLength(limits.formerKeysMax))),
+})
 const parseToken = parserOf(tokenSchema)
 const parseNode = parserOf(nodeSchema)
 export type TokenRecord = v.InferOutput<typeof tokenSchema>

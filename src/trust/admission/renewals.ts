@@ -9,6 +9,7 @@ import { verifyEnvelope } from '../envelope.ts'
 import { certificateOf, identityOf } from '../identity.ts'
 import type { NodeRecord } from './admission-records.ts'
 import { type Desk, replyFor } from './desk.ts'
+import { settle } from './name-changes.ts'
 
 /**
  * Within `limits.renewalEveryMs` a node gets the same certificate again: an answer may have got lost,
@@ -43,6 +44,7 @@ export async function renew(
   }
   const der = Buffer.from(certificate, 'base64')
   const node = (await desk.records.node(verified.node)) ?? (await readmitted(desk, verified, der))
+  if (node?.keyId === verified.keyId) await settle(desk, verified.node, node)
   const isTurnedAway = desk.revocations.has(verified.keyId)
   if (node?.keyId !== verified.keyId || node.revokedAt !== null || isTurnedAway) throw noNodeAnyMore(verified)
   const known = desk.renewed.get(verified.keyId)

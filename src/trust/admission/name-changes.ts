@@ -1,0 +1,52 @@
+// Root only: a name goes to another key, or to none. The record comes first, and names the keys that are
+// to be turned away; the statements follow. After a crash or on a full disk in between, the same request
+// goes on, and so does the next call of that node.
+
+import { limits } from '../../model/limits.ts'
+import type { Instant, NodeName, Sha256 } from '../../model/names.ts'
+import type { NodeRecord } from './admission-records.ts'
+import type { Desk } from './desk.ts'
+import { revocationOf } from './revocations.ts'
+
+type Parts = Pick<Desk, 'records' | 'revocations' | 'clock' | 'authority'>
+
+/** Resolves with the new record, which has nothing left to do. */
+export async function giveTo(
+  parts: Parts,
+  { name, keyId, former }: { name: NodeName; keyId: Sha256; former: NodeRecord | undefined },
+): Promise<NodeRecord> {
+  const since = parts.clock.now()
+  const before = former === undefined ? [] : [...(former.formerKeys ?? []), former.keyId]
+  const formerKeys = before.slice(-limits.formerKeysMax)
+  // Keys beyond that belong to as many tries that all failed.
+  await turnAway(parts, name, { keys: before.slice(0, -limits.formerKeysMax), at: since })
+  const record: NodeRecord = { keyId, since, revokedAt: null, ...(formerKeys.length > 0 && { formerKeys }) }
+  await parts.records.putNode(name, record)
+  return await settle(parts, name, record)
+}
+
+/** The name keeps its record, without a key that is good for anything. */
+export async function takeFrom(parts: Parts, name: NodeName, node: NodeRecord): Promise<void> {
+  const record = { ...node, revokedAt: node.revokedAt ?? parts.clock.now() }
+  if (node.revokedAt === null) await parts.records.putNode(name, record)
+  await settle(parts, name, record)
+}
+
+/** Turns away what this record says, if that is not done yet. Resolves with the record as it then is. */
+export async function settle(parts: Parts, name: NodeName, record: NodeRecord): Promise<NodeRecord> {
+  const { formerKeys = [], ...rest } = record
+  const { keyId, since, revokedAt } = rest
+  if (revokedAt !== null) await turnAway(parts, name, { keys: [keyId], at: revokedAt })
+  if (formerKeys.length === 0) return rest
+  await turnAway(parts, name, { keys: formerKeys, at: since })
+  await parts.records.putNode(name, rest)
+  return rest
+}
+
+async function turnAway(
+  { revocations, authority }: Parts,
+  node: NodeName,
+  { keys, at }: { keys: readonly Sha256[]; at: Instant },
+): Promise<void> {
+  await revocations.add(keys.map((keyId) => revocationOf({ node, keyId, at }, authority.privateKey)))
+}
