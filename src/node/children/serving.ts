@@ -135,7 +135,7 @@ function downlinkFor(parts: ServingParts, tracker: Tracker): Downlink {
     tufFile: (name) => trust.file(name),
     timestampVersion: () => trust.current()?.timestampVersion ?? 0,
     isCutOff: parts.isCutOff,
-    objects: (digests, bytes) => parts.source.firstOf(digests, bytes),
+    objects: (digests, bytes, asker) => parts.source.firstOf(digests, bytes, asker),
     announce: (announced) => handoutOf(parts, tracker, announced),
     held: () => heldSoon(parts),
     reports: (node, batch) => parts.takeReports(batch, node),
