@@ -50,7 +50,7 @@ t.test('a root that was restored from an older copy goes on above what its fleet
   }
   t.match(recovered, /published here again.*\n {2}shop 4\.0\n/)
   t.match(await tree.must('root', 'recover'), /nothing to recover/)
-  t.match(await tree.must('root', 'packages', 'shop'), /4\.0/)
+  t.match(await tree.must('root', 'packages'), /shop .*4\.0/)
   await released('5.0')
   const after = await has('5.0')
   t.ok((after.revision ?? 0) > (before.revision ?? 0), `revision ${after.revision} comes after ${before.revision}`)
