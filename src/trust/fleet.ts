@@ -162,7 +162,7 @@ export async function openFleet(parts: {
     enrol: (request, root) => admissions.enrol(request, root),
     createToken: (wish) => admissions.createToken({ ...wish, timestampVersion: signing.timestamp().version }),
     revoke: (name) => admissions.revoke(name),
-    revocations,
+    revocations: { ...revocations, add: admissions.learn },
     revokedHeard: revokedHeard.heard,
   }
 }

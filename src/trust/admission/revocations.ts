@@ -1,5 +1,4 @@
-// The keys that the fleet has turned away: those of revoked nodes, and those that a node has replaced.
-// Each stands in a statement of its own, signed by the fleet's authority, so anybody may pass it on, up
+// The keys that the fleet has turned away: those of revoked nodes, and those that were replaced. Each stands in a statement of its own, signed by the fleet's authority, so anybody may pass it on, up
 // as well as down. Statements only gather: there is no version to fall back behind.
 
 import { hash, type KeyObject, sign, verify, X509Certificate } from 'node:crypto'
@@ -7,28 +6,40 @@ import { join } from 'node:path'
 import * as v from 'valibot'
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
-import { instantSchema, nodeNameSchema, type Sha256, sha256Schema } from '../../model/names.ts'
+import { type Instant, instantSchema, nodeNameSchema, type Sha256, sha256Schema } from '../../model/names.ts'
 import { parseJson, parserOf } from '../../model/parse.ts'
 import { takingTurns } from '../../work/turns.ts'
 import { readIfThere } from '../../world/read-if-there.ts'
 import type { Disk } from '../../world/world.ts'
 import { preAuthenticationEncoding } from '../envelope.ts'
+import { endsFirst, isStronger, keptOf } from './kept-revocations.ts'
 
 const revocationSchema = v.strictObject({
   node: nodeNameSchema,
   keyId: sha256Schema,
   at: instantSchema,
+  /** The name went to another key; absent: a person revoked the node. */
+  replaced: v.exactOptional(v.literal(true)),
   /** Base64 of the authority's signature of the fields before. */
   sig: v.pipe(v.string(), v.regex(/^[A-Za-z0-9+/]{86}==$/)),
 })
 export type Revocation = v.InferOutput<typeof revocationSchema>
 
 const parseStatements = parserOf(
-  v.pipe(v.array(revocationSchema), v.maxLength(limits.revocationsKept, 'more revocations than a fleet keeps')),
+  v.pipe(
+    v.array(revocationSchema),
+    v.maxLength(limits.revocationsKept + limits.replacementsKept, 'more revocations than a fleet keeps'),
+  ),
 )
 
 export interface Revocations {
   has(keyId: Sha256): boolean
+  get(keyId: Sha256): Revocation | undefined
+  /**
+   * Throws `too-large` if one more node that is revoked now would push another one out whose certificate
+   * may hold yet.
+   */
+  checkRoom(now: Instant): void
   /** The same on two nodes that know the same; empty for none. */
   digest(): string
   /** The newest first. */
@@ -67,39 +78,49 @@ export async function openRevocations(parts: {
   const inTurn = takingTurns()
   const { publicKey } = new X509Certificate(parts.ca)
   const bytes = await readIfThere(disk, file)
-  let kept = bytes === undefined ? [] : newestOf(parseRevocations(bytes, file))
-  let keys = new Set(kept.map(({ keyId }) => keyId))
+  let kept = byKey(bytes === undefined ? [] : keptOf(parseRevocations(bytes, file)))
   const listeners: ((added: readonly Revocation[]) => void)[] = []
   return {
     onAdded: (listener) => void listeners.push(listener),
-    has: (keyId) => keys.has(keyId),
-    digest: () => (kept.length === 0 ? '' : hash('sha256', [...keys].sort().join(' '), 'hex').slice(0, 16)),
-    all: () => kept,
+    has: (keyId) => kept.has(keyId),
+    get: (keyId) => kept.get(keyId),
+    checkRoom: (now) => checkRoom([...kept.values()], now),
+    digest: () => digestOf(kept.values()),
+    all: () => [...kept.values()],
     add: (statements) =>
       inTurn(async () => {
-        const fresh = statements.filter(({ keyId }) => !keys.has(keyId))
+        const fresh = statements.filter((each) => isStronger(each, kept.get(each.keyId)))
         for (const each of fresh) checkSigned(each, publicKey)
-        const next = newestOf([...kept, ...fresh])
+        const next = keptOf([...kept.values(), ...fresh])
         const added = fresh.filter((each) => next.includes(each))
         if (added.length === 0) return []
         await disk.write(file, JSON.stringify(next), { mode: 0o600 })
-        kept = next
-        keys = new Set(kept.map(({ keyId }) => keyId))
+        kept = byKey(next)
         for (const listener of listeners) listener(added)
         return added
       }),
   }
 }
 
-/**
- * A key that was turned away longer ago has no certificate any more that holds. The order is the same
- * everywhere, so all nodes keep the same ones.
- */
-function newestOf(all: readonly Revocation[]): Revocation[] {
-  const byKey = new Map(all.map((each) => [each.keyId, each]))
-  return [...byKey.values()]
-    .sort((a, b) => b.at - a.at || (a.keyId < b.keyId ? -1 : 1))
-    .slice(0, limits.revocationsKept)
+function byKey(statements: readonly Revocation[]): ReadonlyMap<Sha256, Revocation> {
+  return new Map(statements.map((each) => [each.keyId, each]))
+}
+
+function digestOf(statements: Iterable<Revocation>): string {
+  const all = [...statements].map(({ keyId, at, replaced }) => `${keyId} ${at} ${replaced ?? false}`).sort()
+  return all.length === 0 ? '' : hash('sha256', all.join('\n'), 'hex').slice(0, 16)
+}
+
+function checkRoom(kept: readonly Revocation[], now: Instant): void {
+  const first = endsFirst(kept)
+  if (first === undefined) return
+  const freeAt = first.at + limits.revocationNeededMs
+  if (first.at < now && freeAt <= now) return
+  throw new Failure('too-large', `${limits.revocationsKept} nodes are revoked, and nodes know of no more than that`, {
+    hint:
+      `there is room from ${new Date(freeAt).toISOString()} on; until then a machine that joins with a token of ` +
+      'banyan token create --replaces NODE takes the name, and the former key is turned away',
+  })
 }
 
 function checkSigned({ sig, ...what }: Revocation, authority: KeyObject): void {
@@ -107,7 +128,7 @@ function checkSigned({ sig, ...what }: Revocation, authority: KeyObject): void {
   throw new Failure('untrusted', `the revocation of ${what.node} is not signed by the fleet's authority`)
 }
 
-function signedBytes({ node, keyId, at }: Omit<Revocation, 'sig'>): Buffer {
-  const payload = Buffer.from(JSON.stringify({ node, keyId, at }))
+function signedBytes({ node, keyId, at, replaced }: Omit<Revocation, 'sig'>): Buffer {
+  const payload = Buffer.from(JSON.stringify({ node, keyId, at, replaced }))
   return preAuthenticationEncoding('application/vnd.banyan.revocation.v1+json', payload)
 }
