@@ -58,6 +58,8 @@ export interface Tracker extends Pick<Elections, 'mayTake'> {
   announce(announced: Announced): Handout
   /** The wire between a child and this node has ended although one of the two lacks something. */
   parted(infoHash: InfoHash, node: NodeName): void
+  /** Whether the node has announced itself as a child lately. */
+  isChild(node: NodeName): boolean
   /** The payloads that children have announced and do not have whole, sorted. */
   wanted(): Wanted[]
   /** Cancels the timer by which silent children are forgotten. */
@@ -138,6 +140,7 @@ export function startTracker(parts: TrackerParts): Tracker {
     },
     mayTake: elections.mayTake,
     parted: (infoHash, node) => elections.parted(infoHash, node, clock.monotonicMs()),
+    isChild: (node) => table.get(node) !== undefined,
     wanted: table.wanted,
     stop: () => timer?.cancel(),
   }

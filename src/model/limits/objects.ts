@@ -58,6 +58,15 @@ export const objectLimits = {
    * 32 kbit/s brings the largest small payload. The parent is asked after that.
    */
   nearRoundsMax: 24,
+  /**
+   * A sibling that says that it asks another one itself is asked again after this time, if the tracker
+   * has named nobody else meanwhile. Two may learn of a change at different moments.
+   */
+  nearLearnsMs: 5 * second,
+  /** How often in one call. An announce takes long on a thin link that objects fill. */
+  nearElsewhereMax: 6,
+  /** How often the sibling may change within one call, before the parent is asked. */
+  nearChangesMax: 8,
   /** How many siblings rest at a time, of all sites of one parent. */
   objectGatewaysRestingMax: 1024,
   /** One site's sibling for objects changes by complaint this often at most. */

@@ -26,6 +26,7 @@ export interface Serving {
   tellChildren(): void
   /** Whether any child hangs in `watch` now. */
   hasChildren(): boolean
+  isChild(node: NodeName): boolean
   /** A node has dialled this one for a payload. */
   met(infoHash: InfoHash, node: NodeName): void
   /** The wire to a node has ended although this node or the other lacks pieces. */
@@ -83,6 +84,7 @@ export async function startServing(parts: ServingParts): Promise<Serving> {
     controlPort: server.port,
     tellChildren: () => downlink.answerWatchers(),
     hasChildren: () => downlink.hasWatchers(),
+    isChild: tracker.isChild,
     // A node that dials by an older handout is turned away before it requests a piece.
     met: (infoHash, node) => {
       if (!tracker.mayTake(infoHash, node)) swarm.part(infoHash, node)
@@ -133,7 +135,7 @@ function downlinkFor(parts: ServingParts, tracker: Tracker): Downlink {
     tufFile: (name) => trust.file(name),
     timestampVersion: () => trust.current()?.timestampVersion ?? 0,
     isCutOff: parts.isCutOff,
-    objects: (digests, bytes) => parts.source.firstOf(digests, bytes),
+    objects: (digests, bytes, asker) => parts.source.firstOf(digests, bytes, asker),
     announce: (announced) => handoutOf(parts, tracker, announced),
     held: () => heldSoon(parts),
     reports: (node, batch) => parts.takeReports(batch, node),

@@ -18,16 +18,13 @@ export function createObjectCalls(parts: { ask: Ask; near: Pick<NearObjects, 'si
   const { near } = parts
   const unfinished = createUnfinished()
 
-  const one = async ({ ask, roundsMax }: Asked, digest: Sha256): Promise<Found[]> => {
+  const one = async (asked: Asked, digest: Sha256): Promise<Found[]> => {
     const begun = unfinished.of(digest)
     const path = begun.length === 0 ? objectsPath([digest], 0) : restPath(digest, begun.length)
     const came = gathered()
     let reply: HttpReply
     try {
-      reply = await whenThere(
-        { ask, roundsMax },
-        { path, onPart: came.onPart, responseMaxBytes: limits.objectMaxBytes },
-      )
+      reply = await whenThere(asked, { path, onPart: came.onPart, responseMaxBytes: limits.objectMaxBytes })
     } catch (error) {
       unfinished.keep(digest, joined(begun, came.bytes()))
       throw error
@@ -63,32 +60,42 @@ export function createObjectCalls(parts: { ask: Ask; near: Pick<NearObjects, 'si
   }
   /**
    * What the sibling has for the beginning of the list: nothing if it says that nobody above has the
-   * first object. Undefined if the sibling failed.
+   * first object. `failed` if the sibling failed, `left` if another is to be asked in its place.
    */
   const fromNear = async (
-    { ask, failed }: NearSibling,
+    sibling: NearSibling,
     digests: readonly Sha256[],
     bytes: number,
-  ): Promise<Found[] | undefined> => {
+  ): Promise<Found[] | 'failed' | 'left'> => {
+    const { ask, elsewhere } = sibling
     try {
-      const found = await from({ ask, roundsMax: limits.nearRoundsMax }, digests, bytes)
+      const found = await from({ ask, elsewhere, roundsMax: limits.nearRoundsMax }, digests, bytes)
       if (found.every((each, index) => isGenuine(each, digests[index]))) {
         const absent = found.indexOf(undefined)
         return absent === -1 ? found : found.slice(0, absent)
       }
     } catch (error) {
       if (!(error instanceof Failure)) throw error
+      if (sibling.left.aborted) return 'left'
     }
-    failed()
-    return undefined
+    sibling.failed()
+    return 'failed'
   }
   return async (digests, bytes) => {
-    const sibling = near.sibling()
-    const found = sibling === undefined ? undefined : await fromNear(sibling, digests, bytes)
-    if (found !== undefined && found.length > 0) return found
+    let absentAt: NearSibling | undefined
+    for (let tried = 0; tried < limits.nearChangesMax; tried += 1) {
+      const sibling = near.sibling()
+      if (sibling === undefined) break
+      const found = await fromNear(sibling, digests, bytes)
+      if (found === 'left') continue
+      if (found === 'failed') break
+      if (found.length > 0) return found
+      absentAt = sibling
+      break
+    }
     const fromParent = await from({ ask: parts.ask, roundsMax: limits.onTheWayRoundsMax }, digests, bytes)
     // The parent has what nobody has, in the sibling's words.
-    if (found !== undefined && fromParent[0] !== undefined) sibling?.failed()
+    if (fromParent[0] !== undefined) absentAt?.failed()
     return fromParent
   }
 }
@@ -99,16 +106,25 @@ interface Asked {
   ask: Ask
   /** How often an object that is on its way there is asked for. */
   roundsMax: number
+  /** See `NearSibling`. */
+  elsewhere?: NearSibling['elsewhere']
 }
 
 /**
  * Asks again for as long as the object is on its way to whoever is asked: to ask somebody else would
  * bring it over the link again.
  */
-async function whenThere({ ask, roundsMax }: Asked, call: Omit<Parameters<Ask>[0], 'method'>): Promise<HttpReply> {
+async function whenThere(
+  { ask, roundsMax, elsewhere }: Asked,
+  call: Omit<Parameters<Ask>[0], 'method'>,
+): Promise<HttpReply> {
+  let elsewhereTimes = 0
   for (let round = 1; round <= roundsMax; round += 1) {
     const reply = await ask({ method: 'GET', ...call })
-    if (reply.status !== 202) return reply
+    if (reply.status === 421 && elsewhere !== undefined && elsewhereTimes < limits.nearElsewhereMax) {
+      elsewhereTimes += 1
+      await elsewhere()
+    } else if (reply.status !== 202) return reply
   }
   throw new Failure('unreachable', `${call.path.slice(0, 100)} is on its way for too long`, { retry: 'later' })
 }

@@ -10,10 +10,10 @@ const sibling = (node: string, address = '10.0.0.1'): NearNode => ({ node, addre
 t.test('a sibling that fails rests, and after two of them the parent is asked for everything', async (t) => {
   let nowMs = 0
   const failures: string[] = []
-  const unused = { http: {} as Http, tls: () => ({}) as TlsIdentity }
+  const unused = { after: () => ({ cancel: () => {} }), http: {} as Http, tls: () => ({}) as TlsIdentity }
   const near = createNearObjects({ ...unused, monotonicMs: () => nowMs })
   const named = (node: NearNode) => {
-    near.set(node, () => failures.push(node.node))
+    near.set(node, { failed: () => failures.push(node.node), elsewhere: () => {} })
     return near.sibling() !== undefined
   }
   t.equal(near.sibling(), undefined, 'nobody is named')

@@ -95,7 +95,9 @@ t.test('objects come from the sibling that brings them, and from the parent if t
   const failed = () => {
     failures += 1
   }
-  const calls = createObjectCalls({ ask, near: { sibling: () => ({ ask: near, failed }) } })
+  const left = new AbortController().signal
+  const sibling = { ask: near, failed, left, elsewhere: async () => {} }
+  const calls = createObjectCalls({ ask, near: { sibling: () => sibling } })
   const come = async () => [await calls([largeSha], 1), paths.length, failures]
   t.same(await come(), [[large], 0, 0])
   t.same(await come(), [[large], 1, 1], 'not what was asked for')
