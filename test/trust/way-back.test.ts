@@ -3,7 +3,8 @@
 
 import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
-import { openRevocations, type Revocation, revokedFileIn } from '../../src/trust/admission/revocations.ts'
+import type { Revocation } from '../../src/trust/admission/revocation-statements.ts'
+import { openRevocations, revokedFileIn } from '../../src/trust/admission/revocations.ts'
 import { acceptRenewal, requestEnrolment } from '../../src/trust/enrolment.ts'
 import { openFleet } from '../../src/trust/fleet.ts'
 import type { NodeIdentity } from '../../src/trust/identity.ts'

@@ -17,7 +17,7 @@ import type { NodeRecord, TokenRecord } from './admission-records.ts'
 import { type Desk, replyFor } from './desk.ts'
 import { giveTo, noteRevoked, settle, takeFrom } from './name-changes.ts'
 import { renew } from './renewals.ts'
-import type { Revocation } from './revocations.ts'
+import type { Revocation } from './revocation-statements.ts'
 
 export interface TokenWish {
   ttlMs: number

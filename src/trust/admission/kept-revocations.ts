@@ -3,7 +3,7 @@
 
 import { limits } from '../../model/limits.ts'
 import type { NodeName, Sha256 } from '../../model/names.ts'
-import type { Revocation } from './revocations.ts'
+import type { Revocation } from './revocation-statements.ts'
 
 /**
  * The newest of those that a person made, and beside them those of replaced keys. Replacements never push

@@ -6,7 +6,7 @@ import { limits } from '../../model/limits.ts'
 import type { Instant, NodeName, Sha256 } from '../../model/names.ts'
 import type { NodeRecord } from './admission-records.ts'
 import type { Desk } from './desk.ts'
-import { type Revocation, revocationOf } from './revocations.ts'
+import { type Revocation, revocationOf } from './revocation-statements.ts'
 
 type Parts = Pick<Desk, 'records' | 'revocations' | 'clock' | 'authority'>
 

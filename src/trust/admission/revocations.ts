@@ -1,36 +1,17 @@
-// The keys that the fleet has turned away: those of revoked nodes, and those that were replaced. Each stands in a statement of its own, signed by the fleet's authority, so anybody may pass it on, up
-// as well as down. Statements only gather: there is no version to fall back behind.
+// The keys that the fleet has turned away: those of revoked nodes, and those that were replaced.
+// Each stands in a statement of its own, so anybody may pass it on, up as well as down. Statements only
+// gather: there is no version to fall back behind.
 
-import { hash, type KeyObject, sign, verify, X509Certificate } from 'node:crypto'
+import { hash, X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
-import * as v from 'valibot'
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
-import { type Instant, instantSchema, nodeNameSchema, type Sha256, sha256Schema } from '../../model/names.ts'
-import { parseJson, parserOf } from '../../model/parse.ts'
+import type { Instant, Sha256 } from '../../model/names.ts'
 import { takingTurns } from '../../work/turns.ts'
 import { readIfThere } from '../../world/read-if-there.ts'
 import type { Disk } from '../../world/world.ts'
-import { preAuthenticationEncoding } from '../envelope.ts'
 import { endsFirst, isStronger, keptOf } from './kept-revocations.ts'
-
-const revocationSchema = v.strictObject({
-  node: nodeNameSchema,
-  keyId: sha256Schema,
-  at: instantSchema,
-  /** The name went to another key; absent: a person revoked the node. */
-  replaced: v.exactOptional(v.literal(true)),
-  /** Base64 of the authority's signature of the fields before. */
-  sig: v.pipe(v.string(), v.regex(/^[A-Za-z0-9+/]{86}==$/)),
-})
-export type Revocation = v.InferOutput<typeof revocationSchema>
-
-const parseStatements = parserOf(
-  v.pipe(
-    v.array(revocationSchema),
-    v.maxLength(limits.revocationsKept + limits.replacementsKept, 'more revocations than a fleet keeps'),
-  ),
-)
+import { checkSigned, parseRevocations, type Revocation } from './revocation-statements.ts'
 
 export interface Revocations {
   has(keyId: Sha256): boolean
@@ -51,16 +32,6 @@ export interface Revocations {
   add(statements: readonly Revocation[]): Promise<Revocation[]>
   /** Calls the listener with those that were not known before. */
   onAdded(listener: (added: readonly Revocation[]) => void): void
-}
-
-/** A message that holds statements. Throws `bad-input`. */
-export function parseRevocations(bytes: Uint8Array, where: string): Revocation[] {
-  return parseStatements(parseJson(bytes, where, limits.revocationMarksMax), where)
-}
-
-/** `authority` is the authority's private key. */
-export function revocationOf(what: Omit<Revocation, 'sig'>, authority: KeyObject): Revocation {
-  return { ...what, sig: sign(null, signedBytes(what), authority).toString('base64') }
 }
 
 /** In the home of every node. */
@@ -121,14 +92,4 @@ function checkRoom(kept: readonly Revocation[], now: Instant): void {
       `there is room from ${new Date(freeAt).toISOString()} on; until then a machine that joins with a token of ` +
       'banyan token create --replaces NODE takes the name, and the former key is turned away',
   })
-}
-
-function checkSigned({ sig, ...what }: Revocation, authority: KeyObject): void {
-  if (verify(null, signedBytes(what), authority, Buffer.from(sig, 'base64'))) return
-  throw new Failure('untrusted', `the revocation of ${what.node} is not signed by the fleet's authority`)
-}
-
-function signedBytes({ node, keyId, at, replaced }: Omit<Revocation, 'sig'>): Buffer {
-  const payload = Buffer.from(JSON.stringify({ node, keyId, at, replaced }))
-  return preAuthenticationEncoding('application/vnd.banyan.revocation.v1+json', payload)
 }
