@@ -38,6 +38,8 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
     ...{ clock, random, log, onAttack },
     store: parts.store,
     memory: parts.store.stamp,
+    damage: parts.store,
+    ...(parts.root && { admitted: parts.root.fleet.admitted }),
     isRoot: parts.root !== null,
     self: parts.settings.name,
     identity: parts.identity,

@@ -24,6 +24,7 @@ export interface StatusParts {
  * make all others look pending.
  */
 export function conditionOf(knowledge: Knowledge, now: Instant, revision: number | null): Condition {
+  if (knowledge.lost === true) return 'silent'
   if (ageOf(knowledge, now) > 2 * limits.heartbeatMs + limits.silentSlackMs) return 'silent'
   if (knowledge.state !== 'converged' || revision === null) return knowledge.state
   return (knowledge.converged ?? 0) >= revision ? 'converged' : 'pending'

@@ -83,6 +83,8 @@ export interface Fleet {
    * name stays taken.
    */
   revoke(name: NodeName): Promise<void>
+  /** The nodes that were admitted and not revoked, without those that are known to the caller. */
+  admitted(isKnown: (node: NodeName) => boolean): Promise<NodeName[]>
   revocations: Revocations
   /** The digest of the revocations that a child knows. */
   revokedHeard(node: NodeName, digest: string): void
@@ -162,6 +164,7 @@ export async function openFleet(parts: {
     enrol: (request, root) => admissions.enrol(request, root),
     createToken: (wish) => admissions.createToken({ ...wish, timestampVersion: signing.timestamp().version }),
     revoke: (name) => admissions.revoke(name),
+    admitted: records.admitted,
     revocations: { ...revocations, add: admissions.learn },
     revokedHeard: revokedHeard.heard,
   }
