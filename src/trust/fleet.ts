@@ -165,7 +165,7 @@ export async function openFleet(parts: {
     createToken: (wish) => admissions.createToken({ ...wish, timestampVersion: signing.timestamp().version }),
     revoke: (name) => admissions.revoke(name),
     admitted: records.admitted,
-    revocations,
+    revocations: { ...revocations, add: admissions.learn },
     revokedHeard: revokedHeard.heard,
   }
 }

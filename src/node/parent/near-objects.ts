@@ -36,7 +36,7 @@ export interface NearObjects {
 }
 
 export interface NearSibling {
-  /** Throws as soon as `left` is aborted. */
+  /** Throws as soon as `left` is aborted. 503 is an answer: the object cannot be had now. */
   ask: ParentCalls['ask']
   /** Another one is to be asked in its place, or the parent. */
   left: AbortSignal
@@ -122,7 +122,8 @@ function askerOf({ http, tls }: NearParts, { near: { node, address, port }, end 
     const bounds = { timeoutMs: limits.requestTimeoutMs, tls: tls(), signal: end.signal }
     const reply = await http.request({ ...bounds, ...call, url, path: asSibling(call.path) })
     const identity = identityOf(reply.certificate)
-    if (identity.role === 'node' && identity.name === node && reply.status < 500) return reply
+    const isAnswer = reply.status < 500 || reply.status === 503
+    if (identity.role === 'node' && identity.name === node && isAnswer) return reply
     throw new Failure('refused', `${url} does not answer as ${node}`, { retry: 'later' })
   }
 }

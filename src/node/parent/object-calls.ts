@@ -30,6 +30,7 @@ export function createObjectCalls(parts: { ask: Ask; near: Pick<NearObjects, 'si
       throw error
     }
     if (reply.status === 404) return [undefined]
+    if (reply.status === 503) return ['failed']
     const { body } = accepted(reply, path)
     unfinished.drop(digest)
     return [begun.length === 0 ? body : wholeOf(digest, begun, body)]
@@ -44,6 +45,7 @@ export function createObjectCalls(parts: { ask: Ask; near: Pick<NearObjects, 'si
       // A parent of an older version answers one object at a time.
       const [first] = digests
       if (reply.status === 404 && first !== undefined) return await one(asked, first)
+      if (reply.status === 503) return ['failed']
       return parseFrames(accepted(reply, `${digests.length} objects`).body, digests.length)
     } catch (error) {
       const { found, begun } = cutFrames(came.bytes(), digests.length)
@@ -58,10 +60,7 @@ export function createObjectCalls(parts: { ask: Ask; near: Pick<NearObjects, 'si
     if (first !== undefined && (digests.length === 1 || unfinished.of(first).length > 0)) return one(asked, first)
     return several(asked, digests, bytes)
   }
-  /**
-   * What the sibling has for the beginning of the list: nothing if it says that nobody above has the
-   * first object. `failed` if the sibling failed, `left` if another is to be asked in its place.
-   */
+  /** `failed` if the sibling failed, `left` if another is to be asked in its place. */
   const fromNear = async (
     sibling: NearSibling,
     digests: readonly Sha256[],
@@ -70,10 +69,7 @@ export function createObjectCalls(parts: { ask: Ask; near: Pick<NearObjects, 'si
     const { ask, elsewhere } = sibling
     try {
       const found = await from({ ask, elsewhere, roundsMax: limits.nearRoundsMax }, digests, bytes)
-      if (found.every((each, index) => isGenuine(each, digests[index]))) {
-        const absent = found.indexOf(undefined)
-        return absent === -1 ? found : found.slice(0, absent)
-      }
+      if (found.every((each, index) => isGenuine(each, digests[index]))) return found
     } catch (error) {
       if (!(error instanceof Failure)) throw error
       if (sibling.left.aborted) return 'left'
@@ -81,23 +77,41 @@ export function createObjectCalls(parts: { ask: Ask; near: Pick<NearObjects, 'si
     sibling.failed()
     return 'failed'
   }
+  const fromParent = (digests: readonly Sha256[], bytes: number) =>
+    from({ ask: parts.ask, roundsMax: limits.onTheWayRoundsMax }, digests, bytes)
+  /**
+   * The sibling says that nobody has the first object, or that the object cannot be had now. The
+   * parent has the last word on that object alone: the sibling keeps its word on those after it.
+   */
+  const checked = async (sibling: NearSibling, [first = '']: readonly Sha256[], rest: Found[]): Promise<Found[]> => {
+    try {
+      const [found] = await fromParent([first], limits.objectMaxBytes)
+      if (found instanceof Uint8Array) sibling.failed()
+      return [found, ...rest]
+    } catch (error) {
+      // The parent has answered, or there are others: then the failure is that of the one object.
+      if (!(error instanceof Failure) || (error.code !== 'refused' && rest.length === 0)) throw error
+      return ['failed', ...rest]
+    }
+  }
   return async (digests, bytes) => {
-    let absentAt: NearSibling | undefined
     for (let tried = 0; tried < limits.nearChangesMax; tried += 1) {
       const sibling = near.sibling()
       if (sibling === undefined) break
       const found = await fromNear(sibling, digests, bytes)
       if (found === 'left') continue
       if (found === 'failed') break
-      if (found.length > 0) return found
-      absentAt = sibling
-      break
+      if (found[0] instanceof Uint8Array) return contentOf(found)
+      return await checked(sibling, digests, contentOf(found.slice(1)))
     }
-    const fromParent = await from({ ask: parts.ask, roundsMax: limits.onTheWayRoundsMax }, digests, bytes)
-    // The parent has what nobody has, in the sibling's words.
-    if (fromParent[0] !== undefined) absentAt?.failed()
-    return fromParent
+    return await fromParent(digests, bytes)
   }
+}
+
+/** What comes before the first object that the answer does not hold. */
+function contentOf(found: readonly Found[]): Found[] {
+  const end = found.findIndex((each) => !(each instanceof Uint8Array))
+  return end === -1 ? [...found] : found.slice(0, end)
 }
 
 type Ask = ParentCalls['ask']

@@ -15,8 +15,9 @@ import { keyIdOf } from '../keys.ts'
 import { formatToken, keysOfSecret, tokenParentsSchema } from '../token.ts'
 import type { NodeRecord, TokenRecord } from './admission-records.ts'
 import { type Desk, replyFor } from './desk.ts'
-import { giveTo, settle, takeFrom } from './name-changes.ts'
+import { giveTo, noteRevoked, settle, takeFrom } from './name-changes.ts'
 import { renew } from './renewals.ts'
+import type { Revocation } from './revocation-statements.ts'
 
 export interface TokenWish {
   ttlMs: number
@@ -35,6 +36,8 @@ export interface Admissions {
   enrol(request: unknown, root?: NodeName): Promise<EnrolReply>
   /** See `Fleet.revoke`. */
   revoke(name: NodeName): Promise<void>
+  /** As `Revocations.add`, for statements of other nodes. */
+  learn(statements: readonly Revocation[]): Promise<Revocation[]>
 }
 
 const parseWish = parserOf(
@@ -49,11 +52,18 @@ const parseWish = parserOf(
 export async function openAdmissions(parts: Omit<Desk, 'renewed'>): Promise<Admissions> {
   const desk: Desk = { ...parts, renewed: new BoundedMap(limits.renewalsKept) }
   await desk.records.forgetTokens(desk.clock.now())
+  await noteRevoked(desk, desk.revocations.all())
   const inTurn = takingTurns()
   return {
     createToken: (wish) => inTurn(() => createToken(desk, wish)),
     enrol: (request, root) => inTurn(() => enrol(desk, request, root)),
     revoke: (name) => inTurn(() => revoke(desk, name)),
+    learn: (statements) =>
+      inTurn(async () => {
+        const added = await desk.revocations.add(statements)
+        await noteRevoked(desk, added)
+        return added
+      }),
   }
 }
 

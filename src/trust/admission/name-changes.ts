@@ -6,7 +6,7 @@ import { limits } from '../../model/limits.ts'
 import type { Instant, NodeName, Sha256 } from '../../model/names.ts'
 import type { NodeRecord } from './admission-records.ts'
 import type { Desk } from './desk.ts'
-import { revocationOf } from './revocations.ts'
+import { type Revocation, revocationOf } from './revocation-statements.ts'
 
 type Parts = Pick<Desk, 'records' | 'revocations' | 'clock' | 'authority'>
 
@@ -19,34 +19,55 @@ export async function giveTo(
   const before = former === undefined ? [] : [...(former.formerKeys ?? []), former.keyId]
   const formerKeys = before.slice(-limits.formerKeysMax)
   // Keys beyond that belong to as many tries that all failed.
-  await turnAway(parts, name, { keys: before.slice(0, -limits.formerKeysMax), at: since })
+  await replace(parts, name, { keys: before.slice(0, -limits.formerKeysMax), at: since })
   const record: NodeRecord = { keyId, since, revokedAt: null, ...(formerKeys.length > 0 && { formerKeys }) }
   await parts.records.putNode(name, record)
   return await settle(parts, name, record)
 }
 
-/** The name keeps its record, without a key that is good for anything. */
+/**
+ * The name keeps its record, without a key that is good for anything. Throws `too-large`, and changes
+ * nothing, if the fleet could not keep that in mind.
+ */
 export async function takeFrom(parts: Parts, name: NodeName, node: NodeRecord): Promise<void> {
-  const record = { ...node, revokedAt: node.revokedAt ?? parts.clock.now() }
+  const { revocations, authority } = parts
+  const now = parts.clock.now()
+  const isKnown = revocations.get(node.keyId)?.replaced === undefined && revocations.has(node.keyId)
+  if (!isKnown) revocations.checkRoom(now)
+  const record = { ...node, revokedAt: node.revokedAt ?? now }
   if (node.revokedAt === null) await parts.records.putNode(name, record)
+  // Said anew, as of now, if the former statement was pushed out.
+  const { keyId } = node
+  if (!isKnown) await revocations.add([revocationOf({ node: name, keyId, at: now }, authority.privateKey)])
   await settle(parts, name, record)
+}
+
+/** Writes into the records what other nodes have told: statements may be pushed out, records are not. */
+export async function noteRevoked({ records }: Parts, statements: readonly Revocation[]): Promise<void> {
+  for (const { node: name, keyId, at, replaced } of statements) {
+    const node = replaced === true ? undefined : await records.node(name)
+    if (node?.keyId === keyId && node.revokedAt === null) await records.putNode(name, { ...node, revokedAt: at })
+  }
 }
 
 /** Turns away what this record says, if that is not done yet. Resolves with the record as it then is. */
 export async function settle(parts: Parts, name: NodeName, record: NodeRecord): Promise<NodeRecord> {
   const { formerKeys = [], ...rest } = record
   const { keyId, since, revokedAt } = rest
-  if (revokedAt !== null) await turnAway(parts, name, { keys: [keyId], at: revokedAt })
+  if (revokedAt !== null && !parts.revocations.has(keyId)) {
+    const statement = revocationOf({ node: name, keyId, at: revokedAt }, parts.authority.privateKey)
+    await parts.revocations.add([statement])
+  }
   if (formerKeys.length === 0) return rest
-  await turnAway(parts, name, { keys: formerKeys, at: since })
+  await replace(parts, name, { keys: formerKeys, at: since })
   await parts.records.putNode(name, rest)
   return rest
 }
 
-async function turnAway(
+async function replace(
   { revocations, authority }: Parts,
   node: NodeName,
   { keys, at }: { keys: readonly Sha256[]; at: Instant },
 ): Promise<void> {
-  await revocations.add(keys.map((keyId) => revocationOf({ node, keyId, at }, authority.privateKey)))
+  await revocations.add(keys.map((keyId) => revocationOf({ node, keyId, at, replaced: true }, authority.privateKey)))
 }
