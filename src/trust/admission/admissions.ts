@@ -35,7 +35,7 @@ export interface Admissions {
   /** See `Fleet.enrol`. */
   enrol(request: unknown, root?: NodeName): Promise<EnrolReply>
   /** See `Fleet.revoke`. */
-  revoke(name: NodeName): Promise<void>
+  revoke(name: NodeName, seen?: Sha256): Promise<void>
   /** As `Revocations.add`, for statements of other nodes. */
   learn(statements: readonly Revocation[]): Promise<Revocation[]>
 }
@@ -57,7 +57,7 @@ export async function openAdmissions(parts: Omit<Desk, 'renewed'>): Promise<Admi
   return {
     createToken: (wish) => inTurn(() => createToken(desk, wish)),
     enrol: (request, root) => inTurn(() => enrol(desk, request, root)),
-    revoke: (name) => inTurn(() => revoke(desk, name)),
+    revoke: (name, seen) => inTurn(() => revoke(desk, name, seen)),
     learn: (statements) =>
       inTurn(async () => {
         const added = await desk.revocations.add(statements)
@@ -201,10 +201,10 @@ async function giveName(
   await desk.records.putToken(tokenId, { ...token, used: token.used + 1 })
 }
 
-async function revoke(desk: Desk, name: NodeName): Promise<void> {
+async function revoke(desk: Desk, name: NodeName, seen: Sha256 | undefined): Promise<void> {
   const node = await desk.records.node(name)
   if (node === undefined) {
     throw new Failure('not-found', `there is no node ${name}`, { hint: 'banyan nodes lists the names' })
   }
-  await takeFrom(desk, name, node)
+  await takeFrom(desk, { name, node, seen })
 }

@@ -26,20 +26,35 @@ export async function giveTo(
 }
 
 /**
- * The name keeps its record, without a key that is good for anything. Throws `too-large`, and changes
- * nothing, if the fleet could not keep that in mind.
+ * The name keeps its record, without a key that is good for anything. `seen`: the key that the newest
+ * report of the node was signed with; a restored root may know an older one only. Throws `too-large`, and
+ * changes nothing, if the fleet could not keep that in mind.
  */
-export async function takeFrom(parts: Parts, name: NodeName, node: NodeRecord): Promise<void> {
-  const { revocations, authority } = parts
-  const now = parts.clock.now()
-  const isKnown = revocations.get(node.keyId)?.replaced === undefined && revocations.has(node.keyId)
-  if (!isKnown) revocations.checkRoom(now)
-  const record = { ...node, revokedAt: node.revokedAt ?? now }
+export async function takeFrom(
+  parts: Parts,
+  { name, node, seen = node.keyId }: { name: NodeName; node: NodeRecord; seen?: Sha256 | undefined },
+): Promise<void> {
+  const at = parts.clock.now()
+  if (!isRevoked(parts, node.keyId)) parts.revocations.checkRoom(at)
+  const record = { ...node, revokedAt: node.revokedAt ?? at }
   if (node.revokedAt === null) await parts.records.putNode(name, record)
   // Said anew, as of now, if the former statement was pushed out.
-  const { keyId } = node
-  if (!isKnown) await revocations.add([revocationOf({ node: name, keyId, at: now }, authority.privateKey)])
+  await turnAway(parts, { node: name, keyId: node.keyId })
+  if (!parts.revocations.has(seen)) await turnAway(parts, { node: name, keyId: seen })
   await settle(parts, name, record)
+}
+
+/** Resolves once it is said, as of now, that this key was revoked. */
+export async function turnAway(parts: Parts, key: { node: NodeName; keyId: Sha256 }): Promise<void> {
+  const { node, keyId } = key
+  if (isRevoked(parts, keyId)) return
+  const at = parts.clock.now()
+  await parts.revocations.add([revocationOf({ node, keyId, at }, parts.authority.privateKey)])
+}
+
+function isRevoked({ revocations }: Parts, keyId: Sha256): boolean {
+  const known = revocations.get(keyId)
+  return known !== undefined && known.replaced === undefined
 }
 
 /** Writes into the records what other nodes have told: statements may be pushed out, records are not. */
@@ -64,7 +79,8 @@ export async function settle(parts: Parts, name: NodeName, record: NodeRecord): 
   return rest
 }
 
-async function replace(
+/** Resolves once it is said of these keys, which had the name, that they have it no more. */
+export async function replace(
   { revocations, authority }: Parts,
   node: NodeName,
   { keys, at }: { keys: readonly Sha256[]; at: Instant },
