@@ -72,7 +72,9 @@ export function nodeInfoOf(
   const machines = machinesAt(knowledge.sightings, now).map(({ machine: { addresses }, state, converged, at }) => ({
     ...{ addresses, state, converged, ageMs: Math.max(0, now - at) },
   }))
-  return { ...knowledge, condition, ageMs: ageOf(knowledge, now), ...(machines.length > 0 && { machines }) }
+  const cloned = knowledge.sightings?.cloned
+  const clones = machines.length > 0 && { machines, ...(cloned && { cloned }) }
+  return { ...knowledge, condition, ageMs: ageOf(knowledge, now), ...clones }
 }
 
 export function subtreeStatusOf({ self, revision, knowledge, now }: StatusParts): SubtreeStatus {

@@ -3,11 +3,11 @@
 
 import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
-import { openRevocations, type Revocation, revocationOf, revokedFileIn } from '../../src/trust/admission/revocations.ts'
+import type { Revocation } from '../../src/trust/admission/revocation-statements.ts'
+import { openRevocations, revokedFileIn } from '../../src/trust/admission/revocations.ts'
 import { acceptRenewal, requestEnrolment } from '../../src/trust/enrolment.ts'
 import { openFleet } from '../../src/trust/fleet.ts'
 import type { NodeIdentity } from '../../src/trust/identity.ts'
-import { privateKeyFromPem } from '../../src/trust/keys.ts'
 import { acme, dayMs, failureOf, home, start } from './acme.ts'
 import { join, newKey, renewal, tokenOf } from './joining.ts'
 import { memoryDisk } from './memory-disk.ts'
@@ -96,27 +96,6 @@ t.test('statements gather, whoever brings them, and only those of the authority'
   const forged: Revocation[] = [...foreign.fleet.revocations.all(), { ...first, keyId: 'a'.repeat(64) }]
   for (const statement of forged) t.equal((await failureOf(node.add([statement]))).code, 'untrusted')
   t.equal(node.digest(), known.digest())
-})
-
-t.test('the newest revocations are kept, the same ones everywhere', async (t) => {
-  const [one, other] = [newKey('ca'), memoryDisk()]
-  const root = await acme()
-  await other.makeFolder('/n')
-  const ca = await root.disk.read(`${home}/fleet/ca.crt.pem`)
-  const node = await openRevocations({ file: '/n/revoked.json', ca: Buffer.from(ca).toString(), disk: other })
-  t.equal(
-    (await failureOf(node.add([revocationOf({ node: 'n', keyId: 'b'.repeat(64), at: 1 }, one)]))).code,
-    'untrusted',
-  )
-  const key = await root.disk.read(`${home}/fleet/keys/ca.key.pem`)
-  const authority = privateKeyFromPem(Buffer.from(key).toString(), 'ca')
-  const many = Array.from({ length: limits.revocationsKept + 5 }, (_, n) =>
-    revocationOf({ node: `n${n}`, keyId: n.toString(16).padStart(64, '0'), at: n }, authority),
-  )
-  await node.add(many)
-  t.equal(node.all().length, limits.revocationsKept)
-  t.notOk(node.has('0'.repeat(64)), 'the oldest has gone')
-  t.same(await node.add(many.slice(0, 5)), [], 'and does not come back')
 })
 
 t.test('a restored root enters nobody again whom the fleet has turned away since the copy', async (t) => {

@@ -15,8 +15,9 @@ import { keyIdOf } from '../keys.ts'
 import { formatToken, keysOfSecret, tokenParentsSchema } from '../token.ts'
 import type { NodeRecord, TokenRecord } from './admission-records.ts'
 import { type Desk, replyFor } from './desk.ts'
-import { giveTo, settle, takeFrom } from './name-changes.ts'
+import { giveTo, noteRevoked, settle, takeFrom } from './name-changes.ts'
 import { renew } from './renewals.ts'
+import type { Revocation } from './revocation-statements.ts'
 
 export interface TokenWish {
   ttlMs: number
@@ -34,7 +35,9 @@ export interface Admissions {
   /** See `Fleet.enrol`. */
   enrol(request: unknown, root?: NodeName): Promise<EnrolReply>
   /** See `Fleet.revoke`. */
-  revoke(name: NodeName): Promise<void>
+  revoke(name: NodeName, seen?: Sha256): Promise<void>
+  /** As `Revocations.add`, for statements of other nodes. */
+  learn(statements: readonly Revocation[]): Promise<Revocation[]>
 }
 
 const parseWish = parserOf(
@@ -49,11 +52,18 @@ const parseWish = parserOf(
 export async function openAdmissions(parts: Omit<Desk, 'renewed'>): Promise<Admissions> {
   const desk: Desk = { ...parts, renewed: new BoundedMap(limits.renewalsKept) }
   await desk.records.forgetTokens(desk.clock.now())
+  await noteRevoked(desk, desk.revocations.all())
   const inTurn = takingTurns()
   return {
     createToken: (wish) => inTurn(() => createToken(desk, wish)),
     enrol: (request, root) => inTurn(() => enrol(desk, request, root)),
-    revoke: (name) => inTurn(() => revoke(desk, name)),
+    revoke: (name, seen) => inTurn(() => revoke(desk, name, seen)),
+    learn: (statements) =>
+      inTurn(async () => {
+        const added = await desk.revocations.add(statements)
+        await noteRevoked(desk, added)
+        return added
+      }),
   }
 }
 
@@ -191,10 +201,10 @@ async function giveName(
   await desk.records.putToken(tokenId, { ...token, used: token.used + 1 })
 }
 
-async function revoke(desk: Desk, name: NodeName): Promise<void> {
+async function revoke(desk: Desk, name: NodeName, seen: Sha256 | undefined): Promise<void> {
   const node = await desk.records.node(name)
   if (node === undefined) {
     throw new Failure('not-found', `there is no node ${name}`, { hint: 'banyan nodes lists the names' })
   }
-  await takeFrom(desk, name, node)
+  await takeFrom(desk, { name, node, seen })
 }
