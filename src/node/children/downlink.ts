@@ -33,7 +33,11 @@ export interface DownlinkParts {
   /** Whether this node has no word from above, or only an old one. */
   isCutOff(): boolean
   /** See `ObjectSource.firstOf`. */
-  objects(digests: readonly Sha256[], bytes: number, asker: Asker): Promise<Found[] | 'coming' | 'elsewhere'>
+  objects(
+    digests: readonly Sha256[],
+    bytes: number,
+    caller: { node: NodeName; asker: Asker },
+  ): Promise<Found[] | 'coming' | 'elsewhere'>
   /** Another handout is due once this node takes part in the swarms that are new to it. */
   announce(announced: Announced): { handout: Handout; isNew: boolean }
   /** Resolves once this node takes part in the new swarms that it can, or after a short while. */
@@ -223,26 +227,26 @@ async function answerTo(
   const tuf = /^GET \/v1\/tuf\/((?:\d+\.)?[a-z]+\.json)$/.exec(name)?.[1]
   if (tuf !== undefined) return bytesOrAbsent(await parts.tufFile(tuf))
   const digests = request.method === 'GET' ? digestsIn(request.path) : undefined
-  if (digests !== undefined) return await objects(parts, digests, request.query)
+  if (digests !== undefined) return await objects(parts, digests, { node: caller.name, query: request.query })
   return json(404, { failure: { code: 'not-found', message: `no such call: ${name.slice(0, 200)}` } })
 }
 
 async function objects(
   parts: DownlinkParts,
   digests: readonly Sha256[],
-  query: HttpRequest['query'],
+  { node, query }: { node: NodeName; query: HttpRequest['query'] },
 ): Promise<HttpResponse> {
-  const asker = query['near'] === undefined ? 'child' : 'sibling'
+  const caller = { node, asker: query['near'] === undefined ? 'child' : 'sibling' } as const
   if (digests.length === 1) {
     const from = wholeNumber(query['from'] ?? '0', 'objects: from')
-    const found = await parts.objects(digests, limits.objectMaxBytes, asker)
+    const found = await parts.objects(digests, limits.objectMaxBytes, caller)
     if (found === 'coming' || found === 'elsewhere') return { status: statusWithout[found] }
     const [one] = found
     if (one === 'failed') throw new Failure('unreachable', 'it cannot be had just now', { retry: 'later' })
     return bytesOrAbsent(one?.subarray(Math.min(from, one.length)))
   }
   const bytes = Math.min(wholeNumber(query['bytes'], 'objects: bytes'), limits.objectsAnswerBytes)
-  const found = await parts.objects(digests, bytes, asker)
+  const found = await parts.objects(digests, bytes, caller)
   if (found === 'coming' || found === 'elsewhere') return { status: statusWithout[found] }
   return bytesOrAbsent(framesOf(found))
 }

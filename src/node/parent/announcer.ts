@@ -54,7 +54,7 @@ export function startAnnouncer(parts: AnnouncerParts): Announcer {
       objectsFailed = node
       askSoon()
     },
-    elsewhere: askSoon,
+    asks: askSoon,
   }))
   let timer: Timer | undefined
   let dueMs = 0

@@ -16,6 +16,8 @@ const small = new Uint8Array(Buffer.from('small'))
 const nothing = new Uint8Array()
 const [largeSha, smallSha] = [sha256Of(large), sha256Of(small)]
 
+const waiting = () => ({ isInVain: () => false })
+
 /** A parent whose answers are cut off after so many bytes, one after the other. */
 function parentThat(answers: readonly { body: Uint8Array; cutAfter?: number; status?: number }[]) {
   const paths: string[] = []
@@ -98,7 +100,7 @@ t.test('objects come from the sibling that brings them, and from the parent if t
     failures += 1
   }
   const left = new AbortController().signal
-  const sibling = { ask: near, failed, left, elsewhere: async () => {} }
+  const sibling = { ask: near, failed, left, elsewhere: async () => {}, waiting }
   const calls = createObjectCalls({ ask, near: { sibling: () => sibling } })
   const come = async () => [await calls([largeSha], 1), paths.length, failures]
   t.same(await come(), [[large], 0, 0])
@@ -115,6 +117,7 @@ t.test('a sibling is not believed for ever that an object cannot be had, or that
     ask: async () => ({ status: near.status, body: near.answers.shift() ?? framesOf([]), certificate: nothing }),
     left: new AbortController().signal,
     elsewhere: async () => {},
+    waiting,
     failed: () => {
       near.failures += 1
     },

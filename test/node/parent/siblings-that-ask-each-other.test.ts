@@ -63,7 +63,7 @@ async function siblings() {
       named: { has: () => true, isManifest: () => false, namedBy: () => undefined, learn: () => {} },
     })
     const parts: Partial<DownlinkParts> = {
-      ...{ clock, log, random, objects: source.firstOf },
+      ...{ clock, log, random, objects: (asked, most, { asker }) => source.firstOf(asked, most, asker) },
       revocations: {
         has: () => false,
         digest: () => '',
