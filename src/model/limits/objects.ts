@@ -65,6 +65,13 @@ export const objectLimits = {
   nearSilentMs: 6 * minute,
   /** And after this time whatever the parent says. A sibling can fetch, and give nothing. */
   nearLongestMs: 15 * minute,
+  /** A connection to a sibling for objects has to stand within this time. It is near, and may be busy. */
+  nearConnectMs: 4 * second,
+  /**
+   * A node that has failed to reach so many siblings one after the other, and none in between, may be
+   * cut off from all of them: it asks its parent until they have rested.
+   */
+  nearUnreachedMax: 6,
   /** A sibling's answer has to bring `httpFreeAnswerBytes` in this time: it is near. */
   nearPaceMs: 30 * second,
   /** So slowly an answer may arrive over the thinnest link: 32 kbit/s, half of it for other things. */
