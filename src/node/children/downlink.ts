@@ -15,6 +15,7 @@ import { retryAfterS } from '../../model/wire/retry-after.ts'
 import type { Asker } from '../../objects/object-source.ts'
 import { openMetricsType } from '../../report/open-metrics.ts'
 import type { Announced } from '../../tracker/tracker.ts'
+import { bucketsAskedFor } from '../../trust/admission/revocation-buckets.ts'
 import { parseRevocations } from '../../trust/admission/revocation-statements.ts'
 import type { Revocations } from '../../trust/admission/revocations.ts'
 import { type Identity, identityOf } from '../../trust/identity.ts'
@@ -50,7 +51,7 @@ export interface DownlinkParts {
   clockHeard(node: NodeName, at: Instant): void
   /** The version of the timestamp that a child trusts. */
   versionHeard(node: NodeName, version: number): void
-  revocations: Pick<Revocations, 'has' | 'digest' | 'all' | 'add'>
+  revocations: Pick<Revocations, 'has' | 'digest' | 'bucketDigests' | 'inBuckets' | 'add'>
   /** The digest of the revocations that a child knows. */
   revokedHeard(node: NodeName, digest: string): void
 }
@@ -172,12 +173,22 @@ function callsOf(parts: DownlinkParts, watchers: Watchers, turns: Turns): Readon
         return json(200, await turns.reports.run(node, taken))
       },
     ],
-    ['GET /v1/revoked', async () => json(200, parts.revocations.all())],
+    ['GET /v1/revoked/digests', async () => json(200, { digests: parts.revocations.bucketDigests() })],
+    [
+      'GET /v1/revoked',
+      async ({ query }) => {
+        const asked = bucketsAskedFor(query['buckets'], limits.revocationBucketsPerAskMax)
+        return json(200, parts.revocations.inBuckets(asked))
+      },
+    ],
     [
       'POST /v1/revoked',
       async ({ body }, node) => {
-        const statements = parseRevocations(body, `revocations from ${node}`)
-        return json(200, { added: (await parts.revocations.add(statements)).length })
+        const taken = async () => {
+          const statements = parseRevocations(body, `revocations from ${node}`)
+          return { added: (await parts.revocations.add(statements)).length }
+        }
+        return json(200, await turns.reports.run(node, taken))
       },
     ],
     [
