@@ -1,5 +1,6 @@
-// Runs the tests: `node test/run.js` all but the end-to-end tests, `node test/run.js e2e` those,
-// `node test/run.js FILE...` these files. `--reporter=tap` prints TAP; `--jobs=N` is the number of
+// Runs the tests: `node test/run.js` all that take minutes, `node test/run.js packages` the rest of
+// those with real package managers, `node test/run.js e2e` the end-to-end tests, `node test/run.js
+// FILE...` these files. `--reporter=tap` prints TAP; `--jobs=N` is the number of
 // processes at a time; `--timeout=S` the limit of a file in seconds. Plain JavaScript, so that a
 // Node that is too old gets one clear line.
 
@@ -48,6 +49,13 @@ const longest = [
   'test/swarm/same-payload.test.ts',
 ]
 /**
+ * Whoever loads these drives real package managers: half of the time of all tests. `packages` runs
+ * them, but for one file of each package manager, which belongs to every run.
+ */
+const packageManagers = ['deb-world.ts', 'rpm-machine.ts'].map((file) => path.join('test', 'reconcile', file))
+const alsoPackages = [path.join('test', 'reconcile', 'deb-provider.test.ts')]
+const inEveryRun = ['deb.test.ts', 'rpm.test.ts'].map((file) => path.join('test', 'reconcile', file))
+/**
  * Simulated time watches all that happens in its process: its tests share none with tests of real
  * disks and sockets.
  */
@@ -71,9 +79,9 @@ if (Number.parseInt(process.versions.node, 10) < 26) {
   process.exit(1)
 }
 
-const { files, reporter, jobs, timeoutS, isEndToEnd } = parsed(process.argv.slice(2))
+const { files, reporter, jobs, timeoutS, group } = parsed(process.argv.slice(2))
 const print = reporter === 'tap' ? tapReporter() : await listReporter()
-const waiting = isEndToEnd ? files.map((file) => [file]) : processesFor(files)
+const waiting = group === 'e2e' ? files.map((file) => [file]) : processesFor(files)
 await Promise.all(Array.from({ length: jobs }, runWaiting))
 print.end()
 
@@ -231,10 +239,12 @@ async function listReporter() {
 }
 
 function parsed(args) {
-  const isEndToEnd = args[0] === 'e2e'
-  const options = { reporter: 'list', jobs: isEndToEnd ? '1' : '2', timeout: '1200' }
+  const [first = ''] = args
+  const group = first === 'e2e' || first === 'packages' ? first : 'usual'
+  // A test often waits for a disk or a process; end-to-end tests are whole trees.
+  const options = { reporter: 'list', jobs: group === 'e2e' ? '1' : '3', timeout: '1200' }
   const named = []
-  for (const argument of isEndToEnd ? args.slice(1) : args) {
+  for (const argument of group === 'usual' ? args : args.slice(1)) {
     const [, option, value] = /^--(reporter|jobs|timeout)=(\w+)$/.exec(argument) ?? []
     if (option !== undefined) options[option] = value
     else if (argument.startsWith('-')) {
@@ -244,15 +254,20 @@ function parsed(args) {
       process.exit(1)
     } else named.push(path.relative(root, path.resolve(argument)))
   }
-  const isWanted = (file) => file.startsWith(path.join('test', 'e2e')) === isEndToEnd
-  const files = named.length > 0 ? named : allTests().filter(isWanted)
   return {
-    files,
-    isEndToEnd,
+    files: named.length > 0 ? named : allTests().filter((file) => groupOf(file) === group),
+    group,
     reporter: options.reporter,
     jobs: Number(options.jobs),
     timeoutS: Number(options.timeout),
   }
+}
+
+function groupOf(file) {
+  if (file.startsWith(path.join('test', 'e2e'))) return 'e2e'
+  if (inEveryRun.includes(file)) return 'usual'
+  const isOfPackages = alsoPackages.includes(file) || packageManagers.some((each) => loads(file, each))
+  return isOfPackages ? 'packages' : 'usual'
 }
 
 function allTests() {

@@ -6,6 +6,7 @@ import path from 'node:path'
 import { type Daemons, openDaemons, type Payload } from './daemons.ts'
 import { bytesOf, type Load, treeOverheadBytes } from './load.ts'
 import { familyOf, memoryOf } from './processes.ts'
+import { createRot, scrubEvery } from './rot.ts'
 import type { Lab } from './site.ts'
 import { type Details, type Options, type Prepared, rootOf, type System, takersOf } from './system.ts'
 
@@ -31,21 +32,29 @@ async function prepare(lab: Lab, load: Load, { trouble, settles }: Options): Pro
   const daemons = openDaemons(lab)
   await daemons.plant()
   const root = rootOf(lab)
-  const payloads = await publish(lab, daemons, load, settles)
+  const payloads = await publish(lab, daemons, load, { installs: settles, rots: trouble === 'rot' })
+  const rot =
+    trouble === 'rot' && payloads[0] ? createRot(lab, daemons, payloads[0], (isSo) => until(isSo, 5_000)) : null
   const isOne = payloads.length === 1
   return {
     bytes: payloads.reduce((sum, { size }) => sum + size, 0),
     go: async () => {
       await daemons.ask(root, 'POST', '/release', { message: 'lab', allowRemovals: false })
       const gone = trouble === 'kill-taker' ? await killTaker(lab, daemons, bytesOf(load)) : undefined
+      await rot?.unfinished()
       const takers = takersOf(lab).flatMap(({ name }) => (name === gone ? [] : [name]))
       const files = takers.flatMap((name) => payloads.map((payload) => daemons.fileOf(name, payload)))
       const times = await appeared(files)
       if (!isOne) return Math.max(...times)
+      if (rot !== null) {
+        await rot.whole()
+        return Date.now()
+      }
       const transfers = await Promise.all(takers.map((name) => completed(daemons, name)))
       return Math.max(...transfers.map(({ completedAt }) => completedAt ?? 0))
     },
     details: async (): Promise<Details> => {
+      if (rot !== null) return await rot.details()
       if (settles) return { converged: await convergedOf(lab, daemons) }
       if (lab.plan.isLoopback !== true) return {}
       const [leech = ''] = takersOf(lab).map(({ name }) => name)
@@ -62,7 +71,12 @@ async function prepare(lab: Lab, load: Load, { trouble, settles }: Options): Pro
  * where this is not to be measured either, it waits for a window, so that early nodes do not
  * install on the cores that the last ones still need.
  */
-async function publish(lab: Lab, daemons: Daemons, load: Load, installs: boolean): Promise<Payload[]> {
+async function publish(
+  lab: Lab,
+  daemons: Daemons,
+  load: Load,
+  { installs, rots }: { installs: boolean; rots: boolean },
+): Promise<Payload[]> {
   const root = rootOf(lab)
   const sources: string[] = []
   for (const [name, size] of load.sizes) {
@@ -81,8 +95,9 @@ async function publish(lab: Lab, daemons: Daemons, load: Load, installs: boolean
   const windows = `windows:\n  later: { from: '${hour}:00', until: '${hour}:59' }\n`
   const window = installs ? '' : '    window: later\n'
   const rules = `rules:\n  - nodes: all\n    except: [headquarters]\n    packages: { ${packages} }\n${window}`
+  const limits = rots ? `limits:\n  - nodes: all\n    scrub: ${scrubEvery}\n` : ''
   const groups = `groups:\n  headquarters: { names: [${root}] }\n`
-  await writeFile(path.join(daemons.homeOf(root), 'policy.yaml'), (installs ? '' : windows) + groups + rules)
+  await writeFile(path.join(daemons.homeOf(root), 'policy.yaml'), (installs ? '' : windows) + groups + limits + rules)
   return published.map(({ payload }) => payload)
 }
 

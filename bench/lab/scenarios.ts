@@ -114,6 +114,17 @@ export const scenarios: readonly Scenario[] = [
     aims: { wan: 1.05, time: 1.5 },
   },
   {
+    name: 'rot',
+    title:
+      'A root, a staging server and a node; ten bytes flipped in their stores, four of them while the payload comes in',
+    plan: withStaging(1, 50),
+    load: one(64),
+    systems: [banyan],
+    trouble: 'rot',
+    mbit: 50,
+    aims: null,
+  },
+  {
     name: 'levels',
     title: 'Three levels of staging servers, each behind 50 Mbit/s, with 1, 1 and 2 nodes',
     plan: {

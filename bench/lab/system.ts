@@ -21,9 +21,10 @@ export interface Options {
 
 /**
  * `kill-taker`: the node that takes most from the parent dies when half of the load has come over
- * the first link.
+ * the first link. `rot`: bytes are flipped in the stores of all nodes, and the time is that at which
+ * the last one is healed.
  */
-export type Trouble = 'none' | 'kill-taker'
+export type Trouble = 'none' | 'kill-taker' | 'rot'
 
 export interface Prepared {
   /** What each machine has to get, in bytes. */
@@ -43,6 +44,10 @@ export interface Details {
   leechPeak?: number
   /** From the moment that the last node began to want it. */
   transferSeconds?: number
+  /** Bytes that were flipped, what came again for them, and the nodes that told of an attack. */
+  flips?: number
+  againBytes?: number
+  attacks?: number
   /** Nodes that have converged. */
   converged?: number
 }

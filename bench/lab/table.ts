@@ -27,6 +27,12 @@ export function tableOf(scenario: Scenario, measured: readonly Measured[]): stri
           'last node / ideal': (runs) => spread(runs.map(timeShareOf)),
           'last node / one transfer': (runs) => spread(runs.flatMap(({ seconds }) => over(seconds, floor))),
           seconds: secondsOf,
+          ...(scenario.trouble === 'rot' && {
+            'bytes flipped': (runs: readonly Measured[]) => spread(runs.flatMap(({ details }) => details.flips ?? [])),
+            'bytes that came again': (runs: readonly Measured[]) =>
+              spread(runs.flatMap(({ details }) => details.againBytes ?? [])),
+            'attacks told': (runs: readonly Measured[]) => spread(runs.flatMap(({ details }) => details.attacks ?? [])),
+          }),
           'cores busy, %': (runs) => spread(runs.map(({ busy }) => busy * 100)),
         }
   const lines = rows.map(({ name, runs }) => [
