@@ -259,13 +259,16 @@ export function engineContract(t: Test, open: (t: Test) => Promise<EngineWorld>)
   check('a payload in the background leaves the rate to the others', async (t, world) => {
     const [first, second] = ['behind', 'before'].map((name) => payloadFrom(name, { size: 2 * MiB, pieceLength }))
     if (first === undefined || second === undefined) return
-    const root = await seed(world, 'root', first, { rates: { upload: MiB, download: null } })
+    // Slow until both have begun: the first would be through before the second engine runs.
+    const root = await seed(world, 'root', first, { rates: { upload: MiB / 16, download: null } })
     await world.passage.until(root.disk.write(`${root.folder}/${second.spec.payload.sha256}`, second.bytes))
     await world.passage.until(root.swarm.adopt(second.spec))
     root.swarm.setBackground(new Set([first.spec.manifest]))
     const one = await fetching(world, 'one', first, [root.as('parent')])
     await world.passage.until(one.event('changed', ({ have }) => have === 'some'))
     const two = await fetching(world, 'two', second, [root.as('parent')])
+    await world.passage.until(two.event('changed', ({ have }) => have === 'some'))
+    root.swarm.setRates({ upload: MiB, download: null })
     await checkWhole(t, world, two, second)
     t.not(one.transfer(first).state, 'complete', 'which began earlier')
     root.swarm.setBackground(new Set())

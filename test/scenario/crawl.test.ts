@@ -60,6 +60,8 @@ async function crawls(
     if (path.startsWith('/v1/objects/') && to === tree.root.simulated.address) objectBytes += responseBytes
   })
   const crossed = () => simulation.network.crossed('site-1').inBytes
+  const crossedUp = () => simulation.network.crossed('site-1').outBytes
+  const beforeUp = crossedUp()
   const before = crossed()
   await tree.release(wanted)
   const tookMs = await settles(check, tree, { withinMs: 12 * hourMs })
@@ -69,6 +71,8 @@ async function crawls(
   const times = tookMs / ((bytes / is.bytesPerSecond) * 1000)
   check.ok(copies <= is.copies, `${copies.toFixed(3)} copies of ${(bytes / MiB).toFixed(1)} MiB`)
   check.ok(objectBytes <= 1.03 * bytes, `${(objectBytes / bytes).toFixed(3)} copies of them without all else`)
+  const up = (crossedUp() - beforeUp) / bytes
+  check.ok(up <= 0.5, `${up.toFixed(3)} of that went up: announces and reports`)
   check.ok(times <= is.times, `${times.toFixed(2)} times as long as one copy takes`)
 }
 

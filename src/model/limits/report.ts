@@ -54,6 +54,15 @@ export const reportLimits = {
    */
   reportFutureMs: 10 * minute,
   /**
+   * The part of the time that sending reports may take on a link that is slow at it. Reports that wait
+   * meanwhile give way to newer ones of the same node.
+   */
+  reportsSendingShare: 0.1,
+  /** A batch that is answered within this time is followed by the next one at once. */
+  reportsQuickMs: 1 * second,
+  /** The longest pause after a batch: what the root knows is not older than this. */
+  reportsPauseMaxMs: 1 * minute,
+  /**
    * A node without news reports this often. Shorter: the root of 100,000 nodes would take in more
    * than 110 reports a second for nothing. Longer: it takes longer until a dead machine is seen.
    */

@@ -50,6 +50,15 @@ export function answeredOf(
   }
 }
 
+/**
+ * How long to wait before the next batch. A thin link would carry nothing but reports while many
+ * packages change; a backlog of other nodes' reports does not wait. Pure.
+ */
+export function pauseAfterMs(tookMs: number, { sent, waiting }: { sent: number; waiting: number }): number {
+  if (tookMs <= limits.reportsQuickMs || waiting >= sent) return 0
+  return Math.min(tookMs * (1 / limits.reportsSendingShare - 1), limits.reportsPauseMaxMs)
+}
+
 export function startReportSending(parts: {
   clock: Clock
   random: Random
@@ -68,6 +77,7 @@ export function startReportSending(parts: {
   let retryRefused: Timer | undefined
   let stopped = false
   let failures = 0
+  let pausedUntilMs = 0
 
   const retryLater = () => {
     retryRefused ??= clock.after(limits.refusedRetryMs, () => {
@@ -80,10 +90,16 @@ export function startReportSending(parts: {
 
   const sending = repeatable('send reports', log, async () => {
     while (!stopped) {
+      const pauseMs = pausedUntilMs - clock.monotonicMs()
+      if (pauseMs > 0) {
+        retry?.cancel()
+        retry = clock.after(pauseMs, sending.ask)
+        return
+      }
       const outgoing = await outbox.take()
       if (outgoing === undefined) return
       let answer: ReportsAnswer
-      const askedAt = clock.now()
+      const [askedAt, sinceMs] = [clock.now(), clock.monotonicMs()]
       try {
         answer = await parts.send(outgoing.batch)
       } catch (error) {
@@ -103,6 +119,8 @@ export function startReportSending(parts: {
       const waits = answered.refused.filter(({ node, retry }) => retry === 'later' && !isOver(node))
       await outgoing.acknowledge(new Set(waits.map(({ node }) => node)))
       if (answered.refused.length > 0) retryLater()
+      const counts = { sent: outgoing.nodes.length, waiting: outbox.size() }
+      pausedUntilMs = clock.monotonicMs() + pauseAfterMs(clock.monotonicMs() - sinceMs, counts)
     }
   })
   sending.ask()
