@@ -40,7 +40,7 @@ const defectsMax = 20
 
 export async function fuzz(target: FuzzTarget, options: FuzzOptions): Promise<Fuzzed> {
   const { random, reachesNew } = options
-  const corpus = [...target.examples.map(bytesOf), ...seedsOf(target.name)]
+  const corpus = [...target.examples.map(bytesOf), ...seedsOf(target.name), new Uint8Array(0)]
   const defects = new Map<string, Defect>()
   const words = new Set<string>()
   let runs = 0
@@ -63,7 +63,7 @@ export async function fuzz(target: FuzzTarget, options: FuzzOptions): Promise<Fu
     for (let index = 0; index < batchRuns; index += 1) {
       // The newest half of the time: what has just been reached leads on.
       const among = random.fraction() < 0.5 ? corpus.slice(-16) : corpus
-      const from = among[Math.floor(random.fraction() * among.length)] ?? new Uint8Array(0)
+      const from = among[Math.floor(random.fraction() * among.length)] as Uint8Array
       const { format, words: own = [], maxBytes = inputMaxBytes } = target
       const input = mutated(from, { random, format, maxBytes, words: own, others: corpus })
       batch.push(input)

@@ -2,7 +2,7 @@
 
 import type { FuzzTarget } from './target.ts'
 
-export const groups = ['swarm', 'texts', 'packages', 'programs'] as const
+export const groups = ['swarm', 'control', 'trust', 'state', 'packages', 'programs', 'texts'] as const
 export type Group = (typeof groups)[number]
 
 export async function targetsIn(group: Group): Promise<FuzzTarget[]> {
