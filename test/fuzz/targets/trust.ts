@@ -59,7 +59,7 @@ const timestamp = {
 }
 const { fleet } = await acme()
 await publishRevision(fleet, revision(1))
-const names = ['timestamp.json', ...'1.root.json', '2.snapshot.json', '2.targets.json']
+const names = ['timestamp.json', '1.root.json', '2.snapshot.json', '2.targets.json']
 const files = new Map<string, Uint8Array>()
 for (const name of names) {
   const bytes = await fleet.file(name)
