@@ -42,7 +42,7 @@ export interface NodeParts {
   /** Connects to a port and hangs up. Null if the connection was taken, otherwise why not. */
   connect?: (address: string, port: number) => Promise<string | null>
   openSwarm: (
-    options: Pick<SwarmParts, 'onEvent' | 'site' | 'linkRate' | 'scrubEveryMs' | 'onDamage'>,
+    options: Pick<SwarmParts, 'onEvent' | 'site' | 'isChild' | 'linkRate' | 'scrubEveryMs' | 'onDamage'>,
   ) => Promise<Swarm>
   /** Null at every node but a root. */
   root: { fleet: Fleet; repository: Repository } | null

@@ -6,12 +6,13 @@ import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { InfoHash, NodeName } from '../../model/names.ts'
 import type { Announce, AnnouncedSwarm, Handout, Peer } from '../../model/wire/announce.ts'
-import type { Reach } from '../../swarm/siblings.ts'
+import { nearIn, type Reach } from '../../swarm/siblings.ts'
 import type { Swarm } from '../../swarm/swarm.ts'
 import { retryDelayMs } from '../../work/back-off.ts'
 import { repeatable } from '../../work/background.ts'
 import type { Clock, Log, Random, Timer } from '../../world/world.ts'
 import type { DialGuard } from './dial-guard.ts'
+import type { NearWords } from './near-objects.ts'
 import type { Uplink } from './uplink.ts'
 import { createWholeAnnouncements } from './whole-announcements.ts'
 
@@ -46,11 +47,16 @@ export interface AnnouncerParts {
 export function startAnnouncer(parts: AnnouncerParts): Announcer {
   const { uplink, swarm, clock, random, log } = parts
   const wholes = createWholeAnnouncements()
-  let objectsFailed: NodeName | undefined
-  const takeHandout = handoutTaker(parts, (node) => {
-    objectsFailed = node
-    announceIn(limits.announceDebounceMs)
-  })
+  /** Siblings that the tracker is to hear of, one with each announce. */
+  const objectsFailed = new Set<NodeName>()
+  const askSoon = () => announceIn(limits.announceDebounceMs)
+  const takeHandout = handoutTaker(parts, (node) => ({
+    failed: () => {
+      objectsFailed.add(node)
+      askSoon()
+    },
+    asks: askSoon,
+  }))
   let timer: Timer | undefined
   let dueMs = 0
   let stopped = false
@@ -82,20 +88,22 @@ export function startAnnouncer(parts: AnnouncerParts): Announcer {
       parts.onSiblings(reach)
       const controlPort = parts.controlPort()
       const ports = { swarmPort: swarm.port, ...(controlPort > 0 && { controlPort }) }
-      const failed = objectsFailed !== undefined && { objectsFailed }
+      const [failed] = objectsFailed
       const place = placeToldOf(reach, parts.ownAddresses())
-      const own = { ...ports, ...failed, site: parts.site(), swarms, ...place }
+      const complaint = failed !== undefined && { objectsFailed: failed }
+      const own = { ...ports, ...complaint, site: parts.site(), swarms, ...place }
       const toldWhole = wholes.next(whole)
       if (toldWhole.listed === 'all') toldAllMs = clock.monotonicMs()
       const handout = await uplink.announce({ ...own, whole: toldWhole })
       failures = 0
-      if (failed) objectsFailed = undefined
+      if (failed !== undefined) objectsFailed.delete(failed)
       told = { swarms: JSON.stringify(swarms), whole }
       const tellsAll = handout.tellAll === true && clock.monotonicMs() - toldAllMs >= limits.tellAllEveryMs
       wholes.answered(whole, tellsAll)
       takeHandout(handout)
       const spreadMs = random.fraction() * whole.size * limits.tellAllSpreadMs
       const intervalMs = boundedIntervalMs(handout.intervalMs)
+      if (objectsFailed.size > 0) askSoon()
       announceIn(tellsAll ? Math.min(spreadMs, intervalMs) : intervalMs)
     } catch (error) {
       if (!(error instanceof Failure)) throw error
@@ -135,7 +143,7 @@ function placeToldOf(
   return {
     ...(addresses.length > 0 && { addresses }),
     ...(unreached.length > 0 && { unreached: unreached.map(({ node }) => node) }),
-    ...(reached === 0 && unreached.length >= limits.aloneAfterNodes && { alone: true as const }),
+    ...(reached === 0 && nearIn(unreached).length >= limits.aloneAfterNodes && { alone: true as const }),
   }
 }
 
@@ -148,14 +156,14 @@ function boundedIntervalMs(asked: number): number {
  * Returns a function that passes a handout to the swarm. A swarm loses its peers if the last
  * handout named it and this one does not.
  */
-function handoutTaker(parts: AnnouncerParts, onObjectsFailed: (node: NodeName) => void): (handout: Handout) => void {
+function handoutTaker(parts: AnnouncerParts, onNear: (node: NodeName) => NearWords): (handout: Handout) => void {
   const { uplink, swarm, clock, onSite, mayDial } = parts
   let handedOut = new Set<InfoHash>()
   let seen: { site: string; atMs: number } | undefined
   return ({ swarms, site, objects = null }) => {
     const parentAddress = uplink.parent()?.address ?? null
     const near = objects !== null && parentAddress !== null && mayDial(objects, parentAddress) ? objects : null
-    uplink.takeObjectsFrom(near, near === null ? undefined : () => onObjectsFailed(near.node))
+    uplink.takeObjectsFrom(near, near === null ? undefined : onNear(near.node))
     for (const infoHash of handedOut) if (swarms[infoHash] === undefined) swarm.setPeers(infoHash, [])
     handedOut = new Set(Object.keys(swarms))
     for (const [infoHash, peers] of Object.entries(swarms)) {

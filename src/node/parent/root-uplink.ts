@@ -11,6 +11,7 @@ export function createRootUplink({ fleet, self }: { fleet: Pick<Fleet, 'file' | 
   return {
     tufFile: (file) => fleet.file(file),
     takeObjectsFrom() {},
+    brings: () => always,
     objects: async (digests) => digests.map(() => undefined),
     announce: async () => {
       throw new Failure('unsupported', 'a root has nobody to announce to')
@@ -30,8 +31,11 @@ export function createRootUplink({ fleet, self }: { fleet: Pick<Fleet, 'file' | 
     watch: (_version, signal) =>
       new Promise((resolve) => signal.addEventListener('abort', () => resolve(0), { once: true })),
     saysCutOff: () => false,
-    revoked: { digest: () => null, fetch: async () => [], send: async () => {} },
+    revoked: { digest: () => null, bucketDigests: async () => '', fetch: async () => [], send: async () => {} },
     parent: () => null,
     turnAway() {},
   }
 }
+
+/** Never aborted: a root has everything itself. */
+const always = new AbortController().signal
