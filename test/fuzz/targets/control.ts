@@ -1,6 +1,7 @@
 // What nodes send each other on the control port, and what commands send to the daemon.
 
 import assert from 'node:assert/strict'
+import { Failure } from '../../../src/model/failure.ts'
 import { limits } from '../../../src/model/limits.ts'
 import { readAnswer } from '../../../src/model/local-api/readable.ts'
 import { bodyParsers } from '../../../src/model/local-api/requests.ts'
@@ -13,7 +14,12 @@ import { parseReachAnswer } from '../../../src/model/wire/reach.ts'
 import { parseReportsAnswer } from '../../../src/model/wire/reports-answer.ts'
 import { parseRetryAfter } from '../../../src/model/wire/retry-after.ts'
 import { emptySorted, sortInto } from '../../../src/report/incoming.ts'
-import { parseRevocations } from '../../../src/trust/admission/revocations.ts'
+import {
+  bucketsAskedFor,
+  differingBuckets,
+  parseBucketDigests,
+} from '../../../src/trust/admission/revocation-buckets.ts'
+import { parseRevocations } from '../../../src/trust/admission/revocation-statements.ts'
 import { parseEnrolRequest, parseRenewal, refusalOf } from '../../../src/trust/enrolment.ts'
 import { type FuzzTarget, textOf } from '../target.ts'
 
@@ -158,9 +164,22 @@ export const targets: FuzzTarget[] = [
     assert(refusalOf(value, 403, 'the parent').message.length < 4096)
   }),
   {
-    ...{ name: 'revocations', format: 'json', parsers: ['src/trust/admission/revocations.ts'], words: keys },
+    ...{ name: 'revocations', format: 'json', parsers: ['src/trust/admission/revocation-statements.ts'], words: keys },
     examples: [JSON.stringify([revocation])],
     run: (bytes) => parseRevocations(bytes, 'revocations'),
+  },
+  {
+    ...{ name: 'revocation-buckets', format: 'text', parsers: ['src/trust/admission/revocation-buckets.ts'] },
+    ...{ examples: ['', '00,ff'], words: [',', 'ff', '0'] },
+    run: (bytes) => {
+      const text = textOf(bytes)
+      assert(bucketsAskedFor(text, 16).length <= 16)
+      try {
+        differingBuckets(String(parseBucketDigests(text, 'digests')), '')
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error
+      }
+    },
   },
   {
     ...{ name: 'object-frames', format: 'bytes', parsers: [`${wireFolder}/object-frames.ts`] },
