@@ -19,7 +19,7 @@ import { parseRevocations } from '../../trust/admission/revocation-statements.ts
 import type { Revocations } from '../../trust/admission/revocations.ts'
 import { type Identity, identityOf } from '../../trust/identity.ts'
 import { createFairTurns, type FairTurns } from '../../work/fair-turns.ts'
-import type { Clock, HttpPeer, HttpRequest, HttpResponse, Log, Random } from '../../world/world.ts'
+import type { Clock, Guest, HttpPeer, HttpRequest, HttpResponse, Log, Random } from '../../world/world.ts'
 import { createWatchers, type Watchers } from './watchers.ts'
 
 export interface DownlinkParts {
@@ -59,6 +59,8 @@ export interface Downlink {
   connectionsMax(peer: HttpPeer): number
   /** Whose connections and bytes count together: a node has several certificates over time. */
   nameOf(peer: HttpPeer): string
+  /** Undefined for a node. */
+  guestOf(peer: HttpPeer): Guest | undefined
   /** Answers every child that hangs in `watch`. */
   answerWatchers(): void
   /** Whether any child hangs in `watch`. */
@@ -68,11 +70,12 @@ export interface Downlink {
 export function createDownlink(parts: DownlinkParts): Downlink {
   const { clock, random, log } = parts
   const watchers = createWatchers({ clock, timestampVersion: () => parts.timestampVersion() })
-  const calls = callsOf(parts, watchers, turnsFor(clock))
+  const turns = turnsFor(clock)
+  const calls = callsOf(parts, watchers, turns)
   return {
     async handle(request) {
       try {
-        return await answerTo(request, parts, calls)
+        return await answerTo(request, parts, { calls, guests: turns.guests })
       } catch (error) {
         if (!(error instanceof Failure)) throw error
         log.debug('call refused', { call: request.path, from: request.peer.address, error: error.message })
@@ -91,17 +94,28 @@ export function createDownlink(parts: DownlinkParts): Downlink {
       if (peer.isEnded === true) return limits.renewalConnectionsMax
       return identityIn(peer)?.role === 'enrol' ? limits.connectionsPerAddressMax : limits.connectionsPerNodeMax
     },
-    nameOf(peer) {
-      const identity = identityIn(peer)
-      if (identity === undefined) return 'unknown'
-      // Many machines join by one token at once; what one of them sends must not hold up the others.
-      if (identity.role === 'enrol') return `token ${identity.tokenId} at ${peer.address}`
-      // Whoever has an old certificate of a node takes no connection from that node.
-      return peer.isEnded === true ? `node ${identity.name}, ended, at ${peer.address}` : `node ${identity.name}`
-    },
+    nameOf: nameIn,
+    guestOf: guestIn,
     answerWatchers: watchers.answerAll,
     hasWatchers: watchers.any,
   }
+}
+
+function nameIn(peer: HttpPeer): string {
+  const identity = identityIn(peer)
+  if (identity === undefined) return 'unknown'
+  // Many machines join by one token at once; what one of them sends must not hold up the others.
+  if (identity.role === 'enrol') return `token ${identity.tokenId} at ${peer.address}`
+  // Whoever has an old certificate of a node takes no connection from that node.
+  return peer.isEnded === true ? `node ${identity.name}, ended, at ${peer.address}` : `node ${identity.name}`
+}
+
+function guestIn(peer: HttpPeer): Guest | undefined {
+  const identity = identityIn(peer)
+  if (identity === undefined) return { kind: 'joining', of: 'unknown' }
+  if (identity.role === 'enrol') return { kind: 'joining', of: identity.tokenId }
+  // Counted by its node: a thief has many addresses, and the node itself has one.
+  return peer.isEnded === true ? { kind: 'ended', of: identity.name } : undefined
 }
 
 const bodiesMaxBytes: ReadonlyMap<string, number> = new Map([
@@ -114,7 +128,7 @@ const bodiesMaxBytes: ReadonlyMap<string, number> = new Map([
 type Call = (request: HttpRequest, caller: NodeName) => Promise<HttpResponse>
 
 /** Turns at the calls that cost most, so that no child keeps the others waiting. */
-type Turns = Record<'announce' | 'reports', FairTurns>
+type Turns = Record<'announce' | 'reports' | 'guests', FairTurns>
 
 function turnsFor({ monotonicMs, after }: Clock): Turns {
   const alike = { monotonicMs, after, waitingOfOneMax: limits.callsWaitingOfOneMax }
@@ -125,6 +139,11 @@ function turnsFor({ monotonicMs, after }: Clock): Turns {
     reports: createFairTurns({
       ...{ ...alike, atOnce: limits.reportBatchesAtOnceMax },
       ...{ share: limits.reportsShare, burstMs: limits.reportsBurstMs },
+    }),
+    // What they wait for is the root; who waited is not to wait longer the next time.
+    guests: createFairTurns({
+      ...{ ...alike, atOnce: limits.guestCallsAtOnceMax, waitingOfOneMax: limits.guestCallsWaitingOfOneMax },
+      ...{ share: 1, burstMs: Number.POSITIVE_INFINITY },
     }),
   }
 }
@@ -191,7 +210,7 @@ function callsOf(parts: DownlinkParts, watchers: Watchers, turns: Turns): Readon
 async function answerTo(
   request: HttpRequest,
   parts: DownlinkParts,
-  calls: ReadonlyMap<string, Call>,
+  { calls, guests }: { calls: ReadonlyMap<string, Call>; guests: FairTurns },
 ): Promise<HttpResponse> {
   const caller = identityOf(request.peer.certificate)
   const name = `${request.method} ${request.path}`
@@ -200,7 +219,9 @@ async function answerTo(
   }
   // The root has the last word on its own certificates, and a hint.
   if (name === 'POST /v1/enrol') {
-    const reply = await parts.enrol(request.body)
+    const passOn = () => parts.enrol(request.body)
+    const isGuest = guestIn(request.peer) !== undefined
+    const reply = await (isGuest ? guests.run(nameIn(request.peer), passOn) : passOn())
     return { status: reply.status, body: reply.body, contentType: 'application/json' }
   }
   if (caller.role === 'node' && parts.revocations.has(caller.keyId)) {
