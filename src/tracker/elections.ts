@@ -4,9 +4,9 @@
 import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName } from '../model/names.ts'
 import type { Share } from '../model/wire/announce.ts'
-import { type CircleState, circlesOf, inCircles, type Reaching } from './circles.ts'
+import { type CircleState, circlesIn, type Grouping, groupingOf, inCircles, type Reaching } from './circles.ts'
 import { confirmationsIn, newlyConfirmed } from './confirmations.ts'
-import { type Gateway, type SiteMember, siteAfter, siteWithout } from './gateways.ts'
+import { type SiteMember, type SiteNow, siteAfter, siteWithout } from './gateways.ts'
 import type { Member, Membership } from './memberships.ts'
 import { createSiteLinks } from './site-links.ts'
 import type { Standings } from './standings.ts'
@@ -59,15 +59,15 @@ export function createElections(parts: ElectionsParts): Elections {
     const membership = table.swarm(infoHash).get(node)
     // The site of a node that has not announced this payload is not known.
     if (membership === undefined || !membership.member.isAcross || membership.have === 'all') return true
-    return isAmong(states.of(infoHash, membership.member.site), node)
+    return states.isGateway(infoHash, membership.member.site, node)
   }
   /**
-   * Returns by how many bytes the best members of the site's circles have grown since the last time;
-   * undefined without a gateway.
+   * Decides about the circle of this child at once. Returns by how many bytes the best members of the
+   * site's circles have grown since the last time; undefined without a gateway.
    */
   const elect = (
     infoHash: InfoHash,
-    site: string,
+    { node, site }: Pick<Member, 'node' | 'site'>,
     nowMs: number,
     before = states.of(infoHash, site),
   ): number | undefined => {
@@ -80,22 +80,21 @@ export function createElections(parts: ElectionsParts): Elections {
     const parentBytes = parts.bytesOf(infoHash)
     const payloads = Math.max(1, ...members.map(({ missing }) => missing))
     const patienceMs = thin.patienceMs(site, payloads)
-    const circles = circlesOf(members)
-    const began = inCircles(before, circles)
-    const after = began.map(({ nodes, state }, index) => {
-      return {
-        nodes,
-        state: siteAfter(state, { members: circles[index] ?? [], nowMs, wanted, parentBytes, patienceMs }),
-      }
-    })
-    states.set(infoHash, site, after)
+    const { grouping: formerGrouping, turn = 0 } = states.last(infoHash, site) ?? {}
+    const grouping = groupingOf(members, formerGrouping)
+    const circles = circlesIn(members, grouping)
+    const began = grouping === formerGrouping ? before : inCircles(before, circles)
+    const after = decidedIn(began, circles, { node, turn, now: { nowMs, wanted, parentBytes, patienceMs } })
+    const wereGateways = gatewaysIn(before)
+    states.set(infoHash, site, { circles: after, grouping, turn: turn + 1 })
     for (const [index, { state }] of after.entries()) {
+      if (state === began[index]?.state) continue
       const lacking = circles[index]?.filter(({ have }) => have !== 'all').length ?? 0
       parts.onUnkept(infoHash, unkept(state.claims, lacking, nowMs))
     }
-    for (const { node } of gatewaysIn(after)) if (!isAmong(before, node)) parts.onElected(infoHash, node)
-    for (const { node } of gatewaysIn(before)) {
-      if (!isAmong(after, node) && !mayTake(infoHash, node)) parts.onRelieved(infoHash, node)
+    for (const each of gatewaysIn(after)) if (!wereGateways.has(each)) parts.onElected(infoHash, each)
+    for (const each of wereGateways) {
+      if (!states.isGateway(infoHash, site, each) && !mayTake(infoHash, each)) parts.onRelieved(infoHash, each)
     }
     return growthOf(began, after)
   }
@@ -107,7 +106,7 @@ export function createElections(parts: ElectionsParts): Elections {
       thin.announced({ site, node, nowMs, bytes: overLink.reduce((sum, each) => sum + each, 0) })
       const fromGateways = [...infoHashes].flatMap((infoHash) => {
         for (const sender of newlyConfirmed(table.swarm(infoHash), member.node)) standings.confirmed(sender)
-        const grown = elect(infoHash, member.site, nowMs)
+        const grown = elect(infoHash, member, nowMs)
         const gained = table.swarm(infoHash).get(member.node)?.gained ?? 0
         return grown === undefined ? [] : [Math.min(grown, gained)]
       })
@@ -124,14 +123,14 @@ export function createElections(parts: ElectionsParts): Elections {
       const without = before.map((circle) => {
         return isAmong([circle], node) ? { ...circle, state: siteWithout(circle.state, node, nowMs) } : circle
       })
-      elect(infoHash, member.site, nowMs, without)
+      elect(infoHash, member, nowMs, without)
     },
     mayTake,
     shareOf: (infoHash, node) => {
       const site = table.get(node)?.site
       // Gateways of different circles begin with different pieces, too: they may turn out to be one.
-      const gateways = site === undefined ? [] : gatewaysIn(states.of(infoHash, site))
-      const which = gateways.findIndex((gateway) => gateway.node === node)
+      const gateways = site === undefined ? [] : [...gatewaysIn(states.of(infoHash, site))]
+      const which = gateways.indexOf(node)
       return which === -1 || gateways.length === 1 ? undefined : { of: gateways.length, which }
     },
     waits: (infoHash, node) => {
@@ -149,6 +148,24 @@ export function createElections(parts: ElectionsParts): Elections {
   }
 }
 
+/**
+ * Where no child reaches another there are as many circles as children. So each time the circle of the
+ * child that is concerned is decided, and some of the others in turn.
+ */
+function decidedIn(
+  began: readonly CircleState[],
+  circles: readonly (readonly SiteMember[])[],
+  { node, turn, now }: { node: NodeName; turn: number; now: Omit<SiteNow, 'members'> },
+): readonly CircleState[] {
+  const count = began.length
+  const first = (turn * limits.circlesInTurnMax) % Math.max(1, count)
+  return began.map((before, index) => {
+    const isInTurn = (index - first + count) % count < limits.circlesInTurnMax
+    if (!isInTurn && !before.nodes.has(node)) return before
+    return { nodes: before.nodes, state: siteAfter(before.state, { ...now, members: circles[index] ?? [] }) }
+  })
+}
+
 /** See `elect`. */
 function growthOf(began: readonly CircleState[], after: readonly CircleState[]): number | undefined {
   const grown = after.flatMap(({ state }, index) => {
@@ -161,19 +178,32 @@ function growthOf(began: readonly CircleState[], after: readonly CircleState[]):
 
 interface SiteStates {
   of(infoHash: InfoHash, site: string): readonly CircleState[]
-  set(infoHash: InfoHash, site: string, circles: readonly CircleState[]): void
+  isGateway(infoHash: InfoHash, site: string, node: NodeName): boolean
+  last(infoHash: InfoHash, site: string): Decided | undefined
+  set(infoHash: InfoHash, site: string, decided: Omit<Decided, 'gateways'>): void
   delete(infoHash: InfoHash, site: string): void
   forget(infoHash: InfoHash): void
 }
 
+interface Decided {
+  circles: readonly CircleState[]
+  /** A site can have as many as children. */
+  gateways: ReadonlySet<NodeName>
+  grouping: Grouping
+  /** How many decisions there were. */
+  turn: number
+}
+
 /** The last decision about each site of each swarm. */
 function createSiteStates(table: Pick<Table, 'swarm'>): SiteStates {
-  const swarms = new Map<InfoHash, Map<string, readonly CircleState[]>>()
+  const swarms = new Map<InfoHash, Map<string, Decided>>()
   return {
-    of: (infoHash, site) => swarms.get(infoHash)?.get(site) ?? [],
-    set: (infoHash, site, circles) => {
-      const sites = swarms.get(infoHash) ?? new Map<string, readonly CircleState[]>()
-      swarms.set(infoHash, sites.set(site, circles))
+    of: (infoHash, site) => swarms.get(infoHash)?.get(site)?.circles ?? [],
+    isGateway: (infoHash, site, node) => swarms.get(infoHash)?.get(site)?.gateways.has(node) === true,
+    last: (infoHash, site) => swarms.get(infoHash)?.get(site),
+    set: (infoHash, site, decided) => {
+      const sites = swarms.get(infoHash) ?? new Map<string, Decided>()
+      swarms.set(infoHash, sites.set(site, { ...decided, gateways: gatewaysIn(decided.circles) }))
       const members = table.swarm(infoHash)
       if (sites.size <= members.size) return
       // More sites than members: some sites have no members any longer.
@@ -189,8 +219,11 @@ function createSiteStates(table: Pick<Table, 'swarm'>): SiteStates {
   }
 }
 
-function gatewaysIn(circles: readonly CircleState[]): Gateway[] {
-  return circles.flatMap(({ state }) => state.gateways)
+/** In the order of the circles and of their elections. */
+function gatewaysIn(circles: readonly CircleState[]): ReadonlySet<NodeName> {
+  const gateways = new Set<NodeName>()
+  for (const { state } of circles) for (const { node } of state.gateways) gateways.add(node)
+  return gateways
 }
 
 function isAmong(circles: readonly CircleState[], node: NodeName): boolean {

@@ -313,6 +313,8 @@ export interface Http {
     tls: TlsIdentity
     /** The longest without an answer, and then without `limits.progressBytes` more of it. */
     timeoutMs: number
+    /** A connection has to stand within this time; `limits.connectTimeoutMs` if absent. */
+    connectMs?: number
     /** Called with each part of the answer's body as it comes, and with the status. */
     onPart?: (part: Uint8Array, status: number) => void
     responseMaxBytes: number

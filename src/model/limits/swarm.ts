@@ -109,8 +109,8 @@ export const swarmLimits = {
    */
   callersKnownMax: 1_024,
   /**
-   * A sibling's machine has to take the connection within this time. Siblings are near, and others
-   * wait for what becomes of the dial; a lost packet is sent again after one second.
+   * The machine of a sibling at the same site has to take the connection within this time. It is near,
+   * and others wait for what becomes of the dial; a lost packet is sent again after one second.
    */
   siblingConnectMs: 2 * second,
   /** The next address of a peer is dialled this long after the one before, unless that has failed. */

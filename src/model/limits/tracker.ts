@@ -49,6 +49,11 @@ export const trackerLimits = {
   dialBackNodesKept: 1_024,
   /** Children dialled back at once; then one a second. */
   dialBacksMax: 16,
+  /**
+   * Circles of a site that are decided with one announce, beside the circle of the child that announces.
+   * Thousands of nodes that do not reach each other have a circle each.
+   */
+  circlesInTurnMax: 64,
   /** A node that has met none of its siblings counts as alone after so many dials in vain. */
   aloneAfterNodes: 3,
   /** A sibling that was dialled in vain is dialled again after this time, or when it has moved. */

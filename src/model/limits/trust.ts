@@ -88,10 +88,16 @@ export const trustLimits = {
   revocationMarksMax: 65_536,
   /** Statements that a node sends in one message: that of a day with many reinstalled machines. */
   revocationsSentMax: 64,
-  /** A message of that many. */
+  /** And for one answer of the parent, about one minute: a parent may forget them on purpose. */
+  revocationsPerExchangeMax: 512,
+  /** The bytes of one message. */
   revocationsMaxBytes: 32 * KiB,
-  /** The answer with all of them. */
-  revocationsAnswerMaxBytes: 1024 * KiB,
+  /** Buckets of revocations in one answer: a sixteenth of all, some 50 KB and 20 ms of signatures. */
+  revocationBucketsPerAskMax: 16,
+  /** Such an answer, of keys that are spread unevenly. */
+  revocationsAnswerMaxBytes: 512 * KiB,
+  /** The digests of all buckets. */
+  revocationDigestsMaxBytes: 4 * KiB,
   /** Keys that a name's record keeps until they are turned away: as many tries may fail on a full disk. */
   formerKeysMax: 8,
   /** How long `banyan join --again` waits for the daemon to come back with its new identity. */

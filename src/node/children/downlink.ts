@@ -15,6 +15,7 @@ import { retryAfterS } from '../../model/wire/retry-after.ts'
 import type { Asker } from '../../objects/object-source.ts'
 import { openMetricsType } from '../../report/open-metrics.ts'
 import type { Announced } from '../../tracker/tracker.ts'
+import { bucketsAskedFor } from '../../trust/admission/revocation-buckets.ts'
 import { parseRevocations } from '../../trust/admission/revocation-statements.ts'
 import type { Revocations } from '../../trust/admission/revocations.ts'
 import { type Identity, identityOf } from '../../trust/identity.ts'
@@ -32,7 +33,11 @@ export interface DownlinkParts {
   /** Whether this node has no word from above, or only an old one. */
   isCutOff(): boolean
   /** See `ObjectSource.firstOf`. */
-  objects(digests: readonly Sha256[], bytes: number, asker: Asker): Promise<Found[] | 'coming' | 'elsewhere'>
+  objects(
+    digests: readonly Sha256[],
+    bytes: number,
+    caller: { node: NodeName; asker: Asker },
+  ): Promise<Found[] | 'coming' | 'elsewhere'>
   /** Another handout is due once this node takes part in the swarms that are new to it. */
   announce(announced: Announced): { handout: Handout; isNew: boolean }
   /** Resolves once this node takes part in the new swarms that it can, or after a short while. */
@@ -46,7 +51,7 @@ export interface DownlinkParts {
   clockHeard(node: NodeName, at: Instant): void
   /** The version of the timestamp that a child trusts. */
   versionHeard(node: NodeName, version: number): void
-  revocations: Pick<Revocations, 'has' | 'digest' | 'all' | 'add'>
+  revocations: Pick<Revocations, 'has' | 'digest' | 'bucketDigests' | 'inBuckets' | 'add'>
   /** The digest of the revocations that a child knows. */
   revokedHeard(node: NodeName, digest: string): void
 }
@@ -187,12 +192,22 @@ function callsOf(parts: DownlinkParts, watchers: Watchers, turns: Turns): Readon
         return json(200, await turns.reports.run(node, taken))
       },
     ],
-    ['GET /v1/revoked', async () => json(200, parts.revocations.all())],
+    ['GET /v1/revoked/digests', async () => json(200, { digests: parts.revocations.bucketDigests() })],
+    [
+      'GET /v1/revoked',
+      async ({ query }) => {
+        const asked = bucketsAskedFor(query['buckets'], limits.revocationBucketsPerAskMax)
+        return json(200, parts.revocations.inBuckets(asked))
+      },
+    ],
     [
       'POST /v1/revoked',
       async ({ body }, node) => {
-        const statements = parseRevocations(body, `revocations from ${node}`)
-        return json(200, { added: (await parts.revocations.add(statements)).length })
+        const taken = async () => {
+          const statements = parseRevocations(body, `revocations from ${node}`)
+          return { added: (await parts.revocations.add(statements)).length }
+        }
+        return json(200, await turns.reports.run(node, taken))
       },
     ],
     [
@@ -233,26 +248,26 @@ async function answerTo(
   const tuf = /^GET \/v1\/tuf\/((?:\d+\.)?[a-z]+\.json)$/.exec(name)?.[1]
   if (tuf !== undefined) return bytesOrAbsent(await parts.tufFile(tuf))
   const digests = request.method === 'GET' ? digestsIn(request.path) : undefined
-  if (digests !== undefined) return await objects(parts, digests, request.query)
+  if (digests !== undefined) return await objects(parts, digests, { node: caller.name, query: request.query })
   return json(404, { failure: { code: 'not-found', message: `no such call: ${name.slice(0, 200)}` } })
 }
 
 async function objects(
   parts: DownlinkParts,
   digests: readonly Sha256[],
-  query: HttpRequest['query'],
+  { node, query }: { node: NodeName; query: HttpRequest['query'] },
 ): Promise<HttpResponse> {
-  const asker = query['near'] === undefined ? 'child' : 'sibling'
+  const caller = { node, asker: query['near'] === undefined ? 'child' : 'sibling' } as const
   if (digests.length === 1) {
     const from = wholeNumber(query['from'] ?? '0', 'objects: from')
-    const found = await parts.objects(digests, limits.objectMaxBytes, asker)
+    const found = await parts.objects(digests, limits.objectMaxBytes, caller)
     if (found === 'coming' || found === 'elsewhere') return { status: statusWithout[found] }
     const [one] = found
     if (one === 'failed') throw new Failure('unreachable', 'it cannot be had just now', { retry: 'later' })
     return bytesOrAbsent(one?.subarray(Math.min(from, one.length)))
   }
   const bytes = Math.min(wholeNumber(query['bytes'], 'objects: bytes'), limits.objectsAnswerBytes)
-  const found = await parts.objects(digests, bytes, asker)
+  const found = await parts.objects(digests, bytes, caller)
   if (found === 'coming' || found === 'elsewhere') return { status: statusWithout[found] }
   return bytesOrAbsent(framesOf(found))
 }

@@ -8,7 +8,7 @@ import { limits } from '../../model/limits.ts'
 import type { NodeName } from '../../model/names.ts'
 import { asSibling } from '../../model/wire/object-frames.ts'
 import { identityOf } from '../../trust/identity.ts'
-import type { Clock, Http, TlsIdentity } from '../../world/world.ts'
+import type { Clock, Http, Timer, TlsIdentity } from '../../world/world.ts'
 import type { ParentCalls } from './parent-calls.ts'
 
 /** A node at this node's own site, and its control port. */
@@ -16,14 +16,19 @@ export interface NearNode {
   node: NodeName
   address: string
   port: number
+  /** Whether the parent gives objects to it at this time, as far as the parent says so. */
+  fetching?: boolean
 }
 
 /** What the tracker is to know of the sibling that it named. */
 export interface NearWords {
   /** The sibling does not answer, or not with what was asked for. */
   failed(): void
-  /** The sibling asks a sibling itself: the tracker may have named another one meanwhile. */
-  elsewhere(): void
+  /**
+   * The sibling has given nothing yet: the tracker may have named another one meanwhile, and knows
+   * whether the sibling fetches.
+   */
+  asks(): void
 }
 
 export interface NearObjects {
@@ -42,11 +47,15 @@ export interface NearSibling {
   left: AbortSignal
   /** The sibling does not answer, or not with what was asked for: it is left alone for a while. */
   failed(): void
+  /** Resolves once the tracker has named another one, or nobody, or has been silent for a while. */
+  replaced(): Promise<void>
   /**
    * The sibling says that it asks a sibling itself. Resolves once another one is named, or after a
    * while.
    */
   elsewhere(): Promise<void>
+  /** From the first request on that the sibling answers with "on its way". */
+  waiting(): { isInVain(): boolean }
 }
 
 interface NearParts {
@@ -56,26 +65,28 @@ interface NearParts {
   after: Clock['after']
 }
 
+interface Said {
+  isFetching: boolean
+  atMs: number
+}
+
 /** A sibling, from when it was named until another one is, or none, or it fails. */
 interface Tenure {
   near: NearNode
   told: NearWords | undefined
+  /** What the parent said last of it, and when. */
+  said: Said | undefined
   end: AbortController
 }
 
 export function createNearObjects(parts: NearParts): NearObjects {
   let tenure: Tenure | null = null
   let bringing = new AbortController()
-  /** When siblings failed last, by place. */
-  const failedAtMs = new BoundedMap<string, number>(siblingsTried)
-  /** Whoever has met none of several siblings may be cut off from all of them. */
-  const isLeftAlone = (place: string) => {
-    const sinceMs = parts.monotonicMs() - limits.nearObjectsRestMs
-    const fresh = [...failedAtMs.entries()].filter(([, atMs]) => atMs > sinceMs)
-    return fresh.length === siblingsTried || fresh.some(([failed]) => failed === place)
-  }
+  /** Aborted once a sibling is named that may be asked, or nobody. */
+  let naming = new AbortController()
+  const failures = createFailures(parts.monotonicMs)
   const current = (): Tenure | undefined => {
-    if (tenure === null || isLeftAlone(placeOf(tenure.near))) return undefined
+    if (tenure === null || failures.rests(placeOf(tenure.near))) return undefined
     bringing.abort()
     // A sibling that has rested is asked again.
     if (tenure.end.signal.aborted) tenure = { ...tenure, end: new AbortController() }
@@ -83,14 +94,18 @@ export function createNearObjects(parts: NearParts): NearObjects {
   }
   return {
     set: (next, told) => {
+      const { fetching } = next ?? {}
+      const said = fetching === undefined ? undefined : { isFetching: fetching, atMs: parts.monotonicMs() }
       if (tenure !== null && next !== null && isSame(tenure.near, next)) {
-        tenure.told = told
+        Object.assign(tenure, { told, said })
         return
       }
       const before = tenure
-      tenure = next && { near: next, told, end: new AbortController() }
+      tenure = next && { near: next, told, said, end: new AbortController() }
       before?.end.abort()
-      current()
+      if (current() === undefined && tenure !== null) return
+      naming.abort()
+      naming = new AbortController()
     },
     sibling: () => {
       const asked = current()
@@ -98,15 +113,20 @@ export function createNearObjects(parts: NearParts): NearObjects {
       const { end } = asked
       const failed = () => {
         if (end.signal.aborted) return
-        failedAtMs.set(placeOf(asked.near), parts.monotonicMs())
+        failures.add(placeOf(asked.near))
         end.abort()
         asked.told?.failed()
       }
       const elsewhere = () => {
-        asked.told?.elsewhere()
+        asked.told?.asks()
         return aWhile(parts, end.signal)
       }
-      return { ask: askerOf(parts, asked), left: end.signal, failed, elsewhere }
+      const replaced = async () => {
+        if (current() === undefined && !failures.isCutOff()) await aWhile(parts, naming.signal)
+      }
+      const waiting = () => waitFor(asked, parts.monotonicMs)
+      const ask = askerOf(parts, asked, failures.met)
+      return { ask, left: end.signal, failed, replaced, elsewhere, waiting }
     },
     brings: () => {
       if (current() !== undefined) return undefined
@@ -116,15 +136,103 @@ export function createNearObjects(parts: NearParts): NearObjects {
   }
 }
 
-function askerOf({ http, tls }: NearParts, { near: { node, address, port }, end }: Tenure): NearSibling['ask'] {
+/** Which siblings have failed lately, by place. */
+function createFailures(monotonicMs: () => number) {
+  const atMs = new BoundedMap<string, number>(limits.unreachedMax)
+  let metAtMs = Number.NEGATIVE_INFINITY
+  const isCutOff = () => {
+    const sinceMs = Math.max(metAtMs, monotonicMs() - limits.nearObjectsRestMs)
+    return [...atMs.values()].filter((each) => each > sinceMs).length >= limits.nearUnreachedMax
+  }
+  return {
+    add: (place: string) => void atMs.set(place, monotonicMs()),
+    /** A sibling has answered. */
+    met: () => {
+      metAtMs = monotonicMs()
+    },
+    isCutOff,
+    rests: (place: string) => {
+      const failedAtMs = atMs.get(place) ?? Number.NEGATIVE_INFINITY
+      return failedAtMs > monotonicMs() - limits.nearObjectsRestMs || isCutOff()
+    },
+  }
+}
+
+/** Whether the sibling is to be left, and whether the parent is to be asked about it. */
+type Patience = 'wait' | 'ask' | 'leave'
+
+/**
+ * Pure. `sinceMs` is when the wait began, `signMs` when the parent last said that it gives objects to
+ * the sibling.
+ */
+export function patienceAt(
+  nowMs: number,
+  { sinceMs, signMs, said }: { sinceMs: number; signMs: number; said: Said | undefined },
+): Patience {
+  if (nowMs - sinceMs >= limits.nearLongestMs || nowMs - signMs >= limits.nearSilentMs) return 'leave'
+  const isIdle = said !== undefined && !said.isFetching && said.atMs - sinceMs >= limits.nearDoubtMs
+  if (isIdle) return 'leave'
+  const heardMs = Math.max(sinceMs, said?.atMs ?? sinceMs)
+  return nowMs - heardMs >= limits.nearDoubtMs ? 'ask' : 'wait'
+}
+
+function waitFor(tenure: Tenure, monotonicMs: () => number): ReturnType<NearSibling['waiting']> {
+  const sinceMs = monotonicMs()
+  let signMs = sinceMs
+  return {
+    isInVain() {
+      const { said, told } = tenure
+      if (said?.isFetching === true) signMs = Math.max(signMs, said.atMs)
+      const patience = patienceAt(monotonicMs(), { sinceMs, signMs, said })
+      if (patience === 'ask') told?.asks()
+      return patience === 'leave'
+    },
+  }
+}
+
+function askerOf(
+  parts: NearParts,
+  { near: { node, address, port }, end }: Tenure,
+  met: () => void,
+): NearSibling['ask'] {
   return async (call) => {
     const url = `https://${addressInUrl(address)}:${port}`
-    const bounds = { timeoutMs: limits.requestTimeoutMs, tls: tls(), signal: end.signal }
-    const reply = await http.request({ ...bounds, ...call, url, path: asSibling(call.path) })
+    const pace = watchPace(parts)
+    const onPart: typeof call.onPart = (part, status) => {
+      pace.came(part.length)
+      call.onPart?.(part, status)
+    }
+    const signal = AbortSignal.any([end.signal, pace.isTooSlow])
+    const tls = parts.tls()
+    const bounds = { timeoutMs: limits.requestTimeoutMs, connectMs: limits.nearConnectMs, tls, signal }
+    const path = asSibling(call.path)
+    const reply = await parts.http.request({ ...bounds, ...call, url, path, onPart }).finally(pace.stop)
     const identity = identityOf(reply.certificate)
-    const isAnswer = reply.status < 500 || reply.status === 503
-    if (identity.role === 'node' && identity.name === node && isAnswer) return reply
+    if (identity.role === 'node' && identity.name === node) {
+      met()
+      if (reply.status < 500 || reply.status === 503) return reply
+    }
     throw new Failure('refused', `${url} does not answer as ${node}`, { retry: 'later' })
+  }
+}
+
+/** `isTooSlow` is aborted once an answer has begun and brings less than a sibling near by does. */
+function watchPace({ after }: NearParts) {
+  const tooSlow = new AbortController()
+  let timer: Timer | undefined
+  let bytes = 0
+  const look = () => {
+    if (bytes < limits.httpFreeAnswerBytes) tooSlow.abort()
+    bytes = 0
+    timer = after(limits.nearPaceMs, look)
+  }
+  return {
+    isTooSlow: tooSlow.signal,
+    came: (more: number) => {
+      bytes += more
+      timer ??= after(limits.nearPaceMs, look)
+    },
+    stop: () => timer?.cancel(),
   }
 }
 
@@ -145,9 +253,6 @@ function aWhile({ after }: NearParts, signal: AbortSignal): Promise<void> {
 function isSame(one: NearNode, other: NearNode): boolean {
   return one.node === other.node && one.address === other.address && one.port === other.port
 }
-
-/** So many siblings are tried before the parent is asked for everything. */
-const siblingsTried = 2
 
 function placeOf({ node, address }: NearNode): string {
   return `${node} ${address}`

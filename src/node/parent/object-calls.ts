@@ -66,9 +66,8 @@ export function createObjectCalls(parts: { ask: Ask; near: Pick<NearObjects, 'si
     digests: readonly Sha256[],
     bytes: number,
   ): Promise<Found[] | 'failed' | 'left'> => {
-    const { ask, elsewhere } = sibling
     try {
-      const found = await from({ ask, elsewhere, roundsMax: limits.nearRoundsMax }, digests, bytes)
+      const found = await from(sibling, digests, bytes)
       if (found.every((each, index) => isGenuine(each, digests[index]))) return found
     } catch (error) {
       if (!(error instanceof Failure)) throw error
@@ -77,8 +76,7 @@ export function createObjectCalls(parts: { ask: Ask; near: Pick<NearObjects, 'si
     sibling.failed()
     return 'failed'
   }
-  const fromParent = (digests: readonly Sha256[], bytes: number) =>
-    from({ ask: parts.ask, roundsMax: limits.onTheWayRoundsMax }, digests, bytes)
+  const fromParent = (digests: readonly Sha256[], bytes: number) => from({ ask: parts.ask }, digests, bytes)
   /**
    * The sibling says that nobody has the first object, or that the object cannot be had now. The
    * parent has the last word on that object alone: the sibling keeps its word on those after it.
@@ -99,8 +97,8 @@ export function createObjectCalls(parts: { ask: Ask; near: Pick<NearObjects, 'si
       const sibling = near.sibling()
       if (sibling === undefined) break
       const found = await fromNear(sibling, digests, bytes)
-      if (found === 'left') continue
-      if (found === 'failed') break
+      if (found === 'failed') await sibling.replaced()
+      if (found === 'left' || found === 'failed') continue
       if (found[0] instanceof Uint8Array) return contentOf(found)
       return await checked(sibling, digests, contentOf(found.slice(1)))
     }
@@ -118,10 +116,9 @@ type Ask = ParentCalls['ask']
 
 interface Asked {
   ask: Ask
-  /** How often an object that is on its way there is asked for. */
-  roundsMax: number
-  /** See `NearSibling`. */
+  /** See `NearSibling`. The parent has neither. */
   elsewhere?: NearSibling['elsewhere']
+  waiting?: NearSibling['waiting']
 }
 
 /**
@@ -129,16 +126,18 @@ interface Asked {
  * bring it over the link again.
  */
 async function whenThere(
-  { ask, roundsMax, elsewhere }: Asked,
+  { ask, elsewhere, waiting }: Asked,
   call: Omit<Parameters<Ask>[0], 'method'>,
 ): Promise<HttpReply> {
+  const wait = waiting?.()
   let elsewhereTimes = 0
-  for (let round = 1; round <= roundsMax; round += 1) {
+  for (let round = 1; round <= limits.onTheWayRoundsMax; round += 1) {
     const reply = await ask({ method: 'GET', ...call })
     if (reply.status === 421 && elsewhere !== undefined && elsewhereTimes < limits.nearElsewhereMax) {
       elsewhereTimes += 1
       await elsewhere()
     } else if (reply.status !== 202) return reply
+    if (wait?.isInVain() === true) break
   }
   throw new Failure('unreachable', `${call.path.slice(0, 100)} is on its way for too long`, { retry: 'later' })
 }

@@ -8,6 +8,7 @@ import type { ReportBatch } from '../../model/report.ts'
 import { type Announce, type Handout, parseHandout } from '../../model/wire/announce.ts'
 import type { Found } from '../../model/wire/object-frames.ts'
 import { parseReportsAnswer, type ReportsAnswer } from '../../model/wire/reports-answer.ts'
+import { parseBucketDigests } from '../../trust/admission/revocation-buckets.ts'
 import { parseRevocations, type Revocation } from '../../trust/admission/revocation-statements.ts'
 import type { TufFetch } from '../../trust/tuf-client.ts'
 import type { Clock } from '../../world/world.ts'
@@ -48,7 +49,10 @@ export interface Uplink {
   revoked: {
     /** Of what the parent knew at its last answer to `watch`; null if it did not say. */
     digest(): string | null
-    fetch(): Promise<Revocation[]>
+    /** See `Revocations.bucketDigests`. */
+    bucketDigests(): Promise<string>
+    /** Those in at most `limits.revocationBucketsPerAskMax` buckets. */
+    fetch(buckets: readonly string[]): Promise<Revocation[]>
     send(statements: readonly Revocation[]): Promise<void>
   }
   /** The parent that answered last. Its swarm port is at the same address. */
@@ -127,8 +131,14 @@ export function createUplink(parts: UplinkParts): Uplink {
     saysCutOff: () => said?.cutOff === true && isOfPresent(),
     revoked: {
       digest: () => (isOfPresent() ? (said?.revoked ?? null) : null),
-      async fetch() {
-        const call = { method: 'GET', path: '/v1/revoked' } as const
+      async bucketDigests() {
+        const call = { method: 'GET', path: '/v1/revoked/digests' } as const
+        const reply = accepted(await ask({ ...call, responseMaxBytes: limits.revocationDigestsMaxBytes }), 'revoked')
+        const where = 'digests of the parent'
+        return parseBucketDigests(parseJson(reply.body, where, limits.messageMarksMax), where).digests
+      },
+      async fetch(buckets) {
+        const call = { method: 'GET', path: `/v1/revoked?buckets=${buckets.join(',')}` } as const
         const reply = await ask({ ...call, responseMaxBytes: limits.revocationsAnswerMaxBytes })
         return parseRevocations(accepted(reply, 'revoked').body, 'revocations of the parent')
       },

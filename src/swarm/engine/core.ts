@@ -220,14 +220,14 @@ class StartedCore {
 
   #dial(
     infoHash: InfoHash,
-    { node, address, others = [], port, relation }: PeerToDial,
+    { node, address, others = [], port, relation, elsewhere }: PeerToDial,
     isNeeded: () => boolean,
   ): Promise<Connection> {
     const first = relation === 'parent'
     const dial = () =>
       dialPlaces({
         ...{ addresses: [address, ...others], clock: this.#parts.clock },
-        dial: (place) => this.#tls.dial({ node, address: place, port, relation, infoHash }),
+        dial: (place) => this.#tls.dial({ node, address: place, port, relation, elsewhere, infoHash }),
         discard: ({ socket }) => socket.destroy(),
       })
     return this.#dials.run(dial, { first, isNeeded })

@@ -100,7 +100,10 @@ export class RunningHolding implements OpenHolding {
     const has = (piece: number) => torrent.bitfield.get(piece)
 
     this.#wires = createWireReports({ infoHash, report, isParent: (node) => this.#links.isParent(node) })
-    this.#links = createLinks({ torrent, clock, self, site, meters, isBackground, events: this.#linkEvents() })
+    this.#links = createLinks({
+      ...{ torrent, clock, self, site, meters, isBackground, events: this.#linkEvents() },
+      isSuspect: (node) => this.#verdicts.isSuspect(node),
+    })
     this.#picker = startPicker({
       ...{ torrent, lengthOf: this.#lengthOf, clock, random },
       strategy: () => strategyFor({ others: this.#links.others() }),
@@ -109,7 +112,6 @@ export class RunningHolding implements OpenHolding {
     })
     this.#verdicts = createVerdicts({
       ...{ infoHash, links: this.#links, picker: this.#picker, random, report, read: this.#read },
-      isMissing: (piece) => Boolean(torrent.pieces[piece]),
     })
     this.#doubts = createDoubts({
       ...{ clock, has, isRight: (piece) => isPieceRight(opening, file, piece) },
@@ -231,7 +233,7 @@ export class RunningHolding implements OpenHolding {
         this.#picker.onHasAnew(link)
       },
       onToldWrong: (piece) => this.#doubts.onTold(piece),
-      onBlock: ({ node }, piece, offset, { length }) => this.#verdicts.onBlock(piece, { node, offset, length }),
+      onBlock: ({ node }) => this.#verdicts.onBlock(node),
       onFull: (node) => this.#note('no room for a caller', node),
       onClose: (link, { because, isNeeded, isReplaced }) => {
         this.#note('wire closed', `${link.node}: ${because}`)

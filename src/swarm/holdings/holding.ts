@@ -244,7 +244,8 @@ function forged(holding: Holding, event: Extract<HoldingEvent, { kind: 'forged' 
   const next = failed(withoutPieces(holding), because, event.retryAtMs)
   const attack: Attack = {
     kind: 'payload-forged',
-    from: event.from.join(' ').slice(0, 256),
+    // All pieces fit: it cannot be told who of several gave what the digest does not have.
+    from: `${event.from.length > 1 ? 'one of ' : ''}${event.from.join(' ')}`.slice(0, 256),
     at: event.at,
     detail: `${name} ${version}: ${because}, not ${sha256}`,
   }

@@ -63,8 +63,14 @@ async function siblings() {
       named: { has: () => true, isManifest: () => false, namedBy: () => undefined, learn: () => {} },
     })
     const parts: Partial<DownlinkParts> = {
-      ...{ clock, log, random, objects: source.firstOf },
-      revocations: { has: () => false, digest: () => '', all: () => [], add: async () => [] },
+      ...{ clock, log, random, objects: (asked, most, { asker }) => source.firstOf(asked, most, asker) },
+      revocations: {
+        has: () => false,
+        digest: () => '',
+        bucketDigests: () => '',
+        inBuckets: () => [],
+        add: async () => [],
+      },
     }
     handlers.set(address, createDownlink(parts as DownlinkParts).handle)
     return { source, near, place: { node: name, address, port: 7420 } }
