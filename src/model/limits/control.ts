@@ -105,9 +105,9 @@ export const controlLimits = {
    * one short request.
    */
   joiningConnectionsMax: 512,
-  /** Connections of nodes whose certificates have ended, beside those of nodes. Each is for one renewal. */
+  /** The same of nodes whose certificates have ended. Each is for one renewal. */
   endedConnectionsMax: 64,
-  /** Calls of guests that are passed on at once. The others of the connections to the parent are for nodes. */
+  /** Calls of guests that are passed on at once. Other connections to the parent stay free for nodes. */
   guestCallsAtOnceMax: 4,
   /** Calls of one guest that wait for that. A token is used by many machines behind one address. */
   guestCallsWaitingOfOneMax: 128,

@@ -1,5 +1,5 @@
 // The places of verified callers at a control port: those of nodes, and few others for guests, who are
-// let in for one thing only. No guest takes the place of a node, from however many addresses guests call.
+// let in for one thing only. No guest takes the place of a node, from however many addresses.
 
 import type { EventEmitter } from 'node:events'
 import { limits } from '../../model/limits.ts'
