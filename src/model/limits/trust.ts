@@ -1,6 +1,6 @@
 // How long signatures and certificates hold, and what is remembered of them.
 
-import { day, hour, KiB, minute } from './multiples.ts'
+import { day, hour, KiB, MiB, minute } from './multiples.ts'
 
 export const trustLimits = {
   /**
@@ -118,6 +118,12 @@ export const trustLimits = {
    * timestamp.
    */
   metadataVersionsKept: 4,
+  /** The metadata that a child trusts, in one body: a few versions of four files of some KB. */
+  metadataSetMaxBytes: 1 * MiB,
+  /** Files in that body: `metadataVersionsKept` of each role, and every root so far. */
+  metadataSetFilesMax: 64,
+  /** A child is asked for the metadata that it trusts this often at most. */
+  metadataAskedEveryMs: 1 * minute,
   /**
    * Certificates whose reading is remembered: those of the children that call, in about half a
    * megabyte.

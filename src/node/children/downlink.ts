@@ -8,6 +8,7 @@ import type { Instant, NodeName, Sha256 } from '../../model/names.ts'
 import { parseJson } from '../../model/parse.ts'
 import { parseReportBatch, type ReportBatch } from '../../model/report.ts'
 import { type Handout, parseAnnounce } from '../../model/wire/announce.ts'
+import { parseMetadataFiles } from '../../model/wire/lost.ts'
 import { digestsIn, type Found, framesOf } from '../../model/wire/object-frames.ts'
 import type { ReachAnswer } from '../../model/wire/reach.ts'
 import type { ReportsAnswer } from '../../model/wire/reports-answer.ts'
@@ -21,6 +22,7 @@ import type { Revocations } from '../../trust/admission/revocations.ts'
 import { type Identity, identityOf } from '../../trust/identity.ts'
 import { createFairTurns, type FairTurns } from '../../work/fair-turns.ts'
 import type { Clock, Guest, HttpPeer, HttpRequest, HttpResponse, Log, Random } from '../../world/world.ts'
+import type { AskedOfChildren } from './asked-of-children.ts'
 import { createWatchers, type Watchers } from './watchers.ts'
 
 export interface DownlinkParts {
@@ -51,6 +53,8 @@ export interface DownlinkParts {
   clockHeard(node: NodeName, at: Instant): void
   /** The version of the timestamp that a child trusts. */
   versionHeard(node: NodeName, version: number): void
+  /** Only at a root. */
+  lost?: AskedOfChildren
   revocations: Pick<Revocations, 'has' | 'digest' | 'bucketDigests' | 'inBuckets' | 'add'>
   /** The digest of the revocations that a child knows. */
   revokedHeard(node: NodeName, digest: string): void
@@ -66,8 +70,8 @@ export interface Downlink {
   nameOf(peer: HttpPeer): string
   /** Undefined for a node. */
   guestOf(peer: HttpPeer): Guest | undefined
-  /** Answers every child that hangs in `watch`. */
-  answerWatchers(): void
+  /** Answers the children that hang in `watch`: all, or so many of those that have hung longest. */
+  answerWatchers(max?: number): void
   /** Whether any child hangs in `watch`. */
   hasWatchers(): boolean
 }
@@ -92,6 +96,8 @@ export function createDownlink(parts: DownlinkParts): Downlink {
       const role = identityIn(peer)?.role
       if (role === undefined || (role === 'enrol' && path !== '/v1/enrol')) return 0
       if (peer.isEnded === true && (role !== 'node' || path !== '/v1/enrol')) return 0
+      if (path === '/v1/lost' && parts.lost?.isAnyLost() !== true) return 0
+      if (path === '/v1/metadata' && parts.lost === undefined) return 0
       return bodiesMaxBytes.get(path) ?? 0
     },
     // Many machines join by one token, and all of them show the same certificate.
@@ -128,6 +134,8 @@ const bodiesMaxBytes: ReadonlyMap<string, number> = new Map([
   ['/v1/reports', limits.reportsMaxBytes],
   ['/v1/enrol', limits.enrolMaxBytes],
   ['/v1/revoked', limits.revocationsMaxBytes],
+  ['/v1/lost', limits.objectMaxBytes],
+  ['/v1/metadata', limits.metadataSetMaxBytes],
 ])
 
 type Call = (request: HttpRequest, caller: NodeName) => Promise<HttpResponse>
@@ -164,9 +172,10 @@ function callsOf(parts: DownlinkParts, watchers: Watchers, turns: Turns): Readon
         const version = wholeNumber(query['timestamp'], 'watch: timestamp')
         parts.versionHeard(node, version)
         if (query['revoked'] !== undefined) parts.revokedHeard(node, query['revoked'])
-        await watchers.hang(version, signal)
+        if (parts.lost?.isWantedOf(node) !== true) await watchers.hang(version, signal)
         const revoked = parts.revocations.digest()
-        return json(200, { timestamp: parts.timestampVersion(), revoked, ...(parts.isCutOff() && { cutOff: true }) })
+        const said = { ...(parts.isCutOff() && { cutOff: true }), ...(parts.lost?.isAsked(node) && { lost: true }) }
+        return json(200, { timestamp: parts.timestampVersion(), revoked, ...said })
       },
     ],
     [
@@ -218,8 +227,27 @@ function callsOf(parts: DownlinkParts, watchers: Watchers, turns: Turns): Readon
         return found === undefined ? json(404, {}) : json(200, found)
       },
     ],
+    ...lostCallsOf(parts.lost, turns),
     ['GET /v1/metrics', async () => ({ status: 200, body: await parts.metrics(), contentType: openMetricsType })],
   ])
+}
+
+/** The calls by which children bring what a root has lost. */
+function lostCallsOf(lost: DownlinkParts['lost'], turns: Turns): [string, Call][] {
+  if (lost === undefined) return []
+  return [
+    ['GET /v1/lost', async (_request, node) => json(200, lost.askedNow(node))],
+    ['POST /v1/lost', async ({ body }) => json(200, { taken: lost.takeObject(body) })],
+    [
+      'POST /v1/metadata',
+      async ({ body }, node) => {
+        const where = `metadata of ${node}`
+        const taken = () => lost.takeMetadata(parseMetadataFiles(parseJson(body, where, limits.messageMarksMax), where))
+        await turns.reports.run(node, taken)
+        return json(200, {})
+      },
+    ],
+  ]
 }
 
 async function answerTo(

@@ -75,6 +75,8 @@ export type HoldingEvent =
   | { kind: 'unwanted' }
   /** The whole payload was put into the folder and hashed by another part of the node. */
   | { kind: 'adopted'; at: Instant }
+  /** The payload belongs here, and nothing of it is. */
+  | { kind: 'missing'; at: Instant }
   | { kind: 'stored'; pieces: readonly number[] }
   | { kind: 'counted'; counters: Counters; at: Instant }
   | { kind: 'completed'; at: Instant; linkRate: number | null }
@@ -143,6 +145,10 @@ export function transition(holding: Holding, event: HoldingEvent): [Holding, Hol
       const next = completeSince(holding, event)
       const completed: SwarmEvent = { kind: 'completed', infoHash, sha256, name, version }
       return [next, recordAndNotify(holding, next, event.kind === 'completed' ? [completed] : [])]
+    }
+    case 'missing': {
+      const next = { ...(isComplete ? afterLoss(holding, event.at) : holding), mending: true }
+      return [{ ...next, startedAt: next.startedAt ?? event.at }, recordAndNotify(holding, next)]
     }
     case 'stored': {
       if (isComplete || event.pieces.every((piece) => hasBit(holding.bits, piece))) return [holding, []]
