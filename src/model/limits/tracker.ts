@@ -126,6 +126,8 @@ export const trackerLimits = {
   announceLinkShare: 0.02,
   /** The pace of a link is measured over this time at least: blocks come in bursts. */
   linkPaceMs: 10 * second,
+  /** What a child has measured counts for this long. Links change, and so does who shares them. */
+  linkPaceKeptMs: 1 * hour,
   /** The patience doubles with each replacement, this many times at most. */
   gatewayPatienceDoublings: 6,
   /** Gateways for one payload at one site, where one node is slower than the site's link. */
