@@ -229,7 +229,7 @@ async function startRoot(
  * root's rollouts start later, so `rollouts` is asked at each effect.
  */
 async function begin(
-  { world, store, trust, identity }: NodeParts,
+  { world, store, trust, identity, revocations }: NodeParts,
   stages: Omit<Stages, 'uplink' | 'root'>,
   rollouts: () => Rollouts | null,
 ): Promise<void> {
@@ -254,6 +254,7 @@ async function begin(
   if (trusted !== undefined) live.dispatch({ kind: 'refreshed', trusted })
   const collectFacts = async () => live.dispatch({ kind: 'facts-collected', facts: await facts.collect() })
   watchDatabase(store, { clock, dispatch: live.dispatch })
+  live.dispatch({ kind: 'revocations-looked', problem: revocations.damage })
   background('finish earlier applies', log, appliedOutcomes.finishEarlier())
   background('collect facts', log, collectFacts())
 }

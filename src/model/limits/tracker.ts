@@ -173,6 +173,11 @@ export const trackerLimits = {
   wholeUnkeptMs: 10 * second,
   /** How long such a node is believed nothing that no sibling confirms. */
   distrustMs: 10 * minute,
+  /**
+   * A child may say once in this time that its disk has lost the same payload. A disk that loses it
+   * more often is no gateway either.
+   */
+  payloadLostAgainMs: 1 * hour,
   /** Siblings named in an announce as senders, for one swarm. The others have their turn later. */
   announcedSendersMax: 8,
   /** Payloads that one child can have a tracker remember as whole, beside those of others. */
