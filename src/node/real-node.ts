@@ -11,6 +11,8 @@ import { isService } from '../reconcile/apply/apply-unit.ts'
 import { startCuttingLeftOutput } from '../reconcile/apply/left-output.ts'
 import { openLocalMachine } from '../reconcile/machine.ts'
 import { forkedChecker } from '../swarm/checking/check-process.ts'
+import { findConfinement } from '../swarm/confinement/confinement.ts'
+import { neededFiles, tryAs } from '../swarm/confinement/engine-start.ts'
 import { forkedEngine } from '../swarm/engine-process.ts'
 import { openSwarm } from '../swarm/swarm.ts'
 import { openRevocations, revokedFileIn } from '../trust/admission/revocations.ts'
@@ -105,6 +107,9 @@ async function nodePartsFrom({
   let identity = loaded
   const objects = openObjects({ disk, dir: home.objects })
   const asUnit = isService(process.env, process.pid)
+  const uid = process.geteuid?.() ?? 0
+  const confinement = await findConfinement({ uid, needed: neededFiles, disk, tryAs, log })
+  const folders = { store: home.store, cache: home.engineCache }
   const root = settings.parents.length > 0 ? null : await openRootFolders({ world, home, settings, objects })
   const revokedIn = { file: revokedFileIn(home.dir), ca: loaded.tls.ca, disk }
   return {
@@ -129,7 +134,7 @@ async function nodePartsFrom({
         tls: () => identity.tls,
         listen: { address: settings.listen, port: settings.swarmPort },
         rates: unlimited,
-        ...{ engine: forkedEngine({ log, clock }), checker: forkedChecker() },
+        ...{ engine: forkedEngine({ log, clock, confinement, folders }), checker: forkedChecker() },
         ...wanted,
       }),
     root,

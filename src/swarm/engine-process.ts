@@ -1,37 +1,38 @@
 // The real engine as the control side sees it: a forked process that gets commands and connections
 // over IPC.
 
-import { type ChildProcess, fork } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { Socket } from 'node:net'
-import { extname, join } from 'node:path'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { messageOf } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Clock, Log } from '../world/world.ts'
-import { type Engine, type EngineFactory, parseEngineReport } from './engine.ts'
+import type { Confinement } from './confinement/confinement.ts'
+import { type EngineFolders, handOver, payloadsForEngine, startEngineProcess } from './confinement/engine-start.ts'
+import { type Command, type Engine, type EngineFactory, parseEngineReport } from './engine.ts'
 import { createOutputLog } from './engine-output.ts'
 import { listenForCallers } from './listener.ts'
 
+interface ForkedParts {
+  log: Log
+  clock: Clock
+  confinement: Confinement
+  folders: EngineFolders
+}
+
 /** Each engine is a child process, which ends when this one does. */
-export function forkedEngine({ log, clock }: { log: Log; clock: Clock }): EngineFactory {
-  const logLine = createOutputLog({ log, clock })
-  return { listen: listenForCallers, start: (options) => start(options, log, clock, logLine) }
+export function forkedEngine(parts: ForkedParts): EngineFactory {
+  const logLine = createOutputLog(parts)
+  return { listen: listenForCallers, start: (options) => start(options, parts, logLine) }
 }
 
 function start(
   { onReport, onEnd }: Parameters<EngineFactory['start']>[0],
-  log: Log,
-  clock: Clock,
+  { log, clock, confinement, folders }: ForkedParts,
   logLine: (line: string) => void,
 ): Engine {
-  const main = join(import.meta.dirname, `engine-main${extname(import.meta.filename)}`)
-  const child = fork(main, [], {
-    serialization: 'advanced',
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    // Objects of JavaScript alone; the engine watches the rest itself (memory-watch.ts).
-    execArgv: [`--max-old-space-size=${limits.engineMemoryMaxBytes / 2 ** 21}`],
-    env: environment(),
-  })
+  const child = startEngineProcess(confinement, folders)
   if (child.stderr !== null) {
     createInterface({ input: child.stderr }).on('line', logLine)
   }
@@ -44,7 +45,7 @@ function start(
   }
   return {
     send: (command) => {
-      if (child.connected) child.send(command, failed)
+      if (child.connected) child.send(commandFor(command, confinement, folders), failed)
     },
     take: (caller, way) => {
       if (!(caller instanceof Socket)) throw new TypeError('the engine process takes sockets only')
@@ -64,6 +65,18 @@ function start(
       timer.cancel()
     },
   }
+}
+
+/**
+ * The engine sees the folder of the payloads at a path of its own. The file that it is going to write
+ * to becomes its own, whoever wrote to it before.
+ */
+function commandFor(command: Command, confinement: Confinement, { store }: EngineFolders): Command {
+  if (command.kind !== 'open') return command
+  const { opening } = command
+  if (opening.folder !== store) throw new TypeError(`the engine has ${store} open, and not ${opening.folder}`)
+  if (confinement.kind === 'other-user') handOver(join(store, `${opening.infoHash}.part`), confinement.user)
+  return { ...command, opening: { ...opening, folder: payloadsForEngine() } }
 }
 
 /**
@@ -87,27 +100,4 @@ function endOf(child: ChildProcess, clock: Clock): Promise<string> {
       if (child.pid === undefined) resolve(messageOf(error))
     })
   })
-}
-
-/**
- * Settings of glibc's malloc. Freed memory is used again and not returned to the kernel: blocks
- * come and go all the time, and the first touch of a new page costs more than writing the block.
- * The engine ends when it is idle.
- */
-const keptMemory = {
-  MALLOC_ARENA_MAX: '2',
-  MALLOC_MMAP_THRESHOLD_: String(64 * 1024 * 1024),
-  MALLOC_TRIM_THRESHOLD_: String(128 * 1024 * 1024),
-}
-
-/**
- * The variables that Node itself needs. The engine sees nothing else of the daemon's environment.
- */
-function environment(): NodeJS.ProcessEnv {
-  const env: NodeJS.ProcessEnv = { ...keptMemory }
-  for (const name of ['PATH', 'HOME', 'TMPDIR', 'NODE_COMPILE_CACHE', 'NODE_DISABLE_COMPILE_CACHE']) {
-    const value = process.env[name]
-    if (value !== undefined) env[name] = value
-  }
-  return env
 }

@@ -18,13 +18,19 @@ t.test('one that dies while a connection is on its way to it has ended all the s
     connection.destroy()
     server.close()
   })
+  const folder = t.testdir()
+  const folders = { store: folder, cache: `${folder}/cache` }
+  const confinement = { kind: 'own-user', way: { kind: 'call' } } as const
   let pid = 0
   const debug = (_: string, fields: Record<string, unknown> = {}) => {
     if (typeof fields['pid'] === 'number') pid = fields['pid']
   }
   const log: Log = { debug, info: () => {}, warn: () => {}, error: () => {} }
   const ended = new Promise((resolve) => {
-    const engine = forkedEngine({ log, clock: systemClock }).start({ onReport: () => {}, onEnd: resolve })
+    const engine = forkedEngine({ log, clock: systemClock, confinement, folders }).start({
+      onReport: () => {},
+      onEnd: resolve,
+    })
     // It is not yet there to take it.
     engine.take(caller, 'swarm')
     process.kill(pid, 'SIGKILL')

@@ -2,9 +2,11 @@
 // parent, too.
 
 import { execFile } from 'node:child_process'
+import { constants as flags } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { constants, setPriority } from 'node:os'
 import { promisify } from 'node:util'
+import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import { systemClock } from '../../world/clock.ts'
 import { type CheckJob, checkedPieces, parseCheckJob } from './checker.ts'
@@ -19,9 +21,12 @@ process.once('message', (message) => {
 
 async function checked(job: CheckJob) {
   if (job.isIdle) await giveWay()
-  await forgetCached(job.path)
-  const file = await open(job.path, 'r')
+  // The engine's user can put anything in the place of a payload.
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = flags
+  const file = await open(job.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
   try {
+    if (!(await file.stat()).isFile()) throw new Failure('disk', `${job.path} is no file`)
+    await forgetCached(job.path)
     return await checkedPieces(job, (into, position) => read(file, into, position, job.isIdle))
   } finally {
     await file.close()
