@@ -7,77 +7,98 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import t, { type Test } from 'tap'
+import { userIn } from '../../src/swarm/confinement/accounts.ts'
+import { confinementHere, rightsIn } from '../../src/swarm/confinement/confined-engine.ts'
 import {
   type Confinement,
   findConfinement,
+  setprivWaysTo,
+  type Tried,
   type TryAs,
-  userIn,
-  waysTo,
 } from '../../src/swarm/confinement/confinement.ts'
-import { handOver, neededFiles, startEngineProcess, tryAs } from '../../src/swarm/confinement/engine-start.ts'
+import { startEngineProcess } from '../../src/swarm/confinement/engine-start.ts'
 import { systemDisk } from '../../src/world/disk.ts'
 
 const isRoot = process.geteuid?.() === 0
 const user = { uid: 61_173, gid: 61_173 }
-const noAccounts = { read: async () => new Uint8Array() }
+const noDisk = { read: async () => new Uint8Array(), makeFolder: async () => {} }
 
-/** What is found where `works` says which tries end well. */
-async function found(uid: number, works: (start: Parameters<TryAs>[0]) => boolean) {
+type Start = Parameters<TryAs>[0]
+
+/** What is found where `end` says how each try ends. */
+async function found(uid: number, end: (start: Start) => boolean | Tried, share: () => void = () => {}) {
   const said: string[] = []
   const log = { info: (text: string) => said.push(text), warn: (text: string) => said.push(text) }
-  const tryAs: TryAs = async (start) => (works(start) ? 0 : 1)
-  const confinement = await findConfinement({ uid, needed: ['/a', '/b'], disk: noAccounts, tryAs, log })
+  const tryAs: TryAs = async (start) => {
+    const ended = end(start)
+    return typeof ended === 'boolean' ? { kind: 'ended', code: ended ? 0 : 1, said: '' } : ended
+  }
+  const folders = { store: '/store', storeInside: '/inside' }
+  const confinement = await findConfinement({ uid, needed: ['/a', '/b'], ...folders, disk: noDisk, share, tryAs, log })
   return { confinement, said }
 }
 
 t.test('the strictest way that works is taken, and root is told where there is none', async (t) => {
-  const [strict, inContainer, call] = waysTo(user)
+  const [strict, inContainer] = setprivWaysTo(user)
   const all = await found(0, () => true)
   t.same(all.confinement, { kind: 'other-user', user, way: strict })
   t.same(all.said, ['engine has its own user'])
   const noBounding = await found(0, ({ args }) => !args.includes('--bounding-set=-all'))
   t.same(noBounding.confinement, { kind: 'other-user', user, way: inContainer })
-  const noSetpriv = await found(0, ({ program, user }) => program === 'test' && user?.uid === 61_173)
-  t.same(noSetpriv.confinement, { kind: 'other-user', user, way: call })
-  const nothing = await found(0, () => false)
-  t.match(nothing, { confinement: { kind: 'none', because: /cannot read \/a or \/b/ }, said: ['engine runs as root'] })
+  const because = 'spawn setpriv ENOENT'
+  const noSetpriv = await found(0, ({ program, user }) =>
+    program === 'setpriv' ? { kind: 'not-started', because } : user?.uid === 61_173,
+  )
+  t.same(noSetpriv.confinement, { kind: 'other-user', user, way: { kind: 'call', because } })
+  t.match(rightsIn(noSetpriv.confinement, 0, null), { runs: 'as-another-user', uid: 61_173, because: /setpriv/ })
+})
+
+t.test('where no other user can do the work, what is in the way is named', async (t) => {
+  const named = async (isFine: (arg: string) => boolean) => {
+    const { confinement, said } = await found(0, ({ args }) => args.every(isFine))
+    t.same(said, ['engine runs as root'])
+    return confinement
+  }
+  t.match(await named((arg) => arg !== '/b'), { kind: 'none', because: 'user 61173 cannot read /b' })
+  t.match(await named((arg) => arg !== '/inside'), { kind: 'none', because: 'user 61173 cannot write into /store' })
+  const noOwners = await found(
+    0,
+    () => true,
+    () => {
+      throw new Error('EPERM: operation not permitted, fchown')
+    },
+  )
+  t.match(noOwners.confinement, { kind: 'none', because: /^\/store cannot be shared with user 61173: EPERM/ })
+})
+
+t.test('a machine that is too busy to say is no reason for more rights', async (t) => {
+  const { confinement } = await found(0, () => ({ kind: 'unknown' }))
+  t.same(confinement, { kind: 'other-user', user, way: setprivWaysTo(user)[0] })
 })
 
 t.test('a daemon that is not root starts an engine as itself', async (t) => {
   const { confinement, said } = await found(1000, () => true)
   t.same(confinement, { kind: 'own-user', way: { kind: 'setpriv', flags: ['--no-new-privs'] } })
-  t.same((await found(1000, () => false)).confinement, { kind: 'own-user', way: { kind: 'call' } })
+  t.match((await found(1000, () => false)).confinement, { kind: 'own-user', way: { kind: 'call' } })
   t.same(said, [])
+  t.same(rightsIn(confinement, 1000, null), { runs: 'as-the-daemon', uid: 1000, because: null, notStarted: null })
 })
 
 t.test('the account that a package made is taken, and never root', async (t) => {
-  t.same(userIn('root:x:0:0::/root:/bin/sh\nbanyan-engine:x:990:980::/:/usr/sbin/nologin\n'), { uid: 990, gid: 980 })
-  for (const text of [
-    '',
-    'banyan-engine:x:0:0::/:',
-    'banyan-engine:x:5:0::/:',
-    'banyan-engine',
-    'x:banyan-engine:1:1',
-  ]) {
-    t.equal(userIn(text), undefined, text)
+  const name = 'banyan-engine'
+  const line = 'banyan-engine:x:990:980::/:/usr/sbin/nologin'
+  t.same(userIn(`root:x:0:0::/root:/bin/sh\n${line}\n`, name), { uid: 990, gid: 980 })
+  for (const text of ['', `${name}:x:0:0::/:`, `${name}:x:5:0::/:`, name, `x:${name}:1:1`]) {
+    t.equal(userIn(text, name), undefined, text)
   }
-})
-
-t.test('what others wrote becomes the engine’s own, but no link and nothing with two names', async (t) => {
-  if (!isRoot) return t.comment('not tested: only root can give files away')
-  const dir = t.testdir({ own: 'a', twice: 'b', elsewhere: 'c', link: t.fixture('symlink', 'elsewhere') })
-  await fs.link(`${dir}/twice`, `${dir}/second-name`)
-  for (const name of ['own', 'twice', 'link', 'missing']) handOver(path.join(dir, name), user)
-  const uidOf = async (name: string) => (await fs.lstat(path.join(dir, name))).uid
-  t.same([await uidOf('own'), await uidOf('twice'), await uidOf('elsewhere'), await uidOf('link')], [user.uid, 0, 0, 0])
 })
 
 t.test('an engine that was broken into gets nowhere', async (t) => {
   if (!isRoot) return t.comment('not tested: only root can start a program as another user')
   const log = { info: () => {}, warn: () => {} }
-  const best = await findConfinement({ uid: 0, needed: neededFiles, disk: systemDisk, tryAs, log })
+  const best = await confinementHere({ disk: systemDisk, log, folders: { store: t.testdir() } })
   if (best.kind !== 'other-user') return t.fail(`no other user here: ${JSON.stringify(best)}`)
-  const ways: Confinement[] = [best, { ...best, way: { kind: 'call' } }]
+  const ways: Confinement[] = [best, { ...best, way: { kind: 'call', because: '' } }]
   for (const confinement of ways) {
     const { folder, home } = await nodeHome(t)
     const child = startEngineProcess(

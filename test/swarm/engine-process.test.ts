@@ -20,7 +20,7 @@ t.test('one that dies while a connection is on its way to it has ended all the s
   })
   const folder = t.testdir()
   const folders = { store: folder, cache: `${folder}/cache` }
-  const confinement = { kind: 'own-user', way: { kind: 'call' } } as const
+  const confinement = { kind: 'own-user', way: { kind: 'call', because: '' } } as const
   let pid = 0
   const debug = (_: string, fields: Record<string, unknown> = {}) => {
     if (typeof fields['pid'] === 'number') pid = fields['pid']

@@ -1,7 +1,7 @@
 // Real swarms on loopback: each node has a real store, a real folder and a real engine process.
 
 import { createHash } from 'node:crypto'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
@@ -9,8 +9,7 @@ import type { HoldingSpec } from '../../src/model/manifest.ts'
 import type { NodeName } from '../../src/model/names.ts'
 import type { Transfer } from '../../src/model/report.ts'
 import type { AnnouncedSwarm } from '../../src/model/wire/announce.ts'
-import { findConfinement } from '../../src/swarm/confinement/confinement.ts'
-import { neededFiles, tryAs } from '../../src/swarm/confinement/engine-start.ts'
+import { confinementHere } from '../../src/swarm/confinement/confined-engine.ts'
 import type { EngineFactory } from '../../src/swarm/engine.ts'
 import { forkedEngine } from '../../src/swarm/engine-process.ts'
 import type { SwarmEvent } from '../../src/swarm/holdings/holding.ts'
@@ -123,19 +122,12 @@ export type NodeOptions = Partial<
   engine?: EngineFactory
 }
 
-/** As strict as this machine allows: every test of the real engine is one of its confinement, too. */
-const confinementHere = findConfinement({
-  ...{ uid: process.geteuid?.() ?? 0, needed: neededFiles, disk: systemDisk, tryAs },
-  log: { info: () => {}, warn: () => {} },
-})
-
 /** One for all tests: an engine that finds its compiled code starts in half the time. */
 const engineCache = join(import.meta.dirname, '../../node_modules/.cache/banyan-engine')
 
 export async function nodesFor(t: Test): Promise<Nodes & { fleet: TestFleet }> {
   const fleet = await createTestFleet('acme', Date.now())
   const root = await mkdtemp(join(tmpdir(), 'banyan-swarm-'))
-  const confinement = await confinementHere
   const running = new Set<TestNode>()
   // Timers of the product do not keep a process alive, and a test may wait for nothing but one.
   const alive = setInterval(() => {}, 60_000)
@@ -147,7 +139,9 @@ export async function nodesFor(t: Test): Promise<Nodes & { fleet: TestFleet }> {
   const start = async (name: NodeName, options: NodeOptions = {}) => {
     const home = join(root, name)
     const folder = join(home, 'store')
-    await mkdir(folder, { recursive: true })
+    // As strict as this machine allows: every test of the real engine is one of its confinement, too.
+    const quiet = { info: () => {}, warn: () => {} }
+    const confinement = await confinementHere({ disk: systemDisk, log: quiet, folders: { store: folder } })
     const store = await openLevelStore(join(home, 'state'))
     const tls = await fleet.node(name)
     const node = await watchedNode({

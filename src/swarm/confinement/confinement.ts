@@ -5,11 +5,7 @@
 import { messageOf } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { Disk, Log } from '../../world/world.ts'
-
-export interface User {
-  uid: number
-  gid: number
-}
+import { type User, userIn } from './accounts.ts'
 
 export type Confinement =
   /** Another user, who has no rights beside those of the payloads. */
@@ -20,84 +16,113 @@ export type Confinement =
   | { kind: 'none'; because: string }
 
 /** How a program is started: by `setpriv` with these flags, or by the system's call alone. */
-export type Way = { kind: 'setpriv'; flags: readonly string[] } | { kind: 'call' }
+export type Way =
+  | { kind: 'setpriv'; flags: readonly string[] }
+  /** `because`: why not by `setpriv`. */
+  | { kind: 'call'; because: string }
 
-/** Ends with the exit code of a program that was started as `user`; throws if it cannot be started. */
+export type Tried =
+  /** `said`: the last line of its errors. */
+  | { kind: 'ended'; code: number; said: string }
+  | { kind: 'not-started'; because: string }
+  /** The machine is too busy to say. */
+  | { kind: 'unknown' }
+
+/** Starts a program as `user`, with the folder of the payloads as the engine gets it. */
 export type TryAs = (start: {
   program: string
   args: readonly string[]
   user?: User
+  folder: string
   timeoutMs: number
-}) => Promise<number>
+}) => Promise<Tried>
 
-/**
- * The account that a package may have made for the engine. Without it a number serves that neither
- * distributions nor systemd give to anybody (uid.conf of systemd: 60578 to 61183 are unused).
- */
-const account = 'banyan-engine'
-const freeId = 61_173
+export interface ConfinementParts {
+  /** The user that the daemon runs as. */
+  uid: number
+  /** Files that the engine has to read. */
+  needed: readonly string[]
+  /** The folder of the payloads. */
+  store: string
+  /** Where the engine finds the folder. */
+  storeInside: string
+  disk: Pick<Disk, 'read' | 'makeFolder'>
+  /** Lets a user write into the folder of the payloads. Throws where the file system does not. */
+  share: (folder: string, user: User) => void
+  tryAs: TryAs
+  log: Pick<Log, 'info' | 'warn'>
+}
 
 /**
  * Finds the strictest way that works here: containers may have no setpriv, no right to drop
- * capabilities, or no second user. `needed` are the files that the engine has to read.
+ * capabilities, or no second user; file systems may know no owners.
  */
-export async function findConfinement(parts: {
-  /** The user that the daemon runs as. */
-  uid: number
-  needed: readonly string[]
-  disk: Pick<Disk, 'read'>
-  tryAs: TryAs
-  log: Pick<Log, 'info' | 'warn'>
-}): Promise<Confinement> {
+export async function findConfinement(parts: ConfinementParts): Promise<Confinement> {
+  await parts.disk.makeFolder(parts.store)
   const found = await firstThatWorks(parts)
   if (found.kind === 'none') parts.log.warn('engine runs as root', { because: found.because })
   else if (found.kind === 'other-user') parts.log.info('engine has its own user', { uid: found.user.uid })
   return found
 }
 
-async function firstThatWorks(parts: Parameters<typeof findConfinement>[0]): Promise<Confinement> {
+async function firstThatWorks(parts: ConfinementParts): Promise<Confinement> {
   if (parts.uid !== 0) {
-    const way = (await worksWith(parts, { kind: 'setpriv', flags: ['--no-new-privs'] })) ?? { kind: 'call' as const }
-    return { kind: 'own-user', way: 'because' in way ? { kind: 'call' } : way }
+    const way: Way = { kind: 'setpriv', flags: ['--no-new-privs'] }
+    const because = await objectionTo(parts, way)
+    return { kind: 'own-user', way: because === null ? way : { kind: 'call', because } }
   }
   const user = await userFor(parts.disk)
-  let because = ''
-  for (const way of waysTo(user)) {
-    const tried = await worksWith(parts, way, user)
-    if (!('because' in tried)) return { kind: 'other-user', user, way }
-    because = tried.because
+  try {
+    parts.share(parts.store, user)
+  } catch (error) {
+    return { kind: 'none', because: `${parts.store} cannot be shared with user ${user.uid}: ${messageOf(error)}` }
   }
-  return { kind: 'none', because }
+  let because = ''
+  for (const way of setprivWaysTo(user)) {
+    const objection = await objectionTo(parts, way, user)
+    if (objection === null) return { kind: 'other-user', user, way }
+    because = objection
+  }
+  const way: Way = { kind: 'call', because }
+  const objection = await objectionTo(parts, way, user)
+  return objection === null ? { kind: 'other-user', user, way } : { kind: 'none', because: objection }
 }
 
 /** The strictest first. Pure. */
-export function waysTo({ uid, gid }: User): Way[] {
+export function setprivWaysTo({ uid, gid }: User): Way[] {
   const asUser = ['--no-new-privs', '--inh-caps=-all', '--clear-groups', `--reuid=${uid}`, `--regid=${gid}`]
   return [
     { kind: 'setpriv', flags: ['--bounding-set=-all', ...asUser] },
     // Without the right to drop it, as in many containers, the bounding set stays. Nothing is in force.
     { kind: 'setpriv', flags: asUser },
-    { kind: 'call' },
   ]
 }
 
-/** Whether a program runs this way and can read what the engine needs. */
-async function worksWith(
-  { needed, tryAs }: { needed: readonly string[]; tryAs: TryAs },
-  way: Way,
-  user?: User,
-): Promise<Way | { because: string }> {
-  const test = needed.flatMap((file, at) => (at === 0 ? ['-r', file] : ['-a', '-r', file]))
-  const { program, args } = startedBy(way, 'test', test)
-  try {
-    const code = await tryAs({
-      ...{ program, args, timeoutMs: limits.confinementTryMs },
-      ...(way.kind === 'call' && user !== undefined && { user }),
-    })
-    return code === 0 ? way : { because: `another user cannot read ${needed.join(' or ')}` }
-  } catch (error) {
-    return { because: messageOf(error) }
+/**
+ * Null if a program runs this way, can read what the engine needs and can write into the folder of
+ * the payloads; otherwise what it cannot. Null as well where the machine did not say: a busy moment
+ * is no reason for more rights.
+ */
+async function objectionTo(parts: ConfinementParts, way: Way, user?: User): Promise<string | null> {
+  const { needed, store, storeInside } = parts
+  const tests: { args: readonly string[]; objection: string }[] = [
+    ...needed.map((file) => ({ args: ['-r', file], objection: `cannot read ${file}` })),
+    ...['-w', '-x'].map((test) => ({ args: [test, storeInside], objection: `cannot write into ${store}` })),
+  ]
+  const tried = (args: readonly string[]) => {
+    const start = { ...startedBy(way, 'test', args), folder: store, timeoutMs: limits.confinementTryMs }
+    return parts.tryAs({ ...start, ...(way.kind === 'call' && user !== undefined && { user }) })
   }
+  const all = await tried(tests.flatMap(({ args }, at) => (at === 0 ? args : ['-a', ...args])))
+  if (all.kind === 'not-started') return all.because
+  if (all.kind === 'unknown' || all.code === 0) return null
+  if (all.said !== '') return all.said
+  const who = user === undefined ? 'the engine' : `user ${user.uid}`
+  for (const { args, objection } of tests) {
+    const one = await tried(args)
+    if (one.kind === 'ended' && one.code !== 0) return `${who} ${objection}`
+  }
+  return `${who} cannot use ${needed.join(', ')} or ${store}`
 }
 
 /** The program to start so that `program` runs in this way. Pure. */
@@ -109,18 +134,14 @@ export function startedBy(
   return way.kind === 'call' ? { program, args } : { program: 'setpriv', args: [...way.flags, '--', program, ...args] }
 }
 
+/**
+ * The account that a package may have made for the engine. Without it a number serves that neither
+ * distributions nor systemd give to anybody (uid.conf of systemd: 60578 to 61183 are unused).
+ */
 async function userFor(disk: Pick<Disk, 'read'>): Promise<User> {
   const file = '/etc/passwd'
   const text = await disk.read(file, { maxBytes: limits.accountsMaxBytes }).catch(() => new Uint8Array())
-  return userIn(new TextDecoder().decode(text)) ?? { uid: freeId, gid: freeId }
+  return userIn(new TextDecoder().decode(text), 'banyan-engine') ?? { uid: freeId, gid: freeId }
 }
 
-/** The account in passwd(5); undefined if it is missing, or is root. Pure. */
-export function userIn(passwd: string): User | undefined {
-  for (const line of passwd.split('\n')) {
-    const [name, , uid = '', gid = ''] = line.split(':')
-    if (name !== account || !/^\d{1,9}$/.test(uid) || !/^\d{1,9}$/.test(gid)) continue
-    if (Number(uid) > 0 && Number(gid) > 0) return { uid: Number(uid), gid: Number(gid) }
-  }
-  return undefined
-}
+const freeId = 61_173

@@ -1,15 +1,19 @@
 // Starts the engine's process within its confinement, and gives it the folder of the payloads: as an
 // open folder, because the way to it belongs to the node alone.
 
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import * as fs from 'node:fs'
 import { extname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { codeOf, messageOf } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
-import { type Confinement, startedBy, type TryAs, type User } from './confinement.ts'
+import type { User } from './accounts.ts'
+import { type Confinement, startedBy, type TryAs } from './confinement.ts'
+import { ownFolder, shareFolder } from './handing-over.ts'
 
 /** The file descriptors of the engine: after the three of every program and the IPC channel. */
-const payloadsAt = '/proc/self/fd/4'
-const cacheAt = '/proc/self/fd/5'
+export const payloadsInside = '/proc/self/fd/4'
+const cacheInside = '/proc/self/fd/5'
 
 const program = resolve(import.meta.dirname, '..', '..', '..')
 /** Objects of JavaScript alone; the engine watches the rest itself (memory-watch.ts). */
@@ -17,8 +21,14 @@ const maxOldSpace = `--max-old-space-size=${limits.engineMemoryMaxBytes / 2 ** 2
 
 const main = join(import.meta.dirname, '..', `engine-main${extname(import.meta.filename)}`)
 
-/** What another user has to be able to read so that the engine runs. */
-export const neededFiles: readonly string[] = [process.execPath, main, join(program, 'package.json')]
+/**
+ * What another user has to be able to read so that the engine runs: a part for the whole, since a
+ * program is unpacked with one umask, and its libraries perhaps with another.
+ */
+export const neededFiles: readonly string[] = [
+  ...[process.execPath, main, join(program, 'package.json')],
+  fileURLToPath(import.meta.resolve('bittorrent-protocol')),
+]
 
 export interface EngineFolders {
   /** The folder of the payloads. */
@@ -27,23 +37,26 @@ export interface EngineFolders {
   cache: string
 }
 
-/** Errors are piped, messages and sockets go by IPC. `file` is the program of the engine. */
+/**
+ * Errors are piped, messages and sockets go by IPC. `file` is the program of the engine. Throws what
+ * the system says if there is no process.
+ */
 export function startEngineProcess(
   confinement: Confinement,
   { store, cache }: EngineFolders,
   file: string = main,
 ): ChildProcess {
   const user = confinement.kind === 'other-user' ? confinement.user : undefined
-  if (user !== undefined) handOver(store, user)
-  const own = user === undefined ? undefined : ownFolder(cache, user)
-  const folders = [fs.openSync(store, 'r'), ...(own === undefined ? [] : [fs.openSync(own, 'r')])]
+  if (user !== undefined) shareFolder(store, user)
+  const own = user === undefined ? undefined : cacheFor(user, cache)
+  const folders = [store, ...(own === undefined ? [] : [own])].map((folder) => fs.openSync(folder, 'r'))
   try {
-    const way = confinement.kind === 'none' ? ({ kind: 'call' } as const) : confinement.way
+    const way = confinement.kind === 'none' ? ({ kind: 'call', because: '' } as const) : confinement.way
     const start = startedBy(way, process.execPath, [maxOldSpace, file])
     return spawn(start.program, start.args, {
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'pipe', 'ipc', ...folders],
-      env: environment(user === undefined ? process.env['NODE_COMPILE_CACHE'] : cacheAt, user),
+      env: environment(user === undefined ? process.env['NODE_COMPILE_CACHE'] : own && cacheInside, user),
       ...(way.kind === 'call' && user),
       cwd: '/',
     })
@@ -52,40 +65,10 @@ export function startEngineProcess(
   }
 }
 
-/** The path of the payloads' folder as the engine sees it. */
-export function payloadsForEngine(): string {
-  return payloadsAt
-}
-
-/**
- * Gives a file or folder to the engine's user. What the daemon wrote, or an engine without
- * confinement, becomes the engine's own. A link, or a file that has another name somewhere, is left
- * alone.
- */
-export function handOver(path: string, user: User): void {
-  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants
-  let file: number
-  try {
-    file = fs.openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
-  } catch (error) {
-    if (['ENOENT', 'ELOOP'].includes((error as NodeJS.ErrnoException).code ?? '')) return
-    throw error
-  }
-  try {
-    const found = fs.fstatSync(file)
-    const isOurs = found.isDirectory() || (found.isFile() && found.nlink === 1)
-    if (isOurs && (found.uid !== user.uid || found.gid !== user.gid)) fs.fchownSync(file, user.uid, user.gid)
-  } finally {
-    fs.closeSync(file)
-  }
-}
-
 /** Undefined where there is no room for it: the engine then starts without its cache. */
-function ownFolder(folder: string, user: User): string | undefined {
+function cacheFor(user: User, cache: string): string | undefined {
   try {
-    fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
-    handOver(folder, user)
-    return folder
+    return ownFolder(cache, user)
   } catch {
     return undefined
   }
@@ -106,19 +89,40 @@ const keptMemory = {
 function environment(cache: string | undefined, user: User | undefined): NodeJS.ProcessEnv {
   const env: NodeJS.ProcessEnv = { ...keptMemory, ...(cache !== undefined && { NODE_COMPILE_CACHE: cache }) }
   const names = user === undefined ? ['HOME', 'TMPDIR'] : []
-  for (const variable of ['PATH', 'NODE_DISABLE_COMPILE_CACHE', ...names]) {
-    const value = process.env[variable]
-    if (value !== undefined) env[variable] = value
-  }
-  return env
+  return { ...env, ...passedOn(['PATH', 'NODE_DISABLE_COMPILE_CACHE', ...names]) }
 }
 
-/** Starts a program of the machine as another user. */
-export const tryAs: TryAs = ({ program, args, user, timeoutMs }) =>
-  new Promise((resolve, reject) => {
-    execFile(program, args, { timeout: timeoutMs, cwd: '/', ...user }, (error) => {
-      if (error === null) resolve(0)
-      else if (typeof error.code === 'number') resolve(error.code)
-      else reject(error)
-    })
+function passedOn(names: readonly string[]): NodeJS.ProcessEnv {
+  return Object.fromEntries(names.flatMap((name) => (name in process.env ? [[name, process.env[name]]] : [])))
+}
+
+/** Starts a program of the machine as the engine is started. */
+export const tryAs: TryAs = ({ program, args, user, folder, timeoutMs }) =>
+  new Promise((resolve) => {
+    let file: number | undefined
+    try {
+      file = fs.openSync(folder, 'r')
+      const stdio: ('ignore' | 'pipe' | number)[] = ['ignore', 'ignore', 'pipe', 'ignore', file]
+      const child = spawn(program, args, { stdio, env: passedOn(['PATH']), cwd: '/', timeout: timeoutMs, ...user })
+      let said = ''
+      child.stderr?.on('data', (bytes) => {
+        said = (said + bytes).slice(-limits.textMaxChars)
+      })
+      child.once('error', (error) => resolve(notStarted(error)))
+      child.once('close', (code) => {
+        resolve(
+          code === null ? { kind: 'unknown' } : { kind: 'ended', code, said: said.trim().split('\n').at(-1) ?? '' },
+        )
+      })
+    } catch (error) {
+      resolve(notStarted(error))
+    } finally {
+      if (file !== undefined) fs.closeSync(file)
+    }
   })
+
+/** A machine without room for one more process says nothing about rights. */
+function notStarted(error: unknown): Awaited<ReturnType<TryAs>> {
+  const isBusy = ['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE'].includes(codeOf(error))
+  return isBusy ? { kind: 'unknown' } : { kind: 'not-started', because: messageOf(error) }
+}

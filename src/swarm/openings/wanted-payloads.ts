@@ -103,7 +103,8 @@ export function createWantedPayloads(parts: WantedPayloadsParts): WantedPayloads
       if (holdings.get(infoHash)?.mending === true) return
       const path = join(parts.dir, sha256)
       const stat = await parts.disk.stat(path)
-      if (stat?.size !== size) throw new Failure('not-found', `${path} is not the payload of ${spec.name}`)
+      if (stat?.kind !== 'file' || stat.size !== size)
+        throw new Failure('not-found', `${path} is not the payload of ${spec.name}`)
       if (isOfAnother(spec) && holdings.get(infoHash)?.progress.kind !== 'complete') await replacements.start(infoHash)
       await holdings.add(spec)
       await holdings.happened(infoHash, { kind: 'adopted', at: clock.now() })
