@@ -18,6 +18,8 @@ interface ForkedParts {
   clock: Clock
   confinement: Confinement
   folders: EngineFolders
+  /** The program of the engine, which a test may replace. */
+  program?: string
 }
 
 export interface ForkedEngine extends EngineFactory {
@@ -33,10 +35,11 @@ export function forkedEngine(parts: ForkedParts): ForkedEngine {
     listen: listenForCallers,
     start: ({ onReport, onEnd }) => {
       let isReady = false
-      let lastLine = ''
+      let said = ''
       const options: Options = {
         onLine: (line) => {
-          if (line.trim() !== '') lastLine = line.slice(0, limits.textMaxChars)
+          // Before and after the error, Node prints where it was thrown, and by which version.
+          if (said === '' && /^\w*Error\b/.test(line)) said = line.slice(0, limits.textMaxChars)
           logLine(line)
         },
         onReport: (report) => {
@@ -47,7 +50,7 @@ export function forkedEngine(parts: ForkedParts): ForkedEngine {
           onReport(report)
         },
         onEnd: (because) => {
-          if (!isReady) notStarted = lastLine === '' ? because : `${because}: ${lastLine}`
+          if (!isReady) notStarted = said === '' ? because : `${because}: ${said}`
           onEnd(because)
         },
       }
@@ -67,8 +70,11 @@ interface Options {
   onLine: (line: string) => void
 }
 
-function start({ onReport, onEnd, onLine }: Options, { log, clock, confinement, folders }: ForkedParts): Engine {
-  const child = startEngineProcess(confinement, folders)
+function start(
+  { onReport, onEnd, onLine }: Options,
+  { log, clock, confinement, folders, program }: ForkedParts,
+): Engine {
+  const child = startEngineProcess(confinement, folders, program)
   if (child.stderr !== null) {
     createInterface({ input: child.stderr }).on('line', onLine)
   }

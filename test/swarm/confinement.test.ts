@@ -119,7 +119,7 @@ t.test('an engine that was broken into gets nowhere', async (t) => {
     t.equal(came['ready'], 'yes')
     const { payloads, ...attempts } = tried
     t.equal(payloads, 'worked', 'it does its work')
-    t.equal(Object.keys(attempts).length, 12)
+    t.equal(Object.keys(attempts).length, 16)
     for (const [what, end] of Object.entries(attempts)) t.match(end, /^(EACCES|EPERM|ENOENT)$/, what)
     child.kill('SIGKILL')
     t.equal(await fs.readFile(path.join(home, 'node.yaml'), 'utf8'), 'name: node\n')
@@ -154,7 +154,6 @@ async function nodeHome(t: Test) {
 const broken = `
 import fs from 'node:fs'
 import net from 'node:net'
-import { execFileSync } from 'node:child_process'
 const dial = (path) => new Promise((ok, no) => net.connect(path, ok).on('error', no))
 process.on('message', async ({ home, daemon }) => {
   const tries = {
@@ -166,6 +165,10 @@ process.on('message', async ({ home, daemon }) => {
     'the control socket, beside the payloads': () => dial('/proc/self/fd/4/../run/c.sock'),
     'the settings': () => fs.writeFileSync('/proc/self/fd/4/../node.yaml', 'name: other'),
     'the state': () => fs.writeFileSync('/proc/self/fd/4/../state/000001.log', 'y'),
+    'what root has published': () => fs.appendFileSync('/proc/self/fd/4/a', 'y'),
+    'the name of what root publishes': () => fs.renameSync('/proc/self/fd/4/a', '/proc/self/fd/4/b'),
+    'the end of what root has published': () => fs.unlinkSync('/proc/self/fd/4/a'),
+    'the mode of the folder of payloads': () => fs.fchmodSync(4, 0o777),
     'a new file in the home': () => fs.writeFileSync('/proc/self/fd/4/../trap', 'y'),
     'the memory of the daemon': () => fs.openSync('/proc/' + daemon + '/mem', 'r'),
     'the environment of the daemon': () => fs.readFileSync('/proc/' + daemon + '/environ'),
