@@ -57,6 +57,8 @@ export const knowledgeSchema = v.strictObject({
   ),
   /** How far the node's clock is ahead of that of its parent; below zero if it is behind. */
   clockAheadMs: v.optional(v.pipe(v.number(), v.safeInteger()), 0),
+  /** Its reports were lost with a database. Only the name is known until the next report. */
+  lost: v.exactOptional(v.literal(true)),
   /** Which machines reported as this node. */
   sightings: v.exactOptional(sightingsSchema),
   /** How many attacks the report lists. */

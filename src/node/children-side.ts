@@ -67,6 +67,7 @@ export async function startChildrenSide(
     metrics: keptFor({ clock, ms: limits.metricsKeptMs }, metrics),
   })
   self.ports.control = serving.controlPort
+  self.children.has = serving.isChild
   const stop = async () => {
     unkept.stop()
     await serving.stop()

@@ -153,6 +153,7 @@ async function uplinkOf(
     isRevoked: revocations.has,
     monotonicMs: () => clock.monotonicMs(),
     now: () => clock.now(),
+    after: clock.after,
   })
 }
 

@@ -9,7 +9,7 @@ import type { MeasuredTransfer, NodeInfo } from '../model/local-api/nodes.ts'
 import type { BodyOf } from '../model/local-api/requests.ts'
 import type { RolloutInfo } from '../model/local-api/rollouts.ts'
 import type { Status } from '../model/local-api/status.ts'
-import { nodeNameSchema } from '../model/names.ts'
+import { type NodeName, nodeNameSchema, type Sha256 } from '../model/names.ts'
 import { own } from '../model/packages/records.ts'
 import { parserOf } from '../model/parse.ts'
 import type { Transfer } from '../model/report.ts'
@@ -18,6 +18,7 @@ import { refusedIn } from '../report/refusals.ts'
 import { nodeInfoOf, subtreeStatusOf } from '../report/summary.ts'
 import type { Scrubbed } from '../swarm/checking/scrub.ts'
 import type { Reach } from '../swarm/siblings.ts'
+import { identityOf } from '../trust/identity.ts'
 import { type AnswerHandlers, type LocalApiParts, rootOf } from './local-handlers.ts'
 import { rootProblems } from './root-problems.ts'
 import { problemsOf } from './state/report-from.ts'
@@ -64,7 +65,7 @@ export function answerHandlers(parts: LocalApiParts): AnswerHandlers {
       const { fleet } = rootOf(parts)
       const node = parseNodeName(name, 'revoke')
       refuseForRoot(parts, node, 'revoked')
-      await fleet.revoke(node)
+      await fleet.revoke(node, await keySeen(parts, node))
       return { node }
     },
     'GET /identity': () => ({ name: node.state().name, keyId: parts.identity.keyId() }),
@@ -114,6 +115,13 @@ async function whyNow({ node }: LocalApiParts, name: string): Promise<AnswerOf<'
   const payload = desired?.state === 'present' ? state.manifests?.get(desired.manifest)?.payload : undefined
   const transfer = payload?.via === 'swarm' ? node.swarm.transfer(payload.infoHash) : undefined
   return whyOf({ ...state, seen }, name, transfer ?? null)
+}
+
+/** The key that the newest report of a node is signed with. */
+async function keySeen({ node }: LocalApiParts, name: NodeName): Promise<Sha256 | undefined> {
+  const certificate = (await node.inbox.signed(name))?.certificate ?? null
+  const identity = certificate === null ? undefined : identityOf(Buffer.from(certificate, 'base64'))
+  return identity?.role === 'node' && identity.name === name ? identity.keyId : undefined
 }
 
 /** The nodes of the subtree whose reports are here, this node among them. */

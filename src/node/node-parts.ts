@@ -45,7 +45,7 @@ export interface NodeParts {
   /** What the swarm engine may do here. Unknown without this function. */
   engineRights?: () => EngineRights
   openSwarm: (
-    options: Pick<SwarmParts, 'onEvent' | 'site' | 'linkRate' | 'scrubEveryMs' | 'onDamage'>,
+    options: Pick<SwarmParts, 'onEvent' | 'site' | 'isChild' | 'linkRate' | 'scrubEveryMs' | 'onDamage'>,
   ) => Promise<Swarm>
   /** Null at every node but a root. */
   root: { fleet: Fleet; repository: Repository } | null

@@ -5,7 +5,7 @@ import { limits } from '../model/limits.ts'
 import type { Inbox } from '../report/inbox.ts'
 import type { NodeParts } from './node-parts.ts'
 import { type Announcer, startAnnouncer } from './parent/announcer.ts'
-import { createClonesWatch } from './parent/clones.ts'
+import { startClonesWatch } from './parent/clones.ts'
 import { createDialGuard } from './parent/dial-guard.ts'
 import { startRenewal } from './parent/renewal.ts'
 import { type Reports, startReports } from './parent/reports.ts'
@@ -30,14 +30,12 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
   const { state, dispatch } = live
   const { ownAddresses = () => [] } = parts
   const run = Buffer.from(random.bytes(8)).toString('hex')
-  const clones = createClonesWatch({
-    now: () => clock.now(),
-    onChange: (problem) => dispatch({ kind: 'clones-looked', problem }),
-  })
   const reports = await startReports({
     ...{ clock, random, log, onAttack },
     store: parts.store,
     memory: parts.store.stamp,
+    damage: parts.store,
+    ...(parts.root && { admitted: parts.root.fleet.admitted }),
     isRoot: parts.root !== null,
     self: parts.settings.name,
     identity: parts.identity,
@@ -54,12 +52,19 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
     send: (batch) => uplink.reports(batch),
     onAccepted: (nodes) => {
       dispatch({ kind: 'reports-accepted', nodes })
-      clones.look(nodes.flatMap((node) => reports.inbox.knowledgeOf(node) ?? []))
+      clones.look(nodes)
     },
     onRefused: (refused) => dispatch({ kind: 'reports-refused', refused, at: clock.now() }),
     onUnsaved: (failure) => dispatch({ kind: 'store-failed', failure }),
     onAnswered: (answered) => dispatch({ kind: 'reports-answered', ...answered }),
   })
+  const { inbox } = reports
+  const clones = startClonesWatch({
+    ...{ clock, knowledgeOf: inbox.knowledgeOf },
+    onChange: (problem) => dispatch({ kind: 'clones-looked', problem }),
+  })
+  // Those that were told before a restart.
+  clones.look(inbox.knowledge().map(({ node }) => node))
   const { site = null } = parts.settings
   const announcer = parts.root
     ? noAnnouncer
@@ -73,8 +78,9 @@ export async function startParentSide(parts: NodeParts, uplink: Uplink, self: Se
         },
       })
   return {
-    ...{ announcer, reports, inbox: reports.inbox },
+    ...{ announcer, reports, inbox },
     async stop() {
+      clones.stop()
       await announcer.stop()
       await reports.stop()
     },

@@ -2,6 +2,7 @@
 // swarm and the swarm's rates.
 
 import { limits } from '../model/limits.ts'
+import type { NodeName } from '../model/names.ts'
 import type { NodeLimits } from '../model/node-limits.ts'
 import type { Attack } from '../model/report.ts'
 import { msOfDuration } from '../model/units/durations.ts'
@@ -30,6 +31,8 @@ export interface Self {
   bandwidth: Bandwidth
   /** The port of the children side, once it is open; 0 before. */
   ports: { control: number }
+  /** Who the children are, once their side is open; nobody before. */
+  children: { has: (node: NodeName) => boolean }
   /** Logs the attack, unless there are many such lines already, and notes it in the state. */
   onAttack(attack: Omit<Attack, 'at'>): void
   stop(): Promise<void>
@@ -57,6 +60,7 @@ export async function startSelf(parts: NodeParts, uplink: Uplink): Promise<Self>
     objects: parts.objects,
     folder: parts.home.objects,
   })
+  const children: Self['children'] = { has: () => false }
   const swarm = await parts.openSwarm({
     onEvent: (event) => {
       if (event.kind === 'attack') return onAttack(event.attack)
@@ -65,6 +69,7 @@ export async function startSelf(parts: NodeParts, uplink: Uplink): Promise<Self>
       if (event.kind === 'siblings') dispatch({ kind: 'holding-changed' })
     },
     site: () => swarmSiteOf(state()),
+    isChild: (node) => children.has(node),
     linkRate: () => liveSettings.linkRate(),
     scrubEveryMs: () => scrubEveryMsOf(liveSettings.limits().scrub),
     onDamage: (problem) => dispatch({ kind: 'disk-looked', problem }),
@@ -72,7 +77,7 @@ export async function startSelf(parts: NodeParts, uplink: Uplink): Promise<Self>
   const { uploadFacts } = parts
   const bandwidth = startBandwidth({ clock, log, swarm, limits: liveSettings.limits, uploadFacts })
   return {
-    ...{ live, liveSettings, named, source, swarm, bandwidth, onAttack, ports: { control: 0 } },
+    ...{ live, liveSettings, named, source, swarm, bandwidth, onAttack, ports: { control: 0 }, children },
     async stop() {
       bandwidth.stop()
       await swarm.close()

@@ -28,11 +28,18 @@ export interface Upstream {
    * about `bytes` bytes. The digests are not checked here: the caller does.
    */
   objects(digests: readonly Sha256[], bytes: number): Promise<Found[]>
+  /**
+   * Undefined while this node asks a sibling for objects. Otherwise it asks its parent, and the signal
+   * is aborted once it asks a sibling.
+   */
+  brings(): AbortSignal | undefined
   /** The parent that answered last. */
   parent(): { node: NodeName } | null
   /** The parent sent forged bytes: for a while another parent is asked, where there is one. */
   turnAway(): void
 }
+
+export type Asker = 'child' | 'sibling'
 
 export interface ObjectSource {
   /**
@@ -45,8 +52,11 @@ export interface ObjectSource {
    * Answers a waiting child: the first of these objects, in this order, at least one. The answer
    * ends before it exceeds `bytes` bytes, and at an object that takes long; `coming` if that is the
    * first. Throws the last failure if not one of them can be had.
+   *
+   * For a sibling this node waits for its parent only: two siblings that ask each other would
+   * otherwise wait for each other. `elsewhere` if the first is not here and a sibling is asked for it.
    */
-  firstOf(digests: readonly Sha256[], bytes: number): Promise<Found[] | 'coming'>
+  firstOf(digests: readonly Sha256[], bytes: number, asker?: Asker): Promise<Found[] | 'coming' | 'elsewhere'>
   /**
    * Lists the folder once; the result says where an object lies, undefined if it did not at that
    * moment.
@@ -104,14 +114,16 @@ export function createObjectSource(parts: ObjectSourceParts): ObjectSource {
       throw new Failure('not-found', `${what}: no node above has object ${digest}`, { retry: 'later' })
     },
 
-    async firstOf(digests, bytes) {
+    async firstOf(digests, bytes, asker = 'child') {
       let isAhead = false
+      const left = asker === 'sibling' ? uplink.brings() : never
       return await firstFound({ clock, digests, bytes }, async (digest, index) => {
         const known = await here(digest)
         if (known !== undefined) return known
+        if (left === undefined) return 'elsewhere'
         if (!isAhead) background('fetch ahead', log, fetchAhead(digests.slice(index + 1)))
         isAhead = true
-        return await fetches.fetch(digest, { line: 'awaited' })
+        return await unless(left, fetches.fetch(digest, { line: 'awaited' }))
       })
     },
 
@@ -119,6 +131,22 @@ export function createObjectSource(parts: ObjectSourceParts): ObjectSource {
       const present = new Set(await objects.list())
       return (digest) => (present.has(digest) ? path.join(parts.folder, digest) : undefined)
     },
+  }
+}
+
+const never = new AbortController().signal
+
+/** `elsewhere` as soon as the signal is aborted. */
+async function unless<T>(left: AbortSignal, work: Promise<T>): Promise<T | 'elsewhere'> {
+  if (left === never) return await work
+  if (left.aborted) return 'elsewhere'
+  const gone = Promise.withResolvers<'elsewhere'>()
+  const leave = () => gone.resolve('elsewhere')
+  left.addEventListener('abort', leave)
+  try {
+    return await Promise.race([work, gone.promise])
+  } finally {
+    left.removeEventListener('abort', leave)
   }
 }
 

@@ -1,15 +1,16 @@
 // Reports of the subtree: the newest of each node, as the node signed it. Of all of them only the
 // gist is in memory.
 
-import { type Knowledge, parseKnowledge } from '../model/knowledge.ts'
+import type { Knowledge } from '../model/knowledge.ts'
 import type { Instant, NodeName } from '../model/names.ts'
 import { parseJson } from '../model/parse.ts'
 import { type Attack, parseReport, type Report, type ReportBatch } from '../model/report.ts'
 import { takingTurns } from '../work/turns.ts'
-import type { Clock, Store, StoreChange } from '../world/world.ts'
+import type { Clock, Store } from '../world/world.ts'
+import { openInboxRoom, type Recovery } from './inbox-room.ts'
 import { attacksIn, emptySorted, type Refused, type Sorted, sortInto, type VerifyEnvelope } from './incoming.ts'
 import { createMovements, type Moved } from './moved.ts'
-import { parseSignedReport, type SignedReport } from './signed-report.ts'
+import type { SignedReport } from './signed-report.ts'
 
 export interface InboxParts {
   /** A room of its own. */
@@ -68,6 +69,11 @@ export interface Inbox {
   signed(node: NodeName): Promise<SignedReport | undefined>
   /** Removes what is known of a node that no longer belongs to this fleet. */
   forget(node: NodeName): Promise<void>
+  /**
+   * The database was damaged: stores again what is in memory, and knows what it can of the nodes
+   * whose gists are gone.
+   */
+  recover(recovery: Recovery): Promise<void>
 }
 
 /** How many signatures are checked before other work gets a turn. */
@@ -78,47 +84,16 @@ export async function openInbox(parts: InboxParts): Promise<Inbox> {
   const { store, clock } = parts
   const inTurn = takingTurns()
   const movements = createMovements()
-  // Changed in turn only, after the store has the change.
-  const known = await storedKnowledge(store)
-
+  const room = await openInboxRoom(store)
+  const { known } = room
   const storeNewest = async (newest: Sorted['newest']) => {
-    const changes = [...newest].flatMap(([node, { knowledge, signed }]): StoreChange[] => [
-      { kind: 'put', key: knowledgeKey(node), value: knowledge },
-      { kind: 'put', key: signedKey(node), value: signed },
-    ])
-    if (changes.length > 0) await store.batch(changes)
+    const before = new Map([...newest.keys()].map((node) => [node, known.get(node)?.via]))
+    await room.storeReports([...newest.values()])
     for (const [node, { knowledge }] of newest) {
-      const before = known.get(node)?.via
       const { counter, via } = knowledge
-      if (before !== undefined && before !== via) movements.note({ node, counter }, before, via, clock.now())
-      known.set(node, knowledge)
+      const child = before.get(node)
+      if (child !== undefined && child !== via) movements.note({ node, counter }, child, via, clock.now())
     }
-  }
-
-  const storeSighted = async (sighted: Sorted['sighted']) => {
-    if (sighted.size === 0) return
-    await store.batch([...sighted].map(([node, value]) => ({ kind: 'put', key: knowledgeKey(node), value })))
-    for (const [node, knowledge] of sighted) known.set(node, knowledge)
-  }
-
-  /** A damaged database may have lost what counts as known. */
-  const storeLost = async (duplicates: Sorted['duplicates']) => {
-    for (const [node, signed] of duplicates) {
-      if ((await store.get(signedKey(node))) === undefined) await store.put(signedKey(node), signed)
-    }
-  }
-
-  const forget = async (node: NodeName) => {
-    await store.batch([
-      { kind: 'delete', key: knowledgeKey(node) },
-      { kind: 'delete', key: signedKey(node) },
-    ])
-    known.delete(node)
-  }
-
-  const signedReport = async (node: NodeName) => {
-    const value = await store.get(signedKey(node))
-    return value === undefined ? undefined : parseSignedReport(value, `inbox, report of ${node}`)
   }
 
   return {
@@ -126,8 +101,8 @@ export async function openInbox(parts: InboxParts): Promise<Inbox> {
       inTurn(async () => {
         const sorted = await sortedBatch(batch, from, parts, known)
         await storeNewest(sorted.newest)
-        await storeSighted(sorted.sighted)
-        await storeLost(sorted.duplicates)
+        await room.storeGists([...sorted.sighted.values()])
+        await room.storeLost(sorted.duplicates)
         return acceptedOf(sorted, from, clock.now())
       }),
 
@@ -143,19 +118,19 @@ export async function openInbox(parts: InboxParts): Promise<Inbox> {
     hasBelow: (child) => known.hasBelow(child),
 
     async report(node) {
-      const signed = await signedReport(node)
+      const signed = await room.signed(node)
       return signed === undefined ? undefined : reportIn(signed)
     },
 
     async *reports() {
-      for await (const [key, value] of store.entries(signedKey(''))) {
-        yield reportIn(parseSignedReport(value, `inbox, ${key}`))
-      }
+      for await (const signed of room.allSigned()) yield reportIn(signed)
     },
 
-    signed: signedReport,
+    signed: room.signed,
 
-    forget: (node) => inTurn(() => forget(node)),
+    forget: (node) => inTurn(() => room.forget(node)),
+
+    recover: (recovery) => inTurn(() => room.recover(recovery)),
 
     awayFrom: (child) => movements.awayFrom(child, clock.now()),
 
@@ -165,7 +140,7 @@ export async function openInbox(parts: InboxParts): Promise<Inbox> {
           const here = known.get(node)
           if (here === undefined || here.counter >= counter) continue
           if (here.via !== node) movements.note({ node, counter }, here.via, '', clock.now())
-          await forget(node)
+          await room.forget(node)
         }
       }),
   }
@@ -182,42 +157,6 @@ function acceptedOf(sorted: Sorted, from: NodeName, now: Instant): Accepted {
   }
 }
 
-/** The gist of every node's newest report, and how many nodes report through each child. */
-class Known extends Map<NodeName, Knowledge> {
-  readonly #below = new Map<NodeName, number>()
-
-  override set(node: NodeName, knowledge: Knowledge): this {
-    this.#count(this.get(node), -1)
-    this.#count(knowledge, 1)
-    return super.set(node, knowledge)
-  }
-
-  override delete(node: NodeName): boolean {
-    this.#count(this.get(node), -1)
-    return super.delete(node)
-  }
-
-  hasBelow(child: NodeName): boolean {
-    return (this.#below.get(child) ?? 0) > 0
-  }
-
-  #count(knowledge: Knowledge | undefined, step: 1 | -1): void {
-    if (knowledge === undefined || knowledge.via === knowledge.node) return
-    const count = (this.#below.get(knowledge.via) ?? 0) + step
-    if (count > 0) this.#below.set(knowledge.via, count)
-    else this.#below.delete(knowledge.via)
-  }
-}
-
-async function storedKnowledge(store: Store): Promise<Known> {
-  const known = new Known()
-  for await (const [key, value] of store.entries(knowledgeKey(''))) {
-    const knowledge = parseKnowledge(value, `inbox, ${key}`)
-    known.set(knowledge.node, knowledge)
-  }
-  return known
-}
-
 async function sortedBatch(
   { reports, certificates }: ReportBatch,
   from: NodeName,
@@ -230,16 +169,6 @@ async function sortedBatch(
     sortInto(sorted, envelope, { index, verify, mayReport, now: clock.now(), maxFutureMs, certificates, from, known })
   }
   return sorted
-}
-
-/** The key of the gist of a node's report: small, and all of them are read at the start. */
-function knowledgeKey(node: NodeName | ''): string {
-  return `knowledge/${node}`
-}
-
-/** The key of a node's signed report: large, and read when somebody asks for that node. */
-function signedKey(node: NodeName | ''): string {
-  return `signed/${node}`
 }
 
 /** The signature was checked before the report was stored. */

@@ -1,11 +1,12 @@
 // Notes which run of which machine made a report. The counters of one node grow from run to run, also
 // over restarts, moves and late reports: where the counters of two runs lie between each other, two
-// daemons run at once. Pure.
+// daemons run at once, if their news arrive in turns, too: a disk that was put back to an earlier state
+// gives out counters again that are ahead of its clock. Pure.
 
 import { limits } from '../model/limits.ts'
 import type { Instant } from '../model/names.ts'
 import type { Report } from '../model/report.ts'
-import type { Machine, Sighting, Sightings } from '../model/wire/sightings.ts'
+import { type Machine, machinesAt, type Sighting, type Sightings } from '../model/wire/sightings.ts'
 
 type Seen = Pick<Report, 'counter' | 'state' | 'converged'> & { machine: Machine; at: Instant }
 
@@ -19,12 +20,23 @@ export function sightingsAfter(
   if (machine === undefined || unsaved === true) return before
   const seen = { counter, state, converged, machine, at }
   const { runs = [], boots = [] } = before ?? {}
-  return {
+  return withTimes(before, at, {
     runs: withSeen(runs, seen, ({ run }) => run),
     // A daemon that never lives for two reports is known by the start of its machine. Containers of
     // one machine share the start, and are known by their runs.
     boots: machine.boot === undefined ? boots : withSeen(boots, seen, ({ boot = '' }) => boot),
-  }
+  })
+}
+
+/** The two machines were seen last when something of both crossed last, and this was the newest report. */
+function withTimes(before: Sightings | undefined, at: Instant, next: Sightings): Sightings {
+  if (machinesAt(next, at).length === 0) return next
+  const first = machinesAt(before, at).length > 0 ? (before?.cloned?.first ?? at) : at
+  return { ...next, cloned: { first, last: crossedLast(next) } }
+}
+
+function crossedLast({ runs, boots }: Sightings): Instant {
+  return Math.max(0, ...[...runs, ...boots].flatMap(({ crosses }) => Object.values(crosses)))
 }
 
 function withSeen(all: readonly Sighting[], seen: Seen, idOf: (machine: Machine) => string): Sighting[] {
@@ -40,6 +52,9 @@ function withSeen(all: readonly Sighting[], seen: Seen, idOf: (machine: Machine)
     high: Math.max(counter, known?.high ?? counter),
     at,
     crosses: known?.crosses ?? {},
+    // Only news take turns: an older report may have waited anywhere.
+    others: isNewest ? {} : known.others,
+    turns: isNewest ? { ...known?.turns, ...timesOf(known?.others ?? {}, at) } : known.turns,
   }
   const others = all
     .filter((each) => each !== known)
@@ -48,7 +63,8 @@ function withSeen(all: readonly Sighting[], seen: Seen, idOf: (machine: Machine)
       if (isBetween(other.low, own) || isBetween(other.high, own)) {
         own.crosses = { ...own.crosses, [otherId]: at }
       }
-      return isBetween(counter, other) ? { ...other, crosses: { ...other.crosses, [id]: at } } : other
+      const crosses = isBetween(counter, other) ? { ...other.crosses, [id]: at } : other.crosses
+      return { ...other, crosses, others: isNewest ? { ...other.others, [id]: at } : other.others }
     })
   return pruned([...others, own].slice(-limits.sightingsKept), idOf)
 }
@@ -61,8 +77,13 @@ function isBetween(counter: number, { low, high }: Pick<Sighting, 'low' | 'high'
 /** Without those that crossed somebody who is forgotten. */
 function pruned(kept: Sighting[], idOf: (machine: Machine) => string): Sighting[] {
   const ids = new Set(kept.map(({ machine }) => idOf(machine)))
+  const known = (times: Sighting['crosses']) => Object.fromEntries(Object.entries(times).filter(([id]) => ids.has(id)))
   return kept.map((each) => ({
     ...each,
-    crosses: Object.fromEntries(Object.entries(each.crosses).filter(([id]) => ids.has(id))),
+    ...{ crosses: known(each.crosses), others: known(each.others), turns: known(each.turns) },
   }))
+}
+
+function timesOf(others: Sighting['others'], at: Instant): Sighting['turns'] {
+  return Object.fromEntries(Object.keys(others).map((id) => [id, at]))
 }

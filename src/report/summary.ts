@@ -24,6 +24,7 @@ export interface StatusParts {
  * make all others look pending.
  */
 export function conditionOf(knowledge: Knowledge, now: Instant, revision: number | null): Condition {
+  if (knowledge.lost === true) return 'silent'
   if (ageOf(knowledge, now) > 2 * limits.heartbeatMs + limits.silentSlackMs) return 'silent'
   if (knowledge.state !== 'converged' || revision === null) return knowledge.state
   return (knowledge.converged ?? 0) >= revision ? 'converged' : 'pending'
@@ -71,7 +72,9 @@ export function nodeInfoOf(
   const machines = machinesAt(knowledge.sightings, now).map(({ machine: { addresses }, state, converged, at }) => ({
     ...{ addresses, state, converged, ageMs: Math.max(0, now - at) },
   }))
-  return { ...knowledge, condition, ageMs: ageOf(knowledge, now), ...(machines.length > 0 && { machines }) }
+  const cloned = knowledge.sightings?.cloned
+  const clones = machines.length > 0 && { machines, ...(cloned && { cloned }) }
+  return { ...knowledge, condition, ageMs: ageOf(knowledge, now), ...clones }
 }
 
 export function subtreeStatusOf({ self, revision, knowledge, now }: StatusParts): SubtreeStatus {

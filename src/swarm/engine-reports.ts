@@ -70,9 +70,12 @@ export function reportReceiver(parts: EngineReportsParts): (report: EngineReport
       case 'called-plainly':
         return plain.called(report.infoHash)
       case 'closed':
+        parts.siblings.unwired(report.infoHash)
         return dispatch({ ...report, isAwaited: plain.isWaitedFor(report.infoHash) })
       case 'dialled':
-        return parts.siblings.dialled(report.node, report.place, report.because)
+        return parts.siblings.dialled(report)
+      case 'wired':
+        return parts.siblings.wired(report.infoHash, report.node, report.to)
       case 'met':
         parts.siblings.met(report.node)
         return parts.onEvent(report)

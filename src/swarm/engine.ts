@@ -133,6 +133,16 @@ export const engineReportSchema = v.variant('kind', [
   v.strictObject({
     ...{ kind: v.literal('dialled'), node: nodeNameSchema, place: v.string() },
     because: v.nullable(v.string()),
+    /** Whether the sibling is known to be of another site. */
+    isElsewhere: v.boolean(),
+  }),
+  /**
+   * There is a wire to a node that is not the parent, within the site as far as known or to another one;
+   * null: no longer. The wires of a holding that was closed are gone too.
+   */
+  v.strictObject({
+    ...{ kind: v.literal('wired'), infoHash: infoHashSchema, node: nodeNameSchema },
+    to: v.nullable(v.picklist(['near', 'elsewhere'])),
   }),
   /** A node has dialled this one for the payload. */
   v.strictObject({ kind: v.literal('met'), infoHash: infoHashSchema, node: nodeNameSchema }),
@@ -188,6 +198,11 @@ export function placeOf({
   port: number
 }): string {
   return `${[address, ...others].join(' ')} port ${port}`
+}
+
+/** What the engine reports of a dial of a sibling; `because`: why it was in vain. */
+export function dialReportOf(peer: PeerToDial, because: string | null): EngineReport {
+  return { kind: 'dialled', node: peer.node, place: placeOf(peer), because, isElsewhere: peer.elsewhere === true }
 }
 
 /** The port by which a caller came: that for nodes of the fleet, or that for ordinary clients. */

@@ -3,7 +3,7 @@
 
 import { BoundedMap } from '../model/bounded-map.ts'
 import { limits } from '../model/limits.ts'
-import type { NodeName } from '../model/names.ts'
+import type { InfoHash, NodeName } from '../model/names.ts'
 import type { Clock } from '../world/world.ts'
 
 /** A sibling that was dialled in vain. */
@@ -12,55 +12,107 @@ export interface Unreached {
   /** Its addresses and its port. */
   place: string
   because: string
+  /** It is known to be of another site. */
+  elsewhere?: true
 }
 
 export interface Reach {
-  /** The siblings that were reached lately, or have called. */
+  /**
+   * The siblings of this node's own site that have a wire to this node, or had one lately. A sibling of
+   * which the site is not known counts as such.
+   */
   reached: number
-  /** Those that were not, the newest last. At most `limits.unreachedMax`. */
+  /** Those that were not reached, of any site, the newest last. At most `limits.unreachedMax`. */
   unreached: readonly Unreached[]
 }
 
+/** What the engine tells of a dial: where, why in vain if it was, and whether over a link between sites. */
+export interface Dialled {
+  node: NodeName
+  place: string
+  /** Null if the sibling was reached. */
+  because: string | null
+  isElsewhere: boolean
+}
+
 export interface Siblings {
-  dialled(node: NodeName, place: string, because: string | null): void
+  dialled(dialled: Dialled): void
   /** The node has dialled this one. */
   met(node: NodeName): void
+  /** There is a wire to this node for the payload, near or to another site; null: no longer. */
+  wired(infoHash: InfoHash, node: NodeName, to: 'near' | 'elsewhere' | null): void
+  /** There are no wires for the payload any longer, or none at all. */
+  unwired(infoHash?: InfoHash): void
   /** The node is to be dialled there. One that has moved is dialled anew. */
   handedOut(node: NodeName, place: string): void
   now(): Reach
 }
 
-/** `onChange` is called when a sibling could be reached and cannot any longer, or the reverse. */
-export function createSiblings({
-  clock,
-  onChange,
-}: {
+export interface SiblingsParts {
   clock: Pick<Clock, 'monotonicMs'>
+  /** Whether the node is a child of this one, and so no sibling. */
+  isChild: (node: NodeName) => boolean
+  /** A sibling could be reached and cannot any longer, or the reverse. */
   onChange: () => void
-}): Siblings {
+}
+
+export function createSiblings({ clock, isChild, onChange }: SiblingsParts): Siblings {
   const unreached = new BoundedMap<NodeName, Unreached & { atMs: number }>(limits.unreachedMax)
+  /** Siblings of the own site, and when each was reached last. */
   const reached = new BoundedMap<NodeName, number>(limits.reachedKept)
+  /** The nodes of the own site with which there is a wire. A wire can be open for days. */
+  const wires = new Map<InfoHash, Set<NodeName>>()
   const isNew = (atMs: number) => clock.monotonicMs() - atMs < limits.unreachedKeptMs
   const met = (node: NodeName) => {
-    reached.set(node, clock.monotonicMs())
     if (unreached.delete(node)) onChange()
   }
+  const unwired = (infoHash: InfoHash) => {
+    for (const node of wires.get(infoHash) ?? []) reached.set(node, clock.monotonicMs())
+    wires.delete(infoHash)
+  }
   return {
-    dialled: (node, place, because) => {
-      if (because === null) return met(node)
+    dialled: ({ node, place, because, isElsewhere }) => {
+      if (because === null) {
+        if (!isElsewhere) reached.set(node, clock.monotonicMs())
+        return met(node)
+      }
       const isNews = !isNew(unreached.get(node)?.atMs ?? Number.NEGATIVE_INFINITY)
       reached.delete(node)
-      unreached.set(node, { node, place, because, atMs: clock.monotonicMs() })
+      const atMs = clock.monotonicMs()
+      unreached.set(node, { node, place, because, atMs, ...(isElsewhere && { elsewhere: true as const }) })
       if (isNews) onChange()
     },
     met,
+    wired: (infoHash, node, to) => {
+      const nodes = wires.get(infoHash) ?? new Set<NodeName>()
+      if (to === 'near') {
+        wires.set(infoHash, nodes.add(node))
+        return
+      }
+      if (!nodes.delete(node)) return
+      if (nodes.size === 0) wires.delete(infoHash)
+      // A peer that says later that it is of another site was none of this one before.
+      if (to === null) reached.set(node, clock.monotonicMs())
+    },
+    unwired: (infoHash) => {
+      for (const each of infoHash === undefined ? [...wires.keys()] : [infoHash]) unwired(each)
+    },
     handedOut: (node, place) => {
       const known = unreached.get(node)
       if (known !== undefined && known.place !== place) unreached.delete(node)
     },
-    now: () => ({
-      reached: [...reached.values()].filter(isNew).length,
-      unreached: [...unreached.values()].flatMap(({ atMs, ...each }) => (isNew(atMs) ? [each] : [])),
-    }),
+    now: () => {
+      const lately = [...reached].flatMap(([node, atMs]) => (isNew(atMs) ? [node] : []))
+      const near = new Set([...lately, ...[...wires.values()].flatMap((nodes) => [...nodes])])
+      return {
+        reached: [...near].filter((node) => !isChild(node)).length,
+        unreached: [...unreached.values()].flatMap(({ atMs, ...each }) => (isNew(atMs) ? [each] : [])),
+      }
+    },
   }
+}
+
+/** The siblings of the own site that were not reached. Pure. */
+export function nearIn(unreached: readonly Unreached[]): readonly Unreached[] {
+  return unreached.filter(({ elsewhere }) => elsewhere === undefined)
 }

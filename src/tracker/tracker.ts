@@ -32,6 +32,8 @@ export interface TrackerParts extends Partial<Pick<ElectionsParts, 'onElected' |
   /** Whether this node is to fetch for a child what the child says that it lacks; always, if absent. */
   mayWant?: (node: NodeName, swarm: Wanted) => boolean
   onUnkept?: (unkept: Unkept) => void
+  /** Whether this node gives small objects to a child at this time. */
+  isGiving?: (node: NodeName) => boolean
   /**
    * The site that a child's newest signed report names; null without one there, undefined without a
    * report. A child that announces another site is counted to this one.
@@ -58,6 +60,8 @@ export interface Tracker extends Pick<Elections, 'mayTake'> {
   announce(announced: Announced): Handout
   /** The wire between a child and this node has ended although one of the two lacks something. */
   parted(infoHash: InfoHash, node: NodeName): void
+  /** Whether the node has announced itself as a child lately. */
+  isChild(node: NodeName): boolean
   /** The payloads that children have announced and do not have whole, sorted. */
   wanted(): Wanted[]
   /** Cancels the timer by which silent children are forgotten. */
@@ -134,18 +138,28 @@ export function startTracker(parts: TrackerParts): Tracker {
       table.noteInterval(node, handout.intervalMs)
       if (announce.objectsFailed !== undefined) objectGateways.failed(caller, announce.objectsFailed, nowMs)
       const gateway = objectGateways.gatewayFor(caller, nowMs)
-      return { ...handout, ...(gateway && { objects: placeOf(caller, gateway) }), ...(!isKnown && { tellAll: true }) }
+      return {
+        ...handout,
+        ...(gateway && { objects: placeOf(caller, gateway, parts) }),
+        ...(!isKnown && { tellAll: true }),
+      }
     },
     mayTake: elections.mayTake,
     parted: (infoHash, node) => elections.parted(infoHash, node, clock.monotonicMs()),
+    isChild: (node) => table.get(node) !== undefined,
     wanted: table.wanted,
     stop: () => timer?.cancel(),
   }
 }
 
-function placeOf(caller: Member, gateway: Member): NonNullable<Handout['objects']> {
+function placeOf(
+  caller: Member,
+  gateway: Member,
+  { isGiving }: Pick<TrackerParts, 'isGiving'>,
+): NonNullable<Handout['objects']> {
   const { node, controlPort } = gateway
-  return { node, address: placesFor(caller, gateway)[0], port: controlPort }
+  const place = { node, address: placesFor(caller, gateway)[0], port: controlPort }
+  return isGiving === undefined ? place : { ...place, fetching: isGiving(node) }
 }
 
 function bytesHeldBy(self: Self, infoHash: InfoHash): number {

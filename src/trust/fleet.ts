@@ -10,7 +10,7 @@
 
 import { join } from 'node:path'
 import { limits } from '../model/limits.ts'
-import type { Instant, NodeName } from '../model/names.ts'
+import type { Instant, NodeName, Sha256 } from '../model/names.ts'
 import { takingTurns } from '../work/turns.ts'
 import type { Clock, Random } from '../world/world.ts'
 import { openAdmissionRecords } from './admission/admission-records.ts'
@@ -80,9 +80,11 @@ export interface Fleet {
   createToken(wish: TokenWish): Promise<string>
   /**
    * Refuses the node any further certificate, and turns its key away wherever that becomes known. Its
-   * name stays taken.
+   * name stays taken. `seen`: the key of the newest report of that node, if there is one.
    */
-  revoke(name: NodeName): Promise<void>
+  revoke(name: NodeName, seen?: Sha256): Promise<void>
+  /** The nodes that were admitted and not revoked, without those that are known to the caller. */
+  admitted(isKnown: (node: NodeName) => boolean): Promise<NodeName[]>
   revocations: Revocations
   /** The digest of the revocations that a child knows. */
   revokedHeard(node: NodeName, digest: string): void
@@ -161,8 +163,9 @@ export async function openFleet(parts: {
     },
     enrol: (request, root) => admissions.enrol(request, root),
     createToken: (wish) => admissions.createToken({ ...wish, timestampVersion: signing.timestamp().version }),
-    revoke: (name) => admissions.revoke(name),
-    revocations,
+    revoke: (name, seen) => admissions.revoke(name, seen),
+    admitted: records.admitted,
+    revocations: { ...revocations, add: admissions.learn },
     revokedHeard: revokedHeard.heard,
   }
 }

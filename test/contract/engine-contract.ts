@@ -65,6 +65,22 @@ export function engineContract(t: Test, open: (t: Test) => Promise<EngineWorld>)
     t.ok(one.transfer(payload).fromSiblings + two.transfer(payload).fromSiblings > 0)
   })
 
+  check('who has a wire is known, and only siblings of the own site count', async (t, world) => {
+    const payload = payloadFrom('wired', { size: MiB, pieceLength })
+    const one = await seed(world, 'one', payload)
+    const far = await seed(world, 'far', payload)
+    const two = await fetching(world, 'two', payload, [far.as('sibling', 'far away')])
+    await checkWhole(t, world, two, payload)
+    t.equal(two.swarm.siblings().reached, 0)
+    const three = await fetching(world, 'three', payload, [one.as('sibling')])
+    await checkWhole(t, world, three, payload)
+    t.equal(three.swarm.siblings().reached, 1)
+    await world.passage.until(one.until('called', () => one.swarm.siblings().reached === 1))
+    const four = await fetching(world, 'four', payload, [one.as('parent')])
+    await checkWhole(t, world, four, payload)
+    t.equal(four.swarm.siblings().reached, 0, 'a parent is no sibling')
+  })
+
   check('a caller waits a moment for a holding that its parent hears of later', async (t, world) => {
     const payload = payloadFrom('early', { size: MiB, pieceLength })
     const root = await seed(world, 'root', payload)

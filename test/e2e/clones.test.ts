@@ -46,7 +46,7 @@ t.test('a home that runs twice is told by status, nodes and node-info, with what
   t.match((await tree.banyan(['status', '--home', root])).stdout, /On all of them but one: banyan join --again/)
   t.match((await tree.banyan(['nodes', '--home', root])).stdout, /^leaf .*, on 2 machines/m)
   const { stdout } = await tree.banyan(['node-info', 'leaf', '--home', root])
-  t.match(stdout, /machines with copies of one home; banyan join --again on all but one/)
+  t.match(stdout, /machines with copies of one home, first seen .* ago, last .*; banyan join --again on all but one/)
   t.match(stdout, /: converged, converged to \d, heard of/)
   t.notMatch(stdout, /report-replayed/)
 })

@@ -38,6 +38,11 @@ t.test('a node whose database was damaged keeps its records and its place, and a
   await tree.publish('stays', '1.0', { file: 'stays' })
   for (const n of ways.keys()) await tree.publish('goes', `${n}.0`, { file: `goes ${n}` })
   let counter = 0
+  const off = await tree.plant({
+    ...{ name: 'off', site: 'berlin', parent: 'root', token: await tree.must('root', 'token', 'create') },
+  })
+  await tree.reports('off', 'has reported', () => true)
+  await tree.stop(off.name, 'SIGTERM')
 
   for (const [n, way] of ways.slice(0, isLarge ? ways.length : 4).entries()) {
     await tree.release(policy(`stays: latest, goes: ${n}.0`), '--allow-removals')
@@ -79,7 +84,7 @@ t.test('a node whose database was damaged keeps its records and its place, and a
     }
   }
   const nodes = (await tree.ask('root', '/nodes')) as { nodes: { node: string }[] }
-  t.same(nodes.nodes.map(({ node }) => node).sort(), ['leaf', 'root'])
+  t.same(nodes.nodes.map(({ node }) => node).sort(), ['leaf', 'off', 'root'], 'also one that was off all the while')
   const late = await tree.must('root', 'token', 'create')
   await tree.plant({ name: 'late', site: 'berlin', parent: 'root', token: late })
   await tree.reports('late', 'has one', ({ packages }) => packages.some(({ name }) => name === 'stays'))

@@ -51,7 +51,8 @@ function parentWith(answer: Answer, isNamed = true) {
     list: async () => [...kept.keys()],
     remove: async (sha256) => void kept.delete(sha256),
   }
-  const uplink: Pick<Uplink, 'objects' | 'parent' | 'turnAway'> = {
+  const uplink: Pick<Uplink, 'objects' | 'brings' | 'parent' | 'turnAway'> = {
+    brings: () => new AbortController().signal,
     objects: (digests, bytes) => {
       asked.push(digests)
       return answer(digests, bytes)
@@ -216,6 +217,7 @@ t.test('one that is late does not keep the others from a child, and one that fai
           how === 'late'
             ? new Promise(() => {})
             : Promise.reject(new Failure('unreachable', 'gone', { retry: 'later' })),
+        brings: () => undefined,
         parent: () => null,
         turnAway: () => {},
       },
@@ -292,6 +294,7 @@ t.test('on a link that is slow even for the smallest answers only one is under w
         underway -= 1
         return (await answer(asked, bytes)).slice(0, 1)
       },
+      brings: () => undefined,
       parent: () => null,
       turnAway: () => {},
     },

@@ -101,3 +101,22 @@ t.test('a name with an architecture means the build for it, on every node', asyn
     { name: 'libfo:i386', version: '2' },
   ])
 })
+
+t.test('two architectures that do not agree on a file they share go back together, and others go on', async (t) => {
+  const { lib, foreignStep, deb, ensure, states, both } = await machine(t)
+  const build = async (arch: Arch, version: string, text: string) =>
+    await lib(arch, version, { files: { notes: text } })
+  const [mine, theirs] = [await build(own as Arch, '1', 'same'), await build(foreign, '1', 'same')]
+  const installed = await ensure(stepOf('install', mine), foreignStep(stepOf('install', theirs)))
+  t.match(installed, [{ outcome: 'changed' }, { outcome: 'changed' }])
+  const up = stepOf('upgrade', await build(own as Arch, '2', 'one'), { from: '1', previous: mine })
+  const other = stepOf('upgrade', await build(foreign, '2', 'other'), { from: '1', previous: theirs })
+  const outcomes = await ensure(up, foreignStep(other))
+  t.match(outcomes, [
+    { outcome: 'failed', version: '1' },
+    { outcome: 'failed', version: '1' },
+  ])
+  t.match(outcomes.map(({ detail }) => detail).join(), /overwrite shared '\/opt\/libfo\/notes', which is different/)
+  t.same(await states(...both), { libfo: 'whole', [both[1]]: 'whole' })
+  t.match(await ensure(stepOf('install', await deb({ name: 'shop', version: '1' }))), [{ outcome: 'changed' }])
+})

@@ -89,3 +89,45 @@ t.test('deb: where dpkg has lost the checksums, all that a heal replaces is kept
   t.equal(await fs.readFile(`${world.root}/opt/shop/own`, 'utf8'), 'own')
   t.equal(await fs.readFile(path.join(world.home, 'replaced/deb-shop/1/opt/shop/own'), 'utf8'), 'mine')
 })
+
+for (const kind of ['deb', 'rpm'] as const) {
+  t.test(
+    `${kind}: names that look like remarks or patterns are names, and what is replaced of them is kept`,
+    async (t) => {
+      const world = await kinds[kind](t)
+      const names = ['copy (1)', 'gone (as it seems)', '[id].js', 'q?', ' lead', 'tail ', 'ü']
+      const built = await world.build({
+        ...wanted,
+        files: Object.fromEntries(names.map((name) => [name, 'as shipped'])),
+      })
+      await ensure(world, built)
+      for (const name of names) await fs.writeFile(`${world.root}/opt/shop/${name}`, 'mine')
+      t.match(await heal(world, built), [{ outcome: 'changed', detail: /what was there is kept in / }])
+      const kept = path.join(world.home, 'replaced', `${kind}-shop`, '1', 'opt/shop')
+      t.same((await fs.readdir(kept)).sort(), [...names].sort())
+      t.equal(await fs.readFile(`${kept}/copy (1)`, 'utf8'), 'mine')
+      t.equal(await fs.readFile(`${world.root}/opt/shop/copy (1)`, 'utf8'), 'as shipped')
+      await fs.rm(`${world.root}/opt/shop/gone (as it seems)`)
+      t.match(await look(world), [{ found: 'missing /opt/shop/gone (as it seems)' }])
+    },
+  )
+}
+
+t.test('deb: a file whose name is not UTF-8 is not replaced unseen', async (t) => {
+  const world = await debWorld(t)
+  const named = (root: string) => Buffer.from(`${root}/opt/shop/K\u00e4se`, 'latin1')
+  const built = await world.build({ ...wanted, files: { 'K\u00e4se': 'as shipped' } })
+  await ensure(world, built)
+  // As if the package had been built on a machine with Latin-1.
+  await fs.rename(`${world.root}/opt/shop/K\u00e4se`, named(world.root))
+  await fs.writeFile(named(world.root), 'mine')
+  for (const list of ['list', 'md5sums']) {
+    const file = `${world.root}/var/lib/dpkg/info/shop.${list}`
+    const text = await fs.readFile(file, 'utf8')
+    await fs.writeFile(file, text, 'latin1')
+  }
+  t.match(await look(world), [{ state: 'drifted' }])
+  const hint = /K\uFFFDse would be replaced and cannot be kept aside, because its name is not UTF-8/
+  t.match(await heal(world, built), [{ outcome: 'failed', detail: hint }])
+  t.equal(await fs.readFile(named(world.root), 'utf8'), 'mine')
+})

@@ -2,9 +2,11 @@ import assert from 'node:assert/strict'
 import * as fc from 'fast-check'
 import t from 'tap'
 import { Failure } from '../../src/model/failure.ts'
+import type { Knowledge } from '../../src/model/knowledge.ts'
 import { limits } from '../../src/model/limits.ts'
 import type { Report } from '../../src/model/report.ts'
 import { type Inbox, openInbox } from '../../src/report/inbox.ts'
+import { conditionOf } from '../../src/report/summary.ts'
 import type { Store } from '../../src/world/world.ts'
 import {
   batchOf,
@@ -223,6 +225,51 @@ t.test('in whatever order and however often reports come, the newest of each nod
     }),
     { numRuns: 60 },
   )
+})
+
+t.test('what a damaged database has lost of silent nodes is known after the next restart too', async (t) => {
+  const { store, crash } = machine()
+  const opened = await store()
+  const inbox = await inboxOn(opened)
+  await inbox.accept(
+    batchWith(reportOf('gist', 5), reportOf('report', 5), reportOf('both', 5), reportOf('again', 5)),
+    'a',
+  )
+  const known = inbox.knowledge()
+  const lost = ['knowledge/gist', 'signed/report', 'knowledge/both', 'signed/both', 'knowledge/again', 'signed/again']
+  for (const key of lost) await opened.delete(key)
+
+  // A child that sends all of its subtree again sends nothing that is new to the memory.
+  await inbox.accept(batchWith(reportOf('again', 5)), 'a')
+  t.same((await opened.get('knowledge/again')) !== undefined, true, 'the gist is stored again with the report')
+  await inbox.recover({ now, admitted: async () => [] })
+  const later = await inboxOn(await crash())
+  t.same(later.knowledge(), known)
+  t.equal((await later.report('again'))?.counter, 5)
+})
+
+t.test('at a start after damage nodes are known by their reports, and at a root by their names', async (t) => {
+  const { store, crash } = machine()
+  const opened = await store()
+  const report = reportOf('gist', 5, { state: 'failed' })
+  await (await inboxOn(opened)).accept(batchWith(report, reportOf('both', 5)), 'a')
+  for (const key of ['knowledge/gist', 'knowledge/both', 'signed/both']) await opened.delete(key)
+
+  const started = await inboxOn(await crash())
+  const fleet = ['both', 'gist', 'never']
+  await started.recover({ now, admitted: async (isKnown) => fleet.filter((node) => !isKnown(node)) })
+  const known = started.knowledge()
+  const inbox = await inboxOn(await crash())
+  t.same(inbox.knowledge(), known)
+  t.same(
+    known.map(({ node }) => node),
+    fleet,
+  )
+  t.match(inbox.knowledgeOf('gist'), { counter: 5, state: 'failed', at: report.at })
+  t.equal(conditionOf(inbox.knowledgeOf('both') as Knowledge, now, 4), 'silent')
+  t.same((await inbox.accept(batchWith(report), 'a')).attacks, [], 'the same report again is no replay')
+  t.same((await inbox.accept(batchWith(reportOf('both', 5)), 'a')).accepted, ['both'])
+  t.equal(conditionOf(inbox.knowledgeOf('both') as Knowledge, now, 4), 'converged')
 })
 
 t.test('a stored report that is not one is a failure with a name', async (t) => {

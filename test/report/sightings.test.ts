@@ -83,6 +83,59 @@ t.test('no machine by itself is ever taken for two, whatever becomes of it and o
   t.end()
 })
 
+t.test('a machine whose disk is put back is one machine, also while its counter is ahead of its clock', (t) => {
+  const setup = fc.record({
+    aheadMs: fc.integer({ min: -minute, max: 24 * 60 * minute }),
+    before: fc.integer({ min: 1, max: 12 }),
+    lost: fc.integer({ min: 1, max: 12 }),
+    after: fc.integer({ min: 1, max: 40 }),
+    everyMs: fc.integer({ min: 1, max: limits.heartbeatMs }),
+    // With its memory, the daemon goes on as the same run.
+    reboots: fc.boolean(),
+    times: fc.integer({ min: 1, max: 3 }),
+  })
+  fc.assert(
+    fc.property(setup, ({ aheadMs, before, lost, after: later, everyMs, reboots, times }) => {
+      const home = { counter: start + aheadMs }
+      const life = lifeOf(1, home)
+      let at = start
+      let known: Sightings | undefined
+      const isOneAfter = (reports: number) => {
+        for (let n = 0; n < reports; n += 1) {
+          at += everyMs
+          known = after([{ ...life.report(at), at }], known)
+          if (machinesAt(known, at).length > 0) return false
+        }
+        return true
+      }
+      let isOne = isOneAfter(before)
+      for (let n = 0; n < times && isOne; n += 1) {
+        const snapshot = home.counter
+        isOne = isOneAfter(lost)
+        home.counter = snapshot
+        if (reboots) life.reboot()
+        isOne &&= isOneAfter(later)
+      }
+      return isOne
+    }),
+    { numRuns: 300 },
+  )
+  t.end()
+})
+
+t.test('when two machines were seen first and last is known', (t) => {
+  const [one, other] = [lifeOf(1), lifeOf(2)]
+  const both = [one, other, one, other, one, other].map((life, n) => ({
+    ...{ ...life.report(start + n * minute), at: start + n * minute },
+  }))
+  t.same(after(both)?.cloned, { first: start + 3 * minute, last: start + 5 * minute })
+  t.match(clonesText('till', [], after(both)?.cloned), /first seen 2027-01-15T08:03Z, last 2027-01-15T08:05Z/)
+  const late = start + 5 * minute + limits.clonesToldMs + minute
+  t.equal(machinesAt(after(both), late).length, 0)
+  t.equal(machinesAt(after(both), start - limits.clonesToldMs).length, 0, 'a clock that was set right ends it, too')
+  t.end()
+})
+
 t.test('two machines with one home are told within a few reports of each, whatever their clocks say', (t) => {
   const setup = fc.record({
     skewMs: fc.integer({ min: -8 * minute, max: 8 * minute }),

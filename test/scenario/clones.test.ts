@@ -44,8 +44,9 @@ await scenario('a home that was copied to a second machine is told, with both ad
   )
 
   await copy.stop()
+  await original.stop()
   await simulation.run({ forMs: 2 * hourMs })
-  check.same(clonesAt(tree, 'client-1-1'), [], 'once one of them is gone, it is over')
+  check.same(clonesAt(tree, 'client-1-1'), [], 'once they are switched off, it is over without another report')
   check.same(tree.root.running?.state().problems.clones, undefined, 'and told no more')
 })
 

@@ -116,7 +116,7 @@ export interface Nodes {
 }
 
 export type NodeOptions = Partial<
-  Pick<SwarmParts, 'rates' | 'linkRate' | 'engineIdleMs' | 'listen' | 'site' | 'clock'>
+  Pick<SwarmParts, 'rates' | 'linkRate' | 'isChild' | 'engineIdleMs' | 'listen' | 'site' | 'clock'>
 > & {
   /** Takes the place of the engine process. */
   engine?: EngineFactory
@@ -180,7 +180,7 @@ export function seedWith(start: Nodes['start'], root: string, disk: Pick<Disk, '
 export async function watchedNode(
   parts: Omit<
     SwarmParts,
-    'engine' | 'log' | 'onEvent' | 'rates' | 'linkRate' | 'site' | 'checker' | 'scrubEveryMs' | 'onDamage'
+    'engine' | 'log' | 'onEvent' | 'rates' | 'linkRate' | 'isChild' | 'site' | 'checker' | 'scrubEveryMs' | 'onDamage'
   > &
     NodeOptions & {
       disk: Disk
@@ -206,6 +206,7 @@ export async function watchedNode(
   const swarm = await openSwarm({
     site: () => 'here',
     rates: { upload: null, download: null },
+    isChild: () => false,
     linkRate: () => null,
     checker: simulatedChecker(parts.disk),
     scrubEveryMs: () => null,

@@ -1,7 +1,9 @@
 import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
-import { createSiblings } from '../../src/swarm/siblings.ts'
+import { createSiblings, nearIn } from '../../src/swarm/siblings.ts'
 import { handClock } from '../tracker/hand-clock.ts'
+
+const payload = 'ab'.repeat(20)
 
 function stage() {
   const clock = handClock()
@@ -9,38 +11,83 @@ function stage() {
   const onChange = () => {
     changes += 1
   }
-  const siblings = createSiblings({ clock, onChange })
+  const siblings = createSiblings({ clock, onChange, isChild: (node) => node.startsWith('child') })
+  const dialled = (node: string, place: string, because: string | null, isElsewhere = false) => {
+    siblings.dialled({ node, place, because, isElsewhere })
+  }
   const unreached = () => siblings.now().unreached.map(({ node }) => node)
-  return { clock, siblings, unreached, changes: () => changes }
+  return { clock, siblings, dialled, unreached, changes: () => changes }
 }
 
 t.test('a dial in vain is told once, until the sibling is reached, calls or has moved', async (t) => {
-  const { siblings, unreached, changes } = stage()
-  for (let times = 0; times < 3; times += 1) siblings.dialled('a', 'x', 'no answer')
+  const { siblings, dialled, unreached, changes } = stage()
+  for (let times = 0; times < 3; times += 1) dialled('a', 'x', 'no answer')
   t.same(siblings.now(), { reached: 0, unreached: [{ node: 'a', place: 'x', because: 'no answer' }] })
   t.equal(changes(), 1)
   siblings.met('a')
+  siblings.wired(payload, 'a', 'near')
   t.same(siblings.now(), { reached: 1, unreached: [] })
   t.equal(changes(), 2)
-  siblings.dialled('a', 'x', 'no answer')
+  dialled('a', 'x', 'no answer')
   siblings.handedOut('a', 'x')
   t.same(unreached(), ['a'])
   siblings.handedOut('a', 'y')
   t.same(unreached(), [])
-  siblings.dialled('b', 'x', 'no answer')
-  siblings.dialled('b', 'x', null)
-  t.same(siblings.now(), { reached: 1, unreached: [] })
+  dialled('b', 'x', 'no answer')
+  dialled('b', 'x', null)
+  t.same(siblings.now(), { reached: 2, unreached: [] })
 })
 
 t.test('what is long ago is forgotten, and there is an end to what is known', async (t) => {
-  const { clock, siblings, unreached, changes } = stage()
-  siblings.dialled('a', 'x', 'no answer')
-  siblings.met('b')
+  const { clock, siblings, dialled, unreached, changes } = stage()
+  dialled('a', 'x', 'no answer')
+  dialled('b', 'x', null)
   clock.pass(limits.unreachedKeptMs)
   t.same(siblings.now(), { reached: 0, unreached: [] })
-  siblings.dialled('a', 'x', 'no answer')
+  dialled('a', 'x', 'no answer')
   t.equal(changes(), 2, 'and is news again')
-  for (let index = 0; index < 200; index += 1) siblings.dialled(`n${index}`, 'x', 'no answer')
+  for (let index = 0; index < 200; index += 1) dialled(`n${index}`, 'x', 'no answer')
   t.equal(unreached().length, limits.unreachedMax)
   t.equal(unreached().at(-1), 'n199')
+})
+
+t.test('a sibling is reached for as long as there is a wire, and a while longer', async (t) => {
+  const { clock, siblings, dialled } = stage()
+  const reached = () => siblings.now().reached
+  dialled('a', 'x', null)
+  siblings.wired(payload, 'a', 'near')
+  clock.pass(limits.unreachedKeptMs * 3)
+  t.equal(reached(), 1, 'a healthy wire does not age')
+  siblings.wired(payload, 'a', null)
+  clock.pass(limits.unreachedKeptMs - 1)
+  t.equal(reached(), 1)
+  clock.pass(1)
+  t.equal(reached(), 0)
+  siblings.wired(payload, 'a', 'near')
+  siblings.wired('cd'.repeat(20), 'b', 'near')
+  siblings.unwired(payload)
+  clock.pass(limits.unreachedKeptMs)
+  t.equal(reached(), 1, 'the wires of a holding end with the holding')
+  siblings.unwired()
+  clock.pass(limits.unreachedKeptMs)
+  t.equal(reached(), 0, 'and all with the engine')
+})
+
+t.test('of siblings, those of the own site count, and children are none', async (t) => {
+  const { clock, siblings, dialled } = stage()
+  siblings.wired(payload, 'far', 'near')
+  t.equal(siblings.now().reached, 1, 'nothing else is known')
+  siblings.wired(payload, 'far', 'elsewhere')
+  siblings.wired(payload, 'child', 'near')
+  dialled('farther', 'x', null, true)
+  t.equal(siblings.now().reached, 0)
+  dialled('farthest', 'x', 'no answer', true)
+  dialled('a', 'x', 'no answer')
+  t.same(
+    nearIn(siblings.now().unreached).map(({ node }) => node),
+    ['a'],
+  )
+  t.equal(siblings.now().unreached.length, 2, 'the tracker is told of all')
+  clock.pass(limits.unreachedKeptMs)
+  t.same(siblings.now(), { reached: 0, unreached: [] })
 })

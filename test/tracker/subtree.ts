@@ -39,7 +39,7 @@ export function subtree({
   onWantedChanged = () => {},
   onRelieved = () => {},
   ...rest
-}: Pick<TrackerParts, 'mayWant' | 'onUnkept' | 'signedSite'> & {
+}: Pick<TrackerParts, 'mayWant' | 'onUnkept' | 'signedSite' | 'isGiving'> & {
   holds?: Self['holds']
   bytesOf?: Self['bytesOf']
   site?: string | null

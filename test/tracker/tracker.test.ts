@@ -116,3 +116,14 @@ t.test('beyond its limits a table remembers nobody more, and answers all the sam
   t.equal(put('n0').infoHashes.length, 0)
   t.equal(put('n29', many).infoHashes.length, limits.announceSwarmsMax, 'room that is given back is used again')
 })
+
+t.test('a child learns whether its parent gives objects to the sibling that brings them', (t) => {
+  let gives: string[] = []
+  const { announce } = subtree({ isGiving: (node) => gives.includes(node) })
+  const told = announceOf([], { controlPort: 7420, site: 'far' })
+  t.equal(announce('a', told, '10.1.0.1').objects, undefined)
+  t.same(announce('b', told, '10.1.0.2').objects, { node: 'a', address: '10.1.0.1', port: 7420, fetching: false })
+  gives = ['a']
+  t.equal(announce('b', told, '10.1.0.2').objects?.fetching, true)
+  t.end()
+})

@@ -1,42 +1,16 @@
 // How a machine that was a node comes back: with another key, after a reinstallation, at a root that was
 // restored from a copy.
 
-import type { KeyObject } from 'node:crypto'
 import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
-import { openRevocations, type Revocation, revocationOf, revokedFileIn } from '../../src/trust/admission/revocations.ts'
-import { acceptRenewal, acceptReply, requestEnrolment, requestRenewal } from '../../src/trust/enrolment.ts'
-import { type Fleet, openFleet } from '../../src/trust/fleet.ts'
+import type { Revocation } from '../../src/trust/admission/revocation-statements.ts'
+import { openRevocations, revokedFileIn } from '../../src/trust/admission/revocations.ts'
+import { acceptRenewal, requestEnrolment } from '../../src/trust/enrolment.ts'
+import { openFleet } from '../../src/trust/fleet.ts'
 import type { NodeIdentity } from '../../src/trust/identity.ts'
-import { privateKeyFrom, privateKeyFromPem } from '../../src/trust/keys.ts'
-import { parseToken, type Token } from '../../src/trust/token.ts'
-import { seededRandom } from '../world/seeded-random.ts'
-import { type Acme, acme, dayMs, failureOf, home, start } from './acme.ts'
+import { acme, dayMs, failureOf, home, start } from './acme.ts'
+import { join, newKey, renewal, tokenOf } from './joining.ts'
 import { memoryDisk } from './memory-disk.ts'
-
-const parents = ['https://10.1.0.1:7420']
-
-async function tokenOf({ fleet, clock }: Pick<Acme, 'fleet' | 'clock'>, replaces?: string, uses = 1): Promise<Token> {
-  const wish = { ttlMs: 3600_000, uses, parents, ...(replaces !== undefined && { replaces }) }
-  return parseToken(await fleet.createToken(wish), clock.now())
-}
-
-const newKey = (seed: string): KeyObject => privateKeyFrom(seededRandom(seed).bytes(32))
-
-interface Joining {
-  token: Token
-  name: string
-  key?: string
-  former?: NodeIdentity
-}
-
-async function join(fleet: Pick<Fleet, 'enrol'>, { token, name, key = name, former }: Joining): Promise<NodeIdentity> {
-  const privateKey = newKey(key)
-  const reply = await fleet.enrol(JSON.parse(JSON.stringify(await requestEnrolment(token, name, privateKey, former))))
-  return acceptReply(reply, { token, name, privateKey }).identity
-}
-
-const renewal = (identity: NodeIdentity, at: number) => JSON.parse(JSON.stringify(requestRenewal(identity, at)))
 
 t.test('a node may have a new key for its name, and the former one is turned away', async (t) => {
   const root = await acme()
@@ -122,27 +96,6 @@ t.test('statements gather, whoever brings them, and only those of the authority'
   const forged: Revocation[] = [...foreign.fleet.revocations.all(), { ...first, keyId: 'a'.repeat(64) }]
   for (const statement of forged) t.equal((await failureOf(node.add([statement]))).code, 'untrusted')
   t.equal(node.digest(), known.digest())
-})
-
-t.test('the newest revocations are kept, the same ones everywhere', async (t) => {
-  const [one, other] = [newKey('ca'), memoryDisk()]
-  const root = await acme()
-  await other.makeFolder('/n')
-  const ca = await root.disk.read(`${home}/fleet/ca.crt.pem`)
-  const node = await openRevocations({ file: '/n/revoked.json', ca: Buffer.from(ca).toString(), disk: other })
-  t.equal(
-    (await failureOf(node.add([revocationOf({ node: 'n', keyId: 'b'.repeat(64), at: 1 }, one)]))).code,
-    'untrusted',
-  )
-  const key = await root.disk.read(`${home}/fleet/keys/ca.key.pem`)
-  const authority = privateKeyFromPem(Buffer.from(key).toString(), 'ca')
-  const many = Array.from({ length: limits.revocationsKept + 5 }, (_, n) =>
-    revocationOf({ node: `n${n}`, keyId: n.toString(16).padStart(64, '0'), at: n }, authority),
-  )
-  await node.add(many)
-  t.equal(node.all().length, limits.revocationsKept)
-  t.notOk(node.has('0'.repeat(64)), 'the oldest has gone')
-  t.same(await node.add(many.slice(0, 5)), [], 'and does not come back')
 })
 
 t.test('a restored root enters nobody again whom the fleet has turned away since the copy', async (t) => {

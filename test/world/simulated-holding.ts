@@ -7,13 +7,14 @@ import { startDialer } from '../../src/swarm/engine/dialer.ts'
 import type { Lane, Meters } from '../../src/swarm/engine/meter.ts'
 import { createDoubts } from '../../src/swarm/engine/verdicts/doubts.ts'
 import { createSuspicions } from '../../src/swarm/engine/verdicts/suspicions.ts'
+import { createWireReports } from '../../src/swarm/engine/wire-reports.ts'
 import {
   type Counters,
+  dialReportOf,
   type EngineReport,
   noCounters,
   type Opening,
   type PeerToDial,
-  placeOf,
   survivorOf,
 } from '../../src/swarm/engine.ts'
 import { hasBit, lengthOfPiece, piecesOf } from '../../src/swarm/holdings/bits.ts'
@@ -152,9 +153,14 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
   const countBytes = (counters: Partial<Counters>) => {
     report({ kind: 'counted', infoHash, counters: { ...noCounters, ...counters } })
   }
+  const wireReports = createWireReports<Link>({
+    ...{ infoHash, report },
+    isParent: (node) => meetings.get(node)?.relation === 'parent',
+  })
   const end = (link: Link, { isReplaced = false } = {}) => {
     if (links.get(link.end.node) !== link) return
     links.delete(link.end.node)
+    wireReports.closed(link)
     quiet(link)
     const isNeeded = !(isWhole && link.has.size === count)
     if (isNeeded && !isReplaced) report({ kind: 'parted', infoHash, node: link.end.node })
@@ -354,6 +360,7 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
       ...{ lane, isChoking: false, isChoked: false },
     }
     links.set(node, link)
+    wireReports.look(link, node)
     if (direction === 'incoming') report({ kind: 'met', infoHash, node })
     keepAlive(link)
     linkEnd.listen((message) => onMessage(link, message))
@@ -398,22 +405,19 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
     if (found.length > 0) report({ kind: 'stored', infoHash, pieces: found })
   }
   report({ kind: 'opened', infoHash })
-  const dialled = (meeting: PeerToDial, because: string | null) => {
-    report({ kind: 'dialled', node: meeting.node, place: placeOf(meeting), because })
-  }
   const dialer = startDialer<LinkEnd>({
     ...{ clock, random: parts.random, dial: parts.dial },
     isSettled: (node, hasMoved) => (links.has(node) && !hasMoved) || parts.isRevoked(node),
     bannedForMs,
     onConnection: (linkEnd, meeting) => {
-      if (meeting.relation === 'sibling') dialled(meeting, null)
+      if (meeting.relation === 'sibling') report(dialReportOf(meeting, null))
       return take(linkEnd)
     },
     discard: (linkEnd) => linkEnd.send({ kind: 'close' }),
     onFailure: (meeting, failure) => {
       const { address, relation } = meeting
       if (failure.code === 'untrusted') report({ kind: 'stranger', address, because: failure.message })
-      if (relation === 'sibling' && failure.code === 'unreachable') dialled(meeting, failure.message)
+      if (relation === 'sibling' && failure.code === 'unreachable') report(dialReportOf(meeting, failure.message))
     },
     onChange: () => tellBusy(),
   })

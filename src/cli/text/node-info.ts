@@ -21,7 +21,7 @@ export function nodeInfoText(info: NodeDetails, now: Instant): string {
     gistText(info),
     listText('problems', report.problems ?? []),
     listText(
-      'machines with copies of one home; banyan join --again on all but one, with another --name',
+      `machines with copies of one home${clonedText(info, now)}; banyan join --again on all but one, with another --name`,
       machineTexts(info),
     ),
     listText(
@@ -38,6 +38,12 @@ export function nodeInfoText(info: NodeDetails, now: Instant): string {
     transfersText(transfers),
     distancesText(distances),
   ])
+}
+
+function clonedText({ cloned: { first, last } = {} }: NodeDetails, now: Instant): string {
+  return first === undefined || last === undefined
+    ? ''
+    : `, first seen ${agoText(now - first)}, last ${agoText(now - last)}`
 }
 
 function machineTexts({ machines = [] }: NodeDetails): string[] {

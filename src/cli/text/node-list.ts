@@ -33,6 +33,7 @@ export function nodeListText(nodes: readonly Readable<NodeInfo>[]): string {
   )
 }
 
-export function heardText({ ageMs }: Readable<NodeInfo>): string {
+export function heardText({ ageMs, lost }: Readable<NodeInfo>): string {
+  if (lost === true) return 'not since the database was damaged'
   return ageMs === undefined ? '-' : agoText(ageMs)
 }

@@ -54,10 +54,30 @@ export const objectLimits = {
   /** A sibling that did not answer for objects is not asked again for this time. */
   nearObjectsRestMs: 10 * minute,
   /**
-   * As `onTheWayRoundsMax`, of a sibling: six minutes, in which a link that 20 nodes share at
-   * 32 kbit/s brings the largest small payload. The parent is asked after that.
+   * A sibling that says for this time that the object is on its way is left if the parent says that it
+   * gives that sibling nothing. The sibling may hear of a revision a little later than the others.
    */
-  nearRoundsMax: 24,
+  nearDoubtMs: 45 * second,
+  /**
+   * It is left after this time if the parent says nothing: in six minutes a link that 20 nodes share at
+   * 32 kbit/s brings the largest small payload.
+   */
+  nearSilentMs: 6 * minute,
+  /** And after this time whatever the parent says. A sibling can fetch, and give nothing. */
+  nearLongestMs: 15 * minute,
+  /** A sibling's answer has to bring `httpFreeAnswerBytes` in this time: it is near. */
+  nearPaceMs: 30 * second,
+  /** So slowly an answer may arrive over the thinnest link: 32 kbit/s, half of it for other things. */
+  givenLeastBytesPerSecond: 2 * KiB,
+  /**
+   * A sibling that says that it asks another one itself is asked again after this time, if the tracker
+   * has named nobody else meanwhile. Two may learn of a change at different moments.
+   */
+  nearLearnsMs: 5 * second,
+  /** How often in one call. An announce takes long on a thin link that objects fill. */
+  nearElsewhereMax: 6,
+  /** How often the sibling may change within one call, before the parent is asked. */
+  nearChangesMax: 8,
   /** How many siblings rest at a time, of all sites of one parent. */
   objectGatewaysRestingMax: 1024,
   /** One site's sibling for objects changes by complaint this often at most. */

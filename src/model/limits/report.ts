@@ -87,6 +87,8 @@ export const reportLimits = {
    * cross: each reports within a heartbeat, and four reports show it.
    */
   clonesToldMs: 1 * hour,
+  /** How often a node looks whether that is over. Reports that would show it may come no more. */
+  clonesLookMs: 5 * minute,
   /** A clock that differs this much from the parent's is told. Links and busy machines take less. */
   clockToldMs: 2 * minute,
   /** News waits this long for more news, so that one change of state makes one report. */

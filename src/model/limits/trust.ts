@@ -73,18 +73,27 @@ export const trustLimits = {
   /** Connections at once of a node whose certificate has ended: one renewal, and one that hangs. */
   renewalConnectionsMax: 2,
   /**
-   * Keys that were turned away, of which nodes know: the newest. A certificate ends after 60 days, and a
-   * statement has 250 bytes.
+   * Nodes that a person revoked, of which all nodes know: the newest. A statement has 250 bytes. The root
+   * says no to one more as long as the certificate of the oldest may hold.
    */
   revocationsKept: 1_024,
-  /** JSON marks in a message of so many. */
-  revocationMarksMax: 16_384,
+  /**
+   * Replaced keys, of which all nodes know: one in fifty machines of a fleet of 100,000 reinstalled
+   * within the life of a certificate.
+   */
+  replacementsKept: 2_048,
+  /** How long a key has to be turned away: its certificate may be new, and its reports may come late. */
+  revocationNeededMs: 67 * day,
+  /** JSON marks in a message of all of them. */
+  revocationMarksMax: 65_536,
   /** Statements that a node sends in one message: that of a day with many reinstalled machines. */
   revocationsSentMax: 64,
   /** A message of that many. */
   revocationsMaxBytes: 32 * KiB,
   /** The answer with all of them. */
-  revocationsAnswerMaxBytes: 512 * KiB,
+  revocationsAnswerMaxBytes: 1024 * KiB,
+  /** Keys that a name's record keeps until they are turned away: as many tries may fail on a full disk. */
+  formerKeysMax: 8,
   /** How long `banyan join --again` waits for the daemon to come back with its new identity. */
   identityTakenMs: 1 * minute,
   /** And how often it asks. */

@@ -27,6 +27,8 @@ export const nodeInfoSchema = v.object({
   condition: conditionSchema,
   /** How old this knowledge is. */
   ageMs: countSchema,
+  /** When two machines were seen at once first, and last; absent if there is one. */
+  cloned: v.optional(v.object({ first: instantSchema, last: instantSchema })),
   /** The machines that report as this node at once; absent if there is one, as there should be. */
   machines: v.optional(
     v.array(

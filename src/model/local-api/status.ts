@@ -157,7 +157,13 @@ export const statusSchema = v.object({
   siblings: v.exactOptional(
     v.object({
       reached: countSchema,
-      unreached: v.array(v.object({ node: nodeNameSchema, place: v.string(), because: v.string() })),
+      unreached: v.array(
+        v.object({
+          ...{ node: nodeNameSchema, place: v.string(), because: v.string() },
+          /** It is known to be of another site. */
+          elsewhere: v.exactOptional(v.literal(true)),
+        }),
+      ),
     }),
   ),
   transfers: v.array(v.object({ ...transferSchema.entries, distance: v.nullable(distanceSchema) })),

@@ -116,6 +116,8 @@ const handoutSchema = v.strictObject({
       node: nodeNameSchema,
       address: peerAddressSchema,
       port: v.pipe(portSchema, v.minValue(1, 'expected a port that can be dialled')),
+      /** Whether the parent gives objects to that sibling at this time. */
+      fetching: v.exactOptional(v.boolean()),
     }),
   ),
   swarms: v.pipe(

@@ -39,6 +39,11 @@ export function digestsIn(path: string): Sha256[] | undefined {
   return digests.every(isSha256) ? digests : undefined
 }
 
+/** The path as a sibling asks: only for what is there, or comes from the parent of whoever is asked. */
+export function asSibling(path: string): string {
+  return `${path}${path.includes('?') ? '&' : '?'}near=1`
+}
+
 export function framesOf(objects: readonly Found[]): Uint8Array {
   const frames = new Uint8Array(objects.reduce((sum, found) => sum + lengthBytes + lengthOf(found), 0))
   const view = new DataView(frames.buffer)

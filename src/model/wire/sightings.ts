@@ -31,6 +31,10 @@ const sightingSchema = v.strictObject({
   converged: v.nullable(countSchema),
   /** Whose counters lie between those of this one, and when that was seen last. */
   crosses: v.record(markSchema, instantSchema),
+  /** Who had news since the last news of this one. */
+  others: v.optional(v.record(markSchema, instantSchema), {}),
+  /** Whose news arrived between two news of this one, and when that was seen last. */
+  turns: v.optional(v.record(markSchema, instantSchema), {}),
 })
 export type Sighting = v.InferOutput<typeof sightingSchema>
 
@@ -39,12 +43,16 @@ export const sightingsSchema = v.strictObject({
   runs: v.pipe(v.array(sightingSchema), v.maxLength(limits.sightingsKept)),
   /** By start of the machine, the newest at the end. */
   boots: v.pipe(v.array(sightingSchema), v.maxLength(limits.sightingsKept)),
+  /** When two machines at once were seen first, and last. */
+  cloned: v.exactOptional(v.strictObject({ first: instantSchema, last: instantSchema })),
 })
 export type Sightings = v.InferOutput<typeof sightingsSchema>
 
 /**
  * The machines that report as one node just now, if they are more than one; empty otherwise. Each of
- * two crosses the other: that takes two daemons at once. Pure.
+ * two crosses the other, by its counters and by the order of arrival: that takes two daemons at once. A
+ * disk that is put back to an earlier state crosses by counters alone, if they are ahead of the clock.
+ * Pure.
  */
 export function machinesAt(sightings: Sightings | undefined, now: Instant): Sighting[] {
   if (sightings === undefined) return []
@@ -53,8 +61,12 @@ export function machinesAt(sightings: Sightings | undefined, now: Instant): Sigh
 }
 
 function mutual(sightings: readonly Sighting[], idOf: (machine: Machine) => string, now: Instant): Sighting[] {
-  const isLate = (at: Instant | undefined) => at === undefined || now - at > limits.clonesToldMs
-  const crosses = (one: Sighting, other: Sighting) => !isLate(one.crosses[idOf(other.machine)])
+  // A time ahead of ours was noted by a clock that has been set right since.
+  const isLate = (at: Instant | undefined) => at === undefined || Math.abs(now - at) > limits.clonesToldMs
+  const crosses = (one: Sighting, other: Sighting) => {
+    const id = idOf(other.machine)
+    return !isLate(one.crosses[id]) && !isLate(one.turns[id])
+  }
   const found = sightings.filter(
     (one) => !isLate(one.at) && sightings.some((other) => other !== one && crosses(one, other) && crosses(other, one)),
   )
@@ -62,10 +74,16 @@ function mutual(sightings: readonly Sighting[], idOf: (machine: Machine) => stri
 }
 
 /** For a person. */
-export function clonesText(node: NodeName, machines: readonly Pick<Sighting, 'machine'>[]): string {
+export function clonesText(
+  node: NodeName,
+  machines: readonly Pick<Sighting, 'machine'>[],
+  cloned?: Sightings['cloned'],
+): string {
   const places = machines.map(({ machine: { addresses } }) => addresses.join(', ') || 'an unknown address')
+  const minute = (at: Instant) => `${new Date(at).toISOString().slice(0, 16)}Z`
+  const seen = cloned === undefined ? '' : `, first seen ${minute(cloned.first)}, last ${minute(cloned.last)}`
   return (
-    `${node} runs on ${machines.length} machines at once, with copies of one home: ${places.join(' and ')}. ` +
+    `${node} runs on ${machines.length} machines at once, with copies of one home: ${places.join(' and ')}${seen}. ` +
     'On all of them but one: banyan join --again TOKEN --name NAME'
   )
 }

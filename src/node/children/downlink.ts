@@ -12,9 +12,11 @@ import { digestsIn, type Found, framesOf } from '../../model/wire/object-frames.
 import type { ReachAnswer } from '../../model/wire/reach.ts'
 import type { ReportsAnswer } from '../../model/wire/reports-answer.ts'
 import { retryAfterS } from '../../model/wire/retry-after.ts'
+import type { Asker } from '../../objects/object-source.ts'
 import { openMetricsType } from '../../report/open-metrics.ts'
 import type { Announced } from '../../tracker/tracker.ts'
-import { parseRevocations, type Revocations } from '../../trust/admission/revocations.ts'
+import { parseRevocations } from '../../trust/admission/revocation-statements.ts'
+import type { Revocations } from '../../trust/admission/revocations.ts'
 import { type Identity, identityOf } from '../../trust/identity.ts'
 import { createFairTurns, type FairTurns } from '../../work/fair-turns.ts'
 import type { Clock, HttpPeer, HttpRequest, HttpResponse, Log, Random } from '../../world/world.ts'
@@ -30,7 +32,11 @@ export interface DownlinkParts {
   /** Whether this node has no word from above, or only an old one. */
   isCutOff(): boolean
   /** See `ObjectSource.firstOf`. */
-  objects(digests: readonly Sha256[], bytes: number): Promise<Found[] | 'coming'>
+  objects(
+    digests: readonly Sha256[],
+    bytes: number,
+    caller: { node: NodeName; asker: Asker },
+  ): Promise<Found[] | 'coming' | 'elsewhere'>
   /** Another handout is due once this node takes part in the swarms that are new to it. */
   announce(announced: Announced): { handout: Handout; isNew: boolean }
   /** Resolves once this node takes part in the new swarms that it can, or after a short while. */
@@ -210,27 +216,32 @@ async function answerTo(
   const tuf = /^GET \/v1\/tuf\/((?:\d+\.)?[a-z]+\.json)$/.exec(name)?.[1]
   if (tuf !== undefined) return bytesOrAbsent(await parts.tufFile(tuf))
   const digests = request.method === 'GET' ? digestsIn(request.path) : undefined
-  if (digests !== undefined) return await objects(parts, digests, request.query)
+  if (digests !== undefined) return await objects(parts, digests, { node: caller.name, query: request.query })
   return json(404, { failure: { code: 'not-found', message: `no such call: ${name.slice(0, 200)}` } })
 }
 
 async function objects(
   parts: DownlinkParts,
   digests: readonly Sha256[],
-  query: HttpRequest['query'],
+  { node, query }: { node: NodeName; query: HttpRequest['query'] },
 ): Promise<HttpResponse> {
+  const caller = { node, asker: query['near'] === undefined ? 'child' : 'sibling' } as const
   if (digests.length === 1) {
     const from = wholeNumber(query['from'] ?? '0', 'objects: from')
-    const found = await parts.objects(digests, limits.objectMaxBytes)
-    if (found === 'coming') return { status: 202 }
+    const found = await parts.objects(digests, limits.objectMaxBytes, caller)
+    if (found === 'coming' || found === 'elsewhere') return { status: statusWithout[found] }
     const [one] = found
     if (one === 'failed') throw new Failure('unreachable', 'it cannot be had just now', { retry: 'later' })
     return bytesOrAbsent(one?.subarray(Math.min(from, one.length)))
   }
   const bytes = Math.min(wholeNumber(query['bytes'], 'objects: bytes'), limits.objectsAnswerBytes)
-  const found = await parts.objects(digests, bytes)
-  return found === 'coming' ? { status: 202 } : bytesOrAbsent(framesOf(found))
+  const found = await parts.objects(digests, bytes, caller)
+  if (found === 'coming' || found === 'elsewhere') return { status: statusWithout[found] }
+  return bytesOrAbsent(framesOf(found))
 }
+
+/** Misdirected (RFC 9110, 15.5.20): whoever asks is to ask the tracker again whom to ask. */
+const statusWithout = { coming: 202, elsewhere: 421 } as const
 
 /** Undefined for a certificate that is neither a node's nor a token's. */
 function identityIn({ certificate }: HttpPeer): Identity | undefined {

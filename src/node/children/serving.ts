@@ -5,6 +5,7 @@ import type { InfoHash, Instant, NodeName, Sha256 } from '../../model/names.ts'
 import type { Attack, ReportBatch } from '../../model/report.ts'
 import type { Settings } from '../../model/settings.ts'
 import type { Handout } from '../../model/wire/announce.ts'
+import { lengthOf } from '../../model/wire/object-frames.ts'
 import type { ReportsAnswer } from '../../model/wire/reports-answer.ts'
 import type { ObjectSource } from '../../objects/object-source.ts'
 import { createStrangers } from '../../swarm/callers/strangers.ts'
@@ -19,6 +20,7 @@ import type { WantedSwarm } from '../state/state.ts'
 import type { ChildWants } from './child-wants.ts'
 import { createDialBack } from './dial-back.ts'
 import { createDownlink, type Downlink } from './downlink.ts'
+import { createGivenObjects, type GivenObjects } from './given-objects.ts'
 
 export interface Serving {
   controlPort: number
@@ -26,6 +28,7 @@ export interface Serving {
   tellChildren(): void
   /** Whether any child hangs in `watch` now. */
   hasChildren(): boolean
+  isChild(node: NodeName): boolean
   /** A node has dialled this one for a payload. */
   met(infoHash: InfoHash, node: NodeName): void
   /** The wire to a node has ended although this node or the other lacks pieces. */
@@ -76,13 +79,15 @@ export interface ServingParts {
 /** Throws `conflict` if the control port is taken. */
 export async function startServing(parts: ServingParts): Promise<Serving> {
   const { swarm } = parts
-  const tracker = trackerFor(parts)
-  const downlink = downlinkFor(parts, tracker)
+  const given = createGivenObjects(parts.world.clock.monotonicMs)
+  const tracker = trackerFor(parts, given)
+  const downlink = downlinkFor(parts, tracker, given)
   const server = await serve(parts, downlink)
   return {
     controlPort: server.port,
     tellChildren: () => downlink.answerWatchers(),
     hasChildren: () => downlink.hasWatchers(),
+    isChild: tracker.isChild,
     // A node that dials by an older handout is turned away before it requests a piece.
     met: (infoHash, node) => {
       if (!tracker.mayTake(infoHash, node)) swarm.part(infoHash, node)
@@ -97,7 +102,10 @@ export async function startServing(parts: ServingParts): Promise<Serving> {
   }
 }
 
-function trackerFor({ world, settings, swarm, site, onWanted, ...parts }: ServingParts): Tracker {
+function trackerFor(
+  { world, settings, swarm, site, onWanted, ...parts }: ServingParts,
+  { isGiving }: GivenObjects,
+): Tracker {
   const { clock, random, log } = world
   const tracker = startTracker({
     clock,
@@ -114,6 +122,7 @@ function trackerFor({ world, settings, swarm, site, onWanted, ...parts }: Servin
       bytesOf: (infoHash) => swarm.transfer(infoHash)?.have ?? 0,
       lacks: () => swarm.unfinished(),
     },
+    isGiving,
     ...{ mayWant: parts.mayWant, signedSite: parts.signedSite, onUnkept: parts.onUnkept },
     onWantedChanged: () => onWanted(tracker.wanted()),
     onRelieved: (infoHash, node) => swarm.part(infoHash, node),
@@ -122,7 +131,7 @@ function trackerFor({ world, settings, swarm, site, onWanted, ...parts }: Servin
   return tracker
 }
 
-function downlinkFor(parts: ServingParts, tracker: Tracker): Downlink {
+function downlinkFor(parts: ServingParts, tracker: Tracker, given: GivenObjects): Downlink {
   const { trust, connect } = parts
   const dialBack =
     connect === undefined
@@ -133,7 +142,16 @@ function downlinkFor(parts: ServingParts, tracker: Tracker): Downlink {
     tufFile: (name) => trust.file(name),
     timestampVersion: () => trust.current()?.timestampVersion ?? 0,
     isCutOff: parts.isCutOff,
-    objects: (digests, bytes) => parts.source.firstOf(digests, bytes),
+    objects: async (digests, bytes, { node, asker }) => {
+      given.asked(node)
+      const found = await parts.source.firstOf(digests, bytes, asker)
+      if (Array.isArray(found))
+        given.gave(
+          node,
+          found.reduce((sum, each) => sum + lengthOf(each), 0),
+        )
+      return found
+    },
     announce: (announced) => handoutOf(parts, tracker, announced),
     held: () => heldSoon(parts),
     reports: (node, batch) => parts.takeReports(batch, node),

@@ -6,12 +6,13 @@ import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { InfoHash, NodeName } from '../../model/names.ts'
 import type { Announce, AnnouncedSwarm, Handout, Peer } from '../../model/wire/announce.ts'
-import type { Reach } from '../../swarm/siblings.ts'
+import { nearIn, type Reach } from '../../swarm/siblings.ts'
 import type { Swarm } from '../../swarm/swarm.ts'
 import { retryDelayMs } from '../../work/back-off.ts'
 import { repeatable } from '../../work/background.ts'
 import type { Clock, Log, Random, Timer } from '../../world/world.ts'
 import type { DialGuard } from './dial-guard.ts'
+import type { NearWords } from './near-objects.ts'
 import type { Uplink } from './uplink.ts'
 import { createWholeAnnouncements } from './whole-announcements.ts'
 
@@ -47,10 +48,14 @@ export function startAnnouncer(parts: AnnouncerParts): Announcer {
   const { uplink, swarm, clock, random, log } = parts
   const wholes = createWholeAnnouncements()
   let objectsFailed: NodeName | undefined
-  const takeHandout = handoutTaker(parts, (node) => {
-    objectsFailed = node
-    announceIn(limits.announceDebounceMs)
-  })
+  const askSoon = () => announceIn(limits.announceDebounceMs)
+  const takeHandout = handoutTaker(parts, (node) => ({
+    failed: () => {
+      objectsFailed = node
+      askSoon()
+    },
+    asks: askSoon,
+  }))
   let timer: Timer | undefined
   let dueMs = 0
   let stopped = false
@@ -135,7 +140,7 @@ function placeToldOf(
   return {
     ...(addresses.length > 0 && { addresses }),
     ...(unreached.length > 0 && { unreached: unreached.map(({ node }) => node) }),
-    ...(reached === 0 && unreached.length >= limits.aloneAfterNodes && { alone: true as const }),
+    ...(reached === 0 && nearIn(unreached).length >= limits.aloneAfterNodes && { alone: true as const }),
   }
 }
 
@@ -148,14 +153,14 @@ function boundedIntervalMs(asked: number): number {
  * Returns a function that passes a handout to the swarm. A swarm loses its peers if the last
  * handout named it and this one does not.
  */
-function handoutTaker(parts: AnnouncerParts, onObjectsFailed: (node: NodeName) => void): (handout: Handout) => void {
+function handoutTaker(parts: AnnouncerParts, onNear: (node: NodeName) => NearWords): (handout: Handout) => void {
   const { uplink, swarm, clock, onSite, mayDial } = parts
   let handedOut = new Set<InfoHash>()
   let seen: { site: string; atMs: number } | undefined
   return ({ swarms, site, objects = null }) => {
     const parentAddress = uplink.parent()?.address ?? null
     const near = objects !== null && parentAddress !== null && mayDial(objects, parentAddress) ? objects : null
-    uplink.takeObjectsFrom(near, near === null ? undefined : () => onObjectsFailed(near.node))
+    uplink.takeObjectsFrom(near, near === null ? undefined : onNear(near.node))
     for (const infoHash of handedOut) if (swarms[infoHash] === undefined) swarm.setPeers(infoHash, [])
     handedOut = new Set(Object.keys(swarms))
     for (const [infoHash, peers] of Object.entries(swarms)) {

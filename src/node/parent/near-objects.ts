@@ -6,8 +6,9 @@ import { BoundedMap } from '../../model/bounded-map.ts'
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { NodeName } from '../../model/names.ts'
+import { asSibling } from '../../model/wire/object-frames.ts'
 import { identityOf } from '../../trust/identity.ts'
-import type { Http, TlsIdentity } from '../../world/world.ts'
+import type { Clock, Http, Timer, TlsIdentity } from '../../world/world.ts'
 import type { ParentCalls } from './parent-calls.ts'
 
 /** A node at this node's own site, and its control port. */
@@ -15,31 +16,70 @@ export interface NearNode {
   node: NodeName
   address: string
   port: number
+  /** Whether the parent gives objects to it at this time, as far as the parent says so. */
+  fetching?: boolean
+}
+
+/** What the tracker is to know of the sibling that it named. */
+export interface NearWords {
+  /** The sibling does not answer, or not with what was asked for. */
+  failed(): void
+  /**
+   * The sibling has given nothing yet: the tracker may have named another one meanwhile, and knows
+   * whether the sibling fetches.
+   */
+  asks(): void
 }
 
 export interface NearObjects {
-  /**
-   * Replaces the sibling; null if the parent is to be asked. `onFailed` is called if the sibling
-   * fails.
-   */
-  set(near: NearNode | null, onFailed?: () => void): void
+  /** Replaces the sibling; null if the parent is to be asked. */
+  set(near: NearNode | null, told?: NearWords): void
   /** The sibling to ask; undefined if the parent is to be asked. */
   sibling(): NearSibling | undefined
+  /** See `Upstream.brings`. */
+  brings(): AbortSignal | undefined
 }
 
 export interface NearSibling {
+  /** Throws as soon as `left` is aborted. 503 is an answer: the object cannot be had now. */
   ask: ParentCalls['ask']
+  /** Another one is to be asked in its place, or the parent. */
+  left: AbortSignal
   /** The sibling does not answer, or not with what was asked for: it is left alone for a while. */
   failed(): void
+  /**
+   * The sibling says that it asks a sibling itself. Resolves once another one is named, or after a
+   * while.
+   */
+  elsewhere(): Promise<void>
+  /** From the first request on that the sibling answers with "on its way". */
+  waiting(): { isInVain(): boolean }
 }
 
-export function createNearObjects(parts: {
+interface NearParts {
   http: Http
   tls: () => TlsIdentity
   monotonicMs: () => number
-}): NearObjects {
-  let near: NearNode | null = null
-  let told: (() => void) | undefined
+  after: Clock['after']
+}
+
+interface Said {
+  isFetching: boolean
+  atMs: number
+}
+
+/** A sibling, from when it was named until another one is, or none, or it fails. */
+interface Tenure {
+  near: NearNode
+  told: NearWords | undefined
+  /** What the parent said last of it, and when. */
+  said: Said | undefined
+  end: AbortController
+}
+
+export function createNearObjects(parts: NearParts): NearObjects {
+  let tenure: Tenure | null = null
+  let bringing = new AbortController()
   /** When siblings failed last, by place. */
   const failedAtMs = new BoundedMap<string, number>(siblingsTried)
   /** Whoever has met none of several siblings may be cut off from all of them. */
@@ -48,32 +88,138 @@ export function createNearObjects(parts: {
     const fresh = [...failedAtMs.entries()].filter(([, atMs]) => atMs > sinceMs)
     return fresh.length === siblingsTried || fresh.some(([failed]) => failed === place)
   }
+  const current = (): Tenure | undefined => {
+    if (tenure === null || isLeftAlone(placeOf(tenure.near))) return undefined
+    bringing.abort()
+    // A sibling that has rested is asked again.
+    if (tenure.end.signal.aborted) tenure = { ...tenure, end: new AbortController() }
+    return tenure
+  }
   return {
-    set: (next, onFailed) => {
-      near = next
-      told = onFailed
+    set: (next, told) => {
+      const { fetching } = next ?? {}
+      const said = fetching === undefined ? undefined : { isFetching: fetching, atMs: parts.monotonicMs() }
+      if (tenure !== null && next !== null && isSame(tenure.near, next)) {
+        Object.assign(tenure, { told, said })
+        return
+      }
+      const before = tenure
+      tenure = next && { near: next, told, said, end: new AbortController() }
+      before?.end.abort()
+      current()
     },
     sibling: () => {
-      const asked = near
-      const onFailed = told
-      if (asked === null || isLeftAlone(placeOf(asked))) return undefined
-      const ask: NearSibling['ask'] = async (call) => {
-        const { node, address, port } = asked
-        const url = `https://${addressInUrl(address)}:${port}`
-        const bounds = { timeoutMs: limits.requestTimeoutMs, tls: parts.tls() }
-        const reply = await parts.http.request({ ...bounds, ...call, url })
-        const identity = identityOf(reply.certificate)
-        if (identity.role === 'node' && identity.name === node && reply.status < 500) return reply
-        throw new Failure('refused', `${url} does not answer as ${node}`, { retry: 'later' })
-      }
+      const asked = current()
+      if (asked === undefined) return undefined
+      const { end } = asked
       const failed = () => {
-        if (isLeftAlone(placeOf(asked))) return
-        failedAtMs.set(placeOf(asked), parts.monotonicMs())
-        onFailed?.()
+        if (end.signal.aborted) return
+        failedAtMs.set(placeOf(asked.near), parts.monotonicMs())
+        end.abort()
+        asked.told?.failed()
       }
-      return { ask, failed }
+      const elsewhere = () => {
+        asked.told?.asks()
+        return aWhile(parts, end.signal)
+      }
+      const waiting = () => waitFor(asked, parts.monotonicMs)
+      return { ask: askerOf(parts, asked), left: end.signal, failed, elsewhere, waiting }
+    },
+    brings: () => {
+      if (current() !== undefined) return undefined
+      if (bringing.signal.aborted) bringing = new AbortController()
+      return bringing.signal
     },
   }
+}
+
+/** Whether the sibling is to be left, and whether the parent is to be asked about it. */
+type Patience = 'wait' | 'ask' | 'leave'
+
+/**
+ * Pure. `sinceMs` is when the wait began, `signMs` when the parent last said that it gives objects to
+ * the sibling.
+ */
+export function patienceAt(
+  nowMs: number,
+  { sinceMs, signMs, said }: { sinceMs: number; signMs: number; said: Said | undefined },
+): Patience {
+  if (nowMs - sinceMs >= limits.nearLongestMs || nowMs - signMs >= limits.nearSilentMs) return 'leave'
+  const isIdle = said !== undefined && !said.isFetching && said.atMs - sinceMs >= limits.nearDoubtMs
+  if (isIdle) return 'leave'
+  const heardMs = Math.max(sinceMs, said?.atMs ?? sinceMs)
+  return nowMs - heardMs >= limits.nearDoubtMs ? 'ask' : 'wait'
+}
+
+function waitFor(tenure: Tenure, monotonicMs: () => number): ReturnType<NearSibling['waiting']> {
+  const sinceMs = monotonicMs()
+  let signMs = sinceMs
+  return {
+    isInVain() {
+      const { said, told } = tenure
+      if (said?.isFetching === true) signMs = Math.max(signMs, said.atMs)
+      const patience = patienceAt(monotonicMs(), { sinceMs, signMs, said })
+      if (patience === 'ask') told?.asks()
+      return patience === 'leave'
+    },
+  }
+}
+
+function askerOf(parts: NearParts, { near: { node, address, port }, end }: Tenure): NearSibling['ask'] {
+  return async (call) => {
+    const url = `https://${addressInUrl(address)}:${port}`
+    const pace = watchPace(parts)
+    const onPart: typeof call.onPart = (part, status) => {
+      pace.came(part.length)
+      call.onPart?.(part, status)
+    }
+    const signal = AbortSignal.any([end.signal, pace.isTooSlow])
+    const bounds = { timeoutMs: limits.requestTimeoutMs, tls: parts.tls(), signal }
+    const path = asSibling(call.path)
+    const reply = await parts.http.request({ ...bounds, ...call, url, path, onPart }).finally(pace.stop)
+    const identity = identityOf(reply.certificate)
+    const isAnswer = reply.status < 500 || reply.status === 503
+    if (identity.role === 'node' && identity.name === node && isAnswer) return reply
+    throw new Failure('refused', `${url} does not answer as ${node}`, { retry: 'later' })
+  }
+}
+
+/** `isTooSlow` is aborted once an answer has begun and brings less than a sibling near by does. */
+function watchPace({ after }: NearParts) {
+  const tooSlow = new AbortController()
+  let timer: Timer | undefined
+  let bytes = 0
+  const look = () => {
+    if (bytes < limits.httpFreeAnswerBytes) tooSlow.abort()
+    bytes = 0
+    timer = after(limits.nearPaceMs, look)
+  }
+  return {
+    isTooSlow: tooSlow.signal,
+    came: (more: number) => {
+      bytes += more
+      timer ??= after(limits.nearPaceMs, look)
+    },
+    stop: () => timer?.cancel(),
+  }
+}
+
+/** Resolves after `limits.nearLearnsMs`, or when the signal is aborted. */
+function aWhile({ after }: NearParts, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      timer.cancel()
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = after(limits.nearLearnsMs, end)
+    signal.addEventListener('abort', end)
+    if (signal.aborted) end()
+  })
+}
+
+function isSame(one: NearNode, other: NearNode): boolean {
+  return one.node === other.node && one.address === other.address && one.port === other.port
 }
 
 /** So many siblings are tried before the parent is asked for everything. */

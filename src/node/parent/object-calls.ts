@@ -18,21 +18,19 @@ export function createObjectCalls(parts: { ask: Ask; near: Pick<NearObjects, 'si
   const { near } = parts
   const unfinished = createUnfinished()
 
-  const one = async ({ ask, roundsMax }: Asked, digest: Sha256): Promise<Found[]> => {
+  const one = async (asked: Asked, digest: Sha256): Promise<Found[]> => {
     const begun = unfinished.of(digest)
     const path = begun.length === 0 ? objectsPath([digest], 0) : restPath(digest, begun.length)
     const came = gathered()
     let reply: HttpReply
     try {
-      reply = await whenThere(
-        { ask, roundsMax },
-        { path, onPart: came.onPart, responseMaxBytes: limits.objectMaxBytes },
-      )
+      reply = await whenThere(asked, { path, onPart: came.onPart, responseMaxBytes: limits.objectMaxBytes })
     } catch (error) {
       unfinished.keep(digest, joined(begun, came.bytes()))
       throw error
     }
     if (reply.status === 404) return [undefined]
+    if (reply.status === 503) return ['failed']
     const { body } = accepted(reply, path)
     unfinished.drop(digest)
     return [begun.length === 0 ? body : wholeOf(digest, begun, body)]
@@ -47,6 +45,7 @@ export function createObjectCalls(parts: { ask: Ask; near: Pick<NearObjects, 'si
       // A parent of an older version answers one object at a time.
       const [first] = digests
       if (reply.status === 404 && first !== undefined) return await one(asked, first)
+      if (reply.status === 503) return ['failed']
       return parseFrames(accepted(reply, `${digests.length} objects`).body, digests.length)
     } catch (error) {
       const { found, begun } = cutFrames(came.bytes(), digests.length)
@@ -61,54 +60,84 @@ export function createObjectCalls(parts: { ask: Ask; near: Pick<NearObjects, 'si
     if (first !== undefined && (digests.length === 1 || unfinished.of(first).length > 0)) return one(asked, first)
     return several(asked, digests, bytes)
   }
-  /**
-   * What the sibling has for the beginning of the list: nothing if it says that nobody above has the
-   * first object. Undefined if the sibling failed.
-   */
+  /** `failed` if the sibling failed, `left` if another is to be asked in its place. */
   const fromNear = async (
-    { ask, failed }: NearSibling,
+    sibling: NearSibling,
     digests: readonly Sha256[],
     bytes: number,
-  ): Promise<Found[] | undefined> => {
+  ): Promise<Found[] | 'failed' | 'left'> => {
     try {
-      const found = await from({ ask, roundsMax: limits.nearRoundsMax }, digests, bytes)
-      if (found.every((each, index) => isGenuine(each, digests[index]))) {
-        const absent = found.indexOf(undefined)
-        return absent === -1 ? found : found.slice(0, absent)
-      }
+      const found = await from(sibling, digests, bytes)
+      if (found.every((each, index) => isGenuine(each, digests[index]))) return found
     } catch (error) {
       if (!(error instanceof Failure)) throw error
+      if (sibling.left.aborted) return 'left'
     }
-    failed()
-    return undefined
+    sibling.failed()
+    return 'failed'
+  }
+  const fromParent = (digests: readonly Sha256[], bytes: number) => from({ ask: parts.ask }, digests, bytes)
+  /**
+   * The sibling says that nobody has the first object, or that the object cannot be had now. The
+   * parent has the last word on that object alone: the sibling keeps its word on those after it.
+   */
+  const checked = async (sibling: NearSibling, [first = '']: readonly Sha256[], rest: Found[]): Promise<Found[]> => {
+    try {
+      const [found] = await fromParent([first], limits.objectMaxBytes)
+      if (found instanceof Uint8Array) sibling.failed()
+      return [found, ...rest]
+    } catch (error) {
+      // The parent has answered, or there are others: then the failure is that of the one object.
+      if (!(error instanceof Failure) || (error.code !== 'refused' && rest.length === 0)) throw error
+      return ['failed', ...rest]
+    }
   }
   return async (digests, bytes) => {
-    const sibling = near.sibling()
-    const found = sibling === undefined ? undefined : await fromNear(sibling, digests, bytes)
-    if (found !== undefined && found.length > 0) return found
-    const fromParent = await from({ ask: parts.ask, roundsMax: limits.onTheWayRoundsMax }, digests, bytes)
-    // The parent has what nobody has, in the sibling's words.
-    if (found !== undefined && fromParent[0] !== undefined) sibling?.failed()
-    return fromParent
+    for (let tried = 0; tried < limits.nearChangesMax; tried += 1) {
+      const sibling = near.sibling()
+      if (sibling === undefined) break
+      const found = await fromNear(sibling, digests, bytes)
+      if (found === 'left') continue
+      if (found === 'failed') break
+      if (found[0] instanceof Uint8Array) return contentOf(found)
+      return await checked(sibling, digests, contentOf(found.slice(1)))
+    }
+    return await fromParent(digests, bytes)
   }
+}
+
+/** What comes before the first object that the answer does not hold. */
+function contentOf(found: readonly Found[]): Found[] {
+  const end = found.findIndex((each) => !(each instanceof Uint8Array))
+  return end === -1 ? [...found] : found.slice(0, end)
 }
 
 type Ask = ParentCalls['ask']
 
 interface Asked {
   ask: Ask
-  /** How often an object that is on its way there is asked for. */
-  roundsMax: number
+  /** See `NearSibling`. The parent has neither. */
+  elsewhere?: NearSibling['elsewhere']
+  waiting?: NearSibling['waiting']
 }
 
 /**
  * Asks again for as long as the object is on its way to whoever is asked: to ask somebody else would
  * bring it over the link again.
  */
-async function whenThere({ ask, roundsMax }: Asked, call: Omit<Parameters<Ask>[0], 'method'>): Promise<HttpReply> {
-  for (let round = 1; round <= roundsMax; round += 1) {
+async function whenThere(
+  { ask, elsewhere, waiting }: Asked,
+  call: Omit<Parameters<Ask>[0], 'method'>,
+): Promise<HttpReply> {
+  const wait = waiting?.()
+  let elsewhereTimes = 0
+  for (let round = 1; round <= limits.onTheWayRoundsMax; round += 1) {
     const reply = await ask({ method: 'GET', ...call })
-    if (reply.status !== 202) return reply
+    if (reply.status === 421 && elsewhere !== undefined && elsewhereTimes < limits.nearElsewhereMax) {
+      elsewhereTimes += 1
+      await elsewhere()
+    } else if (reply.status !== 202) return reply
+    if (wait?.isInVain() === true) break
   }
   throw new Failure('unreachable', `${call.path.slice(0, 100)} is on its way for too long`, { retry: 'later' })
 }

@@ -7,6 +7,7 @@ import type { Instant, NodeName, Sha256 } from '../../model/names.ts'
 import type { Attack, Envelope, Report, ReportBatch } from '../../model/report.ts'
 import type { ReportsAnswer } from '../../model/wire/reports-answer.ts'
 import { type Accepted, type Inbox, openInbox } from '../../report/inbox.ts'
+import type { Recovery } from '../../report/inbox-room.ts'
 import type { Refused } from '../../report/incoming.ts'
 import { openOutbox } from '../../report/outbox.ts'
 import { verifyEnvelope } from '../../trust/envelope.ts'
@@ -47,6 +48,10 @@ export interface ReportsParts {
   onAttack: (attack: Omit<Attack, 'at'>) => void
   /** What the database that holds the reports is called; another one after damage. */
   memory?: () => string
+  /** Damage of that database. */
+  damage?: { incident(): unknown; onIncident(listener: () => void): void }
+  /** At a root, the nodes that belong to the fleet and are not known. */
+  admitted?: Recovery['admitted']
   /** The nodes whose newer reports are in the inbox now. */
   onAccepted?: (nodes: NodeName[]) => void
   /** Reports of these nodes were refused here. */
@@ -71,6 +76,7 @@ export async function startReports(given: ReportsParts): Promise<Reports> {
     ...{ store: store.sub('inbox'), verify, clock, maxFutureMs: limits.reportFutureMs },
     mayReport: (node) => node === parts.self || allowances.take(node),
   })
+  await recoverInbox(parts, inbox)
   const outbox = await openOutbox({ store: store.sub('outbox') })
 
   const take = async (batch: ReportBatch, from: NodeName) => {
@@ -137,6 +143,18 @@ export async function startReports(given: ReportsParts): Promise<Reports> {
     },
     stop: async () => void (await Promise.all([reporter.stop(), sending.stop()])),
   }
+}
+
+/** What was damaged before this start is gone from memory; what is damaged later is not. */
+async function recoverInbox(
+  { damage, admitted, clock, log }: Pick<ReportsParts, 'damage' | 'admitted' | 'clock' | 'log'>,
+  inbox: Inbox,
+): Promise<void> {
+  const nobody = async () => []
+  damage?.onIncident(() => {
+    background('know the subtree again', log, inbox.recover({ now: clock.now(), admitted: nobody }))
+  })
+  if ((damage?.incident() ?? null) !== null) await inbox.recover({ now: clock.now(), admitted: admitted ?? nobody })
 }
 
 /** The parent controls its word, and each new one has this node send all reports again. */

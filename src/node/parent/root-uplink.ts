@@ -11,6 +11,7 @@ export function createRootUplink({ fleet, self }: { fleet: Pick<Fleet, 'file' | 
   return {
     tufFile: (file) => fleet.file(file),
     takeObjectsFrom() {},
+    brings: () => always,
     objects: async (digests) => digests.map(() => undefined),
     announce: async () => {
       throw new Failure('unsupported', 'a root has nobody to announce to')
@@ -35,3 +36,6 @@ export function createRootUplink({ fleet, self }: { fleet: Pick<Fleet, 'file' | 
     turnAway() {},
   }
 }
+
+/** Never aborted: a root has everything itself. */
+const always = new AbortController().signal

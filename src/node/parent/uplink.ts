@@ -8,9 +8,10 @@ import type { ReportBatch } from '../../model/report.ts'
 import { type Announce, type Handout, parseHandout } from '../../model/wire/announce.ts'
 import type { Found } from '../../model/wire/object-frames.ts'
 import { parseReportsAnswer, type ReportsAnswer } from '../../model/wire/reports-answer.ts'
-import { parseRevocations, type Revocation } from '../../trust/admission/revocations.ts'
+import { parseRevocations, type Revocation } from '../../trust/admission/revocation-statements.ts'
 import type { TufFetch } from '../../trust/tuf-client.ts'
-import { createNearObjects, type NearNode } from './near-objects.ts'
+import type { Clock } from '../../world/world.ts'
+import { createNearObjects, type NearNode, type NearWords } from './near-objects.ts'
 import { createObjectCalls } from './object-calls.ts'
 import { accepted, createParentCalls, type ParentCallsParts } from './parent-calls.ts'
 
@@ -28,10 +29,12 @@ export interface Uplink {
    */
   objects(digests: readonly Sha256[], bytes: number): Promise<Found[]>
   /**
-   * Asks this sibling for objects from now on, as long as it answers; null: the parent. `onFailed`
-   * is called if the sibling does not answer, or not with what was asked for.
+   * Asks this sibling for objects from now on, as long as it answers; null: the parent. Requests to
+   * another sibling are left.
    */
-  takeObjectsFrom(sibling: NearNode | null, onFailed?: () => void): void
+  takeObjectsFrom(sibling: NearNode | null, told?: NearWords): void
+  /** See `Upstream.brings`. */
+  brings(): AbortSignal | undefined
   announce(announce: Announce): Promise<Handout>
   /** Which of the reports the parent refused, and what its clock says. */
   reports(batch: ReportBatch): Promise<ReportsAnswer>
@@ -72,6 +75,7 @@ const parseNews = parserOf(
 interface UplinkParts extends ParentCallsParts {
   /** This node's clock, which the parent compares with its own. */
   now: () => Instant
+  after: Clock['after']
   /** The digest of the revocations that this node knows. */
   revokedDigest?: () => string
 }
@@ -89,6 +93,7 @@ export function createUplink(parts: UplinkParts): Uplink {
     },
     objects: createObjectCalls({ ask, near }),
     takeObjectsFrom: near.set,
+    brings: near.brings,
     async announce(announce) {
       const body = JSON.stringify(announce)
       const reply = await ask({ ...post('/v1/announce', body), responseMaxBytes: limits.announceMaxBytes })

@@ -1,12 +1,13 @@
 // Why payloads come over the link although siblings have them. Pure.
 
-import type { Reach } from '../../swarm/siblings.ts'
+import { nearIn, type Reach } from '../../swarm/siblings.ts'
 
 /** The siblings that are named in a problem. */
 const named = 2
 
 /** Null while most siblings can be reached: one that cannot may be off. */
-export function siblingsProblemOf({ reached, unreached }: Reach): string | null {
+export function siblingsProblemOf({ reached, unreached: ofAnySite }: Reach): string | null {
+  const unreached = nearIn(ofAnySite)
   if (unreached.length <= reached) return null
   const count = reached === 0 ? 'none' : `only ${reached}`
   const some = unreached.slice(0, named).map(({ node, because }) => `${node}: ${because}`)

@@ -5,7 +5,7 @@ import type { Torrent, Wire } from 'webtorrent'
 import type { Failure } from '../../model/failure.ts'
 import type { NodeName } from '../../model/names.ts'
 import type { Clock, Random } from '../../world/world.ts'
-import { type EngineReport, type Opening, type PeerToDial, placeOf } from '../engine.ts'
+import { dialReportOf, type EngineReport, type Opening, type PeerToDial, placeOf } from '../engine.ts'
 import { lengthOfPiece, piecesOf } from '../holdings/bits.ts'
 import { strategyFor } from '../strategy.ts'
 import { type Completion, startCompletion } from './completion.ts'
@@ -24,6 +24,7 @@ import { createPlainWires, type PlainWires } from './plain/plain-wires.ts'
 import { endTorrent, followTorrent } from './torrent.ts'
 import { createDoubts, type Doubts, storeWithout } from './verdicts/doubts.ts'
 import { createVerdicts, type Verdicts } from './verdicts/verdicts.ts'
+import { createWireReports, type WireReports } from './wire-reports.ts'
 
 export interface OpenHolding {
   /** The handed-out peers, all of them. */
@@ -81,6 +82,7 @@ export class RunningHolding implements OpenHolding {
   readonly #plain: PlainWires
   readonly #completion: Completion
   readonly #reports: HoldingReports
+  readonly #wires: WireReports<Link>
   /** The links whose handshake is over. */
   readonly #ready = new WeakSet<Link>()
   #isBackground: boolean
@@ -97,6 +99,7 @@ export class RunningHolding implements OpenHolding {
     const isBackground = () => this.#isBackground
     const has = (piece: number) => torrent.bitfield.get(piece)
 
+    this.#wires = createWireReports({ infoHash, report, isParent: (node) => this.#links.isParent(node) })
     this.#links = createLinks({ torrent, clock, self, site, meters, isBackground, events: this.#linkEvents() })
     this.#picker = startPicker({
       ...{ torrent, lengthOf: this.#lengthOf, clock, random },
@@ -214,10 +217,14 @@ export class RunningHolding implements OpenHolding {
       onOpen: (link) => {
         this.#note('wire open', `${link.node} ${link.direction}`)
         if (link.direction === 'incoming') report({ kind: 'met', infoHash, node: link.node })
+        this.#wires.look(link, link.node)
         this.#picker.onOpen(link)
         this.#reports.reportBusy()
       },
-      onLane: (link) => this.#chokeOrNot(link),
+      onLane: (link) => {
+        this.#wires.look(link, link.node)
+        this.#chokeOrNot(link)
+      },
       onHas: (link, piece) => this.#picker.onHas(link, piece),
       onHasAnew: (link) => {
         this.#verdicts.conceded(link.node, (piece) => link.has[piece] === 1)
@@ -228,6 +235,7 @@ export class RunningHolding implements OpenHolding {
       onFull: (node) => this.#note('no room for a caller', node),
       onClose: (link, { because, isNeeded, isReplaced }) => {
         this.#note('wire closed', `${link.node}: ${because}`)
+        this.#wires.closed(link)
         if (isNeeded && !isReplaced) report({ kind: 'parted', infoHash, node: link.node })
         this.#picker.onClose(link)
         this.#dialer.lost(link.node, isNeeded)
@@ -285,9 +293,7 @@ export class RunningHolding implements OpenHolding {
   }
 
   #reached(peer: PeerToDial, connection: Connection): boolean {
-    if (peer.relation === 'sibling') {
-      this.#parts.report({ kind: 'dialled', node: peer.node, place: placeOf(peer), because: null })
-    }
+    if (peer.relation === 'sibling') this.#parts.report(dialReportOf(peer, null))
     return this.#links.add(connection)
   }
 
@@ -296,7 +302,7 @@ export class RunningHolding implements OpenHolding {
     this.#note('peer not reached', `${peer.node} ${placeOf(peer)}: ${failure.message}`)
     if (failure.code === 'untrusted') report({ kind: 'stranger', address: peer.address, because: failure.message })
     if (peer.relation !== 'sibling' || failure.code !== 'unreachable') return
-    report({ kind: 'dialled', node: peer.node, place: placeOf(peer), because: failure.message })
+    report(dialReportOf(peer, failure.message))
   }
 
   #note(message: string, about: string): void {

@@ -55,6 +55,8 @@ export interface OpeningsParts {
   self: NodeName
   /** The site that the tracker counts this node to; null until it is known. */
   site: () => string | null
+  /** Whether this node is the parent of that one. */
+  isChild: (node: NodeName) => boolean
   rates: Rates
   /** Bytes per second that the link of this site can bring in; null where that is not known. */
   linkRate: () => number | null
@@ -74,7 +76,10 @@ export function startOpenings(parts: OpeningsParts, holdings: Holdings): Opening
   const handouts = createHandouts()
   const suspects = createSuspectAddresses({ clock })
   const receipts = createReceipts()
-  const siblings = createSiblings({ clock, onChange: () => parts.onEvent({ kind: 'siblings', reach: siblings.now() }) })
+  const siblings = createSiblings({
+    ...{ clock, isChild: parts.isChild },
+    onChange: () => parts.onEvent({ kind: 'siblings', reach: siblings.now() }),
+  })
 
   const surroundings = (): Surroundings => ({
     ...{ nowMs: clock.monotonicMs(), engine: keeper.kind(), callersWaiting: keeper.callersWaiting() },
@@ -92,8 +97,14 @@ export function startOpenings(parts: OpeningsParts, holdings: Holdings): Opening
     ...{ factory: parts.engine, clock, random, log },
     onRunning: () => dispatch({ kind: 'engine-running' }),
     onReport: (report) => receive(report),
-    onCrash: () => dispatch({ kind: 'engine-crashed' }),
-    onFree: () => dispatch({ kind: 'engine-gone' }),
+    onCrash: () => {
+      siblings.unwired()
+      dispatch({ kind: 'engine-crashed' })
+    },
+    onFree: () => {
+      siblings.unwired()
+      dispatch({ kind: 'engine-gone' })
+    },
   })
   const plain = createPlainGiving({
     holding: (infoHash) => holdings.get(infoHash),

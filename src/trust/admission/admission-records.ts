@@ -35,7 +35,13 @@ const tokenSchema = v.strictObject({
   /** The node that the token is for: who joins with it takes that name over. */
   replaces: v.exactOptional(nodeNameSchema),
 })
-const nodeSchema = v.strictObject({ keyId: sha256Schema, since: instantSchema, revokedAt: v.nullable(instantSchema) })
+const nodeSchema = v.strictObject({
+  keyId: sha256Schema,
+  since: instantSchema,
+  revokedAt: v.nullable(instantSchema),
+  /** Keys that had the name before, and are to be turned away yet. */
+  formerKeys: v.exactOptional(v.pipe(v.array(sha256Schema), v.maxLength(limits.formerKeysMax))),
+})
 const parseToken = parserOf(tokenSchema)
 const parseNode = parserOf(nodeSchema)
 export type TokenRecord = v.InferOutput<typeof tokenSchema>
@@ -47,6 +53,8 @@ export interface AdmissionRecords {
   node(name: NodeName): Promise<NodeRecord | undefined>
   putToken(id: string, record: TokenRecord): Promise<void>
   putNode(name: NodeName, record: NodeRecord): Promise<void>
+  /** The nodes that have a name and were not revoked, without those that are known to the caller. */
+  admitted(isKnown: (node: NodeName) => boolean): Promise<NodeName[]>
   /** How many nodes have a name beside the root. */
   othersCount(): number
   /**
@@ -86,6 +94,15 @@ export async function openAdmissionRecords(parts: {
       const before = await read(disk, nodePath(dir, name), parseNode)
       await write(disk, nodePath(dir, name), record)
       if (before === undefined) count += 1
+    },
+    async admitted(isKnown) {
+      const names = (await disk.list(join(dir, 'nodes'))).flatMap((file) => /^(.+)\.json$/.exec(file)?.[1] ?? [])
+      const admitted: NodeName[] = []
+      for (const name of names) {
+        if (!v.is(nodeNameSchema, name) || isKnown(name)) continue
+        if ((await read(disk, nodePath(dir, name), parseNode))?.revokedAt === null) admitted.push(name)
+      }
+      return admitted
     },
     othersCount: () => count - 1,
     async forgetTokens(now) {

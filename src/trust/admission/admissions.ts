@@ -15,8 +15,9 @@ import { keyIdOf } from '../keys.ts'
 import { formatToken, keysOfSecret, tokenParentsSchema } from '../token.ts'
 import type { NodeRecord, TokenRecord } from './admission-records.ts'
 import { type Desk, replyFor } from './desk.ts'
+import { giveTo, noteRevoked, settle, takeFrom } from './name-changes.ts'
 import { renew } from './renewals.ts'
-import { revocationOf } from './revocations.ts'
+import type { Revocation } from './revocation-statements.ts'
 
 export interface TokenWish {
   ttlMs: number
@@ -34,7 +35,9 @@ export interface Admissions {
   /** See `Fleet.enrol`. */
   enrol(request: unknown, root?: NodeName): Promise<EnrolReply>
   /** See `Fleet.revoke`. */
-  revoke(name: NodeName): Promise<void>
+  revoke(name: NodeName, seen?: Sha256): Promise<void>
+  /** As `Revocations.add`, for statements of other nodes. */
+  learn(statements: readonly Revocation[]): Promise<Revocation[]>
 }
 
 const parseWish = parserOf(
@@ -49,11 +52,18 @@ const parseWish = parserOf(
 export async function openAdmissions(parts: Omit<Desk, 'renewed'>): Promise<Admissions> {
   const desk: Desk = { ...parts, renewed: new BoundedMap(limits.renewalsKept) }
   await desk.records.forgetTokens(desk.clock.now())
+  await noteRevoked(desk, desk.revocations.all())
   const inTurn = takingTurns()
   return {
     createToken: (wish) => inTurn(() => createToken(desk, wish)),
     enrol: (request, root) => inTurn(() => enrol(desk, request, root)),
-    revoke: (name) => inTurn(() => revoke(desk, name)),
+    revoke: (name, seen) => inTurn(() => revoke(desk, name, seen)),
+    learn: (statements) =>
+      inTurn(async () => {
+        const added = await desk.revocations.add(statements)
+        await noteRevoked(desk, added)
+        return added
+      }),
   }
 }
 
@@ -118,7 +128,10 @@ async function admit(desk: Desk, request: JoinRequest): Promise<EnrolReply> {
   if (node?.keyId !== keyId) {
     if (node !== undefined) checkMayReplace(desk, { request, token, name, node })
     await giveName(desk, { tokenId: request.tokenId, token, name, keyId, former: node })
-  } else if (isTurnedAway(desk, node)) throw revokedFailure(name)
+  } else {
+    await settle(desk, name, node)
+    if (isTurnedAway(desk, node)) throw revokedFailure(name)
+  }
   return await replyFor(desk, name, publicKey)
 }
 
@@ -129,14 +142,16 @@ function checkMayReplace(
 ): void {
   if (token.replaces === name) return
   const former = formerKeyOf(request, desk.authority.certificate)
-  if (former === undefined || former.node !== name || former.keyId !== node.keyId) {
+  // A former key in the record is not turned away yet: the answer to its request has never gone out.
+  const keys = [node.keyId, ...(node.formerKeys ?? [])]
+  if (former === undefined || former.node !== name || !keys.includes(former.keyId)) {
     throw new Failure('already-exists', `there is a node ${name} already`, {
       hint:
         'join with another --name; if that machine was reinstalled, use a token of ' +
         `banyan token create --replaces ${name} on the root`,
     })
   }
-  if (isTurnedAway(desk, node)) throw revokedFailure(name)
+  if (isTurnedAway(desk, { ...node, keyId: former.keyId })) throw revokedFailure(name)
 }
 
 function isTurnedAway({ revocations }: Desk, { keyId, revokedAt }: NodeRecord): boolean {
@@ -170,32 +185,26 @@ async function tokenOf({ records, clock }: Desk, { tokenId, csr, hmac }: JoinReq
 
 /**
  * The name is taken before the use is counted, so a reply that gets lost costs nothing: the same
- * request finds its own name and key again. After a crash between the two, one use goes uncounted. The
- * former key is turned away before: after a crash then, the same request goes on.
+ * request finds its own name and key again. After a crash between the two, one use goes uncounted.
  */
 async function giveName(
-  { records, clock, revocations, authority }: Desk,
+  desk: Desk,
   taken: { tokenId: string; token: TokenRecord; name: NodeName; keyId: Sha256; former: NodeRecord | undefined },
 ): Promise<void> {
-  const { tokenId, token, name, keyId, former } = taken
+  const { tokenId, token, ...given } = taken
   if (token.used >= token.uses) {
     throw new Failure('refused', `token ${tokenId} is used up (${token.uses} of ${token.uses})`, {
       hint: 'ask for a new one: banyan token create on the root',
     })
   }
-  if (former !== undefined) {
-    await revocations.add([revocationOf({ node: name, keyId: former.keyId, at: clock.now() }, authority.privateKey)])
-  }
-  await records.putNode(name, { keyId, since: clock.now(), revokedAt: null })
-  await records.putToken(tokenId, { ...token, used: token.used + 1 })
+  await giveTo(desk, given)
+  await desk.records.putToken(tokenId, { ...token, used: token.used + 1 })
 }
 
-async function revoke({ records, clock, revocations, authority }: Desk, name: NodeName): Promise<void> {
-  const node = await records.node(name)
+async function revoke(desk: Desk, name: NodeName, seen: Sha256 | undefined): Promise<void> {
+  const node = await desk.records.node(name)
   if (node === undefined) {
     throw new Failure('not-found', `there is no node ${name}`, { hint: 'banyan nodes lists the names' })
   }
-  const at = node.revokedAt ?? clock.now()
-  await revocations.add([revocationOf({ node: name, keyId: node.keyId, at }, authority.privateKey)])
-  if (node.revokedAt === null) await records.putNode(name, { ...node, revokedAt: at })
+  await takeFrom(desk, { name, node, seen })
 }

@@ -96,6 +96,18 @@ t.test('an announce tells where else the node is, and whom it dialled in vain', 
   await simulation.until(announcer.stop())
 })
 
+t.test('a node that dialled siblings of other sites in vain is not alone at its own', async (t) => {
+  const far = { place: '10.0.0.2 port 7421', because: 'no answer', elsewhere: true as const }
+  const unreached = ['a', 'b', 'c', 'd'].map((node) => ({ node, ...far }))
+  const { announced, announcer, simulation } = stage(async () => handout, {
+    siblings: () => ({ reached: 0, unreached }),
+  })
+  await simulation.until(() => announced.length === 1)
+  t.match(announced[0], { unreached: ['a', 'b', 'c', 'd'] })
+  t.equal(announced[0]?.alone, undefined)
+  await simulation.until(announcer.stop())
+})
+
 t.test('a sibling is dialled at all of its addresses but those that this machine has itself', async (t) => {
   const set: unknown[] = []
   const peer = { node: 'a', port: 7421, relation: 'sibling', site: 'berlin', address: '172.17.0.1' } as const

@@ -66,11 +66,11 @@ async function scene(t: Test) {
   const refused: WrongParent[] = []
   let server: { close(): Promise<void> } | undefined
   const uplink = async (parents: string[]) => {
-    const { http, disk, log } = child
+    const { http, disk, log, clock } = child
     const file = '/parents.json'
     const names = await openKnownParents({ disk, log, file, parents, refused: (each) => refused.push(each) })
     const now = simulation.now
-    const above = createUplink({ http, tls: () => own, parents, names, now, monotonicMs: () => 0 })
+    const above = createUplink({ http, tls: () => own, parents, names, now, monotonicMs: () => 0, after: clock.after })
     return {
       /** The name of the node that answered, or why it was refused. */
       async first(): Promise<string> {

@@ -1,19 +1,24 @@
 // When the sibling that brings small objects is asked, and when the parent.
 
 import t from 'tap'
+import { Failure } from '../../../src/model/failure.ts'
 import { limits } from '../../../src/model/limits.ts'
-import { createNearObjects, type NearNode } from '../../../src/node/parent/near-objects.ts'
+import { createNearObjects, type NearNode, patienceAt } from '../../../src/node/parent/near-objects.ts'
+import { createObjectCalls } from '../../../src/node/parent/object-calls.ts'
+import { sha256Of } from '../../../src/world/objects.ts'
 import type { Http, TlsIdentity } from '../../../src/world/world.ts'
+import { createTestFleet } from '../../world/fleet.ts'
+import { createSimulation } from '../../world/simulation.ts'
 
 const sibling = (node: string, address = '10.0.0.1'): NearNode => ({ node, address, port: 7420 })
 
 t.test('a sibling that fails rests, and after two of them the parent is asked for everything', async (t) => {
   let nowMs = 0
   const failures: string[] = []
-  const unused = { http: {} as Http, tls: () => ({}) as TlsIdentity }
+  const unused = { after: () => ({ cancel: () => {} }), http: {} as Http, tls: () => ({}) as TlsIdentity }
   const near = createNearObjects({ ...unused, monotonicMs: () => nowMs })
   const named = (node: NearNode) => {
-    near.set(node, () => failures.push(node.node))
+    near.set(node, { failed: () => failures.push(node.node), asks: () => {} })
     return near.sibling() !== undefined
   }
   t.equal(near.sibling(), undefined, 'nobody is named')
@@ -28,4 +33,111 @@ t.test('a sibling that fails rests, and after two of them the parent is asked fo
   t.same(failures, ['a', 'b'])
   nowMs = limits.nearObjectsRestMs
   t.ok(named(sibling('a')))
+})
+
+const object = new Uint8Array(Buffer.alloc(300_000, 'tool'))
+const digest = sha256Of(object)
+const pem = (await (await createTestFleet('acme', Date.UTC(2026, 0, 1))).node('a')).certificate
+const certificate = Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ''), 'base64')
+
+/**
+ * A node that is to ask sibling `a`, which answers "on its way" every 15 s until `comesAtMs`. The
+ * parent says every 30 s whether it gives objects to `a`, if it says anything.
+ */
+async function waiting(isFetching: boolean | undefined, comesAtMs = Number.POSITIVE_INFINITY) {
+  const simulation = createSimulation({ seed: 'waiting' })
+  const { clock } = simulation.node({ address: '10.0.0.1' }).world
+  const [startMs, events] = [clock.monotonicMs(), [] as string[]]
+  const sinceMs = () => clock.monotonicMs() - startMs
+  const after = (ms: number) => new Promise<void>((resolve) => clock.after(ms, resolve))
+  const request: Http['request'] = async () => {
+    await after(limits.objectComingMs)
+    return sinceMs() < comesAtMs
+      ? { status: 202, body: new Uint8Array(), certificate }
+      : { status: 200, body: object, certificate }
+  }
+  const parts = { http: { request } as Http, tls: () => ({}) as TlsIdentity }
+  const near = createNearObjects({ ...parts, monotonicMs: clock.monotonicMs, after: clock.after })
+  const named = () => {
+    const told = { failed: () => events.push('failed'), asks: () => events.push('asks') }
+    near.set({ ...sibling('a'), ...(isFetching !== undefined && { fetching: isFetching }) }, told)
+    clock.after(30_000, named)
+  }
+  named()
+  const ask = async () => {
+    events.push('parent')
+    return { status: 200, body: object, certificate }
+  }
+  await simulation.until(createObjectCalls({ ask, near })([digest], 1), { withinMs: 3600_000 })
+  return { tookMs: sinceMs(), events }
+}
+
+t.test('a sibling that only says "on its way" is left soon if the parent gives it nothing', async (t) => {
+  const { tookMs, events } = await waiting(false)
+  t.ok(tookMs <= limits.nearDoubtMs + 3 * limits.objectComingMs, `after ${tookMs} ms`)
+  t.same(events, ['failed', 'parent'])
+})
+
+t.test('a sibling that fetches is waited for, also longer than six minutes', async (t) => {
+  const comesAtMs = 2 * limits.nearSilentMs
+  const { tookMs, events } = await waiting(true, comesAtMs)
+  t.ok(tookMs >= comesAtMs && tookMs < comesAtMs + 30_000)
+  t.same(events, [], 'and the parent is not asked')
+})
+
+t.test('a sibling that fetches and gives nothing is left in the end', async (t) => {
+  const { tookMs, events } = await waiting(true)
+  t.ok(tookMs <= limits.nearLongestMs + 2 * limits.objectComingMs)
+  t.same(events, ['failed', 'parent'])
+})
+
+t.test('a parent that says nothing of the sibling is asked, and six minutes are the patience', async (t) => {
+  const { tookMs, events } = await waiting(undefined)
+  t.ok(tookMs <= limits.nearSilentMs + 2 * limits.objectComingMs)
+  t.ok(events.includes('asks'))
+})
+
+t.test('what the parent said before the wait was long is no evidence', (t) => {
+  const said = { isFetching: false, atMs: limits.nearDoubtMs - 1 }
+  t.equal(patienceAt(limits.nearDoubtMs, { sinceMs: 0, signMs: 0, said }), 'wait')
+  t.equal(patienceAt(2 * limits.nearDoubtMs, { sinceMs: 0, signMs: 0, said }), 'ask')
+  const later = { ...said, atMs: limits.nearDoubtMs }
+  t.equal(patienceAt(limits.nearDoubtMs, { sinceMs: 0, signMs: 0, said: later }), 'leave')
+  t.end()
+})
+
+t.test('a sibling that sends drops is left, and one that is slow is not', async (t) => {
+  for (const [bytesPerSecond, isLeft] of [
+    [1024, true],
+    [8 * 1024, false],
+  ] as const) {
+    const simulation = createSimulation({ seed: 'drops' })
+    const { clock } = simulation.node({ address: '10.0.0.1' }).world
+    const request: Http['request'] = ({ onPart, signal }) =>
+      new Promise((resolve, reject) => {
+        let at = 0
+        const drop = () => {
+          if (signal?.aborted === true) return reject(new Failure('stopped', 'left', { retry: 'later' }))
+          onPart?.(object.subarray(at, at + bytesPerSecond), 200)
+          at += bytesPerSecond
+          if (at >= object.length) resolve({ status: 200, body: object, certificate })
+          else clock.after(1000, drop)
+        }
+        drop()
+      })
+    const parts = { http: { request } as Http, tls: () => ({}) as TlsIdentity }
+    const near = createNearObjects({ ...parts, monotonicMs: clock.monotonicMs, after: clock.after })
+    let failures = 0
+    const failed = () => {
+      failures += 1
+    }
+    near.set(sibling('a'), { failed, asks: () => {} })
+    const ask = async ({ path }: { path: string }) => {
+      const from = Number(/from=(\d+)/.exec(path)?.[1] ?? 0)
+      return { status: 200, body: object.subarray(from), certificate }
+    }
+    const [came] = await simulation.until(createObjectCalls({ ask, near })([digest], 1))
+    t.same(came === undefined || came === 'failed' ? came : sha256Of(came), digest)
+    t.equal(failures, isLeft ? 1 : 0, `${bytesPerSecond} bytes a second`)
+  }
 })

@@ -2,7 +2,8 @@
 
 import t from 'tap'
 import { Failure } from '../../../src/model/failure.ts'
-import { framesOf } from '../../../src/model/wire/object-frames.ts'
+import { type Found, framesOf } from '../../../src/model/wire/object-frames.ts'
+import type { NearSibling } from '../../../src/node/parent/near-objects.ts'
 import { createObjectCalls } from '../../../src/node/parent/object-calls.ts'
 import type { ParentCalls } from '../../../src/node/parent/parent-calls.ts'
 import { sha256Of } from '../../../src/world/objects.ts'
@@ -12,7 +13,10 @@ type Reply = Awaited<ReturnType<Ask>>
 
 const large = new Uint8Array(Buffer.alloc(300_000, 'large'))
 const small = new Uint8Array(Buffer.from('small'))
+const nothing = new Uint8Array()
 const [largeSha, smallSha] = [sha256Of(large), sha256Of(small)]
+
+const waiting = () => ({ isInVain: () => false })
 
 /** A parent whose answers are cut off after so many bytes, one after the other. */
 function parentThat(answers: readonly { body: Uint8Array; cutAfter?: number; status?: number }[]) {
@@ -95,10 +99,58 @@ t.test('objects come from the sibling that brings them, and from the parent if t
   const failed = () => {
     failures += 1
   }
-  const calls = createObjectCalls({ ask, near: { sibling: () => ({ ask: near, failed }) } })
+  const left = new AbortController().signal
+  const sibling = { ask: near, failed, left, elsewhere: async () => {}, waiting }
+  const calls = createObjectCalls({ ask, near: { sibling: () => sibling } })
   const come = async () => [await calls([largeSha], 1), paths.length, failures]
   t.same(await come(), [[large], 0, 0])
   t.same(await come(), [[large], 1, 1], 'not what was asked for')
   t.same(await come(), [[large], 2, 2], 'no answer')
   t.same(await come(), [[large], 3, 3], 'not there')
+})
+
+t.test('a sibling is not believed for ever that an object cannot be had, or that nobody has it', async (t) => {
+  const near = { answers: [] as Uint8Array[], status: 200, failures: 0 }
+  const asked: string[] = []
+  let above: 'gives' | 'refuses' | 'is gone' = 'gives'
+  const sibling: NearSibling = {
+    ask: async () => ({ status: near.status, body: near.answers.shift() ?? framesOf([]), certificate: nothing }),
+    left: new AbortController().signal,
+    elsewhere: async () => {},
+    waiting,
+    failed: () => {
+      near.failures += 1
+    },
+  }
+  const ask: Ask = async ({ path }) => {
+    asked.push(path)
+    if (above === 'refuses') throw new Failure('refused', '503', { retry: 'later' })
+    if (above === 'is gone') throw new Failure('unreachable', 'gone', { retry: 'later' })
+    return { status: 200, body: large, certificate: nothing }
+  }
+  const calls = createObjectCalls({ ask, near: { sibling: () => sibling } })
+  const come = (digests: string[], ...frames: Found[]) => {
+    near.answers = [framesOf(frames)]
+    return calls(digests, 1)
+  }
+  t.same(await come([largeSha, smallSha], 'failed', small), [large, small])
+  t.equal(near.failures, 1, 'the parent has it')
+  t.notMatch(asked[0], smallSha, 'what the sibling has does not come over the link')
+  t.same(await come([smallSha, largeSha], small, 'failed'), [small], 'it is the first of the next request')
+  t.same(await come([largeSha, smallSha], undefined, small), [large, small])
+  t.equal(near.failures, 2)
+  above = 'refuses'
+  t.same(await come([largeSha, smallSha], 'failed', small), ['failed', small])
+  t.same(await come([largeSha, smallSha], 'failed', 'failed'), ['failed'])
+  near.status = 503
+  t.same(await come([largeSha]), ['failed'])
+  t.equal(near.failures, 2, 'the parent cannot have it either')
+  above = 'gives'
+  t.same(await come([largeSha]), [large])
+  t.equal(near.failures, 3)
+  near.status = 200
+  above = 'is gone'
+  t.same(await come([largeSha, smallSha], 'failed', small), ['failed', small])
+  await t.rejects(come([largeSha, smallSha], 'failed', 'failed'), { code: 'unreachable' })
+  t.equal(near.failures, 3, 'the link is down for both')
 })

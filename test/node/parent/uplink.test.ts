@@ -72,7 +72,7 @@ t.test('a parent that answers "later" is taken at its word', async (t) => {
     )
     const uplink = createUplink({
       ...{ http: child.http, tls: () => own, parents: ['https://10.0.0.1:7420'], monotonicMs: () => 0 },
-      now: simulation.now,
+      ...{ now: simulation.now, after: child.clock.after },
       names: { nameAt: () => undefined, answered() {}, refused() {} },
     })
     const failure = await simulation.until(uplink.objects(['a'.repeat(64)], 1).catch((error: unknown) => error))

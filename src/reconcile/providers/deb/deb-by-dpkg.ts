@@ -1,29 +1,55 @@
-// Changes on a machine where apt refuses all of them, because some package has to be installed again
-// and its file is not at hand. apt is asked about a database in which that package is whole, and
-// dpkg, which needs no more than what it is given, carries the change out.
+// Changes on a machine where apt refuses all of them, because some other package has to be installed
+// again and its file is not at hand, or lacks what it needs. apt is asked about a database in which
+// that package is whole, and dpkg, which judges no more than what it is given, carries the change out.
 
-import type { PackageName } from '../../../model/names.ts'
+import { type PackageName, publishedNameOf } from '../../../model/names.ts'
 import type { RunResult } from '../../../world/world.ts'
 import type { Change } from '../package-system.ts'
-import type { ApplyContext } from '../provider.ts'
+import { type ApplyContext, findingsText } from '../provider.ts'
 import type { DebPrograms } from './deb-programs.ts'
-import { parseDpkgQuery, parseSimulation } from './deb-text.ts'
+import { parseDpkgQuery, parseSimulation, parseUnmet } from './deb-text.ts'
 
-/** The packages that have to be installed again and are no part of a change. */
-export async function stuckBeside(programs: DebPrograms, { installs, removes }: Change): Promise<PackageName[]> {
-  const entries = parseDpkgQuery(await programs.query())
-  const stuck = entries.filter(({ needsReinstall }) => needsReinstall).map(({ name }) => name)
-  return [...new Set(stuck)].filter((name) => !installs.has(name) && !removes.has(name))
+/** The packages on whose account apt refuses every change, and which are no part of this one. */
+export interface InTheWay {
+  /** `lacking`: dependencies of what is installed now are not met. */
+  kind: 'to-reinstall' | 'lacking'
+  names: readonly PackageName[]
 }
 
-/** Whether apt refused a change for such a package. */
-export function isStuck({ code, stdout, stderr }: RunResult): boolean {
-  return code !== 0 && /^E: The package \S+ needs to be reinstalled, but /m.test(stdout + stderr)
+/** Undefined if apt has nothing against the state in which the machine is. */
+export async function inTheWayOf(
+  programs: DebPrograms,
+  { installs, removes }: Change,
+  { code, stdout, stderr }: RunResult,
+): Promise<InTheWay | undefined> {
+  const text = stdout + stderr
+  const beside = (names: Iterable<PackageName>) =>
+    [...new Set(names)].filter((name) => !installs.has(name) && !removes.has(name))
+  if (code === 0) return undefined
+  if (/^E: The package \S+ needs to be reinstalled, but /m.test(text)) {
+    const stuck = parseDpkgQuery(await programs.query()).filter(({ needsReinstall }) => needsReinstall)
+    return { kind: 'to-reinstall', names: beside(stuck.map(({ name }) => name)) }
+  }
+  if (!/^E: Unmet dependencies\. Try /m.test(text)) return undefined
+  return { kind: 'lacking', names: beside(parseUnmet(text, await programs.nativeArch())) }
 }
 
-/** A copy of dpkg's database in which every such package is whole. */
-export function asIfWhole(status: string): string {
-  return status.replace(/^Status: (\S+) reinstreq \S+$/gm, 'Status: $1 ok installed')
+/**
+ * A copy of the database of dpkg in which these packages are whole. What lacks something needs
+ * nothing there.
+ */
+export function asIfWhole(status: string, { kind, names }: InTheWay): string {
+  if (kind === 'to-reinstall') return status.replace(/^Status: (\S+) reinstreq \S+$/gm, 'Status: $1 ok installed')
+  const lacking = new Set(names.map(publishedNameOf))
+  return status
+    .split('\n\n')
+    .map((entry) => {
+      if (!lacking.has(/^Package: (.+)$/m.exec(entry)?.[1] ?? '')) return entry
+      return entry
+        .replace(/^(Pre-Depends|Depends|Recommends|Conflicts|Breaks):.*\n(?:[ \t].*\n)*/gm, '')
+        .replace(/^Status: (\S+) ok \S+$/m, 'Status: $1 ok installed')
+    })
+    .join('\n\n')
 }
 
 /**
@@ -37,7 +63,9 @@ export async function changeByDpkg(
 ): Promise<RunResult> {
   const { installs } = parseSimulation(simulation.stdout, await programs.nativeArch())
   const ordered = [...new Set([...installs, ...files.keys()])].flatMap((name) => files.get(name) ?? [])
-  const installing = ordered.length === 0 ? [] : [['--install', ...ordered]]
+  // What goes back held the same files before, whatever its other architecture has there now.
+  const over = change.isBack ? ['--force-overwrite'] : []
+  const installing = ordered.length === 0 ? [] : [[...over, '--install', ...ordered]]
   // Such a package goes only because the plan says so.
   const removing = change.removes.size === 0 ? [] : [['--force-remove-reinstreq', '--remove', ...change.removes]]
   const removesFirst = /^(Remv|Purg|Inst) /m.exec(simulation.stdout)?.[1] !== 'Inst'
@@ -52,10 +80,17 @@ export async function changeByDpkg(
   return all
 }
 
-/** Says what to do about such packages. Undefined if there is none. */
-export function stuckText([name, ...more]: readonly PackageName[]): string | undefined {
-  if (name === undefined) return undefined
-  const all = [name, ...more].join(', ')
-  const ways = `name it in a rule, install any version of it by dpkg -i, or dpkg --remove --force-remove-reinstreq ${name}`
-  return `carried out by dpkg, because apt refuses every change while ${all} needs to be reinstalled (${ways})`
+/** Says what to do about such packages. */
+export function inTheWayText({ kind, names }: InTheWay): string {
+  const [name] = names
+  const all = findingsText(names)
+  if (name === undefined) return 'carried out by dpkg, because apt refuses every change of the state before it'
+  const [what, ways] =
+    kind === 'lacking'
+      ? [`${all} lacks what it needs`, `apt-get -f install, or dpkg --remove ${name}`]
+      : [
+          `${all} needs to be reinstalled`,
+          `name it in a rule, install any version of it by dpkg -i, or dpkg --remove --force-remove-reinstreq ${name}`,
+        ]
+  return `carried out by dpkg, because apt refuses every change while ${what} (${ways})`
 }

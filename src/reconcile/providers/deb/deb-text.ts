@@ -2,6 +2,7 @@
 
 import { Failure } from '../../../model/failure.ts'
 import { type PackageName, publishedNameOf } from '../../../model/names.ts'
+import { pathOfMissing } from '../drift/left-alone.ts'
 
 export const dpkgQueryFormat =
   // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query fills these in.
@@ -47,9 +48,10 @@ export function parseDpkgQuery(text: string): DpkgEntry[] {
 export function parseVerify(text: string): { path: string; missing: boolean }[] {
   const findings = []
   for (const line of text.split('\n')) {
-    const match = /^(missing|[?.0-9A-Z]{9,})\s+(?:([a-z])\s+)?(\/.*?)(?: \([^()]*\))?$/.exec(line)
+    const match = verifyLine.exec(line)
     if (match === null || match[2] === 'c') continue
-    findings.push({ path: match[3] as string, missing: match[1] === 'missing' })
+    const missing = match[1] === 'missing'
+    findings.push({ path: missing ? pathOfMissing(match[3] as string) : (match[3] as string), missing })
   }
   return findings
 }
@@ -195,6 +197,8 @@ export function parseControl(text: string): Map<string, string> {
     }),
   )
 }
+
+const verifyLine = /^(missing|[?.0-9A-Z]{9,})\s+(?:([a-z])\s+)?(\/.*)$/
 
 // ` jq : Depends: libjq1 (= 1.6) but it is not installable`, and in lines below what else jq lacks.
 const unmetFirst = /^ +([^\s:]+(?::[a-z0-9-]+)?) : (Pre-?Depends|Depends|Conflicts|Breaks): /

@@ -7,7 +7,7 @@ import type { PackageName } from '../../../model/names.ts'
 import type { RunResult } from '../../../world/world.ts'
 import type { Change, Ran, Refused, TransactionResult } from '../package-system.ts'
 import { type ApplyContext, findingsText } from '../provider.ts'
-import { asIfWhole, changeByDpkg, isStuck, stuckBeside, stuckText } from './deb-by-dpkg.ts'
+import { asIfWhole, changeByDpkg, inTheWayOf, inTheWayText } from './deb-by-dpkg.ts'
 import type { DebPrograms } from './deb-programs.ts'
 import {
   parseComplaints,
@@ -37,25 +37,27 @@ export async function debTransaction(
   // Without `--no-remove`, apt names what it would remove.
   const asking = ['-s', ...call.options.filter((option) => option !== '--no-remove')]
   let simulation = await programs.apt({ ...call, options: asking })
-  const stuck = isStuck(simulation) ? await stuckBeside(programs, change) : undefined
-  if (stuck !== undefined) {
+  const inTheWay = await inTheWayOf(programs, change, simulation)
+  if (inTheWay !== undefined) {
     const copy = path.join(context.workFolder, 'apt/status')
-    await disk.write(copy, asIfWhole(await programs.status()), { mode: 0o600 })
+    await disk.write(copy, asIfWhole(await programs.status(), inTheWay), { mode: 0o600 })
     simulation = await programs.apt({ ...call, options: [...asking, '-o', `Dir::State::status=${copy}`] })
   }
   const native = await programs.nativeArch()
   const refusal = refusalIn(simulation, change, native, context)
-  if (refusal !== undefined) return refusal
+  // apt refuses to bring back what was there before if what is there now lacks something.
+  const isOnlyDpkgs = change.isBack && inTheWay?.kind === 'lacking'
+  if (refusal !== undefined && !isOnlyDpkgs) return refusal
   const result =
-    stuck === undefined
+    inTheWay === undefined
       ? await runByApt(programs, call, context)
       : await changeByDpkg(programs, { change, simulation, files }, context)
   const text = `${result.stdout}\n${result.stderr}`
   context.output(text)
   const culprits = culpritsOf(change, text, native)
   const notes = await conffileNotes(programs, parseConffiles(text))
-  const told = stuckText(stuck ?? [])
-  return ranIn({ result, text, change, culprits }, told === undefined ? notes : withNote(notes, change, told))
+  const all = inTheWay === undefined ? notes : withNote(notes, change, inTheWayText(inTheWay))
+  return ranIn({ result, text, change, culprits }, all)
 }
 
 async function runByApt(

@@ -2,6 +2,7 @@
 // alone.
 
 import path from 'node:path'
+import { Failure } from '../../../model/failure.ts'
 import type { Kind } from '../../../model/manifest.ts'
 import type { PackageName } from '../../../model/names.ts'
 import type { DriftParts } from './drift.ts'
@@ -40,6 +41,7 @@ export async function putAside(
   const unwanted: string[] = []
   try {
     for (const { path: shown } of findings) {
+      if (shown.includes('\uFFFD')) throw notUtf8(shown)
       const full = path.join(targetRoot, shown)
       const stat = await lstatOf(full)
       const why = whyLeft({ path: shown, what: stat === undefined ? 'missing' : 'changed' }, shipped.get(shown))
@@ -57,6 +59,12 @@ export async function putAside(
     throw error
   }
   return { name, replaced, left, missing, unwanted }
+}
+
+/** What a program printed of such a name no longer names the file, which would be replaced unseen. */
+function notUtf8(shown: string): Failure {
+  const what = `${shown} would be replaced and cannot be kept aside, because its name is not UTF-8`
+  return new Failure('refused', `${what}: put it right, or reinstall the package by hand`, { retry: 'later' })
 }
 
 /**

@@ -44,6 +44,18 @@ export function leftAloneIn(
   }
 }
 
+/**
+ * The path of a missing file in dpkg's or rpm's line about it, where the reason follows if it is
+ * another one than that nothing is there. Names of files end in brackets too, so only what the
+ * system says of a path is taken off.
+ */
+export function pathOfMissing(text: string): string {
+  return text.replace(
+    / \((Permission denied|Operation not permitted|Not a directory|Input\/output error|Too many levels of symbolic links|File name too long|Stale file handle|Structure needs cleaning)\)$/,
+    '',
+  )
+}
+
 /** One difference, for a person. */
 export function findingText({ path, what }: Finding, why?: string): string {
   return `${what} ${path}${why === undefined ? '' : ` (${why})`}`

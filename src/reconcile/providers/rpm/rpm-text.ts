@@ -3,7 +3,7 @@
 
 import { type PackageName, publishedNameOf } from '../../../model/names.ts'
 import { nameOnMachine, rpmVersionOf } from '../../../model/rpm.ts'
-import type { Finding, Shipped } from '../drift/left-alone.ts'
+import { type Finding, pathOfMissing, type Shipped } from '../drift/left-alone.ts'
 
 const fields = ['NAME', 'EPOCHNUM', 'VERSION', 'RELEASE', 'ARCH', 'SHA256HEADER', 'SIGMD5']
 /** One line for each package, for `parseRpmQuery`. */
@@ -76,10 +76,10 @@ export function parseRpmVerify(text: string): { findings: Finding[]; touched: st
   const unread: string[] = []
   for (const line of text.split('\n')) {
     if (/^package .+ is not installed$/.test(line)) unread.push(line)
-    const match = /^(missing|[.?0-9A-Z]{8,})\s+(?:([acdglmnr])\s+)?(\/.*?)(?: \([^()]*\))?$/.exec(line)
+    const match = /^(missing|[.?0-9A-Z]{8,})\s+(?:([acdglmnr])\s+)?(\/.*)$/.exec(line)
     if (match === null || match[2] === 'c') continue
     const [, what, , path] = match as unknown as [string, string, string | undefined, string]
-    if (what === 'missing') findings.push({ path, what: 'missing' })
+    if (what === 'missing') findings.push({ path: pathOfMissing(path), what: 'missing' })
     else if (/[SM5DLUGP]/.test(what)) findings.push({ path, what: 'changed' })
     else if (what.includes('?')) unread.push(path)
     else if (what.includes('T') && match[2] !== 'g') touched.push(path)
