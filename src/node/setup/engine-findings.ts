@@ -21,7 +21,7 @@ function confinementFinding({ runs, uid, because }: EngineRights): Finding {
       if (because === null) return { about: 'engine', state: 'fine', found }
       return {
         ...{ about: 'engine', state: 'warning', found: `it runs as user ${uid}: ${because}` },
-        hint: 'install util-linux with its setpriv: programs with more rights can be started until then',
+        hint: 'install setpriv, which comes with mount and su: programs with more rights can be started until then',
       }
     }
     case 'as-the-daemon':

@@ -109,9 +109,10 @@ async function objectionTo(parts: ConfinementParts, way: Way, user?: User): Prom
     ...needed.map((file) => ({ args: ['-r', file], objection: `cannot read ${file}` })),
     ...['-w', '-x'].map((test) => ({ args: [test, storeInside], objection: `cannot write into ${store}` })),
   ]
+  const bounds = { folder: store, timeoutMs: limits.confinementTryMs }
   const tried = (args: readonly string[]) => {
-    const start = { ...startedBy(way, 'test', args), folder: store, timeoutMs: limits.confinementTryMs }
-    return parts.tryAs({ ...start, ...(way.kind === 'call' && user !== undefined && { user }) })
+    const asUser = way.kind === 'call' && user !== undefined && { user }
+    return parts.tryAs({ ...startedBy(way, 'test', args), ...bounds, ...asUser })
   }
   const all = await tried(tests.flatMap(({ args }, at) => (at === 0 ? args : ['-a', ...args])))
   if (all.kind === 'not-started') return all.because
@@ -120,9 +121,12 @@ async function objectionTo(parts: ConfinementParts, way: Way, user?: User): Prom
   const who = user === undefined ? 'the engine' : `user ${user.uid}`
   for (const { args, objection } of tests) {
     const one = await tried(args)
-    if (one.kind === 'ended' && one.code !== 0) return `${who} ${objection}`
+    if (one.kind !== 'ended' || one.code === 0) continue
+    // What the daemon cannot either, on a disk that is read-only, would not work with more rights.
+    const daemon = await parts.tryAs({ program: 'test', args, ...bounds })
+    if (daemon.kind === 'ended' && daemon.code === 0) return `${who} ${objection}`
   }
-  return `${who} cannot use ${needed.join(', ')} or ${store}`
+  return null
 }
 
 /** The program to start so that `program` runs in this way. Pure. */

@@ -109,10 +109,11 @@ export const tryAs: TryAs = ({ program, args, user, folder, timeoutMs }) =>
         said = (said + bytes).slice(-limits.textMaxChars)
       })
       child.once('error', (error) => resolve(notStarted(error)))
-      child.once('close', (code) => {
-        resolve(
-          code === null ? { kind: 'unknown' } : { kind: 'ended', code, said: said.trim().split('\n').at(-1) ?? '' },
-        )
+      child.once('close', (code, signal) => {
+        // Ended by this process: it took too long.
+        if (child.killed) return resolve({ kind: 'unknown' })
+        const [line = ''] = said.trim().split('\n').slice(-1)
+        resolve({ kind: 'ended', code: code ?? 1, said: signal === null ? line : `${program} ended with ${signal}` })
       })
     } catch (error) {
       resolve(notStarted(error))

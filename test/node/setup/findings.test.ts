@@ -55,7 +55,7 @@ t.test('the rights of the swarm engine are said, and why it has more than it nee
   }
   t.match(told({}), [{ state: 'fine', found: /user 61173, without rights/ }])
   t.match(told({ runs: 'as-the-daemon', uid: 1000 }), [{ state: 'fine', found: /user 1000, as the daemon/ }])
-  t.match(told({ because: 'spawn setpriv ENOENT' }), [{ state: 'warning', found: /ENOENT/, hint: /util-linux/ }])
+  t.match(told({ because: 'spawn setpriv ENOENT' }), [{ state: 'warning', found: /ENOENT/, hint: /install setpriv/ }])
   const because = 'user 61173 cannot read /root/banyan/package.json'
   t.match(told({ runs: 'as-root', uid: 0, because }), [
     { state: 'warning', found: /\/root\/banyan/, hint: /every user/ },
