@@ -93,7 +93,7 @@ function environment(cache: string | undefined, user: User | undefined): NodeJS.
 }
 
 function passedOn(names: readonly string[]): NodeJS.ProcessEnv {
-  return Object.fromEntries(names.flatMap((name) => (name in process.env ? [[name, process.env[name]]] : [])))
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => names.includes(name)))
 }
 
 /** Starts a program of the machine as the engine is started. */
