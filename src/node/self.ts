@@ -74,6 +74,9 @@ export async function startSelf(parts: NodeParts, uplink: Uplink): Promise<Self>
     scrubEveryMs: () => scrubEveryMsOf(liveSettings.limits().scrub),
     onDamage: (problem) => dispatch({ kind: 'disk-looked', problem }),
   })
+  const turnAway = () => swarm.setRevoked(parts.revocations.all().map(({ keyId }) => keyId))
+  parts.revocations.onAdded(turnAway)
+  turnAway()
   const { uploadFacts } = parts
   const bandwidth = startBandwidth({ clock, log, swarm, limits: liveSettings.limits, uploadFacts })
   return {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import type { HoldingSpec } from '../../src/model/manifest.ts'
-import type { NodeName } from '../../src/model/names.ts'
+import type { NodeName, Sha256 } from '../../src/model/names.ts'
 import type { Transfer } from '../../src/model/report.ts'
 import type { AnnouncedSwarm } from '../../src/model/wire/announce.ts'
 import { confinementHere } from '../../src/swarm/confinement/confined-engine.ts'
@@ -23,6 +23,7 @@ import { openLevelStore } from '../../src/world/store/store.ts'
 import type { Disk, Log } from '../../src/world/world.ts'
 import { createTestFleet, type TestFleet } from '../world/fleet.ts'
 import { simulatedChecker } from '../world/simulated-checker.ts'
+import { keyIdFor } from '../world/simulated-tls.ts'
 
 export const MiB = 1024 * 1024
 
@@ -97,6 +98,8 @@ export interface TestNode {
   until(what: string, condition: () => boolean): Promise<void>
   /** The node as others find it in their handout. */
   as(relation: 'parent' | 'sibling', site?: string | null): HandoutPeer
+  /** The id of the key in its certificate. */
+  keyId: Sha256
   transfer(payload: TestPayload): Transfer
   /** The swarms that the node announces: those of whole payloads, and then the unfinished ones. */
   announced(): AnnouncedSwarm[]
@@ -243,7 +246,7 @@ export async function watchedNode(
   }
   let closing: Promise<void> | undefined
   return {
-    ...{ name: parts.self, folder: parts.dir, disk: parts.disk, swarm, events, lines },
+    ...{ name: parts.self, folder: parts.dir, disk: parts.disk, swarm, events, lines, keyId: keyIdFor(parts.tls()) },
     event: (kind, fits = () => true) =>
       found(() =>
         events.find((event): event is Extract<SwarmEvent, { kind: typeof kind }> => {

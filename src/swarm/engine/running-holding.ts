@@ -53,7 +53,6 @@ export interface RunningParts {
   clock: Clock
   random: Pick<Random, 'fraction'>
   meters: Meters
-  isRevoked: (node: NodeName) => boolean
   dial: (peer: PeerToDial, isNeeded: () => boolean) => Promise<Connection>
   report: (report: EngineReport) => void
   /** The holding cannot go on, and the reason has been reported. */
@@ -118,7 +117,7 @@ export class RunningHolding implements OpenHolding {
     })
     this.#dialer = startDialer({
       ...{ clock, random, dial: parts.dial },
-      isSettled: (node, hasMoved) => (this.#links.has(node) && !hasMoved) || parts.isRevoked(node),
+      isSettled: (node, hasMoved) => this.#links.has(node) && !hasMoved,
       bannedForMs: (node) => this.#links.bannedForMs(node),
       onConnection: (connection, peer) => this.#reached(peer, connection),
       discard: ({ socket }) => socket.destroy(),
