@@ -4,7 +4,7 @@
 import * as v from 'valibot'
 import { Failure } from '../model/failure.ts'
 import type { Manifest } from '../model/manifest.ts'
-import { packageVersionSchema, publishedNameSchema } from '../model/names.ts'
+import { packageVersionSchema, publishedNameSchema, type Sha256 } from '../model/names.ts'
 import { sha256Of } from '../world/objects.ts'
 import { placeText } from './builds.ts'
 import type { Entries, Entry } from './entries.ts'
@@ -42,6 +42,22 @@ export async function publishOne(
   } finally {
     await parts.disk.removeOne(staging)
   }
+}
+
+/** See `Repository.adopt`. */
+export async function adoptOne(
+  { clock, log }: Pick<RepositoryParts, 'clock' | 'log'>,
+  entries: Entries,
+  manifest: Sha256,
+  body: Manifest,
+): Promise<boolean> {
+  const before = entries.find(body)
+  if (before?.manifest === manifest) return false
+  checkFits(entries, body, manifest)
+  // Two manifests of one content: the one that was signed last counts.
+  await entries.add({ manifest, body, published: clock.now() })
+  log.info('package taken back', { name: body.name, version: body.version, arch: body.arch })
+  return true
 }
 
 export function publishedVersionOf({ manifest, body, published }: Entry): PublishedVersion {

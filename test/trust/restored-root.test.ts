@@ -81,7 +81,7 @@ t.test('a key from before that of the copy is not entered', async (t) => {
   // As if all had forgotten the first key.
   const all = [...each.root.fleet.revocations.all()]
   t.equal(all.length, 1)
-  copied.copy.entries.delete(`${home}/revoked.json`)
+  for (const file of ['revoked.json', 'revoked.copy.json']) copied.copy.entries.delete(`${home}/${file}`)
   const forgetful = await openFleet({
     ...{ dir: home, clock: each.root.clock, random: each.root.random, disk: copied.copy },
   })

@@ -73,6 +73,11 @@ export const reconcileLimits = {
   /** What is remembered of those files: a path, a digest and numbers for each. */
   baselineMaxBytes: 8 * MiB,
   /**
+   * Transactions of one package manager whose times are remembered, the newest. What they wrote into
+   * files of other packages is no drift; a package whose own transaction comes later needs none.
+   */
+  transactionSpansMax: 256,
+  /**
    * The files that one heal puts aside before it replaces them. A package with larger changed files
    * is left as it is: a copy of a database could fill the disk.
    */

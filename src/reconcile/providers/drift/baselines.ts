@@ -19,9 +19,25 @@ const baselineSchema = v.strictObject({
   ),
 })
 const parseBaseline = parserOf(baselineSchema)
+const timeSchema = v.pipe(v.number(), v.minValue(0))
+const parseSpans = parserOf(
+  v.strictObject({
+    schema: v.literal(1),
+    spans: v.pipe(
+      v.array(v.strictObject({ since: timeSchema, until: timeSchema })),
+      v.maxLength(limits.transactionSpansMax),
+    ),
+  }),
+)
 
 /** By the absolute path on the machine. */
 export type Baseline = ReadonlyMap<string, FileState>
+
+/** While a transaction of ours ran, in milliseconds, as the kernel dates changes of files. */
+export interface Span {
+  since: number
+  until: number
+}
 
 /** The baselines of one kind. A package whose scripts changed nothing has none. */
 export interface Baselines {
@@ -30,6 +46,9 @@ export interface Baselines {
   /** The files beyond `limits.baselineFilesMax` are left out. */
   write(name: PackageName, baseline: Baseline): Promise<void>
   remove(name: PackageName): Promise<void>
+  /** The newest `limits.transactionSpansMax` of those noted. */
+  spans(): Promise<readonly Span[]>
+  noteSpan(span: Span): Promise<void>
 }
 
 export type BaselineDisk = Pick<Disk, 'read' | 'write' | 'makeFolder' | 'list' | 'stat' | 'remove'>
@@ -39,16 +58,23 @@ export function openBaselines(disk: BaselineDisk, home: string, kind: Kind): Bas
   const folder = path.join(home, 'baselines', kind)
   const fileOf = (name: PackageName) => path.join(folder, `${name}.json`)
 
-  async function read(name: PackageName): Promise<Baseline | undefined> {
+  const spansFile = path.join(home, 'baselines', `${kind}-spans.json`)
+
+  async function readFrom<Read>(file: string, parse: (json: unknown, file: string) => Read): Promise<Read | undefined> {
     try {
-      const bytes = await disk.read(fileOf(name), { maxBytes: limits.baselineMaxBytes })
-      const { files } = parseBaseline(parseJson(bytes, fileOf(name)), fileOf(name))
-      return new Map(files.map((file) => [file.path, file.state]))
+      return parse(parseJson(await disk.read(file, { maxBytes: limits.baselineMaxBytes }), file), file)
     } catch (error) {
       if (error instanceof Failure && ['bad-input', 'too-large', 'not-found'].includes(error.code)) return undefined
       throw error
     }
   }
+
+  async function read(name: PackageName): Promise<Baseline | undefined> {
+    const found = await readFrom(fileOf(name), parseBaseline)
+    return found && new Map(found.files.map((file) => [file.path, file.state]))
+  }
+
+  const spans = async (): Promise<readonly Span[]> => (await readFrom(spansFile, parseSpans))?.spans ?? []
 
   return {
     async of(names) {
@@ -69,5 +95,13 @@ export function openBaselines(disk: BaselineDisk, home: string, kind: Kind): Bas
     },
 
     remove: (name) => disk.remove(fileOf(name)),
+
+    spans,
+
+    async noteSpan(span) {
+      const all = [...(await spans()), span].slice(-limits.transactionSpansMax)
+      await disk.makeFolder(path.dirname(spansFile), { mode: 0o700 })
+      await disk.write(spansFile, JSON.stringify({ schema: 1, spans: all }), { mode: 0o600 })
+    },
   }
 }

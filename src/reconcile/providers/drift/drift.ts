@@ -5,8 +5,8 @@ import path from 'node:path'
 import type { PackageName } from '../../../model/names.ts'
 import type { Actual } from '../../actual.ts'
 import { findingsText, type InspectOptions } from '../provider.ts'
-import type { Baseline, Baselines } from './baselines.ts'
-import { isStill } from './file-state.ts'
+import type { Baseline, Baselines, Span } from './baselines.ts'
+import { isStill, lstatOf } from './file-state.ts'
 import { type Finding, findingText, leftAloneIn, type Shipped } from './left-alone.ts'
 
 /** What a package manager says about the files of packages. */
@@ -64,8 +64,10 @@ export async function differingIn(
   if (found.length === 0) return differing
   const known = await baselines.of([...new Set(names.map(nameOf))])
   const unexpected: Finding[] = []
+  const spans = await baselines.spans()
   for (const finding of found) {
-    if (!(await isAsRecorded(targetRoot, known, finding, depth))) unexpected.push(finding)
+    if (await isAsRecorded(targetRoot, known, finding, depth)) continue
+    if (!(await isOfTransaction(targetRoot, spans, finding))) unexpected.push(finding)
   }
   for (const [name, own] of await byPackage(files, names, unexpected, depth)) {
     if (unread.has(name)) continue
@@ -138,4 +140,17 @@ async function isAsRecorded(
     if (state !== undefined && (await isStill(path.join(targetRoot, finding.path), state, depth))) return true
   }
   return false
+}
+
+/**
+ * Whether a file is as a transaction of ours left it, which was about other packages: their scripts,
+ * or triggers, may write into files of this one. A file that was only touched is not.
+ */
+async function isOfTransaction(targetRoot: string, spans: readonly Span[], { path: shown }: Finding): Promise<boolean> {
+  if (spans.length === 0) return false
+  const stat = await lstatOf(path.join(targetRoot, shown))
+  return (
+    stat !== undefined &&
+    spans.some(({ since, until }) => [stat.mtimeMs, stat.ctimeMs].every((time) => time >= since && time <= until))
+  )
 }

@@ -48,6 +48,7 @@ export function withBaseline(system: PackageSystem, parts: BaselineParts, steps:
         for (const one of aside) await giveBack(parts.targetRoot, one)
         throw error
       }
+      if (result.kind === 'ran') await parts.baselines.noteSpan({ since, until: await momentIn(context.workFolder) })
       return await settled(parts, change, { aside, since }, result)
     },
   }
