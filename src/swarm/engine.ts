@@ -3,6 +3,7 @@
 // durable.
 
 import * as v from 'valibot'
+import { limits } from '../model/limits.ts'
 import {
   countSchema,
   type InfoHash,
@@ -268,4 +269,12 @@ export function infoHashFromServerName(name: unknown): InfoHash | undefined {
  */
 export function survivorOf(self: NodeName, peer: NodeName): 'outgoing' | 'incoming' {
   return self < peer ? 'outgoing' : 'incoming'
+}
+
+/**
+ * How long the machine of a peer may take to accept a connection. Over a link with long round trips
+ * one lost packet is more than a near sibling gets.
+ */
+export function connectMsFor({ relation, elsewhere }: Pick<PeerToDial, 'relation' | 'elsewhere'>): number {
+  return relation === 'parent' || elsewhere === true ? limits.connectTimeoutMs : limits.siblingConnectMs
 }

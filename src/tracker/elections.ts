@@ -4,14 +4,15 @@
 import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName } from '../model/names.ts'
 import type { Share } from '../model/wire/announce.ts'
-import { type CircleState, circlesOf, inCircles, type Reaching } from './circles.ts'
+import { type CircleState, circlesIn, groupingOf, inCircles, type Reaching } from './circles.ts'
 import { confirmationsIn, newlyConfirmed } from './confirmations.ts'
-import { type Gateway, type SiteMember, siteAfter, siteWithout } from './gateways.ts'
+import { type SiteMember, type SiteNow, siteAfter, siteWithout } from './gateways.ts'
 import type { Member, Membership } from './memberships.ts'
 import { createSiteLinks } from './site-links.ts'
+import { createSiteStates, gatewaysIn, type SiteStates } from './site-states.ts'
 import type { Standings } from './standings.ts'
 import type { Table } from './table.ts'
-import { createThinLinks } from './thin-links.ts'
+import { type AnnouncedLink, createThinLinks } from './thin-links.ts'
 import { unkept } from './whole-claims.ts'
 
 export interface Elections {
@@ -59,15 +60,15 @@ export function createElections(parts: ElectionsParts): Elections {
     const membership = table.swarm(infoHash).get(node)
     // The site of a node that has not announced this payload is not known.
     if (membership === undefined || !membership.member.isAcross || membership.have === 'all') return true
-    return isAmong(states.of(infoHash, membership.member.site), node)
+    return states.isGateway(infoHash, membership.member.site, node)
   }
   /**
-   * Returns by how many bytes the best members of the site's circles have grown since the last time;
-   * undefined without a gateway.
+   * Decides about the circle of this child at once. Returns by how many bytes the best members of the
+   * site's circles have grown since the last time; undefined without a gateway.
    */
   const elect = (
     infoHash: InfoHash,
-    site: string,
+    { node, site }: Pick<Member, 'node' | 'site'>,
     nowMs: number,
     before = states.of(infoHash, site),
   ): number | undefined => {
@@ -78,36 +79,32 @@ export function createElections(parts: ElectionsParts): Elections {
     }
     const wanted = links.gatewaysFor(site)
     const parentBytes = parts.bytesOf(infoHash)
-    const payloads = Math.max(1, ...members.map(({ missing }) => missing))
-    const patienceMs = thin.patienceMs(site, payloads)
-    const circles = circlesOf(members)
-    const began = inCircles(before, circles)
-    const after = began.map(({ nodes, state }, index) => {
-      return {
-        nodes,
-        state: siteAfter(state, { members: circles[index] ?? [], nowMs, wanted, parentBytes, patienceMs }),
-      }
-    })
-    states.set(infoHash, site, after)
+    const patienceMs = thin.patienceMs(site, states.underWay(site))
+    const { grouping: formerGrouping, turn = 0 } = states.last(infoHash, site) ?? {}
+    const grouping = groupingOf(members, formerGrouping)
+    const circles = circlesIn(members, grouping)
+    const began = grouping === formerGrouping ? before : inCircles(before, circles)
+    const after = decidedIn(began, circles, { node, turn, now: { nowMs, wanted, parentBytes, patienceMs } })
+    const wereGateways = gatewaysIn(before)
+    states.set(infoHash, site, { circles: after, grouping, turn: turn + 1 })
     for (const [index, { state }] of after.entries()) {
+      if (state === began[index]?.state) continue
       const lacking = circles[index]?.filter(({ have }) => have !== 'all').length ?? 0
       parts.onUnkept(infoHash, unkept(state.claims, lacking, nowMs))
     }
-    for (const { node } of gatewaysIn(after)) if (!isAmong(before, node)) parts.onElected(infoHash, node)
-    for (const { node } of gatewaysIn(before)) {
-      if (!isAmong(after, node) && !mayTake(infoHash, node)) parts.onRelieved(infoHash, node)
+    for (const each of gatewaysIn(after)) if (!wereGateways.has(each)) parts.onElected(infoHash, each)
+    for (const each of wereGateways) {
+      if (!states.isGateway(infoHash, site, each) && !mayTake(infoHash, each)) parts.onRelieved(infoHash, each)
     }
     return growthOf(began, after)
   }
   return {
     announced: (member, infoHashes, nowMs) => {
       if (!member.isAcross) return
-      const { node, site } = member
-      const overLink = [...infoHashes].map((infoHash) => table.swarm(infoHash).get(node)?.overLinkGained ?? 0)
-      thin.announced({ site, node, nowMs, bytes: overLink.reduce((sum, each) => sum + each, 0) })
+      thin.announced(linkWordOf(member, infoHashes, nowMs, { ...parts, states }))
       const fromGateways = [...infoHashes].flatMap((infoHash) => {
         for (const sender of newlyConfirmed(table.swarm(infoHash), member.node)) standings.confirmed(sender)
-        const grown = elect(infoHash, member.site, nowMs)
+        const grown = elect(infoHash, member, nowMs)
         const gained = table.swarm(infoHash).get(member.node)?.gained ?? 0
         return grown === undefined ? [] : [Math.min(grown, gained)]
       })
@@ -124,14 +121,14 @@ export function createElections(parts: ElectionsParts): Elections {
       const without = before.map((circle) => {
         return isAmong([circle], node) ? { ...circle, state: siteWithout(circle.state, node, nowMs) } : circle
       })
-      elect(infoHash, member.site, nowMs, without)
+      elect(infoHash, member, nowMs, without)
     },
     mayTake,
     shareOf: (infoHash, node) => {
       const site = table.get(node)?.site
       // Gateways of different circles begin with different pieces, too: they may turn out to be one.
-      const gateways = site === undefined ? [] : gatewaysIn(states.of(infoHash, site))
-      const which = gateways.findIndex((gateway) => gateway.node === node)
+      const gateways = site === undefined ? [] : [...gatewaysIn(states.of(infoHash, site))]
+      const which = gateways.indexOf(node)
       return which === -1 || gateways.length === 1 ? undefined : { of: gateways.length, which }
     },
     waits: (infoHash, node) => {
@@ -149,6 +146,56 @@ export function createElections(parts: ElectionsParts): Elections {
   }
 }
 
+/** What the announce of a child says of its site's link. */
+function linkWordOf(
+  { node, site }: Member,
+  infoHashes: Iterable<InfoHash>,
+  nowMs: number,
+  {
+    table,
+    standings,
+    states,
+    bytesOf,
+  }: Pick<ElectionsParts, 'table' | 'standings' | 'bytesOf'> & { states: SiteStates },
+): AnnouncedLink {
+  const own = [...infoHashes].flatMap((infoHash) => {
+    const membership = table.swarm(infoHash).get(node)
+    const isTaking = states.isGateway(infoHash, site, node)
+    return membership === undefined ? [] : [{ ...membership, isTaking, parentBytes: bytesOf(infoHash) }]
+  })
+  const bytes = own.reduce((sum, { overLinkGained }) => sum + overLinkGained, 0)
+  return { site, node, nowMs, bytes, isHungry: isHungry(own, nowMs), trust: standings.of(node, nowMs) }
+}
+
+/**
+ * Whether nothing but its link has held up a child: it takes a payload from this node, which has much
+ * more of it, and got nothing from siblings.
+ */
+function isHungry(own: readonly (Membership & { isTaking: boolean; parentBytes: number })[], nowMs: number): boolean {
+  const isFed = own.some(({ from }) => [...from.values()].some(({ grewMs, gained }) => grewMs === nowMs && gained > 0))
+  const lacks = ({ isTaking, have, bytes, parentBytes }: (typeof own)[number]) =>
+    isTaking && have !== 'all' && parentBytes >= bytes + limits.gatewayMeasureBytes
+  return !isFed && own.some(lacks)
+}
+
+/**
+ * Where no child reaches another there are as many circles as children. So each time the circle of the
+ * child that is concerned is decided, and some of the others in turn.
+ */
+function decidedIn(
+  began: readonly CircleState[],
+  circles: readonly (readonly SiteMember[])[],
+  { node, turn, now }: { node: NodeName; turn: number; now: Omit<SiteNow, 'members'> },
+): readonly CircleState[] {
+  const count = began.length
+  const first = (turn * limits.circlesInTurnMax) % Math.max(1, count)
+  return began.map((before, index) => {
+    const isInTurn = (index - first + count) % count < limits.circlesInTurnMax
+    if (!isInTurn && !before.nodes.has(node)) return before
+    return { nodes: before.nodes, state: siteAfter(before.state, { ...now, members: circles[index] ?? [] }) }
+  })
+}
+
 /** See `elect`. */
 function growthOf(began: readonly CircleState[], after: readonly CircleState[]): number | undefined {
   const grown = after.flatMap(({ state }, index) => {
@@ -159,46 +206,12 @@ function growthOf(began: readonly CircleState[], after: readonly CircleState[]):
   return grown.length === 0 ? undefined : grown.reduce((sum, each) => sum + each, 0)
 }
 
-interface SiteStates {
-  of(infoHash: InfoHash, site: string): readonly CircleState[]
-  set(infoHash: InfoHash, site: string, circles: readonly CircleState[]): void
-  delete(infoHash: InfoHash, site: string): void
-  forget(infoHash: InfoHash): void
-}
-
-/** The last decision about each site of each swarm. */
-function createSiteStates(table: Pick<Table, 'swarm'>): SiteStates {
-  const swarms = new Map<InfoHash, Map<string, readonly CircleState[]>>()
-  return {
-    of: (infoHash, site) => swarms.get(infoHash)?.get(site) ?? [],
-    set: (infoHash, site, circles) => {
-      const sites = swarms.get(infoHash) ?? new Map<string, readonly CircleState[]>()
-      swarms.set(infoHash, sites.set(site, circles))
-      const members = table.swarm(infoHash)
-      if (sites.size <= members.size) return
-      // More sites than members: some sites have no members any longer.
-      const there = new Set([...members.values()].map(({ member }) => member.site))
-      for (const known of [...sites.keys()]) if (!there.has(known)) sites.delete(known)
-    },
-    delete: (infoHash, site) => {
-      swarms.get(infoHash)?.delete(site)
-    },
-    forget: (infoHash) => {
-      swarms.delete(infoHash)
-    },
-  }
-}
-
-function gatewaysIn(circles: readonly CircleState[]): Gateway[] {
-  return circles.flatMap(({ state }) => state.gateways)
-}
-
 function isAmong(circles: readonly CircleState[], node: NodeName): boolean {
   return circles.some(({ state }) => state.gateways.some((gateway) => gateway.node === node))
 }
 
-/** A member, as the deciders see it, and how many payloads it lacks. */
-type Elector = SiteMember & Reaching & Pick<Member, 'missing'>
+/** A member, as the deciders see it. */
+type Elector = SiteMember & Reaching
 
 /** The members of a site across a link. */
 function membersAt(
@@ -209,12 +222,12 @@ function membersAt(
   const there = [...swarm.values()].filter(({ member }) => member.site === site && member.isAcross)
   const { sentMs, senders, served } = confirmationsIn(there, nowMs)
   return there.map(({ member, have, bytes, grewMs, joined }) => {
-    const { node, unreached, isAlone, missing } = member
+    const { node, unreached, isAlone } = member
     const isLate = nowMs - member.lastSeenMs > member.intervalMs * limits.announceLateIntervals
     const word = {
       ...{ trust: standings.of(node, nowMs), isConfirmed: senders.has(node), isServed: served.has(node) },
       confirmedMs: sentMs.get(node) ?? Number.NEGATIVE_INFINITY,
     }
-    return { node, have, bytes, grewMs, joined, isOpen: member.port > 0, isLate, unreached, isAlone, missing, ...word }
+    return { node, have, bytes, grewMs, joined, isOpen: member.port > 0, isLate, unreached, isAlone, ...word }
   })
 }

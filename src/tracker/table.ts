@@ -125,7 +125,14 @@ function memberFrom(
     infoHashes: [],
     missing: announce.swarms.filter((swarm) => swarm.have !== 'all').length,
     ownAddresses: usefulAddresses(announce.addresses ?? [], address),
-    unreached: announce.unreached === undefined ? nobody : new Set(announce.unreached),
+    unreached: sameOr(before?.unreached ?? nobody, announce.unreached ?? []),
     isAlone: announce.alone === true,
   }
+}
+
+/** The set that was there before if the names are the same, so that who looks at it sees no change. */
+function sameOr(before: ReadonlySet<NodeName>, names: readonly NodeName[]): ReadonlySet<NodeName> {
+  if (names.length === 0) return nobody
+  const after = new Set(names)
+  return after.size === before.size && names.every((name) => before.has(name)) ? before : after
 }

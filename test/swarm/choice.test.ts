@@ -23,7 +23,7 @@ function link(
   const { wire, elsewhere = false, ...others } = options
   return {
     ...{ has: Uint8Array.from(has), delivered: 0, askedAtMs: nowMs, busyMs: 0, vainMs: 0 },
-    ...{ speed: () => MiB, share: () => undefined, lane: { isElsewhere: () => elsewhere } },
+    ...{ speed: () => MiB, share: () => undefined, isSuspect: () => false, lane: { isElsewhere: () => elsewhere } },
     ...others,
     wire: { destroyed: false, peerChoking: false, requests: [], ...wire },
   } as LinkView
@@ -133,6 +133,29 @@ t.test('a piece that needs one author begins anew on an idle link if its owner g
   t.equal(restart(link([1], { wire: { peerChoking: true } })), -1, 'it has only just been asked')
   t.equal(restart(link([1], { askedAtMs: 0, speed: () => 1, wire: { requests: requests(0, 16) } })), 0, 'a slow one')
   t.equal(restart(link([1], { askedAtMs: 0, wire: { requests: requests(0, 16) } })), -1, 'a quick one')
+})
+
+t.test('who may have sent wrong blocks gives whole pieces, alone', async (t) => {
+  const isSuspect = () => true
+  const [suspect, other] = [link([1, 1], { isSuspect }), link([1, 1])]
+  const links = [suspect, other]
+  t.equal(pieceFor(swarm(links, { 0: { owner: suspect } }), other, inOrder), 1, 'nobody joins in')
+  t.equal(pieceFor(swarm(links, { 0: { owner: suspect }, 1: { owner: suspect } }), other, inOrder), -1)
+  t.equal(pieceFor(swarm(links, { 0: { owner: other }, 1: { owner: other } }), suspect, inOrder), -1, 'it joins nobody')
+  t.equal(pieceFor(swarm(links, { 0: { owner: other } }), suspect, inOrder), 1, 'it begins a piece')
+  const slow = link([1, 1], { askedAtMs: 0, speed: () => 1, wire: { requests: requests(0, 8) } })
+  const view = swarm([suspect, slow], { 0: { owner: slow } })
+  t.equal(requestsToTakeOver(view, { idle: suspect, slow, nearer: [], nowMs }), undefined, 'it takes nothing over')
+  t.equal(pieceToRestart(view, { idle: suspect, nearer: [], nowMs }), 0, 'it begins a slow one anew')
+  t.equal(pieceToRestart(view, { idle: other, nearer: [], nowMs }), -1)
+  const slowSuspect = { ...slow, isSuspect }
+  const owned = swarm([other, slowSuspect], { 0: { owner: slowSuspect } })
+  t.same(
+    requestsToTakeOver(owned, { idle: other, slow: slowSuspect, nearer: [], nowMs }),
+    [],
+    'nor does anybody from it',
+  )
+  t.equal(pieceToRestart(owned, { idle: other, nearer: [], nowMs }), 0, 'a slow one is begun anew by others')
 })
 
 t.test('work is left while a link that may send has a new piece or an unfinished one', async (t) => {

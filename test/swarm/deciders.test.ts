@@ -3,7 +3,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
-import { infoHashFromServerName, serverNameOf, survivorOf } from '../../src/swarm/engine.ts'
+import { connectMsFor, infoHashFromServerName, serverNameOf, survivorOf } from '../../src/swarm/engine.ts'
 import { allBits, bitsFor, bytesOf, hasBit, lengthOfPiece, piecesOf, withBits } from '../../src/swarm/holdings/bits.ts'
 import { newHolding } from '../../src/swarm/holdings/holding.ts'
 import { nextLookAt, shouldBeOpen } from '../../src/swarm/openings/opening.ts'
@@ -175,4 +175,12 @@ t.test('a handout is news unless it lists the same peers in the same order', asy
   for (const change of changes) t.equal(handouts.take('a', [{ ...sibling, ...change }]), true, JSON.stringify(change))
   t.equal(handouts.take('a', []), true)
   t.same(handouts.of('a'), [])
+})
+
+t.test('a sibling at another site has as long to take a connection as a parent', (t) => {
+  t.equal(connectMsFor({ relation: 'parent', elsewhere: null }), limits.connectTimeoutMs)
+  t.equal(connectMsFor({ relation: 'sibling', elsewhere: true }), limits.connectTimeoutMs)
+  t.equal(connectMsFor({ relation: 'sibling', elsewhere: false }), limits.siblingConnectMs)
+  t.equal(connectMsFor({ relation: 'sibling', elsewhere: null }), limits.siblingConnectMs)
+  t.end()
 })

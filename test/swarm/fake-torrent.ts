@@ -65,7 +65,7 @@ export function fakeTorrent(
             return
           }
           on.block(index, fake)
-          if (!piece.set(block, new Uint8Array(request.length), null)) {
+          if (!piece.set(block, new Uint8Array(request.length), wire)) {
             updateSoon()
             return
           }

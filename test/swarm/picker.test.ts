@@ -29,6 +29,10 @@ function fakeSwarm(pieces: number, strategy: 'rarest' | 'sequential', fractions:
   const wrong = new Set<number>()
   /** Who gave each block of a piece. */
   const asked = new Map<number, FakeTorrentWire[]>()
+  /** By piece that is here, the nodes whose blocks it is made of. */
+  const authors = new Map<number, Set<string>>()
+  const suspects = new Set<string>()
+  let nodes = 0
   let recounts = 0
   const fakes = fakeTorrent(pieces, {
     requested: (fake, request) => wires.find(({ wire }) => wire === fake.wire)?.coming.push(request),
@@ -36,9 +40,12 @@ function fakeSwarm(pieces: number, strategy: 'rarest' | 'sequential', fractions:
     isWrong: (piece) => wrong.delete(piece),
     wrong: (piece) => {
       asked.delete(piece)
-      picker.again(piece, { alone: true })
+      picker.again(piece)
     },
-    verified: (piece) => picker.onVerified(piece),
+    verified: (piece) => {
+      authors.set(piece, new Set(picker.whole(piece)?.blocks.map(({ node }) => node)))
+      picker.onVerified(piece)
+    },
   })
   const { torrent, here } = fakes
   const picker = startPicker({
@@ -69,6 +76,10 @@ function fakeSwarm(pieces: number, strategy: 'rarest' | 'sequential', fractions:
   return {
     here,
     wrong,
+    /** Whether a piece has blocks of a suspect and of somebody else. */
+    isMixed: () => {
+      return [...authors.values()].some((names) => names.size > 1 && !names.isDisjointFrom(suspects))
+    },
     givers: (piece: number) => new Set<unknown>(asked.get(piece)),
     step,
     stepsUntilWhole: async (max: number) => {
@@ -87,13 +98,16 @@ function fakeSwarm(pieces: number, strategy: 'rarest' | 'sequential', fractions:
     },
     connect: (
       blocksPerStep: number,
-      { elsewhere = false, share }: { elsewhere?: boolean; share?: Share } = {},
+      { elsewhere = false, share, isSuspect = false }: { elsewhere?: boolean; share?: Share; isSuspect?: boolean } = {},
     ): FakeWire => {
       const torrentWire = fakes.addWire()
+      const node = `node-${nodes++}`
+      if (isSuspect) suspects.add(node)
       const { wire } = torrentWire
       const link = {
-        ...{ node: `node-${wires.length}`, has: new Uint8Array(pieces), count: 0, delivered: 0, rejects: 0, wire },
+        ...{ node, has: new Uint8Array(pieces), count: 0, delivered: 0, rejects: 0, wire },
         share: () => share,
+        isSuspect: () => isSuspect,
         lane: { isElsewhere: () => elsewhere, isBackground: () => false },
         ...{ askedAtMs: 0, heardAtMs: 0, busyMs: 0, vainMs: 0, silentMs: 0, deliveredBefore: 0 },
         speed: () => fake.blocksPerStep * limits.blockBytes * 4,
@@ -121,15 +135,18 @@ t.test('whatever comes when, all pieces are fetched once somebody has them', asy
       fc.constantFrom('rarest', 'sequential'),
       fc.array(fc.integer({ min: 0, max: 40 }), { minLength: 1, maxLength: 5 }),
       fc.array(fc.tuple(fc.nat(4), fc.nat(11), fc.nat(9)), { maxLength: 120 }),
-      async (pieces, strategy, speeds, events) => {
+      fc.array(fc.boolean(), { minLength: 6, maxLength: 6 }),
+      async (pieces, strategy, speeds, events, suspects) => {
         let drawn = 0
         const swarm = fakeSwarm(pieces, strategy, () => {
           drawn += 7
           return (drawn % 10) / 10
         })
         const [first] = [
-          swarm.connect(3, { elsewhere: true }),
-          ...speeds.map((speed, index) => swarm.connect(speed, { elsewhere: index % 3 === 2 })),
+          swarm.connect(3, { elsewhere: true, isSuspect: suspects[5] === true }),
+          ...speeds.map((speed, index) => {
+            return swarm.connect(speed, { elsewhere: index % 3 === 2, isSuspect: suspects[index] === true })
+          }),
         ]
         for (const [who, piece, what] of events) {
           const wire = swarm.wires[who % swarm.wires.length]
@@ -142,7 +159,7 @@ t.test('whatever comes when, all pieces are fetched once somebody has them', asy
         }
         for (let piece = 0; piece < pieces; piece += 1) swarm.has(first, piece)
         for (let steps = 0; steps < 1500 && swarm.here.size < pieces; steps += 1) await swarm.step()
-        return swarm.here.size === pieces && swarm.recounts() === 0
+        return swarm.here.size === pieces && swarm.recounts() === 0 && !swarm.isMixed()
       },
     ),
     { numRuns: 300 },

@@ -11,7 +11,7 @@ import { startCompletion } from '../../src/swarm/engine/completion.ts'
 import { startPayloadDigest } from '../../src/swarm/engine/payload/payload-digest.ts'
 import { createPieceMemory } from '../../src/swarm/engine/payload/piece-memory.ts'
 import { openPayloadFile } from '../../src/swarm/engine/payload/piece-store.ts'
-import { BlockPiece } from '../../src/swarm/engine/picker/block-piece.ts'
+import { BlockPiece, type WholePiece } from '../../src/swarm/engine/picker/block-piece.ts'
 import { createBlame } from '../../src/swarm/engine/verdicts/blame.ts'
 import { systemClock } from '../../src/world/clock.ts'
 import { payloadFrom, sha256Of } from './kit.ts'
@@ -20,7 +20,7 @@ t.test('a piece is whole when each of its blocks has come, in any order, once', 
   const block = limits.blockBytes
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 4 * block }), fc.infiniteStream(fc.nat(20)), (length, choices) => {
-      const piece = new BlockPiece(length, () => {})
+      const piece = new BlockPiece(length, () => {}, String)
       const blocks: number[] = []
       for (let next = piece.reserve(); next !== -1; next = piece.reserve()) blocks.push(next)
       if (piece.hasFreeBlocks() || blocks.length !== Math.ceil(length / block)) return false
@@ -31,8 +31,8 @@ t.test('a piece is whole when each of its blocks has come, in any order, once', 
       while (blocks.length > 0) {
         const [index] = blocks.splice((choices.next().value ?? 0) % blocks.length, 1) as [number]
         const data = content.subarray(index * block, (index + 1) * block)
-        if (piece.flush() !== null || piece.set(index, data) !== (blocks.length === 0)) return false
-        if (piece.set(index, data)) return false
+        if (piece.flush() !== null || piece.set(index, data, null) !== (blocks.length === 0)) return false
+        if (piece.set(index, data, null)) return false
       }
       return piece.missing === 0 && content.equals(piece.flush() ?? Buffer.alloc(0)) && piece.flush() === null
     }),
@@ -42,39 +42,57 @@ t.test('a piece is whole when each of its blocks has come, in any order, once', 
 
 t.test('a block of the wrong length is not taken, and a freed one is told', async (t) => {
   let freed = 0
-  const piece = new BlockPiece(10, () => {
-    freed += 1
-  })
+  const piece = new BlockPiece(10, () => void freed++, String)
   t.equal(piece.reserve(), 0)
-  t.equal(piece.set(0, new Uint8Array(9)), false)
+  t.equal(piece.set(0, new Uint8Array(9), null), false)
   t.equal(piece.missing, 10)
   piece.cancel(0)
   t.equal(freed, 1)
   t.ok(piece.hasFreeBlocks())
 })
 
+/** A piece of which each author has sent two bytes. */
+function pieceOf(text: string, authors: string): WholePiece {
+  const blocks = [...authors].map((node, block) => ({ node, from: 2 * block, until: 2 * block + 2 }))
+  return { content: Buffer.from(text), blocks }
+}
+
 t.test('one author of a wrong piece is named at once', async (t) => {
   const blame = createBlame()
-  blame.onBlock(3, { node: 'a', offset: 0, length: 2 })
-  blame.onBlock(3, { node: 'a', offset: 2, length: 2 })
-  blame.onBlock(4, { node: 'b', offset: 0, length: 2 })
-  t.same(blame.onWrong(3, Buffer.from('xxxx')), ['a'])
+  t.same(blame.onWrong(3, pieceOf('xxxx', 'aa')), ['a'])
+  t.notOk(blame.isDisputed('a'))
   t.same(await blame.onRight(3, async () => Buffer.from('yyyy')), [])
 })
 
 t.test('of several authors those are named whose blocks differ from the right piece', async (t) => {
   const blame = createBlame()
-  for (const [node, offset] of [
-    ['a', 0],
-    ['b', 2],
-    ['c', 4],
-  ] as const)
-    blame.onBlock(0, { node, offset, length: 2 })
-  t.same(blame.onWrong(0, Buffer.from('11x233')), ['a', 'b', 'c'])
-  blame.onBlock(0, { node: 'a', offset: 0, length: 6 })
+  t.same(blame.onWrong(0, pieceOf('11x233', 'abc')), ['a', 'b', 'c'])
+  t.same(blame.onWrong(0, pieceOf('xxxxxx', 'ccc')), ['c'], 'what is disputed stays disputed')
+  t.ok(blame.isDisputed('a'))
   t.same(await blame.onRight(0, async () => Buffer.from('112233')), ['b'])
+  t.notOk(blame.isDisputed('a'))
   t.same(await blame.onRight(0, async () => Buffer.from('112233')), [], 'once')
 })
+
+t.test(
+  'the author of a block is who sent the bytes that were taken, and nobody whose bytes came in vain',
+  async (t) => {
+    const piece = new BlockPiece(2 * limits.blockBytes, () => {}, String)
+    const block = (byte: number) => Buffer.alloc(limits.blockBytes, byte)
+    t.notOk(piece.set(piece.reserve(), block(1), 'liar'))
+    t.notOk(piece.set(0, block(2), 'parent'))
+    t.equal(piece.whole(), null)
+    t.ok(piece.set(piece.reserve(), block(3), 'parent'))
+    piece.flush()
+    t.same(
+      piece.whole()?.blocks.map(({ node, from }) => [node, from]),
+      [
+        ['liar', 0],
+        ['parent', limits.blockBytes],
+      ],
+    )
+  },
+)
 
 t.test('pieces are reported as durable after they are in the file, all of them, and once', async (t) => {
   const path = await fileOf(t, Buffer.alloc(0))

@@ -12,6 +12,12 @@ import type { TlsIdentity } from '../../src/world/world.ts'
 export const interested = message(2)
 const unchoke = message(1)
 const haveAll = message(14)
+export const haveNone = message(15)
+
+/** Says that it has got this piece. */
+export function have(piece: number): Buffer {
+  return message(4, piece)
+}
 
 export function message(id: number, ...numbers: number[]): Buffer {
   const body = Buffer.alloc(1 + 4 * numbers.length)
@@ -80,15 +86,24 @@ export interface Poisoner {
   port: number
   /** How often it was dialled. */
   dialled(): number
+  /** Says so to everybody who is connected. */
+  say(bytes: Buffer): void
+}
+
+/** A block that was asked for; numbers in bytes but for the piece's. */
+export interface AskedBlock {
+  piece: number
+  offset: number
+  length: number
 }
 
 /**
  * A node that gives out these bytes for a payload, whatever it is told. Honest nodes check what they
- * have.
+ * have. `onAsked` decides when and with what it answers; `says` is what it offers at first.
  */
 export async function startPoisoner(
   t: Pick<Test, 'teardown'>,
-  held: { node: NodeName; tls: TlsIdentity; infoHash: InfoHash; bytes: Uint8Array; pieceLength: number },
+  held: Held & { node: NodeName; tls: TlsIdentity; infoHash: InfoHash; says?: () => Buffer },
 ): Promise<Poisoner> {
   const sockets = new Set<TLSSocket>()
   const { key, certificate: cert, ca } = held.tls
@@ -102,7 +117,7 @@ export async function startPoisoner(
     const reserved = Buffer.from([0, 0, 0, 0, 0, 0x10, 0, 4])
     const name = Buffer.from('\x13BitTorrent protocol')
     const hello = [name, reserved, Buffer.from(held.infoHash, 'hex'), Buffer.alloc(20, 7)]
-    socket.write(Buffer.concat([...hello, haveAll, unchoke]))
+    socket.write(Buffer.concat([...hello, held.says?.() ?? haveAll, unchoke]))
     answer(socket, held)
   })
   server.listen(0, '127.0.0.1')
@@ -113,12 +128,22 @@ export async function startPoisoner(
   })
   const { port } = server.address() as AddressInfo
   const as: Poisoner['as'] = (relation) => ({ node: held.node, address: '127.0.0.1', port, relation, site: 'here' })
-  return { as, port, dialled: () => dialled }
+  const say = (bytes: Buffer) => {
+    for (const socket of sockets) socket.write(bytes)
+  }
+  return { as, port, dialled: () => dialled, say }
+}
+
+interface Held {
+  bytes: Uint8Array
+  pieceLength: number
+  /** Has to call `give`, with other bytes if the node lies. A request that was cancelled is answered too. */
+  onAsked?: (block: AskedBlock, give: (bytes?: Uint8Array) => void) => void
 }
 
 const handshakeBytes = 68
 
-function answer(socket: TLSSocket, { bytes, pieceLength }: { bytes: Uint8Array; pieceLength: number }): void {
+function answer(socket: TLSSocket, { bytes, pieceLength, onAsked = (_block, give) => give() }: Held): void {
   let got: Buffer = Buffer.alloc(0)
   let isGreeted = false
   socket.on('data', (data: Buffer) => {
@@ -134,7 +159,9 @@ function answer(socket: TLSSocket, { bytes, pieceLength }: { bytes: Uint8Array; 
       const [piece, offset, length] = [body.readUInt32BE(1), body.readUInt32BE(5), body.readUInt32BE(9)]
       const at = piece * pieceLength + offset
       const header = message(7, piece, offset).subarray(4)
-      socket.write(framed(Buffer.concat([header, bytes.subarray(at, at + length)])))
+      onAsked({ piece, offset, length }, (given = bytes.subarray(at, at + length)) => {
+        if (!socket.destroyed) socket.write(framed(Buffer.concat([header, given])))
+      })
     }
   })
 }

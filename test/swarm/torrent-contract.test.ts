@@ -129,7 +129,11 @@ function torrentContract(name: string, start: (t: Test) => Promise<Subject>): vo
     }
     /** Puts one of our buffers in place, as the picker does. */
     const begin = (piece: number): BlockPiece => {
-      const buffer = new BlockPiece(pieceLength, () => {})
+      const buffer = new BlockPiece(
+        pieceLength,
+        () => {},
+        (source) => (source === wire ? 'peer' : 'nobody'),
+      )
       torrent.pieces[piece] = buffer
       return buffer
     }
@@ -198,7 +202,11 @@ function torrentContract(name: string, start: (t: Test) => Promise<Subject>): vo
     t.same(events, ['wrong 1'])
     t.ok(torrent.pieces[1])
     t.not(torrent.pieces[1], buffer)
-    t.ok(buffer.content(), 'what came can still be read')
+    t.same(
+      buffer.whole()?.blocks.map(({ node }) => node),
+      ['peer', 'peer'],
+      'what came can still be read, and from whom',
+    )
     begin(1)
     t.ok(request(1), 'it can be requested again')
   })

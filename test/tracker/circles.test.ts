@@ -1,11 +1,14 @@
 import * as fc from 'fast-check'
 import t from 'tap'
-import { areApart, circlesOf, inCircles, type Reaching } from '../../src/tracker/circles.ts'
+import { areApart, circlesIn, groupingOf, inCircles, type Reaching } from '../../src/tracker/circles.ts'
 import { noState } from '../../src/tracker/gateways.ts'
+import { createTable } from '../../src/tracker/table.ts'
+import { announceOf, swarmOf } from './subtree.ts'
 
 const child = (node: string, ...unreached: string[]): Reaching => ({
   ...{ node, unreached: new Set(unreached), isAlone: false },
 })
+const circlesOf = (all: readonly Reaching[]) => circlesIn(all, groupingOf(all))
 const namesOf = (circles: readonly (readonly Reaching[])[]) => circles.map((circle) => circle.map(({ node }) => node))
 
 const children = fc
@@ -72,3 +75,69 @@ function isConnected(circle: readonly Reaching[]): boolean {
   for (const one of reached) for (const each of circle) if (one !== each && !areApart(one, each)) reached.add(each)
   return reached.size === circle.length
 }
+
+t.test('the work grows with the lists, and not with the pairs of children', async (t) => {
+  const count = 2_500
+  let reads = 0
+  const counted = (unreachedOf: (index: number) => string[], isAlone: boolean) =>
+    Array.from({ length: count }, (_, index): Reaching => {
+      const unreached = new Set(unreachedOf(index))
+      return {
+        node: `n${index}`,
+        get unreached() {
+          reads += 1
+          return unreached
+        },
+        get isAlone() {
+          reads += 1
+          return isAlone
+        },
+      }
+    })
+  const next = (index: number) => Array.from({ length: 64 }, (_, step) => `n${(index + 1 + step) % count}`)
+  for (const all of [counted(() => [], true), counted(next, true), counted(next, false)]) {
+    reads = 0
+    const circles = circlesOf(all)
+    t.ok(circles.length === 1 || circles.length === count, `${circles.length} circles`)
+    t.ok(reads < count * 4 * 70, `${reads} reads`)
+  }
+
+  // Of one large circle become as many as children, and these are decided upon again.
+  let walks = 0
+  class Walked<K, V> extends Map<K, V> {
+    override [Symbol.iterator]() {
+      walks += 1
+      return super[Symbol.iterator]()
+    }
+  }
+  const alone = circlesOf(counted(() => [], true))
+  const nodes = new Set(alone.flat().map(({ node }) => node))
+  const behind = new Walked([...nodes].map((node) => [node, { bytes: 0, sinceMs: 7 }]))
+  const split = inCircles([{ nodes, state: { ...noState, behind } }], alone)
+  t.ok(walks < 5, `all is read ${walks} times`)
+  t.equal(split.length, count)
+  t.same([...(split[9]?.state.behind ?? [])], [['n9', { bytes: 0, sinceMs: 7 }]])
+  const again = inCircles(split, alone)
+  t.ok(
+    again.every(({ state }, place) => state === split[place]?.state),
+    'what has not changed is not made anew',
+  )
+})
+
+t.test('circles are decided anew only when somebody reaches others than before', async (t) => {
+  const [a, b] = [child('a'), child('b', 'a')]
+  const before = groupingOf([a, b])
+  t.equal(groupingOf([{ ...a }, { ...b }], before), before)
+  t.not(groupingOf([a, child('b')], before), before)
+  t.not(groupingOf([a], before), before)
+  t.not(groupingOf([a, { ...b, isAlone: true }], before), before)
+
+  const table = createTable()
+  const put = (unreached: string[]) => {
+    const announce = announceOf([swarmOf(1, 'none')], { unreached })
+    return table.put({ node: 'a', address: '10.0.0.1', announce }, { parentSite: 'x', nowMs: 0, draw: 0 }).unreached
+  }
+  const first = put(['b', 'c'])
+  t.equal(put(['c', 'b']), first, 'an announce that says the same as the last one is no change')
+  t.not(put(['c']), first)
+})

@@ -227,6 +227,18 @@ t.test('a node that meets nobody has a circle of its own, however many siblings 
   t.notOk(takes('other', { ...ofSite('berlin'), unreached: ['n1', 'n2', 'n3'] }))
 })
 
+t.test('of very many circles each is decided soon, and that of who announces at once', async (t) => {
+  const { takes, clock, tracker } = berlin()
+  const alone = { ...ofSite('berlin'), unreached: ['x', 'y', 'z'], alone: true as const }
+  const count = limits.circlesInTurnMax * 4
+  for (let index = 0; index < count; index += 1) t.ok(takes(`n${index}`, alone), `n${index} takes at once`)
+  clock.pass(limits.announceBusyIntervalMs * limits.announceLateIntervals + 1)
+  for (let turn = 0; turn < 8; turn += 1) takes('n1', alone)
+  const silent = Array.from({ length: count }, (_, index) => `n${index}`).filter((node) => node !== 'n1')
+  t.notOk(silent.some((node) => tracker.mayTake(infoHashOf(1), node)))
+  t.ok(tracker.mayTake(infoHashOf(1), 'n1'))
+})
+
 t.test('who says that it has all and gives nothing is told of, once two of its siblings lack it', async (t) => {
   const told: Unkept[] = []
   const { say, clock } = berlin({ onUnkept: (unkept) => void told.push(unkept) })
@@ -252,6 +264,25 @@ t.test('who says that it has all and gives nothing is told of, once two of its s
   t.same(told, [], 'who gave to one of them has kept its word')
   honest.say('w', ofSite('berlin', 'none'))
   t.match(told, [{ kind: 'took-back', node: 'w' }])
+})
+
+t.test('a disk that lost a payload is no lie, and the same payload lost again and again is', async (t) => {
+  const told: Unkept[] = []
+  const { say, clock } = berlin({ onUnkept: (unkept) => void told.push(unkept) })
+  const lost = announceOf([{ ...swarmOf(1, 'none'), lost: true }], { site: 'berlin' })
+  say('a', ofSite('berlin'))
+  const loses = () => {
+    say('w', ofSite('berlin', 'all'))
+    say('w', lost)
+  }
+  loses()
+  t.same(told, [])
+  loses()
+  t.match(told, [{ kind: 'took-back', node: 'w' }])
+  told.length = 0
+  clock.pass(limits.payloadLostAgainMs)
+  loses()
+  t.same(told, [], 'a disk may fail twice')
 })
 
 t.test('a child is counted to the site that its signed report names', async (t) => {

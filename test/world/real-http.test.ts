@@ -54,6 +54,23 @@ check('who shows no certificate is a stranger', async (t, { server, port, tls, s
   t.equal(requests(), 0)
 })
 
+check('a caller may have less patience with a connection than usual', async (t, { tls: own }) => {
+  // It takes connections, and says nothing.
+  const silent = createServer().listen(0, address)
+  await once(silent, 'listening')
+  const http = openHttp({ onError: () => {} })
+  t.teardown(() => {
+    http.close()
+    silent.close()
+  })
+  const { port } = silent.address() as { port: number }
+  const call = { url: `https://${address}:${port}`, method: 'GET', path: '/', responseMaxBytes: 1 } as const
+  await t.rejects(http.request({ ...call, tls: own, timeoutMs: limits.requestTimeoutMs, connectMs: 50 }), {
+    code: 'unreachable',
+    message: /within 50 ms/,
+  })
+})
+
 check('TLS 1.2 is not spoken', async (t, { server, port, tls: own, strangers }) => {
   const socket = tls.connect({ ...connectionOf(port, own), maxVersion: 'TLSv1.2' })
   await once(socket, 'error')

@@ -2,12 +2,19 @@
 // the simulated network.
 
 import { Failure } from '../../src/model/failure.ts'
-import { limits } from '../../src/model/limits.ts'
 import type { InfoHash, NodeName } from '../../src/model/names.ts'
 import { unlimited } from '../../src/model/units/rates.ts'
 import { dialPlaces } from '../../src/swarm/engine/dial-places.ts'
 import { createMeters } from '../../src/swarm/engine/meter.ts'
-import type { Caller, Command, Engine, EngineFactory, EngineReport, PeerToDial } from '../../src/swarm/engine.ts'
+import {
+  type Caller,
+  type Command,
+  connectMsFor,
+  type Engine,
+  type EngineFactory,
+  type EngineReport,
+  type PeerToDial,
+} from '../../src/swarm/engine.ts'
 import type { Clock, TlsIdentity } from '../../src/world/world.ts'
 import type { Wires } from './network.ts'
 import { type LinkEnd, type LinkMessage, openSimulatedHolding, type SimulatedHolding } from './simulated-holding.ts'
@@ -79,7 +86,7 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
         wires.deliver(to.address, address, messageBytes, () => clock.after(0, () => settle(() => reject(failure))))
       }
       const isSibling = to.relation === 'sibling'
-      const timeout = clock.after(isSibling ? limits.siblingConnectMs : limits.connectTimeoutMs, () => {
+      const timeout = clock.after(connectMsFor(to), () => {
         hasGivenUp = true
         reject(new Failure('unreachable', `no answer from ${to.address}`, { retry: 'later' }))
       })

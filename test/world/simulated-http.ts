@@ -179,7 +179,7 @@ export function simulatedHttp(parts: {
         timer.cancel()
         timer = timeOut()
       }
-      const connectTimer = life.after(limits.connectTimeoutMs, () => {
+      const connectTimer = life.after(options.connectMs ?? limits.connectTimeoutMs, () => {
         if (server === undefined) fail('unreachable', `no connection to ${options.url}`)
       })
       options.signal?.addEventListener('abort', stop)

@@ -65,6 +65,13 @@ export const objectLimits = {
   nearSilentMs: 6 * minute,
   /** And after this time whatever the parent says. A sibling can fetch, and give nothing. */
   nearLongestMs: 15 * minute,
+  /** A connection to a sibling for objects has to stand within this time. It is near, and may be busy. */
+  nearConnectMs: 4 * second,
+  /**
+   * A node that has failed to reach so many siblings one after the other, and none in between, may be
+   * cut off from all of them: it asks its parent until they have rested.
+   */
+  nearUnreachedMax: 6,
   /** A sibling's answer has to bring `httpFreeAnswerBytes` in this time: it is near. */
   nearPaceMs: 30 * second,
   /** So slowly an answer may arrive over the thinnest link: 32 kbit/s, half of it for other things. */
@@ -82,6 +89,16 @@ export const objectLimits = {
   objectGatewaysRestingMax: 1024,
   /** One site's sibling for objects changes by complaint this often at most. */
   objectGatewayChangesEveryMs: 1 * minute,
+  /** Objects that a root which lost them asks one child for at a time. Their digests take 2 KiB. */
+  lostAskedMax: 32,
+  /** A child that was asked for a lost object has this long before the next child is asked. */
+  lostAskAgainMs: 10 * second,
+  /** So many children are asked at a time. All of them at once would be thousands of requests. */
+  lostChildrenAskedMax: 16,
+  /** Whoever waits for a lost object gives up once no lost object has come for this time. */
+  lostWaitMs: 1 * minute,
+  /** How often a child asks its root in a row for what else is lost. */
+  lostRoundsMax: 256,
   /** How long they are kept. The children of one parent hear of a revision within a second. */
   recentObjectsMs: 5 * second,
   /**

@@ -109,8 +109,8 @@ export const swarmLimits = {
    */
   callersKnownMax: 1_024,
   /**
-   * A sibling's machine has to take the connection within this time. Siblings are near, and others
-   * wait for what becomes of the dial; a lost packet is sent again after one second.
+   * The machine of a sibling at the same site has to take the connection within this time. It is near,
+   * and others wait for what becomes of the dial; a lost packet is sent again after one second.
    */
   siblingConnectMs: 2 * second,
   /** The next address of a peer is dialled this long after the one before, unless that has failed. */
@@ -235,6 +235,14 @@ export const swarmLimits = {
   damageToldMs: 7 * day,
   /** Pieces of one holding that are checked at once because peers got them wrong. */
   doubtsMax: 16,
+  /**
+   * Words of one node about wrong pieces that are heard at once, over all its wires and of all
+   * payloads. Less than `doubtsMax`: a liar leaves room for others. A disk with more wrong pieces is
+   * found by the check of the whole payload that follows the first.
+   */
+  doubtsPerNodeMax: 8,
+  /** One more word of the node is heard after each such time. */
+  doubtsPerNodeEveryMs: 10 * second,
   /** A piece that was found right is not checked again for a peer within this time. */
   doubtAgainMs: 10 * second,
   /**

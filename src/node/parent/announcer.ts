@@ -47,11 +47,12 @@ export interface AnnouncerParts {
 export function startAnnouncer(parts: AnnouncerParts): Announcer {
   const { uplink, swarm, clock, random, log } = parts
   const wholes = createWholeAnnouncements()
-  let objectsFailed: NodeName | undefined
+  /** Siblings that the tracker is to hear of, one with each announce. */
+  const objectsFailed = new Set<NodeName>()
   const askSoon = () => announceIn(limits.announceDebounceMs)
   const takeHandout = handoutTaker(parts, (node) => ({
     failed: () => {
-      objectsFailed = node
+      objectsFailed.add(node)
       askSoon()
     },
     asks: askSoon,
@@ -87,20 +88,22 @@ export function startAnnouncer(parts: AnnouncerParts): Announcer {
       parts.onSiblings(reach)
       const controlPort = parts.controlPort()
       const ports = { swarmPort: swarm.port, ...(controlPort > 0 && { controlPort }) }
-      const failed = objectsFailed !== undefined && { objectsFailed }
+      const [failed] = objectsFailed
       const place = placeToldOf(reach, parts.ownAddresses())
-      const own = { ...ports, ...failed, site: parts.site(), swarms, ...place }
+      const complaint = failed !== undefined && { objectsFailed: failed }
+      const own = { ...ports, ...complaint, site: parts.site(), swarms, ...place }
       const toldWhole = wholes.next(whole)
       if (toldWhole.listed === 'all') toldAllMs = clock.monotonicMs()
       const handout = await uplink.announce({ ...own, whole: toldWhole })
       failures = 0
-      if (failed) objectsFailed = undefined
+      if (failed !== undefined) objectsFailed.delete(failed)
       told = { swarms: JSON.stringify(swarms), whole }
       const tellsAll = handout.tellAll === true && clock.monotonicMs() - toldAllMs >= limits.tellAllEveryMs
       wholes.answered(whole, tellsAll)
       takeHandout(handout)
       const spreadMs = random.fraction() * whole.size * limits.tellAllSpreadMs
       const intervalMs = boundedIntervalMs(handout.intervalMs)
+      if (objectsFailed.size > 0) askSoon()
       announceIn(tellsAll ? Math.min(spreadMs, intervalMs) : intervalMs)
     } catch (error) {
       if (!(error instanceof Failure)) throw error

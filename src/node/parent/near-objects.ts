@@ -47,6 +47,8 @@ export interface NearSibling {
   left: AbortSignal
   /** The sibling does not answer, or not with what was asked for: it is left alone for a while. */
   failed(): void
+  /** Resolves once the tracker has named another one, or nobody, or has been silent for a while. */
+  replaced(): Promise<void>
   /**
    * The sibling says that it asks a sibling itself. Resolves once another one is named, or after a
    * while.
@@ -80,16 +82,11 @@ interface Tenure {
 export function createNearObjects(parts: NearParts): NearObjects {
   let tenure: Tenure | null = null
   let bringing = new AbortController()
-  /** When siblings failed last, by place. */
-  const failedAtMs = new BoundedMap<string, number>(siblingsTried)
-  /** Whoever has met none of several siblings may be cut off from all of them. */
-  const isLeftAlone = (place: string) => {
-    const sinceMs = parts.monotonicMs() - limits.nearObjectsRestMs
-    const fresh = [...failedAtMs.entries()].filter(([, atMs]) => atMs > sinceMs)
-    return fresh.length === siblingsTried || fresh.some(([failed]) => failed === place)
-  }
+  /** Aborted once a sibling is named that may be asked, or nobody. */
+  let naming = new AbortController()
+  const failures = createFailures(parts.monotonicMs)
   const current = (): Tenure | undefined => {
-    if (tenure === null || isLeftAlone(placeOf(tenure.near))) return undefined
+    if (tenure === null || failures.rests(placeOf(tenure.near))) return undefined
     bringing.abort()
     // A sibling that has rested is asked again.
     if (tenure.end.signal.aborted) tenure = { ...tenure, end: new AbortController() }
@@ -106,7 +103,9 @@ export function createNearObjects(parts: NearParts): NearObjects {
       const before = tenure
       tenure = next && { near: next, told, said, end: new AbortController() }
       before?.end.abort()
-      current()
+      if (current() === undefined && tenure !== null) return
+      naming.abort()
+      naming = new AbortController()
     },
     sibling: () => {
       const asked = current()
@@ -114,7 +113,7 @@ export function createNearObjects(parts: NearParts): NearObjects {
       const { end } = asked
       const failed = () => {
         if (end.signal.aborted) return
-        failedAtMs.set(placeOf(asked.near), parts.monotonicMs())
+        failures.add(placeOf(asked.near))
         end.abort()
         asked.told?.failed()
       }
@@ -122,13 +121,39 @@ export function createNearObjects(parts: NearParts): NearObjects {
         asked.told?.asks()
         return aWhile(parts, end.signal)
       }
+      const replaced = async () => {
+        if (current() === undefined && !failures.isCutOff()) await aWhile(parts, naming.signal)
+      }
       const waiting = () => waitFor(asked, parts.monotonicMs)
-      return { ask: askerOf(parts, asked), left: end.signal, failed, elsewhere, waiting }
+      const ask = askerOf(parts, asked, failures.met)
+      return { ask, left: end.signal, failed, replaced, elsewhere, waiting }
     },
     brings: () => {
       if (current() !== undefined) return undefined
       if (bringing.signal.aborted) bringing = new AbortController()
       return bringing.signal
+    },
+  }
+}
+
+/** Which siblings have failed lately, by place. */
+function createFailures(monotonicMs: () => number) {
+  const atMs = new BoundedMap<string, number>(limits.unreachedMax)
+  let metAtMs = Number.NEGATIVE_INFINITY
+  const isCutOff = () => {
+    const sinceMs = Math.max(metAtMs, monotonicMs() - limits.nearObjectsRestMs)
+    return [...atMs.values()].filter((each) => each > sinceMs).length >= limits.nearUnreachedMax
+  }
+  return {
+    add: (place: string) => void atMs.set(place, monotonicMs()),
+    /** A sibling has answered. */
+    met: () => {
+      metAtMs = monotonicMs()
+    },
+    isCutOff,
+    rests: (place: string) => {
+      const failedAtMs = atMs.get(place) ?? Number.NEGATIVE_INFINITY
+      return failedAtMs > monotonicMs() - limits.nearObjectsRestMs || isCutOff()
     },
   }
 }
@@ -165,7 +190,11 @@ function waitFor(tenure: Tenure, monotonicMs: () => number): ReturnType<NearSibl
   }
 }
 
-function askerOf(parts: NearParts, { near: { node, address, port }, end }: Tenure): NearSibling['ask'] {
+function askerOf(
+  parts: NearParts,
+  { near: { node, address, port }, end }: Tenure,
+  met: () => void,
+): NearSibling['ask'] {
   return async (call) => {
     const url = `https://${addressInUrl(address)}:${port}`
     const pace = watchPace(parts)
@@ -174,12 +203,15 @@ function askerOf(parts: NearParts, { near: { node, address, port }, end }: Tenur
       call.onPart?.(part, status)
     }
     const signal = AbortSignal.any([end.signal, pace.isTooSlow])
-    const bounds = { timeoutMs: limits.requestTimeoutMs, tls: parts.tls(), signal }
+    const tls = parts.tls()
+    const bounds = { timeoutMs: limits.requestTimeoutMs, connectMs: limits.nearConnectMs, tls, signal }
     const path = asSibling(call.path)
     const reply = await parts.http.request({ ...bounds, ...call, url, path, onPart }).finally(pace.stop)
     const identity = identityOf(reply.certificate)
-    const isAnswer = reply.status < 500 || reply.status === 503
-    if (identity.role === 'node' && identity.name === node && isAnswer) return reply
+    if (identity.role === 'node' && identity.name === node) {
+      met()
+      if (reply.status < 500 || reply.status === 503) return reply
+    }
     throw new Failure('refused', `${url} does not answer as ${node}`, { retry: 'later' })
   }
 }
@@ -221,9 +253,6 @@ function aWhile({ after }: NearParts, signal: AbortSignal): Promise<void> {
 function isSame(one: NearNode, other: NearNode): boolean {
   return one.node === other.node && one.address === other.address && one.port === other.port
 }
-
-/** So many siblings are tried before the parent is asked for everything. */
-const siblingsTried = 2
 
 function placeOf({ node, address }: NearNode): string {
   return `${node} ${address}`

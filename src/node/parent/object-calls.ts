@@ -97,8 +97,8 @@ export function createObjectCalls(parts: { ask: Ask; near: Pick<NearObjects, 'si
       const sibling = near.sibling()
       if (sibling === undefined) break
       const found = await fromNear(sibling, digests, bytes)
-      if (found === 'left') continue
-      if (found === 'failed') break
+      if (found === 'failed') await sibling.replaced()
+      if (found === 'left' || found === 'failed') continue
       if (found[0] instanceof Uint8Array) return contentOf(found)
       return await checked(sibling, digests, contentOf(found.slice(1)))
     }

@@ -8,9 +8,11 @@ import type { ReportBatch } from '../../model/report.ts'
 import { type Announce, type Handout, parseHandout } from '../../model/wire/announce.ts'
 import type { Found } from '../../model/wire/object-frames.ts'
 import { parseReportsAnswer, type ReportsAnswer } from '../../model/wire/reports-answer.ts'
+import { parseBucketDigests } from '../../trust/admission/revocation-buckets.ts'
 import { parseRevocations, type Revocation } from '../../trust/admission/revocation-statements.ts'
 import type { TufFetch } from '../../trust/tuf-client.ts'
 import type { Clock } from '../../world/world.ts'
+import { createLostCalls, type LostCalls } from './lost-calls.ts'
 import { createNearObjects, type NearNode, type NearWords } from './near-objects.ts'
 import { createObjectCalls } from './object-calls.ts'
 import { accepted, createParentCalls, type ParentCallsParts } from './parent-calls.ts'
@@ -48,9 +50,14 @@ export interface Uplink {
   revoked: {
     /** Of what the parent knew at its last answer to `watch`; null if it did not say. */
     digest(): string | null
-    fetch(): Promise<Revocation[]>
+    /** See `Revocations.bucketDigests`. */
+    bucketDigests(): Promise<string>
+    /** Those in at most `limits.revocationBucketsPerAskMax` buckets. */
+    fetch(buckets: readonly string[]): Promise<Revocation[]>
     send(statements: readonly Revocation[]): Promise<void>
   }
+  /** What a root has lost, and asks its children for. */
+  lost: LostCalls
   /** The parent that answered last. Its swarm port is at the same address. */
   parent(): { node: NodeName; address: string } | null
   /**
@@ -68,6 +75,7 @@ const parseNews = parserOf(
   v.object({
     timestamp: countSchema,
     cutOff: v.optional(v.boolean(), false),
+    lost: v.optional(v.boolean(), false),
     revoked: v.optional(v.nullable(v.pipe(v.string(), v.maxLength(16))), null),
   }),
 )
@@ -84,7 +92,7 @@ export function createUplink(parts: UplinkParts): Uplink {
   const calls = createParentCalls(parts)
   const { ask } = calls
   const near = createNearObjects(parts)
-  let said: { parent: NodeName | undefined; cutOff: boolean; revoked: string | null } | undefined
+  let said: { parent: NodeName | undefined; cutOff: boolean; lost: boolean; revoked: string | null } | undefined
   const isOfPresent = () => said !== undefined && said.parent === calls.parent()?.node
   return {
     async tufFile(file, maxBytes) {
@@ -121,14 +129,21 @@ export function createUplink(parts: UplinkParts): Uplink {
         signal,
       })
       const news = parseNews(parseJson(accepted(reply, 'watch').body, 'news', limits.messageMarksMax), 'news')
-      said = { parent: calls.parent()?.node, cutOff: news.cutOff, revoked: news.revoked }
+      const { cutOff, lost, revoked } = news
+      said = { parent: calls.parent()?.node, cutOff, lost, revoked }
       return news.timestamp
     },
     saysCutOff: () => said?.cutOff === true && isOfPresent(),
     revoked: {
       digest: () => (isOfPresent() ? (said?.revoked ?? null) : null),
-      async fetch() {
-        const call = { method: 'GET', path: '/v1/revoked' } as const
+      async bucketDigests() {
+        const call = { method: 'GET', path: '/v1/revoked/digests' } as const
+        const reply = accepted(await ask({ ...call, responseMaxBytes: limits.revocationDigestsMaxBytes }), 'revoked')
+        const where = 'digests of the parent'
+        return parseBucketDigests(parseJson(reply.body, where, limits.messageMarksMax), where).digests
+      },
+      async fetch(buckets) {
+        const call = { method: 'GET', path: `/v1/revoked?buckets=${buckets.join(',')}` } as const
         const reply = await ask({ ...call, responseMaxBytes: limits.revocationsAnswerMaxBytes })
         return parseRevocations(accepted(reply, 'revoked').body, 'revocations of the parent')
       },
@@ -137,6 +152,7 @@ export function createUplink(parts: UplinkParts): Uplink {
         accepted(await ask({ ...post('/v1/revoked', body), responseMaxBytes: 1024 }), 'revoked')
       },
     },
+    lost: createLostCalls({ ask, isAny: () => said?.lost === true && isOfPresent() }),
     parent: calls.parent,
     turnAway: calls.turnAway,
   }

@@ -15,9 +15,9 @@ export interface LinkEvents {
   onHas(link: Link, piece: number): void
   /** The peer has said anew which pieces it has. */
   onHasAnew(link: Link): void
-  onBlock(link: Link, piece: number, offset: number, bytes: Uint8Array): void
+  onBlock(link: Link): void
   /** The peer got wrong bytes for this piece from us, as it says. The number may be any. */
-  onToldWrong(piece: number): void
+  onToldWrong(piece: number, from: NodeName): void
   /** A node called, and there is no room for it. */
   onFull(node: NodeName): void
   /**

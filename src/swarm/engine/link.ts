@@ -65,6 +65,8 @@ export interface Link extends Readonly<Connection> {
   sendNews(): void
   /** The pieces to request from it first; undefined means all. */
   share(): Share | undefined
+  /** Whether it may have sent wrong blocks. Then it gives whole pieces, each alone. */
+  isSuspect(): boolean
   /** Calls the listener each time that something was sent. */
   onSent(listener: () => void): void
   /** The speed at which the peer sends, in bytes per second. */
@@ -74,13 +76,17 @@ export interface Link extends Readonly<Connection> {
 
 export function linkOver(
   connection: Connection,
-  parts: Pick<Link, 'wire' | 'lane' | 'share' | 'sendNews'> & { peer: Peer; pieces: number; nowMs: number },
+  parts: Pick<Link, 'wire' | 'lane' | 'share' | 'sendNews' | 'isSuspect'> & {
+    peer: Peer
+    pieces: number
+    nowMs: number
+  },
 ): Link {
   const { node, direction, socket, raw } = connection
-  const { wire, lane, share, sendNews, peer, nowMs } = parts
+  const { wire, lane, share, sendNews, isSuspect, peer, nowMs } = parts
   const { downloadSpeed } = wire
   return {
-    ...{ node, direction, socket, raw, wire, lane, share, sendNews },
+    ...{ node, direction, socket, raw, wire, lane, share, sendNews, isSuspect },
     ...{ has: new Uint8Array(parts.pieces), count: 0, delivered: 0, rejects: 0, overLinkCounted: 0, site: undefined },
     ...{ heardAtMs: nowMs, askedAtMs: nowMs, busyMs: 0, vainMs: 0, silentMs: 0, deliveredBefore: 0 },
     onSent: (listener) => peer.on('upload', listener),

@@ -49,6 +49,8 @@ interface LinksParts {
   meters: Meters
   clock: Pick<Clock, 'monotonicMs' | 'after'>
   isBackground: () => boolean
+  /** Whether the node may have sent wrong blocks. */
+  isSuspect: (node: NodeName) => boolean
   events: LinkEvents
 }
 
@@ -187,13 +189,14 @@ class TorrentLinks implements Links {
   }
 
   #open(connection: Connection, peer: Peer, wire: Wire): Link {
-    const { site, meters, clock, isBackground } = this.#parts
+    const { site, meters, clock, isBackground, isSuspect } = this.#parts
     const { node } = connection
     const lane: Lane = { isBackground, isElsewhere: () => this.#isElsewhere(link) }
     const link: Link = linkOver(connection, {
       ...{ peer, wire, lane, pieces: this.#torrent.pieces.length, nowMs: clock.monotonicMs() },
       sendNews: () => news.send(),
       share: () => this.#peers.get(node)?.share,
+      isSuspect: () => isSuspect(node),
     })
     this.#links.set(node, link)
     if (site !== null) tellSite(wire, site)
@@ -202,7 +205,7 @@ class TorrentLinks implements Links {
         link.site = theirs
         this.#events.onLane(link)
       },
-      toldWrong: (piece) => this.#events.onToldWrong(piece),
+      toldWrong: (piece) => this.#events.onToldWrong(piece, node),
       arrived: (bytes, goOn) => {
         link.heardAtMs = Number.POSITIVE_INFINITY
         meters.download.pass(bytes, lane, () => {
@@ -231,12 +234,12 @@ class TorrentLinks implements Links {
       events.onHas(link, piece)
       this.#closeIfUseless(link)
     })
-    wire.on('piece', (piece: number, offset: number, bytes: Uint8Array) => {
+    wire.on('piece', (_piece: number, _offset: number, bytes: Uint8Array) => {
       link.delivered += bytes.length
       const isParent = this.isParent(link.node)
       this.#counters[isParent ? 'fromParent' : 'fromSiblings'] += bytes.length
       if (!isParent) this.#received.set(link.node, (this.#received.get(link.node) ?? 0) + bytes.length)
-      events.onBlock(link, piece, offset, bytes)
+      events.onBlock(link)
     })
     wire.on('upload', (bytes: number) => {
       this.#counters.given += bytes

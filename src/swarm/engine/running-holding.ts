@@ -54,6 +54,8 @@ export interface RunningParts {
   random: Pick<Random, 'fraction'>
   meters: Meters
   isRevoked: (node: NodeName) => boolean
+  /** Whether one more word of this node about wrong pieces is heard now, of whichever payload. */
+  mayTell: (node: NodeName) => boolean
   dial: (peer: PeerToDial, isNeeded: () => boolean) => Promise<Connection>
   report: (report: EngineReport) => void
   /** The holding cannot go on, and the reason has been reported. */
@@ -100,7 +102,10 @@ export class RunningHolding implements OpenHolding {
     const has = (piece: number) => torrent.bitfield.get(piece)
 
     this.#wires = createWireReports({ infoHash, report, isParent: (node) => this.#links.isParent(node) })
-    this.#links = createLinks({ torrent, clock, self, site, meters, isBackground, events: this.#linkEvents() })
+    this.#links = createLinks({
+      ...{ torrent, clock, self, site, meters, isBackground, events: this.#linkEvents() },
+      isSuspect: (node) => this.#verdicts.isSuspect(node),
+    })
     this.#picker = startPicker({
       ...{ torrent, lengthOf: this.#lengthOf, clock, random },
       strategy: () => strategyFor({ others: this.#links.others() }),
@@ -109,10 +114,9 @@ export class RunningHolding implements OpenHolding {
     })
     this.#verdicts = createVerdicts({
       ...{ infoHash, links: this.#links, picker: this.#picker, random, report, read: this.#read },
-      isMissing: (piece) => Boolean(torrent.pieces[piece]),
     })
     this.#doubts = createDoubts({
-      ...{ clock, has, isRight: (piece) => isPieceRight(opening, file, piece) },
+      ...{ clock, has, isRight: (piece) => isPieceRight(opening, file, piece), mayTell: parts.mayTell },
       onDamaged: (piece) => this.#damaged([piece]),
       onError: broken,
     })
@@ -230,8 +234,8 @@ export class RunningHolding implements OpenHolding {
         this.#verdicts.conceded(link.node, (piece) => link.has[piece] === 1)
         this.#picker.onHasAnew(link)
       },
-      onToldWrong: (piece) => this.#doubts.onTold(piece),
-      onBlock: ({ node }, piece, offset, { length }) => this.#verdicts.onBlock(piece, { node, offset, length }),
+      onToldWrong: (piece, from) => this.#doubts.onTold(piece, from),
+      onBlock: ({ node }) => this.#verdicts.onBlock(node),
       onFull: (node) => this.#note('no room for a caller', node),
       onClose: (link, { because, isNeeded, isReplaced }) => {
         this.#note('wire closed', `${link.node}: ${because}`)

@@ -18,7 +18,7 @@ import { identityOf } from '../../trust/identity.ts'
 import { endWithCertificate } from '../../world/certificate-end.ts'
 import { createHandshakes } from '../../world/handshakes.ts'
 import type { Clock, TlsIdentity } from '../../world/world.ts'
-import { infoHashFromServerName, type PeerToDial, serverNameOf } from '../engine.ts'
+import { connectMsFor, infoHashFromServerName, type PeerToDial, serverNameOf } from '../engine.ts'
 import { createCallers } from './callers.ts'
 import type { Connection } from './link.ts'
 
@@ -33,7 +33,9 @@ export interface SwarmTls {
    * Throws a Failure: `unreachable` if no machine took the connection, or it broke, or a sibling's
    * place is that of another node; `timed-out`, `untrusted`, `refused`, `too-large`.
    */
-  dial(to: Pick<PeerToDial, 'node' | 'address' | 'port' | 'relation'> & { infoHash: InfoHash }): Promise<Connection>
+  dial(
+    to: Pick<PeerToDial, 'node' | 'address' | 'port' | 'relation' | 'elsewhere'> & { infoHash: InfoHash },
+  ): Promise<Connection>
   /** Destroys all connections. */
   stop(): void
 }
@@ -91,7 +93,8 @@ class RunningTls implements SwarmTls {
     this.#server.emit('connection', raw)
   }
 
-  async dial({ node, address, port, infoHash, relation }: Parameters<SwarmTls['dial']>[0]): Promise<Connection> {
+  async dial({ infoHash, ...peer }: Parameters<SwarmTls['dial']>[0]): Promise<Connection> {
+    const { node, address, port } = peer
     const keeping = { noDelay: true, keepAlive: true, keepAliveInitialDelay: limits.keepAliveMs }
     const raw = connectTcp({ host: address, port, ...keeping })
     if (!this.#mayOpen(raw, limits.wiresMax)) throw new Failure('too-large', 'too many connections', { retry: 'later' })
@@ -104,9 +107,8 @@ class RunningTls implements SwarmTls {
       // The server name is a holding's. Who answers is checked below.
       checkServerIdentity: () => undefined,
     })
-    const isParent = relation === 'parent'
-    const connectMs = isParent ? limits.connectTimeoutMs : limits.siblingConnectMs
-    await connected({ raw, socket, address, connectMs, clock: this.#parts.clock })
+    const isParent = peer.relation === 'parent'
+    await connected({ raw, socket, address, connectMs: connectMsFor(peer), clock: this.#parts.clock })
     try {
       const found = nodeOf(socket)
       if (found !== node) {

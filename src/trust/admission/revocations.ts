@@ -2,18 +2,21 @@
 // Each stands in a statement of its own, so anybody may pass it on, up as well as down. Statements only
 // gather: there is no version to fall back behind.
 
-import { hash, X509Certificate } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { Instant, Sha256 } from '../../model/names.ts'
 import { takingTurns } from '../../work/turns.ts'
-import { readIfThere } from '../../world/read-if-there.ts'
 import type { Disk } from '../../world/world.ts'
 import { endsFirst, isStronger, keptOf } from './kept-revocations.ts'
-import { checkSigned, parseRevocations, type Revocation } from './revocation-statements.ts'
+import { bucketDigests, bucketsOf, digestOf } from './revocation-buckets.ts'
+import { checkSigned, type Revocation } from './revocation-statements.ts'
+import { readRevocations, writeRevocations } from './revocations-file.ts'
 
 export interface Revocations {
+  /** What was damaged on the disk at the start, in words for a person. */
+  damage: string | null
   has(keyId: Sha256): boolean
   get(keyId: Sha256): Revocation | undefined
   /**
@@ -25,6 +28,9 @@ export interface Revocations {
   digest(): string
   /** The newest first. */
   all(): readonly Revocation[]
+  /** See revocation-buckets.ts. */
+  bucketDigests(): string
+  inBuckets(names: readonly string[]): Revocation[]
   /**
    * Resolves with those that were not known, once they are durable. Throws `untrusted`, and takes none,
    * if one of them is not signed by the authority.
@@ -48,38 +54,42 @@ export async function openRevocations(parts: {
   const { file, disk } = parts
   const inTurn = takingTurns()
   const { publicKey } = new X509Certificate(parts.ca)
-  const bytes = await readIfThere(disk, file)
-  let kept = byKey(bytes === undefined ? [] : keptOf(parseRevocations(bytes, file)))
+  const { kept, damage } = await readRevocations(file, publicKey, disk)
+  let known = knownOf(kept)
   const listeners: ((added: readonly Revocation[]) => void)[] = []
   return {
+    damage,
     onAdded: (listener) => void listeners.push(listener),
-    has: (keyId) => kept.has(keyId),
-    get: (keyId) => kept.get(keyId),
-    checkRoom: (now) => checkRoom([...kept.values()], now),
-    digest: () => digestOf(kept.values()),
-    all: () => [...kept.values()],
+    has: (keyId) => known.byKey.has(keyId),
+    get: (keyId) => known.byKey.get(keyId),
+    checkRoom: (now) => checkRoom(known.all, now),
+    digest: () => known.digest,
+    all: () => known.all,
+    bucketDigests: () => known.bucketDigests,
+    inBuckets: (names) => names.flatMap((name) => known.buckets.get(name) ?? []),
     add: (statements) =>
       inTurn(async () => {
-        const fresh = statements.filter((each) => isStronger(each, kept.get(each.keyId)))
+        const fresh = statements.filter((each) => isStronger(each, known.byKey.get(each.keyId)))
         for (const each of fresh) checkSigned(each, publicKey)
-        const next = keptOf([...kept.values(), ...fresh])
+        const next = keptOf([...known.all, ...fresh])
         const added = fresh.filter((each) => next.includes(each))
         if (added.length === 0) return []
-        await disk.write(file, JSON.stringify(next), { mode: 0o600 })
-        kept = byKey(next)
+        await writeRevocations(file, next, disk)
+        known = knownOf(next)
         for (const listener of listeners) listener(added)
         return added
       }),
   }
 }
 
-function byKey(statements: readonly Revocation[]): ReadonlyMap<Sha256, Revocation> {
-  return new Map(statements.map((each) => [each.keyId, each]))
-}
-
-function digestOf(statements: Iterable<Revocation>): string {
-  const all = [...statements].map(({ keyId, at, replaced }) => `${keyId} ${at} ${replaced ?? false}`).sort()
-  return all.length === 0 ? '' : hash('sha256', all.join('\n'), 'hex').slice(0, 16)
+/** Children ask for the digests once a minute each, so these are made once for each change. */
+function knownOf(all: readonly Revocation[]) {
+  const buckets = bucketsOf(all)
+  return {
+    ...{ all, buckets, bucketDigests: bucketDigests(buckets) },
+    byKey: new Map(all.map((each) => [each.keyId, each])),
+    digest: all.length === 0 ? '' : digestOf(all, 16),
+  }
 }
 
 function checkRoom(kept: readonly Revocation[], now: Instant): void {

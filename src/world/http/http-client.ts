@@ -85,10 +85,11 @@ class Attempt {
 
   #awaitConnection(socket: Socket): void {
     if (!socket.connecting) return
+    const { url, connectMs = limits.connectTimeoutMs } = this.#options
     this.#connectTimer = setTimeout(() => {
-      const text = `no connection to ${this.#options.url} within ${limits.connectTimeoutMs} ms`
+      const text = `no connection to ${url} within ${connectMs} ms`
       this.#fail(new Failure('unreachable', text, { retry: 'later' }))
-    }, limits.connectTimeoutMs)
+    }, connectMs)
     socket.once('secureConnect', () => clearTimeout(this.#connectTimer))
   }
 

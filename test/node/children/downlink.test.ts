@@ -44,7 +44,13 @@ function downlinkWith(parts: Partial<DownlinkParts> = {}) {
     reach: () => undefined,
     clockHeard: () => {},
     versionHeard: () => {},
-    revocations: { has: () => false, digest: () => '', all: () => [], add: async () => [] },
+    revocations: {
+      has: () => false,
+      digest: () => '',
+      bucketDigests: () => '',
+      inBuckets: () => [],
+      add: async () => [],
+    },
     revokedHeard: () => {},
     metrics: async () => '# EOF\n',
     enrol: async () => ({ status: 200, body: new TextEncoder().encode('{}') }),
@@ -104,6 +110,10 @@ t.test('an enrolment certificate may send a body to that one door only, and many
   t.equal(downlink.bodyMaxBytes('/v1/enrol', peerWith(authority)), 0)
   t.equal(downlink.connectionsMax(peerWith(enrolment)), limits.connectionsPerAddressMax)
   t.equal(downlink.connectionsMax(peerWith(node)), limits.connectionsPerNodeMax)
+  t.match(downlink.guestOf(peerWith(enrolment)), { kind: 'joining' })
+  t.equal(downlink.guestOf(peerWith(node)), undefined)
+  const ended = { ...peerWith(node), isEnded: true as const }
+  t.same(downlink.guestOf(ended), downlink.guestOf({ ...ended, address: '10.9.9.9' }), 'whatever the address')
 })
 
 t.test('a small body that means very many values is refused before it is parsed', async (t) => {

@@ -2,6 +2,7 @@ import t from 'tap'
 import { limits } from '../../../src/model/limits.ts'
 import type { Announce, AnnouncedSwarm, Handout } from '../../../src/model/wire/announce.ts'
 import { startAnnouncer } from '../../../src/node/parent/announcer.ts'
+import type { NearWords } from '../../../src/node/parent/near-objects.ts'
 import type { Uplink } from '../../../src/node/parent/uplink.ts'
 import type { Swarm } from '../../../src/swarm/swarm.ts'
 import { createSimulation } from '../../world/simulation.ts'
@@ -120,6 +121,25 @@ t.test('a sibling is dialled at all of its addresses but those that this machine
   await simulation.until(announcer.stop())
 })
 
+t.test('of two siblings that fail while an announce is under way both are told', async (t) => {
+  const { announcer, announced, simulation, words, clock } = stage(async (count) => {
+    if (count === 3) await new Promise<void>((resolve) => clock.after(1000, resolve))
+    return { ...handout, objects: { node: `gone-${count}`, address: '10.0.0.2', port: 7420 } }
+  })
+  await simulation.until(() => words.length === 1)
+  announcer.soon()
+  await simulation.until(() => words.length === 2)
+  announcer.soon()
+  await simulation.until(() => announced.length === 3)
+  for (const each of words) each?.failed()
+  await simulation.run({ forMs: 2000 })
+  t.same(
+    announced.flatMap(({ objectsFailed = [] }) => objectsFailed),
+    ['gone-1', 'gone-2'],
+  )
+  await simulation.until(announcer.stop())
+})
+
 function stage(answer: (count: number, announce: Announce) => Promise<Handout>, swarmParts: Partial<Swarm> = {}) {
   const simulation = createSimulation({ seed: 'announcer' })
   const { clock, random, log } = simulation.node({ address: '10.0.0.1' }).world
@@ -131,7 +151,9 @@ function stage(answer: (count: number, announce: Announce) => Promise<Handout>, 
     announced.push(next)
     return await answer(times.length, next)
   }
-  const uplink = { announce, parent: () => ({ address: '10.0.0.9' }), takeObjectsFrom: () => {} } as unknown as Uplink
+  const words: (NearWords | undefined)[] = []
+  const takeObjectsFrom: Uplink['takeObjectsFrom'] = (_near, told) => void words.push(told)
+  const uplink = { announce, parent: () => ({ address: '10.0.0.9' }), takeObjectsFrom } as unknown as Uplink
   const siblings = () => ({ reached: 0, unreached: [] })
   const nothing = {
     siblings,
@@ -151,5 +173,5 @@ function stage(answer: (count: number, announce: Announce) => Promise<Handout>, 
     ownAddresses: () => ownAddresses,
     onSiblings: () => {},
   })
-  return { announcer, sites, announced, times, simulation, clock }
+  return { announcer, sites, announced, times, simulation, clock, words }
 }

@@ -12,27 +12,71 @@ import { createSimulation } from '../../world/simulation.ts'
 
 const sibling = (node: string, address = '10.0.0.1'): NearNode => ({ node, address, port: 7420 })
 
-t.test('a sibling that fails rests, and after two of them the parent is asked for everything', async (t) => {
-  let nowMs = 0
-  const failures: string[] = []
-  const unused = { after: () => ({ cancel: () => {} }), http: {} as Http, tls: () => ({}) as TlsIdentity }
-  const near = createNearObjects({ ...unused, monotonicMs: () => nowMs })
+function stage() {
+  const simulation = createSimulation({ seed: 'near' })
+  const { clock } = simulation.node({ address: '10.0.0.1' }).world
+  const failed: string[] = []
+  const parts = { tls: () => ({}) as TlsIdentity, monotonicMs: clock.monotonicMs, after: clock.after }
+  const request = async () => ({ status: 200, body: new Uint8Array(), certificate })
+  const near = createNearObjects({ ...parts, http: { request } as unknown as Http })
   const named = (node: NearNode) => {
-    near.set(node, { failed: () => failures.push(node.node), asks: () => {} })
-    return near.sibling() !== undefined
+    near.set(node, { failed: () => failed.push(node.node), asks: () => {} })
+    return near.sibling()
   }
+  return { simulation, near, named, failed }
+}
+
+t.test('a sibling that fails rests, and the next one is asked', async (t) => {
+  const { simulation, near, named, failed } = stage()
   t.equal(near.sibling(), undefined, 'nobody is named')
-  t.ok(named(sibling('a')))
-  near.sibling()?.failed()
-  t.same(failures, ['a'], 'it is told once')
-  t.notOk(named(sibling('a')))
+  const asked = named(sibling('a'))
+  asked?.failed()
+  asked?.failed()
+  t.same(failed, ['a'], 'it is told once')
+  t.equal(asked?.left.aborted, true, 'other requests to it end')
+  t.equal(named(sibling('a')), undefined)
   t.ok(named(sibling('a', '10.0.0.2')), 'at another address it may answer')
-  t.ok(named(sibling('b')))
-  near.sibling()?.failed()
-  t.notOk(named(sibling('c')), 'it may be cut off from all of them')
-  t.same(failures, ['a', 'b'])
-  nowMs = limits.nearObjectsRestMs
+  named(sibling('b'))?.failed()
+  t.ok(named(sibling('c')), 'two that are gone do not send the whole site to its parent')
+  await simulation.run({ forMs: limits.nearObjectsRestMs })
   t.ok(named(sibling('a')))
+})
+
+t.test('a node that meets none of many siblings asks its parent', async (t) => {
+  const { simulation, named, near } = stage()
+  const failAt = (from: number, to: number) => {
+    for (let n = from; n < to; n += 1) named(sibling(`gone-${n}`))?.failed()
+  }
+  failAt(1, limits.nearUnreachedMax)
+  await simulation.run({ forMs: 1 })
+  await near.sibling()?.ask({ method: 'GET', path: '/', responseMaxBytes: 1 })
+  await named(sibling('a'))?.ask({ method: 'GET', path: '/', responseMaxBytes: 1 })
+  await simulation.run({ forMs: 1 })
+  failAt(10, 10 + limits.nearUnreachedMax - 1)
+  t.ok(named(sibling('b')), 'it has met one in between')
+  named(sibling('b'))?.failed()
+  t.equal(named(sibling('c')), undefined)
+  await simulation.run({ forMs: limits.nearObjectsRestMs })
+  t.ok(named(sibling('c')))
+})
+
+t.test('when a sibling fails the tracker is given a moment to name the next one', async (t) => {
+  const { simulation, named, near } = stage()
+  const first = named(sibling('a'))
+  first?.failed()
+  let isReplaced = false
+  void first?.replaced().then(() => {
+    isReplaced = true
+  })
+  named(sibling('a'))
+  await simulation.run({ forMs: 1 })
+  t.notOk(isReplaced, 'a handout that was under way still names it')
+  named(sibling('b'))
+  await simulation.until(() => isReplaced, { withinMs: 1 })
+  const second = near.sibling()
+  second?.failed()
+  await simulation.until(second?.replaced() ?? Promise.reject(), { withinMs: limits.nearLearnsMs + 1 })
+  t.equal(near.sibling(), undefined, 'silence: the parent is asked')
 })
 
 const object = new Uint8Array(Buffer.alloc(300_000, 'tool'))

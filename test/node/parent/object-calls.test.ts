@@ -16,6 +16,7 @@ const small = new Uint8Array(Buffer.from('small'))
 const nothing = new Uint8Array()
 const [largeSha, smallSha] = [sha256Of(large), sha256Of(small)]
 
+const replaced = async () => {}
 const waiting = () => ({ isInVain: () => false })
 
 /** A parent whose answers are cut off after so many bytes, one after the other. */
@@ -79,7 +80,7 @@ t.test('a parent that waits for the object itself is asked again', async (t) => 
 })
 
 t.test('objects come from the sibling that brings them, and from the parent if the sibling fails', async (t) => {
-  let failures = 0
+  let [failures, rests] = [0, false]
   const replies: { near: Uint8Array | Failure; status?: number }[] = [
     { near: large },
     { near: small },
@@ -98,11 +99,18 @@ t.test('objects come from the sibling that brings them, and from the parent if t
   }
   const failed = () => {
     failures += 1
+    rests = true
   }
   const left = new AbortController().signal
-  const sibling = { ask: near, failed, left, elsewhere: async () => {}, waiting }
-  const calls = createObjectCalls({ ask, near: { sibling: () => sibling } })
-  const come = async () => [await calls([largeSha], 1), paths.length, failures]
+  const sibling = { ask: near, failed, left, elsewhere: async () => {}, replaced, waiting }
+  const calls = createObjectCalls({
+    ask,
+    near: { sibling: () => (rests ? undefined : sibling) },
+  })
+  const come = async () => {
+    rests = false
+    return [await calls([largeSha], 1), paths.length, failures]
+  }
   t.same(await come(), [[large], 0, 0])
   t.same(await come(), [[large], 1, 1], 'not what was asked for')
   t.same(await come(), [[large], 2, 2], 'no answer')
@@ -117,7 +125,7 @@ t.test('a sibling is not believed for ever that an object cannot be had, or that
     ask: async () => ({ status: near.status, body: near.answers.shift() ?? framesOf([]), certificate: nothing }),
     left: new AbortController().signal,
     elsewhere: async () => {},
-    waiting,
+    ...{ replaced, waiting },
     failed: () => {
       near.failures += 1
     },

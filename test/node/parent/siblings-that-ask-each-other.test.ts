@@ -64,7 +64,13 @@ async function siblings() {
     })
     const parts: Partial<DownlinkParts> = {
       ...{ clock, log, random, objects: (asked, most, { asker }) => source.firstOf(asked, most, asker) },
-      revocations: { has: () => false, digest: () => '', all: () => [], add: async () => [] },
+      revocations: {
+        has: () => false,
+        digest: () => '',
+        bucketDigests: () => '',
+        inBuckets: () => [],
+        add: async () => [],
+      },
     }
     handlers.set(address, createDownlink(parts as DownlinkParts).handle)
     return { source, near, place: { node: name, address, port: 7420 } }

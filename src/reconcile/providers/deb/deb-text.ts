@@ -2,6 +2,7 @@
 
 import { Failure } from '../../../model/failure.ts'
 import { type PackageName, publishedNameOf } from '../../../model/names.ts'
+import { type Glob, textGlobOf } from '../../../model/units/globs.ts'
 import { pathOfMissing } from '../drift/left-alone.ts'
 
 export const dpkgQueryFormat =
@@ -62,12 +63,13 @@ export function parseVerify(text: string): { path: string; missing: boolean }[] 
  * --verify` calls such files missing.
  */
 export function pathExcludedBy(settings: string): (path: string) => boolean {
-  const rules: { exclude: boolean; pattern: RegExp }[] = []
+  const rules: { exclude: boolean; fits: Glob }[] = []
   for (const line of settings.split('\n')) {
-    const match = /^\s*path-(exclude|include)\s*[=\s]\s*"?([^"]*?)"?\s*$/.exec(line)
-    if (match !== null) rules.push({ exclude: match[1] === 'exclude', pattern: globOf(match[2] as string) })
+    const [, word, rest = ''] = /^path-(exclude|include)(?=[=\s])(.*)$/.exec(line.trim()) ?? []
+    const glob = rest.trim().replace(/^=/, '').trim().replace(/^"/, '').replace(/"$/, '')
+    if (word !== undefined && !glob.includes('"')) rules.push({ exclude: word === 'exclude', fits: globFor(glob) })
   }
-  return (path) => rules.findLast(({ pattern }) => pattern.test(path) || pattern.test(`${path}/`))?.exclude ?? false
+  return (path) => rules.findLast(({ fits }) => fits(path) || fits(`${path}/`))?.exclude ?? false
 }
 
 /** What apt would install and remove. */
@@ -216,12 +218,17 @@ function joined(lines: readonly string[]): string {
   return [...new Set(lines.map((line) => line.replace(/\s+/g, ' ')))].join('; ')
 }
 
-/** fnmatch without FNM_PATHNAME, as dpkg calls it: `*` matches slashes too. */
-function globOf(glob: string): RegExp {
-  const source = glob
-    .replace(/[.+^${}()|\\]/g, '\\$&')
-    .replace(/\*/g, '.*')
-    .replace(/\?/g, '.')
-    .replace(/\[!/g, '[^')
-  return new RegExp(`^${source}$`)
+/**
+ * fnmatch without FNM_PATHNAME, as dpkg calls it. For fnmatch, a `[` without its `]` is a letter, and a
+ * pattern with a backslash at its end matches nothing.
+ */
+function globFor(pattern: string): Glob {
+  for (const written of [pattern, pattern.replace(/(?<!\\)\[/g, '\\[')]) {
+    try {
+      return textGlobOf(written)
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+    }
+  }
+  return () => false
 }

@@ -120,5 +120,5 @@ export function settingsOf(texts: readonly string[]): Settings {
 }
 
 function withoutNotes(text: string): string {
-  return text.replace(/^\s*[#;].*$/gm, '').replace(/\r$/gm, '')
+  return text.replace(/^[^\S\n]*[#;].*$/gm, '').replace(/\r$/gm, '')
 }

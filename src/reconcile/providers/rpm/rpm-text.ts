@@ -145,8 +145,10 @@ export function parseRpmComplaints(
   for (const line of lines) {
     const lacking = /needed by (?!\(installed\))(?:the to be installed )?(\S+?)(?: from \S+)?$/.exec(line)?.[1]
     if (lacking !== undefined) unmet.add(nameIn(lacking))
-    for (const [, nevra] of line.matchAll(/(?:install of|package|conflicts with|obsoleted by) (\S+-\S+-\S+\.\w+)/g)) {
-      if (nevra !== undefined && /conflicts with|obsoleted/.test(line)) unmet.add(nameIn(nevra))
+    for (const [, word = ''] of line.matchAll(/(?:install of|package|conflicts with|obsoleted by) (\S+)/g)) {
+      const nevra = word.replace(/[,;:)]+$/, '')
+      const isNevra = nevra.split('-').length > 2 && /\.\w+$/.test(nevra)
+      if (isNevra && /conflicts with|obsoleted/.test(line)) unmet.add(nameIn(nevra))
     }
     const scriptlet = /%(\w+)\((\S+?)\) scriptlet failed/.exec(line)
     if (scriptlet !== null) {
@@ -177,9 +179,9 @@ export function parseRpmComplaints(
  * now.
  */
 export function parseConfigNotes(text: string): { path: string; beside: string; isSaved: boolean }[] {
-  return [...text.matchAll(/^\s*warning: (\/.+?) (created|saved) as (\/.+?\.rpm(?:new|save|orig))\s*$/gm)].map(
-    ([, path = '', how, beside = '']) => ({ path, beside, isSaved: how === 'saved' }),
-  )
+  return [
+    ...text.matchAll(/^[^\S\n]*warning: (\/.+?) (created|saved) as (\/.+?\.rpm(?:new|save|orig))[^\S\n]*$/gm),
+  ].map(([, path = '', how, beside = '']) => ({ path, beside, isSaved: how === 'saved' }))
 }
 
 /** The accounts that files were to belong to and that the machine does not have, as `user shop`. */

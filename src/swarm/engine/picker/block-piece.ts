@@ -3,6 +3,13 @@
 
 import type { PieceBuffer } from 'webtorrent'
 import { limits } from '../../../model/limits.ts'
+import type { NodeName } from '../../../model/names.ts'
+
+/** A piece that came, and who sent which of its bytes. */
+export interface WholePiece {
+  content: Uint8Array
+  blocks: { node: NodeName; from: number; until: number }[]
+}
 
 export class BlockPiece implements PieceBuffer {
   readonly length: number
@@ -12,13 +19,19 @@ export class BlockPiece implements PieceBuffer {
   private free: number[] = []
   private reserved = 0
   private isFlushed = false
+  private readonly authors: NodeName[] = []
   private readonly onFreed: () => void
+  private readonly nodeOf: (source: unknown) => NodeName
 
-  /** `length` in bytes. `onFreed` is called when a requested block will not come. */
-  constructor(length: number, onFreed: () => void) {
+  /**
+   * `length` in bytes. `onFreed` is called when a requested block will not come; `nodeOf` says which
+   * node is the source of a block.
+   */
+  constructor(length: number, onFreed: () => void, nodeOf: (source: unknown) => NodeName) {
     this.length = length
     this.missing = length
     this.onFreed = onFreed
+    this.nodeOf = nodeOf
     this.arrived = new Uint8Array(Math.ceil(length / limits.blockBytes))
   }
 
@@ -53,11 +66,12 @@ export class BlockPiece implements PieceBuffer {
     return Math.min(limits.blockBytes, this.length - this.chunkOffset(block))
   }
 
-  set(block: number, data: Uint8Array): boolean {
+  set(block: number, data: Uint8Array, source: unknown): boolean {
     if (this.isFlushed || this.arrived[block] !== 0 || data.length !== this.chunkLength(block)) return false
     this.buffer ??= Buffer.allocUnsafeSlow(this.length)
     this.buffer.set(data, this.chunkOffset(block))
     this.arrived[block] = 1
+    this.authors[block] = this.nodeOf(source)
     this.missing -= data.length
     return this.missing === 0
   }
@@ -69,7 +83,13 @@ export class BlockPiece implements PieceBuffer {
   }
 
   /** The whole piece, once `flush` has taken it; null before. */
-  content(): Uint8Array | null {
-    return this.isFlushed ? this.buffer : null
+  whole(): WholePiece | null {
+    const content = this.buffer
+    if (!this.isFlushed || content === null) return null
+    const blocks = this.authors.map((node, block) => {
+      const from = this.chunkOffset(block)
+      return { node, from, until: from + this.chunkLength(block) }
+    })
+    return { content, blocks }
   }
 }

@@ -15,7 +15,7 @@ import {
   type Strategy,
   takeOverBytes,
 } from '../../strategy.ts'
-import { isNew, type LinkView, type SwarmView } from './swarm-state.ts'
+import { isNew, type LinkView, needsOneAuthor, type SwarmView } from './swarm-state.ts'
 
 const nobody: readonly LinkView[] = []
 
@@ -47,7 +47,7 @@ export function pieceFor(
     if (state.owner === link) return piece
     if (isNearer(choice.nearer, piece)) continue
     if (state.owner === undefined) return piece
-    if (!state.alone) joinable = piece
+    if (!link.isSuspect() && !needsOneAuthor(state)) joinable = piece
   }
   const piece = (swarm.unbegun.get(link) ?? 0) > 0 ? newPieceFor(swarm, link, choice) : -1
   return piece === -1 ? joinable : piece
@@ -80,14 +80,15 @@ export function requestsToTakeOver(
   swarm: SwarmView,
   { idle, slow, nearer, nowMs }: { idle: LinkView; slow: LinkView; nearer: readonly LinkView[]; nowMs: number },
 ): readonly BlockRequest[] | undefined {
-  if (slow === idle || nowMs - slow.askedAtMs < limits.slowAfterMs) return undefined
+  if (slow === idle || idle.isSuspect() || nowMs - slow.askedAtMs < limits.slowAfterMs) return undefined
   let left = takeOverBytes({ bytes: 0, speed: idleSpeed(idle) }, backlogOf(slow))
   if (left === 0) return undefined
   const requests: BlockRequest[] = []
   for (const request of [...slow.wire.requests].sort(lastFirst)) {
     if (left <= 0) break
     const { piece, length } = request
-    if (idle.has[piece] !== 1 || swarm.begun.get(piece)?.alone !== false || isNearer(nearer, piece)) continue
+    const state = swarm.begun.get(piece)
+    if (idle.has[piece] !== 1 || state === undefined || needsOneAuthor(state) || isNearer(nearer, piece)) continue
     requests.push(request)
     left -= length
   }
@@ -96,14 +97,17 @@ export function requestsToTakeOver(
 
 /**
  * The piece that has to come over one link and that the idle link would bring much sooner than its
- * owner, or -1. The idle link has to begin it anew.
+ * owner, or -1. The idle link has to begin it anew. A suspect relieves nobody in another way.
  */
 export function pieceToRestart(
   swarm: SwarmView,
   { idle, nearer, nowMs }: { idle: LinkView; nearer: readonly LinkView[]; nowMs: number },
 ): number {
-  for (const [piece, { owner, alone, buffer }] of swarm.begun) {
-    if (!alone || owner === undefined || owner === idle || buffer.missing === 0 || idle.has[piece] !== 1) continue
+  for (const [piece, state] of swarm.begun) {
+    const { owner, buffer } = state
+    if (owner === undefined || owner === idle) continue
+    if (!needsOneAuthor(state) && !idle.isSuspect()) continue
+    if (buffer.missing === 0 || idle.has[piece] !== 1) continue
     if (isNearer(nearer, piece) || nowMs - owner.askedAtMs < limits.slowAfterMs) continue
     // A peer that chokes us has no backlog, and sends nothing.
     if (owner.wire.peerChoking) return piece

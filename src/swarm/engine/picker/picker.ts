@@ -9,6 +9,7 @@ import { limits } from '../../../model/limits.ts'
 import type { Clock, Random, Timer } from '../../../world/world.ts'
 import { pipelineBlocks, type Strategy } from '../../strategy.ts'
 import type { Link } from '../link.ts'
+import type { WholePiece } from './block-piece.ts'
 import { idleSpeed, isIdle, isWorkLeft, nearerThan, pieceFor, pieceToRestart, requestsToTakeOver } from './choice.ts'
 import { measureLinks } from './link-times.ts'
 import { type LinkView, SwarmState } from './swarm-state.ts'
@@ -24,12 +25,10 @@ export interface Picker {
   onVerified(piece: number): void
   /** Whether any peer has any missing piece. */
   isInReach(): boolean
-  /** The bytes of a piece that is being verified; null for every other piece. */
-  content(piece: number): Uint8Array | null
-  /**
-   * The piece was wrong and is requested again. With `alone` all of it is requested over one link.
-   */
-  again(piece: number, options: { alone: boolean }): void
+  /** A piece that is being verified; null for every other piece. */
+  whole(piece: number): WholePiece | null
+  /** The piece was wrong and is requested again, all of it over one link. */
+  again(piece: number): void
   stop(): void
 }
 
@@ -114,12 +113,12 @@ class RunningPicker implements Picker {
     return this.#swarm.pieces.some((buffer, piece) => buffer !== null && (this.#swarm.copies[piece] ?? 0) > 0)
   }
 
-  content(piece: number): Uint8Array | null {
-    return this.#swarm.begun.get(piece)?.buffer.content() ?? null
+  whole(piece: number): WholePiece | null {
+    return this.#swarm.begun.get(piece)?.buffer.whole() ?? null
   }
 
-  again(piece: number, options: { alone: boolean }): void {
-    this.#swarm.missingAgain(piece, options)
+  again(piece: number): void {
+    this.#swarm.missingAgain(piece)
     this.#torrent._update()
   }
 

@@ -8,7 +8,7 @@ import { BlockPiece } from './block-piece.ts'
 
 /** A link as the choice sees it. */
 export type LinkView = Readonly<
-  Pick<Link, 'has' | 'delivered' | 'askedAtMs' | 'busyMs' | 'vainMs' | 'speed' | 'share'>
+  Pick<Link, 'has' | 'delivered' | 'askedAtMs' | 'busyMs' | 'vainMs' | 'speed' | 'share' | 'isSuspect'>
 > & {
   readonly wire: Pick<Wire, 'destroyed' | 'peerChoking' | 'requests'>
   readonly lane: Pick<Lane, 'isElsewhere'>
@@ -47,7 +47,7 @@ export class SwarmState implements SwarmView {
   readonly copies: Uint16Array
   readonly unbegun = new Map<Link, number>()
   lowest = 0
-  /** Pieces that were wrong once: as soon as they are begun again, they are `alone`. */
+  /** Pieces that were wrong once: whenever they are begun again, they are `alone`. */
   readonly #alone = new Set<number>()
   readonly #lengthOf: (piece: number) => number
 
@@ -77,7 +77,7 @@ export class SwarmState implements SwarmView {
       state.owner = undefined
       this.open.add(piece)
       // Blocks of the link that ended and of another one would have two authors.
-      if (state.alone && state.buffer.missing > 0) state.buffer = this.#renew(piece)
+      if (needsOneAuthor({ ...state, owner: link }) && state.buffer.missing > 0) state.buffer = this.#renew(piece)
     }
   }
 
@@ -100,11 +100,13 @@ export class SwarmState implements SwarmView {
   assign(link: Link, piece: number): void {
     const state = this.begun.get(piece)
     if (state !== undefined) {
+      // What others have sent of it is given up: a suspect gives whole pieces.
+      if (state.owner === undefined && link.isSuspect()) state.buffer = this.#renew(piece)
       state.owner ??= link
       return
     }
     this.#countUnbegun(piece, -1)
-    this.begun.set(piece, { owner: link, alone: this.#alone.delete(piece), buffer: this.#renew(piece) })
+    this.begun.set(piece, { owner: link, alone: this.#alone.has(piece), buffer: this.#renew(piece) })
     this.open.add(piece)
     this.#skipBegun()
   }
@@ -130,15 +132,16 @@ export class SwarmState implements SwarmView {
 
   /** The piece is here. */
   verified(piece: number): void {
+    this.#alone.delete(piece)
     this.begun.delete(piece)
     this.open.delete(piece)
   }
 
   /** The piece was wrong and is missing again. */
-  missingAgain(piece: number, { alone }: { alone: boolean }): void {
+  missingAgain(piece: number): void {
     this.begun.delete(piece)
     this.open.delete(piece)
-    if (alone) this.#alone.add(piece)
+    this.#alone.add(piece)
     this.lowest = Math.min(this.lowest, piece)
     this.#countUnbegun(piece, 1)
   }
@@ -162,9 +165,11 @@ export class SwarmState implements SwarmView {
   }
 
   #renew(piece: number): BlockPiece {
-    const buffer = new BlockPiece(this.#lengthOf(piece), () => {
+    const onFreed = () => {
       if (this.begun.get(piece)?.buffer === buffer) this.open.add(piece)
-    })
+    }
+    const nodeOf = (wire: unknown) => this.links.get(wire as Wire)?.node ?? ''
+    const buffer = new BlockPiece(this.#lengthOf(piece), onFreed, nodeOf)
     this.pieces[piece] = buffer
     return buffer
   }
@@ -188,6 +193,20 @@ export class SwarmState implements SwarmView {
     }
     this.unbegun.set(link, count)
   }
+}
+
+/**
+ * Whether all blocks of the piece have to come over one link: it was wrong once, or its owner is
+ * suspected of having sent wrong blocks.
+ */
+export function needsOneAuthor({
+  alone,
+  owner,
+}: {
+  alone: boolean
+  owner: Pick<LinkView, 'isSuspect'> | undefined
+}): boolean {
+  return alone || owner?.isSuspect() === true
 }
 
 /** Whether the piece is missing and nobody has begun it. */

@@ -1,56 +1,58 @@
-// Who sent which blocks of the pieces that are not verified yet, so that a wrong piece has an
-// author.
+// Whose wrong bytes a piece holds. The author of a block is who sent the bytes that were taken,
+// and nobody who sent others for the same place: those may be right, late and in vain.
 
+import { createHash } from 'node:crypto'
 import type { NodeName } from '../../../model/names.ts'
-
-/** A part of a piece; `offset` and `length` in bytes. */
-export interface SentBlock {
-  node: NodeName
-  offset: number
-  length: number
-}
+import type { WholePiece } from '../picker/block-piece.ts'
 
 export interface Blame {
-  onBlock(piece: number, block: SentBlock): void
   /**
-   * The piece is wrong. Returns the nodes that sent it. If there are several, keeps `content` until
-   * the right piece shows whose blocks were wrong.
+   * The piece is wrong. Returns the nodes that sent it: a single one is to blame. What several have
+   * sent is disputed until the right piece shows whose blocks were wrong.
    */
-  onWrong(piece: number, content: Uint8Array | null): NodeName[]
+  onWrong(piece: number, whole: WholePiece): NodeName[]
   /**
-   * The piece is right; `read` is called only if it was wrong before. Returns the nodes whose
-   * blocks were wrong then.
+   * The piece is right; `read` is called only if it was disputed. Returns the nodes whose blocks
+   * were wrong then.
    */
   onRight(piece: number, read: () => Promise<Uint8Array>): Promise<NodeName[]>
+  /** Whether a piece is disputed to which the node sent blocks. */
+  isDisputed(node: NodeName): boolean
+}
+
+interface Dispute {
+  /** By node, where its blocks lie. */
+  blocks: { node: NodeName; from: number; until: number; digest: string }[]
+  nodes: ReadonlySet<NodeName>
 }
 
 export function createBlame(): Blame {
-  const unverified = new Map<number, SentBlock[]>()
-  const disputed = new Map<number, { content: Uint8Array; blocks: SentBlock[] }>()
+  // Digests and no bytes: a liar may have as many pieces disputed as there are.
+  const disputed = new Map<number, Dispute>()
   return {
-    onBlock: (piece, block) => {
-      const blocks = unverified.get(piece)
-      if (blocks === undefined) unverified.set(piece, [block])
-      else blocks.push(block)
-    },
-    onWrong: (piece, content) => {
-      const blocks = unverified.get(piece) ?? []
-      unverified.delete(piece)
+    onWrong: (piece, { content, blocks }) => {
       const nodes = new Set(blocks.map(({ node }) => node))
-      if (nodes.size !== 1 && content !== null) disputed.set(piece, { content, blocks })
+      if (nodes.size > 1) {
+        const withDigests = blocks.map((block) => ({ ...block, digest: digestOf(content, block) }))
+        disputed.set(piece, { blocks: withDigests, nodes })
+      }
       return [...nodes]
     },
     onRight: async (piece, read) => {
-      unverified.delete(piece)
       const dispute = disputed.get(piece)
       if (dispute === undefined) return []
-      disputed.delete(piece)
       const right = await read()
-      const wrong = dispute.blocks.filter(({ offset, length }) => {
-        const end = offset + length
-        return Buffer.compare(dispute.content.subarray(offset, end), right.subarray(offset, end)) !== 0
-      })
+      disputed.delete(piece)
+      const wrong = dispute.blocks.filter((block) => digestOf(right, block) !== block.digest)
       return [...new Set(wrong.map(({ node }) => node))]
     },
+    isDisputed: (node) => {
+      for (const { nodes } of disputed.values()) if (nodes.has(node)) return true
+      return false
+    },
   }
+}
+
+function digestOf(bytes: Uint8Array, { from, until }: { from: number; until: number }): string {
+  return createHash('sha256').update(bytes.subarray(from, until)).digest('base64')
 }

@@ -9,6 +9,8 @@ import type { NodeName } from '../../../model/names.ts'
 export interface Suspicions {
   /** The node has sent wrong bytes for this piece. Returns whether that is an attack. */
   isAttack(node: NodeName, piece: number): boolean
+  /** Whether the node has ever sent wrong bytes. */
+  isKnown(node: NodeName): boolean
   /** The node says which pieces it has: it no longer has those that it found damaged. */
   conceded(node: NodeName, has: (piece: number) => boolean): void
 }
@@ -32,6 +34,7 @@ export function createSuspicions(): Suspicions {
       known.told.add(piece)
       return false
     },
+    isKnown: (node) => suspicions.get(node) !== undefined,
     conceded: (node, has) => {
       const known = suspicions.get(node)
       for (const piece of [...(known?.told ?? [])]) if (!has(piece)) known?.told.delete(piece)

@@ -8,14 +8,16 @@ import type { Random } from '../../../world/world.ts'
 import type { EngineReport } from '../../engine.ts'
 import type { Links } from '../links.ts'
 import type { Picker } from '../picker/picker.ts'
-import { createBlame, type SentBlock } from './blame.ts'
+import { createBlame } from './blame.ts'
 import { createSuspicions, type Suspicions } from './suspicions.ts'
 
 export interface Verdicts extends Pick<Suspicions, 'conceded'> {
-  onBlock(piece: number, block: SentBlock): void
+  onBlock(node: NodeName): void
   onRight(piece: number): Promise<void>
   onWrong(piece: number): void
   onSilent(node: NodeName): void
+  /** Whether the node may have sent wrong blocks: it gives whole pieces, each alone. */
+  isSuspect(node: NodeName): boolean
   /** All nodes that have sent blocks since the holding was opened. */
   senders(): NodeName[]
 }
@@ -23,9 +25,8 @@ export interface Verdicts extends Pick<Suspicions, 'conceded'> {
 export function createVerdicts(parts: {
   infoHash: InfoHash
   links: Pick<Links, 'ban' | 'drop' | 'isParent' | 'tellWrong'>
-  picker: Pick<Picker, 'again' | 'content'>
+  picker: Pick<Picker, 'again' | 'whole'>
   random: Pick<Random, 'fraction'>
-  isMissing: (piece: number) => boolean
   /** Reads a verified piece. */
   read: (piece: number) => Promise<Uint8Array>
   report: (report: EngineReport) => void
@@ -43,17 +44,17 @@ export function createVerdicts(parts: {
     links.ban(from, { msFor, because: 'it gave a wrong piece' })
   }
   return {
-    onBlock: (piece, block) => {
-      senders.add(block.node)
-      if (parts.isMissing(piece)) blame.onBlock(piece, block)
+    onBlock: (node) => {
+      senders.add(node)
     },
     onRight: async (piece) => {
       for (const node of await blame.onRight(piece, () => parts.read(piece))) wrongFrom(node, piece)
     },
     onWrong: (piece) => {
-      const nodes = blame.onWrong(piece, picker.content(piece))
+      const whole = picker.whole(piece)
+      const nodes = whole === null ? [] : blame.onWrong(piece, whole)
       const [culprit] = nodes
-      picker.again(piece, { alone: nodes.length !== 1 })
+      picker.again(piece)
       if (culprit !== undefined && nodes.length === 1) wrongFrom(culprit, piece)
       // Each of them looks at what it has; who was wrong is seen once the piece is right.
       else for (const node of nodes) links.tellWrong(node, piece)
@@ -65,6 +66,7 @@ export function createVerdicts(parts: {
       else links.ban(node, { msFor: () => limits.silentRestMs, because })
     },
     conceded: suspicions.conceded,
+    isSuspect: (node) => blame.isDisputed(node) || suspicions.isKnown(node),
     senders: () => [...senders],
   }
 }
