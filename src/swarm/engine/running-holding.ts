@@ -54,7 +54,6 @@ export interface RunningParts {
   clock: Clock
   random: Pick<Random, 'fraction'>
   meters: Meters
-  isRevoked: (node: NodeName) => boolean
   /** Whether one more word of this node about wrong pieces is heard now, of whichever payload. */
   mayTell: (node: NodeName) => boolean
   dial: (peer: PeerToDial, isNeeded: () => boolean) => Promise<Connection>
@@ -125,7 +124,7 @@ export class RunningHolding implements OpenHolding {
     })
     this.#dialer = startDialer({
       ...{ clock, random, dial: parts.dial },
-      isSettled: (node, hasMoved) => (this.#links.has(node) && !hasMoved) || parts.isRevoked(node),
+      isSettled: (node, hasMoved) => this.#links.has(node) && !hasMoved,
       bannedForMs: (node) => this.#links.bannedForMs(node),
       onConnection: (connection, peer) => this.#reached(peer, connection),
       discard: ({ socket }) => socket.destroy(),
