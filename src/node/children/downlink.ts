@@ -21,7 +21,7 @@ import { parseRevocations } from '../../trust/admission/revocation-statements.ts
 import type { Revocations } from '../../trust/admission/revocations.ts'
 import { type Identity, identityOf } from '../../trust/identity.ts'
 import { createFairTurns, type FairTurns } from '../../work/fair-turns.ts'
-import type { Clock, HttpPeer, HttpRequest, HttpResponse, Log, Random } from '../../world/world.ts'
+import type { Clock, Guest, HttpPeer, HttpRequest, HttpResponse, Log, Random } from '../../world/world.ts'
 import type { AskedOfChildren } from './asked-of-children.ts'
 import { createWatchers, type Watchers } from './watchers.ts'
 
@@ -68,6 +68,8 @@ export interface Downlink {
   connectionsMax(peer: HttpPeer): number
   /** Whose connections and bytes count together: a node has several certificates over time. */
   nameOf(peer: HttpPeer): string
+  /** Undefined for a node. */
+  guestOf(peer: HttpPeer): Guest | undefined
   /** Answers the children that hang in `watch`: all, or so many of those that have hung longest. */
   answerWatchers(max?: number): void
   /** Whether any child hangs in `watch`. */
@@ -77,11 +79,12 @@ export interface Downlink {
 export function createDownlink(parts: DownlinkParts): Downlink {
   const { clock, random, log } = parts
   const watchers = createWatchers({ clock, timestampVersion: () => parts.timestampVersion() })
-  const calls = callsOf(parts, watchers, turnsFor(clock))
+  const turns = turnsFor(clock)
+  const calls = callsOf(parts, watchers, turns)
   return {
     async handle(request) {
       try {
-        return await answerTo(request, parts, calls)
+        return await answerTo(request, parts, { calls, guests: turns.guests })
       } catch (error) {
         if (!(error instanceof Failure)) throw error
         log.debug('call refused', { call: request.path, from: request.peer.address, error: error.message })
@@ -102,17 +105,28 @@ export function createDownlink(parts: DownlinkParts): Downlink {
       if (peer.isEnded === true) return limits.renewalConnectionsMax
       return identityIn(peer)?.role === 'enrol' ? limits.connectionsPerAddressMax : limits.connectionsPerNodeMax
     },
-    nameOf(peer) {
-      const identity = identityIn(peer)
-      if (identity === undefined) return 'unknown'
-      // Many machines join by one token at once; what one of them sends must not hold up the others.
-      if (identity.role === 'enrol') return `token ${identity.tokenId} at ${peer.address}`
-      // Whoever has an old certificate of a node takes no connection from that node.
-      return peer.isEnded === true ? `node ${identity.name}, ended, at ${peer.address}` : `node ${identity.name}`
-    },
+    nameOf: nameIn,
+    guestOf: guestIn,
     answerWatchers: watchers.answerAll,
     hasWatchers: watchers.any,
   }
+}
+
+function nameIn(peer: HttpPeer): string {
+  const identity = identityIn(peer)
+  if (identity === undefined) return 'unknown'
+  // Many machines join by one token at once; what one of them sends must not hold up the others.
+  if (identity.role === 'enrol') return `token ${identity.tokenId} at ${peer.address}`
+  // Whoever has an old certificate of a node takes no connection from that node.
+  return peer.isEnded === true ? `node ${identity.name}, ended, at ${peer.address}` : `node ${identity.name}`
+}
+
+function guestIn(peer: HttpPeer): Guest | undefined {
+  const identity = identityIn(peer)
+  if (identity === undefined) return { kind: 'joining', of: 'unknown' }
+  if (identity.role === 'enrol') return { kind: 'joining', of: identity.tokenId }
+  // Counted by its node: a thief has many addresses, and the node itself has one.
+  return peer.isEnded === true ? { kind: 'ended', of: identity.name } : undefined
 }
 
 const bodiesMaxBytes: ReadonlyMap<string, number> = new Map([
@@ -127,7 +141,7 @@ const bodiesMaxBytes: ReadonlyMap<string, number> = new Map([
 type Call = (request: HttpRequest, caller: NodeName) => Promise<HttpResponse>
 
 /** Turns at the calls that cost most, so that no child keeps the others waiting. */
-type Turns = Record<'announce' | 'reports', FairTurns>
+type Turns = Record<'announce' | 'reports' | 'guests', FairTurns>
 
 function turnsFor({ monotonicMs, after }: Clock): Turns {
   const alike = { monotonicMs, after, waitingOfOneMax: limits.callsWaitingOfOneMax }
@@ -138,6 +152,11 @@ function turnsFor({ monotonicMs, after }: Clock): Turns {
     reports: createFairTurns({
       ...{ ...alike, atOnce: limits.reportBatchesAtOnceMax },
       ...{ share: limits.reportsShare, burstMs: limits.reportsBurstMs },
+    }),
+    // What they wait for is the root; who waited is not to wait longer the next time.
+    guests: createFairTurns({
+      ...{ ...alike, atOnce: limits.guestCallsAtOnceMax, waitingOfOneMax: limits.guestCallsWaitingOfOneMax },
+      ...{ share: 1, burstMs: Number.POSITIVE_INFINITY },
     }),
   }
 }
@@ -234,7 +253,7 @@ function lostCallsOf(lost: DownlinkParts['lost'], turns: Turns): [string, Call][
 async function answerTo(
   request: HttpRequest,
   parts: DownlinkParts,
-  calls: ReadonlyMap<string, Call>,
+  { calls, guests }: { calls: ReadonlyMap<string, Call>; guests: FairTurns },
 ): Promise<HttpResponse> {
   const caller = identityOf(request.peer.certificate)
   const name = `${request.method} ${request.path}`
@@ -243,7 +262,9 @@ async function answerTo(
   }
   // The root has the last word on its own certificates, and a hint.
   if (name === 'POST /v1/enrol') {
-    const reply = await parts.enrol(request.body)
+    const passOn = () => parts.enrol(request.body)
+    const isGuest = guestIn(request.peer) !== undefined
+    const reply = await (isGuest ? guests.run(nameIn(request.peer), passOn) : passOn())
     return { status: reply.status, body: reply.body, contentType: 'application/json' }
   }
   if (caller.role === 'node' && parts.revocations.has(caller.keyId)) {

@@ -200,6 +200,7 @@ function serve({ world, settings, tls, onAttack }: ServingParts, downlink: Downl
     bodyMaxBytes: (path, peer) => downlink.bodyMaxBytes(path, peer),
     connectionsMax: (peer) => downlink.connectionsMax(peer),
     nameOf: (peer) => downlink.nameOf(peer),
+    guestOf: (peer) => downlink.guestOf(peer),
     handler: (request) => downlink.handle(request),
     renewalPath: '/v1/enrol',
     onStranger: (address, reason) => strangers.seen(address, reason),

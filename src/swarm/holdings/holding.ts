@@ -26,6 +26,11 @@ export interface Holding {
    * although nobody may want the payload now: others count on this node.
    */
   mending: boolean
+  /**
+   * The payload was whole here since this daemon started, and is not any longer: the tracker is told
+   * that this is why. Not recorded.
+   */
+  lost: boolean
   progress: Progress
   /** The durable pieces. No bits once the holding is complete. */
   bits: Uint8Array
@@ -104,6 +109,7 @@ export function newHolding(spec: HeldSpec): Holding {
     spec,
     wanted: false,
     mending: false,
+    lost: false,
     progress: { kind: 'incoming' },
     bits: bitsFor(piecesOf(spec.payload)),
     counters: noCounters,
@@ -214,7 +220,7 @@ export function transferOf(holding: Holding): Transfer {
 function completeSince(holding: Holding, event: Extract<HoldingEvent, { kind: 'adopted' | 'completed' }>): Holding {
   const linkRate = event.kind === 'completed' ? event.linkRate : null
   const whole = { progress: { kind: 'complete' as const }, bits: new Uint8Array(), attempts: 0, nobodyHas: false }
-  const read = { mending: false, checkedAt: event.at }
+  const read = { mending: false, lost: false, checkedAt: event.at }
   return { ...holding, ...whole, ...read, completedAt: event.at, linkRate }
 }
 
@@ -223,7 +229,7 @@ function afterLoss(holding: Holding, at: Instant): Holding {
   const empty = withoutPieces(holding)
   if (holding.progress.kind !== 'complete') return { ...empty, progress: { kind: 'incoming' } }
   const counters = { ...noCounters, given: holding.counters.given }
-  return { ...empty, counters, startedAt: holding.wanted ? at : null, progress: { kind: 'incoming' } }
+  return { ...empty, counters, startedAt: holding.wanted ? at : null, lost: true, progress: { kind: 'incoming' } }
 }
 
 function damaged(holding: Holding, event: Extract<HoldingEvent, { kind: 'damaged' }>): [Holding, HoldingEffect[]] {
