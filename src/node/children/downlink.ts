@@ -93,7 +93,10 @@ export function createDownlink(parts: DownlinkParts): Downlink {
       }
     },
     bodyMaxBytes(path, peer) {
-      const role = identityIn(peer)?.role
+      const identity = identityIn(peer)
+      const role = identity?.role
+      // Who was turned away still hears from the root why, and is taken no other byte from.
+      if (identity?.role === 'node' && path !== '/v1/enrol' && parts.revocations.has(identity.keyId)) return 0
       if (role === undefined || (role === 'enrol' && path !== '/v1/enrol')) return 0
       if (peer.isEnded === true && (role !== 'node' || path !== '/v1/enrol')) return 0
       if (path === '/v1/lost' && parts.lost?.isAnyLost() !== true) return 0

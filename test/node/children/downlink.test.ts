@@ -99,6 +99,15 @@ t.test(
   },
 )
 
+t.test('from a key that was turned away no body is taken, but for the call that the root answers', async (t) => {
+  const revocations = { has: () => true, digest: () => '', bucketDigests: () => '', inBuckets: () => [] }
+  const downlink = downlinkWith({ revocations: { ...revocations, add: async () => [] } })
+  const { peer } = call('POST', '/v1/reports')
+  for (const path of ['/v1/announce', '/v1/reports', '/v1/revoked']) t.equal(downlink.bodyMaxBytes(path, peer), 0, path)
+  t.ok(downlink.bodyMaxBytes('/v1/enrol', peer) > 0)
+  t.ok(downlinkWith().bodyMaxBytes('/v1/reports', peer) > 0)
+})
+
 t.test('an enrolment certificate may send a body to that one door only, and many show it at once', async (t) => {
   const downlink = downlinkWith()
   for (const path of ['/v1/announce', '/v1/reports']) {
