@@ -129,7 +129,7 @@ async function nodePartsFrom({
         tls: () => identity.tls,
         listen: { address: settings.listen, port: settings.swarmPort },
         rates: unlimited,
-        ...{ engine: forkedEngine({ log, clock }), checker: forkedChecker() },
+        ...{ engine: forkedEngine({ log, clock }), checker: forkedChecker({ clock }) },
         ...wanted,
       }),
     root,
