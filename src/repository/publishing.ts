@@ -5,6 +5,7 @@ import * as v from 'valibot'
 import { Failure } from '../model/failure.ts'
 import type { Manifest } from '../model/manifest.ts'
 import { packageVersionSchema, publishedNameSchema, type Sha256 } from '../model/names.ts'
+import { whyNot } from '../model/parse.ts'
 import { sha256Of } from '../world/objects.ts'
 import { placeText } from './builds.ts'
 import type { Entries, Entry } from './entries.ts'
@@ -40,7 +41,7 @@ export async function publishOne(
     if (!signal.aborted || error instanceof Failure) throw error
     throw new Failure('stopped', `publishing ${path} was stopped`, { cause: error })
   } finally {
-    await parts.disk.remove(staging)
+    await parts.disk.removeOne(staging)
   }
 }
 
@@ -78,7 +79,7 @@ function givenOf({ name, version }: PublishOptions): Taking['given'] {
 function checked(schema: v.GenericSchema<string>, text: string, option: string): string {
   const result = v.safeParse(schema, text)
   if (result.success) return result.output
-  throw new Failure('bad-input', `${option} ${JSON.stringify(text.slice(0, 80))}: ${result.issues[0].message}`)
+  throw new Failure('bad-input', `${option} ${JSON.stringify(text.slice(0, 80))}: ${whyNot(result.issues)}`)
 }
 
 async function store(

@@ -100,6 +100,11 @@ export const trustLimits = {
   revocationDigestsMaxBytes: 4 * KiB,
   /** Keys that a name's record keeps until they are turned away: as many tries may fail on a full disk. */
   formerKeysMax: 8,
+  /**
+   * A restored root enters nobody again before this time: each child asks for news about every minute,
+   * so all that are there have said by then what they know of revocations.
+   */
+  revokedVoicesWaitMs: 3 * minute,
   /** How long `banyan join --again` waits for the daemon to come back with its new identity. */
   identityTakenMs: 1 * minute,
   /** And how often it asks. */
