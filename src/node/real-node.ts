@@ -130,7 +130,7 @@ async function nodePartsFrom({
         tls: () => identity.tls,
         listen: { address: settings.listen, port: settings.swarmPort },
         rates: unlimited,
-        ...{ engine: engine.factory, checker: forkedChecker() },
+        ...{ engine: engine.factory, checker: forkedChecker({ clock }) },
         ...wanted,
       }),
     engineRights: engine.rights,

@@ -2,6 +2,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { closeSync, constants, openSync } from 'node:fs'
 import { open, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
@@ -11,6 +12,8 @@ import { checkedPieces } from '../../src/swarm/checking/checker.ts'
 import { damageAfter, damageTextOf, standingDamage } from '../../src/swarm/checking/damage.ts'
 import { mostDue, oldestOf } from '../../src/swarm/checking/due.ts'
 import { type Holding, newHolding, transition } from '../../src/swarm/holdings/holding.ts'
+import { systemClock } from '../../src/world/clock.ts'
+import { handClock } from '../tracker/hand-clock.ts'
 import { payloadFrom } from './kit.ts'
 
 const dayMs = 24 * 3600_000
@@ -55,7 +58,7 @@ t.test('the checking process reads what is on the disk', async (t) => {
   const pieces = Array.from({ length: 5 }, (_, piece) => bytes.subarray(piece * 65_536, (piece + 1) * 65_536))
   const digests = Uint8Array.from(Buffer.concat(pieces.map(sha1)))
   const { size, pieceLength } = spec.payload
-  const checker = forkedChecker()
+  const checker = forkedChecker({ clock: systemClock })
   // A check does not keep its process alive.
   const alive = setInterval(() => {}, 60_000)
   t.teardown(() => clearInterval(alive))
@@ -68,6 +71,21 @@ t.test('the checking process reads what is on the disk', async (t) => {
   for (const planted of ['pipe', 'link']) {
     await t.rejects(checker.check({ path: `${path}-${planted}`, ...found }), { code: 'disk' }, planted)
   }
+})
+
+t.test('a check whose disk gives nothing is given up, and its process ended', async (t) => {
+  const path = join(t.testdir({}), 'hangs')
+  execFileSync('mkfifo', [path])
+  const alive = setInterval(() => {}, 60_000)
+  t.teardown(() => clearInterval(alive))
+  const clock = handClock()
+  const digests = new Uint8Array(20)
+  const checking = forkedChecker({ clock }).check({ path, size: 10, pieceLength: 10, digests, isIdle: true })
+  t.equal(clock.waiting(), 1)
+  clock.pass(limits.checkSilentMs)
+  await t.rejects(checking, { code: 'disk', message: /the disk gives nothing/ })
+  // A program that waits for the pipe goes on.
+  closeSync(openSync(path, constants.O_RDWR | constants.O_NONBLOCK))
 })
 
 t.test('damage is told for a while after the last of it', async (t) => {

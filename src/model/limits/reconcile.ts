@@ -9,6 +9,11 @@ export const reconcileLimits = {
   checkIntervalMs: 15 * minute,
   /** A whole apply. It has to outlast every wait for a lock and every transaction in it. */
   applyTimeoutMs: 60 * minute,
+  /**
+   * Applies wait for this long for payloads that are read again, because the last apply found one
+   * damaged. A large one takes longer on a slow disk, and the others are not to wait for it.
+   */
+  recheckMaxMs: 10 * minute,
   /** After an apply, a room or a holding that failed, the next try waits this long. */
   failedRetryMs: 1 * minute,
   /**

@@ -233,6 +233,13 @@ export const swarmLimits = {
   scrubLookMs: 1 * hour,
   /** How fast a payload is read in the background. 100 GB take two hours. */
   scrubBytesPerSecond: 16 * MiB,
+  /** A check of a payload says that it goes on this often at most. */
+  checkSaysEveryMs: 5 * second,
+  /**
+   * A check that has read nothing for this long is given up: the disk hangs. The slowest step takes
+   * a fraction of it.
+   */
+  checkSilentMs: 2 * minute,
   /** The programs that give a check its place behind all others have to be through within this time. */
   checkHelpMs: 10 * second,
   /** Damage of the disk is told for this long after the last of it. */

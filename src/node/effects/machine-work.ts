@@ -72,6 +72,13 @@ export function startMachineWork(parts: MachineWorkParts): MachineWork {
     }
   }
   const recheck = async (payloads: readonly Sha256[]) => {
+    let isTold = false
+    const tell = () => {
+      if (!stopped && !isTold) dispatch({ kind: 'rechecked' })
+      isTold = true
+    }
+    // Applies wait for it. What is found later is mended all the same.
+    const bound = clock.after(limits.recheckMaxMs, tell)
     try {
       for (const payload of payloads) {
         // A damaged object is removed by that.
@@ -79,7 +86,8 @@ export function startMachineWork(parts: MachineWorkParts): MachineWork {
         await parts.swarm.recheck(payload)
       }
     } finally {
-      if (!stopped) dispatch({ kind: 'rechecked' })
+      bound.cancel()
+      tell()
     }
   }
   return {

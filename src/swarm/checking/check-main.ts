@@ -52,12 +52,26 @@ function tried(program: string, args: readonly string[], stdio: StdioOptions = '
   })
 }
 
+let saidAtMs = systemClock.monotonicMs()
+let unsaid = 0
+
+/** A check that reads goes on, however long it takes. */
+function sayRead(bytes: number): void {
+  unsaid += bytes
+  const nowMs = systemClock.monotonicMs()
+  if (nowMs - saidAtMs < limits.checkSaysEveryMs) return
+  send?.({ read: unsaid }, undefined, {}, () => {})
+  saidAtMs = nowMs
+  unsaid = 0
+}
+
 async function read(file: FileHandle, into: Uint8Array, position: number, isIdle: boolean): Promise<number> {
   let done = 0
   while (done < into.length) {
     const { bytesRead } = await file.read(into, done, Math.min(stepBytes, into.length - done), position + done)
     if (bytesRead === 0) break
     done += bytesRead
+    sayRead(bytesRead)
     if (isIdle) await rest((bytesRead / limits.scrubBytesPerSecond) * 1000)
   }
   return done

@@ -3,10 +3,12 @@
 import { fork } from 'node:child_process'
 import { extname, join } from 'node:path'
 import { Failure } from '../../model/failure.ts'
-import { type Checked, type PayloadChecker, parseChecked } from './checker.ts'
+import { limits } from '../../model/limits.ts'
+import type { Clock } from '../../world/world.ts'
+import { type Checked, type PayloadChecker, parseCheckSaid } from './checker.ts'
 
-/** A check ends with this process. */
-export function forkedChecker(): PayloadChecker {
+/** A check ends with this process, and is given up if it reads nothing for `limits.checkSilentMs`. */
+export function forkedChecker({ clock }: { clock: Pick<Clock, 'after'> }): PayloadChecker {
   return {
     check: (job) =>
       new Promise<Checked>((resolve, reject) => {
@@ -16,9 +18,23 @@ export function forkedChecker(): PayloadChecker {
           stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
           execArgv: [],
         })
-        child.once('message', (message) => resolve(parseChecked(message, 'check')))
+        const giveUp = () => {
+          // A process that waits for the disk may take the signal much later.
+          child.kill('SIGKILL')
+          reject(failedCheck('the disk gives nothing'))
+        }
+        let silence = clock.after(limits.checkSilentMs, giveUp)
+        child.on('message', (message) => {
+          silence.cancel()
+          const said = parseCheckSaid(message, 'check')
+          if ('wrong' in said) resolve(said)
+          else silence = clock.after(limits.checkSilentMs, giveUp)
+        })
         child.once('error', (error) => reject(failedCheck(error.message)))
-        child.once('exit', (code, signal) => reject(failedCheck(signal ?? `exit code ${code}`)))
+        child.once('exit', (code, signal) => {
+          silence.cancel()
+          reject(failedCheck(signal ?? `exit code ${code}`))
+        })
         child.send(job, (error) => {
           if (error !== null) reject(failedCheck(error.message))
         })

@@ -28,7 +28,9 @@ const checkedSchema = v.strictObject({
   wrong: v.array(countSchema),
 })
 export type Checked = v.InferOutput<typeof checkedSchema>
-export const parseChecked = parserOf(checkedSchema)
+
+/** What a checking process says: the bytes read since it said so last, or its answer. */
+export const parseCheckSaid = parserOf(v.union([v.strictObject({ read: countSchema }), checkedSchema]))
 
 export interface PayloadChecker {
   /** Throws `disk` if the payload cannot be checked at all. */

@@ -63,7 +63,7 @@ export async function startScrub(
   let damagedPieces = 0
   let timer: Timer | undefined
   let isStopped = false
-  const running = new Map<InfoHash, Promise<void>>()
+  const running = new Map<string, Promise<void>>()
 
   const tell = () => parts.onDamage(damageTextOf(damage, clock.now()))
   const mend = (infoHash: InfoHash, pieces: readonly number[] | 'unknown') =>
@@ -77,10 +77,11 @@ export async function startScrub(
     log.warn('payload is damaged', { infoHash, pieces: wrong === 'unknown' ? 'its size' : wrong.join(' ') })
     await mend(infoHash, wrong)
   }
-  /** One check of each holding at a time. */
+  /** One check of each holding at a time; somebody who waits does not wait for an idle one. */
   const checkOnce = (infoHash: InfoHash, isIdle: boolean): Promise<void> => {
-    const checking = running.get(infoHash) ?? check(infoHash, isIdle).finally(() => running.delete(infoHash))
-    running.set(infoHash, checking)
+    const key = `${infoHash} ${isIdle ? 'idle' : 'at once'}`
+    const checking = running.get(key) ?? check(infoHash, isIdle).finally(() => running.delete(key))
+    running.set(key, checking)
     return checking
   }
   /** A payload that cannot be checked is tried once in a round, and keeps no other from its turn. */
