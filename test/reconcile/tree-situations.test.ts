@@ -167,3 +167,13 @@ async function world(t: Test) {
       }),
   }
 }
+
+t.test('files have the time of their installation, so that a page of a new version is newer', async (t) => {
+  const { ensure, build, opt } = await world(t)
+  const startedMs = Date.now()
+  await ensure(stepOf('install', await build('1.0', { files: { page: 'one' } })))
+  t.ok((await fs.stat(`${opt}/current/page`)).mtimeMs > startedMs - 60_000)
+  const { mtimeMs } = await fs.stat(`${opt}/current/page`)
+  await ensure(stepOf('upgrade', await build('2.0', { files: { page: 'two' } }), { from: '1.0' }))
+  t.ok((await fs.stat(`${opt}/current/page`)).mtimeMs > mtimeMs)
+})

@@ -184,9 +184,11 @@ t.test('a foreign mode, a link that points elsewhere and a setuid bit are drift'
 t.test('a change that keeps size and time is found by a full look', async (t) => {
   const { ensure, build, look, opt } = await treeWorld(t)
   await ensure(stepOf('install', await build('1.0')))
-  const { mtime } = await fs.stat(`${opt}/current/lib/a`)
+  const { mtimeMs } = await fs.stat(`${opt}/current/lib/a`)
   await fs.writeFile(`${opt}/current/lib/a`, 'b')
-  await fs.utimes(`${opt}/current/lib/a`, mtime, mtime)
+  // In the middle of that millisecond, which no rounding leaves.
+  const mtimeS = (Math.trunc(mtimeMs) + 0.5) / 1000
+  await fs.utimes(`${opt}/current/lib/a`, mtimeS, mtimeS)
   t.match(await look('quick'), { state: 'whole' })
   t.match(await look('full'), { state: 'drifted', found: 'changed lib/a' })
   await fs.writeFile(`${opt}/current/lib/a`, 'a')

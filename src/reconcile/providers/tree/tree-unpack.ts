@@ -66,6 +66,8 @@ async function extract({
     strict: true,
     preserveOwner: false,
     dmode: 0o755,
+    // The times in the tar are all 1970, and a web server would take versions of a page for the same.
+    noMtime: true,
     filter(_path, entry) {
       judged.add(entry)
       // After a refusal, the tar is read to its end and nothing more of it is written.
