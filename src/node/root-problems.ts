@@ -14,9 +14,11 @@ function clockProblems(fleet: Pick<Fleet, 'clockDoubt'>): string[] {
   if (doubt === null) return []
   const { machine, signing, agree, voices } = doubt
   const time = (at: number) => new Date(at).toISOString()
+  // With two clocks there is no majority.
+  const which = voices === 1 && agree === 0 ? ', and nothing says which of the two clocks is wrong' : ''
   return [
     `the clock of this machine says ${time(machine)}, and the root signs at ${time(signing)}, which continues its ` +
-      `last signed time; ${agree} of ${voices} children agree with the clock. If the clock is right: banyan doctor --fix`,
+      `last signed time; ${agree} of ${voices} children agree with the clock${which}. If the clock is right: banyan doctor --fix`,
   ]
 }
 

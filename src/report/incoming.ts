@@ -182,8 +182,14 @@ function sortGenuine(
     case 'replayed': {
       // Of two machines with one home, the one whose clock is behind has the lower counters.
       if (machinesAt(knowledgeNow(node)?.sightings, now).length > 0) break
-      const newest = knowledgeNow(node)?.counter
-      const reason = `report ${counter} of ${node} is not newer than ${newest}`
+      const newest = knowledgeNow(node)
+      // The node made this one later: its disk was put back. A replay is older.
+      if (newest !== undefined && report.at > newest.at) {
+        const reason = `its counter fell from ${newest.counter} to ${counter}: was its disk put back to an earlier state?`
+        refuse(sorted, { index, node, reason, retry: 'later', isAttack: false })
+        break
+      }
+      const reason = `report ${counter} of ${node} is not newer than ${newest?.counter}`
       addAttack(sorted, 'report-replayed', reason)
       refuse(sorted, { index, node, reason, retry: 'never', isAttack: true })
       break

@@ -83,6 +83,16 @@ t.test('a replayed report changes nothing, and the child that handed it over is 
   t.equal(inbox.knowledgeOf('x')?.counter, 5)
 })
 
+t.test('a counter that fell because a disk was put back is refused with the reason, and is no attack', async (t) => {
+  const inbox = await emptyInbox()
+  await inbox.accept(batchWith(reportOf('x', 50, { at: now - 1000 })), 'a')
+  const { accepted, attacks, refused } = await inbox.accept(batchWith(reportOf('x', 40, { at: now - 10 })), 'a')
+  t.same([accepted, attacks], [[], []])
+  t.match(refused, [{ node: 'x', reason: /counter fell from 50 to 40/, retry: 'later' }])
+  t.equal((await inbox.accept(batchWith(reportOf('x', 50, { at: now - 1000 })), 'a')).attacks.length, 0)
+  t.equal((await inbox.accept(batchWith(reportOf('x', 51, { at: now })), 'a')).accepted.length, 1, 'until it is above')
+})
+
 t.test("a report that waited in a dead staging server while its node moved on is nobody's attack", async (t) => {
   const inbox = await emptyInbox()
   await inbox.accept(batchWith(reportOf('x', 5, { parent: 'b' })), 'b')
