@@ -88,7 +88,7 @@ export function startTracker(parts: TrackerParts): Tracker {
     onRelieved: (infoHash, node) => parts.onRelieved?.(infoHash, node),
     onElected: (infoHash, node) => parts.onElected?.(infoHash, node),
   })
-  const objectGateways = createObjectGateways({ table })
+  const objectGateways = createObjectGateways({ table, standings })
   let timer: Timer | undefined
 
   const changing = <T>(change: () => T): T => {

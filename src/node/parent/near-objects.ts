@@ -2,13 +2,13 @@
 // answers. What it sends is worth as much as what anybody sends: its digest decides.
 
 import { addressInUrl } from '../../model/address.ts'
-import { BoundedMap } from '../../model/bounded-map.ts'
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { NodeName } from '../../model/names.ts'
 import { asSibling } from '../../model/wire/object-frames.ts'
 import { identityOf } from '../../trust/identity.ts'
 import type { Clock, Http, Timer, TlsIdentity } from '../../world/world.ts'
+import { createFailures, patienceAt, type Said } from './near-patience.ts'
 import type { ParentCalls } from './parent-calls.ts'
 
 /** A node at this node's own site, and its control port. */
@@ -36,6 +36,8 @@ export interface NearObjects {
   set(near: NearNode | null, told?: NearWords): void
   /** The sibling to ask; undefined if the parent is to be asked. */
   sibling(): NearSibling | undefined
+  /** As `sibling`. After a failure the tracker has a moment to name another one. */
+  next(): Promise<NearSibling | undefined>
   /** See `Upstream.brings`. */
   brings(): AbortSignal | undefined
 }
@@ -47,8 +49,6 @@ export interface NearSibling {
   left: AbortSignal
   /** The sibling does not answer, or not with what was asked for: it is left alone for a while. */
   failed(): void
-  /** Resolves once the tracker has named another one, or nobody, or has been silent for a while. */
-  replaced(): Promise<void>
   /**
    * The sibling says that it asks a sibling itself. Resolves once another one is named, or after a
    * while.
@@ -63,11 +63,6 @@ interface NearParts {
   tls: () => TlsIdentity
   monotonicMs: () => number
   after: Clock['after']
-}
-
-interface Said {
-  isFetching: boolean
-  atMs: number
 }
 
 /** A sibling, from when it was named until another one is, or none, or it fails. */
@@ -92,6 +87,24 @@ export function createNearObjects(parts: NearParts): NearObjects {
     if (tenure.end.signal.aborted) tenure = { ...tenure, end: new AbortController() }
     return tenure
   }
+  const sibling = (): NearSibling | undefined => {
+    const asked = current()
+    if (asked === undefined) return undefined
+    const { end } = asked
+    const failed = () => {
+      if (end.signal.aborted) return
+      failures.add(placeOf(asked.near))
+      end.abort()
+      asked.told?.failed()
+    }
+    const elsewhere = () => {
+      asked.told?.asks()
+      return aWhile(parts, end.signal)
+    }
+    const waiting = () => waitFor(asked, parts.monotonicMs)
+    const ask = askerOf(parts, asked, failures.met)
+    return { ask, left: end.signal, failed, elsewhere, waiting }
+  }
   return {
     set: (next, told) => {
       const { fetching } = next ?? {}
@@ -107,26 +120,13 @@ export function createNearObjects(parts: NearParts): NearObjects {
       naming.abort()
       naming = new AbortController()
     },
-    sibling: () => {
-      const asked = current()
-      if (asked === undefined) return undefined
-      const { end } = asked
-      const failed = () => {
-        if (end.signal.aborted) return
-        failures.add(placeOf(asked.near))
-        end.abort()
-        asked.told?.failed()
+    sibling,
+    next: async () => {
+      const isLearning = () => parts.monotonicMs() - failures.lastMs() < limits.nearLearnsMs
+      if (tenure !== null && current() === undefined && !failures.isCutOff() && isLearning()) {
+        await aWhile(parts, naming.signal)
       }
-      const elsewhere = () => {
-        asked.told?.asks()
-        return aWhile(parts, end.signal)
-      }
-      const replaced = async () => {
-        if (current() === undefined && !failures.isCutOff()) await aWhile(parts, naming.signal)
-      }
-      const waiting = () => waitFor(asked, parts.monotonicMs)
-      const ask = askerOf(parts, asked, failures.met)
-      return { ask, left: end.signal, failed, replaced, elsewhere, waiting }
+      return sibling()
     },
     brings: () => {
       if (current() !== undefined) return undefined
@@ -134,46 +134,6 @@ export function createNearObjects(parts: NearParts): NearObjects {
       return bringing.signal
     },
   }
-}
-
-/** Which siblings have failed lately, by place. */
-function createFailures(monotonicMs: () => number) {
-  const atMs = new BoundedMap<string, number>(limits.unreachedMax)
-  let metAtMs = Number.NEGATIVE_INFINITY
-  const isCutOff = () => {
-    const sinceMs = Math.max(metAtMs, monotonicMs() - limits.nearObjectsRestMs)
-    return [...atMs.values()].filter((each) => each > sinceMs).length >= limits.nearUnreachedMax
-  }
-  return {
-    add: (place: string) => void atMs.set(place, monotonicMs()),
-    /** A sibling has answered. */
-    met: () => {
-      metAtMs = monotonicMs()
-    },
-    isCutOff,
-    rests: (place: string) => {
-      const failedAtMs = atMs.get(place) ?? Number.NEGATIVE_INFINITY
-      return failedAtMs > monotonicMs() - limits.nearObjectsRestMs || isCutOff()
-    },
-  }
-}
-
-/** Whether the sibling is to be left, and whether the parent is to be asked about it. */
-type Patience = 'wait' | 'ask' | 'leave'
-
-/**
- * Pure. `sinceMs` is when the wait began, `signMs` when the parent last said that it gives objects to
- * the sibling.
- */
-export function patienceAt(
-  nowMs: number,
-  { sinceMs, signMs, said }: { sinceMs: number; signMs: number; said: Said | undefined },
-): Patience {
-  if (nowMs - sinceMs >= limits.nearLongestMs || nowMs - signMs >= limits.nearSilentMs) return 'leave'
-  const isIdle = said !== undefined && !said.isFetching && said.atMs - sinceMs >= limits.nearDoubtMs
-  if (isIdle) return 'leave'
-  const heardMs = Math.max(sinceMs, said?.atMs ?? sinceMs)
-  return nowMs - heardMs >= limits.nearDoubtMs ? 'ask' : 'wait'
 }
 
 function waitFor(tenure: Tenure, monotonicMs: () => number): ReturnType<NearSibling['waiting']> {

@@ -3,7 +3,8 @@
 import t from 'tap'
 import { Failure } from '../../../src/model/failure.ts'
 import { limits } from '../../../src/model/limits.ts'
-import { createNearObjects, type NearNode, patienceAt } from '../../../src/node/parent/near-objects.ts'
+import { createNearObjects, type NearNode } from '../../../src/node/parent/near-objects.ts'
+import { patienceAt } from '../../../src/node/parent/near-patience.ts'
 import { createObjectCalls } from '../../../src/node/parent/object-calls.ts'
 import { sha256Of } from '../../../src/world/objects.ts'
 import type { Http, TlsIdentity } from '../../../src/world/world.ts'
@@ -62,21 +63,22 @@ t.test('a node that meets none of many siblings asks its parent', async (t) => {
 
 t.test('when a sibling fails the tracker is given a moment to name the next one', async (t) => {
   const { simulation, named, near } = stage()
-  const first = named(sibling('a'))
-  first?.failed()
-  let isReplaced = false
-  void first?.replaced().then(() => {
-    isReplaced = true
+  named(sibling('a'))?.failed()
+  let isNamed = false
+  const next = near.next().then((found) => {
+    isNamed = true
+    return found
   })
   named(sibling('a'))
   await simulation.run({ forMs: 1 })
-  t.notOk(isReplaced, 'a handout that was under way still names it')
+  t.notOk(isNamed, 'a handout that was under way still names it')
   named(sibling('b'))
-  await simulation.until(() => isReplaced, { withinMs: 1 })
-  const second = near.sibling()
-  second?.failed()
-  await simulation.until(second?.replaced() ?? Promise.reject(), { withinMs: limits.nearLearnsMs + 1 })
-  t.equal(near.sibling(), undefined, 'silence: the parent is asked')
+  t.ok(await simulation.until(next, { withinMs: 1 }))
+  near.sibling()?.failed()
+  t.equal(await simulation.until(near.next(), { withinMs: limits.nearLearnsMs + 1 }), undefined, 'silence')
+  t.equal(await simulation.until(near.next(), { withinMs: 1 }), undefined, 'then the parent is asked at once')
+  near.set(null)
+  t.equal(await simulation.until(near.next(), { withinMs: 1 }), undefined)
 })
 
 const object = new Uint8Array(Buffer.alloc(300_000, 'tool'))
@@ -112,7 +114,9 @@ async function waiting(isFetching: boolean | undefined, comesAtMs = Number.POSIT
     events.push('parent')
     return { status: 200, body: object, certificate }
   }
-  await simulation.until(createObjectCalls({ ask, near })([digest], 1), { withinMs: 3600_000 })
+  await simulation.until(createObjectCalls({ ask, near, monotonicMs: clock.monotonicMs })([digest], 1), {
+    withinMs: 3600_000,
+  })
   return { tookMs: sinceMs(), events }
 }
 
@@ -180,7 +184,7 @@ t.test('a sibling that sends drops is left, and one that is slow is not', async 
       const from = Number(/from=(\d+)/.exec(path)?.[1] ?? 0)
       return { status: 200, body: object.subarray(from), certificate }
     }
-    const [came] = await simulation.until(createObjectCalls({ ask, near })([digest], 1))
+    const [came] = await simulation.until(createObjectCalls({ ask, near, monotonicMs: clock.monotonicMs })([digest], 1))
     t.same(came === undefined || came === 'failed' ? came : sha256Of(came), digest)
     t.equal(failures, isLeft ? 1 : 0, `${bytesPerSecond} bytes a second`)
   }
