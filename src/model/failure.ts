@@ -50,7 +50,9 @@ export class Failure extends Error {
 
 /** The message of anything that was thrown, for logs and reports. */
 export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown)
+  if (thrown instanceof Error) return thrown.message
+  // An object that somebody else wrote may have a `toString` that is no function.
+  return typeof thrown === 'object' ? Object.prototype.toString.call(thrown) : String(thrown)
 }
 
 /** Whether a failure may come from a disk of this machine. */

@@ -208,11 +208,15 @@ function wordsOf(clause: string): string[] {
     })
 }
 
+/** Brackets within brackets that are read. People write two or three; each takes room on the stack. */
+const richDepthMax = 64
+
 /**
  * Asks `isThere` for every part, so that the caller sees all names. Undefined if the words cannot
  * be read.
  */
-function richly(words: string[], isThere: (text: string) => boolean): boolean | undefined {
+function richly(words: string[], isThere: (text: string) => boolean, depth = richDepthMax): boolean | undefined {
+  if (depth === 0) return undefined
   const [first] = words
   if (first === undefined) return undefined
   if (first !== '(') {
@@ -220,9 +224,9 @@ function richly(words: string[], isThere: (text: string) => boolean): boolean | 
     return isThere(words.splice(0, end < 0 ? words.length : end).join(' '))
   }
   words.shift()
-  let holds = richly(words, isThere)
+  let holds = richly(words, isThere, depth - 1)
   for (let word = words.shift(); word !== ')'; word = words.shift()) {
-    const next = word !== undefined && operators.has(word) ? richly(words, isThere) : undefined
+    const next = word !== undefined && operators.has(word) ? richly(words, isThere, depth - 1) : undefined
     if (word === undefined || holds === undefined || next === undefined) return undefined
     if (word === 'or') holds = holds || next
     else if (word === 'and' || word === 'with') holds = holds && next
@@ -230,7 +234,7 @@ function richly(words: string[], isThere: (text: string) => boolean): boolean | 
       const applies = word === 'if' ? next : !next
       const hasElse = words[0] === 'else'
       if (hasElse) words.shift()
-      const otherwise = hasElse ? richly(words, isThere) : true
+      const otherwise = hasElse ? richly(words, isThere, depth - 1) : true
       if (otherwise === undefined) return undefined
       holds = applies ? holds : otherwise
     }

@@ -18,8 +18,7 @@ export function parserOf<S extends v.GenericSchema>(schema: S): Parser<v.InferOu
     if (!result.success) {
       const issue = result.issues[0]
       const path = v.getDotPath(issue)
-      // The message may quote the input, however long that is.
-      const message = `${path === null ? '' : `${path}: `}${issue.message}`.slice(0, limits.reportTextMaxChars)
+      const message = cut(`${path === null ? '' : `${path}: `}${issue.message}`)
       throw new Failure('bad-input', `${where}: ${message}`)
     }
     const list = misplacedListIn?.(input)
@@ -27,6 +26,16 @@ export function parserOf<S extends v.GenericSchema>(schema: S): Parser<v.InferOu
     const place = list.length === 0 ? '' : `${list.join('.')}: `
     throw new Failure('bad-input', `${where}: ${place}expected keys and values, got a list`)
   }
+}
+
+/** What a schema has against a value: the first thing, for a message. */
+export function whyNot(issues: readonly [v.BaseIssue<unknown>, ...v.BaseIssue<unknown>[]]): string {
+  return cut(issues[0].message)
+}
+
+/** The message of a schema may quote the input, however long that is. */
+function cut(message: string): string {
+  return message.slice(0, limits.reportTextMaxChars)
 }
 
 /**

@@ -39,6 +39,9 @@ const plainSchema = v.strictObject({
 export const parentUrlSchema = v.pipe(
   lineSchema,
   v.check((text) => {
+    // The URL parser also takes blanks before, `https:NAME@ADDRESS` and backslashes. A name that only
+    // the parser sees would not be taken out of the text.
+    if (!/^https:\/\/[^\s/\\]+\/?$/i.test(text)) return false
     const url = URL.canParse(text) ? new URL(text) : undefined
     if (url?.protocol !== 'https:' || url.pathname !== '/' || url.search !== '' || url.password !== '') return false
     return url.username === '' || v.is(nodeNameSchema, url.username)

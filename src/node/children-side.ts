@@ -5,7 +5,9 @@ import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName } from '../model/names.ts'
 import { aheadText } from '../trust/versions-heard.ts'
 import { keptFor } from '../work/kept-for.ts'
+import { askedOfChildren } from './children/asked-of-children.ts'
 import { createChildWants } from './children/child-wants.ts'
+import type { LostObjects } from './children/lost-objects.ts'
 import { type Serving, startServing } from './children/serving.ts'
 import { startUnkeptWords } from './children/unkept-words.ts'
 import type { Jobs } from './effects/jobs.ts'
@@ -25,7 +27,13 @@ export interface ChildrenSide {
 /** Throws `conflict` if the control port is taken. */
 export async function startChildrenSide(
   parts: NodeParts,
-  { uplink, self, parentSide, jobs }: { uplink: Uplink; self: Self; parentSide: ParentSide; jobs: Jobs },
+  {
+    uplink,
+    self,
+    parentSide,
+    jobs,
+    lost,
+  }: { uplink: Uplink; self: Self; parentSide: ParentSide; jobs: Jobs; lost: LostObjects | null },
 ): Promise<ChildrenSide> {
   const { world, settings, trust } = parts
   const { clock, disk } = world
@@ -61,14 +69,17 @@ export async function startChildrenSide(
     held: jobs.holding.held,
     clockHeard: (node, at) => parts.root?.fleet.clockHeard(node, at),
     versionHeard: versionsHeardBy(parts),
+    ...(parts.root && lost && { lost: askedOfChildren(lost, parts.root.fleet.metadata) }),
     revocations: parts.revocations,
     revokedHeard: (node, digest) => parts.root?.fleet.revokedHeard(node, digest),
     // Any node may ask, and the metrics of a large subtree are much work.
     metrics: keptFor({ clock, ms: limits.metricsKeptMs }, metrics),
   })
   self.ports.control = serving.controlPort
+  lost?.onAsk(() => serving.tellChildren(limits.lostChildrenAskedMax))
   self.children.has = serving.isChild
   const stop = async () => {
+    lost?.stop()
     unkept.stop()
     await serving.stop()
   }

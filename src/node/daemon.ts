@@ -13,6 +13,7 @@ import type { Root } from '../release/root.ts'
 import type { Inbox } from '../report/inbox.ts'
 import type { Swarm } from '../swarm/swarm.ts'
 import { background } from '../work/background.ts'
+import { createLostObjects, type LostObjects } from './children/lost-objects.ts'
 import { type ChildrenSide, startChildrenSide } from './children-side.ts'
 import { type AppliedOutcomes, createAppliedOutcomes } from './disk/applied-outcomes.ts'
 import { watchDatabase } from './disk/database-incident.ts'
@@ -120,18 +121,21 @@ async function startStages(parts: NodeParts, started: Started): Promise<Omit<Run
     return stage
   }
   const uplink = await uplinkOf(parts, (failure) => self.onAttack(attackOfWrongParent(failure)))
-  const self = next(await startSelf(parts, uplink))
+  const lost = parts.root === null ? null : createLostObjects(parts.world.clock)
+  const self = next(await startSelf(parts, uplink, lost))
   const parentSide = next(await startParentSide(parts, uplink, self))
   const { machine, store, world } = parts
   const { clock, log } = world
   const { state, dispatch } = self.live
   const appliedOutcomes = createAppliedOutcomes({ machine, store, clock, log, state, dispatch })
   const jobs = next(startOwnJobs(parts, { uplink, self, parentSide, appliedOutcomes }))
-  const childrenSide = next(await startChildrenSide(parts, { uplink, self, parentSide, jobs }))
+  const childrenSide = next(await startChildrenSide(parts, { uplink, self, parentSide, jobs, lost }))
   let root: Root | null = null
   await begin(parts, { self, parentSide, jobs, childrenSide, appliedOutcomes }, () => root?.rollouts ?? null)
   // After the beginning: seeding thousands of packages takes a while, and children ask meanwhile.
-  if (parts.root) root = next(await startRoot(parts, parts.root, { self, parentSide, jobs, childrenSide }))
+  if (parts.root && lost) {
+    root = next(await startRoot(parts, parts.root, { self, parentSide, jobs, childrenSide, lost }))
+  }
   next(startNews(parts, { uplink, self, refreshed: jobs.loading.refreshed }))
   return runningNode({ self, parentSide, jobs, childrenSide, root })
 }
@@ -197,7 +201,13 @@ function startOwnJobs(
 async function startRoot(
   { world, store, objects, trust, home }: NodeParts,
   root: NonNullable<NodeParts['root']>,
-  { self, parentSide, jobs, childrenSide }: Omit<Stages, 'uplink' | 'appliedOutcomes' | 'root'>,
+  {
+    self,
+    parentSide,
+    jobs,
+    childrenSide,
+    lost,
+  }: Omit<Stages, 'uplink' | 'appliedOutcomes' | 'root'> & { lost: LostObjects },
 ): Promise<Root> {
   const release = await import('../release/root.ts')
   const { clock, log, disk } = world
@@ -205,6 +215,7 @@ async function startRoot(
   return await release.startRoot({
     ...root,
     ...{ trust, swarm, source, clock, log, store, objects, disk, inbox: parentSide.inbox },
+    lost,
     policyFile: home.policy,
     refresh: jobs.loading.refreshed,
     warmUp: () => {
@@ -218,7 +229,7 @@ async function startRoot(
  * root's rollouts start later, so `rollouts` is asked at each effect.
  */
 async function begin(
-  { world, store, trust, identity }: NodeParts,
+  { world, store, trust, identity, revocations }: NodeParts,
   stages: Omit<Stages, 'uplink' | 'root'>,
   rollouts: () => Rollouts | null,
 ): Promise<void> {
@@ -243,6 +254,7 @@ async function begin(
   if (trusted !== undefined) live.dispatch({ kind: 'refreshed', trusted })
   const collectFacts = async () => live.dispatch({ kind: 'facts-collected', facts: await facts.collect() })
   watchDatabase(store, { clock, dispatch: live.dispatch })
+  live.dispatch({ kind: 'revocations-looked', problem: revocations.damage })
   background('finish earlier applies', log, appliedOutcomes.finishEarlier())
   background('collect facts', log, collectFacts())
 }

@@ -74,7 +74,7 @@ export function answerHandlers(parts: LocalApiParts): AnswerHandlers {
       await parts.identity.take(keyId)
       return { name: node.state().name, keyId }
     },
-    'POST /recover': async () => ({ recovered: await rootOf(parts).fleet.recover() }),
+    'POST /recover': async () => ({ recovered: await rootOf(parts).releasing.recover() }),
     'POST /clock/confirm': async () => {
       const { fleet } = rootOf(parts)
       const wasInDoubt = fleet.clockDoubt() !== null

@@ -7,6 +7,7 @@ import type { NodeParts } from './node-parts.ts'
 import { type Announcer, startAnnouncer } from './parent/announcer.ts'
 import { startClonesWatch } from './parent/clones.ts'
 import { createDialGuard } from './parent/dial-guard.ts'
+import { createLostExchange } from './parent/lost-exchange.ts'
 import { startRenewal } from './parent/renewal.ts'
 import { type Reports, startReports } from './parent/reports.ts'
 import { createRevokedExchange } from './parent/revoked-exchange.ts'
@@ -102,6 +103,7 @@ export function startNews(
   const { clock, random, log } = parts.world
   const { dispatch } = self.live
   const exchange = createRevokedExchange({ uplink, revocations: parts.revocations, log })
+  const lostExchange = createLostExchange({ uplink, objects: parts.objects, trust: parts.trust, log })
   parts.revocations.onAdded((added) => {
     for (const { node } of added) log.info('a key was turned away', { node })
     dispatch({ kind: 'revocations-learned' })
@@ -125,6 +127,7 @@ export function startNews(
         onAnswered: (parent) => {
           dispatch({ kind: 'parent-answered', parent })
           exchange.look()
+          lostExchange.look()
         },
         onLost: (failure) => dispatch({ kind: 'parent-lost', failure, at: clock.now() }),
       })
@@ -132,6 +135,7 @@ export function startNews(
     async stop() {
       await watcher?.stop()
       await exchange.stop()
+      await lostExchange.stop()
       renewal.stop()
     },
   }

@@ -13,6 +13,7 @@ import type { Swarm } from '../swarm/swarm.ts'
 import type { Trust } from '../trust/trust-store.ts'
 import { createFewLines } from '../work/few-lines.ts'
 import { type Bandwidth, startBandwidth } from './bandwidth.ts'
+import { fromChildren, type LostObjects } from './children/lost-objects.ts'
 import { createLiveSettings, type LiveSettings } from './live-settings.ts'
 import type { NodeParts } from './node-parts.ts'
 import type { Uplink } from './parent/uplink.ts'
@@ -39,7 +40,7 @@ export interface Self {
 }
 
 /** If the swarm does not start, nothing of it runs. Events of the swarm wait until `live.begin`. */
-export async function startSelf(parts: NodeParts, uplink: Uplink): Promise<Self> {
+export async function startSelf(parts: NodeParts, uplink: Uplink, lost: LostObjects | null): Promise<Self> {
   const { clock, log } = parts.world
   const { name, labels, site = null, checkInterval } = parts.settings
   const checkIntervalMs = msOfDuration(checkInterval ?? limits.checkIntervalMs)
@@ -56,7 +57,8 @@ export async function startSelf(parts: NodeParts, uplink: Uplink): Promise<Self>
   const liveSettings = createLiveSettings({ ...parts, state, clock, log })
   const named = namedNow(parts.trust, state)
   const source = createObjectSource({
-    ...{ clock, log, uplink, named, onAttack },
+    ...{ clock, log, named, onAttack },
+    uplink: lost === null ? uplink : { ...uplink, objects: fromChildren(lost, named.has) },
     objects: parts.objects,
     folder: parts.home.objects,
   })

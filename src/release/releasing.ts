@@ -9,15 +9,23 @@ import type { Fleet } from '../trust/fleet.ts'
 import type { Clock, Disk, Log } from '../world/world.ts'
 import { type DraftParts, draftOfPolicy, draftOfRollback } from './drafts.ts'
 import { type PlannedRelease, type PlanningParts, planDraft } from './planning.ts'
+import { type Recovered, type RecoveringParts, recover } from './recovering.ts'
 import { changesBetween, type HistoryEntry, historyOf, type RevisionChanges } from './revision-changes.ts'
 import { createRevisions } from './revisions.ts'
 import { damageWarnings, type SeedingParts, seed, seedPublished } from './seeding.ts'
 import { type Released, type ReleaseOptions, type SigningParts, signDraft } from './signing.ts'
 import { startTimestampRenewal } from './timestamp-renewal.ts'
 
-export interface ReleaseParts extends SigningParts, PlanningParts, SeedingParts, Omit<DraftParts, 'revisions'> {
+export interface ReleaseParts
+  extends SigningParts,
+    PlanningParts,
+    SeedingParts,
+    RecoveringParts,
+    Omit<DraftParts, 'revisions'> {
   fleet: Fleet
   repository: Repository
+  swarm: SeedingParts['swarm']
+  objects: RecoveringParts['objects'] & SigningParts['objects']
   source: ObjectSource
   disk: Disk
   clock: Clock
@@ -43,6 +51,11 @@ export interface Releasing {
    * it is.
    */
   rollback(options: ReleaseOptions & { revision: number }): Promise<Released>
+  /**
+   * Goes on above what the fleet has seen of a root that was restored from an older copy; see
+   * recovering.ts.
+   */
+  recover(): Promise<Recovered | null>
   /** The released revisions, newest first, at most `limits.historyMax`. */
   history(): Promise<HistoryEntry[]>
   /** How revision `to` differs from revision `from`. Throws `not-found`. */
@@ -90,6 +103,7 @@ export async function startReleasing(parts: ReleaseParts): Promise<Releasing> {
         const draft = await draftOfRollback(drafting, options.revision, options.message)
         return withDamage(await signDraft(parts, draft, options))
       }),
+    recover: () => inTurn(() => recover(parts)),
     async history() {
       const found = await revisions.list(limits.historyMax + 1)
       return historyOf(found.slice(0, limits.historyMax), found[limits.historyMax] ?? null)

@@ -21,10 +21,20 @@ export function createRevisions(parts: {
   trustedRevision: () => Sha256 | undefined
 }): Revisions {
   const load = (digest: Sha256) => needRevision(parts.source, digest)
+  /** A root that was restored from an older copy may lack revisions between that and the newest. */
+  const loadIfThere = async (digest: Sha256) => {
+    try {
+      return await load(digest)
+    } catch (error) {
+      if (error instanceof Failure && error.code === 'not-found' && digest !== parts.trustedRevision()) return undefined
+      throw error
+    }
+  }
 
   async function* fromNewest(): AsyncIterable<Revision> {
     for (let digest = parts.trustedRevision(); digest !== undefined; ) {
-      const revision = await load(digest)
+      const revision: Revision | undefined = await loadIfThere(digest)
+      if (revision === undefined) return
       yield revision
       digest = revision.previous
     }

@@ -52,6 +52,13 @@ export async function startRoot(
           rollouts.look()
         }
       },
+      async recover() {
+        try {
+          return await releasing.recover()
+        } finally {
+          rollouts.look()
+        }
+      },
     },
     async stop() {
       releasing.stop()

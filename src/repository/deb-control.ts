@@ -6,6 +6,7 @@ import { limits } from '../model/limits.ts'
 import { archSchema, packageVersionSchema, publishedNameSchema } from '../model/names.ts'
 import { debNameOf, debVersionOf, problemOfDebVersion } from '../model/packages/deb.ts'
 import { parseTarget } from '../model/packages/target-schema.ts'
+import { whyNot } from '../model/parse.ts'
 import type { PackageDescription } from './taking.ts'
 
 const multiArchs = ['same', 'foreign', 'allowed'] as const
@@ -31,7 +32,7 @@ export function descriptionOfControl(text: string, path: string): PackageDescrip
     const value = required(name)
     const result = v.safeParse(schema, value)
     if (result.success) return result.output
-    const message = lowerFirst(result.issues[0].message)
+    const message = lowerFirst(whyNot(result.issues))
     throw new Failure('bad-input', `${path}: ${name} ${JSON.stringify(value.slice(0, 80))}: ${message}`)
   }
   const version = checked(packageVersionSchema, 'Version')
@@ -80,7 +81,7 @@ function fieldsOf(text: string, path: string): Map<string, string> {
     const [, name, value] = /^([^\s:#-][^\s:]*):(.*)$/.exec(line) ?? []
     if (name === undefined || value === undefined) throw badLine(path, line)
     last = name.toLowerCase()
-    if (fields.has(last)) throw new Failure('bad-input', `${path}: its control file has ${name} twice`)
+    if (fields.has(last)) throw new Failure('bad-input', `${path}: its control file has ${name.slice(0, 80)} twice`)
     fields.set(last, value.trim())
   }
   return fields

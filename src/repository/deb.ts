@@ -9,7 +9,7 @@ import { type ArMember, arMagic, arMembersOf, contentOfMember } from './ar.ts'
 import { descriptionOfControl } from './deb-control.ts'
 import { checkDpkgAgrees, contentBytesOf, controlTextByDpkg, type OpenDeb } from './deb-dpkg.ts'
 import { type StagedPayload, stageCopy } from './payload-file.ts'
-import { checkGiven, installedSizeOf, type Taken, type Taking } from './taking.ts'
+import { checkGiven, installedSizeOf, type PackageDescription, type Taken, type Taking } from './taking.ts'
 import { fileInTar } from './tar.ts'
 
 type Programs = Pick<Exec, 'run' | 'which'>
@@ -30,8 +30,7 @@ export async function takeDeb(exec: Programs, taking: Taking): Promise<Taken> {
   const staged = await open(payload.file, 'r')
   try {
     const deb = { exec, file: staged, staged: payload.file, path: taking.path, signal: taking.signal }
-    const { control, data } = await partsOf(staged, taking.path)
-    const described = descriptionOfControl(await controlTextOf(deb, control), taking.path)
+    const { described, control, data } = await describedDeb(deb)
     checkGiven(described, taking, 'a Debian package')
     const installedSize = installedSizeOf(described.installedSize, await contentBytesOf(deb, data), taking.path)
     await checkDpkgAgrees(deb, described)
@@ -40,6 +39,14 @@ export async function takeDeb(exec: Programs, taking: Taking): Promise<Taken> {
   } finally {
     await staged.close()
   }
+}
+
+/** What the control file says, and where control file and data are. */
+export async function describedDeb(
+  deb: OpenDeb,
+): Promise<{ described: PackageDescription; control: ArMember; data: ArMember }> {
+  const { control, data } = await partsOf(deb.file, deb.path)
+  return { described: descriptionOfControl(await controlTextOf(deb, control), deb.path), control, data }
 }
 
 async function partsOf(file: FileHandle, path: string): Promise<{ control: ArMember; data: ArMember }> {

@@ -4,7 +4,8 @@
 import * as v from 'valibot'
 import { Failure } from '../model/failure.ts'
 import type { Manifest } from '../model/manifest.ts'
-import { packageVersionSchema, publishedNameSchema } from '../model/names.ts'
+import { packageVersionSchema, publishedNameSchema, type Sha256 } from '../model/names.ts'
+import { whyNot } from '../model/parse.ts'
 import { sha256Of } from '../world/objects.ts'
 import { placeText } from './builds.ts'
 import type { Entries, Entry } from './entries.ts'
@@ -44,6 +45,22 @@ export async function publishOne(
   }
 }
 
+/** See `Repository.adopt`. */
+export async function adoptOne(
+  { clock, log }: Pick<RepositoryParts, 'clock' | 'log'>,
+  entries: Entries,
+  manifest: Sha256,
+  body: Manifest,
+): Promise<boolean> {
+  const before = entries.find(body)
+  if (before?.manifest === manifest) return false
+  checkFits(entries, body, manifest)
+  // Two manifests of one content: the one that was signed last counts.
+  await entries.add({ manifest, body, published: clock.now() })
+  log.info('package taken back', { name: body.name, version: body.version, arch: body.arch })
+  return true
+}
+
 export function publishedVersionOf({ manifest, body, published }: Entry): PublishedVersion {
   const { name, version, arch, kind, target, summary, depends, installedSize, payload } = body
   return {
@@ -62,7 +79,7 @@ function givenOf({ name, version }: PublishOptions): Taking['given'] {
 function checked(schema: v.GenericSchema<string>, text: string, option: string): string {
   const result = v.safeParse(schema, text)
   if (result.success) return result.output
-  throw new Failure('bad-input', `${option} ${JSON.stringify(text.slice(0, 80))}: ${result.issues[0].message}`)
+  throw new Failure('bad-input', `${option} ${JSON.stringify(text.slice(0, 80))}: ${whyNot(result.issues)}`)
 }
 
 async function store(

@@ -12,7 +12,7 @@ import { newestFirst } from './builds.ts'
 import { type Entry, openEntries } from './entries.ts'
 import { type Compiled, type CompileOptions, compilePolicy } from './policy.ts'
 import type { Published, PublishedVersion, PublishOptions, RepositoryParts } from './published.ts'
-import { publishedVersionOf, publishOne, stagingFileOf } from './publishing.ts'
+import { adoptOne, publishedVersionOf, publishOne, stagingFileOf } from './publishing.ts'
 
 export interface PackageSummary {
   name: PackageName
@@ -37,6 +37,12 @@ export interface Repository {
    * `conflict`, `too-large`, `no-space`, `stopped`, or `refused` while too many publications wait.
    */
   publish(path: string, options?: PublishOptions): Promise<Published>
+  /**
+   * Enters a build that this root had published before it was restored from an older copy. Its
+   * manifest is stored as an object already. False if the build is known; throws `conflict` if
+   * another build has its name, version and place.
+   */
+  adopt(manifest: Sha256, body: Manifest): Promise<boolean>
   /** Sorted by name. */
   packages(): Promise<PackageSummary[]>
   /** Every version of one package, newest first. Throws `not-found` with a hint. */
@@ -61,6 +67,8 @@ export async function openRepository(parts: RepositoryParts): Promise<Repository
 
   return {
     publish: (path, options = {}) => inTurn(() => publishOne(parts, entries, resolve(path), options), options.signal),
+
+    adopt: (manifest, body) => inTurn(() => adoptOne(parts, entries, manifest, body)),
 
     async packages() {
       const names = [...new Set(entries.all().map((entry) => entry.body.name))].sort()

@@ -6,6 +6,7 @@ import * as v from 'valibot'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import { packageVersionSchema, publishedNameSchema } from '../model/names.ts'
+import { whyNot } from '../model/parse.ts'
 import { archOfRpm, rpmVersionOf } from '../model/rpm.ts'
 import type { Exec } from '../world/world.ts'
 import { type StagedPayload, stageCopy } from './payload-file.ts'
@@ -128,7 +129,8 @@ function checkPayloadFormat(header: RpmHeader, path: string): void {
 
 const compressors = ['none', 'gzip', 'bzip2', 'lzma', 'xz', 'zstd']
 
-function descriptionOfRpm({ header, isSource, size }: RpmParts, path: string): PackageDescription {
+/** What the header says. Throws `bad-input` or `unsupported` naming `path`. */
+export function descriptionOfRpm({ header, isSource, size }: RpmParts, path: string): PackageDescription {
   if (isSource || header.number(tags.sourcePackage) !== undefined || header.text(tags.sourceRpm) === undefined) {
     throw new Failure('unsupported', `${path}: it is a source package`, {
       hint: 'build it, and publish what it is built into',
@@ -143,7 +145,7 @@ function descriptionOfRpm({ header, isSource, size }: RpmParts, path: string): P
   const checked = (schema: v.GenericSchema<string>, text: string, what: string): string => {
     const result = v.safeParse(schema, text)
     if (result.success) return result.output
-    throw new Failure('bad-input', `${path}: ${what} ${JSON.stringify(text.slice(0, 80))}: ${result.issues[0].message}`)
+    throw new Failure('bad-input', `${path}: ${what} ${JSON.stringify(text.slice(0, 80))}: ${whyNot(result.issues)}`)
   }
   const rpmArch = required(tags.arch, 'architecture')
   const arch = archOfRpm(rpmArch)

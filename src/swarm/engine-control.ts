@@ -56,7 +56,9 @@ export function createEngineControl(parts: {
   return {
     setPeers: (infoHash, peers) => {
       for (const peer of peers) if (peer.relation === 'sibling') siblings.handedOut(peer.node, placeOf(peer))
-      if (handouts.take(infoHash, peers)) dispatch({ kind: 'handed-out', infoHash, peers })
+      // The tracker is told of some that were dialled in vain, and hands out the others again.
+      const toDial = peers.filter(({ node, relation }) => relation === 'parent' || !siblings.isUnreached(node))
+      if (handouts.take(infoHash, toDial)) dispatch({ kind: 'handed-out', infoHash, peers: toDial })
     },
     part: (infoHash, node) => dispatch({ kind: 'part', infoHash, node }),
     setRates: (rates) => {

@@ -14,15 +14,21 @@ const report = (message: EngineReport) => {
   if (process.connected) send(message, undefined, {}, () => {})
 }
 leaveOutWaysOut()
-const { watchMemory } = await import('./engine/memory-watch.ts')
+const { endAfterTelling, watchMemory } = await import('./engine/memory-watch.ts')
 const { startEngineCore } = await import('./engine/core.ts')
+const end = (last: EngineReport, code: number) =>
+  endAfterTelling({
+    clock: systemClock,
+    tell: (told) => send(last, undefined, {}, told),
+    end: () => process.exit(code),
+  })
 const core = startEngineCore({
   clock: systemClock,
   random: systemRandom,
   report,
   onStopped: () => {
     // Messages leave in order: once this one has been sent, all before it have.
-    send({ kind: 'note', message: 'stopped', about: '' } satisfies EngineReport, undefined, {}, () => process.exit(0))
+    end({ kind: 'note', message: 'stopped', about: '' }, 0)
   },
 })
 process.on('disconnect', () => process.exit(0))
@@ -33,9 +39,7 @@ watchMemory({
   onTooMuch: (bytes) => {
     // What is written and recorded stays; the control side starts the next engine.
     const about = `${Math.round(bytes / 2 ** 20)} MiB`
-    send({ kind: 'note', message: 'too much memory', about } satisfies EngineReport, undefined, {}, () =>
-      process.exit(1),
-    )
+    end({ kind: 'note', message: 'too much memory', about }, 1)
   },
 })
 report({ kind: 'ready' })

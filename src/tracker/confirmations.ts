@@ -52,7 +52,11 @@ export function newlyConfirmed(swarm: ReadonlyMap<NodeName, Membership>, node: N
   })
 }
 
-/** Whether a child said a moment ago that it has the payload whole, and now that it has nothing of it. */
+/**
+ * Whether a child said a moment ago that it has the payload whole, and now that it has nothing of it.
+ * A disk may lose a payload; who says so of the same payload again and again is believed no more
+ * (tracker.ts).
+ */
 export function isContradiction(before: Membership | undefined, { have }: Pick<Membership, 'have'>): boolean {
   return before?.have === 'all' && have === 'none'
 }

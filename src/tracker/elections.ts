@@ -4,14 +4,15 @@
 import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName } from '../model/names.ts'
 import type { Share } from '../model/wire/announce.ts'
-import { type CircleState, circlesIn, type Grouping, groupingOf, inCircles, type Reaching } from './circles.ts'
+import { type CircleState, circlesIn, groupingOf, inCircles, type Reaching } from './circles.ts'
 import { confirmationsIn, newlyConfirmed } from './confirmations.ts'
 import { type SiteMember, type SiteNow, siteAfter, siteWithout } from './gateways.ts'
 import type { Member, Membership } from './memberships.ts'
 import { createSiteLinks } from './site-links.ts'
+import { createSiteStates, gatewaysIn, type SiteStates } from './site-states.ts'
 import type { Standings } from './standings.ts'
 import type { Table } from './table.ts'
-import { createThinLinks } from './thin-links.ts'
+import { type AnnouncedLink, createThinLinks } from './thin-links.ts'
 import { unkept } from './whole-claims.ts'
 
 export interface Elections {
@@ -78,8 +79,7 @@ export function createElections(parts: ElectionsParts): Elections {
     }
     const wanted = links.gatewaysFor(site)
     const parentBytes = parts.bytesOf(infoHash)
-    const payloads = Math.max(1, ...members.map(({ missing }) => missing))
-    const patienceMs = thin.patienceMs(site, payloads)
+    const patienceMs = thin.patienceMs(site, states.underWay(site))
     const { grouping: formerGrouping, turn = 0 } = states.last(infoHash, site) ?? {}
     const grouping = groupingOf(members, formerGrouping)
     const circles = circlesIn(members, grouping)
@@ -101,9 +101,7 @@ export function createElections(parts: ElectionsParts): Elections {
   return {
     announced: (member, infoHashes, nowMs) => {
       if (!member.isAcross) return
-      const { node, site } = member
-      const overLink = [...infoHashes].map((infoHash) => table.swarm(infoHash).get(node)?.overLinkGained ?? 0)
-      thin.announced({ site, node, nowMs, bytes: overLink.reduce((sum, each) => sum + each, 0) })
+      thin.announced(linkWordOf(member, infoHashes, nowMs, { ...parts, states }))
       const fromGateways = [...infoHashes].flatMap((infoHash) => {
         for (const sender of newlyConfirmed(table.swarm(infoHash), member.node)) standings.confirmed(sender)
         const grown = elect(infoHash, member, nowMs)
@@ -148,6 +146,38 @@ export function createElections(parts: ElectionsParts): Elections {
   }
 }
 
+/** What the announce of a child says of its site's link. */
+function linkWordOf(
+  { node, site }: Member,
+  infoHashes: Iterable<InfoHash>,
+  nowMs: number,
+  {
+    table,
+    standings,
+    states,
+    bytesOf,
+  }: Pick<ElectionsParts, 'table' | 'standings' | 'bytesOf'> & { states: SiteStates },
+): AnnouncedLink {
+  const own = [...infoHashes].flatMap((infoHash) => {
+    const membership = table.swarm(infoHash).get(node)
+    const isTaking = states.isGateway(infoHash, site, node)
+    return membership === undefined ? [] : [{ ...membership, isTaking, parentBytes: bytesOf(infoHash) }]
+  })
+  const bytes = own.reduce((sum, { overLinkGained }) => sum + overLinkGained, 0)
+  return { site, node, nowMs, bytes, isHungry: isHungry(own, nowMs), trust: standings.of(node, nowMs) }
+}
+
+/**
+ * Whether nothing but its link has held up a child: it takes a payload from this node, which has much
+ * more of it, and got nothing from siblings.
+ */
+function isHungry(own: readonly (Membership & { isTaking: boolean; parentBytes: number })[], nowMs: number): boolean {
+  const isFed = own.some(({ from }) => [...from.values()].some(({ grewMs, gained }) => grewMs === nowMs && gained > 0))
+  const lacks = ({ isTaking, have, bytes, parentBytes }: (typeof own)[number]) =>
+    isTaking && have !== 'all' && parentBytes >= bytes + limits.gatewayMeasureBytes
+  return !isFed && own.some(lacks)
+}
+
 /**
  * Where no child reaches another there are as many circles as children. So each time the circle of the
  * child that is concerned is decided, and some of the others in turn.
@@ -176,62 +206,12 @@ function growthOf(began: readonly CircleState[], after: readonly CircleState[]):
   return grown.length === 0 ? undefined : grown.reduce((sum, each) => sum + each, 0)
 }
 
-interface SiteStates {
-  of(infoHash: InfoHash, site: string): readonly CircleState[]
-  isGateway(infoHash: InfoHash, site: string, node: NodeName): boolean
-  last(infoHash: InfoHash, site: string): Decided | undefined
-  set(infoHash: InfoHash, site: string, decided: Omit<Decided, 'gateways'>): void
-  delete(infoHash: InfoHash, site: string): void
-  forget(infoHash: InfoHash): void
-}
-
-interface Decided {
-  circles: readonly CircleState[]
-  /** A site can have as many as children. */
-  gateways: ReadonlySet<NodeName>
-  grouping: Grouping
-  /** How many decisions there were. */
-  turn: number
-}
-
-/** The last decision about each site of each swarm. */
-function createSiteStates(table: Pick<Table, 'swarm'>): SiteStates {
-  const swarms = new Map<InfoHash, Map<string, Decided>>()
-  return {
-    of: (infoHash, site) => swarms.get(infoHash)?.get(site)?.circles ?? [],
-    isGateway: (infoHash, site, node) => swarms.get(infoHash)?.get(site)?.gateways.has(node) === true,
-    last: (infoHash, site) => swarms.get(infoHash)?.get(site),
-    set: (infoHash, site, decided) => {
-      const sites = swarms.get(infoHash) ?? new Map<string, Decided>()
-      swarms.set(infoHash, sites.set(site, { ...decided, gateways: gatewaysIn(decided.circles) }))
-      const members = table.swarm(infoHash)
-      if (sites.size <= members.size) return
-      // More sites than members: some sites have no members any longer.
-      const there = new Set([...members.values()].map(({ member }) => member.site))
-      for (const known of [...sites.keys()]) if (!there.has(known)) sites.delete(known)
-    },
-    delete: (infoHash, site) => {
-      swarms.get(infoHash)?.delete(site)
-    },
-    forget: (infoHash) => {
-      swarms.delete(infoHash)
-    },
-  }
-}
-
-/** In the order of the circles and of their elections. */
-function gatewaysIn(circles: readonly CircleState[]): ReadonlySet<NodeName> {
-  const gateways = new Set<NodeName>()
-  for (const { state } of circles) for (const { node } of state.gateways) gateways.add(node)
-  return gateways
-}
-
 function isAmong(circles: readonly CircleState[], node: NodeName): boolean {
   return circles.some(({ state }) => state.gateways.some((gateway) => gateway.node === node))
 }
 
-/** A member, as the deciders see it, and how many payloads it lacks. */
-type Elector = SiteMember & Reaching & Pick<Member, 'missing'>
+/** A member, as the deciders see it. */
+type Elector = SiteMember & Reaching
 
 /** The members of a site across a link. */
 function membersAt(
@@ -242,12 +222,12 @@ function membersAt(
   const there = [...swarm.values()].filter(({ member }) => member.site === site && member.isAcross)
   const { sentMs, senders, served } = confirmationsIn(there, nowMs)
   return there.map(({ member, have, bytes, grewMs, joined }) => {
-    const { node, unreached, isAlone, missing } = member
+    const { node, unreached, isAlone } = member
     const isLate = nowMs - member.lastSeenMs > member.intervalMs * limits.announceLateIntervals
     const word = {
       ...{ trust: standings.of(node, nowMs), isConfirmed: senders.has(node), isServed: served.has(node) },
       confirmedMs: sentMs.get(node) ?? Number.NEGATIVE_INFINITY,
     }
-    return { node, have, bytes, grewMs, joined, isOpen: member.port > 0, isLate, unreached, isAlone, missing, ...word }
+    return { node, have, bytes, grewMs, joined, isOpen: member.port > 0, isLate, unreached, isAlone, ...word }
   })
 }

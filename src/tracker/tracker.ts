@@ -6,6 +6,7 @@ import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { InfoHash, NodeName } from '../model/names.ts'
 import type { Handout } from '../model/wire/announce.ts'
+import { createAllowances } from '../work/allowances.ts'
 import type { Clock, Random, Timer } from '../world/world.ts'
 import { isContradiction } from './confirmations.ts'
 import { createElections, type Elections, type ElectionsParts } from './elections.ts'
@@ -73,6 +74,11 @@ export function startTracker(parts: TrackerParts): Tracker {
   const table = createTable()
   const wholes = createWholes()
   const standings = createStandings()
+  /** By child and payload. */
+  const losses = createAllowances({
+    ...{ monotonicMs: clock.monotonicMs, kept: limits.trackerMembersMax },
+    ...{ max: 1, everyMs: limits.payloadLostAgainMs },
+  })
   const { mayWant = () => true } = parts
   const wholeMembers = createWholeMembers({ table, wholes, lacks: () => self.lacks() })
   const unkept = (each: Unkept, nowMs: number) => {
@@ -120,7 +126,11 @@ export function startTracker(parts: TrackerParts): Tracker {
       const before = table.get(node)?.infoHashes ?? []
       const draw = Math.floor(random.fraction() * 2 ** 32)
       forgetSilent(nowMs)
-      const takenBack = announce.swarms.find((swarm) => isContradiction(table.swarm(swarm.infoHash).get(node), swarm))
+      const takenBack = announce.swarms.find((swarm) => {
+        const { infoHash, lost } = swarm
+        if (!isContradiction(table.swarm(infoHash).get(node), swarm)) return false
+        return lost !== true || !losses.take(`${node} ${infoHash}`)
+      })
       if (takenBack !== undefined) unkept({ kind: 'took-back', node, infoHash: takenBack.infoHash }, nowMs)
       const isKnown = announce.whole === undefined || wholes.take(node, announce.whole)
       if (wholes.isOverRoom(node)) unkept({ kind: 'too-many', node }, nowMs)

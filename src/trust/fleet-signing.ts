@@ -8,7 +8,17 @@ import type { Clock } from '../world/world.ts'
 import type { AuthorityClock } from './authority-clock.ts'
 import { type FleetDisk, readFloor, writeFloor } from './fleet-folder.ts'
 import type { OnlineKeys } from './metadata-signing.ts'
-import { type Change, endOf, isNews, type Publication, publicationAfter, writePublication } from './publications.ts'
+import { createProvenMetadata, type ProvenMetadata } from './proven-metadata.ts'
+import {
+  type Change,
+  endOf,
+  isNews,
+  type Publication,
+  publicationAfter,
+  publicationOf,
+  writePublication,
+} from './publications.ts'
+import type { Verified } from './tuf-client.ts'
 import { type Ahead, aheadText, createVersionsHeard, type VersionsHeard } from './versions-heard.ts'
 
 export interface FleetSigning {
@@ -21,6 +31,7 @@ export interface FleetSigning {
   timestamp(): { version: number; expires: Instant; renewAt: Instant }
   ahead(): Ahead | null
   versionHeard: VersionsHeard['heard']
+  metadata: Pick<ProvenMetadata, 'isWantedOf' | 'asked' | 'take'>
   recover(): Promise<Ahead | null>
   numberFloor(): number
 }
@@ -36,6 +47,7 @@ export async function openSigning(parts: {
   keys: OnlineKeys
   timestampLifetimeMs: number
   published: Publication
+  rootBytes: Uint8Array
 }): Promise<FleetSigning> {
   const { dir, folder, disk, time, keys, timestampLifetimeMs } = parts
   let { published } = parts
@@ -44,7 +56,24 @@ export async function openSigning(parts: {
   const versions = createVersionsHeard(parts.clock)
   /** Whether a person has recovered this root, and nothing was released since. */
   const isRecovered = () => above >= published.timestampFile.version
-  const ahead = () => (isRecovered() ? null : versions.ahead(published.timestampFile.version))
+  const signedVersion = () => published.timestampFile.version
+  const proven = createProvenMetadata({ rootBytes: parts.rootBytes, clock: parts.clock, signed: signedVersion })
+  const provenAhead = (): Ahead | null => {
+    const newest = proven.newest()
+    const signed = signedVersion()
+    if (newest === null) return null
+    return { version: newest.versions.timestamp, signed, ...versions.counts(signed), isProven: true }
+  }
+  const ahead = () => (isRecovered() ? null : (provenAhead() ?? versions.ahead(signedVersion())))
+  /** The fleet's newest metadata takes the place of what the copy had. */
+  const takeBack = async (newest: Verified) => {
+    above = Math.max(above, restoredFloor)
+    await writeFloor(dir, above, disk)
+    const next = publicationOf(newest)
+    await writePublication(folder, { before: undefined, next }, disk)
+    published = next
+    renewedAt = Math.min(next.signedAt, time.now())
+  }
 
   return {
     published: () => published,
@@ -68,10 +97,19 @@ export async function openSigning(parts: {
       return { version: published.timestampFile.version, expires, renewAt }
     },
     ahead,
-    versionHeard: versions.heard,
+    versionHeard(node, version) {
+      versions.heard(node, version)
+      proven.heard(node, version)
+    },
+    metadata: proven,
     async recover() {
       const found = ahead()
       if (found === null) return null
+      const newest = proven.newest()
+      if (newest !== null) {
+        await takeBack(newest)
+        return found
+      }
       await writeFloor(dir, found.version, disk)
       above = found.version
       return found
@@ -79,6 +117,9 @@ export async function openSigning(parts: {
     numberFloor: () => above,
   }
 }
+
+/** Marks a root that was restored: nodes are known by their certificates where records are missing. */
+const restoredFloor = 1
 
 function refuseIfAhead(ahead: Ahead | null): void {
   if (ahead === null) return

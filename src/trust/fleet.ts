@@ -20,7 +20,7 @@ import { createRevokedHeard } from './admission/revoked-heard.ts'
 import { type ClockDoubt, createAuthorityClock } from './authority-clock.ts'
 import type { EnrolReply } from './enrolment.ts'
 import { type FleetDisk, loadAuthority, loadOnlineKeys, settle, storedObject } from './fleet-folder.ts'
-import { openSigning } from './fleet-signing.ts'
+import { type FleetSigning, openSigning } from './fleet-signing.ts'
 import { fileNameOf, isMetadataFile } from './metadata.ts'
 import { publicationOf } from './publications.ts'
 import { copyFrom, follow, fromFolder } from './tuf-client.ts'
@@ -53,9 +53,11 @@ export interface Fleet {
   ahead(): Ahead | null
   /** The version of the timestamp that a child trusts. */
   versionHeard(node: NodeName, version: number): void
+  /** The metadata that children trust, which a restored root asks them for. */
+  metadata: FleetSigning['metadata']
   /**
-   * The next release, and nothing before it, goes on above what the children trust. Null if no
-   * child is ahead.
+   * Goes on above what the children trust: takes over the metadata that they have sent, or has the
+   * next release, and nothing before it, signed above what they say. Null if no child is ahead.
    */
   recover(): Promise<Ahead | null>
   /** Every revision gets a number above this one. */
@@ -118,7 +120,9 @@ export async function openFleet(parts: {
     },
   })
   const inTurn = takingTurns()
-  const signing = await openSigning({ dir, folder, disk, clock, time, keys, timestampLifetimeMs, published })
+  const signing = await openSigning({
+    ...{ dir, folder, disk, clock, time, keys, timestampLifetimeMs, published, rootBytes },
+  })
   const isRestored = () => signing.numberFloor() > 0
   const revocations = await openRevocations({ file: revokedFileIn(home), ca: authority.certificate, disk })
   const revokedHeard = createRevokedHeard(clock, revocations)
@@ -151,6 +155,7 @@ export async function openFleet(parts: {
       }),
     ahead: signing.ahead,
     versionHeard: signing.versionHeard,
+    metadata: signing.metadata,
     recover: () => inTurn(signing.recover),
     numberFloor: signing.numberFloor,
     renewTimestamp: () => inTurn(() => signing.publish({})),

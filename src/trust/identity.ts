@@ -1,5 +1,6 @@
 // The identity in a certificate, and this node's own key and certificate on disk.
 
+import assert from 'node:assert/strict'
 import { type KeyObject, X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
 import * as v from 'valibot'
@@ -56,10 +57,13 @@ function identityIn(der: Uint8Array): Identity {
   throw new Failure('untrusted', `certificate of ${certificate.subject} (${alternative}) is no node's and no token's`)
 }
 
-/** Throws `untrusted` for bytes that are no certificate. */
+/** Throws `untrusted` for bytes that are no certificate, and for one without a key that can be read. */
 export function certificateOf(der: Uint8Array | string, where: string): X509Certificate {
   try {
-    return new X509Certificate(der)
+    const certificate = new X509Certificate(der)
+    // Node reads the key only when it is asked for, and throws an error of its own then.
+    assert(certificate.publicKey.type === 'public')
+    return certificate
   } catch (error) {
     throw new Failure('untrusted', `${where}: not a certificate`, { cause: error })
   }

@@ -38,6 +38,8 @@ export interface Trust {
   refresh(fetch: TufFetch): Promise<TrustedState>
   /** A metadata file for children, byte for byte as it was signed. Undefined if there is none. */
   file(name: string): Promise<Uint8Array | undefined>
+  /** All that `file` gives out, by name. */
+  files(): ReadonlyMap<string, Uint8Array>
 }
 
 type TrustDisk = Pick<Disk, 'read' | 'write' | 'list' | 'stat' | 'makeFolder' | 'remove' | 'pointLink' | 'readLink'>
@@ -122,6 +124,7 @@ export async function openTrust({ dir, clock, disk, log }: TrustParts): Promise<
     current: () => verified && stateOf(verified),
     refresh: (fetch) => inTurn(() => refresh(fetch)),
     file: async (name) => copy.files.get(name),
+    files: () => copy.files,
   }
 }
 

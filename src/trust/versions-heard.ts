@@ -15,6 +15,8 @@ export interface Ahead {
   /** Children that trust a newer version, and all that have called. */
   agree: number
   voices: number
+  /** A child has sent metadata of that version, signed with the fleet's keys. */
+  isProven?: true
 }
 
 export interface VersionsHeard {
@@ -25,6 +27,8 @@ export interface VersionsHeard {
    * does not hold the root up.
    */
   ahead(signed: number): Ahead | null
+  /** How many children trust something newer than `signed`, and how many have called. */
+  counts(signed: number): { agree: number; voices: number }
 }
 
 export function createVersionsHeard(clock: Pick<Clock, 'monotonicMs'>): VersionsHeard {
@@ -37,6 +41,10 @@ export function createVersionsHeard(clock: Pick<Clock, 'monotonicMs'>): Versions
       if (2 * newer.length <= heard.length) return null
       const version = Math.min(Math.max(...newer), signed + limits.recoverJumpMax)
       return { version, signed, agree: newer.length, voices: heard.length }
+    },
+    counts(signed) {
+      const heard = voices.recent()
+      return { agree: heard.filter((version) => version > signed).length, voices: heard.length }
     },
   }
 }

@@ -19,6 +19,8 @@ export interface Handshakes {
   arrived(socket: Socket, address: string): void
   /** The connection turned out to be a node's. */
   known(socket: Socket | undefined, address: string): void
+  /** The caller is known, and is no node: nothing is kept for its address. */
+  over(socket: Socket | undefined): void
 }
 
 interface Stranger {
@@ -58,6 +60,11 @@ export function createHandshakes(
     return networks.reduce<Stranger[]>((most, each) => (each.length > most.length ? each : most), [])[0]
   }
 
+  const over = (socket: Socket | undefined) => {
+    const stranger = socket && waiting.get(socket)
+    if (stranger !== undefined) leave(stranger)
+  }
+
   return {
     arrived(socket, address) {
       const stranger = { socket, address, network: siteOf(address) }
@@ -75,9 +82,9 @@ export function createHandshakes(
     },
     known(socket, address) {
       nodesAt.set(address, true)
-      const stranger = socket && waiting.get(socket)
-      if (stranger !== undefined) leave(stranger)
+      over(socket)
     },
+    over,
   }
 }
 

@@ -197,6 +197,18 @@ export interface HttpPeer {
   isEnded?: true
 }
 
+/**
+ * `joining`: with the certificate of a token. `ended`: with a certificate that may only be renewed.
+ */
+export type GuestKind = 'joining' | 'ended'
+
+/** A caller that is no node just now. */
+export interface Guest {
+  kind: GuestKind
+  /** Whose places it takes, whatever its addresses. */
+  of: string
+}
+
 export interface HttpRequest {
   method: 'GET' | 'POST'
   path: string
@@ -264,6 +276,11 @@ export interface Http {
     connectionsMax?: (peer: HttpPeer) => number
     /** Whose connections, bodies and answers count together. By default: of one certificate. */
     nameOf?: (peer: HttpPeer) => string
+    /**
+     * Undefined for a node. Guests have few places of their own, and none of those for nodes. By
+     * default, only who comes with a certificate that has ended is a guest.
+     */
+    guestOf?: (peer: HttpPeer) => Guest | undefined
     handler: (request: HttpRequest) => Promise<HttpResponse>
     /**
      * A caller whose certificate has ended may send requests with this path, and gets 403 for any

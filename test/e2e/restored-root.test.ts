@@ -43,8 +43,14 @@ t.test('a root that was restored from an older copy goes on above what its fleet
   t.equal(refused.code, 1)
   t.match(refused.stderr, /1 of 1 children trust version \d+ .* restored from an older copy(.|\n)*banyan recover/)
   t.match((await tree.banyan(['doctor', '--home', home])).stdout, /restored from an older copy.*banyan recover/)
-  t.match(await tree.must('root', 'recover'), /the next release goes above both/)
+  const recovered = await tree.must('root', 'recover')
+  t.match(recovered, /revision 4 is in force here again, and the next release goes above both/)
+  for (const version of ['2.0', '3.0']) {
+    t.notMatch(recovered, `shop ${version}`, 'what the newest revision does not name is with no child')
+  }
+  t.match(recovered, /published here again.*\n {2}shop 4\.0\n/)
   t.match(await tree.must('root', 'recover'), /nothing to recover/)
+  t.match(await tree.must('root', 'packages'), /shop .*4\.0/)
   await released('5.0')
   const after = await has('5.0')
   t.ok((after.revision ?? 0) > (before.revision ?? 0), `revision ${after.revision} comes after ${before.revision}`)

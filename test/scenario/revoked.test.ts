@@ -42,7 +42,7 @@ await scenario(
     // As in a copy of before the thief joined.
     const { entries } = root.simulated.storage as Platter
     entries.delete(`${root.home.fleet}/nodes/thief.json`)
-    entries.delete(`${root.home.dir}/revoked.json`)
+    for (const file of ['revoked.json', 'revoked.copy.json']) entries.delete(`${root.home.dir}/${file}`)
     await simulation.until(root.start())
     check.same(root.fleet?.revocations.all(), [], 'the copy does not know it')
     await simulation.run({ forMs: 2 * minuteMs })

@@ -266,6 +266,25 @@ t.test('who says that it has all and gives nothing is told of, once two of its s
   t.match(told, [{ kind: 'took-back', node: 'w' }])
 })
 
+t.test('a disk that lost a payload is no lie, and the same payload lost again and again is', async (t) => {
+  const told: Unkept[] = []
+  const { say, clock } = berlin({ onUnkept: (unkept) => void told.push(unkept) })
+  const lost = announceOf([{ ...swarmOf(1, 'none'), lost: true }], { site: 'berlin' })
+  say('a', ofSite('berlin'))
+  const loses = () => {
+    say('w', ofSite('berlin', 'all'))
+    say('w', lost)
+  }
+  loses()
+  t.same(told, [])
+  loses()
+  t.match(told, [{ kind: 'took-back', node: 'w' }])
+  told.length = 0
+  clock.pass(limits.payloadLostAgainMs)
+  loses()
+  t.same(told, [], 'a disk may fail twice')
+})
+
 t.test('a child is counted to the site that its signed report names', async (t) => {
   const { say } = berlin({ signedSite: (node) => (node === 'hopper' ? 'rome' : undefined) })
   t.equal(say('hopper', ofSite('oslo')).site, 'rome')

@@ -1,6 +1,7 @@
 // A root that was restored from a copy, and nodes that have another key than the copy says.
 
 import t from 'tap'
+import { limits } from '../../src/model/limits.ts'
 import { acceptRenewal } from '../../src/trust/enrolment.ts'
 import { type Fleet, openFleet } from '../../src/trust/fleet.ts'
 import type { NodeIdentity } from '../../src/trust/identity.ts'
@@ -32,6 +33,7 @@ async function restoredFrom({ root, copy }: Stage, others = ['other', 'n1']): Pr
   const restored = await openFleet({ dir: home, clock: root.clock, random: root.random, disk: copy })
   for (const name of others) restored.versionHeard(name, 9)
   await restored.recover()
+  root.clock.at += limits.revokedVoicesWaitMs
   return restored
 }
 
@@ -81,10 +83,11 @@ t.test('a key from before that of the copy is not entered', async (t) => {
   // As if all had forgotten the first key.
   const all = [...each.root.fleet.revocations.all()]
   t.equal(all.length, 1)
-  copied.copy.entries.delete(`${home}/revoked.json`)
+  for (const file of ['revoked.json', 'revoked.copy.json']) copied.copy.entries.delete(`${home}/${file}`)
   const forgetful = await openFleet({
     ...{ dir: home, clock: each.root.clock, random: each.root.random, disk: copied.copy },
   })
+  each.root.clock.at += limits.revokedVoicesWaitMs
   forgetful.revokedHeard('other', '')
   t.equal((await failureOf(forgetful.enrol(renewal(each.former, each.root.clock.at)))).code, 'refused')
   t.ok(forgetful.revocations.has(each.former.keyId), 'and is turned away again')
@@ -102,6 +105,42 @@ t.test('a node that was revoked since the copy is not entered, with whatever key
   for (const key of [again, each.former]) {
     t.equal((await failureOf(restored.enrol(renewal(key, each.root.clock.at)))).code, 'refused')
   }
+})
+
+t.test('an accomplice that calls first does not have a revoked node entered', async (t) => {
+  const root = await acme()
+  for (const name of ['accomplice', 'honest']) await join(root.fleet, { token: await tokenOf(root), name })
+  const copy = root.disk.copy()
+  const thief = await join(root.fleet, { token: await tokenOf(root), name: 'thief' })
+  await root.fleet.revoke('thief')
+  const restored = await openFleet({ dir: home, clock: root.clock, random: root.random, disk: copy })
+  for (const name of ['accomplice', 'honest']) restored.versionHeard(name, 9)
+  await restored.recover()
+  const entered = () => restored.enrol(renewal(thief, root.clock.at))
+  restored.revokedHeard('accomplice', '')
+  t.match(await failureOf(entered()), { code: 'refused', retry: 'later' }, 'the others have not had their turn')
+  root.clock.at += limits.revokedVoicesWaitMs
+  restored.revokedHeard('accomplice', '')
+  restored.revokedHeard('honest', root.fleet.revocations.digest())
+  t.match(await failureOf(entered()), { code: 'refused', retry: 'later' }, 'one of two is not more than half')
+  await restored.revocations.add(root.fleet.revocations.all())
+  t.match(await failureOf(entered()), { code: 'refused', retry: 'never' })
+})
+
+t.test('what a restored root hears late holds for whom it has entered', async (t) => {
+  const root = await acme()
+  await join(root.fleet, { token: await tokenOf(root), name: 'accomplice' })
+  const copy = root.disk.copy()
+  const thief = await join(root.fleet, { token: await tokenOf(root), name: 'thief' })
+  await root.fleet.revoke('thief')
+  const restored = await openFleet({ dir: home, clock: root.clock, random: root.random, disk: copy })
+  restored.versionHeard('accomplice', 9)
+  await restored.recover()
+  root.clock.at += limits.revokedVoicesWaitMs
+  restored.revokedHeard('accomplice', '')
+  t.ok(await restored.enrol(renewal(thief, root.clock.at)), 'nobody else is there to say')
+  await restored.revocations.add(root.fleet.revocations.all())
+  t.equal((await failureOf(restored.enrol(renewal(thief, root.clock.at)))).code, 'refused')
 })
 
 t.test('revoke at a restored root turns away the key that the node has now', async (t) => {

@@ -113,6 +113,7 @@ t.test('a restored root enters nobody again whom the fleet has turned away since
   t.equal(restored.revocations.digest(), '', 'the copy does not know it')
   const entered = (identity: NodeIdentity) => restored.enrol(renewal(identity, start))
   t.match(await failureOf(entered(thief)), { code: 'refused', retry: 'later', message: /have not said yet/ })
+  root.clock.at += limits.revokedVoicesWaitMs
   restored.revokedHeard('thief', '')
   t.match(await failureOf(entered(thief)), { retry: 'later' }, 'the one that asks has no voice')
   restored.revokedHeard('old', root.fleet.revocations.digest())

@@ -23,6 +23,7 @@ function door() {
     return socket
   }
   return {
+    handshakes,
     arrive,
     /** A node calls from there and is through its handshake. */
     node: (address: string) => handshakes.known(arrive(address) as unknown as Socket, address),
@@ -55,6 +56,15 @@ t.test('strangers take no place that is kept for addresses from which nodes have
   t.equal(strangers.filter(({ destroyed }) => !destroyed).length, max.all - max.keptForKnown)
   const known = [arrive('10.0.9.9'), arrive('10.0.9.9'), arrive('10.0.9.9')]
   t.ok(known.every(({ destroyed }) => !destroyed))
+})
+
+t.test('nothing is kept for the address of a guest', async (t) => {
+  const { arrive, handshakes } = door()
+  handshakes.over(arrive('10.0.9.9') as unknown as Socket)
+  const strangers = Array.from({ length: 20 }, (_, n) => arrive(`10.0.${n + 10}.1`))
+  t.equal(strangers.filter(({ destroyed }) => !destroyed).length, max.all - max.keptForKnown)
+  arrive('10.0.9.9')
+  t.equal(strangers.filter(({ destroyed }) => !destroyed).length, max.all - max.keptForKnown - 1, 'it is a stranger')
 })
 
 t.test('an honest stranger is let in beside a network that is full of silent ones', async (t) => {

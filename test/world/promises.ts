@@ -8,6 +8,8 @@ import type { Policy, TreeNode } from './tree.ts'
 
 export interface Promises {
   watch(node: TreeNode, running: RunningNode): void
+  /** The disk of this node was put back from an older copy: what it had reached counts no more. */
+  putBack(node: NodeName): void
   published(name: PackageName, version: PackageVersion, sha256: Sha256): void
   /** From now on, the packages of this revision may be installed. */
   releasing(policy: Policy): void
@@ -75,6 +77,7 @@ export function watchPromises(simulation: Simulation): Promises {
         if (!isWanted) breaks(`${node.name} was at revision ${converged} and goes back to ${name} ${version}`)
       })
     },
+    putBack: (node) => void heights.delete(node),
     published: (name, version, sha256) => payloads.set(`${name} ${version}`, sha256),
     released: (revision, policy) => {
       newest = { revision, policy }

@@ -107,7 +107,7 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
   const links = new Map<NodeName, Link>()
   const suspicions = createSuspicions()
   const doubts = createDoubts({
-    ...{ clock, has: (piece) => here.has(piece), isRight: (piece) => isRightOnDisk(piece) },
+    ...{ clock, has: (piece) => here.has(piece), isRight: (piece) => isRightOnDisk(piece), mayTell: () => true },
     onDamaged: (piece) => report({ kind: 'damaged', infoHash, pieces: [piece] }),
     onError: (error) => failed(error),
   })
@@ -329,7 +329,7 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
       ask(link)
       return reach.look()
     }
-    if (message.kind === 'wrong') return doubts.onTold(message.piece)
+    if (message.kind === 'wrong') return doubts.onTold(message.piece, link.end.node)
     const doubt = doubts.doubt(message.piece)
     if (doubt === undefined) give(link, message)
     else void doubt.then((isRight) => isRight && !isOver(link) && give(link, message))

@@ -32,6 +32,7 @@ export async function openSimulatedRepository(
     package: async (name) => (await reopened()).package(name),
     holdings: async () => (await reopened()).holdings(),
     compile: async (text, options) => (await reopened()).compile(text, options),
+    adopt: async (manifest, body) => (await reopened()).adopt(manifest, body),
     async publish(path) {
       const source = sources.get(path)
       if (source === undefined) throw new Failure('not-found', `${path}: there is no such file or folder`)

@@ -100,6 +100,17 @@ export const controlLimits = {
   addressesKnownMax: 8_192,
   /** Connections of nodes at one port. Each takes a file descriptor of the process. */
   connectionsMax: 4_096,
+  /**
+   * Connections of machines that join, beside those of nodes. A whole site may join at once, each by
+   * one short request.
+   */
+  joiningConnectionsMax: 512,
+  /** The same of nodes whose certificates have ended. Each is for one renewal. */
+  endedConnectionsMax: 64,
+  /** Calls of guests that are passed on at once. Other connections to the parent stay free for nodes. */
+  guestCallsAtOnceMax: 4,
+  /** Calls of one guest that wait for that. A token is used by many machines behind one address. */
+  guestCallsWaitingOfOneMax: 128,
   /** Connections from one address. A whole site may be behind one address. */
   connectionsPerAddressMax: 1_024,
   /**

@@ -93,6 +93,16 @@ export const objectLimits = {
   objectVoicesMin: 2,
   /** Siblings of one site that bring objects at a time. More than one where some fail others. */
   objectGatewaysOfSiteMax: 16,
+  /** Objects that a root which lost them asks one child for at a time. Their digests take 2 KiB. */
+  lostAskedMax: 32,
+  /** A child that was asked for a lost object has this long before the next child is asked. */
+  lostAskAgainMs: 10 * second,
+  /** So many children are asked at a time. All of them at once would be thousands of requests. */
+  lostChildrenAskedMax: 16,
+  /** Whoever waits for a lost object gives up once no lost object has come for this time. */
+  lostWaitMs: 1 * minute,
+  /** How often a child asks its root in a row for what else is lost. */
+  lostRoundsMax: 256,
   /** How long they are kept. The children of one parent hear of a revision within a second. */
   recentObjectsMs: 5 * second,
   /**

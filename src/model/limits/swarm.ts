@@ -235,6 +235,14 @@ export const swarmLimits = {
   damageToldMs: 7 * day,
   /** Pieces of one holding that are checked at once because peers got them wrong. */
   doubtsMax: 16,
+  /**
+   * Words of one node about wrong pieces that are heard at once, over all its wires and of all
+   * payloads. Less than `doubtsMax`: a liar leaves room for others. A disk with more wrong pieces is
+   * found by the check of the whole payload that follows the first.
+   */
+  doubtsPerNodeMax: 8,
+  /** One more word of the node is heard after each such time. */
+  doubtsPerNodeEveryMs: 10 * second,
   /** A piece that was found right is not checked again for a peer within this time. */
   doubtAgainMs: 10 * second,
   /**

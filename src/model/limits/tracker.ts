@@ -43,6 +43,8 @@ export const trackerLimits = {
   placesPerPeerMax: 4,
   /** Siblings dialled in vain that an announce names. More than a handout has for one swarm. */
   unreachedMax: 64,
+  /** Siblings dialled in vain that a node remembers, so as not to dial them again. A fleet's sites, twice. */
+  unreachedKept: 2_048,
   /** How often a child is dialled back because it asks whether it can be reached. A person waits. */
   dialBackEveryMs: 5 * second,
   /** Children whose last questions are remembered for that. */
@@ -126,6 +128,8 @@ export const trackerLimits = {
   announceLinkShare: 0.02,
   /** The pace of a link is measured over this time at least: blocks come in bursts. */
   linkPaceMs: 10 * second,
+  /** What a child has measured counts for this long. Links change, and so does who shares them. */
+  linkPaceKeptMs: 1 * hour,
   /** The patience doubles with each replacement, this many times at most. */
   gatewayPatienceDoublings: 6,
   /** Gateways for one payload at one site, where one node is slower than the site's link. */
@@ -169,6 +173,11 @@ export const trackerLimits = {
   wholeUnkeptMs: 10 * second,
   /** How long such a node is believed nothing that no sibling confirms. */
   distrustMs: 10 * minute,
+  /**
+   * A child may say once in this time that its disk has lost the same payload. A disk that loses it
+   * more often is no gateway either.
+   */
+  payloadLostAgainMs: 1 * hour,
   /** Siblings named in an announce as senders, for one swarm. The others have their turn later. */
   announcedSendersMax: 8,
   /** Payloads that one child can have a tracker remember as whole, beside those of others. */

@@ -1,6 +1,6 @@
 // How long signatures and certificates hold, and what is remembered of them.
 
-import { day, hour, KiB, minute } from './multiples.ts'
+import { day, hour, KiB, MiB, minute } from './multiples.ts'
 
 export const trustLimits = {
   /**
@@ -100,6 +100,11 @@ export const trustLimits = {
   revocationDigestsMaxBytes: 4 * KiB,
   /** Keys that a name's record keeps until they are turned away: as many tries may fail on a full disk. */
   formerKeysMax: 8,
+  /**
+   * A restored root enters nobody again before this time: each child asks for news about every minute,
+   * so all that are there have said by then what they know of revocations.
+   */
+  revokedVoicesWaitMs: 3 * minute,
   /** How long `banyan join --again` waits for the daemon to come back with its new identity. */
   identityTakenMs: 1 * minute,
   /** And how often it asks. */
@@ -118,6 +123,12 @@ export const trustLimits = {
    * timestamp.
    */
   metadataVersionsKept: 4,
+  /** The metadata that a child trusts, in one body: a few versions of four files of some KB. */
+  metadataSetMaxBytes: 1 * MiB,
+  /** Files in that body: `metadataVersionsKept` of each role, and every root so far. */
+  metadataSetFilesMax: 64,
+  /** A child is asked for the metadata that it trusts this often at most. */
+  metadataAskedEveryMs: 1 * minute,
   /**
    * Certificates whose reading is remembered: those of the children that call, in about half a
    * megabyte.

@@ -6,6 +6,7 @@ import * as v from 'valibot'
 import { Failure } from '../failure.ts'
 import { limits } from '../limits.ts'
 import { lineOf } from '../line.ts'
+import { whyNot } from '../parse.ts'
 
 /**
  * A `T` as a reader of any version may rely on it: every field may be absent, and a word may be one
@@ -25,7 +26,7 @@ export type Readable<T> = T extends string
  */
 export function readAnswer<T>(schema: v.GenericSchema<unknown, T>, answer: unknown): Readable<T> {
   const read = v.safeParse(tolerant(schema), answer)
-  if (!read.success) throw new Failure('bad-input', `the answer of the daemon: ${read.issues[0].message}`)
+  if (!read.success) throw new Failure('bad-input', `the answer of the daemon: ${whyNot(read.issues)}`)
   return read.output as Readable<T>
 }
 

@@ -143,5 +143,16 @@ export const historySchema = v.object({
 
 /** What the fleet trusts beyond what a restored root has signed. Null if it was not restored. */
 export const recoverSchema = v.object({
-  recovered: v.nullable(v.object({ version: countSchema, signed: countSchema })),
+  recovered: v.nullable(
+    v.object({
+      version: countSchema,
+      signed: countSchema,
+      /** The newest revision, where children have sent the metadata that leads to it. */
+      revision: v.nullable(countSchema),
+      /** Builds that are published here again: `name version`. */
+      takenBack: v.array(v.string()),
+      /** Builds that are not, and why. */
+      missing: v.array(v.string()),
+    }),
+  ),
 })

@@ -6,10 +6,14 @@ export function debNameOf(text: string): string {
   return text.toLowerCase()
 }
 
-/** Without an epoch of 0, and without zeros before the epoch: dpkg prints `0:1.0-1` as `1.0-1`. */
+/**
+ * Without an epoch of 0, and without zeros before the epoch: dpkg prints `0:1.0-1` as `1.0-1`. Where
+ * another colon follows, dpkg prints the 0 too: `0:11:1.0` is not the version 1.0 of epoch 11.
+ */
 export function debVersionOf(text: string): string {
   const [, epoch, rest] = /^0*(\d+):(.*)$/s.exec(text) ?? []
-  return epoch === undefined || rest === undefined ? text : epoch === '0' ? rest : `${epoch}:${rest}`
+  if (epoch === undefined || rest === undefined) return text
+  return epoch === '0' && !rest.includes(':') ? rest : `${epoch}:${rest}`
 }
 
 const epochMax = 2 ** 31 - 1

@@ -4,6 +4,7 @@ import * as v from 'valibot'
 import { Failure } from '../failure.ts'
 import { limits } from '../limits.ts'
 import { lineSchema, wordSchema } from '../names.ts'
+import { whyNot } from '../parse.ts'
 import { sortedTarget, type Target } from './target.ts'
 
 /** Every fact has to have this text. */
@@ -26,8 +27,9 @@ export function parseTarget(texts: readonly string[], where: string): Target {
       throw new Failure('bad-input', what, { hint: 'e.g. os.codename=bookworm; banyan node-info lists the facts' })
     })
   const twice = pairs.find(([fact], index) => pairs.findIndex(([other]) => other === fact) < index)
-  if (twice !== undefined) throw new Failure('bad-input', `${where}: ${twice[0]} is there twice`)
+  if (twice !== undefined)
+    throw new Failure('bad-input', `${where}: ${JSON.stringify(twice[0].slice(0, 80))} is there twice`)
   const result = v.safeParse(targetSchema, Object.fromEntries(pairs))
   if (result.success) return sortedTarget(result.output)
-  throw new Failure('bad-input', `${where}: ${result.issues[0].message}`)
+  throw new Failure('bad-input', `${where}: ${whyNot(result.issues)}`)
 }

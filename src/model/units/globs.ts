@@ -39,6 +39,15 @@ export function globOf(pattern: string): Glob {
   }
 }
 
+/**
+ * A pattern of a whole text: its `*` and `?` stand for slashes too, and its `{` for itself. Throws
+ * `bad-input`.
+ */
+export function textGlobOf(pattern: string): Glob {
+  const parts = partsOf(pattern, pattern)
+  return (text) => nameMatches(parts, text)
+}
+
 /** A pattern that `globOf` can read. */
 export const globSchema = v.pipe(
   lineSchema,

@@ -19,6 +19,8 @@ const announcedSwarmSchema = v.strictObject({
    */
   manifest: sha256Schema,
   have: v.picklist(['none', 'some', 'all']),
+  /** The child had the payload whole, and its disk has lost it: it said nothing false before. */
+  lost: v.exactOptional(v.literal(true)),
   /** How many bytes of the payload the child has, where that is a part. */
   bytes: v.exactOptional(countSchema),
   /**

@@ -58,9 +58,13 @@ export async function readYaml(content: Uint8Array | string, options: YamlOption
   return { file: options.file, value: plainOf(source), lineOf: (path) => lineAt(source, path) }
 }
 
-/** The `bad-input` Failure for a mistake in a file: `FILE:LINE: message`. */
+/**
+ * The `bad-input` Failure for a mistake in a file: `FILE:LINE: message`. The message may quote a key
+ * of the file, however long that is.
+ */
 export function refusal(file: string, line: number, message: string, hint?: string): Failure {
-  return new Failure('bad-input', `${file}:${line}: ${message}`, hint === undefined ? {} : { hint })
+  const said = message.slice(0, limits.reportTextMaxChars)
+  return new Failure('bad-input', `${file}:${line}: ${said}`, hint === undefined ? {} : { hint })
 }
 
 /** The parser calls itself for each level, and a short file can have many levels. */

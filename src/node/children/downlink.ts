@@ -8,6 +8,7 @@ import type { Instant, NodeName, Sha256 } from '../../model/names.ts'
 import { parseJson } from '../../model/parse.ts'
 import { parseReportBatch, type ReportBatch } from '../../model/report.ts'
 import { type Handout, parseAnnounce } from '../../model/wire/announce.ts'
+import { parseMetadataFiles } from '../../model/wire/lost.ts'
 import { digestsIn, type Found, framesOf } from '../../model/wire/object-frames.ts'
 import type { ReachAnswer } from '../../model/wire/reach.ts'
 import type { ReportsAnswer } from '../../model/wire/reports-answer.ts'
@@ -20,7 +21,8 @@ import { parseRevocations } from '../../trust/admission/revocation-statements.ts
 import type { Revocations } from '../../trust/admission/revocations.ts'
 import { type Identity, identityOf } from '../../trust/identity.ts'
 import { createFairTurns, type FairTurns } from '../../work/fair-turns.ts'
-import type { Clock, HttpPeer, HttpRequest, HttpResponse, Log, Random } from '../../world/world.ts'
+import type { Clock, Guest, HttpPeer, HttpRequest, HttpResponse, Log, Random } from '../../world/world.ts'
+import type { AskedOfChildren } from './asked-of-children.ts'
 import { createWatchers, type Watchers } from './watchers.ts'
 
 export interface DownlinkParts {
@@ -51,6 +53,8 @@ export interface DownlinkParts {
   clockHeard(node: NodeName, at: Instant): void
   /** The version of the timestamp that a child trusts. */
   versionHeard(node: NodeName, version: number): void
+  /** Only at a root. */
+  lost?: AskedOfChildren
   revocations: Pick<Revocations, 'has' | 'digest' | 'bucketDigests' | 'inBuckets' | 'add'>
   /** The digest of the revocations that a child knows. */
   revokedHeard(node: NodeName, digest: string): void
@@ -64,8 +68,10 @@ export interface Downlink {
   connectionsMax(peer: HttpPeer): number
   /** Whose connections and bytes count together: a node has several certificates over time. */
   nameOf(peer: HttpPeer): string
-  /** Answers every child that hangs in `watch`. */
-  answerWatchers(): void
+  /** Undefined for a node. */
+  guestOf(peer: HttpPeer): Guest | undefined
+  /** Answers the children that hang in `watch`: all, or so many of those that have hung longest. */
+  answerWatchers(max?: number): void
   /** Whether any child hangs in `watch`. */
   hasWatchers(): boolean
 }
@@ -73,11 +79,12 @@ export interface Downlink {
 export function createDownlink(parts: DownlinkParts): Downlink {
   const { clock, random, log } = parts
   const watchers = createWatchers({ clock, timestampVersion: () => parts.timestampVersion() })
-  const calls = callsOf(parts, watchers, turnsFor(clock))
+  const turns = turnsFor(clock)
+  const calls = callsOf(parts, watchers, turns)
   return {
     async handle(request) {
       try {
-        return await answerTo(request, parts, calls)
+        return await answerTo(request, parts, { calls, guests: turns.guests })
       } catch (error) {
         if (!(error instanceof Failure)) throw error
         log.debug('call refused', { call: request.path, from: request.peer.address, error: error.message })
@@ -89,6 +96,8 @@ export function createDownlink(parts: DownlinkParts): Downlink {
       const role = identityIn(peer)?.role
       if (role === undefined || (role === 'enrol' && path !== '/v1/enrol')) return 0
       if (peer.isEnded === true && (role !== 'node' || path !== '/v1/enrol')) return 0
+      if (path === '/v1/lost' && parts.lost?.isAnyLost() !== true) return 0
+      if (path === '/v1/metadata' && parts.lost === undefined) return 0
       return bodiesMaxBytes.get(path) ?? 0
     },
     // Many machines join by one token, and all of them show the same certificate.
@@ -96,17 +105,28 @@ export function createDownlink(parts: DownlinkParts): Downlink {
       if (peer.isEnded === true) return limits.renewalConnectionsMax
       return identityIn(peer)?.role === 'enrol' ? limits.connectionsPerAddressMax : limits.connectionsPerNodeMax
     },
-    nameOf(peer) {
-      const identity = identityIn(peer)
-      if (identity === undefined) return 'unknown'
-      // Many machines join by one token at once; what one of them sends must not hold up the others.
-      if (identity.role === 'enrol') return `token ${identity.tokenId} at ${peer.address}`
-      // Whoever has an old certificate of a node takes no connection from that node.
-      return peer.isEnded === true ? `node ${identity.name}, ended, at ${peer.address}` : `node ${identity.name}`
-    },
+    nameOf: nameIn,
+    guestOf: guestIn,
     answerWatchers: watchers.answerAll,
     hasWatchers: watchers.any,
   }
+}
+
+function nameIn(peer: HttpPeer): string {
+  const identity = identityIn(peer)
+  if (identity === undefined) return 'unknown'
+  // Many machines join by one token at once; what one of them sends must not hold up the others.
+  if (identity.role === 'enrol') return `token ${identity.tokenId} at ${peer.address}`
+  // Whoever has an old certificate of a node takes no connection from that node.
+  return peer.isEnded === true ? `node ${identity.name}, ended, at ${peer.address}` : `node ${identity.name}`
+}
+
+function guestIn(peer: HttpPeer): Guest | undefined {
+  const identity = identityIn(peer)
+  if (identity === undefined) return { kind: 'joining', of: 'unknown' }
+  if (identity.role === 'enrol') return { kind: 'joining', of: identity.tokenId }
+  // Counted by its node: a thief has many addresses, and the node itself has one.
+  return peer.isEnded === true ? { kind: 'ended', of: identity.name } : undefined
 }
 
 const bodiesMaxBytes: ReadonlyMap<string, number> = new Map([
@@ -114,12 +134,14 @@ const bodiesMaxBytes: ReadonlyMap<string, number> = new Map([
   ['/v1/reports', limits.reportsMaxBytes],
   ['/v1/enrol', limits.enrolMaxBytes],
   ['/v1/revoked', limits.revocationsMaxBytes],
+  ['/v1/lost', limits.objectMaxBytes],
+  ['/v1/metadata', limits.metadataSetMaxBytes],
 ])
 
 type Call = (request: HttpRequest, caller: NodeName) => Promise<HttpResponse>
 
 /** Turns at the calls that cost most, so that no child keeps the others waiting. */
-type Turns = Record<'announce' | 'reports', FairTurns>
+type Turns = Record<'announce' | 'reports' | 'guests', FairTurns>
 
 function turnsFor({ monotonicMs, after }: Clock): Turns {
   const alike = { monotonicMs, after, waitingOfOneMax: limits.callsWaitingOfOneMax }
@@ -130,6 +152,11 @@ function turnsFor({ monotonicMs, after }: Clock): Turns {
     reports: createFairTurns({
       ...{ ...alike, atOnce: limits.reportBatchesAtOnceMax },
       ...{ share: limits.reportsShare, burstMs: limits.reportsBurstMs },
+    }),
+    // What they wait for is the root; who waited is not to wait longer the next time.
+    guests: createFairTurns({
+      ...{ ...alike, atOnce: limits.guestCallsAtOnceMax, waitingOfOneMax: limits.guestCallsWaitingOfOneMax },
+      ...{ share: 1, burstMs: Number.POSITIVE_INFINITY },
     }),
   }
 }
@@ -145,9 +172,10 @@ function callsOf(parts: DownlinkParts, watchers: Watchers, turns: Turns): Readon
         const version = wholeNumber(query['timestamp'], 'watch: timestamp')
         parts.versionHeard(node, version)
         if (query['revoked'] !== undefined) parts.revokedHeard(node, query['revoked'])
-        await watchers.hang(version, signal)
+        if (parts.lost?.isWantedOf(node) !== true) await watchers.hang(version, signal)
         const revoked = parts.revocations.digest()
-        return json(200, { timestamp: parts.timestampVersion(), revoked, ...(parts.isCutOff() && { cutOff: true }) })
+        const said = { ...(parts.isCutOff() && { cutOff: true }), ...(parts.lost?.isAsked(node) && { lost: true }) }
+        return json(200, { timestamp: parts.timestampVersion(), revoked, ...said })
       },
     ],
     [
@@ -199,14 +227,33 @@ function callsOf(parts: DownlinkParts, watchers: Watchers, turns: Turns): Readon
         return found === undefined ? json(404, {}) : json(200, found)
       },
     ],
+    ...lostCallsOf(parts.lost, turns),
     ['GET /v1/metrics', async () => ({ status: 200, body: await parts.metrics(), contentType: openMetricsType })],
   ])
+}
+
+/** The calls by which children bring what a root has lost. */
+function lostCallsOf(lost: DownlinkParts['lost'], turns: Turns): [string, Call][] {
+  if (lost === undefined) return []
+  return [
+    ['GET /v1/lost', async (_request, node) => json(200, lost.askedNow(node))],
+    ['POST /v1/lost', async ({ body }) => json(200, { taken: lost.takeObject(body) })],
+    [
+      'POST /v1/metadata',
+      async ({ body }, node) => {
+        const where = `metadata of ${node}`
+        const taken = () => lost.takeMetadata(parseMetadataFiles(parseJson(body, where, limits.messageMarksMax), where))
+        await turns.reports.run(node, taken)
+        return json(200, {})
+      },
+    ],
+  ]
 }
 
 async function answerTo(
   request: HttpRequest,
   parts: DownlinkParts,
-  calls: ReadonlyMap<string, Call>,
+  { calls, guests }: { calls: ReadonlyMap<string, Call>; guests: FairTurns },
 ): Promise<HttpResponse> {
   const caller = identityOf(request.peer.certificate)
   const name = `${request.method} ${request.path}`
@@ -215,7 +262,9 @@ async function answerTo(
   }
   // The root has the last word on its own certificates, and a hint.
   if (name === 'POST /v1/enrol') {
-    const reply = await parts.enrol(request.body)
+    const passOn = () => parts.enrol(request.body)
+    const isGuest = guestIn(request.peer) !== undefined
+    const reply = await (isGuest ? guests.run(nameIn(request.peer), passOn) : passOn())
     return { status: reply.status, body: reply.body, contentType: 'application/json' }
   }
   if (caller.role === 'node' && parts.revocations.has(caller.keyId)) {

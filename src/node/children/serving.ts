@@ -17,6 +17,7 @@ import type { TlsIdentity, World } from '../../world/world.ts'
 import type { NodeParts } from '../node-parts.ts'
 import type { Uplink } from '../parent/uplink.ts'
 import type { WantedSwarm } from '../state/state.ts'
+import type { AskedOfChildren } from './asked-of-children.ts'
 import type { ChildWants } from './child-wants.ts'
 import { createDialBack } from './dial-back.ts'
 import { createDownlink, type Downlink } from './downlink.ts'
@@ -24,8 +25,8 @@ import { createGivenObjects, type GivenObjects } from './given-objects.ts'
 
 export interface Serving {
   controlPort: number
-  /** Answers the children that hang in `watch`. */
-  tellChildren(): void
+  /** Answers the children that hang in `watch`: all, or so many of those that have hung longest. */
+  tellChildren(max?: number): void
   /** Whether any child hangs in `watch` now. */
   hasChildren(): boolean
   isChild(node: NodeName): boolean
@@ -69,6 +70,8 @@ export interface ServingParts {
   clockHeard: (node: NodeName, at: Instant) => void
   /** The version of the timestamp that a child trusts. */
   versionHeard: (node: NodeName, version: number) => void
+  /** Only at a root. */
+  lost?: AskedOfChildren
   revocations: Revocations
   /** The digest of the revocations that a child knows. */
   revokedHeard: (node: NodeName, digest: string) => void
@@ -85,7 +88,7 @@ export async function startServing(parts: ServingParts): Promise<Serving> {
   const server = await serve(parts, downlink)
   return {
     controlPort: server.port,
-    tellChildren: () => downlink.answerWatchers(),
+    tellChildren: (max) => downlink.answerWatchers(max),
     hasChildren: () => downlink.hasWatchers(),
     isChild: tracker.isChild,
     // A node that dials by an older handout is turned away before it requests a piece.
@@ -160,6 +163,7 @@ function downlinkFor(parts: ServingParts, tracker: Tracker, given: GivenObjects)
     reach: (asked) => dialBack?.reach(asked),
     clockHeard: parts.clockHeard,
     versionHeard: parts.versionHeard,
+    ...(parts.lost && { lost: parts.lost }),
     revocations: parts.revocations,
     revokedHeard: parts.revokedHeard,
   })
@@ -196,6 +200,7 @@ function serve({ world, settings, tls, onAttack }: ServingParts, downlink: Downl
     bodyMaxBytes: (path, peer) => downlink.bodyMaxBytes(path, peer),
     connectionsMax: (peer) => downlink.connectionsMax(peer),
     nameOf: (peer) => downlink.nameOf(peer),
+    guestOf: (peer) => downlink.guestOf(peer),
     handler: (request) => downlink.handle(request),
     renewalPath: '/v1/enrol',
     onStranger: (address, reason) => strangers.seen(address, reason),

@@ -32,6 +32,12 @@ export function createRootUplink({ fleet, self }: { fleet: Pick<Fleet, 'file' | 
       new Promise((resolve) => signal.addEventListener('abort', () => resolve(0), { once: true })),
     saysCutOff: () => false,
     revoked: { digest: () => null, bucketDigests: async () => '', fetch: async () => [], send: async () => {} },
+    lost: {
+      isAny: () => false,
+      fetch: async () => ({ objects: [], metadata: false }),
+      send: async () => {},
+      sendMetadata: async () => {},
+    },
     parent: () => null,
     turnAway() {},
   }

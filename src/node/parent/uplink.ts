@@ -12,6 +12,7 @@ import { parseBucketDigests } from '../../trust/admission/revocation-buckets.ts'
 import { parseRevocations, type Revocation } from '../../trust/admission/revocation-statements.ts'
 import type { TufFetch } from '../../trust/tuf-client.ts'
 import type { Clock } from '../../world/world.ts'
+import { createLostCalls, type LostCalls } from './lost-calls.ts'
 import { createNearObjects, type NearNode, type NearWords } from './near-objects.ts'
 import { createObjectCalls } from './object-calls.ts'
 import { accepted, createParentCalls, type ParentCallsParts } from './parent-calls.ts'
@@ -55,6 +56,8 @@ export interface Uplink {
     fetch(buckets: readonly string[]): Promise<Revocation[]>
     send(statements: readonly Revocation[]): Promise<void>
   }
+  /** What a root has lost, and asks its children for. */
+  lost: LostCalls
   /** The parent that answered last. Its swarm port is at the same address. */
   parent(): { node: NodeName; address: string } | null
   /**
@@ -72,6 +75,7 @@ const parseNews = parserOf(
   v.object({
     timestamp: countSchema,
     cutOff: v.optional(v.boolean(), false),
+    lost: v.optional(v.boolean(), false),
     revoked: v.optional(v.nullable(v.pipe(v.string(), v.maxLength(16))), null),
   }),
 )
@@ -88,7 +92,7 @@ export function createUplink(parts: UplinkParts): Uplink {
   const calls = createParentCalls(parts)
   const { ask } = calls
   const near = createNearObjects(parts)
-  let said: { parent: NodeName | undefined; cutOff: boolean; revoked: string | null } | undefined
+  let said: { parent: NodeName | undefined; cutOff: boolean; lost: boolean; revoked: string | null } | undefined
   const isOfPresent = () => said !== undefined && said.parent === calls.parent()?.node
   return {
     async tufFile(file, maxBytes) {
@@ -125,7 +129,8 @@ export function createUplink(parts: UplinkParts): Uplink {
         signal,
       })
       const news = parseNews(parseJson(accepted(reply, 'watch').body, 'news', limits.messageMarksMax), 'news')
-      said = { parent: calls.parent()?.node, cutOff: news.cutOff, revoked: news.revoked }
+      const { cutOff, lost, revoked } = news
+      said = { parent: calls.parent()?.node, cutOff, lost, revoked }
       return news.timestamp
     },
     saysCutOff: () => said?.cutOff === true && isOfPresent(),
@@ -147,6 +152,7 @@ export function createUplink(parts: UplinkParts): Uplink {
         accepted(await ask({ ...post('/v1/revoked', body), responseMaxBytes: 1024 }), 'revoked')
       },
     },
+    lost: createLostCalls({ ask, isAny: () => said?.lost === true && isOfPresent() }),
     parent: calls.parent,
     turnAway: calls.turnAway,
   }

@@ -115,6 +115,8 @@ export type Event =
   | { kind: 'children-judged'; problem: string | null }
   /** What happened to the database lately, in words for a person; null if nothing. */
   | { kind: 'database-looked'; problem: string | null }
+  /** What happened to the list of keys that were turned away; null if nothing. */
+  | { kind: 'revocations-looked'; problem: string | null }
   /** Why payloads do not come from siblings, in words for a person; null if siblings can be reached. */
   | { kind: 'siblings-looked'; problem: string | null }
   /** Which nodes run on several machines at once, in words for a person; null if none does. */

@@ -42,6 +42,7 @@ export type ProblemSource =
   | 'room'
   | 'disk'
   | 'database'
+  | 'revocations'
   | 'clones'
   | 'siblings'
   | 'parent'

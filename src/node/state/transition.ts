@@ -98,6 +98,7 @@ export function transition(state: State, event: Event): Next {
     case 'disk-looked':
     case 'children-judged':
     case 'database-looked':
+    case 'revocations-looked':
     case 'siblings-looked':
     case 'clones-looked':
       return looked(state, lookedAt[event.kind], event)
@@ -129,6 +130,7 @@ const lookedAt = {
   'disk-looked': 'disk',
   'children-judged': 'children',
   'database-looked': 'database',
+  'revocations-looked': 'revocations',
   'siblings-looked': 'siblings',
   'clones-looked': 'clones',
 } as const

@@ -6,6 +6,7 @@ import { BoundedMap } from '../../model/bounded-map.ts'
 import { messageOf } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { InfoHash, NodeName } from '../../model/names.ts'
+import { type Allowances, createAllowances } from '../../work/allowances.ts'
 import { createLanes, type Lanes } from '../../work/lanes.ts'
 import { takingTurnsByKey } from '../../work/turns.ts'
 import type { Clock, Random } from '../../world/world.ts'
@@ -69,6 +70,8 @@ class StartedCore {
   readonly #plainDoor: PlainDoor
   readonly #dials: Lanes = createLanes(limits.dialsMax)
   readonly #memory = createPieceMemory(limits.pieceMemoryBytes)
+  /** By node: words about wrong pieces, each of which has a piece read again. */
+  readonly #tellings: Allowances
   readonly #waiting: ReturnType<typeof startWaitingCallers>
   readonly #places = new Map<InfoHash, Place>()
   readonly #inTurn = takingTurnsByKey<InfoHash>()
@@ -84,6 +87,10 @@ class StartedCore {
     this.#start = start
     this.#revoked = new Set(start.revoked)
     this.#waiting = startWaitingCallers(clock)
+    this.#tellings = createAllowances({
+      ...{ monotonicMs: clock.monotonicMs, kept: limits.bannedKnownMax },
+      ...{ max: limits.doubtsPerNodeMax, everyMs: limits.doubtsPerNodeEveryMs },
+    })
     this.#client = createClosedClient((error) => {
       report({ kind: 'note', message: 'webtorrent failed', about: messageOf(error) })
     })
@@ -210,6 +217,7 @@ class StartedCore {
       ...{ client: this.#client, memory: this.#memory, meters: this.#meters },
       ...{ opening, self, site, clock, random, report },
       isRevoked: (node) => this.#revoked.has(node),
+      mayTell: this.#tellings.take,
       dial: (peer, isNeeded) => this.#dial(infoHash, peer, isNeeded),
       onBroken: () => this.#takeTurn(infoHash, () => this.#close(infoHash)),
     })

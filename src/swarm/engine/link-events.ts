@@ -17,7 +17,7 @@ export interface LinkEvents {
   onHasAnew(link: Link): void
   onBlock(link: Link): void
   /** The peer got wrong bytes for this piece from us, as it says. The number may be any. */
-  onToldWrong(piece: number): void
+  onToldWrong(piece: number, from: NodeName): void
   /** A node called, and there is no room for it. */
   onFull(node: NodeName): void
   /**

@@ -205,7 +205,7 @@ class TorrentLinks implements Links {
         link.site = theirs
         this.#events.onLane(link)
       },
-      toldWrong: (piece) => this.#events.onToldWrong(piece),
+      toldWrong: (piece) => this.#events.onToldWrong(piece, node),
       arrived: (bytes, goOn) => {
         link.heardAtMs = Number.POSITIVE_INFINITY
         meters.download.pass(bytes, lane, () => {

@@ -16,3 +16,17 @@ export function watchMemory(parts: {
   }
   look()
 }
+
+/**
+ * Ends the process once its last word is on its way. A daemon that does not read keeps no process
+ * alive: `end` is called after `limits.engineFarewellMs` at the latest.
+ */
+export function endAfterTelling(parts: {
+  clock: Pick<Clock, 'after'>
+  /** Calls back once the word has left. */
+  tell: (told: () => void) => void
+  end: () => void
+}): void {
+  parts.clock.after(limits.engineFarewellMs, parts.end)
+  parts.tell(parts.end)
+}

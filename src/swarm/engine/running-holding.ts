@@ -54,6 +54,8 @@ export interface RunningParts {
   random: Pick<Random, 'fraction'>
   meters: Meters
   isRevoked: (node: NodeName) => boolean
+  /** Whether one more word of this node about wrong pieces is heard now, of whichever payload. */
+  mayTell: (node: NodeName) => boolean
   dial: (peer: PeerToDial, isNeeded: () => boolean) => Promise<Connection>
   report: (report: EngineReport) => void
   /** The holding cannot go on, and the reason has been reported. */
@@ -114,7 +116,7 @@ export class RunningHolding implements OpenHolding {
       ...{ infoHash, links: this.#links, picker: this.#picker, random, report, read: this.#read },
     })
     this.#doubts = createDoubts({
-      ...{ clock, has, isRight: (piece) => isPieceRight(opening, file, piece) },
+      ...{ clock, has, isRight: (piece) => isPieceRight(opening, file, piece), mayTell: parts.mayTell },
       onDamaged: (piece) => this.#damaged([piece]),
       onError: broken,
     })
@@ -232,7 +234,7 @@ export class RunningHolding implements OpenHolding {
         this.#verdicts.conceded(link.node, (piece) => link.has[piece] === 1)
         this.#picker.onHasAnew(link)
       },
-      onToldWrong: (piece) => this.#doubts.onTold(piece),
+      onToldWrong: (piece, from) => this.#doubts.onTold(piece, from),
       onBlock: ({ node }) => this.#verdicts.onBlock(node),
       onFull: (node) => this.#note('no room for a caller', node),
       onClose: (link, { because, isNeeded, isReplaced }) => {

@@ -26,6 +26,11 @@ export interface Holding {
    * although nobody may want the payload now: others count on this node.
    */
   mending: boolean
+  /**
+   * The payload was whole here since this daemon started, and is not any longer: the tracker is told
+   * that this is why. Not recorded.
+   */
+  lost: boolean
   progress: Progress
   /** The durable pieces. No bits once the holding is complete. */
   bits: Uint8Array
@@ -75,6 +80,8 @@ export type HoldingEvent =
   | { kind: 'unwanted' }
   /** The whole payload was put into the folder and hashed by another part of the node. */
   | { kind: 'adopted'; at: Instant }
+  /** The payload belongs here, and nothing of it is. */
+  | { kind: 'missing'; at: Instant }
   | { kind: 'stored'; pieces: readonly number[] }
   | { kind: 'counted'; counters: Counters; at: Instant }
   | { kind: 'completed'; at: Instant; linkRate: number | null }
@@ -102,6 +109,7 @@ export function newHolding(spec: HeldSpec): Holding {
     spec,
     wanted: false,
     mending: false,
+    lost: false,
     progress: { kind: 'incoming' },
     bits: bitsFor(piecesOf(spec.payload)),
     counters: noCounters,
@@ -143,6 +151,10 @@ export function transition(holding: Holding, event: HoldingEvent): [Holding, Hol
       const next = completeSince(holding, event)
       const completed: SwarmEvent = { kind: 'completed', infoHash, sha256, name, version }
       return [next, recordAndNotify(holding, next, event.kind === 'completed' ? [completed] : [])]
+    }
+    case 'missing': {
+      const next = { ...(isComplete ? afterLoss(holding, event.at) : holding), mending: true }
+      return [{ ...next, startedAt: next.startedAt ?? event.at }, recordAndNotify(holding, next)]
     }
     case 'stored': {
       if (isComplete || event.pieces.every((piece) => hasBit(holding.bits, piece))) return [holding, []]
@@ -208,7 +220,7 @@ export function transferOf(holding: Holding): Transfer {
 function completeSince(holding: Holding, event: Extract<HoldingEvent, { kind: 'adopted' | 'completed' }>): Holding {
   const linkRate = event.kind === 'completed' ? event.linkRate : null
   const whole = { progress: { kind: 'complete' as const }, bits: new Uint8Array(), attempts: 0, nobodyHas: false }
-  const read = { mending: false, checkedAt: event.at }
+  const read = { mending: false, lost: false, checkedAt: event.at }
   return { ...holding, ...whole, ...read, completedAt: event.at, linkRate }
 }
 
@@ -217,7 +229,7 @@ function afterLoss(holding: Holding, at: Instant): Holding {
   const empty = withoutPieces(holding)
   if (holding.progress.kind !== 'complete') return { ...empty, progress: { kind: 'incoming' } }
   const counters = { ...noCounters, given: holding.counters.given }
-  return { ...empty, counters, startedAt: holding.wanted ? at : null, progress: { kind: 'incoming' } }
+  return { ...empty, counters, startedAt: holding.wanted ? at : null, lost: true, progress: { kind: 'incoming' } }
 }
 
 function damaged(holding: Holding, event: Extract<HoldingEvent, { kind: 'damaged' }>): [Holding, HoldingEffect[]] {

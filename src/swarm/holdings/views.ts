@@ -79,7 +79,8 @@ function announcedOf(holding: Holding): AnnouncedSwarm {
   const have = haveOf(holding)
   const { overLink } = holding.counters
   const announced = { infoHash: payload.infoHash, manifest, have, ...(overLink > 0 && { overLink }) }
-  return have === 'some' ? { ...announced, bytes: bytesOf(holding.bits, payload) } : announced
+  if (have === 'some') return { ...announced, bytes: bytesOf(holding.bits, payload) }
+  return have === 'none' && holding.lost ? { ...announced, lost: true } : announced
 }
 
 function storedOf({ spec, progress, bits, usedAt, completedAt, startedAt }: Holding): StoredPayload {

@@ -21,8 +21,8 @@ export interface WantedPayloads {
   /** A holding has changed: tries the payloads that wait. It may be called at any time. */
   look(): void
   /**
-   * Takes up a payload that lies whole at `dir/<sha256>` and was just hashed. Throws `not-found` if
-   * no file of its size lies there, and whatever `Holdings.add` throws.
+   * Takes up a payload that lies whole at `dir/<sha256>` and was just hashed. One that does not lie
+   * there is fetched from whoever has it. Throws whatever `Holdings.add` throws.
    */
   adopt(spec: HoldingSpec): Promise<void>
 }
@@ -103,10 +103,11 @@ export function createWantedPayloads(parts: WantedPayloadsParts): WantedPayloads
       if (holdings.get(infoHash)?.mending === true) return
       const path = join(parts.dir, sha256)
       const stat = await parts.disk.stat(path)
-      if (stat?.size !== size) throw new Failure('not-found', `${path} is not the payload of ${spec.name}`)
+      const isWhole = stat?.size === size
       if (isOfAnother(spec) && holdings.get(infoHash)?.progress.kind !== 'complete') await replacements.start(infoHash)
       await holdings.add(spec)
-      await holdings.happened(infoHash, { kind: 'adopted', at: clock.now() })
+      await holdings.happened(infoHash, { kind: isWhole ? 'adopted' : 'missing', at: clock.now() })
+      if (!isWhole) log.warn('payload is missing, whoever has it is asked', { name: spec.name, version: spec.version })
     },
   }
 }

@@ -19,6 +19,7 @@ const revocationSchema = v.strictObject({
 })
 export type Revocation = v.InferOutput<typeof revocationSchema>
 
+const parseStatement = parserOf(revocationSchema)
 const parseStatements = parserOf(
   v.pipe(
     v.array(revocationSchema),
@@ -29,6 +30,32 @@ const parseStatements = parserOf(
 /** A message that holds statements. Throws `bad-input`. */
 export function parseRevocations(bytes: Uint8Array, where: string): Revocation[] {
   return parseStatements(parseJson(bytes, where, limits.revocationMarksMax), where)
+}
+
+/**
+ * The statements in a file of this node, without those that are none. `isWhole`: nothing was left out.
+ * A file that was cut short, or has a wrong byte, gives those that are still to be read.
+ */
+export function parseListed(text: string): { listed: Revocation[]; isWhole: boolean } {
+  // A statement holds no braces within, so each is found by itself.
+  const found = [...text.matchAll(/\{[^{}]*\}/g)].map(([each]) => statementIn(each))
+  const listed = found.flatMap((each) => each ?? [])
+  const all = orUndefined(() => parseJson(text, 'revocations'))
+  return { listed, isWhole: Array.isArray(all) && all.length === listed.length }
+}
+
+function statementIn(text: string): Revocation | undefined {
+  return orUndefined(() => parseStatement(parseJson(text, 'revocation'), 'revocation'))
+}
+
+/** Undefined for what is refused. */
+function orUndefined<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof Failure) return undefined
+    throw error
+  }
 }
 
 /** `authority` is the authority's private key. */

@@ -8,13 +8,15 @@ import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { Instant, Sha256 } from '../../model/names.ts'
 import { takingTurns } from '../../work/turns.ts'
-import { readIfThere } from '../../world/read-if-there.ts'
 import type { Disk } from '../../world/world.ts'
 import { endsFirst, isStronger, keptOf } from './kept-revocations.ts'
 import { bucketDigests, bucketsOf, digestOf } from './revocation-buckets.ts'
-import { checkSigned, parseRevocations, type Revocation } from './revocation-statements.ts'
+import { checkSigned, type Revocation } from './revocation-statements.ts'
+import { readRevocations, writeRevocations } from './revocations-file.ts'
 
 export interface Revocations {
+  /** What was damaged on the disk at the start, in words for a person. */
+  damage: string | null
   has(keyId: Sha256): boolean
   get(keyId: Sha256): Revocation | undefined
   /**
@@ -52,10 +54,11 @@ export async function openRevocations(parts: {
   const { file, disk } = parts
   const inTurn = takingTurns()
   const { publicKey } = new X509Certificate(parts.ca)
-  const bytes = await readIfThere(disk, file)
-  let known = knownOf(bytes === undefined ? [] : keptOf(parseRevocations(bytes, file)))
+  const { kept, damage } = await readRevocations(file, publicKey, disk)
+  let known = knownOf(kept)
   const listeners: ((added: readonly Revocation[]) => void)[] = []
   return {
+    damage,
     onAdded: (listener) => void listeners.push(listener),
     has: (keyId) => known.byKey.has(keyId),
     get: (keyId) => known.byKey.get(keyId),
@@ -71,7 +74,7 @@ export async function openRevocations(parts: {
         const next = keptOf([...known.all, ...fresh])
         const added = fresh.filter((each) => next.includes(each))
         if (added.length === 0) return []
-        await disk.write(file, JSON.stringify(next), { mode: 0o600 })
+        await writeRevocations(file, next, disk)
         known = knownOf(next)
         for (const listener of listeners) listener(added)
         return added

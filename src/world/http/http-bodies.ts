@@ -37,10 +37,11 @@ export function createBodies(budget: Budget): Bodies {
       return {
         grow(arrived) {
           while (claimed < arrived) {
-            const claim = budget.take(caller, limits.bodyStepBytes)
+            const step = Math.min(limits.bodyStepBytes, Math.max(bytes - claimed, 1))
+            const claim = budget.take(caller, step)
             if (claim === undefined) return false
             claims.push(claim)
-            claimed += limits.bodyStepBytes
+            claimed += step
           }
           return true
         },

@@ -1,5 +1,5 @@
 // Counts the connections to a control port, and bounds them: those of strangers before the
-// handshake (handshakes.ts), those of each node after it.
+// handshake (handshakes.ts), those of nodes and guests after it (http-places.ts).
 
 import type { X509Certificate } from 'node:crypto'
 import type * as https from 'node:https'
@@ -9,8 +9,9 @@ import { plainAddress } from '../../model/address.ts'
 import { limits } from '../../model/limits.ts'
 import { endWithCertificate } from '../certificate-end.ts'
 import { createHandshakes } from '../handshakes.ts'
-import type { HttpPeer } from '../world.ts'
+import type { Guest, HttpPeer } from '../world.ts'
 import { authorityFrom, isOursButEnded } from './ended-certificate.ts'
+import { createPlaces, placesMax } from './http-places.ts'
 
 export interface Caller extends HttpPeer {
   /** Whose connections and bytes count together. */
@@ -27,6 +28,7 @@ export interface Callers {
 export interface CallersOptions {
   connectionsMax?: ((peer: HttpPeer) => number) | undefined
   nameOf?: ((peer: HttpPeer) => string) | undefined
+  guestOf?: ((peer: HttpPeer) => Guest | undefined) | undefined
   renewalPath?: string | undefined
   onStranger?: ((address: string, reason: string) => void) | undefined
   tls: { ca: string }
@@ -39,7 +41,13 @@ export function watchCallers(server: https.Server, options: CallersOptions): Cal
   const open = new Set<Socket>()
   const addresses = new WeakMap<Socket, string>()
   const callers = new WeakMap<Socket, Caller>()
-  const known = createKnown()
+  const places = {
+    node: createPlaces(placesMax.node),
+    joining: createPlaces(placesMax.joining),
+    ended: createPlaces(placesMax.ended),
+  }
+  const guestOf = (peer: HttpPeer, name: string): Guest | undefined =>
+    options.guestOf?.(peer) ?? (peer.isEnded === true ? { kind: 'ended', of: name } : undefined)
   const authority = authorityFrom(options.tls.ca)
   const isEndedOnly = (certificate: X509Certificate | undefined) =>
     options.renewalPath !== undefined && isOursButEnded(certificate, authority, Date.now())
@@ -79,10 +87,15 @@ export function watchCallers(server: https.Server, options: CallersOptions): Cal
     }
     const caller: Caller = { ...peer, name: options.nameOf?.(peer) ?? certificate.fingerprint256 }
     callers.set(socket, caller)
-    handshakes.known(below(socket), caller.address)
+    const guest = guestOf(peer, caller.name)
+    if (guest === undefined) handshakes.known(below(socket), caller.address)
+    else handshakes.over(below(socket))
     if (isEnded) endSoon(socket)
     else endWithCertificate(socket)
-    known.add(caller.name, socket, connectionsMax(caller))
+    places[guest?.kind ?? 'node'].add(
+      { name: caller.name, of: guest?.of ?? caller.name, max: connectionsMax(caller) },
+      socket,
+    )
   })
 
   return {
@@ -103,40 +116,6 @@ function endSoon(socket: TLSSocket): void {
   const timer = setTimeout(() => socket.destroy(), limits.renewalConnectionMs)
   timer.unref()
   socket.once('close', () => clearTimeout(timer))
-}
-
-/** The connections of nodes, by name. */
-function createKnown() {
-  /** The oldest connection of each name first. */
-  const named = new Map<string, Set<TLSSocket>>()
-  let size = 0
-  return {
-    /** Closes the oldest connection of the name, or of the name with the most, if there is no room. */
-    add(name: string, socket: TLSSocket, max: number): void {
-      const own = named.get(name) ?? new Set()
-      named.set(name, own.add(socket))
-      size += 1
-      socket.on('close', () => {
-        size -= 1
-        own.delete(socket)
-        if (own.size === 0 && named.get(name) === own) named.delete(name)
-      })
-      // The oldest connection is closed: a node whose link broke reconnects before its old
-      // connections are known to be dead.
-      if (own.size > max) oldestOf(own)?.destroy()
-      else if (size > limits.connectionsMax) oldestOf(largest(named.values()))?.destroy()
-    },
-  }
-}
-
-function oldestOf(sockets: ReadonlySet<TLSSocket>): TLSSocket | undefined {
-  return sockets.values().next().value
-}
-
-function largest(sets: Iterable<ReadonlySet<TLSSocket>>): ReadonlySet<TLSSocket> {
-  let most: ReadonlySet<TLSSocket> = new Set()
-  for (const set of sets) if (set.size > most.size) most = set
-  return most
 }
 
 /** The socket below TLS. It still identifies the connection later on, but has no public name. */

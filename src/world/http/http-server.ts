@@ -12,12 +12,13 @@ import { createBodies } from './http-bodies.ts'
 import { createBudget } from './http-budget.ts'
 import { type Callers, watchCallers } from './http-callers.ts'
 import { answer, type ServeOptions } from './http-exchange.ts'
+import { placesMax } from './http-places.ts'
 import { listenAt } from './listening.ts'
 
 /** `Http.serve`. A handler that throws is reported to `onError`; its caller gets an empty 500. */
 export async function serveHttps(options: ServeOptions): Promise<HttpServer> {
   const server = https.createServer({ ...contextOf(options.tls), ...serverOptions })
-  server.maxConnections = limits.connectionsMax + limits.handshakesMax
+  server.maxConnections = Object.values(placesMax).reduce((sum, max) => sum + max, limits.handshakesMax)
   const callers = watchCallers(server, options)
   server.on('tlsClientError', (error, socket) => {
     const reason = strangerReason(error, socket)

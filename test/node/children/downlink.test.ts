@@ -110,6 +110,10 @@ t.test('an enrolment certificate may send a body to that one door only, and many
   t.equal(downlink.bodyMaxBytes('/v1/enrol', peerWith(authority)), 0)
   t.equal(downlink.connectionsMax(peerWith(enrolment)), limits.connectionsPerAddressMax)
   t.equal(downlink.connectionsMax(peerWith(node)), limits.connectionsPerNodeMax)
+  t.match(downlink.guestOf(peerWith(enrolment)), { kind: 'joining' })
+  t.equal(downlink.guestOf(peerWith(node)), undefined)
+  const ended = { ...peerWith(node), isEnded: true as const }
+  t.same(downlink.guestOf(ended), downlink.guestOf({ ...ended, address: '10.9.9.9' }), 'whatever the address')
 })
 
 t.test('a small body that means very many values is refused before it is parsed', async (t) => {

@@ -13,6 +13,7 @@ import {
   transferOf,
   transition,
 } from '../../../src/swarm/holdings/holding.ts'
+import { viewsOf } from '../../../src/swarm/holdings/views.ts'
 import { payloadFrom, sha256Of } from '../kit.ts'
 
 const { metainfo: _, ...spec } = payloadFrom('held', { size: 1000, pieceLength: 100 }).spec
@@ -40,6 +41,28 @@ t.test('before its first piece it is wanted, with one it is fetching', async (t)
   t.equal(transferOf(fresh).state, 'wanted')
   t.match(transferOf(after({ kind: 'stored', pieces: [9] })[0]), { state: 'fetching', have: 100 })
 })
+
+t.test(
+  'that the disk has lost a whole payload is announced as the reason, until the payload is whole again',
+  async (t) => {
+    const announced = (...events: HoldingEvent[]) => {
+      const [holding] = after({ kind: 'wanted', at: 1 }, ...events)
+      const index = { get: () => holding, all: () => [holding], unfinished: () => [holding], newest: () => [] }
+      return viewsOf({ ...index, whole: () => new Set() }).unfinished()
+    }
+    const completed: HoldingEvent = { kind: 'completed', at: 30, linkRate: null }
+    t.match(announced(completed, { kind: 'lost', at: 40 }), [{ have: 'none', lost: true }])
+    t.match(announced(completed, { kind: 'damaged', pieces: 'unknown', at: 40 }), [{ have: 'none', lost: true }])
+    t.match(announced(completed, { kind: 'missing', at: 40 }), [{ have: 'none', lost: true }])
+    const never: HoldingEvent[][] = [
+      [],
+      [{ kind: 'lost', at: 40 }],
+      [completed, { kind: 'lost', at: 40 }, { kind: 'stored', pieces: [1] }],
+      [completed, { kind: 'lost', at: 40 }, completed],
+    ]
+    for (const events of never) t.equal(announced(...events)[0]?.lost, undefined)
+  },
+)
 
 t.test('pausing keeps the pieces', async (t) => {
   const [holding] = after({ kind: 'wanted', at: 1 }, { kind: 'stored', pieces: [1, 2] }, { kind: 'unwanted' })

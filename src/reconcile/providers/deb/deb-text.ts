@@ -1,7 +1,8 @@
-// Parsers for the output of dpkg and apt. It has to be their English output, as with LC_ALL=C.
+// Parsers for the output of dpkg and apt. It has to be their English output, as with LC_ALL=C.UTF-8.
 
 import { Failure } from '../../../model/failure.ts'
 import { type PackageName, publishedNameOf } from '../../../model/names.ts'
+import { type Glob, textGlobOf } from '../../../model/units/globs.ts'
 import { pathOfMissing } from '../drift/left-alone.ts'
 
 export const dpkgQueryFormat =
@@ -62,12 +63,13 @@ export function parseVerify(text: string): { path: string; missing: boolean }[] 
  * --verify` calls such files missing.
  */
 export function pathExcludedBy(settings: string): (path: string) => boolean {
-  const rules: { exclude: boolean; pattern: RegExp }[] = []
+  const rules: { exclude: boolean; fits: Glob }[] = []
   for (const line of settings.split('\n')) {
-    const match = /^\s*path-(exclude|include)\s*[=\s]\s*"?([^"]*?)"?\s*$/.exec(line)
-    if (match !== null) rules.push({ exclude: match[1] === 'exclude', pattern: globOf(match[2] as string) })
+    const [, word, rest = ''] = /^path-(exclude|include)(?=[=\s])(.*)$/.exec(line.trim()) ?? []
+    const glob = rest.trim().replace(/^=/, '').trim().replace(/^"/, '').replace(/"$/, '')
+    if (word !== undefined && !glob.includes('"')) rules.push({ exclude: word === 'exclude', fits: globFor(glob) })
   }
-  return (path) => rules.findLast(({ pattern }) => pattern.test(path) || pattern.test(`${path}/`))?.exclude ?? false
+  return (path) => rules.findLast(({ fits }) => fits(path) || fits(`${path}/`))?.exclude ?? false
 }
 
 /** What apt would install and remove. */
@@ -123,12 +125,14 @@ export function parseUnmet(text: string, native: string): Set<PackageName> {
  * archive /…/X`. dpkg also names the machine's own architecture, `native`.
  */
 export function parseCulprits(text: string, native: string): Set<string> {
-  const culprits = new Set<string>()
-  for (const [, what] of text.matchAll(/^dpkg: error processing (?:package|archive) (\S+)/gm)) {
-    if (what === undefined) continue
-    culprits.add(what.startsWith('/') ? (what.split('/').pop() ?? '') : ownName(what, native))
-  }
-  return culprits
+  const files = [...text.matchAll(/^dpkg: error processing archive (\S+)/gm)].map(([, file]) => file?.split('/').pop())
+  return new Set([...parseUnprocessed(text, native), ...files.filter((file) => file !== undefined)])
+}
+
+/** The packages that dpkg could not process, apart from those that it read from a file. */
+export function parseUnprocessed(text: string, native: string): Set<PackageName> {
+  const names = [...text.matchAll(/^dpkg: error processing package (\S+)/gm)].map(([, name]) => name as string)
+  return new Set(names.map((name) => ownName(name, native)))
 }
 
 /**
@@ -144,6 +148,12 @@ export function parseConffiles(text: string): { kept: string[]; replaced: string
     if (/^ ==> Using new file/.test(line) && file !== '') found.replaced.push(file)
   }
   return found
+}
+
+/** The packages that dpkg took out of its database because others have all of their files now. */
+export function parseVanished(text: string, native: string): PackageName[] {
+  const found = text.matchAll(/^\(Noting disappearance of (\S+), which has been completely replaced\.\)/gm)
+  return [...found].map(([, name]) => ownName(name as string, native))
 }
 
 /** The hook of the machine's own settings that failed after dpkg had done its work. */
@@ -208,12 +218,17 @@ function joined(lines: readonly string[]): string {
   return [...new Set(lines.map((line) => line.replace(/\s+/g, ' ')))].join('; ')
 }
 
-/** fnmatch without FNM_PATHNAME, as dpkg calls it: `*` matches slashes too. */
-function globOf(glob: string): RegExp {
-  const source = glob
-    .replace(/[.+^${}()|\\]/g, '\\$&')
-    .replace(/\*/g, '.*')
-    .replace(/\?/g, '.')
-    .replace(/\[!/g, '[^')
-  return new RegExp(`^${source}$`)
+/**
+ * fnmatch without FNM_PATHNAME, as dpkg calls it. For fnmatch, a `[` without its `]` is a letter, and a
+ * pattern with a backslash at its end matches nothing.
+ */
+function globFor(pattern: string): Glob {
+  for (const written of [pattern, pattern.replace(/(?<!\\)\[/g, '\\[')]) {
+    try {
+      return textGlobOf(written)
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+    }
+  }
+  return () => false
 }

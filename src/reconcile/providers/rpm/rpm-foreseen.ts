@@ -64,7 +64,7 @@ export async function leftWithout(
   const removal = { files: [], beside: [], removes, downgrades: false, reinstalls: false }
   const { stderr } = await programs.test(removal)
   const native = await programs.arch()
-  const needs = [...stderr.matchAll(/^\s*(.+) is needed by \(installed\) (\S+)$/gm)].map(
+  const needs = [...stderr.matchAll(/^[^\S\n]*(\S.*) is needed by \(installed\) (\S+)$/gm)].map(
     ([, clause = '', nevra = '']) => ({ clause, name: nameInNevra(nevra, native) }),
   )
   if (needs.length === 0) return []

@@ -112,12 +112,13 @@ function locksOfDnf(text: string, native: string): Hold[] {
 
 /** Tables of TOML. Each locks a package by conditions on its version. */
 function locksOfDnf5(text: string): Hold[] {
-  return text.split(/^\s*\[\[packages\]\]\s*$/m).flatMap((table): Hold[] => {
-    const textOf = (key: string, of: string) => new RegExp(`^\\s*${key}\\s*=\\s*["']([^"']*)["']`, 'm').exec(of)?.[1]
+  return text.split(/^[^\S\n]*\[\[packages\]\][^\S\n]*$/m).flatMap((table): Hold[] => {
+    const textOf = (key: string, of: string) =>
+      new RegExp(`^[^\\S\\n]*${key}[^\\S\\n]*=[^\\S\\n]*["']([^"']*)["']`, 'm').exec(of)?.[1]
     const name = textOf('name', table)
     if (name === undefined) return []
     const isFor = globFor(name)
-    const [only, ...more] = table.split(/^\s*\[\[packages\.conditions\]\]\s*$/m).slice(1)
+    const [only, ...more] = table.split(/^[^\S\n]*\[\[packages\.conditions\]\][^\S\n]*$/m).slice(1)
     const evr =
       only !== undefined && more.length === 0 && textOf('key', only) === 'evr' ? textOf('value', only) : undefined
     const comparator = only === undefined ? undefined : textOf('comparator', only)

@@ -1,5 +1,5 @@
 // Parsers for the output of rpm, dnf and zypper. It has to be their English output, as with
-// LC_ALL=C.
+// LC_ALL=C.UTF-8.
 
 import { type PackageName, publishedNameOf } from '../../../model/names.ts'
 import { nameOnMachine, rpmVersionOf } from '../../../model/rpm.ts'
@@ -145,8 +145,10 @@ export function parseRpmComplaints(
   for (const line of lines) {
     const lacking = /needed by (?!\(installed\))(?:the to be installed )?(\S+?)(?: from \S+)?$/.exec(line)?.[1]
     if (lacking !== undefined) unmet.add(nameIn(lacking))
-    for (const [, nevra] of line.matchAll(/(?:install of|package|conflicts with|obsoleted by) (\S+-\S+-\S+\.\w+)/g)) {
-      if (nevra !== undefined && /conflicts with|obsoleted/.test(line)) unmet.add(nameIn(nevra))
+    for (const [, word = ''] of line.matchAll(/(?:install of|package|conflicts with|obsoleted by) (\S+)/g)) {
+      const nevra = word.replace(/[,;:)]+$/, '')
+      const isNevra = nevra.split('-').length > 2 && /\.\w+$/.test(nevra)
+      if (isNevra && /conflicts with|obsoleted/.test(line)) unmet.add(nameIn(nevra))
     }
     const scriptlet = /%(\w+)\((\S+?)\) scriptlet failed/.exec(line)
     if (scriptlet !== null) {
@@ -177,9 +179,15 @@ export function parseRpmComplaints(
  * now.
  */
 export function parseConfigNotes(text: string): { path: string; beside: string; isSaved: boolean }[] {
-  return [...text.matchAll(/^\s*warning: (\/.+?) (created|saved) as (\/.+?\.rpm(?:new|save|orig))\s*$/gm)].map(
-    ([, path = '', how, beside = '']) => ({ path, beside, isSaved: how === 'saved' }),
-  )
+  return [
+    ...text.matchAll(/^[^\S\n]*warning: (\/.+?) (created|saved) as (\/.+?\.rpm(?:new|save|orig))[^\S\n]*$/gm),
+  ].map(([, path = '', how, beside = '']) => ({ path, beside, isSaved: how === 'saved' }))
+}
+
+/** The accounts that files were to belong to and that the machine does not have, as `user shop`. */
+export function parseMissingAccounts(text: string): string[] {
+  const lines = text.matchAll(/^\s*warning: ((?:user|group) \S+) does not exist - using root$/gm)
+  return [...new Set([...lines].map(([, account]) => account as string))]
 }
 
 /** The package that zypper was working on when it was ended. */

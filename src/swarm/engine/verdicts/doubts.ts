@@ -3,11 +3,17 @@
 
 import type { PieceStore } from 'webtorrent'
 import { limits } from '../../../model/limits.ts'
+import type { NodeName } from '../../../model/names.ts'
 import type { Clock } from '../../../world/world.ts'
 
 export interface Doubts {
-  /** A peer says so, and may lie: it may name any number, as often as it likes. */
-  onTold(piece: number): void
+  /**
+   * A peer says that the piece is wrong, and may lie: it may name any number, as often as it likes,
+   * over as many wires as it likes.
+   */
+  onTold(piece: number, from: NodeName): void
+  /** The disk has failed to give the piece. */
+  onUnread(piece: number): void
   /**
    * Resolves, once the piece was checked, with whether it is right; undefined if nobody doubts the
    * piece.
@@ -21,6 +27,8 @@ export function createDoubts(parts: {
   has: (piece: number) => boolean
   /** Whether the piece on the disk has its digest. Throws what the disk throws. */
   isRight: (piece: number) => Promise<boolean>
+  /** Whether one more word of this node is heard now; called for words that would be acted on. */
+  mayTell: (node: NodeName) => boolean
   onDamaged: (piece: number) => void
   onError: (error: Error) => void
 }): Doubts {
@@ -43,11 +51,16 @@ export function createDoubts(parts: {
     }
     return false
   }
+  const mayBeWrong = (piece: number) => {
+    if (!parts.has(piece) || doubted.has(piece) || doubted.size >= limits.doubtsMax) return false
+    return clock.monotonicMs() - (rightAtMs.get(piece) ?? Number.NEGATIVE_INFINITY) >= limits.doubtAgainMs
+  }
   return {
-    onTold: (piece) => {
-      if (!parts.has(piece) || doubted.has(piece) || doubted.size >= limits.doubtsMax) return
-      if (clock.monotonicMs() - (rightAtMs.get(piece) ?? Number.NEGATIVE_INFINITY) < limits.doubtAgainMs) return
-      doubted.set(piece, check(piece))
+    onTold: (piece, from) => {
+      if (mayBeWrong(piece) && parts.mayTell(from)) doubted.set(piece, check(piece))
+    },
+    onUnread: (piece) => {
+      if (mayBeWrong(piece)) doubted.set(piece, check(piece))
     },
     doubt: (piece) => doubted.get(piece),
   }
@@ -61,7 +74,7 @@ export function storeWithout(doubts: Doubts, store: Pick<PieceStore, 'get'>): Pi
       if (doubt === undefined) {
         return store.get(piece, part, (error, bytes) => {
           // The disk may have lost it.
-          if (error !== null) doubts.onTold(piece)
+          if (error !== null) doubts.onUnread(piece)
           done(error, bytes)
         })
       }
