@@ -168,7 +168,8 @@ function placeOf(
   { isGiving }: Pick<TrackerParts, 'isGiving'>,
 ): NonNullable<Handout['objects']> {
   const { node, controlPort } = gateway
-  const place = { node, address: placesFor(caller, gateway)[0], port: controlPort }
+  const [address, ...others] = placesFor(caller, gateway)
+  const place = { node, address, port: controlPort, ...(others.length > 0 && { others }) }
   return isGiving === undefined ? place : { ...place, fetching: isGiving(node) }
 }
 

@@ -7,7 +7,7 @@ import { limits } from '../../model/limits.ts'
 import type { NodeName } from '../../model/names.ts'
 import { asSibling } from '../../model/wire/object-frames.ts'
 import { identityOf } from '../../trust/identity.ts'
-import type { Clock, Http, Timer, TlsIdentity } from '../../world/world.ts'
+import type { Clock, Http, HttpReply, Timer, TlsIdentity } from '../../world/world.ts'
 import { createFailures, patienceAt, type Said } from './near-patience.ts'
 import type { ParentCalls } from './parent-calls.ts'
 
@@ -15,6 +15,8 @@ import type { ParentCalls } from './parent-calls.ts'
 export interface NearNode {
   node: NodeName
   address: string
+  /** Where it may be as well, the best first. */
+  others?: readonly string[]
   port: number
   /** Whether the parent gives objects to it at this time, as far as the parent says so. */
   fetching?: boolean
@@ -69,6 +71,8 @@ interface NearParts {
 interface Tenure {
   near: NearNode
   told: NearWords | undefined
+  /** The address at which it answered last. */
+  answeredAt?: string
   /** What the parent said last of it, and when. */
   said: Said | undefined
   end: AbortController
@@ -150,30 +154,53 @@ function waitFor(tenure: Tenure, monotonicMs: () => number): ReturnType<NearSibl
   }
 }
 
-function askerOf(
-  parts: NearParts,
-  { near: { node, address, port }, end }: Tenure,
-  met: () => void,
-): NearSibling['ask'] {
+/**
+ * Asks at the address that answered last, and at each of the others if nobody does there, or another
+ * node.
+ */
+function askerOf(parts: NearParts, tenure: Tenure, met: () => void): NearSibling['ask'] {
   return async (call) => {
-    const url = `https://${addressInUrl(address)}:${port}`
-    const pace = watchPace(parts)
-    const onPart: typeof call.onPart = (part, status) => {
-      pace.came(part.length)
-      call.onPart?.(part, status)
+    const failures: Failure[] = []
+    for (const address of placesIn(tenure)) {
+      try {
+        const reply = await askAt(parts, { ...tenure, address }, call)
+        tenure.answeredAt = address
+        met()
+        return reply
+      } catch (error) {
+        if (!(error instanceof Failure) || !['unreachable', 'refused', 'untrusted'].includes(error.code)) throw error
+        failures.push(error)
+      }
     }
-    const signal = AbortSignal.any([end.signal, pace.isTooSlow])
-    const tls = parts.tls()
-    const bounds = { timeoutMs: limits.requestTimeoutMs, connectMs: limits.nearConnectMs, tls, signal }
-    const path = asSibling(call.path)
-    const reply = await parts.http.request({ ...bounds, ...call, url, path, onPart }).finally(pace.stop)
-    const identity = identityOf(reply.certificate)
-    if (identity.role === 'node' && identity.name === node) {
-      met()
-      if (reply.status < 500 || reply.status === 503) return reply
-    }
-    throw new Failure('refused', `${url} does not answer as ${node}`, { retry: 'later' })
+    throw failures.at(-1) ?? new Failure('unreachable', `no address of ${tenure.near.node}`, { retry: 'later' })
   }
+}
+
+function placesIn({ near: { address, others = [] }, answeredAt }: Tenure): string[] {
+  const all = [address, ...others]
+  return answeredAt === undefined ? all : [answeredAt, ...all.filter((each) => each !== answeredAt)]
+}
+
+async function askAt(
+  parts: NearParts,
+  { near: { node, port }, end, address }: Tenure & { address: string },
+  call: Parameters<NearSibling['ask']>[0],
+): Promise<HttpReply> {
+  const url = `https://${addressInUrl(address)}:${port}`
+  const pace = watchPace(parts)
+  const onPart: typeof call.onPart = (part, status) => {
+    pace.came(part.length)
+    call.onPart?.(part, status)
+  }
+  const signal = AbortSignal.any([end.signal, pace.isTooSlow])
+  const tls = parts.tls()
+  const bounds = { timeoutMs: limits.requestTimeoutMs, connectMs: limits.nearConnectMs, tls, signal }
+  const path = asSibling(call.path)
+  const reply = await parts.http.request({ ...bounds, ...call, url, path, onPart }).finally(pace.stop)
+  const identity = identityOf(reply.certificate)
+  const isAnswer = reply.status < 500 || reply.status === 503
+  if (identity.role === 'node' && identity.name === node && isAnswer) return reply
+  throw new Failure('refused', `${url} does not answer as ${node}`, { retry: 'later' })
 }
 
 /** `isTooSlow` is aborted once an answer has begun and brings less than a sibling near by does. */
@@ -211,9 +238,9 @@ function aWhile({ after }: NearParts, signal: AbortSignal): Promise<void> {
 }
 
 function isSame(one: NearNode, other: NearNode): boolean {
-  return one.node === other.node && one.address === other.address && one.port === other.port
+  return placeOf(one) === placeOf(other) && one.port === other.port
 }
 
-function placeOf({ node, address }: NearNode): string {
-  return `${node} ${address}`
+function placeOf({ node, address, others = [] }: NearNode): string {
+  return [node, address, ...others].join(' ')
 }

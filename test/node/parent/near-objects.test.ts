@@ -83,8 +83,11 @@ t.test('when a sibling fails the tracker is given a moment to name the next one'
 
 const object = new Uint8Array(Buffer.alloc(300_000, 'tool'))
 const digest = sha256Of(object)
-const pem = (await (await createTestFleet('acme', Date.UTC(2026, 0, 1))).node('a')).certificate
-const certificate = Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ''), 'base64')
+const certificate = certificateIn((await (await createTestFleet('acme', Date.UTC(2026, 0, 1))).node('a')).certificate)
+
+function certificateIn(pem: string): Uint8Array {
+  return Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ''), 'base64')
+}
 
 /**
  * A node that is to ask sibling `a`, which answers "on its way" every 15 s until `comesAtMs`. The
@@ -188,4 +191,31 @@ t.test('a sibling that sends drops is left, and one that is slow is not', async 
     t.same(came === undefined || came === 'failed' ? came : sha256Of(came), digest)
     t.equal(failures, isLeft ? 1 : 0, `${bytesPerSecond} bytes a second`)
   }
+})
+
+t.test('a sibling with several addresses is asked at each, and then where it answered', async (t) => {
+  const simulation = createSimulation({ seed: 'addresses' })
+  const { clock } = simulation.node({ address: '10.0.0.1' }).world
+  const other = certificateIn((await (await createTestFleet('acme', Date.UTC(2026, 0, 1))).node('b')).certificate)
+  const asked: string[] = []
+  const request: Http['request'] = async ({ url }) => {
+    const at = new URL(url).hostname
+    asked.push(at)
+    if (at === '10.0.0.2') throw new Failure('unreachable', 'nobody', { retry: 'later' })
+    return { status: 200, body: object, certificate: at === '10.0.0.3' ? other : certificate }
+  }
+  const near = createNearObjects({
+    ...{ http: { request } as Http, tls: () => ({}) as TlsIdentity },
+    ...{ monotonicMs: clock.monotonicMs, after: clock.after },
+  })
+  const failed = () => t.fail('it can be reached')
+  const several = { ...sibling('a', '10.0.0.2'), others: ['10.0.0.3', '192.168.0.4'] }
+  near.set(several, { failed, asks: () => {} })
+  const calls = createObjectCalls({
+    near,
+    monotonicMs: clock.monotonicMs,
+    ask: () => Promise.reject(new Error('not expected')),
+  })
+  for (const _ of [1, 2]) t.same(await calls([digest], 1), [object])
+  t.same(asked, ['10.0.0.2', '10.0.0.3', '192.168.0.4', '192.168.0.4'])
 })
