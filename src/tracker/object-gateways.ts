@@ -6,52 +6,96 @@ import { limits } from '../model/limits.ts'
 import type { NodeName } from '../model/names.ts'
 import { areApart } from './circles.ts'
 import type { Member } from './memberships.ts'
+import type { Standings } from './standings.ts'
 import type { Table } from './table.ts'
 
 export interface ObjectGateways {
   /**
-   * The sibling that the child is to ask for objects; undefined if the child asks its parent. Elects
-   * the child itself where the site has nobody: so whoever is named to others knows it already.
-   * Children that have dialled each other in vain ask the parent.
+   * The sibling that the child is to ask for objects; undefined if the child asks its parent. The
+   * child itself becomes a gateway of its site where there is none for it: so whoever is named to
+   * others knows it already. None is named that the child lately dialled in vain or complained of.
    */
   gatewayFor(caller: Member, nowMs: number): Member | undefined
   /**
-   * A child of the site says that the sibling named to it failed. Another one takes its place for a
-   * while. A false word costs the link no more than what is under way to that sibling.
+   * A child of the site says that the sibling named to it failed. Another one is named to it for a
+   * while. So a child that lies has a copy of its own over the link, and the others keep the gateway;
+   * if several say it, the others are sent to the next one too.
    */
   failed(caller: Member, name: NodeName, nowMs: number): void
 }
 
-export function createObjectGateways({ table }: { table: Pick<Table, 'get'> }): ObjectGateways {
-  // The names of sites come from children.
-  const bySite = new BoundedMap<string, NodeName>(limits.gatewayLinksKept)
-  const restsUntilMs = new BoundedMap<NodeName, number>(limits.objectGatewaysRestingMax)
-  const changedAtMs = new BoundedMap<string, number>(limits.gatewayLinksKept)
-  const isFit = (member: Member, site: string, nowMs: number) =>
-    isReachable(member, site, nowMs) && (restsUntilMs.get(member.node) ?? nowMs) <= nowMs
+interface Parts {
+  table: Pick<Table, 'get'>
+  standings: Pick<Standings, 'of'>
+}
+
+export function createObjectGateways(parts: Parts): ObjectGateways {
+  const { table } = parts
+  /** The gateways of each site, first that which was elected first. The names of sites come from children. */
+  const bySite = new BoundedMap<string, readonly NodeName[]>(limits.gatewayLinksKept)
+  const complaints = createComplaints(parts)
+  const isPoor = (member: Member, nowMs: number) =>
+    parts.standings.of(member.node, nowMs) === 'poor' || complaints.areMany(member, nowMs)
+
   return {
     gatewayFor: (caller, nowMs) => {
+      const { site, node } = caller
       if (!caller.isAcross) return undefined
-      const name = bySite.get(caller.site)
-      const known = name === undefined ? undefined : table.get(name)
-      if (known === undefined || !isFit(known, caller.site, nowMs)) {
-        if (isFit(caller, caller.site, nowMs)) bySite.set(caller.site, caller.node)
-        return undefined
-      }
-      return known.node === caller.node || areApart(caller, known) ? undefined : known
+      const known = (bySite.get(site) ?? []).flatMap((name) => table.get(name) ?? [])
+      const gateways = known.filter((member) => isFit(member, site, nowMs))
+      const isForCaller = (each: Member) =>
+        each.node === node || !(areApart(caller, each) || complaints.has(caller, each, nowMs))
+      const mayBe = gateways.filter(isForCaller)
+      const trusted = mayBe.find((each) => !isPoor(each, nowMs))
+      const canBe = isFit(caller, site, nowMs)
+      const chosen = trusted ?? (canBe && !isPoor(caller, nowMs) ? caller : (mayBe[0] ?? caller))
+      const isOwn = chosen.node === node
+      const others = gateways.map((each) => each.node).filter((name) => isOwn || name !== node)
+      const isNew = isOwn && canBe && !others.includes(node) && others.length < limits.objectGatewaysOfSiteMax
+      bySite.set(site, isNew ? [...others, node] : others)
+      return isOwn ? undefined : chosen
     },
     failed: (caller, name, nowMs) => {
-      if (bySite.get(caller.site) !== name || name === caller.node) return
-      const since = nowMs - (changedAtMs.get(caller.site) ?? Number.NEGATIVE_INFINITY)
-      if (since < limits.objectGatewayChangesEveryMs) return
-      changedAtMs.set(caller.site, nowMs)
-      restsUntilMs.set(name, nowMs + limits.nearObjectsRestMs)
+      const failed = table.get(name)
+      if (failed === undefined || name === caller.node || bySite.get(caller.site)?.includes(name) !== true) return
+      complaints.add(caller, failed, nowMs)
     },
   }
 }
 
-function isReachable(member: Member, site: string, nowMs: number): boolean {
+interface Complaint {
+  /** Where the gateway was. */
+  address: string
+  atMs: number
+}
+
+/** Who has complained of which gateway lately, there where it is now. */
+function createComplaints({ standings }: Parts) {
+  const byGateway = new BoundedMap<NodeName, BoundedMap<NodeName, Complaint>>(limits.objectGatewaysRestingMax)
+  const isFresh = (complaint: Complaint | undefined, { address }: Member, nowMs: number) =>
+    complaint?.address === address && nowMs - complaint.atMs < limits.nearObjectsRestMs
+  return {
+    add: (caller: Member, { node, address }: Member, nowMs: number) => {
+      const known = byGateway.get(node) ?? new BoundedMap<NodeName, Complaint>(limits.objectComplaintsMax)
+      known.set(caller.node, { address, atMs: nowMs })
+      byGateway.set(node, known)
+    },
+    has: (caller: Member, gateway: Member, nowMs: number) =>
+      isFresh(byGateway.get(gateway.node)?.get(caller.node), gateway, nowMs),
+    /** More than one child says it, of those whose word counts. */
+    areMany: (gateway: Member, nowMs: number) => {
+      let voices = 0
+      for (const [caller, complaint] of byGateway.get(gateway.node) ?? []) {
+        if (isFresh(complaint, gateway, nowMs) && standings.of(caller, nowMs) !== 'poor') voices += 1
+      }
+      return voices >= limits.objectVoicesMin
+    },
+  }
+}
+
+/** Whether others can ask it. One that meets no siblings is no use to them. */
+function isFit(member: Member, site: string, nowMs: number): boolean {
   const isLate = nowMs - member.lastSeenMs > member.intervalMs * limits.announceLateIntervals
-  const canBeAsked = member.controlPort > 0 && member.scope === 'wide'
+  const canBeAsked = member.controlPort > 0 && member.scope === 'wide' && !member.isAlone
   return member.isAcross && member.site === site && canBeAsked && !isLate
 }

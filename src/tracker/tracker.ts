@@ -94,7 +94,7 @@ export function startTracker(parts: TrackerParts): Tracker {
     onRelieved: (infoHash, node) => parts.onRelieved?.(infoHash, node),
     onElected: (infoHash, node) => parts.onElected?.(infoHash, node),
   })
-  const objectGateways = createObjectGateways({ table })
+  const objectGateways = createObjectGateways({ table, standings })
   let timer: Timer | undefined
 
   const changing = <T>(change: () => T): T => {
@@ -168,7 +168,8 @@ function placeOf(
   { isGiving }: Pick<TrackerParts, 'isGiving'>,
 ): NonNullable<Handout['objects']> {
   const { node, controlPort } = gateway
-  const place = { node, address: placesFor(caller, gateway)[0], port: controlPort }
+  const [address, ...others] = placesFor(caller, gateway)
+  const place = { node, address, port: controlPort, ...(others.length > 0 && { others }) }
   return isGiving === undefined ? place : { ...place, fetching: isGiving(node) }
 }
 

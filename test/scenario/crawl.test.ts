@@ -36,6 +36,36 @@ await scenario('a site goes on when the sibling that brings its objects is gone'
   await settles(check, tree, { withinMs: hourMs })
 })
 
+await scenario(
+  'two siblings that bring objects are gone, one after the other, and the site goes on with a third',
+  async (check, stage) => {
+    const { simulation } = stage
+    const tree = await stage.plant({ nodes: openSite(10), link: { bytesPerSecond: 16 * KiB, latencyMs: 40 } })
+    const names = Array.from({ length: 12 }, (_, index) => `tool-${index + 10}`)
+    for (const name of names) await tree.publish(name, '1.0', { size: 90 * KiB })
+    await simulation.run({ forMs: 2 * minuteMs })
+    const askers: string[] = []
+    let bytes = 0
+    simulation.onRequest(({ path, from, to, responseBytes }) => {
+      if (!path.startsWith('/v1/objects/') || to !== tree.root.simulated.address) return
+      askers.push(from)
+      bytes += responseBytes
+    })
+    await tree.release(Object.fromEntries(names.map((name) => [name, '1.0'])))
+    for (const _ of [1, 2]) {
+      const before = bytes
+      await simulation.until(() => bytes > before + 2 * 90 * KiB, { withinMs: hourMs })
+      tree.nodes.find(({ simulated }) => simulated.address === askers.at(-1))?.crash({ power: true })
+    }
+    const alive = tree.nodes.slice(1).filter(({ running }) => running !== undefined)
+    check.same(alive.length, 8, 'two are gone')
+    await simulation.run({ forMs: 6 * minuteMs })
+    allHave(check, alive, Object.fromEntries(names.map((name) => [name, '1.0'])), 'the others have all')
+    const copies = bytes / (names.length * 90 * KiB)
+    check.ok(copies <= 1.6, `${copies.toFixed(2)} copies`)
+  },
+)
+
 await tellTap()
 
 /** All of these payloads reach all nodes of the site, in so many copies and times of the ideal. */

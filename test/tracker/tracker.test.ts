@@ -127,3 +127,14 @@ t.test('a child learns whether its parent gives objects to the sibling that brin
   t.equal(announce('b', told, '10.1.0.2').objects?.fetching, true)
   t.end()
 })
+
+t.test('the sibling that brings objects is named with all of its addresses', (t) => {
+  const { announce } = subtree()
+  const told = (address: string) =>
+    announceOf([], { controlPort: 7420, site: 'far', addresses: [address, '192.168.1.9'] })
+  announce('a', told('192.168.1.5'), '198.51.100.7')
+  t.same(announce('b', told('192.168.1.6'), '198.51.100.7').objects, {
+    ...{ node: 'a', address: '192.168.1.5', others: ['198.51.100.7'], port: 7420 },
+  })
+  t.end()
+})

@@ -85,10 +85,14 @@ export const objectLimits = {
   nearElsewhereMax: 6,
   /** How often the sibling may change within one call, before the parent is asked. */
   nearChangesMax: 8,
-  /** How many siblings rest at a time, of all sites of one parent. */
+  /** Siblings whose failures are remembered, of all sites of one parent. */
   objectGatewaysRestingMax: 1024,
-  /** One site's sibling for objects changes by complaint this often at most. */
-  objectGatewayChangesEveryMs: 1 * minute,
+  /** Children that complain of one sibling and are remembered. */
+  objectComplaintsMax: 64,
+  /** So many have to say it before others are sent to another sibling too. One may lie, or be cut off. */
+  objectVoicesMin: 2,
+  /** Siblings of one site that bring objects at a time. More than one where some fail others. */
+  objectGatewaysOfSiteMax: 16,
   /** Objects that a root which lost them asks one child for at a time. Their digests take 2 KiB. */
   lostAskedMax: 32,
   /** A child that was asked for a lost object has this long before the next child is asked. */

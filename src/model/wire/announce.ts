@@ -117,6 +117,8 @@ const handoutSchema = v.strictObject({
     v.strictObject({
       node: nodeNameSchema,
       address: peerAddressSchema,
+      /** Where it may be as well, the best first. */
+      others: v.exactOptional(v.pipe(v.array(peerAddressSchema), v.maxLength(limits.placesPerPeerMax - 1))),
       port: v.pipe(portSchema, v.minValue(1, 'expected a port that can be dialled')),
       /** Whether the parent gives objects to that sibling at this time. */
       fetching: v.exactOptional(v.boolean()),

@@ -12,7 +12,7 @@ import { retryDelayMs } from '../../work/back-off.ts'
 import { repeatable } from '../../work/background.ts'
 import type { Clock, Log, Random, Timer } from '../../world/world.ts'
 import type { DialGuard } from './dial-guard.ts'
-import type { NearWords } from './near-objects.ts'
+import type { NearNode, NearWords } from './near-objects.ts'
 import type { Uplink } from './uplink.ts'
 import { createWholeAnnouncements } from './whole-announcements.ts'
 
@@ -157,12 +157,12 @@ function boundedIntervalMs(asked: number): number {
  * handout named it and this one does not.
  */
 function handoutTaker(parts: AnnouncerParts, onNear: (node: NodeName) => NearWords): (handout: Handout) => void {
-  const { uplink, swarm, clock, onSite, mayDial } = parts
+  const { uplink, swarm, clock, onSite } = parts
   let handedOut = new Set<InfoHash>()
   let seen: { site: string; atMs: number } | undefined
   return ({ swarms, site, objects = null }) => {
     const parentAddress = uplink.parent()?.address ?? null
-    const near = objects !== null && parentAddress !== null && mayDial(objects, parentAddress) ? objects : null
+    const near = objects === null ? null : nearOf(objects, parentAddress, parts)
     uplink.takeObjectsFrom(near, near === null ? undefined : onNear(near.node))
     for (const infoHash of handedOut) if (swarms[infoHash] === undefined) swarm.setPeers(infoHash, [])
     handedOut = new Set(Object.keys(swarms))
@@ -180,6 +180,40 @@ function handoutTaker(parts: AnnouncerParts, onNear: (node: NodeName) => NearWor
   }
 }
 
+/** The sibling for small objects with the addresses to ask at; null if there is none. */
+function nearOf(
+  objects: NonNullable<Handout['objects']>,
+  parentAddress: string | null,
+  parts: Pick<AnnouncerParts, 'mayDial' | 'ownAddresses'>,
+): NearNode | null {
+  const { address: _, others: __, ...rest } = objects
+  const [address, ...others] = dialledOf([objects.address, ...(objects.others ?? [])], objects.port, {
+    ...parts,
+    parentAddress,
+  })
+  return address === undefined ? null : { ...rest, address, ...(others.length > 0 && { others }) }
+}
+
+/**
+ * Of these addresses those that may be dialled. One that this node has too is a bridge on its own
+ * machine.
+ */
+function dialledOf(
+  [seen, ...told]: readonly (string | null)[],
+  port: number,
+  {
+    mayDial,
+    ownAddresses,
+    parentAddress,
+  }: Pick<AnnouncerParts, 'mayDial' | 'ownAddresses'> & { parentAddress: string | null },
+): string[] {
+  if (parentAddress === null) return []
+  const own = new Set(told.length === 0 ? [] : ownAddresses().map(plainAddress))
+  return [seen, ...told].flatMap((each) => {
+    return each != null && !own.has(each) && mayDial({ address: each, port }, parentAddress) ? [each] : []
+  })
+}
+
 /**
  * The peer with the addresses to dial; nothing if none is known that may be dialled. A tracker leaves
  * out its own address: the child dials its parent where it announces. An address that this node has
@@ -188,15 +222,12 @@ function handoutTaker(parts: AnnouncerParts, onNear: (node: NodeName) => NearWor
 function placeOf(
   peer: Peer,
   parentAddress: string | null,
-  { mayDial, ownAddresses }: Pick<AnnouncerParts, 'mayDial' | 'ownAddresses'>,
+  parts: Pick<AnnouncerParts, 'mayDial' | 'ownAddresses'>,
 ): (Peer & { address: string })[] {
   if (parentAddress === null) return []
   if (peer.relation === 'parent') return [{ ...peer, address: parentAddress }]
   const { address: seen, others: told = [], port, ...rest } = peer
-  const own = new Set(told.length === 0 ? [] : ownAddresses().map(plainAddress))
-  const [address, ...others] = [...(seen === null ? [] : [seen]), ...told].filter((each) => {
-    return !own.has(each) && mayDial({ address: each, port }, parentAddress)
-  })
+  const [address, ...others] = dialledOf([seen, ...told], port, { ...parts, parentAddress })
   if (address === undefined) return []
   return [{ ...rest, address, port, ...(others.length > 0 && { others }) }]
 }

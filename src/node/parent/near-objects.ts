@@ -2,19 +2,21 @@
 // answers. What it sends is worth as much as what anybody sends: its digest decides.
 
 import { addressInUrl } from '../../model/address.ts'
-import { BoundedMap } from '../../model/bounded-map.ts'
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import type { NodeName } from '../../model/names.ts'
 import { asSibling } from '../../model/wire/object-frames.ts'
 import { identityOf } from '../../trust/identity.ts'
-import type { Clock, Http, Timer, TlsIdentity } from '../../world/world.ts'
+import type { Clock, Http, HttpReply, Timer, TlsIdentity } from '../../world/world.ts'
+import { createFailures, patienceAt, type Said } from './near-patience.ts'
 import type { ParentCalls } from './parent-calls.ts'
 
 /** A node at this node's own site, and its control port. */
 export interface NearNode {
   node: NodeName
   address: string
+  /** Where it may be as well, the best first. */
+  others?: readonly string[]
   port: number
   /** Whether the parent gives objects to it at this time, as far as the parent says so. */
   fetching?: boolean
@@ -36,6 +38,8 @@ export interface NearObjects {
   set(near: NearNode | null, told?: NearWords): void
   /** The sibling to ask; undefined if the parent is to be asked. */
   sibling(): NearSibling | undefined
+  /** As `sibling`. After a failure the tracker has a moment to name another one. */
+  next(): Promise<NearSibling | undefined>
   /** See `Upstream.brings`. */
   brings(): AbortSignal | undefined
 }
@@ -47,8 +51,6 @@ export interface NearSibling {
   left: AbortSignal
   /** The sibling does not answer, or not with what was asked for: it is left alone for a while. */
   failed(): void
-  /** Resolves once the tracker has named another one, or nobody, or has been silent for a while. */
-  replaced(): Promise<void>
   /**
    * The sibling says that it asks a sibling itself. Resolves once another one is named, or after a
    * while.
@@ -65,15 +67,12 @@ interface NearParts {
   after: Clock['after']
 }
 
-interface Said {
-  isFetching: boolean
-  atMs: number
-}
-
 /** A sibling, from when it was named until another one is, or none, or it fails. */
 interface Tenure {
   near: NearNode
   told: NearWords | undefined
+  /** The address at which it answered last. */
+  answeredAt?: string
   /** What the parent said last of it, and when. */
   said: Said | undefined
   end: AbortController
@@ -92,6 +91,24 @@ export function createNearObjects(parts: NearParts): NearObjects {
     if (tenure.end.signal.aborted) tenure = { ...tenure, end: new AbortController() }
     return tenure
   }
+  const sibling = (): NearSibling | undefined => {
+    const asked = current()
+    if (asked === undefined) return undefined
+    const { end } = asked
+    const failed = () => {
+      if (end.signal.aborted) return
+      failures.add(placeOf(asked.near))
+      end.abort()
+      asked.told?.failed()
+    }
+    const elsewhere = () => {
+      asked.told?.asks()
+      return aWhile(parts, end.signal)
+    }
+    const waiting = () => waitFor(asked, parts.monotonicMs)
+    const ask = askerOf(parts, asked, failures.met)
+    return { ask, left: end.signal, failed, elsewhere, waiting }
+  }
   return {
     set: (next, told) => {
       const { fetching } = next ?? {}
@@ -107,26 +124,13 @@ export function createNearObjects(parts: NearParts): NearObjects {
       naming.abort()
       naming = new AbortController()
     },
-    sibling: () => {
-      const asked = current()
-      if (asked === undefined) return undefined
-      const { end } = asked
-      const failed = () => {
-        if (end.signal.aborted) return
-        failures.add(placeOf(asked.near))
-        end.abort()
-        asked.told?.failed()
+    sibling,
+    next: async () => {
+      const isLearning = () => parts.monotonicMs() - failures.lastMs() < limits.nearLearnsMs
+      if (tenure !== null && current() === undefined && !failures.isCutOff() && isLearning()) {
+        await aWhile(parts, naming.signal)
       }
-      const elsewhere = () => {
-        asked.told?.asks()
-        return aWhile(parts, end.signal)
-      }
-      const replaced = async () => {
-        if (current() === undefined && !failures.isCutOff()) await aWhile(parts, naming.signal)
-      }
-      const waiting = () => waitFor(asked, parts.monotonicMs)
-      const ask = askerOf(parts, asked, failures.met)
-      return { ask, left: end.signal, failed, replaced, elsewhere, waiting }
+      return sibling()
     },
     brings: () => {
       if (current() !== undefined) return undefined
@@ -134,46 +138,6 @@ export function createNearObjects(parts: NearParts): NearObjects {
       return bringing.signal
     },
   }
-}
-
-/** Which siblings have failed lately, by place. */
-function createFailures(monotonicMs: () => number) {
-  const atMs = new BoundedMap<string, number>(limits.unreachedMax)
-  let metAtMs = Number.NEGATIVE_INFINITY
-  const isCutOff = () => {
-    const sinceMs = Math.max(metAtMs, monotonicMs() - limits.nearObjectsRestMs)
-    return [...atMs.values()].filter((each) => each > sinceMs).length >= limits.nearUnreachedMax
-  }
-  return {
-    add: (place: string) => void atMs.set(place, monotonicMs()),
-    /** A sibling has answered. */
-    met: () => {
-      metAtMs = monotonicMs()
-    },
-    isCutOff,
-    rests: (place: string) => {
-      const failedAtMs = atMs.get(place) ?? Number.NEGATIVE_INFINITY
-      return failedAtMs > monotonicMs() - limits.nearObjectsRestMs || isCutOff()
-    },
-  }
-}
-
-/** Whether the sibling is to be left, and whether the parent is to be asked about it. */
-type Patience = 'wait' | 'ask' | 'leave'
-
-/**
- * Pure. `sinceMs` is when the wait began, `signMs` when the parent last said that it gives objects to
- * the sibling.
- */
-export function patienceAt(
-  nowMs: number,
-  { sinceMs, signMs, said }: { sinceMs: number; signMs: number; said: Said | undefined },
-): Patience {
-  if (nowMs - sinceMs >= limits.nearLongestMs || nowMs - signMs >= limits.nearSilentMs) return 'leave'
-  const isIdle = said !== undefined && !said.isFetching && said.atMs - sinceMs >= limits.nearDoubtMs
-  if (isIdle) return 'leave'
-  const heardMs = Math.max(sinceMs, said?.atMs ?? sinceMs)
-  return nowMs - heardMs >= limits.nearDoubtMs ? 'ask' : 'wait'
 }
 
 function waitFor(tenure: Tenure, monotonicMs: () => number): ReturnType<NearSibling['waiting']> {
@@ -190,30 +154,53 @@ function waitFor(tenure: Tenure, monotonicMs: () => number): ReturnType<NearSibl
   }
 }
 
-function askerOf(
-  parts: NearParts,
-  { near: { node, address, port }, end }: Tenure,
-  met: () => void,
-): NearSibling['ask'] {
+/**
+ * Asks at the address that answered last, and at each of the others if nobody does there, or another
+ * node.
+ */
+function askerOf(parts: NearParts, tenure: Tenure, met: () => void): NearSibling['ask'] {
   return async (call) => {
-    const url = `https://${addressInUrl(address)}:${port}`
-    const pace = watchPace(parts)
-    const onPart: typeof call.onPart = (part, status) => {
-      pace.came(part.length)
-      call.onPart?.(part, status)
+    const failures: Failure[] = []
+    for (const address of placesIn(tenure)) {
+      try {
+        const reply = await askAt(parts, { ...tenure, address }, call)
+        tenure.answeredAt = address
+        met()
+        return reply
+      } catch (error) {
+        if (!(error instanceof Failure) || !['unreachable', 'refused', 'untrusted'].includes(error.code)) throw error
+        failures.push(error)
+      }
     }
-    const signal = AbortSignal.any([end.signal, pace.isTooSlow])
-    const tls = parts.tls()
-    const bounds = { timeoutMs: limits.requestTimeoutMs, connectMs: limits.nearConnectMs, tls, signal }
-    const path = asSibling(call.path)
-    const reply = await parts.http.request({ ...bounds, ...call, url, path, onPart }).finally(pace.stop)
-    const identity = identityOf(reply.certificate)
-    if (identity.role === 'node' && identity.name === node) {
-      met()
-      if (reply.status < 500 || reply.status === 503) return reply
-    }
-    throw new Failure('refused', `${url} does not answer as ${node}`, { retry: 'later' })
+    throw failures.at(-1) ?? new Failure('unreachable', `no address of ${tenure.near.node}`, { retry: 'later' })
   }
+}
+
+function placesIn({ near: { address, others = [] }, answeredAt }: Tenure): string[] {
+  const all = [address, ...others]
+  return answeredAt === undefined ? all : [answeredAt, ...all.filter((each) => each !== answeredAt)]
+}
+
+async function askAt(
+  parts: NearParts,
+  { near: { node, port }, end, address }: Tenure & { address: string },
+  call: Parameters<NearSibling['ask']>[0],
+): Promise<HttpReply> {
+  const url = `https://${addressInUrl(address)}:${port}`
+  const pace = watchPace(parts)
+  const onPart: typeof call.onPart = (part, status) => {
+    pace.came(part.length)
+    call.onPart?.(part, status)
+  }
+  const signal = AbortSignal.any([end.signal, pace.isTooSlow])
+  const tls = parts.tls()
+  const bounds = { timeoutMs: limits.requestTimeoutMs, connectMs: limits.nearConnectMs, tls, signal }
+  const path = asSibling(call.path)
+  const reply = await parts.http.request({ ...bounds, ...call, url, path, onPart }).finally(pace.stop)
+  const identity = identityOf(reply.certificate)
+  const isAnswer = reply.status < 500 || reply.status === 503
+  if (identity.role === 'node' && identity.name === node && isAnswer) return reply
+  throw new Failure('refused', `${url} does not answer as ${node}`, { retry: 'later' })
 }
 
 /** `isTooSlow` is aborted once an answer has begun and brings less than a sibling near by does. */
@@ -251,9 +238,9 @@ function aWhile({ after }: NearParts, signal: AbortSignal): Promise<void> {
 }
 
 function isSame(one: NearNode, other: NearNode): boolean {
-  return one.node === other.node && one.address === other.address && one.port === other.port
+  return placeOf(one) === placeOf(other) && one.port === other.port
 }
 
-function placeOf({ node, address }: NearNode): string {
-  return `${node} ${address}`
+function placeOf({ node, address, others = [] }: NearNode): string {
+  return [node, address, ...others].join(' ')
 }

@@ -14,9 +14,15 @@ import { accepted, type ParentCalls } from './parent-calls.ts'
 /** See `Uplink.objects`. */
 export type ObjectCalls = (digests: readonly Sha256[], bytes: number) => Promise<Found[]>
 
-export function createObjectCalls(parts: { ask: Ask; near: Pick<NearObjects, 'sibling'> }): ObjectCalls {
+export function createObjectCalls(parts: {
+  ask: Ask
+  near: Pick<NearObjects, 'next'>
+  /** Milliseconds on a clock that never goes back. */
+  monotonicMs: () => number
+}): ObjectCalls {
   const { near } = parts
   const unfinished = createUnfinished()
+  const failing = createFailing(parts.monotonicMs)
 
   const one = async (asked: Asked, digest: Sha256): Promise<Found[]> => {
     const begun = unfinished.of(digest)
@@ -94,13 +100,14 @@ export function createObjectCalls(parts: { ask: Ask; near: Pick<NearObjects, 'si
   }
   return async (digests, bytes) => {
     for (let tried = 0; tried < limits.nearChangesMax; tried += 1) {
-      const sibling = near.sibling()
+      const sibling = await near.next()
       if (sibling === undefined) break
       const found = await fromNear(sibling, digests, bytes)
-      if (found === 'failed') await sibling.replaced()
       if (found === 'left' || found === 'failed') continue
       if (found[0] instanceof Uint8Array) return contentOf(found)
-      return await checked(sibling, digests, contentOf(found.slice(1)))
+      const rest = contentOf(found.slice(1))
+      if (found[0] === 'failed' && failing.isBelieved(digests[0])) return ['failed', ...rest]
+      return await checked(sibling, digests, rest)
     }
     return await fromParent(digests, bytes)
   }
@@ -144,6 +151,22 @@ async function whenThere(
 
 function isGenuine(found: Found, digest: Sha256 | undefined): boolean {
   return !(found instanceof Uint8Array) || sha256Of(found) === digest
+}
+
+/**
+ * Since when a sibling says of an object that it cannot be had now. It may be right for a moment, and
+ * then all of its site would fetch the object from the parent.
+ */
+function createFailing(monotonicMs: () => number) {
+  const sinceMs = new BoundedMap<Sha256, number>(limits.objectsWaitingMax)
+  return {
+    isBelieved(digest: Sha256 = ''): boolean {
+      const ms = monotonicMs() - (sinceMs.get(digest) ?? monotonicMs())
+      // What was said long ago is another matter.
+      if (!sinceMs.has(digest) || ms > limits.nearObjectsRestMs) sinceMs.set(digest, monotonicMs())
+      return ms < limits.nearDoubtMs || ms > limits.nearObjectsRestMs
+    },
+  }
 }
 
 interface Unfinished {

@@ -99,7 +99,7 @@ export function createUplink(parts: UplinkParts): Uplink {
       const reply = await ask({ method: 'GET', path: `/v1/tuf/${file}`, responseMaxBytes: maxBytes })
       return reply.status === 404 ? undefined : accepted(reply, file).body
     },
-    objects: createObjectCalls({ ask, near }),
+    objects: createObjectCalls({ ask, near, monotonicMs: parts.monotonicMs }),
     takeObjectsFrom: near.set,
     brings: near.brings,
     async announce(announce) {

@@ -3,7 +3,8 @@
 import t from 'tap'
 import { Failure } from '../../../src/model/failure.ts'
 import { limits } from '../../../src/model/limits.ts'
-import { createNearObjects, type NearNode, patienceAt } from '../../../src/node/parent/near-objects.ts'
+import { createNearObjects, type NearNode } from '../../../src/node/parent/near-objects.ts'
+import { patienceAt } from '../../../src/node/parent/near-patience.ts'
 import { createObjectCalls } from '../../../src/node/parent/object-calls.ts'
 import { sha256Of } from '../../../src/world/objects.ts'
 import type { Http, TlsIdentity } from '../../../src/world/world.ts'
@@ -62,27 +63,31 @@ t.test('a node that meets none of many siblings asks its parent', async (t) => {
 
 t.test('when a sibling fails the tracker is given a moment to name the next one', async (t) => {
   const { simulation, named, near } = stage()
-  const first = named(sibling('a'))
-  first?.failed()
-  let isReplaced = false
-  void first?.replaced().then(() => {
-    isReplaced = true
+  named(sibling('a'))?.failed()
+  let isNamed = false
+  const next = near.next().then((found) => {
+    isNamed = true
+    return found
   })
   named(sibling('a'))
   await simulation.run({ forMs: 1 })
-  t.notOk(isReplaced, 'a handout that was under way still names it')
+  t.notOk(isNamed, 'a handout that was under way still names it')
   named(sibling('b'))
-  await simulation.until(() => isReplaced, { withinMs: 1 })
-  const second = near.sibling()
-  second?.failed()
-  await simulation.until(second?.replaced() ?? Promise.reject(), { withinMs: limits.nearLearnsMs + 1 })
-  t.equal(near.sibling(), undefined, 'silence: the parent is asked')
+  t.ok(await simulation.until(next, { withinMs: 1 }))
+  near.sibling()?.failed()
+  t.equal(await simulation.until(near.next(), { withinMs: limits.nearLearnsMs + 1 }), undefined, 'silence')
+  t.equal(await simulation.until(near.next(), { withinMs: 1 }), undefined, 'then the parent is asked at once')
+  near.set(null)
+  t.equal(await simulation.until(near.next(), { withinMs: 1 }), undefined)
 })
 
 const object = new Uint8Array(Buffer.alloc(300_000, 'tool'))
 const digest = sha256Of(object)
-const pem = (await (await createTestFleet('acme', Date.UTC(2026, 0, 1))).node('a')).certificate
-const certificate = Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ''), 'base64')
+const certificate = certificateIn((await (await createTestFleet('acme', Date.UTC(2026, 0, 1))).node('a')).certificate)
+
+function certificateIn(pem: string): Uint8Array {
+  return Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ''), 'base64')
+}
 
 /**
  * A node that is to ask sibling `a`, which answers "on its way" every 15 s until `comesAtMs`. The
@@ -112,7 +117,9 @@ async function waiting(isFetching: boolean | undefined, comesAtMs = Number.POSIT
     events.push('parent')
     return { status: 200, body: object, certificate }
   }
-  await simulation.until(createObjectCalls({ ask, near })([digest], 1), { withinMs: 3600_000 })
+  await simulation.until(createObjectCalls({ ask, near, monotonicMs: clock.monotonicMs })([digest], 1), {
+    withinMs: 3600_000,
+  })
   return { tookMs: sinceMs(), events }
 }
 
@@ -180,8 +187,35 @@ t.test('a sibling that sends drops is left, and one that is slow is not', async 
       const from = Number(/from=(\d+)/.exec(path)?.[1] ?? 0)
       return { status: 200, body: object.subarray(from), certificate }
     }
-    const [came] = await simulation.until(createObjectCalls({ ask, near })([digest], 1))
+    const [came] = await simulation.until(createObjectCalls({ ask, near, monotonicMs: clock.monotonicMs })([digest], 1))
     t.same(came === undefined || came === 'failed' ? came : sha256Of(came), digest)
     t.equal(failures, isLeft ? 1 : 0, `${bytesPerSecond} bytes a second`)
   }
+})
+
+t.test('a sibling with several addresses is asked at each, and then where it answered', async (t) => {
+  const simulation = createSimulation({ seed: 'addresses' })
+  const { clock } = simulation.node({ address: '10.0.0.1' }).world
+  const other = certificateIn((await (await createTestFleet('acme', Date.UTC(2026, 0, 1))).node('b')).certificate)
+  const asked: string[] = []
+  const request: Http['request'] = async ({ url }) => {
+    const at = new URL(url).hostname
+    asked.push(at)
+    if (at === '10.0.0.2') throw new Failure('unreachable', 'nobody', { retry: 'later' })
+    return { status: 200, body: object, certificate: at === '10.0.0.3' ? other : certificate }
+  }
+  const near = createNearObjects({
+    ...{ http: { request } as Http, tls: () => ({}) as TlsIdentity },
+    ...{ monotonicMs: clock.monotonicMs, after: clock.after },
+  })
+  const failed = () => t.fail('it can be reached')
+  const several = { ...sibling('a', '10.0.0.2'), others: ['10.0.0.3', '192.168.0.4'] }
+  near.set(several, { failed, asks: () => {} })
+  const calls = createObjectCalls({
+    near,
+    monotonicMs: clock.monotonicMs,
+    ask: () => Promise.reject(new Error('not expected')),
+  })
+  for (const _ of [1, 2]) t.same(await calls([digest], 1), [object])
+  t.same(asked, ['10.0.0.2', '10.0.0.3', '192.168.0.4', '192.168.0.4'])
 })

@@ -2,6 +2,7 @@
 
 import t from 'tap'
 import { Failure } from '../../../src/model/failure.ts'
+import { limits } from '../../../src/model/limits.ts'
 import { type Found, framesOf } from '../../../src/model/wire/object-frames.ts'
 import type { NearSibling } from '../../../src/node/parent/near-objects.ts'
 import { createObjectCalls } from '../../../src/node/parent/object-calls.ts'
@@ -16,7 +17,6 @@ const small = new Uint8Array(Buffer.from('small'))
 const nothing = new Uint8Array()
 const [largeSha, smallSha] = [sha256Of(large), sha256Of(small)]
 
-const replaced = async () => {}
 const waiting = () => ({ isInVain: () => false })
 
 /** A parent whose answers are cut off after so many bytes, one after the other. */
@@ -30,7 +30,7 @@ function parentThat(answers: readonly { body: Uint8Array; cutAfter?: number; sta
     if (cutAfter !== undefined) throw new Failure('timed-out', 'cut', { retry: 'later' })
     return { status, body, certificate: new Uint8Array() }
   }
-  return { calls: createObjectCalls({ ask, near: { sibling: () => undefined } }), paths }
+  return { calls: createObjectCalls({ ask, near: { next: async () => undefined }, monotonicMs: () => 0 }), paths }
 }
 
 t.test('what came of an object that was cut off is not fetched again', async (t) => {
@@ -102,10 +102,11 @@ t.test('objects come from the sibling that brings them, and from the parent if t
     rests = true
   }
   const left = new AbortController().signal
-  const sibling = { ask: near, failed, left, elsewhere: async () => {}, replaced, waiting }
+  const sibling = { ask: near, failed, left, elsewhere: async () => {}, waiting }
   const calls = createObjectCalls({
     ask,
-    near: { sibling: () => (rests ? undefined : sibling) },
+    monotonicMs: () => 0,
+    near: { next: async () => (rests ? undefined : sibling) },
   })
   const come = async () => {
     rests = false
@@ -120,12 +121,13 @@ t.test('objects come from the sibling that brings them, and from the parent if t
 t.test('a sibling is not believed for ever that an object cannot be had, or that nobody has it', async (t) => {
   const near = { answers: [] as Uint8Array[], status: 200, failures: 0 }
   const asked: string[] = []
+  let nowMs = 0
   let above: 'gives' | 'refuses' | 'is gone' = 'gives'
   const sibling: NearSibling = {
     ask: async () => ({ status: near.status, body: near.answers.shift() ?? framesOf([]), certificate: nothing }),
     left: new AbortController().signal,
     elsewhere: async () => {},
-    ...{ replaced, waiting },
+    waiting,
     failed: () => {
       near.failures += 1
     },
@@ -136,11 +138,13 @@ t.test('a sibling is not believed for ever that an object cannot be had, or that
     if (above === 'is gone') throw new Failure('unreachable', 'gone', { retry: 'later' })
     return { status: 200, body: large, certificate: nothing }
   }
-  const calls = createObjectCalls({ ask, near: { sibling: () => sibling } })
+  const calls = createObjectCalls({ ask, near: { next: async () => sibling }, monotonicMs: () => nowMs })
   const come = (digests: string[], ...frames: Found[]) => {
     near.answers = [framesOf(frames)]
     return calls(digests, 1)
   }
+  t.same(await come([largeSha, smallSha], 'failed', small), ['failed', small], 'for a moment it may be right')
+  nowMs = limits.nearDoubtMs
   t.same(await come([largeSha, smallSha], 'failed', small), [large, small])
   t.equal(near.failures, 1, 'the parent has it')
   t.notMatch(asked[0], smallSha, 'what the sibling has does not come over the link')

@@ -55,7 +55,7 @@ async function siblings() {
       ...{ clock, log, folder: '/objects', onAttack: () => {} },
       objects: openObjects({ disk: world.disk, dir: '/objects' }),
       uplink: {
-        objects: createObjectCalls({ ask, near }),
+        objects: createObjectCalls({ ask, near, monotonicMs: clock.monotonicMs }),
         brings: near.brings,
         parent: () => null,
         turnAway: () => {},
