@@ -175,6 +175,7 @@ function statusNow(parts: LocalApiParts): Status {
     problems: [...rootProblems(parts.root?.fleet ?? null), ...problemsOf(node.state(), node.swarm.transfers())],
     payloads: { whole: node.swarm.whole().size, unfinished: node.swarm.unfinished().length },
     scrub: scrubOf(node.swarm.scrubbed()),
+    ...(parts.engineRights !== undefined && { engine: parts.engineRights() }),
     siblings: siblingsOf(node.swarm.siblings()),
     transfers: node.swarm.transfers().map((each) => ({ ...each, distance: distanceOf(each) })),
     rates: node.rates(),

@@ -3,6 +3,7 @@
 import { Failure } from '../model/failure.ts'
 import type { AnswerCall, AnswerOf, LineCall, LineOf } from '../model/local-api/calls.ts'
 import type { BodyOf, CallWithBody } from '../model/local-api/requests.ts'
+import type { EngineRights } from '../model/local-api/status.ts'
 import type { Sha256 } from '../model/names.ts'
 import type { Repository } from '../repository/repository.ts'
 import type { Fleet } from '../trust/fleet.ts'
@@ -13,6 +14,8 @@ import type { PlainEndpoint } from './plain.ts'
 export interface LocalApiParts {
   clock: Clock
   node: RunningNode
+  /** Unknown without this function. */
+  engineRights?: (() => EngineRights) | undefined
   /** Null where ordinary clients are not let in. */
   plain: PlainEndpoint | null
   /** The key that this node has, and how it takes the identity that lies in its home. */

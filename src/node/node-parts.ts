@@ -1,6 +1,7 @@
 // What a node is put together from: on the real world by `real-node.ts`, on the simulated one by
 // the tests.
 
+import type { EngineRights } from '../model/local-api/status.ts'
 import type { Settings } from '../model/settings.ts'
 import type { UploadFacts } from '../model/upload-guard.ts'
 import type { LocalMachine } from '../reconcile/machine.ts'
@@ -41,6 +42,8 @@ export interface NodeParts {
   ownAddresses?: () => readonly string[]
   /** Connects to a port and hangs up. Null if the connection was taken, otherwise why not. */
   connect?: (address: string, port: number) => Promise<string | null>
+  /** What the swarm engine may do here. Unknown without this function. */
+  engineRights?: () => EngineRights
   openSwarm: (
     options: Pick<SwarmParts, 'onEvent' | 'site' | 'isChild' | 'linkRate' | 'scrubEveryMs' | 'onDamage'>,
   ) => Promise<Swarm>

@@ -11,7 +11,7 @@ import { isService } from '../reconcile/apply/apply-unit.ts'
 import { startCuttingLeftOutput } from '../reconcile/apply/left-output.ts'
 import { openLocalMachine } from '../reconcile/machine.ts'
 import { forkedChecker } from '../swarm/checking/check-process.ts'
-import { forkedEngine } from '../swarm/engine-process.ts'
+import { confinedEngine } from '../swarm/confinement/confined-engine.ts'
 import { openSwarm } from '../swarm/swarm.ts'
 import { openRevocations, revokedFileIn } from '../trust/admission/revocations.ts'
 import { loadIdentity, type NodeIdentity, saveIdentity } from '../trust/identity.ts'
@@ -105,6 +105,7 @@ async function nodePartsFrom({
   let identity = loaded
   const objects = openObjects({ disk, dir: home.objects })
   const asUnit = isService(process.env, process.pid)
+  const engine = await confinedEngine({ ...world, folders: { store: home.store, cache: home.engineCache } })
   const root = settings.parents.length > 0 ? null : await openRootFolders({ world, home, settings, objects })
   const revokedIn = { file: revokedFileIn(home.dir), ca: loaded.tls.ca, disk }
   return {
@@ -129,9 +130,10 @@ async function nodePartsFrom({
         tls: () => identity.tls,
         listen: { address: settings.listen, port: settings.swarmPort },
         rates: unlimited,
-        ...{ engine: forkedEngine({ log, clock }), checker: forkedChecker() },
+        ...{ engine: engine.factory, checker: forkedChecker() },
         ...wanted,
       }),
+    engineRights: engine.rights,
     root,
   }
 }
@@ -177,7 +179,7 @@ async function plainEndpointOf(world: World, settings: Settings, node: RunningNo
 
 /** Answers the commands of `banyan` on this machine. */
 function serveCommands(
-  { world, home, settings, root, identity }: NodeParts,
+  { world, home, settings, root, identity, engineRights }: NodeParts,
   { node, plain, onIdentity }: { node: RunningNode; plain: PlainEndpoint | null; onIdentity: () => void },
 ): Promise<LocalServer> {
   const { clock, log } = world
@@ -194,7 +196,7 @@ function serveCommands(
   return serveLocal({
     path: home.socket,
     handler: createLocalApi({
-      ...{ clock, node, plain, root: root && { ...root, urls } },
+      ...{ clock, node, plain, engineRights, root: root && { ...root, urls } },
       identity: { keyId: () => identity().keyId, take },
     }),
     onError: (error, url) => log.error('local request failed', { url, error: messageOf(error) }),

@@ -76,6 +76,9 @@ export async function startSelf(parts: NodeParts, uplink: Uplink, lost: LostObje
     scrubEveryMs: () => scrubEveryMsOf(liveSettings.limits().scrub),
     onDamage: (problem) => dispatch({ kind: 'disk-looked', problem }),
   })
+  const turnAway = () => swarm.setRevoked(parts.revocations.all().map(({ keyId }) => keyId))
+  parts.revocations.onAdded(turnAway)
+  turnAway()
   const { uploadFacts } = parts
   const bandwidth = startBandwidth({ clock, log, swarm, limits: liveSettings.limits, uploadFacts })
   return {

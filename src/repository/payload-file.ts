@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, rm } from 'node:fs/promises'
 import { Failure } from '../model/failure.ts'
 import { limits } from '../model/limits.ts'
 import type { Sha256 } from '../model/names.ts'
@@ -23,7 +23,9 @@ export type Append = (bytes: Uint8Array) => Promise<void>
  * the errors of `fill`.
  */
 export async function stagePayload(path: string, fill: (append: Append) => Promise<void>): Promise<StagedPayload> {
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW
+  // The folder may belong to the engine's user, who can put anything there.
+  await asFailure(path, () => rm(path, { force: true }))
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
   const file = await asFailure(path, () => open(path, flags, 0o644))
   try {
     const hash = createHash('sha256')

@@ -41,7 +41,7 @@ export async function publishOne(
     if (!signal.aborted || error instanceof Failure) throw error
     throw new Failure('stopped', `publishing ${path} was stopped`, { cause: error })
   } finally {
-    await parts.disk.remove(staging)
+    await parts.disk.removeOne(staging)
   }
 }
 

@@ -60,7 +60,7 @@ export interface Repository {
 export async function openRepository(parts: RepositoryParts): Promise<Repository> {
   await parts.disk.makeFolder(parts.dir)
   await parts.disk.makeFolder(parts.payloads)
-  await parts.disk.remove(stagingFileOf(parts.payloads))
+  await parts.disk.removeOne(stagingFileOf(parts.payloads))
   const entries = await openEntries(parts)
   // All publications use the one staging file.
   const inTurn = takingTurns({ max: limits.publishQueueMax, what: 'publications' })

@@ -24,10 +24,10 @@ export interface EngineControl {
   /** Makes the pieces of these manifests' payloads yield to all others. */
   setBackground(manifests: ReadonlySet<Sha256>): void
   /**
-   * Cuts the wires of these nodes, whose certificates were revoked, and refuses new ones. Replaces
-   * the last list.
+   * Cuts the wires of these keys, by their ids, and refuses new ones. A node with another key is let in.
+   * Replaces the last list.
    */
-  setRevoked(nodes: readonly NodeName[]): void
+  setRevoked(keys: readonly Sha256[]): void
   /** Sends the engine this node's new certificate. */
   renew(): void
   /** Starts an engine, because a transfer is likely to start soon. */
@@ -40,7 +40,8 @@ export interface EngineControl {
 /** What every engine is told when it starts. The engine control writes it. */
 export interface EngineSettings {
   rates: Rates
-  revoked: readonly NodeName[]
+  /** Ids of keys. */
+  revoked: readonly Sha256[]
 }
 
 export function createEngineControl(parts: {
@@ -56,7 +57,9 @@ export function createEngineControl(parts: {
   return {
     setPeers: (infoHash, peers) => {
       for (const peer of peers) if (peer.relation === 'sibling') siblings.handedOut(peer.node, placeOf(peer))
-      if (handouts.take(infoHash, peers)) dispatch({ kind: 'handed-out', infoHash, peers })
+      // The tracker is told of some that were dialled in vain, and hands out the others again.
+      const toDial = peers.filter(({ node, relation }) => relation === 'parent' || !siblings.isUnreached(node))
+      if (handouts.take(infoHash, toDial)) dispatch({ kind: 'handed-out', infoHash, peers: toDial })
     },
     part: (infoHash, node) => dispatch({ kind: 'part', infoHash, node }),
     setRates: (rates) => {
@@ -64,9 +67,9 @@ export function createEngineControl(parts: {
       keeper.send({ kind: 'rates', rates })
     },
     setBackground: (manifests) => dispatch({ kind: 'background', manifests }),
-    setRevoked: (nodes) => {
-      settings.revoked = nodes
-      keeper.send({ kind: 'revoked', nodes: [...nodes] })
+    setRevoked: (keys) => {
+      settings.revoked = keys
+      keeper.send({ kind: 'revoked', keys: [...keys] })
     },
     renew: () => keeper.send({ kind: 'tls', tls: parts.tls() }),
     warmUp: () => {

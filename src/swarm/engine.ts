@@ -70,12 +70,14 @@ export const commandSchema = v.variant('kind', [
     tls: tlsSchema,
     site: v.nullable(v.string()),
     rates: ratesSchema,
-    revoked: v.array(nodeNameSchema),
+    /** The ids of the keys that are turned away. */
+    revoked: v.array(sha256Schema),
   }),
   v.strictObject({ kind: v.literal('tls'), tls: tlsSchema }),
   v.strictObject({ kind: v.literal('rates'), rates: ratesSchema }),
   v.strictObject({ kind: v.literal('background'), infoHash: infoHashSchema, background: v.boolean() }),
-  v.strictObject({ kind: v.literal('revoked'), nodes: v.array(nodeNameSchema) }),
+  /** Replaces the keys that are turned away, and ends their wires. */
+  v.strictObject({ kind: v.literal('revoked'), keys: v.array(sha256Schema) }),
   v.strictObject({ kind: v.literal('open'), opening: openingSchema }),
   v.strictObject({ kind: v.literal('close'), infoHash: infoHashSchema }),
   /** Hangs up on the callers that wait for this holding. */

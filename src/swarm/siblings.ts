@@ -22,7 +22,10 @@ export interface Reach {
    * which the site is not known counts as such.
    */
   reached: number
-  /** Those that were not reached, of any site, the newest last. At most `limits.unreachedMax`. */
+  /**
+   * Those that were not reached, the newest last. At most `limits.unreachedMax`: those of the own site
+   * go before others.
+   */
   unreached: readonly Unreached[]
 }
 
@@ -45,6 +48,8 @@ export interface Siblings {
   unwired(infoHash?: InfoHash): void
   /** The node is to be dialled there. One that has moved is dialled anew. */
   handedOut(node: NodeName, place: string): void
+  /** Whether it was dialled in vain lately, where it still is: it is not dialled again yet. */
+  isUnreached(node: NodeName): boolean
   now(): Reach
 }
 
@@ -52,19 +57,26 @@ export interface SiblingsParts {
   clock: Pick<Clock, 'monotonicMs'>
   /** Whether the node is a child of this one, and so no sibling. */
   isChild: (node: NodeName) => boolean
-  /** A sibling could be reached and cannot any longer, or the reverse. */
+  /**
+   * A sibling of the own site could be reached and cannot any longer, or the reverse. Not called for more
+   * of them than an announce names: on a large site that would be an announce for each.
+   */
   onChange: () => void
 }
 
 export function createSiblings({ clock, isChild, onChange }: SiblingsParts): Siblings {
-  const unreached = new BoundedMap<NodeName, Unreached & { atMs: number }>(limits.unreachedMax)
+  const unreached = new BoundedMap<NodeName, Unreached & { atMs: number }>(limits.unreachedKept)
   /** Siblings of the own site, and when each was reached last. */
   const reached = new BoundedMap<NodeName, number>(limits.reachedKept)
   /** The nodes of the own site with which there is a wire. A wire can be open for days. */
   const wires = new Map<InfoHash, Set<NodeName>>()
   const isNew = (atMs: number) => clock.monotonicMs() - atMs < limits.unreachedKeptMs
+  const fresh = () => [...unreached.values()].flatMap(({ atMs, ...each }) => (isNew(atMs) ? [each] : []))
+  const isUnreached = (node: NodeName) => isNew(unreached.get(node)?.atMs ?? Number.NEGATIVE_INFINITY)
   const met = (node: NodeName) => {
-    if (unreached.delete(node)) onChange()
+    const known = unreached.get(node)
+    unreached.delete(node)
+    if (known !== undefined && known.elsewhere === undefined) onChange()
   }
   const unwired = (infoHash: InfoHash) => {
     for (const node of wires.get(infoHash) ?? []) reached.set(node, clock.monotonicMs())
@@ -76,13 +88,14 @@ export function createSiblings({ clock, isChild, onChange }: SiblingsParts): Sib
         if (!isElsewhere) reached.set(node, clock.monotonicMs())
         return met(node)
       }
-      const isNews = !isNew(unreached.get(node)?.atMs ?? Number.NEGATIVE_INFINITY)
+      const isNews = !isElsewhere && !isUnreached(node)
       reached.delete(node)
       const atMs = clock.monotonicMs()
       unreached.set(node, { node, place, because, atMs, ...(isElsewhere && { elsewhere: true as const }) })
-      if (isNews) onChange()
+      if (isNews && nearIn(fresh()).length <= limits.unreachedMax) onChange()
     },
     met,
+    isUnreached,
     wired: (infoHash, node, to) => {
       const nodes = wires.get(infoHash) ?? new Set<NodeName>()
       if (to === 'near') {
@@ -106,7 +119,7 @@ export function createSiblings({ clock, isChild, onChange }: SiblingsParts): Sib
       const near = new Set([...lately, ...[...wires.values()].flatMap((nodes) => [...nodes])])
       return {
         reached: [...near].filter((node) => !isChild(node)).length,
-        unreached: [...unreached.values()].flatMap(({ atMs, ...each }) => (isNew(atMs) ? [each] : [])),
+        unreached: toldOf(fresh()),
       }
     },
   }
@@ -115,4 +128,12 @@ export function createSiblings({ clock, isChild, onChange }: SiblingsParts): Sib
 /** The siblings of the own site that were not reached. Pure. */
 export function nearIn(unreached: readonly Unreached[]): readonly Unreached[] {
   return unreached.filter(({ elsewhere }) => elsewhere === undefined)
+}
+
+function toldOf(fresh: readonly Unreached[]): Unreached[] {
+  const near = nearIn(fresh).slice(-limits.unreachedMax)
+  const room = limits.unreachedMax - near.length
+  const far = room === 0 ? [] : fresh.filter(({ elsewhere }) => elsewhere === true).slice(-room)
+  const told = new Set([...near, ...far])
+  return fresh.filter((each) => told.has(each))
 }

@@ -19,7 +19,7 @@ export interface SwarmParts
   extends Omit<OpeningsParts, 'engineIdleMs' | 'onDamaged'>,
     Pick<ScrubParts, 'checker' | 'scrubEveryMs' | 'onDamage'> {
   store: Store
-  disk: Pick<Disk, 'list' | 'stat' | 'remove' | 'rename'>
+  disk: Pick<Disk, 'list' | 'stat' | 'removeOne' | 'rename'>
   /** Where nodes of the fleet reach this node. Port 0 lets the system choose. */
   listen: { address: string; port: number }
   /** limits.engineIdleMs unless a test says otherwise. */

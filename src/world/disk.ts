@@ -36,6 +36,7 @@ export const systemDisk: Disk = {
   stat: (path) => asFailure('look at', path, () => stat(path)),
   rename: (from, to) => asFailure('rename', from, () => rename(from, to)),
   remove: (path) => asFailure('remove', path, () => remove(path)),
+  removeOne: (path) => asFailure('remove', path, () => removeOne(path)),
   pointLink: (path, target) => asFailure('point', path, () => pointLink(path, target)),
   readLink: (path) => asFailure('read link', path, () => readLink(path)),
   sha256: (path) => asFailure('read', path, () => sha256(path)),
@@ -162,6 +163,19 @@ async function rename(from: string, to: string): Promise<void> {
 async function remove(path: string): Promise<void> {
   if ((await stat(path)) === undefined) return
   await fs.rm(path, { recursive: true, force: true })
+  await syncFolder(dirname(path))
+}
+
+async function removeOne(path: string): Promise<void> {
+  try {
+    await fs.unlink(path).catch((error) => {
+      if (codeOf(error) !== 'EISDIR' && codeOf(error) !== 'EPERM') throw error
+      return fs.rmdir(path)
+    })
+  } catch (error) {
+    if (isAbsence(error)) return
+    throw error
+  }
   await syncFolder(dirname(path))
 }
 

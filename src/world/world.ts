@@ -58,6 +58,11 @@ export interface Disk {
   /** Removes a file or a whole folder. Does nothing if there is none. */
   remove(path: string): Promise<void>
   /**
+   * Removes a file, a link or an empty folder. Throws `disk` for a folder with content: for places
+   * where another user may put something, and `remove` could be led elsewhere while it goes through.
+   */
+  removeOne(path: string): Promise<void>
+  /**
    * Points the symbolic link at `path` to `target` in one step, and creates it if there is none.
    */
   pointLink(path: string, target: string): Promise<void>

@@ -141,6 +141,21 @@ export function diskContract(t: Test, open: (t: Test) => Promise<{ disk: Disk; f
     t.same(await disk.list(at('')), ['ab'])
   })
 
+  check(t, 'one file, link or empty folder is removed, and no folder with content', async (t, disk, at) => {
+    await disk.makeFolder(at('a/b'))
+    await disk.write(at('file'), 'x')
+    await disk.write(at('a/file'), 'x')
+    await disk.pointLink(at('link'), 'a')
+    await disk.removeOne(at('link'))
+    await disk.removeOne(at('file'))
+    await disk.removeOne(at('file'))
+    await disk.removeOne(at('no/such/place'))
+    await disk.removeOne(at('a/b'))
+    t.equal(await failureCodeOf(disk.removeOne(at('a'))), 'disk')
+    t.same(await disk.list(at('')), ['a'])
+    t.same(await disk.list(at('a')), ['file'])
+  })
+
   check(t, 'a link is pointed elsewhere in one step, and paths lead through it', async (t, disk, at) => {
     await disk.makeFolder(at('1'))
     await disk.makeFolder(at('2'))

@@ -1,4 +1,4 @@
-// The texts below are dpkg's and apt's own (Debian 12, LC_ALL=C).
+// The texts below are dpkg's and apt's own (Debian 12, LC_ALL=C.UTF-8).
 
 import t from 'tap'
 import { namesIn } from '../../src/model/needs.ts'

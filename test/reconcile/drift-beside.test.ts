@@ -11,7 +11,10 @@ t.setTimeout(1_200_000)
 const machines = t.testdir()
 const kinds = { deb: debWorld, rpm: (t: Test) => rpmWorld(t, machines) }
 
-async function ensureAll({ provider, home }: DriftWorld, ...steps: ReturnType<typeof stepOf>[]) {
+async function ensureAll(
+  { provider, home }: Pick<DriftWorld, 'provider' | 'home'>,
+  ...steps: ReturnType<typeof stepOf>[]
+) {
   return await provider.ensure(steps, { workFolder: `${home}/work`, journal: async () => {}, output: () => {} })
 }
 
@@ -51,4 +54,42 @@ for (const kind of ['deb', 'rpm'] as const) {
       t.same(await lookAt(world, 'shop'), ['shop drifted: changed /opt/shop/other'])
     },
   )
+
+  t.test(`${kind}: what a trigger makes of its package is no drift, and is told if it fails`, async (t) => {
+    const world = await kinds[kind](t)
+    const [cache, other] = ['cache', 'other'].map((file) => world.inside(`/opt/shop/${file}`))
+    const trigger = { on: '/opt/plugins', lines: `echo anew >> ${cache}; read word < ${other}; [ "$word" = fine ]` }
+    const withTrigger = await world.build({ ...shop, files: { cache: '', other: 'fine\n', x: 'x' }, trigger })
+    await ensureAll(world, stepOf('install', withTrigger))
+    const plugin = async (name: string) => {
+      return stepOf(
+        'install',
+        await world.build({ name, version: '1-1', folder: 'plugins', files: { [`../plugins/${name}`]: 'x' } }),
+      )
+    }
+    t.match(await ensureAll(world, await plugin('one')), [{ outcome: 'changed', detail: undefined }])
+    t.same(await lookAt(world, 'one', 'shop'), ['one whole', 'shop whole'])
+    t.match(await fs.readFile(`${world.root}/opt/shop/cache`, 'utf8'), /anew/)
+    await fs.writeFile(`${world.root}/opt/shop/other`, 'bad\n')
+    const told = kind === 'deb' ? /shop failed beside it: .*exit status 1/ : /%transfiletriggerin\(shop-1-1.*failed/
+    t.match(await ensureAll(world, await plugin('two')), [{ name: 'two', outcome: 'changed', detail: told }])
+  })
 }
+
+t.test('deb: a package that goes because another has all of its files now is told', async (t) => {
+  const { build, provider, home } = await debWorld(t)
+  const files = { '../shared/file': 'shared' }
+  const [old, fresh] = [
+    await build({ name: 'old', version: '1-1', files }),
+    await build({
+      name: 'fresh',
+      version: '1-1',
+      files: { ...files, '../old/VERSION': 'x' },
+      fields: ['Replaces: old'],
+    }),
+  ]
+  await ensureAll({ provider, home }, stepOf('install', old))
+  t.match(await ensureAll({ provider, home }, stepOf('install', fresh)), [
+    { outcome: 'changed', detail: 'old has gone: other packages have all of its files now' },
+  ])
+})

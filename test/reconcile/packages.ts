@@ -20,6 +20,8 @@ export interface Wanted {
   depends?: string[]
   /** Shell lines of each script. */
   scripts?: Partial<Record<'preInstall' | 'postInstall' | 'preRemove' | 'postRemove', string>>
+  /** Shell lines that run when another package brings files below a folder. Debs and rpms only. */
+  trigger?: { on: string; lines: string }
   /** Path on the machine, and content. Debs and rpms only. */
   conffiles?: Readonly<Record<string, string>>
   /** The default is `all`. Debs and rpms only. */
@@ -66,8 +68,11 @@ function debTree({
   conffiles = {},
   fields = [],
   arch = 'all',
+  trigger,
   ...wanted
 }: Wanted): DebFile[] {
+  const triggered = trigger && `if [ "$1" = triggered ]; then\n${trigger.lines}\nexit\nfi\n`
+  const all = trigger ? { ...scripts, postInstall: `${triggered}${scripts.postInstall ?? ''}` } : scripts
   const control = [
     `Package: ${name}`,
     `Version: ${version}`,
@@ -88,7 +93,8 @@ function debTree({
       ? []
       : [['DEBIAN/conffiles', `${Object.keys(conffiles).join('\n')}\n`, 0o644] satisfies DebFile]),
     ['DEBIAN/control', `${control.join('\n')}\n`, 0o644],
-    ...Object.entries(scripts).map(
+    ...(trigger ? [['DEBIAN/triggers', `interest ${trigger.on}\n`, 0o644] satisfies DebFile] : []),
+    ...Object.entries(all).map(
       ([script, lines]): DebFile => [
         `DEBIAN/${debName[script as keyof typeof debName]}`,
         `#!/bin/sh\n${lines}\n`,
@@ -128,9 +134,10 @@ export async function buildRpm(folder: string, wanted: Wanted): Promise<Built> {
     ],
     files: Object.fromEntries(files),
     config: conffiles,
-    scriptlets: Object.fromEntries(
-      Object.entries(scripts).map(([script, lines]) => [scriptlet[script as keyof typeof scriptlet], lines]),
-    ),
+    scriptlets: Object.fromEntries([
+      ...Object.entries(scripts).map(([script, lines]) => [scriptlet[script as keyof typeof scriptlet], lines]),
+      ...(wanted.trigger ? [[`transfiletriggerin -- ${wanted.trigger.on}`, wanted.trigger.lines]] : []),
+    ]),
   })
   return await built(folder, wanted, 'rpm', await fs.readFile(file), {})
 }

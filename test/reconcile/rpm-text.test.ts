@@ -8,6 +8,7 @@ import {
   lastBegun,
   nameInNevra,
   parseConfigNotes,
+  parseMissingAccounts,
   parseObsoletes,
   parseRpmComplaints,
   parseRpmQuery,
@@ -134,4 +135,14 @@ t.test('rpm packages that need each other are one group, by what they provide to
     groups.map((group) => group.map(({ action }) => action.name)),
     [['a', 'x'], ['b']],
   )
+})
+
+t.test('accounts that the machine does not have', async (t) => {
+  const text = [
+    'warning: user shop does not exist - using root',
+    '  warning: group shop does not exist - using root',
+    'warning: user shop does not exist - using root',
+    'warning: /etc/a created as /etc/a.rpmnew',
+  ].join('\n')
+  t.same(parseMissingAccounts(text), ['user shop', 'group shop'])
 })

@@ -21,8 +21,22 @@ await scenario(
     const { root } = tree
     const thief = tree.node('thief')
     const stolen = await simulation.until(loadIdentity(thief.home.keys, thief.simulated.world.disk))
+    /** What the engines are told. */
+    const turnedAway = new Map<string, readonly string[]>()
+    for (const name of ['root', 'staging', 'client']) {
+      const { swarm } = tree.node(name).running ?? {}
+      const { setRevoked } = swarm ?? {}
+      const told: typeof setRevoked = (keys) => {
+        turnedAway.set(name, keys)
+        setRevoked?.(keys)
+      }
+      Object.assign(swarm ?? {}, { setRevoked: told })
+    }
     await simulation.until(root.fleet?.revoke('thief') ?? Promise.resolve())
     await simulation.run({ forMs: 2 * minuteMs })
+    for (const name of ['root', 'staging', 'client']) {
+      check.same(turnedAway.get(name), [stolen.keyId], `the engine of ${name} turns the key away`)
+    }
     for (const name of ['staging', 'client']) {
       const { home, content } = tree.node(name)
       const known = Buffer.from(content(`${home.dir}/revoked.json`)).toString()

@@ -6,8 +6,11 @@ import { limits } from '../../src/model/limits.ts'
 import { createSuspectAddresses } from '../../src/swarm/callers/suspect-addresses.ts'
 import { createCallers } from '../../src/swarm/engine/callers.ts'
 import { startDialer } from '../../src/swarm/engine/dialer.ts'
+import { createUses } from '../../src/swarm/engine/idle-links.ts'
+import type { Link } from '../../src/swarm/engine/link.ts'
 import type { PeerToDial } from '../../src/swarm/engine.ts'
 import { createLanes } from '../../src/work/lanes.ts'
+import { handClock } from '../tracker/hand-clock.ts'
 import { createSimulation } from '../world/simulation.ts'
 
 t.test('names are looked up for nobody but the parent, whose address is from our own settings', async (t) => {
@@ -167,6 +170,51 @@ t.test('an address is doubted after some strangers in a row, for a while, until 
 function meeting(node: string, address = '10.0.0.9'): PeerToDial {
   return { node, address, port: 7000, relation: 'sibling', elsewhere: null }
 }
+
+t.test('a link that nobody used is not dialled again at once, but when there is a reason', async (t) => {
+  const { dialer, dialled, simulation } = dialling(async (meeting) => meeting.node)
+  const names = () => dialled.splice(0).map(({ node }) => node)
+  const reached = async () => {
+    await simulation.run({ forMs: 1 })
+    return names()
+  }
+  dialer.setPeers([meeting('idle'), meeting('busy')])
+  t.same(await reached(), ['idle', 'busy'])
+  dialer.rested('idle')
+  t.notOk(dialer.isBusy(), 'it keeps no engine running')
+  await simulation.run({ forMs: limits.wireIdleMs })
+  t.same(names(), [])
+  dialer.setPeers([meeting('idle'), meeting('busy')])
+  t.same(await reached(), [], 'the same handout is no reason')
+  dialer.wake()
+  t.same(await reached(), ['idle'], 'a rate that has changed is one')
+  dialer.rested('idle')
+  dialer.lost('busy', true)
+  t.same(await reached(), ['idle'], 'so is another link that has ended')
+  dialer.rested('idle')
+  dialer.setPeers([meeting('idle', '10.0.0.77'), meeting('busy')])
+  t.ok((await reached()).includes('idle'), 'so is another place')
+  dialer.rested('idle')
+  await simulation.run({ forMs: limits.siblingRetryCeilingMs + limits.retryCeilingMs })
+  t.ok(names().includes('idle'), 'and it is not forgotten')
+  dialer.stop()
+})
+
+t.test('a link is unused if one end has what the other lacks, and nothing came or went for long', async (t) => {
+  const clock = handClock()
+  const uses = createUses(clock)
+  const link = { has: Uint8Array.of(1, 0) } as Link
+  const has = (mine: number[]) => (piece: number) => mine[piece] === 1
+  uses.used(link)
+  clock.pass(limits.wireIdleMs - 1)
+  t.notOk(uses.isUnused(link, has([1, 1])))
+  clock.pass(1)
+  t.ok(uses.isUnused(link, has([1, 1])), 'it takes nothing')
+  t.ok(uses.isUnused(link, has([0, 0])), 'nothing is asked of it')
+  t.notOk(uses.isUnused(link, has([1, 0])), 'it may get more')
+  uses.used(link)
+  t.notOk(uses.isUnused(link, has([1, 1])))
+})
 
 function dialling(
   dial?: (meeting: PeerToDial) => Promise<string>,

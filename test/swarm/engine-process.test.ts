@@ -18,16 +18,43 @@ t.test('one that dies while a connection is on its way to it has ended all the s
     connection.destroy()
     server.close()
   })
+  const folder = t.testdir()
+  const folders = { store: folder, cache: `${folder}/cache` }
+  const confinement = { kind: 'own-user', way: { kind: 'call', because: '' } } as const
   let pid = 0
   const debug = (_: string, fields: Record<string, unknown> = {}) => {
     if (typeof fields['pid'] === 'number') pid = fields['pid']
   }
   const log: Log = { debug, info: () => {}, warn: () => {}, error: () => {} }
   const ended = new Promise((resolve) => {
-    const engine = forkedEngine({ log, clock: systemClock }).start({ onReport: () => {}, onEnd: resolve })
+    const engine = forkedEngine({ log, clock: systemClock, confinement, folders }).start({
+      onReport: () => {},
+      onEnd: resolve,
+    })
     // It is not yet there to take it.
     engine.take(caller, 'swarm')
     process.kill(pid, 'SIGKILL')
   })
   t.equal(await ended, 'signal SIGKILL')
+})
+
+t.test('one that does not start, or says what no engine says, has ended, and why is told', async (t) => {
+  const folder = t.testdir({
+    'broken.mjs': 'throw new Error("no such library")',
+    'taken.mjs': 'process.on("disconnect", () => process.exit()); process.send({ kind: "open the door" })',
+    store: {},
+  })
+  const log: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+  const confinement = { kind: 'own-user', way: { kind: 'call', because: '' } } as const
+  const endOf = async (program: string, store = `${folder}/store`) => {
+    const folders = { store, cache: `${folder}/cache` }
+    const factory = forkedEngine({ log, clock: systemClock, confinement, folders, program: `${folder}/${program}` })
+    const alive = setInterval(() => {}, 60_000)
+    const because = await new Promise<string>((onEnd) => factory.start({ onReport: () => {}, onEnd }))
+    clearInterval(alive)
+    return { because, told: factory.notStarted() }
+  }
+  t.match(await endOf('broken.mjs'), { because: 'exit code 1', told: 'exit code 1: Error: no such library' })
+  t.match(await endOf('taken.mjs'), { because: 'signal SIGKILL' })
+  t.match(await endOf('taken.mjs', `${folder}/gone`), { because: /ENOENT/, told: /ENOENT/ })
 })

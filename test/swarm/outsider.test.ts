@@ -9,6 +9,7 @@ import { limits } from '../../src/model/limits.ts'
 import type { TlsIdentity } from '../../src/world/world.ts'
 import { handClock } from '../tracker/hand-clock.ts'
 import { createTestFleet } from '../world/fleet.ts'
+import { keyIdFor } from '../world/simulated-tls.ts'
 import { engineHere } from './engine-here.ts'
 import { MiB, type NodeOptions, type Nodes, nodesFor, payloadFrom, type TestNode, type TestPayload } from './kit.ts'
 import { call, greeted, message } from './raw-peer.ts'
@@ -110,10 +111,28 @@ t.test('a wire ends with the certificate of its node', async (t) => {
 t.test('a node whose certificate was revoked gets nothing', async (t) => {
   const nodes = await nodesFor(t)
   const { port, seed } = await freshSeed(t, nodes, 'revoking')
-  seed.swarm.setRevoked(['mallory'])
-  t.equal(await bytesGot(port, shown(await nodes.fleet.node('mallory'))), 0)
+  const mallory = await nodes.fleet.node('mallory')
+  seed.swarm.setRevoked([keyIdFor(mallory)])
+  t.equal(await bytesGot(port, shown(mallory)), 0)
   t.match((await seed.event('attack')).attack, { kind: 'stranger', from: 'mallory' })
   t.ok((await bytesGot(port, shown(await nodes.fleet.node('friend')), 68)) >= 68, 'another one is greeted')
+})
+
+t.test('a key that is revoked loses the wires that it has, and the node comes back with another key', async (t) => {
+  const nodes = await nodesFor(t)
+  const { port, seed } = await freshSeed(t, nodes, 'revoked later')
+  const mallory = await nodes.fleet.node('mallory')
+  const [stolen, friend] = [
+    call({ port, as: mallory, infoHash }),
+    call({ port, as: await nodes.fleet.node('friend'), infoHash }),
+  ]
+  await Promise.all([greeted(stolen, infoHash), greeted(friend, infoHash)])
+  seed.swarm.setRevoked([keyIdFor(mallory)])
+  await once(stolen.resume(), 'close')
+  t.equal(await bytesGot(port, shown(mallory)), 0, 'and gets no new one')
+  const again = await nodes.fleet.node('mallory', { key: 'another' })
+  t.ok((await bytesGot(port, shown(again), 68)) >= 68, 'the node itself has joined again')
+  t.notOk(friend.destroyed, 'others keep theirs')
 })
 
 t.test('a node that answers in place of another one is not believed', async (t) => {

@@ -1,7 +1,8 @@
 // Which payload is read next, what is wrong with it, and what is told of the damage.
 
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { open } from 'node:fs/promises'
+import { open, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
@@ -59,7 +60,14 @@ t.test('the checking process reads what is on the disk', async (t) => {
   const alive = setInterval(() => {}, 60_000)
   t.teardown(() => clearInterval(alive))
   t.same(await checker.check({ path, size, pieceLength, digests, isIdle: true }), { wrong: [1] })
-  await t.rejects(checker.check({ path: `${path}x`, size, pieceLength, digests, isIdle: false }), { code: 'disk' })
+  const found = { size, pieceLength, digests, isIdle: false }
+  await t.rejects(checker.check({ path: `${path}x`, ...found }), { code: 'disk' })
+  // The engine's user may have put something else there: a pipe would be waited for, a link followed.
+  execFileSync('mkfifo', [`${path}-pipe`])
+  await symlink(path, `${path}-link`)
+  for (const planted of ['pipe', 'link']) {
+    await t.rejects(checker.check({ path: `${path}-${planted}`, ...found }), { code: 'disk' }, planted)
+  }
 })
 
 t.test('damage is told for a while after the last of it', async (t) => {

@@ -1,5 +1,10 @@
 import t from 'tap'
 import { limits } from '../../src/model/limits.ts'
+import { unlimited } from '../../src/model/units/rates.ts'
+import { noCounters, placeOf } from '../../src/swarm/engine.ts'
+import { createEngineControl } from '../../src/swarm/engine-control.ts'
+import type { EngineKeeper } from '../../src/swarm/keeper.ts'
+import { createHandouts } from '../../src/swarm/openings/peers-to-dial.ts'
 import { createSiblings, nearIn } from '../../src/swarm/siblings.ts'
 import { handClock } from '../tracker/hand-clock.ts'
 
@@ -91,3 +96,55 @@ t.test('of siblings, those of the own site count, and children are none', async 
   clock.pass(limits.unreachedKeptMs)
   t.same(siblings.now(), { reached: 0, unreached: [] })
 })
+
+t.test('more siblings than an announce can name are dialled once, and cause no announce each', async (t) => {
+  const { clock, siblings, dialled, unreached, changes } = stage()
+  let given: string[] = []
+  let dials = 0
+  const control = createEngineControl({
+    ...{ siblings, handouts: createHandouts(), settings: { rates: unlimited, revoked: [] } },
+    ...{ keeper: noKeeper, tls: () => ({ key: '', certificate: '', ca: '' }), moved: () => noCounters },
+    dispatch: (event) => {
+      if (event.kind === 'handed-out') given = event.peers.map(({ node }) => node)
+    },
+  })
+  const peers = Array.from({ length: 200 }, (_, index) => ({
+    ...{ node: `far${index}`, address: `10.0.${index}.1`, port: 7421 },
+    ...{ relation: 'sibling' as const, site: `site-${index}` },
+  }))
+  // Each time the tracker hands out again whom the announce did not name.
+  for (let turn = 0; turn < 10; turn += 1) {
+    const named = new Set(unreached())
+    const handout = peers.filter(({ node }) => !named.has(node)).slice(0, limits.peersPerHandoutMax)
+    given = []
+    control.setPeers(payload, handout)
+    dials += given.length
+    for (const peer of peers) if (given.includes(peer.node)) dialled(peer.node, placeOf(peer), 'no answer', true)
+  }
+  t.ok(dials <= peers.length, `${dials} dials`)
+  t.equal(changes(), 0, 'who is at another site is told with the next announce')
+  const before = unreached()
+  given = []
+  control.setPeers(payload, peers.slice(0, 50))
+  t.same(given, [], 'nobody is dialled twice')
+  t.same(unreached(), before)
+  dialled('near', 'x', 'no answer')
+  t.equal(changes(), 1)
+  for (let index = 0; index < 100; index += 1) dialled(`f${index}`, 'x', 'no answer', true)
+  t.ok(unreached().includes('near'), 'those of the own site are named first')
+  for (let index = 0; index < 500; index += 1) dialled(`n${index % 250}`, 'x', 'no answer')
+  t.ok(changes() <= limits.unreachedMax, `${changes()} announces`)
+  clock.pass(limits.unreachedKeptMs)
+  control.setPeers(payload, peers.slice(50, 90))
+  t.equal(given.length, 40, 'after a while they are dialled anew')
+})
+
+const noKeeper: EngineKeeper = {
+  kind: () => 'none',
+  need: () => {},
+  send: () => {},
+  take: () => {},
+  callersWaiting: () => 0,
+  starts: () => 0,
+  stop: async () => {},
+}

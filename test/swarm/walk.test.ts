@@ -45,7 +45,7 @@ for (const seed of seeds) {
       ({ swarm }) => swarm.setRates({ upload: oneOf([0, MiB / 16, MiB, null]), download: oneOf([MiB / 16, null]) }),
       ({ swarm }) => swarm.setBackground(new Set(draw(2) === 0 ? [] : [payload.spec.manifest])),
       async ({ swarm }) => {
-        swarm.setRevoked([oneOf([root, ...clients]).name])
+        swarm.setRevoked([oneOf([root, ...clients]).keyId])
         await passes(draw(600))
         swarm.setRevoked([])
       },

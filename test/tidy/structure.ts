@@ -31,6 +31,8 @@ const mayTouchDisk: Readonly<Record<string, string>> = {
   'src/swarm/checking/check-main.ts': 'it reads payloads in a process of its own, and gives way to all others',
   'src/swarm/checking/check-process.ts': 'it starts that process',
   'src/swarm/engine-process.ts': 'it starts the engine and passes sockets on to it',
+  'src/swarm/confinement/handing-over.ts': 'owners and modes of open files go beyond what world’s Disk knows',
+  'src/swarm/confinement/engine-start.ts': 'it gives files and open folders to the process that it starts',
   'src/reconcile/providers/drift/': 'it compares and copies files of a target root with their links, owners and modes',
   'src/reconcile/providers/tree/':
     'links, owners, modes and renames of a target root go beyond what world’s Disk knows',

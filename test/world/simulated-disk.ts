@@ -246,6 +246,13 @@ export function simulatedDisk(platter: Platter, life: Life): Disk {
         }
       }),
 
+    removeOne: (path) =>
+      operate('remove', path, () => {
+        const place = resolved(path, 'all-but-last')
+        if (below(place).length > 0) throw new Failure('disk', `${path} is not empty`)
+        entries.delete(place)
+      }),
+
     pointLink: (path, target) => operate('point', path, () => put(path, { kind: 'link', target })),
 
     readLink: (path) =>

@@ -56,7 +56,7 @@ function simulatedSwarm(t: Test): { world: EngineWorld } {
     const store = await machine.world.openStore(`/${name}/state`)
     return watchedNode({
       ...{ dir: folder, disk, clock, random, self: name, address: machine.address, store: store.sub('swarm') },
-      tls: () => ({ key: '', certificate: '', ca: '' }),
+      tls: () => ({ key: '', certificate: name, ca: '' }),
       listen: { address: machine.address, port: 0 },
       engineWith: () => swarms.engineFor(machine),
       onClosed: () => store.close(),

@@ -2,7 +2,7 @@
 // the simulated network.
 
 import { Failure } from '../../src/model/failure.ts'
-import type { InfoHash, NodeName } from '../../src/model/names.ts'
+import type { InfoHash, NodeName, Sha256 } from '../../src/model/names.ts'
 import { unlimited } from '../../src/model/units/rates.ts'
 import { dialPlaces } from '../../src/swarm/engine/dial-places.ts'
 import { createMeters } from '../../src/swarm/engine/meter.ts'
@@ -19,7 +19,7 @@ import type { Clock, TlsIdentity } from '../../src/world/world.ts'
 import type { Wires } from './network.ts'
 import { type LinkEnd, type LinkMessage, openSimulatedHolding, type SimulatedHolding } from './simulated-holding.ts'
 import { partsOf, type SimulatedPart } from './simulated-part.ts'
-import { distrustOf } from './simulated-tls.ts'
+import { distrustOf, keyIdFor } from './simulated-tls.ts'
 import type { SimulatedNode, Simulation } from './simulation.ts'
 
 export interface SimulatedSwarms {
@@ -36,6 +36,7 @@ export interface SimulatedSwarms {
 /** A connection whose payload is not known yet. */
 interface SimulatedCaller extends Caller {
   node: NodeName
+  keyId: Sha256
   infoHash: InfoHash
   /** Undefined, and the connection is closed, if one end refuses the other's certificate. */
   accept(acceptor: Party, onStranger: (address: string, because: string) => void): LinkEnd | undefined
@@ -46,6 +47,8 @@ interface Party {
   address: string
   clock: Clock
   tls: TlsIdentity
+  /** Called for each node that this one connects to. */
+  isRevoked: (node: NodeName, key: Sha256) => boolean
 }
 
 interface Door {
@@ -96,12 +99,16 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
       }
       const closed = () => new Failure('refused', 'the connection was closed', { retry: 'later' })
       const caller: SimulatedCaller = {
-        ...{ node: dialler.node, infoHash, remoteAddress: address },
+        ...{ node: dialler.node, keyId: keyIdFor(dialler.tls), infoHash, remoteAddress: address },
         destroy: () => refuse(closed()),
         accept: (acceptor, onStranger) => {
           const distrust = distrustOf(acceptor.tls, dialler.tls, 'calling', acceptor.clock.now())
           const distrusted = distrustOf(dialler.tls, acceptor.tls, 'serving', clock.now())
           const isOther = acceptor.node !== to.node
+          if (dialler.isRevoked(acceptor.node, keyIdFor(acceptor.tls))) {
+            refuse(new Failure('refused', `the key of ${to.node} was revoked`, { retry: 'later' }))
+            return undefined
+          }
           if (distrusted !== undefined || isOther) {
             const because = isOther ? `${to.address}:${to.port} is ${acceptor.node}, not ${to.node}` : distrusted
             refuse(new Failure(isOther && isSibling ? 'unreachable' : 'untrusted', because ?? '', { retry: 'later' }))
@@ -139,7 +146,9 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
     let self = ''
     let tls: TlsIdentity = { key: '', certificate: '', ca: '' }
     const meters = createMeters({ clock, rates: unlimited })
-    let revoked = new Set<NodeName>()
+    let revoked = new Set<Sha256>()
+    /** The keys of the nodes that this one has connections with. */
+    const keys = new Map<NodeName, Sha256>()
     let isDead = false
 
     // Reports arrive later, as over IPC, and a killed engine sends none.
@@ -161,7 +170,6 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
       const holding = await openSimulatedHolding({
         ...{ opening, self, clock, random, disk, report },
         part: parts.of(node, `${opening.folder}/${infoHash}`),
-        isRevoked: (name) => revoked.has(name),
         dial: ({ others = [], ...meeting }) =>
           dialPlaces({
             ...{ addresses: [meeting.address, ...others], clock },
@@ -191,13 +199,17 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
     }
     const welcome = (caller: SimulatedCaller) => {
       const { infoHash } = caller
-      if (isDead || revoked.has(caller.node)) return caller.destroy()
+      if (isDead || isRevoked(caller.node, caller.keyId)) return caller.destroy()
       const place = places.get(infoHash)
       if (place !== undefined && place !== 'changing') return takeInto(place, caller)
       waiting.set(infoHash, [...(waiting.get(infoHash) ?? []), caller])
       if (place === undefined) report({ kind: 'called', infoHash })
     }
-    const party = (): Party => ({ node: self, address: node.address, clock, tls })
+    const isRevoked = (name: NodeName, key: Sha256): boolean => {
+      keys.set(name, key)
+      return revoked.has(key)
+    }
+    const party = (): Party => ({ node: self, address: node.address, clock, tls, isRevoked })
     const takeInto = (holding: SimulatedHolding, caller: SimulatedCaller) => {
       const end = caller.accept(party(), (address, because) => report({ kind: 'stranger', address, because }))
       if (end !== undefined) holding.take(end)
@@ -228,9 +240,9 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
           break
         }
         case 'revoked':
-          revoked = new Set(command.nodes)
-          for (const place of places.values()) {
-            if (place !== 'changing') for (const name of revoked) place.drop(name)
+          revoked = new Set(command.keys)
+          for (const [name, key] of keys) {
+            for (const place of places.values()) if (place !== 'changing' && revoked.has(key)) place.drop(name)
           }
           break
         case 'open':
@@ -310,7 +322,10 @@ export function createSwarms(simulation: Simulation): SimulatedSwarms {
     pose: (node, { port, ...as }) => {
       const { clock } = node.world
       const onCaller = (caller: Caller) => {
-        const end = (caller as SimulatedCaller).accept({ ...as, address: node.address, clock }, () => {})
+        const end = (caller as SimulatedCaller).accept(
+          { ...as, address: node.address, clock, isRevoked: () => false },
+          () => {},
+        )
         end?.listen(() => {})
         end?.send({ kind: 'has', pieces: [] })
       }

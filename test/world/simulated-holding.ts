@@ -88,7 +88,6 @@ export interface SimulatedHoldingParts {
   disk: Disk
   /** The content of the `.part` file. It outlives the engine. */
   part: SimulatedPart
-  isRevoked: (node: NodeName) => boolean
   dial: (meeting: PeerToDial) => Promise<LinkEnd>
   meters: Meters
   report: (report: EngineReport) => void
@@ -407,7 +406,7 @@ export async function openSimulatedHolding(parts: SimulatedHoldingParts): Promis
   report({ kind: 'opened', infoHash })
   const dialer = startDialer<LinkEnd>({
     ...{ clock, random: parts.random, dial: parts.dial },
-    isSettled: (node, hasMoved) => (links.has(node) && !hasMoved) || parts.isRevoked(node),
+    isSettled: (node, hasMoved) => links.has(node) && !hasMoved,
     bannedForMs,
     onConnection: (linkEnd, meeting) => {
       if (meeting.relation === 'sibling') report(dialReportOf(meeting, null))

@@ -1,7 +1,9 @@
 // Which ends of a simulated connection trust each other. PEM certificates are checked as TLS does.
 // Other texts stand for themselves, and an end with the same CA text trusts them.
 
-import { X509Certificate } from 'node:crypto'
+import { hash, X509Certificate } from 'node:crypto'
+import type { Sha256 } from '../../src/model/names.ts'
+import { identityOf } from '../../src/trust/identity.ts'
 import type { TlsIdentity } from '../../src/world/world.ts'
 
 const purposes = { calling: '1.3.6.1.5.5.7.3.2', serving: '1.3.6.1.5.5.7.3.1' } as const
@@ -28,6 +30,13 @@ export function distrustOf(
 
 export function derOf(certificate: string): Uint8Array {
   return new Uint8Array(isPem(certificate) ? parsed(certificate).raw : Buffer.from(certificate))
+}
+
+/** The id of the key of a certificate; of another text, its digest. */
+export function keyIdFor({ certificate }: Pick<TlsIdentity, 'certificate'>): Sha256 {
+  if (!isPem(certificate)) return hash('sha256', certificate, 'hex')
+  const identity = identityOf(derOf(certificate))
+  return identity.role === 'node' ? identity.keyId : ''
 }
 
 function isPem(text: string): boolean {

@@ -63,6 +63,10 @@ export const swarmLimits = {
    * gigabyte takes a fifth of it (docs/benchmarks.md); the machine has its own work.
    */
   engineMemoryMaxBytes: 1024 * MiB,
+  /** A program that only looks whether the engine could run as another user has this long. */
+  confinementTryMs: 10 * second,
+  /** The list of this machine's accounts. */
+  accountsMaxBytes: 4 * MiB,
   /** How often the engine looks at its memory. */
   engineMemoryLookMs: 2 * second,
   /** Requests that a peer may refuse although it has the piece. After more, it is hung up on. */

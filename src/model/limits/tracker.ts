@@ -43,6 +43,8 @@ export const trackerLimits = {
   placesPerPeerMax: 4,
   /** Siblings dialled in vain that an announce names. More than a handout has for one swarm. */
   unreachedMax: 64,
+  /** Siblings dialled in vain that a node remembers, so as not to dial them again. A fleet's sites, twice. */
+  unreachedKept: 2_048,
   /** How often a child is dialled back because it asks whether it can be reached. A person waits. */
   dialBackEveryMs: 5 * second,
   /** Children whose last questions are remembered for that. */

@@ -113,6 +113,17 @@ const subtreeStatusSchema = v.object({
 })
 export type SubtreeStatus = v.InferOutput<typeof subtreeStatusSchema>
 
+const engineRightsSchema = v.object({
+  /** Whether the engine is another user than the daemon, the same, or root with all rights. */
+  runs: v.picklist(['as-another-user', 'as-the-daemon', 'as-root']),
+  uid: countSchema,
+  /** Why it has more rights than it needs; null if it has not. */
+  because: v.nullable(v.string()),
+  /** Why the last engine did not start; null if it did, or if none was needed. */
+  notStarted: v.nullable(v.string()),
+})
+export type EngineRights = v.InferOutput<typeof engineRightsSchema>
+
 export const statusSchema = v.object({
   ...subtreeStatusSchema.entries,
   /** This node's own line of `banyan nodes`; null before its first report. */
@@ -140,6 +151,8 @@ export const statusSchema = v.object({
       damagedPieces: countSchema,
     }),
   ),
+  /** What the swarm engine may do on this machine. */
+  engine: v.exactOptional(engineRightsSchema),
   /** The siblings that were dialled lately; those in vain with the place and the reason. */
   siblings: v.exactOptional(
     v.object({

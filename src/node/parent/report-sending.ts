@@ -58,6 +58,8 @@ export function startReportSending(parts: {
   send: (batch: ReportBatch) => Promise<ReportsAnswer>
   /** What the parent made of the reports of these nodes. */
   onAnswered: (answered: Answered) => void
+  /** The outbox has room again. */
+  onSent: () => void
   /** Nodes whose reports go another way by now. */
   onMoved: (moved: NonNullable<ReportsAnswer['moved']>) => void
   /** Refused reports are sent again from now on; those of this node may be made anew. */
@@ -102,6 +104,7 @@ export function startReportSending(parts: {
       const isOver = (node: NodeName) => answered.moved?.includes(node) === true
       const waits = answered.refused.filter(({ node, retry }) => retry === 'later' && !isOver(node))
       await outgoing.acknowledge(new Set(waits.map(({ node }) => node)))
+      parts.onSent()
       if (answered.refused.length > 0) retryLater()
     }
   })

@@ -18,6 +18,7 @@ import { createFewLines, type FewLines } from '../../work/few-lines.ts'
 import type { Clock, Log, Random, Store } from '../../world/world.ts'
 import { type Answered, answeredOf, startReportSending } from './report-sending.ts'
 import { reportPayloadType, startReporter } from './reporter.ts'
+import { openResending } from './resending.ts'
 
 export interface Reports {
   inbox: Inbox
@@ -110,10 +111,15 @@ export async function startReports(given: ReportsParts): Promise<Reports> {
     ...parts,
     outbox,
     onAnswered,
+    onSent: () => resending.goOn(),
     onMoved: (moved) => background('forget who moved', log, inbox.left(moved.filter(({ node }) => node !== self))),
     onRetry() {
       if (isOwnRefused) reporter.again()
     },
+  })
+  const resending = await openResending({
+    ...{ store: store.sub('resend'), inbox, outbox, log },
+    onReady: () => sending.ask(),
   })
   const reporter = startReporter({
     ...parts,
@@ -134,14 +140,8 @@ export async function startReports(given: ReportsParts): Promise<Reports> {
     inbox,
     take: takeOrRelay,
     ask: reporter.ask,
-    async again() {
-      for (const { node } of inbox.knowledge()) {
-        const signed = await inbox.signed(node)
-        if (signed !== undefined) await outbox.put([signed])
-      }
-      sending.ask()
-    },
-    stop: async () => void (await Promise.all([reporter.stop(), sending.stop()])),
+    again: resending.begin,
+    stop: async () => void (await Promise.all([reporter.stop(), sending.stop(), resending.stop()])),
   }
 }
 

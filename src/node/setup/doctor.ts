@@ -3,6 +3,7 @@
 
 import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
+import type { EngineRights } from '../../model/local-api/status.ts'
 import { parseJson } from '../../model/parse.ts'
 import { parentPlaceOf, type Settings } from '../../model/settings.ts'
 import { parseReachAnswer } from '../../model/wire/reach.ts'
@@ -92,6 +93,7 @@ async function askDaemon(home: Home): Promise<Exclude<Examined['daemon'], { fail
     problems?: string[]
     self?: { condition?: string } | null
     siblings?: Reach
+    engine?: EngineRights
     scrub?: { oldest?: number | null; mending?: number; damagedPieces?: number }
   }
   return {
@@ -100,6 +102,7 @@ async function askDaemon(home: Home): Promise<Exclude<Examined['daemon'], { fail
     problems: status.problems ?? [],
     condition: status.self?.condition ?? 'starting',
     ...(status.siblings && { siblings: { ...status.siblings } }),
+    ...(status.engine && { engine: status.engine }),
     ...(status.scrub && { scrub: { oldest: null, mending: 0, damagedPieces: 0, ...status.scrub } }),
   }
 }

@@ -1,9 +1,11 @@
 // The findings of `banyan doctor`: what is wrong with a node and what to do about it, from what was
 // examined. Pure.
 
+import type { EngineRights } from '../../model/local-api/status.ts'
 import type { Instant } from '../../model/names.ts'
 import { controlPortDefault, swarmPortDefault } from '../../model/ports.ts'
 import type { Reach } from '../../swarm/siblings.ts'
+import { engineFindings } from './engine-findings.ts'
 import type { Finding } from './finding.ts'
 import { type ParentReach, reachFindings, siblingFindings } from './reach-findings.ts'
 
@@ -25,6 +27,8 @@ export interface Examined {
         because: string | null
         problems: readonly string[]
         condition: string
+        /** Absent if the daemon does not say. */
+        engine?: EngineRights
         /** Absent if the daemon does not say. */
         scrub?: { oldest: Instant | null; mending: number; damagedPieces: number }
         /** Absent if the daemon does not say. */
@@ -74,6 +78,7 @@ export function findingsOf(examined: Examined): Finding[] {
     ...parentFindings(examined),
     ...reachFindings(examined.parents),
     ...('failed' in examined.daemon ? [] : siblingFindings(examined.daemon.siblings)),
+    ...('failed' in examined.daemon ? [] : engineFindings(examined.daemon.engine)),
     ...diskFindings(examined, settings),
     ...databaseFindings(examined),
     ...contentFindings(examined),

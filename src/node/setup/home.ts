@@ -22,6 +22,8 @@ export interface Home {
   objects: string
   /** Payloads that travel as swarms. */
   store: string
+  /** The compiled code of the swarm engine, which has a user of its own. */
+  engineCache: string
   run: string
   /** The unix socket at which the daemon answers the commands. */
   socket: string
@@ -47,6 +49,7 @@ export function homeAt(dir: string): Home {
     kept: at('kept'),
     objects: at('objects'),
     store: at('store'),
+    engineCache: at('engine-cache'),
     run: at('run'),
     socket: at('run/control.sock'),
     apply: at('apply'),

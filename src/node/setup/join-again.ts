@@ -18,7 +18,8 @@ import { openWorld } from '../../world/real-world.ts'
 import type { World } from '../../world/world.ts'
 import { askParents, checkTokenFor } from './asking-parents.ts'
 import { type Home, homeAt } from './home.ts'
-import { type Joined, keyIn } from './join.ts'
+import type { Joined } from './join.ts'
+import { keyIn } from './join-keys.ts'
 import { nextIn, saveNext, settleNext } from './next-identity.ts'
 import { processLog } from './process-log.ts'
 import { loadSettings, settingsText } from './settings-file.ts'
@@ -67,7 +68,7 @@ export async function joinAgain(world: World, options: JoinAgainOptions): Promis
   checkTokenFor(token, name)
   // The former key shows who asks: the name goes from one key of this node to the next.
   const former = name === settings.name ? await formerOf(world, home) : undefined
-  const { privateKey, isNew } = await keyIn(world, nextIn(home))
+  const { privateKey, isNew } = await keyIn(world, nextIn(home), name)
   const request = JSON.stringify(await requestEnrolment(token, name, privateKey, former))
   const parents = options.parents ?? parentsOf(settings, token)
   const answered = await askParents(world, { parents, token, request })

@@ -1,16 +1,13 @@
 // `banyan join`: makes this machine a node of a tree. After a failure nothing is left behind,
 // except the private key where a certificate for it may have been issued and the answer got lost.
 
-import type { KeyObject } from 'node:crypto'
 import os from 'node:os'
-import path from 'node:path'
 import { Failure } from '../../model/failure.ts'
 import { nodeNameSchema } from '../../model/names.ts'
 import { parserOf } from '../../model/parse.ts'
 import { parseSettings, type Settings } from '../../model/settings.ts'
 import { acceptReply, requestEnrolment } from '../../trust/enrolment.ts'
-import { readPrivate, saveIdentity } from '../../trust/identity.ts'
-import { privateKeyFrom, privateKeyFromPem, privateKeyPem, seedBytes } from '../../trust/keys.ts'
+import { saveIdentity } from '../../trust/identity.ts'
 import { parseToken, type Token } from '../../trust/token.ts'
 import { bootstrapTrust } from '../../trust/trust-store.ts'
 import { awake } from '../../world/awake.ts'
@@ -18,6 +15,7 @@ import { openWorld } from '../../world/real-world.ts'
 import type { World } from '../../world/world.ts'
 import { askParents, checkTokenFor } from './asking-parents.ts'
 import { type Home, homeAt } from './home.ts'
+import { forgetAsked, keyIn } from './join-keys.ts'
 import { claimHome } from './private-home.ts'
 import { processLog } from './process-log.ts'
 import { saveSettings } from './settings-file.ts'
@@ -72,7 +70,8 @@ export async function join(world: World, options: JoinOptions): Promise<Joined> 
   const settings = parseSettings({ name, parents: parents ?? token.parents, ...rest }, 'join')
   await checkNoNode(world, home)
 
-  const { privateKey, isNew } = await keyFor(world, home)
+  await world.disk.makeFolder(home.dir, { mode: 0o700 })
+  const { privateKey, isNew } = await keyIn(world, home.keys, name)
   const request = JSON.stringify(await requestEnrolment(token, name, privateKey))
   const answered = await askParents(world, { parents: settings.parents, token, request })
   if (answered.kind === 'refused') {
@@ -104,31 +103,9 @@ async function saveNode(
   await bootstrapTrust({ dir: home.tuf, rootBytes: reply.rootBytes, disk, atLeast })
   await makeFolders(world, home, settings)
   await saveIdentity(home.keys, reply.identity.tls, disk)
+  await forgetAsked(world, home.keys)
   // The settings come last: a home with settings is a whole node.
   await saveSettings(disk, home.settings, settings)
-}
-
-async function keyFor(world: World, home: Home): Promise<{ privateKey: KeyObject; isNew: boolean }> {
-  await world.disk.makeFolder(home.dir, { mode: 0o700 })
-  return await keyIn(world, home.keys)
-}
-
-/**
- * The private key in a folder, saved before any parent is asked. An answer that gets lost has used up
- * the name, and the root gives that name again to the same key only.
- */
-export async function keyIn(
-  { disk, random }: Pick<World, 'disk' | 'random'>,
-  folder: string,
-): Promise<{ privateKey: KeyObject; isNew: boolean }> {
-  const file = path.join(folder, 'node.key.pem')
-  if ((await disk.stat(file)) !== undefined) {
-    return { privateKey: privateKeyFromPem(await readPrivate(file, disk), file), isNew: false }
-  }
-  const privateKey = privateKeyFrom(random.bytes(seedBytes))
-  await disk.makeFolder(folder, { mode: 0o700 })
-  await disk.write(file, privateKeyPem(privateKey), { mode: 0o600 })
-  return { privateKey, isNew: true }
 }
 
 /**

@@ -13,6 +13,9 @@ if (home === undefined || txid === undefined || targetRoot === undefined) {
   throw new Failure('bad-input', 'expected HOME TXID TARGET_ROOT')
 }
 
+// Scripts and hooks make files that services read, whatever the umask of who has called.
+process.umask(0o022)
+
 // A signal stops the apply between packages, never within one: a killed package manager leaves a
 // package half-way.
 let stopping = false

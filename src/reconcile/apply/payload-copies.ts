@@ -57,32 +57,38 @@ export function openPayloadCopies(parts: { dir: string; disk: Disk; copyFile: Co
 
 /**
  * Shares blocks where the file system can: that takes no room, and a later write to one file does
- * not reach the other.
+ * not reach the other. Another user may put anything in the place of a payload: no link is followed,
+ * no pipe is waited for, and the file that was looked at is the one that is copied.
  */
 export async function copyFileOnDisk(from: string, to: string): Promise<void> {
-  const { COPYFILE_EXCL, COPYFILE_FICLONE_FORCE } = constants
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants
   try {
-    if (!(await isCloned(from, to))) {
-      const [{ size }, { bavail, bsize }] = [await fs.stat(from), await fs.statfs(path.dirname(to))]
-      if (bavail * bsize < size) throw noSpace(to, size, bavail * bsize)
-      await fs.copyFile(from, to, COPYFILE_EXCL)
+    const file = await fs.open(from, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+    try {
+      const found = await file.stat()
+      if (!found.isFile()) throw new Failure('disk', `the payload ${from} is no file`, { retry: 'later' })
+      await copyOpen(`/proc/self/fd/${file.fd}`, found.size, to)
+      await fs.chmod(to, 0o400)
+    } finally {
+      await file.close()
     }
-    await fs.chmod(to, 0o400)
   } catch (error) {
     await fs.rm(to, { force: true })
     throw diskFailureOf(error, `copy the payload ${from}`, 'later')
   }
+}
 
-  async function isCloned(from: string, to: string): Promise<boolean> {
-    try {
-      await fs.copyFile(from, to, COPYFILE_EXCL | COPYFILE_FICLONE_FORCE)
-      return true
-    } catch (error) {
-      if (!isRefusedClone(error)) throw error
-      await fs.rm(to, { force: true })
-      return false
-    }
+async function copyOpen(from: string, size: number, to: string): Promise<void> {
+  const { COPYFILE_EXCL, COPYFILE_FICLONE_FORCE } = constants
+  try {
+    return await fs.copyFile(from, to, COPYFILE_EXCL | COPYFILE_FICLONE_FORCE)
+  } catch (error) {
+    if (!isRefusedClone(error)) throw error
+    await fs.rm(to, { force: true })
   }
+  const { bavail, bsize } = await fs.statfs(path.dirname(to))
+  if (bavail * bsize < size) throw noSpace(to, size, bavail * bsize)
+  await fs.copyFile(from, to, COPYFILE_EXCL)
 }
 
 function noSpace(to: string, needed: number, free: number): Failure {

@@ -1,10 +1,11 @@
 // The program of a checking process: gets one job over IPC, answers, and ends. It ends with its
 // parent, too.
 
-import { execFile } from 'node:child_process'
+import { type StdioOptions, spawn } from 'node:child_process'
+import { constants as flags } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { constants, setPriority } from 'node:os'
-import { promisify } from 'node:util'
+import { Failure } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
 import { systemClock } from '../../world/clock.ts'
 import { type CheckJob, checkedPieces, parseCheckJob } from './checker.ts'
@@ -19,9 +20,12 @@ process.once('message', (message) => {
 
 async function checked(job: CheckJob) {
   if (job.isIdle) await giveWay()
-  await forgetCached(job.path)
-  const file = await open(job.path, 'r')
+  // The engine's user can put anything in the place of a payload.
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = flags
+  const file = await open(job.path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
   try {
+    if (!(await file.stat()).isFile()) throw new Failure('disk', `${job.path} is no file`)
+    await forgetCached(file)
     return await checkedPieces(job, (into, position) => read(file, into, position, job.isIdle))
   } finally {
     await file.close()
@@ -35,13 +39,17 @@ async function giveWay(): Promise<void> {
 }
 
 /** What the kernel remembers of a file says nothing about the disk. */
-async function forgetCached(path: string): Promise<void> {
-  await tried('dd', [`if=${path}`, 'iflag=nocache', 'count=0', 'status=none'])
+async function forgetCached(file: FileHandle): Promise<void> {
+  await tried('dd', ['iflag=nocache', 'count=0', 'status=none'], [file.fd, 'ignore', 'ignore'])
 }
 
 /** A machine without the program is checked all the same. */
-async function tried(program: string, args: readonly string[]): Promise<void> {
-  await promisify(execFile)(program, args, { timeout: limits.checkHelpMs }).catch(() => {})
+function tried(program: string, args: readonly string[], stdio: StdioOptions = 'ignore'): Promise<void> {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, { stdio, timeout: limits.checkHelpMs, killSignal: 'SIGKILL' })
+    child.once('error', () => resolve())
+    child.once('close', () => resolve())
+  })
 }
 
 async function read(file: FileHandle, into: Uint8Array, position: number, isIdle: boolean): Promise<number> {

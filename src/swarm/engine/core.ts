@@ -5,7 +5,7 @@ import type WebTorrent from 'webtorrent'
 import { BoundedMap } from '../../model/bounded-map.ts'
 import { messageOf } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
-import type { InfoHash, NodeName } from '../../model/names.ts'
+import type { InfoHash } from '../../model/names.ts'
 import { type Allowances, createAllowances } from '../../work/allowances.ts'
 import { createLanes, type Lanes } from '../../work/lanes.ts'
 import { takingTurnsByKey } from '../../work/turns.ts'
@@ -79,13 +79,11 @@ class StartedCore {
   readonly #turns = new Set<Promise<void>>()
   /** The addresses from which, as the control side has been told, a node called last. */
   readonly #nodeAddresses = new BoundedMap<string, true>(limits.callersKnownMax)
-  #revoked: ReadonlySet<NodeName>
 
   constructor(parts: CoreParts, start: Start) {
     const { clock, report } = parts
     this.#parts = parts
     this.#start = start
-    this.#revoked = new Set(start.revoked)
     this.#waiting = startWaitingCallers(clock)
     this.#tellings = createAllowances({
       ...{ monotonicMs: clock.monotonicMs, kept: limits.bannedKnownMax },
@@ -96,7 +94,7 @@ class StartedCore {
     })
     this.#meters = createMeters({ clock, rates: start.rates })
     this.#tls = startSwarmTls({
-      ...{ tls: start.tls, clock },
+      ...{ tls: start.tls, revoked: start.revoked, clock },
       onConnection: (infoHash, connection) => this.#welcome(infoHash, connection),
       onStranger: (address, because) => report({ kind: 'stranger', address, because }),
       onCaller: (address, isKnown) => this.#called(address, isKnown),
@@ -117,12 +115,7 @@ class StartedCore {
       this.#forEachOpen((holding) => holding.ratesChanged())
     },
     background: ({ infoHash, background }) => this.#whenOpen(infoHash, (holding) => holding.setBackground(background)),
-    revoked: ({ nodes }) => {
-      this.#revoked = new Set(nodes)
-      this.#forEachOpen((holding) => {
-        for (const node of nodes) holding.drop(node, 'its certificate is revoked')
-      })
-    },
+    revoked: ({ keys }) => this.#tls.setRevoked(keys),
     open: ({ opening }) => this.#takeTurn(opening.infoHash, () => this.#open(opening)),
     close: ({ infoHash }) => this.#takeTurn(infoHash, () => this.#close(infoHash)),
     refuse: ({ infoHash }) => this.#waiting.refuse(infoHash),
@@ -152,19 +145,12 @@ class StartedCore {
     stop: () => void this.#stop(),
   }
 
-  /** Somebody called whose certificate is in order. Returns whether the caller is let in. */
-  #welcome(infoHash: InfoHash, connection: Connection): boolean {
-    const { node, socket } = connection
+  /** Somebody called whose certificate is in order. */
+  #welcome(infoHash: InfoHash, connection: Connection): void {
     const { report } = this.#parts
-    if (this.#revoked.has(node)) {
-      report({ kind: 'stranger', address: node, because: `the certificate of ${node} is revoked` })
-      socket.destroy()
-      return false
-    }
     const place = this.#places.get(infoHash)
     if (place?.kind === 'open') place.holding.take(connection)
     else if (this.#waiting.add(infoHash, connection) && place === undefined) report({ kind: 'called', infoHash })
-    return true
   }
 
   /**
@@ -216,7 +202,6 @@ class StartedCore {
     const holding = await openHolding({
       ...{ client: this.#client, memory: this.#memory, meters: this.#meters },
       ...{ opening, self, site, clock, random, report },
-      isRevoked: (node) => this.#revoked.has(node),
       mayTell: this.#tellings.take,
       dial: (peer, isNeeded) => this.#dial(infoHash, peer, isNeeded),
       onBroken: () => this.#takeTurn(infoHash, () => this.#close(infoHash)),

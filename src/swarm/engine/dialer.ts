@@ -14,6 +14,10 @@ export interface Dialer {
   setPeers(peers: readonly PeerToDial[]): void
   /** A link ended. `isNeeded` is false if both ends have all pieces. */
   lost(node: NodeName, isNeeded: boolean): void
+  /** A link ended that nobody had used for long: its node is dialled again once `wake` is called. */
+  rested(node: NodeName): void
+  /** There may be a reason to use the nodes that rest. */
+  wake(): void
   /** Whether there is a peer that may still be reached. */
   isBusy(): boolean
   stop(): void
@@ -54,6 +58,8 @@ type Target = { peer: PeerToDial; attempts: number } & (
   | { kind: 'waiting'; timer: Timer }
   /** Until the ban ends. A ban keeps no holding busy. */
   | { kind: 'banned'; timer: Timer }
+  /** Nobody used the link. The timer ends the rest in the end, as a reason may have gone unseen. */
+  | { kind: 'unused'; timer: Timer }
   /** Both ends have all pieces. */
   | { kind: 'done' }
 )
@@ -90,10 +96,24 @@ class RunningDialer<Connection> implements Dialer {
   lost(node: NodeName, isNeeded: boolean): void {
     const target = this.#targets.get(node)
     if (target === undefined || target.kind === 'dialling') return
+    // What that node gave has to come from others now.
+    if (isNeeded) this.wake()
     if (!isNeeded) this.#set({ kind: 'done', peer: target.peer, attempts: 0 })
     if (!isNeeded || target.kind !== 'resting') return
     const lastedLong = this.#parts.clock.monotonicMs() - target.sinceMs > limits.retryCeilingMs
     this.#dialLater(target.peer, lastedLong ? 1 : target.attempts + 1)
+  }
+
+  rested(node: NodeName): void {
+    const target = this.#targets.get(node)
+    if (this.#isStopped || target?.kind !== 'resting') return
+    const ms = target.peer.relation === 'parent' ? limits.retryCeilingMs : limits.siblingRetryCeilingMs
+    const timer = this.#parts.clock.after(ms, () => this.#dial(node))
+    this.#set({ kind: 'unused', peer: target.peer, attempts: 0, timer })
+  }
+
+  wake(): void {
+    for (const [node, { kind }] of [...this.#targets]) if (kind === 'unused') this.#dial(node)
   }
 
   isBusy(): boolean {
@@ -184,7 +204,7 @@ class RunningDialer<Connection> implements Dialer {
 }
 
 function cancelTimer(target: Target): void {
-  if (target.kind === 'waiting' || target.kind === 'banned') target.timer.cancel()
+  if (target.kind === 'waiting' || target.kind === 'banned' || target.kind === 'unused') target.timer.cancel()
 }
 
 /**

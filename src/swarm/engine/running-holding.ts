@@ -12,6 +12,7 @@ import { type Completion, startCompletion } from './completion.ts'
 import { type Dialer, startDialer } from './dialer.ts'
 import { answerRequests } from './giving.ts'
 import { type HoldingReports, startHoldingReports } from './holding-reports.ts'
+import { createUses, type Uses } from './idle-links.ts'
 import type { Connection, Link } from './link.ts'
 import type { LinkEvents } from './link-events.ts'
 import { createLinks, type Links } from './links.ts'
@@ -53,7 +54,6 @@ export interface RunningParts {
   clock: Clock
   random: Pick<Random, 'fraction'>
   meters: Meters
-  isRevoked: (node: NodeName) => boolean
   /** Whether one more word of this node about wrong pieces is heard now, of whichever payload. */
   mayTell: (node: NodeName) => boolean
   dial: (peer: PeerToDial, isNeeded: () => boolean) => Promise<Connection>
@@ -85,6 +85,7 @@ export class RunningHolding implements OpenHolding {
   readonly #completion: Completion
   readonly #reports: HoldingReports
   readonly #wires: WireReports<Link>
+  readonly #uses: Uses
   /** The links whose handshake is over. */
   readonly #ready = new WeakSet<Link>()
   #isBackground: boolean
@@ -101,6 +102,7 @@ export class RunningHolding implements OpenHolding {
     const isBackground = () => this.#isBackground
     const has = (piece: number) => torrent.bitfield.get(piece)
 
+    this.#uses = createUses(clock)
     this.#wires = createWireReports({ infoHash, report, isParent: (node) => this.#links.isParent(node) })
     this.#links = createLinks({
       ...{ torrent, clock, self, site, meters, isBackground, events: this.#linkEvents() },
@@ -122,7 +124,7 @@ export class RunningHolding implements OpenHolding {
     })
     this.#dialer = startDialer({
       ...{ clock, random, dial: parts.dial },
-      isSettled: (node, hasMoved) => (this.#links.has(node) && !hasMoved) || parts.isRevoked(node),
+      isSettled: (node, hasMoved) => this.#links.has(node) && !hasMoved,
       bannedForMs: (node) => this.#links.bannedForMs(node),
       onConnection: (connection, peer) => this.#reached(peer, connection),
       discard: ({ socket }) => socket.destroy(),
@@ -181,6 +183,7 @@ export class RunningHolding implements OpenHolding {
 
   ratesChanged(): void {
     for (const link of this.#links.all()) this.#chokeOrNot(link)
+    this.#dialer.wake()
     this.#plain.ratesChanged()
   }
 
@@ -209,6 +212,10 @@ export class RunningHolding implements OpenHolding {
     return bytes
   }
 
+  #isUnused(link: Link): boolean {
+    return this.#uses.isUnused(link, (piece) => this.#torrent.bitfield.get(piece))
+  }
+
   /** The control side closes the holding, takes the pieces off the record and opens it again. */
   #damaged(pieces: number[]): void {
     this.#parts.report({ kind: 'damaged', infoHash: this.#parts.opening.infoHash, pieces })
@@ -221,6 +228,8 @@ export class RunningHolding implements OpenHolding {
       onOpen: (link) => {
         this.#note('wire open', `${link.node} ${link.direction}`)
         if (link.direction === 'incoming') report({ kind: 'met', infoHash, node: link.node })
+        this.#uses.used(link)
+        link.onSent(() => this.#uses.used(link))
         this.#wires.look(link, link.node)
         this.#picker.onOpen(link)
         this.#reports.reportBusy()
@@ -235,14 +244,18 @@ export class RunningHolding implements OpenHolding {
         this.#picker.onHasAnew(link)
       },
       onToldWrong: (piece, from) => this.#doubts.onTold(piece, from),
-      onBlock: ({ node }) => this.#verdicts.onBlock(node),
+      onBlock: (link) => {
+        this.#uses.used(link)
+        this.#verdicts.onBlock(link.node)
+      },
       onFull: (node) => this.#note('no room for a caller', node),
       onClose: (link, { because, isNeeded, isReplaced }) => {
         this.#note('wire closed', `${link.node}: ${because}`)
         this.#wires.closed(link)
         if (isNeeded && !isReplaced) report({ kind: 'parted', infoHash, node: link.node })
         this.#picker.onClose(link)
-        this.#dialer.lost(link.node, isNeeded)
+        if (isNeeded && !isReplaced && this.#isUnused(link)) this.#dialer.rested(link.node)
+        else this.#dialer.lost(link.node, isNeeded)
         this.#reports.reportBusy()
       },
     }

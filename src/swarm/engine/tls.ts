@@ -13,7 +13,7 @@ import {
 import { plainAddress } from '../../model/address.ts'
 import { Failure, messageOf } from '../../model/failure.ts'
 import { limits } from '../../model/limits.ts'
-import type { InfoHash, NodeName } from '../../model/names.ts'
+import type { InfoHash, NodeName, Sha256 } from '../../model/names.ts'
 import { identityOf } from '../../trust/identity.ts'
 import { endWithCertificate } from '../../world/certificate-end.ts'
 import { createHandshakes } from '../../world/handshakes.ts'
@@ -27,6 +27,8 @@ export const swarmProtocol = 'banyan-swarm/1'
 export interface SwarmTls {
   /** Handshakes from here on are with this certificate. */
   renew(tls: TlsIdentity): void
+  /** Ends the connections of these keys, and opens none with them from here on. Replaces the last list. */
+  setRevoked(keys: readonly Sha256[]): void
   /** Takes an accepted connection through its handshake. */
   accept(raw: Socket): void
   /**
@@ -42,9 +44,11 @@ export interface SwarmTls {
 
 interface SwarmTlsParts {
   tls: TlsIdentity
+  /** The ids of the keys that are turned away. */
+  revoked: readonly Sha256[]
   clock: Clock
-  /** A node of the fleet calls for this holding. Returns whether it is let in. */
-  onConnection: (infoHash: InfoHash, connection: Connection) => boolean
+  /** A node of the fleet calls for this holding. */
+  onConnection: (infoHash: InfoHash, connection: Connection) => void
   /** Somebody called who is no node of the fleet. */
   onStranger: (address: string, because: string) => void
   /** Somebody called. `isKnown` says whether it was a node that was let in. */
@@ -57,7 +61,9 @@ export function startSwarmTls(parts: SwarmTlsParts): SwarmTls {
 
 class RunningTls implements SwarmTls {
   readonly #parts: SwarmTlsParts
-  readonly #raws = new Set<Socket>()
+  /** With the id of the other end's key once that is known. */
+  readonly #raws = new Map<Socket, Sha256 | undefined>()
+  #revoked: ReadonlySet<Sha256>
   readonly #callers = createCallers<Socket>()
   readonly #handshakes = createHandshakes()
   /** Of callers: a socket that was closed does not know its address any longer. */
@@ -69,6 +75,7 @@ class RunningTls implements SwarmTls {
 
   constructor(parts: SwarmTlsParts) {
     this.#parts = parts
+    this.#revoked = new Set(parts.revoked)
     this.#context = contextFrom(parts.tls)
     this.#server = this.#serverFrom(parts.tls)
   }
@@ -76,6 +83,11 @@ class RunningTls implements SwarmTls {
   renew(tls: TlsIdentity): void {
     this.#context = contextFrom(tls)
     this.#server = this.#serverFrom(tls)
+  }
+
+  setRevoked(keys: readonly Sha256[]): void {
+    this.#revoked = new Set(keys)
+    for (const [raw, key] of this.#raws) if (key !== undefined && this.#revoked.has(key)) raw.destroy()
   }
 
   accept(raw: Socket): void {
@@ -110,12 +122,14 @@ class RunningTls implements SwarmTls {
     const isParent = peer.relation === 'parent'
     await connected({ raw, socket, address, connectMs: connectMsFor(peer), clock: this.#parts.clock })
     try {
-      const found = nodeOf(socket)
+      const { name: found, keyId } = nodeOf(socket)
       if (found !== node) {
         // Address translation sends the call of one sibling to another one, and addresses move on.
         const code = isParent ? 'untrusted' : 'unreachable'
         throw new Failure(code, `${address}:${port} is ${found}, not ${node}`, { retry: 'later' })
       }
+      if (this.#revoked.has(keyId)) throw new Failure('refused', `the key of ${node} was revoked`, { retry: 'later' })
+      this.#raws.set(raw, keyId)
       endWithCertificate(socket)
     } catch (error) {
       socket.destroy()
@@ -125,7 +139,7 @@ class RunningTls implements SwarmTls {
   }
 
   stop(): void {
-    for (const raw of this.#raws) raw.destroy()
+    for (const raw of this.#raws.keys()) raw.destroy()
   }
 
   #serverFrom(tls: TlsIdentity): Server {
@@ -152,13 +166,21 @@ class RunningTls implements SwarmTls {
     const { onCaller, onConnection, onStranger } = this.#parts
     socket.on('error', () => socket.destroy())
     try {
-      const node = nodeOf(socket)
+      const { name: node, keyId } = nodeOf(socket)
       const infoHash = infoHashFromServerName(socket.servername)
       if (infoHash === undefined) throw new Failure('bad-input', 'it names no holding')
+      if (this.#revoked.has(keyId)) {
+        onStranger(node, `the key of ${node} was revoked`)
+        onCaller(this.#addressOf(raw), false)
+        socket.destroy()
+        return
+      }
+      this.#raws.set(raw, keyId)
       this.#callers.introduced(raw)
       this.#handshakes.known(raw, this.#addressOf(raw))
       endWithCertificate(socket)
-      onCaller(this.#addressOf(raw), onConnection(infoHash, { node, direction: 'incoming', socket, raw }))
+      onConnection(infoHash, { node, direction: 'incoming', socket, raw })
+      onCaller(this.#addressOf(raw), true)
     } catch (error) {
       if (!(error instanceof Failure)) throw error
       onStranger(this.#addressOf(raw), error.message)
@@ -181,7 +203,7 @@ class RunningTls implements SwarmTls {
       raw.destroy()
       return false
     }
-    this.#raws.add(raw)
+    this.#raws.set(raw, undefined)
     raw.once('close', () => {
       this.#raws.delete(raw)
       this.#callers.left(raw)
@@ -218,13 +240,13 @@ function contextFrom({ key, certificate, ca }: TlsIdentity): SecureContext {
  * in force. Throws a Failure, `untrusted` or `bad-input`, if the other end is no node or speaks
  * another protocol.
  */
-function nodeOf(socket: TLSSocket): NodeName {
+function nodeOf(socket: TLSSocket): { name: NodeName; keyId: Sha256 } {
   const certificate = socket.getPeerX509Certificate()
   if (certificate === undefined || !socket.authorized) throw new Failure('untrusted', 'no certificate of this fleet')
   const identity = identityOf(certificate.raw)
   if (identity.role !== 'node') throw new Failure('untrusted', `a certificate for ${identity.role}, not of a node`)
   if (socket.alpnProtocol !== swarmProtocol) throw new Failure('bad-input', `it speaks ${socket.alpnProtocol}`)
-  return identity.name
+  return identity
 }
 
 interface Connecting {

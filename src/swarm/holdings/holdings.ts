@@ -50,7 +50,7 @@ export interface HoldingsParts {
   /** The folder of the payloads. */
   dir: string
   store: Store
-  disk: Pick<Disk, 'list' | 'stat' | 'remove' | 'rename'>
+  disk: Pick<Disk, 'list' | 'stat' | 'removeOne' | 'rename'>
   log: Log
   /** Called after the state that the event tells of is recorded. */
   onEvent: (event: SwarmEvent) => void
@@ -131,8 +131,8 @@ export async function openHoldings(parts: HoldingsParts): Promise<Holdings> {
       await records.remove(infoHash)
       index.delete(infoHash)
       const { sha256 } = holding.spec.payload
-      if (payloadPath(sha256) === undefined) await disk.remove(join(dir, sha256))
-      await disk.remove(partPath(infoHash))
+      if (payloadPath(sha256) === undefined) await disk.removeOne(join(dir, sha256))
+      await disk.removeOne(partPath(infoHash))
       unsure.delete(infoHash)
     },
     close: () => records.close(),

@@ -103,7 +103,7 @@ export function createWantedPayloads(parts: WantedPayloadsParts): WantedPayloads
       if (holdings.get(infoHash)?.mending === true) return
       const path = join(parts.dir, sha256)
       const stat = await parts.disk.stat(path)
-      const isWhole = stat?.size === size
+      const isWhole = stat?.kind === 'file' && stat.size === size
       if (isOfAnother(spec) && holdings.get(infoHash)?.progress.kind !== 'complete') await replacements.start(infoHash)
       await holdings.add(spec)
       await holdings.happened(infoHash, { kind: isWhole ? 'adopted' : 'missing', at: clock.now() })

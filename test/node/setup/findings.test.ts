@@ -1,6 +1,7 @@
 // What a doctor says of what was examined.
 
 import t from 'tap'
+import type { EngineRights } from '../../../src/model/local-api/status.ts'
 import { type Examined, findingsOf } from '../../../src/node/setup/findings.ts'
 
 const now = Date.parse('2026-11-24T12:00Z')
@@ -43,6 +44,26 @@ t.test('what the checks of the stored payloads have found is said', async (t) =>
   t.match(told({ oldest: now, mending: 0, damagedPieces: 0 }), { state: 'fine', found: /read since 2026-11-24T12/ })
   t.match(told({ oldest: now, mending: 0, damagedPieces: 3 }), { state: 'warning', found: /3 pieces were damaged/ })
   t.match(told({ oldest: null, mending: 1, damagedPieces: 1 }), { state: 'wrong', hint: /smartctl/ })
+})
+
+t.test('the rights of the swarm engine are said, and why it has more than it needs', async (t) => {
+  const rights = { runs: 'as-another-user', uid: 61_173, because: null, notStarted: null } as const
+  const told = (found: Partial<EngineRights>) => {
+    const daemon = { link: 'connected', because: null, problems: [], condition: 'converged' }
+    const engine = { ...rights, ...found }
+    return findingsOf({ ...healthy, daemon: { ...daemon, engine } }).filter(({ about }) => about === 'engine')
+  }
+  t.match(told({}), [{ state: 'fine', found: /user 61173, without rights/ }])
+  t.match(told({ runs: 'as-the-daemon', uid: 1000 }), [{ state: 'fine', found: /user 1000, as the daemon/ }])
+  t.match(told({ because: 'spawn setpriv ENOENT' }), [{ state: 'warning', found: /ENOENT/, hint: /install setpriv/ }])
+  const because = 'user 61173 cannot read /root/banyan/package.json'
+  t.match(told({ runs: 'as-root', uid: 0, because }), [
+    { state: 'warning', found: /\/root\/banyan/, hint: /every user/ },
+  ])
+  t.match(told({ notStarted: 'exit code 1: EACCES' }), [
+    {},
+    { state: 'wrong', found: /EACCES/, hint: /read the program/ },
+  ])
 })
 
 t.test('both ports are looked at both ways, and siblings that cannot be reached are named', async (t) => {

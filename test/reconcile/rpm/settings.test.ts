@@ -4,7 +4,8 @@
 import * as fs from 'node:fs/promises'
 import t from 'tap'
 import { tsflagsOf } from '../../../src/reconcile/providers/rpm/rpm-dnf.ts'
-import { settingsOf } from '../../../src/reconcile/providers/rpm/rpm-settings.ts'
+import { leftOutBy, settingsOf } from '../../../src/reconcile/providers/rpm/rpm-settings.ts'
+import { stepOf } from '../packages.ts'
 import { inRoot } from '../rpm-machine.ts'
 import { rpmWorlds } from './rpm-world.ts'
 
@@ -44,6 +45,27 @@ one('dnf', 'settings: those that presume sources or bend a call do not reach it'
   ])
 })
 
+for (const frontEnd of ['rpm', 'dnf'] as const) {
+  one(frontEnd, 'settings: what dnf leaves out is left out by a heal too', async (t, world) => {
+    await world.write('/etc/dnf/dnf.conf', '[main]\ntsflags=nodocs\n')
+    // rpm takes what lies there for documentation.
+    const conffiles = { '/usr/share/doc/shop/README': 'read me' }
+    const shop = await world.rpm({ name: 'shop', version: '1-1', conffiles })
+    const isThere = () =>
+      fs.access(`${world.root}/usr/share/doc/shop/README`).then(
+        () => true,
+        () => false,
+      )
+    t.match(await world.ensure(stepOf('install', shop)), [{ outcome: 'changed' }])
+    t.equal(await isThere(), false)
+    await fs.writeFile(`${world.root}/opt/shop/VERSION`, 'changed')
+    const heal = stepOf('reinstall', shop, { from: '1-1', cause: 'drift' })
+    t.match(await world.ensure(heal), [{ outcome: 'changed' }])
+    t.equal(await isThere(), false)
+    t.match(await world.look('shop', 'full'), { state: 'whole' })
+  })
+}
+
 one('zypper', 'settings: colours, and repositories that are not there', async (t, world) => {
   await world.write('/etc/zypp/zypper.conf', '[color]\nuseColors = always\n[main]\nshowAlias = yes\n')
   await world.write(
@@ -57,4 +79,13 @@ one('zypper', 'settings: colours, and repositories that are not there', async (t
 t.test('settings: an installation stays one, whatever flags dnf.conf gives', async (t) => {
   t.equal(tsflagsOf({ dnf: settingsOf(['[main]\ntsflags=test, nodocs justdb\n']) }), 'nodocs')
   t.equal(tsflagsOf({ dnf: settingsOf(['']) }), '')
+})
+
+t.test('settings: what dnf and zypper leave out, in the words of rpm', async (t) => {
+  const none = settingsOf([''])
+  const dnf = settingsOf(['[main]\ntsflags=test nodocs, nocaps noscripts\n'])
+  t.same(leftOutBy({ dnf, zypp: none }), ['--excludedocs', '--noscripts', '--nocaps'])
+  const zypp = settingsOf(['[main]\nrpm.install.excludedocs = yes\n'])
+  t.same(leftOutBy({ dnf: none, zypp }), ['--excludedocs'])
+  t.same(leftOutBy({ dnf: none, zypp: settingsOf(['[main]\nrpm.install.excludedocs = no\n']) }), [])
 })

@@ -1,4 +1,4 @@
-// Parsers for the output of dpkg and apt. It has to be their English output, as with LC_ALL=C.
+// Parsers for the output of dpkg and apt. It has to be their English output, as with LC_ALL=C.UTF-8.
 
 import { Failure } from '../../../model/failure.ts'
 import { type PackageName, publishedNameOf } from '../../../model/names.ts'
@@ -125,12 +125,14 @@ export function parseUnmet(text: string, native: string): Set<PackageName> {
  * archive /…/X`. dpkg also names the machine's own architecture, `native`.
  */
 export function parseCulprits(text: string, native: string): Set<string> {
-  const culprits = new Set<string>()
-  for (const [, what] of text.matchAll(/^dpkg: error processing (?:package|archive) (\S+)/gm)) {
-    if (what === undefined) continue
-    culprits.add(what.startsWith('/') ? (what.split('/').pop() ?? '') : ownName(what, native))
-  }
-  return culprits
+  const files = [...text.matchAll(/^dpkg: error processing archive (\S+)/gm)].map(([, file]) => file?.split('/').pop())
+  return new Set([...parseUnprocessed(text, native), ...files.filter((file) => file !== undefined)])
+}
+
+/** The packages that dpkg could not process, apart from those that it read from a file. */
+export function parseUnprocessed(text: string, native: string): Set<PackageName> {
+  const names = [...text.matchAll(/^dpkg: error processing package (\S+)/gm)].map(([, name]) => name as string)
+  return new Set(names.map((name) => ownName(name, native)))
 }
 
 /**
@@ -146,6 +148,12 @@ export function parseConffiles(text: string): { kept: string[]; replaced: string
     if (/^ ==> Using new file/.test(line) && file !== '') found.replaced.push(file)
   }
   return found
+}
+
+/** The packages that dpkg took out of its database because others have all of their files now. */
+export function parseVanished(text: string, native: string): PackageName[] {
+  const found = text.matchAll(/^\(Noting disappearance of (\S+), which has been completely replaced\.\)/gm)
+  return [...found].map(([, name]) => ownName(name as string, native))
 }
 
 /** The hook of the machine's own settings that failed after dpkg had done its work. */

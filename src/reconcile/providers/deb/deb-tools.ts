@@ -55,8 +55,11 @@ export interface DebTools {
   read(program: string, args: readonly string[], nothing?: RegExp): Promise<string>
 }
 
+/**
+ * English, and UTF-8: packages' scripts make databases of the encoding that they are run in.
+ */
 const environment = {
-  LC_ALL: 'C',
+  LC_ALL: 'C.UTF-8',
   DEBIAN_FRONTEND: 'noninteractive',
   NEEDRESTART_SUSPEND: '1',
   APT_LISTCHANGES_FRONTEND: 'none',

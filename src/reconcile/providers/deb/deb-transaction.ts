@@ -17,6 +17,8 @@ import {
   parsePostInvoke,
   parseSimulation,
   parseUnmet,
+  parseUnprocessed,
+  parseVanished,
 } from './deb-text.ts'
 import type { DebProgramParts } from './deb-tools.ts'
 
@@ -56,7 +58,8 @@ export async function debTransaction(
   context.output(text)
   const culprits = culpritsOf(change, text, native)
   const notes = await conffileNotes(programs, parseConffiles(text))
-  const all = inTheWay === undefined ? notes : withNote(notes, change, inTheWayText(inTheWay))
+  const remarks = [...(inTheWay === undefined ? [] : [inTheWayText(inTheWay)]), ...besideIn(text, change, native)]
+  const all = remarks.reduce<Ran['notes']>((so, remark) => withNote(so, change, remark), notes)
   return ranIn({ result, text, change, culprits }, all)
 }
 
@@ -140,6 +143,18 @@ function ranIn(
 
 function hookText(hook: string): string {
   return `the hook DPkg::Post-Invoke ${hook} of this machine failed`
+}
+
+/** What became of packages that the change is not about: triggers ran for them, or they have gone. */
+function besideIn(text: string, { installs, removes }: Change, native: string): string[] {
+  const isBeside = (name: PackageName) => !installs.has(name) && !removes.has(name)
+  const { about } = parseComplaints(text)
+  return [
+    ...[...parseUnprocessed(text, native)].filter(isBeside).map((name) => `${name} failed beside it: ${about(name)}`),
+    ...parseVanished(text, native)
+      .filter(isBeside)
+      .map((name) => `${name} has gone: other packages have all of its files now`),
+  ]
 }
 
 /** One of the packages tells of it. */

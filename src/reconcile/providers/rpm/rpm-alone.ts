@@ -3,6 +3,7 @@
 
 import type { RunResult } from '../../../world/world.ts'
 import { type RpmCall, type RpmFrontEnd, runPatiently } from './rpm-front-end.ts'
+import { leftOutBy, readRpmSettings } from './rpm-settings.ts'
 import type { RpmTools } from './rpm-tools.ts'
 
 /** rpm without dnf or zypper before it. */
@@ -33,12 +34,14 @@ async function runParts(tools: RpmTools, call: RpmCall): Promise<RunResult> {
     { ...call, ...none, beside: call.beside },
     { ...call, ...none, removes: call.removes },
   ].filter(({ files, beside, removes }) => files.length + beside.length + removes.length > 0)
+  const leftOut = leftOutBy(await readRpmSettings(tools))
   let done: RunResult = { code: 0, signal: null, timedOut: false, stdout: '', stderr: '' }
   while (open.length > 0) {
     const part = open.splice(await firstPossible(tools, open), 1)[0] as RpmCall
     const removes = part.removes.length === 0 ? [] : await thereOf(tools, part.removes)
     if (part.files.length + part.beside.length + removes.length === 0) continue
-    const result = await tools.rpm(wordsOf({ ...part, removes }, open.length > 0), tools.waits.transactionMs)
+    const words = wordsOf({ ...part, removes }, { isInTheWay: open.length > 0, leftOut })
+    const result = await tools.rpm(words, tools.waits.transactionMs)
     done = {
       ...result,
       code: done.code || result.code,
@@ -66,10 +69,14 @@ async function firstPossible(tools: RpmTools, parts: readonly RpmCall[]): Promis
   return parts.length - 1
 }
 
-function wordsOf(part: RpmCall, isInTheWay: boolean): string[] {
-  if (part.files.length > 0) return ['-Uv', ...installWords(part), ...part.files]
-  if (part.beside.length > 0) return ['-iv', ...installWords(part), ...part.beside]
-  return ['-ev', ...(isInTheWay ? ['--nodeps'] : []), ...part.removes]
+function wordsOf(
+  part: RpmCall,
+  { isInTheWay, leftOut }: { isInTheWay: boolean; leftOut: readonly string[] },
+): string[] {
+  if (part.files.length > 0) return ['-Uv', ...leftOut, ...installWords(part), ...part.files]
+  if (part.beside.length > 0) return ['-iv', ...leftOut, ...installWords(part), ...part.beside]
+  const ofScripts = leftOut.filter((option) => ['--noscripts', '--notriggers'].includes(option))
+  return ['-ev', ...ofScripts, ...(isInTheWay ? ['--nodeps'] : []), ...part.removes]
 }
 
 function installWords({ beside, downgrades, reinstalls }: RpmCall): string[] {

@@ -29,6 +29,25 @@ export async function readRpmSettings(parts: Pick<RpmToolParts, 'targetRoot' | '
   return { dnf, zypp, multiversion, protected: await protectedBy(parts, dnf) }
 }
 
+/**
+ * What the machine's own settings of dnf and zypper have left out of every installation, as options of
+ * rpm: only dnf and zypper themselves read those.
+ */
+export function leftOutBy({ dnf, zypp }: Pick<RpmSettings, 'dnf' | 'zypp'>): string[] {
+  const flags = wordsIn(dnf.get('tsflags'))
+  const options = {
+    noscripts: '--noscripts',
+    notriggers: '--notriggers',
+    nocontexts: '--nocontexts',
+    nocaps: '--nocaps',
+  }
+  const isWithoutDocs = flags.includes('nodocs') || isOn(zypp.get('rpm.install.excludedocs')) === true
+  return [
+    ...(isWithoutDocs ? ['--excludedocs'] : []),
+    ...Object.entries(options).flatMap(([flag, option]) => (flags.includes(flag) ? [option] : [])),
+  ]
+}
+
 async function protectedBy(
   parts: Pick<RpmToolParts, 'targetRoot' | 'disk'>,
   dnf: Settings,

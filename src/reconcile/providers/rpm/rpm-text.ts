@@ -1,5 +1,5 @@
 // Parsers for the output of rpm, dnf and zypper. It has to be their English output, as with
-// LC_ALL=C.
+// LC_ALL=C.UTF-8.
 
 import { type PackageName, publishedNameOf } from '../../../model/names.ts'
 import { nameOnMachine, rpmVersionOf } from '../../../model/rpm.ts'
@@ -182,6 +182,12 @@ export function parseConfigNotes(text: string): { path: string; beside: string; 
   return [
     ...text.matchAll(/^[^\S\n]*warning: (\/.+?) (created|saved) as (\/.+?\.rpm(?:new|save|orig))[^\S\n]*$/gm),
   ].map(([, path = '', how, beside = '']) => ({ path, beside, isSaved: how === 'saved' }))
+}
+
+/** The accounts that files were to belong to and that the machine does not have, as `user shop`. */
+export function parseMissingAccounts(text: string): string[] {
+  const lines = text.matchAll(/^\s*warning: ((?:user|group) \S+) does not exist - using root$/gm)
+  return [...new Set([...lines].map(([, account]) => account as string))]
 }
 
 /** The package that zypper was working on when it was ended. */

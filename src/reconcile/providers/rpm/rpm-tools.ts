@@ -72,7 +72,8 @@ export function rpmToolsFor(parts: RpmToolParts): RpmTools {
       program,
       args,
       timeoutMs,
-      env: { LC_ALL: 'C', ...env },
+      // English, and UTF-8 for the packages' scripts.
+      env: { LC_ALL: 'C.UTF-8', ...env },
       outputMaxBytes: limits.packageListMaxBytes,
       onLine: (_stream, line) => onLine?.(line),
     })

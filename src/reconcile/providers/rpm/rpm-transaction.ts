@@ -14,7 +14,14 @@ import { installedOf, otherArchsOf } from './rpm-identity.ts'
 import { type Beside, besideIn, removalsOf, removeSurplus } from './rpm-instances.ts'
 import type { RpmPrograms } from './rpm-programs.ts'
 import type { RpmSettings } from './rpm-settings.ts'
-import { lastBegun, nameInNevra, parseConfigNotes, parseRpmComplaints, type RpmEntry } from './rpm-text.ts'
+import {
+  lastBegun,
+  nameInNevra,
+  parseConfigNotes,
+  parseMissingAccounts,
+  parseRpmComplaints,
+  type RpmEntry,
+} from './rpm-text.ts'
 import type { RpmToolParts } from './rpm-tools.ts'
 
 export interface RpmTransactionParts {
@@ -185,7 +192,7 @@ async function ranIn(
   for (const name of unmet) culprits.add(name)
   const tooLong = result.timedOut ? 'took too long and was ended' : ''
   const complaint = (name: PackageName) => runningText(running.get(name)) || about(name)
-  const notes = await notesOf(programs, text, { late, configs })
+  const notes = await notesOf(programs, text, { late, configs }, change)
   for (const [name, note] of mended) notes.set(name, note)
   for (const [name, note] of surplus) notes.set(name, [notes.get(name) ?? [], note].flat().join(', '))
   return {
@@ -198,19 +205,32 @@ async function ranIn(
   }
 }
 
-/** `late`: scriptlets that failed when their package was in place already. */
+/**
+ * `late`: scriptlets that failed when their package was in place already. What no package of the
+ * change can tell, such as of a file trigger of another one, the first of them does.
+ */
 async function notesOf(
   programs: RpmPrograms,
   text: string,
   { late, configs }: { late: ReadonlyMap<PackageName, string>; configs: ConfigFiles },
+  { installs, removes }: Change,
 ): Promise<Map<PackageName, string>> {
-  const found = new Map<PackageName, string[]>([...late].map(([name, line]) => [name, [line]]))
+  const [first = ''] = [...installs.keys(), ...removes]
+  const found = new Map<PackageName, string[]>()
+  const add = (name: PackageName, note: string) => {
+    const own = installs.has(name) || removes.has(name) ? name : first
+    found.set(own, [...(found.get(own) ?? []), note])
+  }
+  for (const [name, line] of late) add(name, line)
+  for (const account of parseMissingAccounts(text)) {
+    add(first, `there is no ${account} on this machine, so files that are meant for it belong to root`)
+  }
   for (const { path: file, beside, isSaved } of parseConfigNotes(text)) {
     const removed = [...configs].find(([, files]) => files.includes(file))?.[0]
     const owner = removed ?? (await programs.owners([file])).trim().split('\n')[0] ?? ''
     const name = removed ?? nameInNevra(owner, await programs.arch())
     const note = isSaved ? `saved changed ${file} as ${beside}` : `kept changed ${file}; the package's own is ${beside}`
-    found.set(name, [...(found.get(name) ?? []), note])
+    add(name, note)
   }
   return new Map([...found].map(([name, notes]) => [name, findingsText(notes)]))
 }
