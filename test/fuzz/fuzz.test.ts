@@ -4,13 +4,12 @@
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import t from 'tap'
-import { isLarge } from '../large.ts'
 import { seededRandom } from '../world/seeded-random.ts'
 import { endOf, fuzz } from './fuzzer.ts'
 import { bytesOf } from './target.ts'
 import { groups, targetsIn } from './targets.ts'
 
-const runsEach = isLarge ? 400 : 60
+const runsEach = 40
 const names = new Set<string>()
 
 for (const group of groups) {
