@@ -88,7 +88,7 @@ function createComplaints({ standings }: Parts) {
       for (const [caller, complaint] of byGateway.get(gateway.node) ?? []) {
         if (isFresh(complaint, gateway, nowMs) && standings.of(caller, nowMs) !== 'poor') voices += 1
       }
-      return voices >= limits.objectVoicesMin
+      return voices >= limits.objectVoicesAimed
     },
   }
 }

@@ -90,7 +90,7 @@ export const objectLimits = {
   /** Children that complain of one sibling and are remembered. */
   objectComplaintsMax: 64,
   /** So many have to say it before others are sent to another sibling too. One may lie, or be cut off. */
-  objectVoicesMin: 2,
+  objectVoicesAimed: 2,
   /** Siblings of one site that bring objects at a time. More than one where some fail others. */
   objectGatewaysOfSiteMax: 16,
   /** Objects that a root which lost them asks one child for at a time. Their digests take 2 KiB. */
