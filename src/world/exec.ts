@@ -25,8 +25,9 @@ export const systemExec: Exec = { run, detach, which }
 async function run(run: Run): Promise<RunResult> {
   if (run.signal?.aborted) throw stopped(run.program)
   if (run.outlives !== true) return await runChild(run, [])
-  const files = [await openNamelessFile(), await openNamelessFile()]
+  const files: NamelessFile[] = []
   try {
+    while (files.length < 2) files.push(await openNamelessFile())
     return await runChild(run, files)
   } finally {
     for (const file of files) await file.close()
