@@ -79,7 +79,6 @@ export async function startChildrenSide(
   lost?.onAsk(() => serving.tellChildren(limits.lostChildrenAskedMax))
   self.children.has = serving.isChild
   const stop = async () => {
-    lost?.stop()
     unkept.stop()
     await serving.stop()
   }

@@ -121,7 +121,7 @@ async function startStages(parts: NodeParts, started: Started): Promise<Omit<Run
     return stage
   }
   const uplink = await uplinkOf(parts, (failure) => self.onAttack(attackOfWrongParent(failure)))
-  const lost = parts.root === null ? null : createLostObjects(parts.world.clock)
+  const lost = parts.root === null ? null : createLostObjects({ clock: parts.world.clock, objects: parts.objects })
   const self = next(await startSelf(parts, uplink, lost))
   const parentSide = next(await startParentSide(parts, uplink, self))
   const { machine, store, world } = parts
@@ -135,6 +135,10 @@ async function startStages(parts: NodeParts, started: Started): Promise<Omit<Run
   // After the beginning: seeding thousands of packages takes a while, and children ask meanwhile.
   if (parts.root && lost) {
     root = next(await startRoot(parts, parts.root, { self, parentSide, jobs, childrenSide, lost }))
+    // Before the root stops: nothing there is to wait for children any longer.
+    next({ stop: async () => lost.stop() })
+    lost.begin()
+    background('seed what was lost', parts.world.log, root.releasing.seedAgain())
   }
   next(startNews(parts, { uplink, self, refreshed: jobs.loading.refreshed }))
   return runningNode({ self, parentSide, jobs, childrenSide, root })

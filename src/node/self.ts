@@ -58,7 +58,7 @@ export async function startSelf(parts: NodeParts, uplink: Uplink, lost: LostObje
   const named = namedNow(parts.trust, state)
   const source = createObjectSource({
     ...{ clock, log, named, onAttack },
-    uplink: lost === null ? uplink : { ...uplink, objects: fromChildren(lost, named.has) },
+    uplink: lost === null ? uplink : { ...uplink, objects: fromChildren(lost, parts.objects, named.has) },
     objects: parts.objects,
     folder: parts.home.objects,
   })

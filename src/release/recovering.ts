@@ -2,6 +2,7 @@
 // the newest revision, the packages that it names, and their payloads, all from the children.
 
 import { Failure } from '../model/failure.ts'
+import { limits } from '../model/limits.ts'
 import { type Manifest, manifestFrom } from '../model/manifest.ts'
 import type { Sha256 } from '../model/names.ts'
 import { buildsOf, type Revision } from '../model/revision.ts'
@@ -11,14 +12,17 @@ import { needRevision } from '../objects/signed-objects.ts'
 import type { Repository } from '../repository/repository.ts'
 import type { Swarm } from '../swarm/swarm.ts'
 import type { Fleet } from '../trust/fleet.ts'
+import { createLanes } from '../work/lanes.ts'
 import type { Objects } from '../world/objects.ts'
 import type { Log } from '../world/world.ts'
 import { seed } from './seeding.ts'
 
 export interface RecoveringParts {
-  fleet: Pick<Fleet, 'recover' | 'numberFloor' | 'timestamp'>
+  fleet: Pick<Fleet, 'recover' | 'numberFloor' | 'timestamp' | 'renewTimestamp'>
+  /** Shared with everything that signs. */
+  inTurn: <T>(work: () => Promise<T>) => Promise<T>
   source: Pick<ObjectSource, 'need'>
-  objects: Pick<Objects, 'get' | 'put'>
+  objects: Pick<Objects, 'get'>
   /** Asks the children for an object; undefined if none sends it. */
   lost: { fetch(digest: Sha256): Promise<Uint8Array | undefined> }
   repository: Pick<Repository, 'adopt'>
@@ -41,14 +45,20 @@ export interface Recovered {
   missing: string[]
 }
 
-/** Null if this root is not behind its fleet. A second call fetches what the first did not get. */
+/**
+ * Null if this root is not behind its fleet. A second call fetches what the first did not get.
+ * Children are waited for outside of the turn of what signs.
+ */
 export async function recover(parts: RecoveringParts): Promise<Recovered | null> {
-  const ahead = await parts.fleet.recover()
-  const { version } = parts.fleet.timestamp()
+  const { fleet } = parts
+  const ahead = await parts.inTurn(fleet.recover)
+  const { version } = fleet.timestamp()
   const versions = ahead === null ? { version, signed: version } : { version: ahead.version, signed: ahead.signed }
   const nothing: Recovered = { ...versions, revision: null, takenBack: [], missing: [] }
   if (ahead !== null && ahead.isProven !== true) return nothing
-  if (ahead === null && parts.fleet.numberFloor() === 0) return null
+  if (ahead === null && fleet.numberFloor() === 0) return null
+  // What the children sent may have ended meanwhile.
+  if (ahead !== null) await parts.inTurn(fleet.renewTimestamp)
   await parts.refresh()
   const digest = parts.trustedRevision()
   if (digest === undefined) return ahead && nothing
@@ -64,16 +74,17 @@ async function takeBackAll(
 ): Promise<Pick<Recovered, 'takenBack' | 'missing'>> {
   const builds = new Map(buildsOf(revision).map(({ name, build }) => [build.manifest, `${name} ${build.version}`]))
   const [takenBack, missing]: [string[], string[]] = [[], []]
-  await Promise.all(
-    [...builds].map(async ([manifest, shown]) => {
-      try {
-        if (await takeBack(parts, manifest)) takenBack.push(shown)
-      } catch (error) {
-        if (!(error instanceof Failure)) throw error
-        missing.push(`${shown}: ${error.message}`)
-      }
-    }),
-  )
+  const lanes = createLanes(limits.lostBuildsAtOnce)
+  const takeOne = async (manifest: Sha256, shown: string) => {
+    try {
+      if (await takeBack(parts, manifest)) takenBack.push(shown)
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      missing.push(`${shown}: ${error.message}`)
+    }
+  }
+  const always = { first: false, isNeeded: () => true }
+  await Promise.all([...builds].map(([manifest, shown]) => lanes.run(() => takeOne(manifest, shown), always)))
   return { takenBack: takenBack.sort(), missing: missing.sort() }
 }
 
@@ -83,16 +94,16 @@ async function takeBack(parts: RecoveringParts, digest: Sha256): Promise<boolean
   const manifest: Manifest = manifestFrom(bytes, digest)
   for (const named of objectsNamedIn(digest, bytes)) await stored(parts, named)
   const isNew = await parts.repository.adopt(digest, manifest)
-  if (isNew) await seed(parts, digest, manifest)
+  // Also of a known build: an earlier call may have ended between the two.
+  await seed(parts, digest, manifest)
   return isNew
 }
 
-/** The object, kept here from now on. Throws `not-found` if no child has it. */
+/** The object, which is stored here by then. Throws `not-found` if no child has it. */
 async function stored({ objects, lost }: RecoveringParts, digest: Sha256): Promise<Uint8Array> {
   const here = await objects.get(digest)
   if (here !== undefined) return here
   const bytes = await lost.fetch(digest)
   if (bytes === undefined) throw new Failure('not-found', `no child has sent object ${digest}`, { retry: 'later' })
-  await objects.put(bytes)
   return bytes
 }

@@ -56,6 +56,8 @@ export interface Releasing {
    * recovering.ts.
    */
   recover(): Promise<Recovered | null>
+  /** Seeds what could not be seeded at the start: children may have brought what was lost. */
+  seedAgain(): Promise<void>
   /** The released revisions, newest first, at most `limits.historyMax`. */
   history(): Promise<HistoryEntry[]>
   /** How revision `to` differs from revision `from`. Throws `not-found`. */
@@ -67,7 +69,7 @@ export async function startReleasing(parts: ReleaseParts): Promise<Releasing> {
   const { inTurn } = parts
   const revisions = createRevisions(parts)
   const drafting = { ...parts, revisions }
-  await seedPublished(parts)
+  let unseeded = await seedPublished(parts, await parts.repository.holdings())
   const renewal = startTimestampRenewal(parts)
   const withDamage = (released: Released): Released => ({
     ...released,
@@ -103,7 +105,10 @@ export async function startReleasing(parts: ReleaseParts): Promise<Releasing> {
         const draft = await draftOfRollback(drafting, options.revision, options.message)
         return withDamage(await signDraft(parts, draft, options))
       }),
-    recover: () => inTurn(() => recover(parts)),
+    recover: () => recover(parts),
+    seedAgain: async () => {
+      if (unseeded.length > 0) unseeded = await seedPublished(parts, unseeded)
+    },
     async history() {
       const found = await revisions.list(limits.historyMax + 1)
       return historyOf(found.slice(0, limits.historyMax), found[limits.historyMax] ?? null)

@@ -9,6 +9,8 @@ import type { Repository } from '../repository/repository.ts'
 import type { Swarm } from '../swarm/swarm.ts'
 import type { Log } from '../world/world.ts'
 
+type Published = Awaited<ReturnType<Repository['holdings']>>[number]
+
 export interface SeedingParts {
   swarm: Pick<Swarm, 'adopt' | 'scrubbed'>
   source: Pick<ObjectSource, 'need'>
@@ -28,18 +30,22 @@ export async function seed(
 
 /**
  * Seeds everything published, also what an interrupted publish stored and did not seed. A lost
- * payload stops no other.
+ * payload stops no other. Returns what could not be seeded.
  */
-export async function seedPublished(parts: SeedingParts): Promise<void> {
-  for (const { manifest, manifestBody } of await parts.repository.holdings()) {
+export async function seedPublished(parts: SeedingParts, holdings: readonly Published[]): Promise<Published[]> {
+  const unseeded: Published[] = []
+  for (const published of holdings) {
+    const { manifest, manifestBody } = published
     try {
       await seed(parts, manifest, manifestBody)
     } catch (error) {
       if (!(error instanceof Failure)) throw error
       const { name, version } = manifestBody
       parts.log.error('package cannot be given out, publish it again', { name, version, error: error.message })
+      unseeded.push(published)
     }
   }
+  return unseeded
 }
 
 /** What this root cannot give out whole just now, in sentences for a person. */

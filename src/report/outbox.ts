@@ -45,6 +45,8 @@ export interface Outbox {
   retry(): void
   /** How many nodes' reports wait. */
   size(): number
+  /** How many of them are of other nodes, and were not refused. */
+  sizeBeside(nodes: ReadonlySet<NodeName>): number
 }
 
 const waitingSchema = v.strictObject({
@@ -117,6 +119,8 @@ export async function openOutbox({ store }: OutboxParts): Promise<Outbox> {
     retry: () => aside.clear(),
 
     size: () => waiting.size,
+    sizeBeside: (nodes) =>
+      [...waiting].filter(([node, { counter }]) => !nodes.has(node) && aside.get(node) !== counter).length,
   }
 }
 

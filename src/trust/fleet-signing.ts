@@ -64,7 +64,8 @@ export async function openSigning(parts: {
     if (newest === null) return null
     return { version: newest.versions.timestamp, signed, ...versions.counts(signed), isProven: true }
   }
-  const ahead = () => (isRecovered() ? null : (provenAhead() ?? versions.ahead(signedVersion())))
+  // Proof may come after a person has recovered this root by the words of its children.
+  const ahead = () => provenAhead() ?? (isRecovered() ? null : versions.ahead(signedVersion()))
   /** The fleet's newest metadata takes the place of what the copy had. */
   const takeBack = async (newest: Verified) => {
     above = Math.max(above, restoredFloor)

@@ -77,7 +77,7 @@ t.test('versions are read as dpkg reads them', needs('dpkg'), async (t) => {
     if (/^[v~]/.test(version)) t.type(problemOfDebVersion(version), 'string', version)
     else t.equal(problemOfDebVersion(version) === undefined ? 'good' : 'bad', said[index], version)
   }
-  t.same(['0:1.0-1', '007:1', '1.0', '0:0:1'].map(debVersionOf), ['1.0-1', '7:1', '1.0', '0:1'])
+  t.same(['0:1.0-1', '007:1', '1.0', '0:0:1'].map(debVersionOf), ['1.0-1', '7:1', '1.0', '0:0:1'])
 })
 
 const refused: Record<string, { deb: Buffer; message: RegExp; withoutDpkg?: boolean }> = {

@@ -95,12 +95,16 @@ export const objectLimits = {
   objectGatewaysOfSiteMax: 16,
   /** Objects that a root which lost them asks one child for at a time. Their digests take 2 KiB. */
   lostAskedMax: 32,
-  /** A child that was asked for a lost object has this long before the next child is asked. */
+  /** A child that was asked for a lost object, and says nothing, has this long before the next one. */
   lostAskAgainMs: 10 * second,
   /** So many children are asked at a time. All of them at once would be thousands of requests. */
   lostChildrenAskedMax: 16,
-  /** Whoever waits for a lost object gives up once no lost object has come for this time. */
+  /** Whoever waits for a lost object gives up once no other child could be asked for this time. */
   lostWaitMs: 1 * minute,
+  /** And in any case after this time: 1,000 children are asked in it. */
+  lostWholeMs: 10 * minute,
+  /** Builds that a recovered root takes back at a time. Each opens a file or two. */
+  lostBuildsAtOnce: 128,
   /** How often a child asks its root in a row for what else is lost. */
   lostRoundsMax: 256,
   /** How long they are kept. The children of one parent hear of a revision within a second. */

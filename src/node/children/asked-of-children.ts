@@ -11,8 +11,8 @@ export interface AskedOfChildren {
   /** Whether that is only this child's: then it learns at once that it is asked. */
   isWantedOf(node: NodeName): boolean
   askedNow(node: NodeName): Lost
-  /** Whether the object was asked for. */
-  takeObject(bytes: Uint8Array): boolean
+  /** Whether the object was asked for of this child. */
+  takeObject(node: NodeName, bytes: Uint8Array): Promise<boolean>
   /** Throws `untrusted` for metadata that does not hold. */
   takeMetadata(files: MetadataFiles): Promise<void>
   /** Whether a child has reason to send an object. */
@@ -26,7 +26,7 @@ export function askedOfChildren(lost: LostObjects, metadata: Fleet['metadata']):
     askedNow(node) {
       const isWanted = metadata.isWantedOf(node)
       if (isWanted) metadata.asked(node)
-      return { objects: lost.askNow(), metadata: isWanted }
+      return { objects: lost.askNow(node), metadata: isWanted }
     },
     takeObject: lost.take,
     takeMetadata: metadata.take,

@@ -240,7 +240,13 @@ function lostCallsOf(lost: DownlinkParts['lost'], turns: Turns): [string, Call][
   if (lost === undefined) return []
   return [
     ['GET /v1/lost', async (_request, node) => json(200, lost.askedNow(node))],
-    ['POST /v1/lost', async ({ body }) => json(200, { taken: lost.takeObject(body) })],
+    [
+      'POST /v1/lost',
+      async ({ body }, node) => {
+        const taken = await turns.reports.run(node, () => lost.takeObject(node, body))
+        return json(200, { taken })
+      },
+    ],
     [
       'POST /v1/metadata',
       async ({ body }, node) => {

@@ -52,7 +52,7 @@ export function answeredOf(
 
 /**
  * How long to wait before the next batch. A thin link would carry nothing but reports while many
- * packages change; a backlog of other nodes' reports does not wait. Pure.
+ * packages change; a backlog of other nodes' reports does not wait. `waiting`: of other nodes. Pure.
  */
 export function pauseAfterMs(tookMs: number, { sent, waiting }: { sent: number; waiting: number }): number {
   if (tookMs <= limits.reportsQuickMs || waiting >= sent) return 0
@@ -122,7 +122,7 @@ export function startReportSending(parts: {
       await outgoing.acknowledge(new Set(waits.map(({ node }) => node)))
       parts.onSent()
       if (answered.refused.length > 0) retryLater()
-      const counts = { sent: outgoing.nodes.length, waiting: outbox.size() }
+      const counts = { sent: outgoing.nodes.length, waiting: outbox.sizeBeside(new Set(outgoing.nodes)) }
       pausedUntilMs = clock.monotonicMs() + pauseAfterMs(clock.monotonicMs() - sinceMs, counts)
     }
   })

@@ -99,11 +99,16 @@ export function createWantedPayloads(parts: WantedPayloadsParts): WantedPayloads
     look,
     adopt: async (spec) => {
       const { infoHash, sha256, size } = spec.payload
-      // What the disk has damaged is on its way, and what is right of it is a part.
-      if (holdings.get(infoHash)?.mending === true) return
       const path = join(parts.dir, sha256)
       const stat = await parts.disk.stat(path)
       const isWhole = stat?.kind === 'file' && stat.size === size
+      if (holdings.get(infoHash)?.mending === true) {
+        // What the disk has damaged is on its way, and what is right of it is a part, unless it was
+        // published again.
+        const republished = () => holdings.happened(infoHash, { kind: 'adopted', at: clock.now() })
+        if (isWhole) await parts.whileClosed(infoHash, republished)
+        return
+      }
       if (isOfAnother(spec) && holdings.get(infoHash)?.progress.kind !== 'complete') await replacements.start(infoHash)
       await holdings.add(spec)
       await holdings.happened(infoHash, { kind: isWhole ? 'adopted' : 'missing', at: clock.now() })
