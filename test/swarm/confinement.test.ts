@@ -28,7 +28,7 @@ type Start = Parameters<TryAs>[0]
 /** What is found where `end` says how each try ends. */
 async function found(uid: number, end: (start: Start) => boolean | Tried, share: () => void = () => {}) {
   const said: string[] = []
-  const log = { info: (text: string) => said.push(text), warn: (text: string) => said.push(text) }
+  const log = { debug: (text: string) => said.push(text), warn: (text: string) => said.push(text) }
   const tryAs: TryAs = async (start) => {
     const ended = end(start)
     return typeof ended === 'boolean' ? { kind: 'ended', code: ended ? 0 : 1, said: '' } : ended

@@ -29,7 +29,7 @@ export function confinementHere({
   folders,
 }: {
   disk: Pick<Disk, 'read' | 'makeFolder'>
-  log: Pick<Log, 'info' | 'warn'>
+  log: Pick<Log, 'debug' | 'warn'>
   folders: Pick<EngineFolders, 'store'>
 }): Promise<Confinement> {
   return findConfinement({

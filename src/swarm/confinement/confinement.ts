@@ -50,7 +50,7 @@ export interface ConfinementParts {
   /** Lets a user write into the folder of the payloads. Throws where the file system does not. */
   share: (folder: string, user: User) => void
   tryAs: TryAs
-  log: Pick<Log, 'info' | 'warn'>
+  log: Pick<Log, 'debug' | 'warn'>
 }
 
 /**
@@ -61,7 +61,7 @@ export async function findConfinement(parts: ConfinementParts): Promise<Confinem
   await parts.disk.makeFolder(parts.store)
   const found = await firstThatWorks(parts)
   if (found.kind === 'none') parts.log.warn('engine runs as root', { because: found.because })
-  else if (found.kind === 'other-user') parts.log.info('engine has its own user', { uid: found.user.uid })
+  else if (found.kind === 'other-user') parts.log.debug('engine has its own user', { uid: found.user.uid })
   return found
 }
 
