@@ -143,7 +143,7 @@ export async function nodesFor(t: Test): Promise<Nodes & { fleet: TestFleet }> {
     const home = join(root, name)
     const folder = join(home, 'store')
     // As strict as this machine allows: every test of the real engine is one of its confinement, too.
-    const quiet = { info: () => {}, warn: () => {} }
+    const quiet = { debug: () => {}, warn: () => {} }
     const confinement = await confinementHere({ disk: systemDisk, log: quiet, folders: { store: folder } })
     const store = await openLevelStore(join(home, 'state'))
     const tls = await fleet.node(name)
