@@ -102,7 +102,7 @@ t.test('the account that a package made is taken, and never root', async (t) => 
 
 t.test('an engine that was broken into gets nowhere', async (t) => {
   if (!isRoot) return t.comment('not tested: only root can start a program as another user')
-  const log = { info: () => {}, warn: () => {} }
+  const log = { debug: () => {}, warn: () => {} }
   const best = await confinementHere({ disk: systemDisk, log, folders: { store: t.testdir() } })
   if (best.kind !== 'other-user') return t.fail(`no other user here: ${JSON.stringify(best)}`)
   const ways: Confinement[] = [best, { ...best, way: { kind: 'call', because: '' } }]
