@@ -352,6 +352,8 @@ t.test('a staging server that claims another site for its child changes nothing 
   )
   t.notOk(runs(again, '1.0', 'payroll'), 'nor after a restart')
   t.ok(runs(again, '1.0', 'till'))
+  const isKnown = async () => (await tree.report('child', 'root')).counter >= again.counter
+  await until('the root has that report', isKnown)
   const plan = JSON.parse(await tree.must('root', 'plan', '--json'))
   t.equal(plan.nodes?.changing ?? 0, 0, 'and the root reckons the same')
 })

@@ -59,9 +59,9 @@ export const reportLimits = {
    */
   reportsSendingShare: 0.1,
   /** A batch that is answered within this time is followed by the next one at once. */
-  reportsQuickMs: 1 * second,
+  reportsQuickMs: 2 * second,
   /** The longest pause after a batch: what the root knows is not older than this. */
-  reportsPauseMaxMs: 1 * minute,
+  reportsPauseMaxMs: 30 * second,
   /**
    * A node without news reports this often. Shorter: the root of 100,000 nodes would take in more
    * than 110 reports a second for nothing. Longer: it takes longer until a dead machine is seen.
