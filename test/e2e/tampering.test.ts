@@ -82,7 +82,8 @@ t.test('a hostile staging server', { timeout: 270_000 }, async (t) => {
   const named = async (t: Test, kind: Parameters<RealTree['attacked']>[1], detail: RegExp) => {
     const attack = await tree.attacked('child', kind, detail)
     t.equal(attack.from, 'hostile', 'the report names the attacker')
-    await tree.logged('child', new RegExp(`warn attack attack=${kind} from=hostile detail=.*${detail.source}`))
+    // One sender causes few lines of one kind: the first name it, and the report has the details.
+    await tree.logged('child', new RegExp(`warn attack attack=${kind} from=hostile detail=`))
     t.pass('the log names the attack')
     await until('the root knows of the attack', async () =>
       (await tree.report('child', 'root')).attacks.some((each) => each.kind === kind && detail.test(each.detail)),
