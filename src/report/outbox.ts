@@ -76,6 +76,7 @@ export async function openOutbox({ store }: OutboxParts): Promise<Outbox> {
 
   /** The counters of the reports that were refused, and are not to be sent again yet. */
   const aside = new Map<NodeName, number>()
+  const ready = () => [...waiting].filter(([node, { counter }]) => aside.get(node) !== counter)
 
   const acknowledged = (counters: ReadonlyMap<NodeName, number>, refused: ReadonlySet<NodeName>) =>
     inTurn(async () => {
@@ -106,8 +107,7 @@ export async function openOutbox({ store }: OutboxParts): Promise<Outbox> {
 
     take: () =>
       inTurn(async () => {
-        const ready = new Map([...waiting].filter(([node, { counter }]) => aside.get(node) !== counter))
-        const { batch, counters, lost } = await batchFrom(store, ready)
+        const { batch, counters, lost } = await batchFrom(store, new Map(ready()))
         for (const node of lost) {
           await store.delete(waitingKey(node))
           waiting.delete(node)
@@ -119,8 +119,7 @@ export async function openOutbox({ store }: OutboxParts): Promise<Outbox> {
     retry: () => aside.clear(),
 
     size: () => waiting.size,
-    sizeBeside: (nodes) =>
-      [...waiting].filter(([node, { counter }]) => !nodes.has(node) && aside.get(node) !== counter).length,
+    sizeBeside: (nodes) => ready().filter(([node]) => !nodes.has(node)).length,
   }
 }
 

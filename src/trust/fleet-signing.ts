@@ -57,7 +57,12 @@ export async function openSigning(parts: {
   /** Whether a person has recovered this root, and nothing was released since. */
   const isRecovered = () => above >= published.timestampFile.version
   const signedVersion = () => published.timestampFile.version
-  const proven = createProvenMetadata({ rootBytes: parts.rootBytes, clock: parts.clock, signed: signedVersion })
+  const proven = createProvenMetadata({
+    rootBytes: parts.rootBytes,
+    clock: parts.clock,
+    signed: signedVersion,
+    heardOf: versions.of,
+  })
   const provenAhead = (): Ahead | null => {
     const newest = proven.newest()
     const signed = signedVersion()
@@ -98,10 +103,7 @@ export async function openSigning(parts: {
       return { version: published.timestampFile.version, expires, renewAt }
     },
     ahead,
-    versionHeard(node, version) {
-      versions.heard(node, version)
-      proven.heard(node, version)
-    },
+    versionHeard: versions.heard,
     metadata: proven,
     async recover() {
       const found = ahead()

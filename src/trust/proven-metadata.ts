@@ -10,8 +10,6 @@ import type { Clock } from '../world/world.ts'
 import { copyFrom, follow, type Verified } from './tuf-client.ts'
 
 export interface ProvenMetadata {
-  /** The version of the timestamp that a child trusts. */
-  heard(node: NodeName, version: number): void
   /** Whether to ask this child for the metadata that it trusts. */
   isWantedOf(node: NodeName): boolean
   /** The child has been asked, and is left alone for a while. */
@@ -27,18 +25,18 @@ export function createProvenMetadata(parts: {
   clock: Pick<Clock, 'monotonicMs'>
   /** The version of the timestamp that is signed here. */
   signed: () => number
+  /** The version that a child trusts, as it said last; 0 for one that has not called. */
+  heardOf: (node: NodeName) => number
 }): ProvenMetadata {
   const { rootBytes, signed, clock } = parts
-  const versions = new BoundedMap<NodeName, number>(limits.clockVoicesMax)
   const askedAtMs = new BoundedMap<NodeName, number>(limits.clockVoicesMax)
   let newest: Verified | null = null
   const newestVersion = () => Math.max(signed(), newest?.versions.timestamp ?? 0)
   return {
-    heard: (node, version) => void versions.set(node, version),
     isWantedOf(node) {
       const asked = askedAtMs.get(node)
       const isRested = asked === undefined || clock.monotonicMs() - asked >= limits.metadataAskedEveryMs
-      return isRested && (versions.get(node) ?? 0) > newestVersion()
+      return isRested && parts.heardOf(node) > newestVersion()
     },
     asked: (node) => void askedAtMs.set(node, clock.monotonicMs()),
     async take(files) {
@@ -50,7 +48,7 @@ export function createProvenMetadata(parts: {
         async (name) => bytesOf(texts.get(name)),
         () => 0,
       )
-      if (verified.rollouts === null || verified.versions.root !== copyVersion) {
+      if (verified.rollouts === null || verified.versions.root !== onlyRootVersion) {
         throw new Failure('untrusted', 'the metadata is of another root')
       }
       if (verified.versions.timestamp > newestVersion()) newest = verified
@@ -60,4 +58,4 @@ export function createProvenMetadata(parts: {
 }
 
 /** A fleet has one root so far: its keys are never exchanged. */
-const copyVersion = 1
+const onlyRootVersion = 1

@@ -27,25 +27,26 @@ export interface VersionsHeard {
    * does not hold the root up.
    */
   ahead(signed: number): Ahead | null
+  /** What this child said last; 0 if it has not called. */
+  of(node: NodeName): number
   /** How many children trust something newer than `signed`, and how many have called. */
   counts(signed: number): { agree: number; voices: number }
 }
 
 export function createVersionsHeard(clock: Pick<Clock, 'monotonicMs'>): VersionsHeard {
   const voices = createVoices<number>(clock)
+  const newerThan = (signed: number) => voices.recent().filter((version) => version > signed)
+  const counts = (signed: number) => ({ agree: newerThan(signed).length, voices: voices.recent().length })
   return {
     heard: voices.heard,
     ahead(signed) {
-      const heard = voices.recent()
-      const newer = heard.filter((version) => version > signed)
-      if (2 * newer.length <= heard.length) return null
-      const version = Math.min(Math.max(...newer), signed + limits.recoverJumpMax)
-      return { version, signed, agree: newer.length, voices: heard.length }
+      const { agree, voices } = counts(signed)
+      if (2 * agree <= voices) return null
+      const version = Math.min(Math.max(...newerThan(signed)), signed + limits.recoverJumpMax)
+      return { version, signed, agree, voices }
     },
-    counts(signed) {
-      const heard = voices.recent()
-      return { agree: heard.filter((version) => version > signed).length, voices: heard.length }
-    },
+    of: (node) => voices.of(node) ?? 0,
+    counts,
   }
 }
 
