@@ -2,14 +2,11 @@
 // the node signed it, and its gist. After damage of the database an inbox knows its nodes from memory,
 // from signed reports whose gist is gone, and, at a root, from the names that it has admitted.
 
-import { createHash } from 'node:crypto'
 import { type Knowledge, parseKnowledge } from '../model/knowledge.ts'
 import type { Instant, NodeName } from '../model/names.ts'
-import { parseJson } from '../model/parse.ts'
-import { parseReport } from '../model/report.ts'
 import type { Store, StoreChange } from '../world/world.ts'
 import { knowledgeOf } from './knowledge.ts'
-import { parseSignedReport, type SignedReport } from './signed-report.ts'
+import { digestOf, parseSignedReport, payloadIn, reportIn, type SignedReport } from './signed-report.ts'
 
 export interface Recovery {
   now: Instant
@@ -135,11 +132,10 @@ async function missingFrom(
  * The gist of a stored report whose own gist was lost. Which child handed it over is not known, and
  * is learned with the next report.
  */
-function gistOf({ node, envelope }: SignedReport, now: Instant): Knowledge {
-  const payload = Buffer.from(envelope.payload, 'base64')
-  const report = parseReport(parseJson(payload, `report of ${node}`), `report of ${node}`)
-  const digest = createHash('sha256').update(payload).digest('hex').slice(0, 16)
-  return knowledgeOf(report, { digest, receivedAt: Math.min(now, report.at), via: node })
+function gistOf(signed: SignedReport, now: Instant): Knowledge {
+  const report = reportIn(signed)
+  const receivedAt = Math.min(now, report.at)
+  return knowledgeOf(report, { digest: digestOf(payloadIn(signed)), receivedAt, via: signed.node })
 }
 
 /** A node of which nothing is left but its name. Its next report takes the place of this. */

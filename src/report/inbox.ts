@@ -3,14 +3,13 @@
 
 import type { Knowledge } from '../model/knowledge.ts'
 import type { Instant, NodeName } from '../model/names.ts'
-import { parseJson } from '../model/parse.ts'
-import { type Attack, parseReport, type Report, type ReportBatch } from '../model/report.ts'
+import type { Attack, Report, ReportBatch } from '../model/report.ts'
 import { takingTurns } from '../work/turns.ts'
 import type { Clock, Store } from '../world/world.ts'
 import { openInboxRoom, type Recovery } from './inbox-room.ts'
 import { attacksIn, emptySorted, type Refused, type Sorted, sortInto, type VerifyEnvelope } from './incoming.ts'
 import { createMovements, type Moved } from './moved.ts'
-import type { SignedReport } from './signed-report.ts'
+import { reportIn, type SignedReport } from './signed-report.ts'
 
 export interface InboxParts {
   /** A room of its own. */
@@ -169,10 +168,4 @@ async function sortedBatch(
     sortInto(sorted, envelope, { index, verify, mayReport, now: clock.now(), maxFutureMs, certificates, from, known })
   }
   return sorted
-}
-
-/** The signature was checked before the report was stored. */
-function reportIn({ node, envelope }: SignedReport): Report {
-  const payload = Buffer.from(envelope.payload, 'base64')
-  return parseReport(parseJson(payload, `report of ${node}`), `report of ${node}`)
 }

@@ -1,7 +1,6 @@
 // Checks the reports of one batch, and sorts them by what they mean beside what is known already.
 // Nothing is stored here.
 
-import { createHash } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { Failure, unreachable } from '../model/failure.ts'
 import type { Knowledge } from '../model/knowledge.ts'
@@ -15,7 +14,7 @@ import { machinesAt } from '../model/wire/sightings.ts'
 import { knowledgeOf } from './knowledge.ts'
 import { verdictOn } from './merge.ts'
 import { sightingsAfter } from './sightings.ts'
-import { keyIdOf, type SignedReport } from './signed-report.ts'
+import { digestOf, keyIdOf, type SignedReport } from './signed-report.ts'
 
 /**
  * Checks the signature of an envelope, with the certificates of its batch. Throws an `untrusted`
@@ -237,8 +236,4 @@ function paddingOf(payload: Uint8Array, value: unknown): string | null {
   if (payload.byteLength > limits.reportMaxBytes) return `has more than ${limits.reportMaxBytes} bytes`
   const padding = payload.byteLength - Buffer.byteLength(JSON.stringify(value))
   return padding > 0 ? `has ${padding} bytes that say nothing` : null
-}
-
-function digestOf(payload: Uint8Array): string {
-  return createHash('sha256').update(payload).digest('hex').slice(0, 16)
 }
